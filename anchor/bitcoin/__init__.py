@@ -1,0 +1,1 @@
+"""Bitcoin: networks, transactions, wallet and the sources that answer for the best chain."""

@@ -1,0 +1,136 @@
+"""What the service asks of Bitcoin: the protocols that every source and the anchorer answer, and their values.
+
+Implementations are ``core_rpc`` (Bitcoin Core) and ``local`` (the embedded regtest); the users are
+``anchor.engine`` (anchoring) and ``anchor.directory`` (the block that a seal names). Hashes are bytes in
+internal order; amounts are satoshi; heights count from 0 (genesis).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from anchor.bitcoin.networks import Network
+from anchor.proof.bitcoin import OutPoint
+
+
+@dataclass(frozen=True)
+class BlockId:
+    """A block by height and hash (32 bytes, internal order)."""
+
+    height: int
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class InMempool:
+    """The transaction is in the source's mempool now."""
+
+
+@dataclass(frozen=True)
+class InBlock:
+    """The transaction is in a block of the best chain; ``confirmations`` counts from 1."""
+
+    block: BlockId
+    confirmations: int
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Neither in the mempool nor in a block of the best chain, as far as this source can see."""
+
+
+Observation = InMempool | InBlock | Missing
+
+
+@dataclass(frozen=True)
+class Coin:
+    """An unspent output that pays to the asked script. ``height`` is None while unconfirmed."""
+
+    outpoint: OutPoint
+    value_sat: int
+    height: int | None
+    coinbase: bool
+    transaction: bytes  # the whole transaction that made it, stripped of witness data
+
+
+@dataclass(frozen=True)
+class BlockProof:
+    """What a receipt needs from one block: design section 3.5, "a bitcoin anchor".
+
+    ``transaction`` and ``coinbase`` are stripped of witness data; paths go from leaf to root, internal order.
+    """
+
+    transaction: bytes
+    index: int
+    path: tuple[bytes, ...]
+    coinbase: bytes
+    coinbase_path: tuple[bytes, ...]
+    header: bytes
+    height: int
+
+
+class Headers(Protocol):
+    """A view of the best chain.
+
+    Every method may be repeated. Each raises SourceUnavailableError when the source does not answer.
+    """
+
+    network: Network
+
+    def check_network(self) -> None:
+        """Compare the source's genesis hash with ``network``; raise WrongNetworkError where they differ."""
+
+    def tip(self) -> BlockId:
+        """Return the tip of the best chain."""
+
+    def block_hash(self, height: int) -> bytes | None:
+        """Return the hash of the best chain's block at ``height``, or None above the tip."""
+
+    def header(self, block_hash: bytes) -> bytes | None:
+        """Return the 80 header bytes of a known block (on the best chain or not), or None."""
+
+
+class Transactions(Protocol):
+    """Sending transactions, finding them again, and proving them."""
+
+    def broadcast(self, raw: bytes) -> None:
+        """Hand a signed transaction (with witness) to the network; may be repeated.
+
+        Returning means that the source has it in its mempool or already in a block.
+        Raises RejectedError when the source refuses it (its inputs are spent, its fee is too low, ...).
+        """
+
+    def observe(self, txid: bytes) -> Observation:
+        """Say where the transaction is now.
+
+        In the mempool means the mempool says so; in a block means that block is on the best chain *now*.
+        """
+
+    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+        """Return the proof of a transaction in that block, or None if it is not there."""
+
+
+class Coins(Protocol):
+    """Coins of one script, and prices."""
+
+    def unspent(self, script: bytes) -> list[Coin]:
+        """Return every unspent output paying to ``script``, confirmed or in the mempool.
+
+        An output that a mempool transaction spends is not unspent.
+        """
+
+    def spender(self, outpoint: OutPoint) -> bytes | None:
+        """Return the txid of the transaction that spends this outpoint, as far as the source can tell.
+
+        None when the outpoint is unspent. 32 zero bytes when it is spent by a transaction that the source
+        cannot name.
+        """
+
+    def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:
+        """Return the source's estimate, or None when it has none (on test networks the ordinary case)."""
+
+
+class Source(Headers, Transactions, Coins, Protocol):
+    """A whole Bitcoin source."""
+
+    def close(self) -> None:
+        """Release what the source holds; may be repeated."""

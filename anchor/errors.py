@@ -1,0 +1,102 @@
+"""Errors of the running service: what the world outside the proofs can do to us.
+
+They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into one sentence and an exit code.
+
+    AnchorlineError (anchor.proof.errors)
+    ├── StorageError
+    │   ├── StorageBusyError        another process holds the database
+    │   ├── StorageReadOnlyError    the file or its folder cannot be written
+    │   ├── StorageFullError        no space left; nothing of the transaction was kept
+    │   ├── StorageCorruptError     a row or a page is not what was written
+    │   └── NewerHomeError          the home was made by a newer Anchorline
+    ├── SettingsError               a setting is missing or contradicts another
+    ├── UnknownChainError           no such chain here
+    ├── RefusedEntryError           an entry that this chain or this log does not take
+    ├── SourceError                 a Bitcoin source did not answer, or answered nonsense
+    │   ├── SourceUnavailableError  no connection, time-out, wrong password, still starting
+    │   ├── WrongNetworkError       the source follows another network
+    │   └── RejectedError           the node refused our transaction (``code`` is the node's)
+    ├── NoFundsError                no coin that can pay for an anchor
+    ├── BehindError                 the outside world has seen more of this log than this home knows
+    ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
+    ├── ClockError                  the clock went back further than a log can bear
+    └── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
+"""
+
+from anchor.proof.errors import AnchorlineError
+
+
+class StorageError(AnchorlineError):
+    """The database did not do what it was asked; nothing of the transaction was kept."""
+
+
+class StorageBusyError(StorageError):
+    """Another process holds the database."""
+
+
+class StorageReadOnlyError(StorageError):
+    """The database cannot be written."""
+
+
+class StorageFullError(StorageError):
+    """No space left on the device, or the database reached its allowed size."""
+
+
+class StorageCorruptError(StorageError):
+    """Stored bytes are not what was written."""
+
+
+class NewerHomeError(StorageError):
+    """The home has migrations that this version does not know."""
+
+
+class SettingsError(AnchorlineError):
+    """A setting is missing, malformed, or contradicts another."""
+
+
+class UnknownChainError(AnchorlineError):
+    """No chain of this id or name is kept here."""
+
+
+class RefusedEntryError(AnchorlineError):
+    """The entry is well formed, but this chain or this log does not take it."""
+
+
+class SourceError(AnchorlineError):
+    """A Bitcoin source failed."""
+
+
+class SourceUnavailableError(SourceError):
+    """A Bitcoin source does not answer (connection, time-out, credentials, still starting)."""
+
+
+class WrongNetworkError(SourceError):
+    """A Bitcoin source follows another network than the one configured."""
+
+
+class RejectedError(SourceError):
+    """The node refused a transaction; ``code`` is the node's RPC error code (Bitcoin Core, rpc/protocol.h)."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NoFundsError(AnchorlineError):
+    """No coin that can pay for an anchor."""
+
+
+class BehindError(AnchorlineError):
+    """The outside world has seen more of this log than this home knows: it was restored from a backup."""
+
+
+class HijackedThreadError(AnchorlineError):
+    """The thread coin was spent by a transaction that this log did not make."""
+
+
+class ClockError(AnchorlineError):
+    """The clock went back behind what was already recorded."""
+
+
+class NotYetError(AnchorlineError):
+    """The proof asked for does not exist yet."""
