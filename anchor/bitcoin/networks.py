@@ -1,0 +1,86 @@
+"""What differs between the Bitcoin networks: one frozen record each, and the look-up by name.
+
+The identity of a network (genesis hash, message start, proof-of-work limit) comes from ``anchor.proof.bitcoin``,
+where receipts are checked; what only a running service needs (ports, depths, fees) is written here. The
+sources, the wallet and the engine take a ``Network`` as an argument: there is no current network.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from anchor.errors import SettingsError
+from anchor.proof.bitcoin import NETWORKS as RULES
+from anchor.proof.bitcoin import NetworkRules
+
+# Two thirds of the testnet4 blocks are mined by CPUs at difficulty 1, and one ordinary block outweighs them all:
+# reorganisations tens of blocks deep are ordinary there (BIP 94, rationale).
+TEST_WATCH_DEPTH = 100
+# Twice the 24 blocks that the deepest accidental fork since 2013 removed (BIP 50).
+MAIN_WATCH_DEPTH = 48
+
+
+@dataclass(frozen=True)
+class Network:
+    """One Bitcoin network, as a plain value.
+
+    ``address_hrp`` is the human-readable part of its addresses (BIP 173). Depths are confirmations, counted from
+    1. ``watch_depth`` is how deep an anchor must be before it is no longer looked at, and how deep funding must
+    be before it is used; ``final_depth`` is where an anchor is called final. Rates are satoshi per virtual byte:
+    an estimate is held between ``fee_floor_sat_per_vb`` and ``fee_cap_sat_per_vb``, and
+    ``fee_fallback_sat_per_vb`` stands in where there is none. A thread coin never falls below
+    ``coin_floor_sat``.
+    """
+
+    name: str
+    rules: NetworkRules
+    address_hrp: str
+    rpc_port: int
+    watch_depth: int = TEST_WATCH_DEPTH
+    final_depth: int = 6  # Bitcoin's own convention since 2010; a reorganisation deeper than that makes news
+    fee_floor_sat_per_vb: float = 1.0  # nodes older than Bitcoin Core 29.1 relay nothing below
+    fee_cap_sat_per_vb: float = 50.0
+    fee_fallback_sat_per_vb: float = 2.0  # estimates are missing on test networks more often than not
+    coinbase_maturity: int = 100  # consensus: COINBASE_MATURITY in Bitcoin Core, consensus/consensus.h
+    coin_floor_sat: int = 1_000  # the dust limit of a P2WPKH output is 294; the rest pays for a later spend
+
+    @property
+    def genesis_hash(self) -> bytes:
+        """Hash of block 0: 32 bytes, internal order."""
+        return self.rules.genesis_hash
+
+    @property
+    def coin_type(self) -> int:
+        """The network's number in a derivation path: 0 on mainnet, 1 on every test network (SLIP 44)."""
+        return 0 if self.name == "mainnet" else 1
+
+
+NETWORKS: Mapping[str, Network] = MappingProxyType(
+    {
+        network.name: network
+        for network in (
+            Network(
+                name="mainnet",
+                rules=RULES["mainnet"],
+                address_hrp="bc",
+                rpc_port=8332,
+                watch_depth=MAIN_WATCH_DEPTH,
+                fee_cap_sat_per_vb=100.0,
+                fee_fallback_sat_per_vb=10.0,
+            ),
+            Network(name="testnet3", rules=RULES["testnet3"], address_hrp="tb", rpc_port=18332),
+            Network(name="testnet4", rules=RULES["testnet4"], address_hrp="tb", rpc_port=48332),
+            Network(name="signet", rules=RULES["signet"], address_hrp="tb", rpc_port=38332),
+            Network(name="regtest", rules=RULES["regtest"], address_hrp="bcrt", rpc_port=18443),
+        )
+    }
+)
+
+
+def network_named(name: str) -> Network:
+    """Return the network called ``name``; raise SettingsError, with the known names, if there is none."""
+    network = NETWORKS.get(name)
+    if network is None:
+        known = ", ".join(NETWORKS)
+        raise SettingsError(f"network: expected one of {known}; got {name!r}; correct the setting")
+    return network
