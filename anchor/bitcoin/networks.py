@@ -1,8 +1,8 @@
 """What differs between the Bitcoin networks: one frozen record each, and the look-up by name.
 
-The identity of a network (genesis hash, message start, proof-of-work limit) comes from ``anchor.proof.bitcoin``,
-where receipts are checked; what only a running service needs (ports, depths, fees) is written here. The
-sources, the wallet and the engine take a ``Network`` as an argument: there is no current network.
+The identity of a network (genesis hash, message start, proof-of-work limit) comes from
+``anchor.proof.bitcoin``, where receipts are checked; what only a running service needs (ports, depths,
+fees) is written here. Sources, wallet and engine take a ``Network`` as an argument: there is no current one.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from anchor.errors import SettingsError
 from anchor.proof.bitcoin import NETWORKS as RULES
 from anchor.proof.bitcoin import NetworkRules
 
-# Two thirds of the testnet4 blocks are mined by CPUs at difficulty 1, and one ordinary block outweighs them all:
-# reorganisations tens of blocks deep are ordinary there (BIP 94, rationale).
+# Most testnet4 blocks are mined by CPUs at difficulty 1, and one block of real difficulty can replace many of
+# them (BIP 94, rationale).
 TEST_WATCH_DEPTH = 100
 # Twice the 24 blocks that the deepest accidental fork since 2013 removed (BIP 50).
 MAIN_WATCH_DEPTH = 48
@@ -24,10 +24,10 @@ MAIN_WATCH_DEPTH = 48
 class Network:
     """One Bitcoin network, as a plain value.
 
-    ``address_hrp`` is the human-readable part of its addresses (BIP 173). Depths are confirmations, counted from
-    1. ``watch_depth`` is how deep an anchor must be before it is no longer looked at, and how deep funding must
-    be before it is used; ``final_depth`` is where an anchor is called final. Rates are satoshi per virtual byte:
-    an estimate is held between ``fee_floor_sat_per_vb`` and ``fee_cap_sat_per_vb``, and
+    ``address_hrp`` is the human-readable part of its addresses (BIP 173). Depths are confirmations, counted
+    from 1: ``watch_depth`` is how deep an anchor must be before it is no longer looked at, and how deep
+    funding must be before it is used; ``final_depth`` is where an anchor is called final. Rates are satoshi
+    per virtual byte: an estimate is held between ``fee_floor_sat_per_vb`` and ``fee_cap_sat_per_vb``, and
     ``fee_fallback_sat_per_vb`` stands in where there is none. A thread coin never falls below
     ``coin_floor_sat``.
     """
