@@ -98,9 +98,6 @@ class OutPoint:
         return cls(txid=raw[:32], vout=int.from_bytes(raw[32:], "little"))
 
 
-NULL_OUTPOINT = OutPoint(txid=bytes(32), vout=_U32)
-
-
 @dataclass(frozen=True)
 class TxInput:
     """An input: the outpoint it spends, its script (empty for SegWit coins) and its sequence (u32)."""
