@@ -11,7 +11,9 @@ receipts that were handed out fail, one that accepts more lets forgeries pass.
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NoReturn
 
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, VerificationError
@@ -36,6 +38,12 @@ _PAYLOAD_START = _PAYLOAD_PUSH + ANCHOR_TAG
 _SIZE_LIMIT = 1 << 40
 # Where the payload must be: output 0 is the thread coin.
 _PAYLOAD_OUTPUT = 1
+
+# What a coinbase spends: nothing.
+_NULL_OUTPOINT = bytes(HASH_SIZE) + bytes.fromhex("ffffffff")
+_OP_1 = 0x51
+# A height is an i32 in Bitcoin Core.
+_MAX_HEIGHT_BYTES = 4
 
 _SEGWIT_MARK = b"\x00\x01"
 _INPUT_MIN = 41
@@ -367,6 +375,279 @@ def find_payload(transaction: Transaction) -> Payload:
     return decode_payload(script[len(_PAYLOAD_PUSH) :])
 
 
+# Branches of a block's tree
+
+
+def merkle_path(txids: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """Return the siblings, from leaf to root, of the transaction at ``index`` in a block of these ``txids``.
+
+    All hashes are 32 bytes in internal order. The last node of an odd level is its own sibling (Bitcoin Core,
+    consensus/merkle.cpp). Raises MalformedError when there is no such transaction.
+    """
+    if not 0 <= index < len(txids):
+        raise MalformedError(f"expected an index below {len(txids)}, found {index}")
+    path = []
+    for level in _levels(txids):
+        path.append(level[min(index ^ 1, len(level) - 1)])
+        index >>= 1
+    return tuple(path[:-1])
+
+
+def merkle_root(txids: Sequence[bytes]) -> bytes:
+    """Return the root, 32 bytes in internal order, of the tree over a block's ``txids``, at least one.
+
+    Raises MalformedError for no txids or for one that is not 32 bytes.
+    """
+    return _levels(txids)[-1][0]
+
+
+def fold_branch(leaf: bytes, index: int, path: Sequence[bytes]) -> bytes:
+    """Return the root to which ``path`` (siblings, leaf to root) leads from the txid ``leaf`` at ``index``.
+
+    Bitcoin's tree neither tells leaves from inner nodes nor binds the number of leaves, so a path is refused
+    that no honest block can have; each refusal is a VerificationError of its own Reason:
+
+    - BRANCH_TOO_LONG, BRANCH_INDEX_OUT_OF_RANGE: more than 17 levels, or an index that they cannot reach.
+    - BRANCH_INNER_NODE_IS_TRANSACTION: the 64 bytes of a pair are a transaction, whose second half could
+      have been chosen by its author (CVE-2017-12842).
+    - BRANCH_DUPLICATED_SIBLING: the left sibling equals our node, or the right one does although another node
+      follows ours (CVE-2012-2459). A node is paired with itself only as the last of an odd level. It is then
+      the last of every level above, so there, too, each pairing as the left node must be with itself; and a
+      level of one node is the root, so node 0 is never paired with itself.
+
+    Raises MalformedError for a hash that is not 32 bytes.
+    """
+    _check_branch(leaf, index, path)
+    node, is_last = leaf, False
+    for sibling in path:
+        if index & 1:
+            _check_left_sibling(node, sibling)
+            pair = sibling + node
+        else:
+            is_last = _check_right_sibling(node, sibling, index, is_last=is_last)
+            pair = node + sibling
+        _check_inner_node(pair)
+        node, index = sha256d(pair), index >> 1
+    return node
+
+
+# Coinbase
+
+
+def check_coinbase(raw: bytes) -> int:
+    """Return the height that a coinbase (without witness, at most 100,000 bytes) commits to.
+
+    A coinbase has one input, which spends nothing (txid of zeros, vout ffffffff), and a script of 2 to 100
+    bytes that begins with the height as Bitcoin Core pushes it: OP_0, OP_1 to OP_16, or the shortest
+    little-endian number (BIP 34; validation.cpp, ContextualCheckBlock). Raises VerificationError with
+    TRANSACTION_64_BYTES for 64 bytes, which an inner node of a tree could be, else with NOT_A_COINBASE.
+    """
+    _check_not_64_bytes(raw, "coinbase")
+    try:
+        coinbase = Transaction.decode(raw, MAX_COINBASE)
+    except MalformedError as error:
+        raise VerificationError(Reason.NOT_A_COINBASE, f"expected a coinbase: {error}") from error
+    if len(coinbase.inputs) != 1 or coinbase.inputs[0].previous.encode() != _NULL_OUTPOINT:
+        _fail(
+            Reason.NOT_A_COINBASE,
+            f"expected a coinbase, which has one input and spends nothing; found {len(coinbase.inputs)} "
+            f"inputs, the first of which spends {coinbase.inputs[0].previous}",
+        )
+    return _pushed_height(coinbase.inputs[0].script)
+
+
+# Networks
+
+
+@dataclass(frozen=True)
+class NetworkRules:
+    """What a proof must know of a Bitcoin network.
+
+    ``genesis_hash`` is 32 bytes in internal order, ``message_start`` the 4 bytes that begin its messages (all
+    signets share a genesis block, so only these tell them apart), ``pow_limit`` the easiest target, and
+    ``proof_of_work_note`` a sentence that says what proof of work is worth there.
+    """
+
+    name: str
+    genesis_hash: bytes
+    message_start: bytes
+    pow_limit: int
+    proof_of_work_note: str
+
+
+# The anchor
+
+
+@dataclass(frozen=True)
+class BitcoinAnchor:
+    """What a receipt carries to show a transaction in a block.
+
+    ``transaction`` and ``coinbase`` are without witness; ``path`` and ``coinbase_path`` are siblings of 32
+    bytes in internal order, from leaf to root; ``index`` is the transaction's place in the block, where the
+    coinbase's is 0; ``header`` is the block's 80 bytes, ``height`` counts from 0.
+    """
+
+    transaction: bytes
+    index: int
+    path: tuple[bytes, ...]
+    coinbase: bytes
+    coinbase_path: tuple[bytes, ...]
+    header: bytes
+    height: int
+
+
+def check_anchor_transaction(anchor: BitcoinAnchor) -> Transaction:
+    """Check that the transaction and the coinbase are in the header's block, at the height it says (step 11).
+
+    The coinbase shows the true depth of the tree: a branch as long as the coinbase's cannot lead below the
+    transactions (CVE-2017-12842). Returns the transaction. Raises VerificationError with one of the Reasons
+    of step 11, MalformedError for a transaction or a header that is not well formed.
+    """
+    transaction = Transaction.decode(anchor.transaction, MAX_TRANSACTION)
+    root = Header.decode(anchor.header).merkle_root
+    _check_not_64_bytes(anchor.transaction, "transaction")
+    if len(anchor.path) != len(anchor.coinbase_path):
+        _fail(
+            Reason.BRANCH_LENGTHS_DIFFER,
+            "expected branches of one length, since all transactions of a block are equally deep; "
+            f"found {len(anchor.path)} and, for the coinbase, {len(anchor.coinbase_path)}",
+        )
+    height = check_coinbase(anchor.coinbase)
+    _check_root(
+        fold_branch(sha256d(anchor.coinbase), 0, anchor.coinbase_path), root, Reason.COINBASE_BRANCH_WRONG
+    )
+    _check_root(fold_branch(transaction.txid, anchor.index, anchor.path), root, Reason.BRANCH_WRONG)
+    if height != anchor.height:
+        _fail(
+            Reason.COINBASE_HEIGHT_WRONG,
+            f"expected height {anchor.height}, found that the block's coinbase says {height}",
+        )
+    return transaction
+
+
+def check_anchor_header(anchor: BitcoinAnchor, rules: NetworkRules) -> Header:
+    """Check that work was done for the anchor's header, by the rules of its network (step 12); return it.
+
+    Whether the block is on the best chain is for whoever knows that chain. Raises VerificationError with
+    TARGET_INVALID, TARGET_ABOVE_LIMIT or WORK_MISSING, MalformedError for a header that is not 80 bytes.
+    """
+    header = Header.decode(anchor.header)
+    check_work(header, rules.pow_limit)
+    return header
+
+
+# Steps of a branch
+
+
+def _levels(txids: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the levels of a block's tree, from the txids to the root."""
+    if not txids:
+        raise MalformedError("expected at least one txid, since every block has a coinbase; found none")
+    for txid in txids:
+        _check_hash(txid, "a txid")
+    levels = [list(txids)]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        lefts, rights = below[::2], below[1::2]
+        if len(below) % 2:
+            rights.append(below[-1])
+        levels.append([sha256d(left + right) for left, right in zip(lefts, rights, strict=True)])
+    return levels
+
+
+def _check_branch(leaf: bytes, index: int, path: Sequence[bytes]) -> None:
+    if len(path) > MAX_BRANCH:
+        _fail(Reason.BRANCH_TOO_LONG, f"expected a branch of at most {MAX_BRANCH} levels, found {len(path)}")
+    if not 0 <= index < 1 << len(path):
+        _fail(
+            Reason.BRANCH_INDEX_OUT_OF_RANGE,
+            f"expected an index below {1 << len(path)} for a branch of {len(path)} levels, found {index}",
+        )
+    for node in (leaf, *path):
+        _check_hash(node, "a hash of a branch")
+
+
+def _check_left_sibling(node: bytes, sibling: bytes) -> None:
+    if sibling == node:
+        _fail(
+            Reason.BRANCH_DUPLICATED_SIBLING,
+            f"expected a left sibling other than our node, found the same twice: {hash_hex(node)}",
+        )
+
+
+def _check_right_sibling(node: bytes, sibling: bytes, index: int, *, is_last: bool) -> bool:
+    """Return whether our node is known to be the last of its level; ``is_last`` was known below it."""
+    if sibling == node and index > 0:
+        return True
+    if sibling == node or is_last:
+        _fail(
+            Reason.BRANCH_DUPLICATED_SIBLING,
+            f"expected node {index} of a level to be paired with itself only where none follows it, found "
+            f"{hash_hex(node)} beside {hash_hex(sibling)}",
+        )
+    return False
+
+
+def _check_inner_node(pair: bytes) -> None:
+    """Refuse the 64 bytes of two siblings if they are also a transaction: one honest pair in 2^30 is."""
+    try:
+        Transaction.decode(pair, len(pair))
+    except MalformedError:
+        return
+    _fail(
+        Reason.BRANCH_INNER_NODE_IS_TRANSACTION,
+        f"expected two hashes, found a transaction: {pair.hex()}; nothing below it was ever mined",
+    )
+
+
+def _check_not_64_bytes(raw: bytes, what: str) -> None:
+    if len(raw) == 2 * HASH_SIZE:
+        _fail(
+            Reason.TRANSACTION_64_BYTES,
+            f"expected a {what} that cannot be taken for two hashes of a tree, found one of 64 bytes",
+        )
+
+
+def _check_root(found: bytes, expected: bytes, reason: Reason) -> None:
+    if found != expected:
+        _fail(
+            reason,
+            f"expected the branch to lead to the header's root {hash_hex(expected)}, found {hash_hex(found)}",
+        )
+
+
+def _pushed_height(script: bytes) -> int:
+    if not 2 <= len(script) <= 100:
+        _fail(Reason.NOT_A_COINBASE, f"expected a coinbase script of 2 to 100 bytes, found {len(script)}")
+    height = _first_number(script)
+    if height is None or not script.startswith(_push_of_number(height)):
+        _fail(
+            Reason.NOT_A_COINBASE,
+            f"expected a coinbase script that begins with the height (BIP 34), found {script[:6].hex()}",
+        )
+    return height
+
+
+def _first_number(script: bytes) -> int | None:
+    """Return the number that a script begins with, however it is pushed, or None."""
+    first = script[0]
+    if _OP_1 <= first < _OP_1 + 16:
+        return first - _OP_1 + 1
+    if first > _MAX_HEIGHT_BYTES:
+        return None
+    return int.from_bytes(script[1 : 1 + first], "little")
+
+
+def _push_of_number(number: int) -> bytes:
+    """Return a number from 0 as Bitcoin Core's ``CScript() << number`` writes it (script.h, push_int64)."""
+    if number == 0:
+        return b"\x00"
+    if number <= 16:
+        return bytes([_OP_1 + number - 1])
+    length = number.bit_length() // 8 + 1  # the highest bit is a sign, so 128 takes two bytes
+    return bytes([length]) + number.to_bytes(length, "little")
+
+
 # Reading and small checks
 
 
@@ -487,3 +768,75 @@ def _check_limit(raw: bytes, limit: int) -> None:
 
 def _fail(reason: Reason, message: str) -> NoReturn:
     raise VerificationError(reason, message)
+
+
+# Stands last because it is made by the functions above. From Bitcoin Core, kernel/chainparams.cpp; a limit is
+# the target of the easiest ``bits``, above which no other ``bits`` are below the full limit written there.
+NETWORKS: Mapping[str, NetworkRules] = MappingProxyType(
+    {
+        rules.name: rules
+        for rules in (
+            NetworkRules(
+                name="mainnet",
+                genesis_hash=hash_from_hex(
+                    "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
+                ),
+                message_start=bytes.fromhex("f9beb4d9"),
+                pow_limit=target_from_bits(0x1D00FFFF),
+                proof_of_work_note=(
+                    "Proof of work on mainnet is real: if its target is the one that the chain demanded, a block "
+                    "costs what all Bitcoin miners together spend in about ten minutes."
+                ),
+            ),
+            NetworkRules(
+                name="testnet3",
+                genesis_hash=hash_from_hex(
+                    "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943"
+                ),
+                message_start=bytes.fromhex("0b110907"),
+                pow_limit=target_from_bits(0x1D00FFFF),
+                proof_of_work_note=(
+                    "Proof of work on testnet3 is worth little: its coins have no value, and anyone with one "
+                    "computer can make a block of the lowest difficulty."
+                ),
+            ),
+            NetworkRules(
+                name="testnet4",
+                genesis_hash=hash_from_hex(
+                    "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043"
+                ),
+                message_start=bytes.fromhex("1c163f28"),
+                pow_limit=target_from_bits(0x1D00FFFF),
+                proof_of_work_note=(
+                    "Proof of work on testnet4 is worth little: its coins have no value, and anyone with one "
+                    "computer can make a block of the lowest difficulty."
+                ),
+            ),
+            NetworkRules(
+                name="signet",
+                genesis_hash=hash_from_hex(
+                    "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6"
+                ),
+                # sha256d of the block challenge with its length, first 4 bytes (BIP 325): the default signet.
+                message_start=bytes.fromhex("0a03cf40"),
+                pow_limit=target_from_bits(0x1E0377AE),
+                proof_of_work_note=(
+                    "Proof of work on signet is trivial: a few key holders sign its blocks, and their signature "
+                    "is not in the header."
+                ),
+            ),
+            NetworkRules(
+                name="regtest",
+                genesis_hash=hash_from_hex(
+                    "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
+                ),
+                message_start=bytes.fromhex("fabfb5da"),
+                pow_limit=target_from_bits(0x207FFFFF),
+                proof_of_work_note=(
+                    "Proof of work on regtest is worth nothing: anyone makes any number of blocks in no time, on "
+                    "a chain of their own."
+                ),
+            ),
+        )
+    }
+)
