@@ -770,73 +770,55 @@ def _fail(reason: Reason, message: str) -> NoReturn:
     raise VerificationError(reason, message)
 
 
+def _rules(name: str, genesis: str, message_start: str, limit_bits: int, note: str) -> NetworkRules:
+    limit = target_from_bits(limit_bits)
+    return NetworkRules(name, hash_from_hex(genesis), bytes.fromhex(message_start), limit, note)
+
+
 # Stands last because it is made by the functions above. From Bitcoin Core, kernel/chainparams.cpp; a limit is
-# the target of the easiest ``bits``, above which no other ``bits`` are below the full limit written there.
-NETWORKS: Mapping[str, NetworkRules] = MappingProxyType(
-    {
-        rules.name: rules
-        for rules in (
-            NetworkRules(
-                name="mainnet",
-                genesis_hash=hash_from_hex(
-                    "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
-                ),
-                message_start=bytes.fromhex("f9beb4d9"),
-                pow_limit=target_from_bits(0x1D00FFFF),
-                proof_of_work_note=(
-                    "Proof of work on mainnet is real: if its target is the one that the chain demanded, a block "
-                    "costs what all Bitcoin miners together spend in about ten minutes."
-                ),
-            ),
-            NetworkRules(
-                name="testnet3",
-                genesis_hash=hash_from_hex(
-                    "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943"
-                ),
-                message_start=bytes.fromhex("0b110907"),
-                pow_limit=target_from_bits(0x1D00FFFF),
-                proof_of_work_note=(
-                    "Proof of work on testnet3 is worth little: its coins have no value, and anyone with one "
-                    "computer can make a block of the lowest difficulty."
-                ),
-            ),
-            NetworkRules(
-                name="testnet4",
-                genesis_hash=hash_from_hex(
-                    "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043"
-                ),
-                message_start=bytes.fromhex("1c163f28"),
-                pow_limit=target_from_bits(0x1D00FFFF),
-                proof_of_work_note=(
-                    "Proof of work on testnet4 is worth little: its coins have no value, and anyone with one "
-                    "computer can make a block of the lowest difficulty."
-                ),
-            ),
-            NetworkRules(
-                name="signet",
-                genesis_hash=hash_from_hex(
-                    "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6"
-                ),
-                # sha256d of the block challenge with its length, first 4 bytes (BIP 325): the default signet.
-                message_start=bytes.fromhex("0a03cf40"),
-                pow_limit=target_from_bits(0x1E0377AE),
-                proof_of_work_note=(
-                    "Proof of work on signet is trivial: a few key holders sign its blocks, and their signature "
-                    "is not in the header."
-                ),
-            ),
-            NetworkRules(
-                name="regtest",
-                genesis_hash=hash_from_hex(
-                    "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
-                ),
-                message_start=bytes.fromhex("fabfb5da"),
-                pow_limit=target_from_bits(0x207FFFFF),
-                proof_of_work_note=(
-                    "Proof of work on regtest is worth nothing: anyone makes any number of blocks in no time, on "
-                    "a chain of their own."
-                ),
-            ),
-        )
-    }
+# the target of the easiest ``bits``: no others lie between it and the full limit that is written there.
+_ALL_RULES = (
+    _rules(
+        "mainnet",
+        "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+        "f9beb4d9",
+        0x1D00FFFF,
+        "Proof of work on mainnet is real: if its target is the one that the chain demanded, a block costs "
+        "what all Bitcoin miners together spend in about ten minutes.",
+    ),
+    _rules(
+        "testnet3",
+        "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943",
+        "0b110907",
+        0x1D00FFFF,
+        "Proof of work on testnet3 is worth little: its coins have no value, and anyone with one computer "
+        "can make a block of the lowest difficulty.",
+    ),
+    _rules(
+        "testnet4",
+        "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043",
+        "1c163f28",
+        0x1D00FFFF,
+        "Proof of work on testnet4 is worth little: its coins have no value, and anyone with one computer "
+        "can make a block of the lowest difficulty.",
+    ),
+    _rules(
+        "signet",
+        "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6",
+        # The default signet's: sha256d of its block challenge with the length in front, 4 bytes (BIP 325).
+        "0a03cf40",
+        0x1E0377AE,
+        "Proof of work on signet is trivial: a few key holders sign its blocks, and their signature is not in "
+        "the header.",
+    ),
+    _rules(
+        "regtest",
+        "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
+        "fabfb5da",
+        0x207FFFFF,
+        "Proof of work on regtest is worth nothing: anyone makes any number of blocks in no time, on a chain "
+        "of their own.",
+    ),
 )
+
+NETWORKS: Mapping[str, NetworkRules] = MappingProxyType({rules.name: rules for rules in _ALL_RULES})
