@@ -808,8 +808,8 @@ _ALL_RULES = (
         # The default signet's: sha256d of its block challenge with the length in front, 4 bytes (BIP 325).
         "0a03cf40",
         0x1E0377AE,
-        "Proof of work on signet is trivial: a few key holders sign its blocks, and their signature is not in "
-        "the header.",
+        "Proof of work on signet is trivial: a few key holders sign its blocks, and no header shows their "
+        "signature.",
     ),
     _rules(
         "regtest",
