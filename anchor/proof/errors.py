@@ -38,6 +38,11 @@ class Reason(StrEnum):
     The values are part of ``--json`` output and of the test vectors: never rename one.
     """
 
+    MALFORMED = "malformed"
+    # Merkle proofs outside a receipt's own steps
+    INCLUSION_WRONG = "inclusion-wrong"
+    CONSISTENCY_WRONG = "consistency-wrong"
+    HEADS_PROOF_WRONG = "heads-proof-wrong"
     # 1 entry
     CHAIN_ID_MISMATCH = "chain-id-mismatch"
     WRONG_LOG_EXTENSION = "entry-meant-for-another-log"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A strict reader for big-endian binary formats, and the hash that everything here uses.
+
+Input is bytes from a receipt or a database row. The formats beside this file (entry, leaves, promise) read
+through it, so that each knows its limits before it reads and none leaves trailing bytes behind.
+"""
+
+import hashlib
+import re
+
+from anchor.proof.errors import MalformedError, TooLargeError
+
+HASH_SIZE = 32
+_HEX = re.compile(r"(?:[0-9a-f]{2})*")
+
+
+def sha256(data: bytes) -> bytes:
+    """Return the 32-byte SHA-256 of ``data`` (FIPS 180-4)."""
+    return hashlib.sha256(data).digest()
+
+
+class Reader:
+    """Reads one value after the other from ``data``; every method raises MalformedError where bytes lack."""
+
+    def __init__(self, data: bytes, what: str, limit: int) -> None:
+        if len(data) > limit:
+            raise TooLargeError(f"{what}: expected at most {limit} bytes, got {len(data)}")
+        self.data = data
+        self.what = what
+        self.at = 0
+
+    def take(self, length: int) -> bytes:
+        """Return the next ``length`` bytes."""
+        end = self.at + length
+        if end > len(self.data):
+            raise MalformedError(
+                f"{self.what}: expected {length} bytes at offset {self.at}, only {len(self.data) - self.at} left"
+            )
+        piece = self.data[self.at : end]
+        self.at = end
+        return piece
+
+    def unsigned(self, size: int) -> int:
+        """Return the next ``size`` bytes as a big-endian unsigned integer."""
+        return int.from_bytes(self.take(size), "big")
+
+    def prefixed(self, size: int) -> bytes:
+        """Return bytes that a big-endian length of ``size`` bytes precedes."""
+        return self.take(self.unsigned(size))
+
+    def left(self) -> int:
+        """Return how many bytes are left."""
+        return len(self.data) - self.at
+
+    def end(self) -> None:
+        """Refuse trailing bytes."""
+        if self.left():
+            raise MalformedError(f"{self.what}: {self.left()} bytes too many at offset {self.at}")
+
+
+def hash_from_hex(text: str, what: str, size: int = HASH_SIZE) -> bytes:
+    """Return ``size`` bytes from lower-case hex, as every JSON format here writes them."""
+    value = bytes_from_hex(text, what)
+    if len(value) != size:
+        raise MalformedError(f"{what}: expected {size} bytes in hex, got {len(value)}")
+    return value
+
+
+def bytes_from_hex(text: str, what: str) -> bytes:
+    """Return the bytes of a lower-case hex string (design section 3.5: ``^([0-9a-f]{2})*$``)."""
+    if not _HEX.fullmatch(text):
+        raise MalformedError(f"{what}: expected lower-case hex digits in pairs, got {text[:40]!r}")
+    return bytes.fromhex(text)
+
+
+def fits(value: int, size: int, what: str) -> bytes:
+    """Return ``value`` as ``size`` big-endian bytes, or raise MalformedError where it does not fit."""
+    if not 0 <= value < 1 << (8 * size):
+        raise MalformedError(f"{what}: expected 0 to {(1 << (8 * size)) - 1}, got {value}")
+    return value.to_bytes(size, "big")
+
+
+def exactly(value: bytes, size: int, what: str) -> bytes:
+    """Return ``value``, which must have ``size`` bytes."""
+    if len(value) != size:
+        raise MalformedError(f"{what}: expected {size} bytes, got {len(value)}")
+    return value

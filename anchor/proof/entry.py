@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entry, version 1: the bytes that a leaf of a chain commits to (design section 3.1, docs/spec/entry.md).
+
+Input is what a writer submits or a receipt carries. ``Entry`` is built by writers, read back by everybody, and
+its ``hash`` is its only identity; content stays beside it, behind a salted commitment.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import pairwise
+
+from anchor.proof import ed25519
+from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, sha256
+from anchor.proof.errors import MalformedError, Reason, TooLargeError, UnknownVersionError, VerificationError
+from anchor.proof.merkle import leaf_hash, root_from_inclusion
+
+ENTRY_VERSION = 0x01
+# 00 ‖ entry must fit one OpenTimestamps message (4,096 bytes).
+MAX_ENTRY = 4095
+SALT_SIZE = 16
+SIGNATURE_DOMAIN = b"anchorline/entry/v1\n"
+BATCH_DOMAIN = b"anchorline/batch/v1\n"
+BATCH_LEAF = b"\x21"
+# A signed batch holds at most 2^32 - 1 entries.
+MAX_BATCH_PATH = 32
+CRITICAL_EXTENSION = 0x8000
+
+
+class IdKind(IntEnum):
+    """How an external id stands in an entry."""
+
+    CLEAR = 0
+    HASHED = 1
+    KEYED = 2
+
+
+class Relation(IntEnum):
+    """What a link says; unknown numbers are kept and shown."""
+
+    SUPERSEDES = 1
+    RETRACTS = 2
+    DERIVED_FROM = 3
+    ASSESSES = 4
+    REFERS_TO = 5
+    ERASES = 6
+
+
+class ExtensionType(IntEnum):
+    """Assigned extensions; each has one length."""
+
+    LOG_ID = 1
+    AUTHOR_TIME = 2
+    PREVIOUS_ENTRY = 3
+    NOT_VALID_AFTER = 4
+    IDENTITY = 5
+
+
+_EXTENSION_SIZES = {
+    ExtensionType.LOG_ID: 32,
+    ExtensionType.AUTHOR_TIME: 8,
+    ExtensionType.PREVIOUS_ENTRY: 32,
+    ExtensionType.NOT_VALID_AFTER: 8,
+    ExtensionType.IDENTITY: 32,
+}
+
+
+class AuthorType(IntEnum):
+    """How an entry is signed; an unknown type is kept and shown as "signature not checked"."""
+
+    NONE = 0
+    ED25519 = 1
+    BATCH = 3
+    HASHED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalId:
+    """A name that a writer gives to an entry: ``value`` is 1 to 65,535 bytes, 32 for hashed and keyed ids."""
+
+    kind: int
+    value: bytes
+
+    def digest(self) -> bytes:
+        """Return the 32 bytes with which this id enters a chain id, and under which it is looked up."""
+        return self.value if self.kind == IdKind.HASHED else sha256(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation (see ``Relation``) to another entry, named by chain id and entry hash (32 bytes each)."""
+
+    relation: int
+    chain_id: bytes
+    entry_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A typed value that is hashed with the entry."""
+
+    type: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who signed, and how: the body is kept as it came (``signature_of`` reads it)."""
+
+    type: int = AuthorType.NONE
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. ``chain_id`` and ``content_commitment`` are 32 bytes; ``media_type`` is printable ASCII or empty."""
+
+    chain_id: bytes
+    content_commitment: bytes
+    media_type: str = ""
+    external_ids: tuple[ExternalId, ...] = ()
+    links: tuple[Link, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    author: Author = field(default_factory=Author)
+
+    def encode(self) -> bytes:
+        """Return the entry's bytes, at most 4,095; raise MalformedError for values the format cannot hold."""
+        data = self.encode_before_author() + _encode_author(self.author)
+        if len(data) > MAX_ENTRY:
+            raise TooLargeError(f"entry: expected at most {MAX_ENTRY} bytes, got {len(data)}; shorten ids or links")
+        return data
+
+    def encode_before_author(self) -> bytes:
+        """Return the entry's bytes before the author field: what a signed batch commits to."""
+        return b"".join(
+            (
+                bytes((ENTRY_VERSION,)),
+                exactly(self.chain_id, HASH_SIZE, "chain_id"),
+                exactly(self.content_commitment, HASH_SIZE, "content_commitment"),
+                _encode_media_type(self.media_type),
+                fits(len(self.external_ids), 1, "number of external ids"),
+                *(_encode_id(external_id) for external_id in self.external_ids),
+                fits(len(self.links), 1, "number of links"),
+                *(_encode_link(link) for link in self.links),
+                _encode_extensions(self.extensions),
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Entry":
+        """Read an entry; raise MalformedError (UnknownVersionError for another version) for anything else."""
+        reader = Reader(data, "entry", MAX_ENTRY)
+        version = reader.unsigned(1)
+        if version != ENTRY_VERSION:
+            raise UnknownVersionError(
+                f"entry: expected version {ENTRY_VERSION}, found {version}; written by a newer Anchorline?"
+            )
+        entry = cls(
+            chain_id=reader.take(HASH_SIZE),
+            content_commitment=reader.take(HASH_SIZE),
+            media_type=_decode_media_type(reader.prefixed(1)),
+            external_ids=tuple(_decode_id(reader) for _ in range(reader.unsigned(1))),
+            links=tuple(_decode_link(reader) for _ in range(reader.unsigned(1))),
+            extensions=_decode_extensions(reader.prefixed(2)),
+            author=_decode_author(reader),
+        )
+        reader.end()
+        return entry
+
+    @property
+    def hash(self) -> bytes:
+        """The entry hash: H(00 ‖ entry), the RFC 9162 leaf hash."""
+        return leaf_hash(self.encode())
+
+    def extension(self, wanted: ExtensionType) -> bytes | None:
+        """Return the value of an extension, or None where the entry has none of this type."""
+        return next((item.value for item in self.extensions if item.type == wanted), None)
+
+    def unknown_critical_extensions(self) -> tuple[int, ...]:
+        """Return the types ≥ 8000 hex that this version does not know: the entry cannot be verified by it."""
+        return tuple(item.type for item in self.extensions if item.type >= CRITICAL_EXTENSION)
+
+
+def chain_id_of(external_ids: Iterable[ExternalId]) -> bytes:
+    """Return H(H(id_1) ‖ … ‖ H(id_n)) over the external ids of a chain's first entry (Factom's rule)."""
+    digests = [external_id.digest() for external_id in external_ids]
+    if not digests:
+        raise MalformedError("a chain's first entry: expected at least one external id, found none")
+    return sha256(b"".join(digests))
+
+
+def check_chain_id(entry: Entry) -> None:
+    """Raise VerificationError unless a chain's first entry gives the chain its id."""
+    if not entry.external_ids or chain_id_of(entry.external_ids) != entry.chain_id:
+        raise VerificationError(
+            Reason.CHAIN_ID_MISMATCH,
+            f"the external ids of the first entry do not give the chain id {entry.chain_id.hex()}",
+        )
+
+
+def content_commitment(salt: bytes, digest: bytes) -> bytes:
+    """Return H(salt ‖ digest): the commitment to content with SHA-256 ``digest`` (32) under ``salt`` (16)."""
+    return sha256(exactly(salt, SALT_SIZE, "salt") + exactly(digest, HASH_SIZE, "content digest"))
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorSignature:
+    """What an author field claims: this key signed this message (for a batch, over the root that the path gives)."""
+
+    public_key: bytes
+    message: bytes
+    signature: bytes
+
+
+def signature_of(entry: Entry) -> AuthorSignature | None:
+    """Return the signature to check, or None where there is none that this version can check.
+
+    Raises VerificationError where a signed batch's path has the wrong length for its index and size.
+    """
+    body = entry.author.body
+    if entry.author.type == AuthorType.ED25519:
+        return AuthorSignature(body[:32], SIGNATURE_DOMAIN + entry.encode()[:-64], body[32:])
+    if entry.author.type != AuthorType.BATCH:
+        return None
+    index, size = int.from_bytes(body[96:100], "big"), int.from_bytes(body[100:104], "big")
+    path = [body[at : at + HASH_SIZE] for at in range(104, len(body), HASH_SIZE)]
+    leaf = leaf_hash(BATCH_LEAF + entry.encode_before_author())
+    root = root_from_inclusion(leaf, index, size, path, Reason.AUTHOR_SIGNATURE_WRONG)
+    return AuthorSignature(body[:32], BATCH_DOMAIN + size.to_bytes(4, "big") + root, body[32:96])
+
+
+def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -> bool:
+    """Check the author's signature. True: it holds. False: there is none that this version can check.
+
+    Raises VerificationError(AUTHOR_SIGNATURE_WRONG) where it does not hold.
+    """
+    claimed = signature_of(entry)
+    if claimed is None:
+        return False
+    if not check(claimed.public_key, claimed.message, claimed.signature):
+        raise VerificationError(
+            Reason.AUTHOR_SIGNATURE_WRONG,
+            f"the signature is not one by key {claimed.public_key.hex()} over this entry",
+        )
+    return True
+
+
+def _encode_media_type(media_type: str) -> bytes:
+    raw = media_type.encode("utf-8")
+    _check_media_type(raw)
+    return fits(len(raw), 1, "length of media_type") + raw
+
+
+def _decode_media_type(raw: bytes) -> str:
+    _check_media_type(raw)
+    return raw.decode("ascii")
+
+
+def _check_media_type(raw: bytes) -> None:
+    if not all(0x20 <= byte <= 0x7E for byte in raw):
+        raise MalformedError(f"media_type: expected printable ASCII (20 to 7e), got {raw[:40]!r}")
+
+
+def _check_id(external_id: ExternalId) -> None:
+    if external_id.kind not in tuple(IdKind):
+        raise MalformedError(f"external id: expected kind 0, 1 or 2, found {external_id.kind}")
+    if not external_id.value:
+        raise MalformedError("external id: expected at least one byte, got none")
+    if external_id.kind != IdKind.CLEAR:
+        exactly(external_id.value, HASH_SIZE, f"external id of kind {external_id.kind}")
+
+
+def _encode_id(external_id: ExternalId) -> bytes:
+    _check_id(external_id)
+    length = fits(len(external_id.value), 2, "length of an external id")
+    return bytes((external_id.kind,)) + length + external_id.value
+
+
+def _decode_id(reader: Reader) -> ExternalId:
+    external_id = ExternalId(reader.unsigned(1), reader.prefixed(2))
+    _check_id(external_id)
+    return external_id
+
+
+def _encode_link(link: Link) -> bytes:
+    return b"".join(
+        (
+            fits(link.relation, 1, "relation of a link"),
+            exactly(link.chain_id, HASH_SIZE, "chain_id of a link"),
+            exactly(link.entry_hash, HASH_SIZE, "entry_hash of a link"),
+        )
+    )
+
+
+def _decode_link(reader: Reader) -> Link:
+    return Link(reader.unsigned(1), reader.take(HASH_SIZE), reader.take(HASH_SIZE))
+
+
+def _encode_extensions(extensions: Sequence[Extension]) -> bytes:
+    _check_extensions(extensions)
+    body = b"".join(
+        fits(item.type, 2, "type of an extension")
+        + fits(len(item.value), 2, f"length of extension {item.type}")
+        + item.value
+        for item in extensions
+    )
+    return fits(len(body), 2, "length of all extensions") + body
+
+
+def _decode_extensions(body: bytes) -> tuple[Extension, ...]:
+    reader = Reader(body, "extensions", MAX_ENTRY)
+    extensions = []
+    while reader.left():
+        extensions.append(Extension(reader.unsigned(2), reader.prefixed(2)))
+    _check_extensions(extensions)
+    return tuple(extensions)
+
+
+def _check_extensions(extensions: Sequence[Extension]) -> None:
+    types = [item.type for item in extensions]
+    if any(later <= earlier for earlier, later in pairwise(types)):
+        raise MalformedError(f"extensions: expected ascending types, none twice, found {types}")
+    for item in extensions:
+        size = _EXTENSION_SIZES.get(ExtensionType(item.type)) if item.type in tuple(ExtensionType) else None
+        if size is not None:
+            exactly(item.value, size, f"extension {item.type}")
+
+
+def _encode_author(author: Author) -> bytes:
+    _check_author_body(author)
+    return fits(author.type, 1, "author type") + fits(len(author.body), 2, "length of author") + author.body
+
+
+def _decode_author(reader: Reader) -> Author:
+    author = Author(reader.unsigned(1), reader.prefixed(2))
+    _check_author_body(author)
+    return author
+
+
+def _check_author_body(author: Author) -> None:
+    sizes = {AuthorType.NONE: 0, AuthorType.ED25519: 96, AuthorType.HASHED: 64}
+    if author.type == AuthorType.BATCH:
+        _check_batch_body(author.body)
+    elif author.type in tuple(AuthorType):
+        exactly(author.body, sizes[AuthorType(author.type)], f"author of type {author.type}")
+
+
+def _check_batch_body(body: bytes) -> None:
+    hashes, rest = divmod(len(body) - 104, HASH_SIZE)
+    if rest or not 0 <= hashes <= MAX_BATCH_PATH:
+        raise MalformedError(
+            f"author of type 3: expected 104 bytes and at most {MAX_BATCH_PATH} hashes, got {len(body)} bytes"
+        )

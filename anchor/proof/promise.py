@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The promise: the service's signature over the entries of one group commit (docs/spec/promise.md).
+
+``chains.writer`` makes one signature per commit and hands each writer a path; a promise file travels alone or
+inside a receipt. ``verify`` and everybody who holds one check it with the functions here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anchor.proof import ed25519
+from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, sha256
+from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
+from anchor.proof.merkle import leaf_hash, root_from_inclusion
+from anchor.proof.strictjson import Fields
+
+FORMAT = "anchorline-promise/1"
+DOMAIN = b"anchorline/promise/v1\n"
+SUBMITTER_DOMAIN = b"anchorline/submitter/v1\n"
+SUBMITTER_SIZE = 16
+ANONYMOUS = bytes(SUBMITTER_SIZE)
+LEAF_TYPE = 0x20
+NOTE_SIZE = 32 + 8 + 8 + 8 + 4 + 32
+LEAF_SIZE = 1 + 32 + 8 + 32 + SUBMITTER_SIZE
+KEY_ID_SIZE = 4
+# A group commit holds at most 2^32 - 1 entries.
+MAX_PROMISE_PATH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseNote:
+    """What one signature covers: ``count`` accepted entries under ``root``; times are Unix milliseconds."""
+
+    log_id: bytes
+    received_at_ms: int
+    seal_by_ms: int
+    anchor_by_ms: int
+    count: int
+    root: bytes
+
+    def encode(self) -> bytes:
+        """Return the 92 bytes of the note."""
+        return b"".join(
+            (
+                exactly(self.log_id, HASH_SIZE, "log_id"),
+                fits(self.received_at_ms, 8, "received_at_ms"),
+                fits(self.seal_by_ms, 8, "seal_by_ms"),
+                fits(self.anchor_by_ms, 8, "anchor_by_ms"),
+                fits(self.count, 4, "count"),
+                exactly(self.root, HASH_SIZE, "root"),
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "PromiseNote":
+        """Read a note of exactly 92 bytes."""
+        reader = Reader(data, "promise note", NOTE_SIZE)
+        note = cls(
+            log_id=reader.take(HASH_SIZE),
+            received_at_ms=reader.unsigned(8),
+            seal_by_ms=reader.unsigned(8),
+            anchor_by_ms=reader.unsigned(8),
+            count=reader.unsigned(4),
+            root=reader.take(HASH_SIZE),
+        )
+        reader.end()
+        return note
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseLeaf:
+    """One accepted entry: where it is, which it is, and who handed it in (16 bytes, zeros: anonymous)."""
+
+    chain_id: bytes
+    leaf_index: int
+    entry_hash: bytes
+    submitter: bytes = ANONYMOUS
+
+    def encode(self) -> bytes:
+        """Return the leaf's 89 bytes."""
+        return b"".join(
+            (
+                bytes((LEAF_TYPE,)),
+                exactly(self.chain_id, HASH_SIZE, "chain_id"),
+                fits(self.leaf_index, 8, "leaf_index"),
+                exactly(self.entry_hash, HASH_SIZE, "entry_hash"),
+                exactly(self.submitter, SUBMITTER_SIZE, "submitter"),
+            )
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "PromiseLeaf":
+        """Read a leaf of exactly 89 bytes."""
+        reader = Reader(data, "promise leaf", LEAF_SIZE)
+        kind = reader.unsigned(1)
+        if kind != LEAF_TYPE:
+            raise MalformedError(f"promise leaf: expected type 20 (hex), found {kind:02x}")
+        leaf = cls(reader.take(HASH_SIZE), reader.unsigned(8), reader.take(HASH_SIZE), reader.take(SUBMITTER_SIZE))
+        reader.end()
+        return leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A signed note, and the path of one entry's leaf to its root."""
+
+    note: PromiseNote
+    key_id: bytes
+    signature: bytes
+    leaf: PromiseLeaf
+    index: int
+    path: tuple[bytes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the promise file's object."""
+        return {
+            "format": FORMAT,
+            "note": self.note.encode().hex(),
+            "key_id": self.key_id.hex(),
+            "signature": self.signature.hex(),
+            "leaf": self.leaf.encode().hex(),
+            "index": self.index,
+            "path": [value.hex() for value in self.path],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Promise":
+        """Read a promise file's object; unknown fields are refused."""
+        fields = Fields(value, "promise")
+        found = fields.text("format")
+        if found != FORMAT:
+            raise UnknownVersionError(f"promise: expected {FORMAT!r}, found {found[:60]!r}; by a newer Anchorline?")
+        promise = cls(
+            note=PromiseNote.decode(fields.hex("note", maximum=NOTE_SIZE)),
+            key_id=fields.hex("key_id", exact=KEY_ID_SIZE),
+            signature=fields.hex("signature", exact=ed25519.SIGNATURE_SIZE),
+            leaf=PromiseLeaf.decode(fields.hex("leaf", maximum=LEAF_SIZE)),
+            index=fields.integer("index"),
+            path=fields.hashes("path", MAX_PROMISE_PATH),
+        )
+        fields.end()
+        return promise
+
+
+def promise_key_id(public_key: bytes) -> bytes:
+    """Return the 4-byte name of a promise key: H(DOMAIN ‖ key)[:4]."""
+    return sha256(DOMAIN + public_key)[:KEY_ID_SIZE]
+
+
+def submitter_of(log_id: bytes, account_salt: bytes, account_id: bytes) -> bytes:
+    """Return the 16 bytes that stand for an account in promise leaves (design section 3.3)."""
+    return sha256(SUBMITTER_DOMAIN + log_id + exactly(account_salt, 16, "account salt") + account_id)[:16]
+
+
+def signed_message(note: PromiseNote) -> bytes:
+    """Return the bytes that the promise key signs."""
+    return DOMAIN + note.encode()
+
+
+def check_promise(
+    promise: Promise, log_id: bytes, public_key: bytes, check: ed25519.SignatureCheck = ed25519.verify
+) -> None:
+    """Raise VerificationError unless the log ``log_id`` made this promise with ``public_key``."""
+    if promise.note.log_id != log_id:
+        raise VerificationError(
+            Reason.PROMISE_MISMATCH, f"the promise is by log {promise.note.log_id.hex()}, not {log_id.hex()}"
+        )
+    leaf = leaf_hash(promise.leaf.encode())
+    root = root_from_inclusion(leaf, promise.index, promise.note.count, promise.path, Reason.PROMISE_SIGNATURE_WRONG)
+    if root != promise.note.root:
+        raise VerificationError(Reason.PROMISE_SIGNATURE_WRONG, "the promise's path does not lead to its root")
+    if promise.key_id != promise_key_id(public_key) or not check(
+        public_key, signed_message(promise.note), promise.signature
+    ):
+        raise VerificationError(Reason.PROMISE_SIGNATURE_WRONG, "the promise is not signed by the log's promise key")

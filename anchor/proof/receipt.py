@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The receipt: one self-contained file that leads from an entry to Bitcoin (docs/spec/receipt.md); and the log card.
+
+Bytes come from a stranger's disk. ``chains.receipts`` makes receipts, ``verify`` judges them; reading one here says
+only that it is well formed, with every limit checked before reading on.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from anchor.proof import strictjson
+from anchor.proof.bitcoin import MAX_BRANCH, MAX_COINBASE, MAX_TRANSACTION, BitcoinAnchor, OutPoint
+from anchor.proof.checkpoint import Checkpoint, Note, from_base64
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import MAX_ENTRY, SALT_SIZE, Entry
+from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionError
+from anchor.proof.leaves import (
+    MAX_LEAF,
+    DirectoryLeaf,
+    HeadLeaf,
+    KeyLeaf,
+    LogLeaf,
+    SealLeaf,
+    ThreadLeaf,
+    decode_leaf,
+)
+from anchor.proof.merkle import MAX_PATH
+from anchor.proof.promise import Promise
+from anchor.proof.strictjson import Fields
+
+FORMAT = "anchorline-receipt/1"
+CARD_FORMAT = "anchorline-log/1"
+MAX_FILE = 4 * 2**20
+# Content may travel inside a receipt; what is larger travels beside it.
+MAX_CONTENT = 16 * 2**20
+MAX_FILE_WITH_CONTENT = MAX_FILE + (MAX_CONTENT + 2) // 3 * 4
+MAX_CARD = 65536
+MAX_ANCHORS = 16
+MAX_EVIDENCE = 64
+MAX_KEYS = 64
+MAX_THREADS = 64
+
+
+class ContentState(StrEnum):
+    """What the receipt shows of the content."""
+
+    SHOWN = "shown"
+    WITHHELD = "withheld"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Salt (16) and digest (32) where shown, and perhaps the content itself."""
+
+    state: ContentState
+    salt: bytes = b""
+    digest: bytes = b""
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPath:
+    """Where the entry is in its chain, and the path to the root of its first head."""
+
+    index: int
+    path: tuple[bytes, ...]
+
+
+Leaf = TypeVar("Leaf", bound=DirectoryLeaf)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryProof(Generic[Leaf]):
+    """A directory leaf, its index, and its path to the checkpoint's root."""
+
+    leaf: Leaf
+    index: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAnchor:
+    """An anchor of a type that this version shows and does not check."""
+
+    type: str
+    fields: Mapping[str, Any]
+
+
+Anchor = BitcoinAnchor | OtherAnchor
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a receipt has once the entry is under a checkpoint. Every directory path ends at the checkpoint's root."""
+
+    chain: ChainPath
+    log_path: tuple[bytes, ...]
+    head: DirectoryProof[HeadLeaf]
+    seal: DirectoryProof[SealLeaf]
+    checkpoint: Checkpoint
+    note: Note
+    thread: DirectoryProof[ThreadLeaf] | None = None
+    previous_head: DirectoryProof[HeadLeaf] | None = None
+    keys: tuple[DirectoryProof[KeyLeaf], ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    evidence: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt; ``sealed`` is None while the entry waits for its first checkpoint."""
+
+    entry: Entry
+    content: Content
+    log: LogLeaf
+    promise: Promise | None = None
+    sealed: Sealed | None = None
+
+    def encode(self) -> bytes:
+        """Return the receipt file (ASCII JSON)."""
+        return strictjson.dumps(_receipt_to_json(self)).encode("ascii")
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Receipt":
+        """Read a receipt file; raise MalformedError (UnknownVersionError for a newer one) for anything else."""
+        return _receipt_from_json(strictjson.loads(data, "receipt", MAX_FILE_WITH_CONTENT), len(data))
+
+
+@dataclass(frozen=True, slots=True)
+class LogCard:
+    """The identity of a log, to be kept by whoever wants to pin it; it is not signed.
+
+    ``thread`` lists the outpoints at which the log's thread starts (and started again), or is None before funding.
+    """
+
+    log: LogLeaf
+    thread: tuple[OutPoint, ...] | None = field(default=None)
+
+    def encode(self) -> bytes:
+        """Return the card file (ASCII JSON)."""
+        thread = None if self.thread is None else [outpoint.encode().hex() for outpoint in self.thread]
+        card = {"format": CARD_FORMAT, "leaf_0": self.log.encode().hex(), "thread": thread}
+        return strictjson.dumps(card).encode("ascii")
+
+    @classmethod
+    def decode(cls, data: bytes) -> "LogCard":
+        """Read a card file."""
+        fields = Fields(strictjson.loads(data, "log card", MAX_CARD), "log card")
+        _check_format(fields, CARD_FORMAT)
+        log = _leaf_of(LogLeaf, fields.hex("leaf_0", maximum=MAX_LEAF), "log card.leaf_0")
+        thread = _card_thread(fields)
+        fields.end()
+        return cls(log, thread)
+
+
+def _card_thread(fields: Fields) -> tuple[OutPoint, ...] | None:
+    value = fields.take("thread")
+    if value is None:
+        return None
+    listed = Fields({"thread": value}, "log card").array("thread", MAX_THREADS)
+    items = [Fields({"outpoint": item}, "log card.thread").hex("outpoint", exact=36) for item in listed]
+    return tuple(OutPoint.decode(item) for item in items)
+
+
+def _check_format(fields: Fields, wanted: str) -> None:
+    found = fields.text("format")
+    if found == wanted:
+        return
+    family = wanted.partition("/")[0]
+    if found.startswith(family + "/"):
+        raise UnknownVersionError(
+            f"{fields.what}: {found[:60]!r} was written by a newer Anchorline; this one reads {wanted!r}"
+        )
+    raise MalformedError(f"{fields.what}: expected format {wanted!r}, found {found[:60]!r}")
+
+
+# --- writing
+
+
+def _receipt_to_json(receipt: Receipt) -> dict[str, Any]:
+    sealed = receipt.sealed
+    value: dict[str, Any] = {
+        "format": FORMAT,
+        "entry": receipt.entry.encode().hex(),
+        "content": _content_to_json(receipt.content),
+    }
+    log: dict[str, Any] = {"leaf": receipt.log.encode().hex()}
+    if sealed is None:
+        value["log"] = log
+    else:
+        value["chain"] = {"index": sealed.chain.index, "path": _hex_list(sealed.chain.path)}
+        value["log"] = log | {"index": 0, "path": _hex_list(sealed.log_path)}
+        value |= _directory_to_json(sealed)
+        value["checkpoint"] = sealed.note.encode()
+    if receipt.promise is not None:
+        value["promise"] = receipt.promise.to_json()
+    if sealed is not None:
+        value["anchors"] = [_anchor_to_json(anchor) for anchor in sealed.anchors]
+        value["evidence"] = [dict(item) for item in sealed.evidence]
+    return value
+
+
+def _directory_to_json(sealed: Sealed) -> dict[str, Any]:
+    proofs: dict[str, DirectoryProof[Any] | None] = {
+        "thread": sealed.thread,
+        "head": sealed.head,
+        "previous_head": sealed.previous_head,
+        "seal": sealed.seal,
+    }
+    value: dict[str, Any] = {name: _proof_to_json(proof) for name, proof in proofs.items() if proof is not None}
+    value["keys"] = [_proof_to_json(proof) for proof in sealed.keys]
+    return value
+
+
+def _content_to_json(content: Content) -> dict[str, Any]:
+    value: dict[str, Any] = {"state": str(content.state)}
+    if content.state == ContentState.SHOWN:
+        value |= {"salt": content.salt.hex(), "digest": content.digest.hex()}
+        if content.data is not None:
+            value["bytes"] = base64.b64encode(content.data).decode()
+    return value
+
+
+def _proof_to_json(proof: DirectoryProof[Any]) -> dict[str, Any]:
+    return {"leaf": proof.leaf.encode().hex(), "index": proof.index, "path": _hex_list(proof.path)}
+
+
+def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
+    if isinstance(anchor, OtherAnchor):
+        return {"type": anchor.type, **anchor.fields}
+    return {
+        "type": "bitcoin",
+        "transaction": anchor.transaction.hex(),
+        "index": anchor.index,
+        "path": _hex_list(anchor.path),
+        "coinbase": anchor.coinbase.hex(),
+        "coinbase_path": _hex_list(anchor.coinbase_path),
+        "header": anchor.header.hex(),
+        "height": anchor.height,
+    }
+
+
+def _hex_list(hashes: tuple[bytes, ...]) -> list[str]:
+    return [value.hex() for value in hashes]
+
+
+# --- reading
+
+
+def _receipt_from_json(value: Mapping[str, Any], file_size: int) -> Receipt:
+    fields = Fields(value, "receipt")
+    _check_format(fields, FORMAT)
+    _check_file_size(value, file_size)
+    entry = Entry.decode(fields.hex("entry", maximum=MAX_ENTRY))
+    content = _content_from_json(Fields(fields.take("content"), "receipt.content"))
+    log_fields = Fields(fields.take("log"), "receipt.log")
+    log = _leaf_of(LogLeaf, log_fields.hex("leaf", maximum=MAX_LEAF), "receipt.log.leaf")
+    promise = Promise.from_json(fields.take("promise")) if "promise" in fields else None
+    sealed = _sealed_from_json(fields, log_fields) if "checkpoint" in fields else None
+    log_fields.end()
+    fields.end()
+    return Receipt(entry, content, log, promise, sealed)
+
+
+def _check_file_size(value: Mapping[str, Any], file_size: int) -> None:
+    """Hold everything besides the content to 4 MiB."""
+    content = value.get("content")
+    data = content.get("bytes") if isinstance(content, Mapping) else None
+    besides = file_size - (len(data) if isinstance(data, str) else 0)
+    if besides > MAX_FILE:
+        raise TooLargeError(f"receipt: expected at most {MAX_FILE} bytes besides the content, got {besides}")
+
+
+def _content_from_json(fields: Fields) -> Content:
+    found = fields.text("state")
+    if found not in tuple(ContentState):
+        raise MalformedError(f"{fields.what}.state: expected shown, withheld or erased, found {found[:40]!r}")
+    state = ContentState(found)
+    if state != ContentState.SHOWN:
+        fields.end()
+        return Content(state)
+    salt = fields.hex("salt", exact=SALT_SIZE)
+    digest = fields.hex("digest", exact=HASH_SIZE)
+    data = from_base64(fields.text("bytes"), "receipt.content.bytes") if "bytes" in fields else None
+    if data is not None and len(data) > MAX_CONTENT:
+        raise TooLargeError(f"receipt.content.bytes: expected at most {MAX_CONTENT} bytes, got {len(data)}")
+    fields.end()
+    return Content(state, salt, digest, data)
+
+
+def _sealed_from_json(fields: Fields, log_fields: Fields) -> Sealed:
+    if log_fields.integer("index"):
+        raise MalformedError("receipt.log.index: expected 0, the first leaf of the directory")
+    note = Note.decode(fields.text("checkpoint"))
+    keys = fields.array("keys", MAX_KEYS)
+    anchors = fields.array("anchors", MAX_ANCHORS)
+    evidence = fields.array("evidence", MAX_EVIDENCE)
+    return Sealed(
+        chain=_chain_from_json(Fields(fields.take("chain"), "receipt.chain")),
+        log_path=log_fields.hashes("path", MAX_PATH),
+        head=_proof_from_json(HeadLeaf, fields.take("head"), "receipt.head"),
+        seal=_proof_from_json(SealLeaf, fields.take("seal"), "receipt.seal"),
+        checkpoint=Checkpoint.decode(note.text),
+        note=note,
+        thread=_optional_proof(ThreadLeaf, fields, "thread"),
+        previous_head=_optional_proof(HeadLeaf, fields, "previous_head"),
+        keys=tuple(_proof_from_json(KeyLeaf, item, "receipt.keys") for item in keys),
+        anchors=tuple(_anchor_from_json(Fields(item, "receipt.anchors")) for item in anchors),
+        evidence=tuple(_evidence_from_json(item) for item in evidence),
+    )
+
+
+def _chain_from_json(fields: Fields) -> ChainPath:
+    chain = ChainPath(fields.integer("index"), fields.hashes("path", MAX_PATH))
+    fields.end()
+    return chain
+
+
+def _optional_proof(kind: type[Leaf], fields: Fields, name: str) -> DirectoryProof[Leaf] | None:
+    return _proof_from_json(kind, fields.take(name), f"receipt.{name}") if name in fields else None
+
+
+def _proof_from_json(kind: type[Leaf], value: object, what: str) -> DirectoryProof[Leaf]:
+    fields = Fields(value, what)
+    leaf = _leaf_of(kind, fields.hex("leaf", maximum=MAX_LEAF), f"{what}.leaf")
+    proof = DirectoryProof(leaf, fields.integer("index"), fields.hashes("path", MAX_PATH))
+    fields.end()
+    return proof
+
+
+def _leaf_of(kind: type[Leaf], raw: bytes, what: str) -> Leaf:
+    leaf = decode_leaf(raw)
+    if not isinstance(leaf, kind):
+        raise MalformedError(f"{what}: expected a {kind.__name__}, found a {type(leaf).__name__}")
+    return leaf
+
+
+def _anchor_from_json(fields: Fields) -> Anchor:
+    kind = fields.text("type")
+    if kind != "bitcoin":
+        return OtherAnchor(kind, fields.rest())
+    anchor = BitcoinAnchor(
+        transaction=fields.hex("transaction", maximum=MAX_TRANSACTION),
+        index=fields.integer("index"),
+        path=fields.hashes("path", MAX_BRANCH),
+        coinbase=fields.hex("coinbase", maximum=MAX_COINBASE),
+        coinbase_path=fields.hashes("coinbase_path", MAX_BRANCH),
+        header=fields.hex("header", exact=80),
+        height=fields.integer("height"),
+    )
+    fields.end()
+    return anchor
+
+
+def _evidence_from_json(value: object) -> Mapping[str, Any]:
+    fields = Fields(value, "receipt.evidence")
+    kind = fields.text("type")
+    return {"type": kind, **fields.rest()}

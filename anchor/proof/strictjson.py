@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strict JSON: the part of RFC 8259 on which Python and JavaScript agree, with limits checked before reading.
+
+Input is a file from a stranger. The receipt, the promise and the log card are read through it; the rules are those
+of design section 3.5, and each has a vector that the browser verifier runs too.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from anchor.proof.codec import HASH_SIZE, bytes_from_hex, hash_from_hex
+from anchor.proof.errors import MalformedError, TooLargeError
+
+MAX_DEPTH = 16
+MAX_INTEGER = 2**53 - 1
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
+
+def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
+    """Return the object in ``data``: UTF-8 without BOM, at most ``limit`` bytes and 16 levels deep.
+
+    Raises MalformedError for duplicate keys (after unescaping), floats, -0, integers beyond 2^53-1, lone
+    surrogates, NaN and whatever else is not JSON.
+    """
+    if len(data) > limit:
+        raise TooLargeError(f"{what}: expected at most {limit} bytes, got {len(data)}")
+    _check_depth(data, what)
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_no_float,
+            parse_int=_integer,
+            parse_constant=_no_float,
+        )
+    except MalformedError as error:
+        raise MalformedError(f"{what}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"{what}: expected JSON in UTF-8: {error}") from error
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what}: expected a JSON object, found {type(value).__name__}")
+    _check_text(value, what)
+    return value
+
+
+def dumps(value: Mapping[str, Any]) -> str:
+    """Return the object as indented ASCII JSON with a final newline; fields in the order given."""
+    return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+class Fields:
+    """The fields of one JSON object, each taken once; ``end`` refuses what nobody took."""
+
+    def __init__(self, value: Any, what: str) -> None:
+        if not isinstance(value, Mapping):
+            raise MalformedError(f"{what}: expected an object, found {type(value).__name__}")
+        self._left = dict(value)
+        self.what = what
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str) -> Any:
+        """Return a field's value as it is; a missing field is malformed."""
+        if name not in self._left:
+            raise MalformedError(f"{self.what}: expected a field {name!r}")
+        return self._left.pop(name)
+
+    def text(self, name: str) -> str:
+        """Return a string field."""
+        value = self.take(name)
+        if not isinstance(value, str):
+            raise MalformedError(f"{self.what}.{name}: expected a string, found {type(value).__name__}")
+        return value
+
+    def integer(self, name: str) -> int:
+        """Return an integer field, 0 to 2^53-1."""
+        value = self.take(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
+            raise MalformedError(f"{self.what}.{name}: expected an integer from 0 to 2^53-1, found {value!r:.40}")
+        return value
+
+    def array(self, name: str, maximum: int) -> list[Any]:
+        """Return an array field with at most ``maximum`` items."""
+        value = self.take(name)
+        if not isinstance(value, list):
+            raise MalformedError(f"{self.what}.{name}: expected an array, found {type(value).__name__}")
+        if len(value) > maximum:
+            raise TooLargeError(f"{self.what}.{name}: expected at most {maximum} items, found {len(value)}")
+        return value
+
+    def hex(self, name: str, *, maximum: int | None = None, exact: int | None = None) -> bytes:
+        """Return the bytes of a hex field, at most ``maximum`` or exactly ``exact`` of them."""
+        text = self.text(name)
+        where = f"{self.what}.{name}"
+        if exact is not None:
+            return hash_from_hex(text, where, exact)
+        if maximum is not None and len(text) > 2 * maximum:
+            raise TooLargeError(f"{where}: expected at most {maximum} bytes in hex, got {len(text) // 2}")
+        return bytes_from_hex(text, where)
+
+    def hashes(self, name: str, maximum: int) -> tuple[bytes, ...]:
+        """Return an array of at most ``maximum`` hashes of 32 bytes in hex."""
+        where = f"{self.what}.{name}"
+        values = self.array(name, maximum)
+        for value in values:
+            if not isinstance(value, str):
+                raise MalformedError(f"{where}: expected strings, found {type(value).__name__}")
+        return tuple(hash_from_hex(value, where, HASH_SIZE) for value in values)
+
+    def rest(self) -> dict[str, Any]:
+        """Take all fields that are left, as they are."""
+        left, self._left = self._left, {}
+        return left
+
+    def end(self) -> None:
+        """Refuse fields that nobody took."""
+        if self._left:
+            raise MalformedError(f"{self.what}: unknown field {min(self._left)[:60]!r}")
+
+
+def _check_depth(data: bytes, what: str) -> None:
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise TooLargeError(f"{what}: expected at most {MAX_DEPTH} levels of nesting")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, item in pairs:
+        if name in value:
+            raise MalformedError(f"field {name[:60]!r} occurs twice")
+        value[name] = item
+    return value
+
+
+def _integer(digits: str) -> int:
+    # The length first: Python is slow on very long integers, and refuses them with an error of its own.
+    if digits == "-0" or len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+        raise MalformedError(f"expected an integer within ±(2^53-1) and no -0, found {digits[:40]}")
+    return int(digits)
+
+
+def _no_float(digits: str) -> float:
+    raise MalformedError(f"expected integers only, found {digits[:40]}")
+
+
+def _check_text(value: Any, what: str) -> None:
+    """Refuse lone surrogates, which JSON escapes can smuggle in and UTF-8 cannot hold."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise MalformedError(f"{what}: a string holds a lone surrogate") from error
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check_text(name, what)
+            _check_text(item, what)
+    elif isinstance(value, list):
+        for item in value:
+            _check_text(item, what)

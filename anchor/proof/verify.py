@@ -1,0 +1,712 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``verify``: what a receipt proves, in thirteen numbered steps (design section 3.5, docs/spec/receipt.md).
+
+Input is a decoded receipt and what the verifier brings: the file's digest, the log's card, blocks he trusts.
+The CLI, the tests and third parties call ``verify``; the browser verifier is a second implementation of it.
+
+The steps do not depend on each other: each is judged by what the receipt itself carries, so that a verdict names
+every step that fails, and whoever was believed for those that hold.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from anchor.proof import ed25519
+from anchor.proof.bitcoin import (
+    NETWORKS,
+    BitcoinAnchor,
+    Header,
+    NetworkRules,
+    OutPoint,
+    Transaction,
+    check_anchor_header,
+    check_anchor_transaction,
+    find_payload,
+    hash_hex,
+)
+from anchor.proof.blocks import KnownBlock, KnownBlocks
+from anchor.proof.checkpoint import key_id
+from anchor.proof.codec import sha256
+from anchor.proof.entry import AuthorType, ExtensionType, check_author, check_chain_id, content_commitment
+from anchor.proof.errors import AnchorlineError, MalformedError, Reason, VerificationError
+from anchor.proof.leaves import (
+    NO_PREVIOUS,
+    NOTHING_REPLACED,
+    Key,
+    KeyLeaf,
+    KeyType,
+    LogLeaf,
+    Purpose,
+    Signer,
+)
+from anchor.proof.merkle import check_inclusion, leaf_hash
+from anchor.proof.promise import check_promise
+from anchor.proof.receipt import ContentState, DirectoryProof, LogCard, Receipt, Sealed
+
+# Bitcoin's own convention; on test networks depth says little, and the verdict says so.
+DEFAULT_DEPTH = 6
+
+
+class State(StrEnum):
+    """How one step ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+    ABSENT = "absent"
+
+
+class Outcome(StrEnum):
+    """What a verdict says."""
+
+    INTACT = "intact"
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+    NOT_CHECKED = "not checked"
+    NOT_COMPARED = "content erased or withheld"
+
+
+class ExitCode(IntEnum):
+    """Exit codes of ``anchorline verify`` (docs/spec/verdict.md)."""
+
+    INTACT = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    NOT_CHECKED = 4
+    NOT_COMPARED = 5
+
+
+_EXIT_CODES = {
+    Outcome.INTACT: ExitCode.INTACT,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.INCOMPLETE: ExitCode.INCOMPLETE,
+    Outcome.NOT_CHECKED: ExitCode.NOT_CHECKED,
+    Outcome.NOT_COMPARED: ExitCode.NOT_COMPARED,
+}
+
+ARITHMETIC = "arithmetic"
+THE_LOG = "the log's own statement"
+NAMES = {
+    1: "entry",
+    2: "content",
+    3: "author",
+    4: "chain path",
+    5: "keys and note",
+    6: "directory paths",
+    7: "seal and first head",
+    8: "log",
+    9: "promise",
+    10: "payload",
+    11: "transaction, branch, coinbase",
+    12: "header, work, block",
+    13: "thread",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a verification; ``rests_on`` says whose word it is where it is more than arithmetic."""
+
+    number: int
+    state: State
+    text: str
+    rests_on: str = ARITHMETIC
+    reason: Reason | None = None
+    shallow: bool = False  # not checked because the block is not deep enough yet, which time will mend
+
+    @property
+    def name(self) -> str:
+        """What the step is about."""
+        return NAMES[self.number]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What ``verify`` found; ``missing`` names what keeps it from INTACT, ``facts`` are for ``--json``."""
+
+    outcome: Outcome
+    steps: tuple[Step, ...]
+    missing: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of ``anchorline verify``."""
+        return int(_EXIT_CODES[self.outcome])
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The names of what failed, in the order of the steps."""
+        return tuple(step.reason for step in self.steps if step.reason is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as ``--json`` prints it."""
+        return {
+            "outcome": str(self.outcome),
+            "exit_code": self.exit_code,
+            "reasons": [str(reason) for reason in self.reasons],
+            "missing": list(self.missing),
+            "steps": [
+                {
+                    "number": step.number,
+                    "name": step.name,
+                    "state": str(step.state),
+                    "text": step.text,
+                    "rests_on": step.rests_on,
+                    "reason": None if step.reason is None else str(step.reason),
+                }
+                for step in self.steps
+            ],
+            "facts": self.facts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What the verifier brings. Nothing here comes from the receipt or from the service.
+
+    ``content_digest`` is the SHA-256 of the file at hand; ``blocks`` are the views of Bitcoin that he trusts, the
+    first that reaches a height is believed; ``depth`` is how many confirmations he wants where they are known.
+    """
+
+    content_digest: bytes | None = None
+    card: LogCard | None = None
+    any_log: bool = False
+    blocks: tuple[KnownBlocks, ...] = ()
+    depth: int = DEFAULT_DEPTH
+    check_signature: ed25519.SignatureCheck = ed25519.verify
+
+
+def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
+    """Judge ``receipt`` with what the verifier brings; never raises for anything that a receipt can hold."""
+    log_id = receipt.log.log_id
+    steps = [
+        _run(1, lambda: _entry(receipt, log_id)),
+        _run(2, lambda: _content(receipt, verifier)),
+        _run(3, lambda: _author(receipt, verifier)),
+    ]
+    if receipt.sealed is None:
+        steps += [
+            *(_absent(number, "not sealed yet") for number in (4, 5, 6, 7)),
+            _run(8, lambda: _log_pinned(receipt, verifier, log_id)),
+            _run(9, lambda: _promise(receipt, verifier, log_id)),
+            *(_absent(number, "not anchored yet") for number in (10, 11, 12, 13)),
+        ]
+    else:
+        steps += _sealed_steps(receipt, receipt.sealed, verifier, log_id)
+    return _conclude(receipt, verifier, steps)
+
+
+def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
+    """Read and judge a receipt file; raise MalformedError where it is none."""
+    return verify(Receipt.decode(data), verifier)
+
+
+def _sealed_steps(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> list[Step]:
+    return [
+        _run(4, lambda: _chain_path(receipt, sealed)),
+        _run(5, lambda: _keys_and_note(receipt, sealed, verifier, log_id)),
+        _run(6, lambda: _directory_paths(receipt, sealed)),
+        _run(7, lambda: _seal(receipt, sealed)),
+        _run(8, lambda: _log_pinned(receipt, verifier, log_id)),
+        _run(9, lambda: _promise(receipt, verifier, log_id)),
+        *_best_anchor(receipt, sealed, verifier),
+    ]
+
+
+def _run(number: int, step: Callable[[], Step]) -> Step:
+    """Turn what a step raises into a failed step, so that the verdict is always whole."""
+    try:
+        return step()
+    except VerificationError as error:
+        return Step(number, State.FAILED, str(error), reason=error.reason)
+    except MalformedError as error:
+        return Step(number, State.FAILED, str(error), reason=Reason.MALFORMED)
+
+
+def _absent(number: int, text: str) -> Step:
+    return Step(number, State.ABSENT, text)
+
+
+def _ok(number: int, text: str, rests_on: str = ARITHMETIC) -> Step:
+    return Step(number, State.OK, text, rests_on)
+
+
+def _not_checked(number: int, text: str) -> Step:
+    return Step(number, State.NOT_CHECKED, text, "nobody")
+
+
+# 1 entry
+
+
+def _entry(receipt: Receipt, log_id: bytes) -> Step:
+    entry = receipt.entry
+    wanted_log = entry.extension(ExtensionType.LOG_ID)
+    if wanted_log is not None and wanted_log != log_id:
+        raise VerificationError(
+            Reason.WRONG_LOG_EXTENSION,
+            f"the entry is meant for log {wanted_log.hex()} only, not {log_id.hex()}",
+        )
+    if receipt.sealed is not None and receipt.sealed.chain.index == 0:
+        check_chain_id(entry)
+    critical = entry.unknown_critical_extensions()
+    if critical:
+        return _not_checked(1, f"extension {critical[0]:#06x} is unknown: this version cannot verify the entry")
+    return _ok(1, f"entry {entry.hash.hex()} of chain {entry.chain_id.hex()}")
+
+
+# 2 content
+
+
+def _content(receipt: Receipt, verifier: Verifier) -> Step:
+    content = receipt.content
+    if content.state != ContentState.SHOWN:
+        claim = "" if content.state == ContentState.WITHHELD else " (the service's claim)"
+        return _not_checked(2, f"content not compared: it is {content.state}{claim}")
+    if content_commitment(content.salt, content.digest) != receipt.entry.content_commitment:
+        raise VerificationError(
+            Reason.COMMITMENT_MISMATCH,
+            "salt and digest in the receipt do not give the entry's content commitment",
+        )
+    if content.data is not None and sha256(content.data) != content.digest:
+        raise VerificationError(Reason.CONTENT_CHANGED, "the content inside the receipt is not what was recorded")
+    if verifier.content_digest is None:
+        if content.data is None:
+            return _not_checked(2, "content not compared: neither a file nor content in the receipt")
+        return _ok(2, f"the content in the receipt is what was recorded, SHA-256 {content.digest.hex()}")
+    if verifier.content_digest != content.digest:
+        raise VerificationError(
+            Reason.CONTENT_CHANGED,
+            f"the file is not what was recorded: expected SHA-256 {content.digest.hex()}, "
+            f"found {verifier.content_digest.hex()}",
+        )
+    return _ok(2, f"the file is what was recorded, SHA-256 {content.digest.hex()}")
+
+
+# 3 author
+
+
+def _author(receipt: Receipt, verifier: Verifier) -> Step:
+    if receipt.entry.author.type == AuthorType.NONE:
+        return _absent(3, "the entry is not signed: nothing is said about who wrote it")
+    if not check_author(receipt.entry, verifier.check_signature):
+        return _not_checked(3, f"signature not checked: author type {receipt.entry.author.type} is unknown")
+    return _ok(3, f"signed by key {receipt.entry.author.body[:32].hex()}; whose key it is, is not said here")
+
+
+# 4 chain path
+
+
+def _chain_path(receipt: Receipt, sealed: Sealed) -> Step:
+    head = sealed.head.leaf
+    check_inclusion(
+        receipt.entry.hash,
+        sealed.chain.index,
+        head.tree_size,
+        sealed.chain.path,
+        head.root,
+        Reason.CHAIN_PATH_WRONG,
+    )
+    return _ok(4, f"entry {sealed.chain.index} of the chain's {head.tree_size} at its first head")
+
+
+# 5 keys and note
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyHistory:
+    """Keys after every shown key leaf: the current one, and each that was ever given, for a purpose."""
+
+    current: dict[int, Key]
+    given_by: dict[int, bytes]
+    ever: dict[int, list[bytes]]
+
+
+def _keys_and_note(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> Step:
+    history = key_history(receipt.log, tuple(proof.leaf for proof in sealed.keys), log_id, verifier.check_signature)
+    _check_key_order(sealed)
+    if sealed.checkpoint.origin != receipt.log.origin:
+        raise VerificationError(
+            Reason.CHECKPOINT_ORIGIN_WRONG,
+            f"the checkpoint is by {sealed.checkpoint.origin!r}, the log leaf says {receipt.log.origin!r}",
+        )
+    public_key = history.current[Purpose.CHECKPOINT].value
+    check_note(sealed, receipt.log.origin, public_key, verifier.check_signature)
+    keys = f" after {len(sealed.keys)} changes of keys" if sealed.keys else ""
+    return _ok(
+        5,
+        f"checkpoint of {sealed.checkpoint.size} leaves signed by {receipt.log.origin}{keys}",
+        "the log's signature; that all key changes are shown, is the auditor's check",
+    )
+
+
+def key_history(
+    log: LogLeaf, key_leaves: tuple[KeyLeaf, ...], log_id: bytes, check: ed25519.SignatureCheck
+) -> _KeyHistory:
+    """Follow the key leaves from leaf 0 on; raise VerificationError where one does not follow from the one before."""
+    given_by = {int(purpose): leaf_hash(log.encode()) for purpose in Purpose}
+    current = {int(purpose): log.key(purpose) for purpose in Purpose}
+    ever = {purpose: [key.value] for purpose, key in current.items()}
+    for leaf in key_leaves:
+        if leaf.replaced != given_by[leaf.purpose]:
+            raise VerificationError(
+                Reason.KEY_HISTORY_WRONG,
+                f"a key leaf replaces {leaf.replaced.hex()}, which did not give the key",
+            )
+        signer = current[Purpose.RECOVERY if leaf.signer == Signer.RECOVERY_KEY else leaf.purpose]
+        if signer.type == KeyType.REVOKED or not check(signer.value, leaf.signed_message(log_id), leaf.signature):
+            raise VerificationError(
+                Reason.KEY_HISTORY_WRONG, "a key leaf is not signed by the old key or the recovery key"
+            )
+        current[leaf.purpose] = leaf.new_key
+        given_by[leaf.purpose] = leaf_hash(leaf.encode())
+        if leaf.new_key.type != KeyType.REVOKED:
+            ever[leaf.purpose].append(leaf.new_key.value)
+    return _KeyHistory(current, given_by, ever)
+
+
+def _check_key_order(sealed: Sealed) -> None:
+    indexes = [proof.index for proof in sealed.keys]
+    if indexes != sorted(set(indexes)):
+        raise VerificationError(Reason.KEY_HISTORY_WRONG, f"key leaves are not in ascending order: {indexes}")
+
+
+def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.SignatureCheck) -> None:
+    """Raise VerificationError unless the note carries a good signature by the log's checkpoint key.
+
+    Lines by others are ignored; a line with our name and key id that fails, fails the note (C2SP signed-note).
+    """
+    wanted = key_id(origin, public_key)
+    lines = [line for line in sealed.note.signatures if (line.name, line.key_id) == (origin, wanted)]
+    message = sealed.note.text.encode()
+    if not lines or not all(check(public_key, message, line.signature) for line in lines):
+        raise VerificationError(
+            Reason.CHECKPOINT_SIGNATURE_WRONG,
+            f"the checkpoint is not signed by the log's checkpoint key (id {wanted.hex()})",
+        )
+
+
+# 6 directory paths
+
+
+def _directory_paths(receipt: Receipt, sealed: Sealed) -> Step:
+    proofs: list[DirectoryProof[Any]] = [
+        DirectoryProof(receipt.log, 0, sealed.log_path),
+        sealed.head,
+        sealed.seal,
+    ]
+    proofs += [proof for proof in (sealed.thread, sealed.previous_head) if proof is not None]
+    proofs += sealed.keys
+    for proof in proofs:
+        check_inclusion(
+            leaf_hash(proof.leaf.encode()),
+            proof.index,
+            sealed.checkpoint.size,
+            proof.path,
+            sealed.checkpoint.root,
+            Reason.DIRECTORY_PATH_WRONG,
+        )
+    return _ok(6, f"{len(proofs)} leaves of the directory are under the checkpoint's root")
+
+
+# 7 seal and first head
+
+
+def _seal(receipt: Receipt, sealed: Sealed) -> Step:
+    head, seal = sealed.head, sealed.seal
+    if not seal.index - seal.leaf.head_count <= head.index < seal.index:
+        raise VerificationError(
+            Reason.SEAL_MISMATCH,
+            f"the seal at {seal.index} holds the {seal.leaf.head_count} heads before it, not the one at {head.index}",
+        )
+    if head.leaf.chain_id != receipt.entry.chain_id:
+        raise VerificationError(
+            Reason.HEAD_MISMATCH, f"the head is of chain {head.leaf.chain_id.hex()}, the entry of another"
+        )
+    _check_first_head(sealed)
+    return _ok(
+        7,
+        f"sealed as number {seal.leaf.seal_number}, after block {seal.leaf.block_height} "
+        f"{hash_hex(seal.leaf.block_hash)}, as the log says",
+        THE_LOG,
+    )
+
+
+def _check_first_head(sealed: Sealed) -> None:
+    """The head is the first that holds the entry: the one before it was shorter (that none lies between is audited)."""
+    head, previous, index = sealed.head, sealed.previous_head, sealed.chain.index
+    pointer = None if head.leaf.previous_index == NO_PREVIOUS else head.leaf.previous_index
+    if pointer != (None if previous is None else previous.index):
+        raise VerificationError(Reason.NOT_FIRST_HEAD, "the head points to another previous head than the one shown")
+    if previous is None:
+        return
+    if previous.index >= head.index or previous.leaf.chain_id != head.leaf.chain_id:
+        raise VerificationError(Reason.NOT_FIRST_HEAD, "the previous head is of another chain, or not before the head")
+    if not previous.leaf.tree_size <= index < head.leaf.tree_size:
+        raise VerificationError(
+            Reason.NOT_FIRST_HEAD,
+            f"entry {index} is not among those that this head added: {previous.leaf.tree_size} to "
+            f"{head.leaf.tree_size - 1}",
+        )
+
+
+# 8 log
+
+
+def _log_pinned(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
+    if verifier.card is None:
+        waived = ", as you said (any log)" if verifier.any_log else ""
+        return _not_checked(8, f"the log is not identified{waived}: it calls itself {receipt.log.origin!r}")
+    if verifier.card.log != receipt.log:
+        raise VerificationError(
+            Reason.WRONG_LOG,
+            f"the receipt is of log {log_id.hex()}, your card is of log {verifier.card.log.log_id.hex()}",
+        )
+    return _ok(8, f"log {log_id.hex()} is the one on your card", "you (the log card)")
+
+
+# 9 promise
+
+
+def _promise(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
+    promise = receipt.promise
+    if promise is None:
+        return _absent(9, "the receipt carries no promise")
+    leaf = promise.leaf
+    found = (leaf.chain_id, leaf.entry_hash)
+    if found != (receipt.entry.chain_id, receipt.entry.hash):
+        raise VerificationError(Reason.PROMISE_MISMATCH, "the promise is for another entry or another chain")
+    if receipt.sealed is not None and leaf.leaf_index != receipt.sealed.chain.index:
+        raise VerificationError(
+            Reason.PROMISE_MISMATCH,
+            f"promised at index {leaf.leaf_index}, sealed at {receipt.sealed.chain.index}: keep both as evidence",
+        )
+    _check_promise_by_any_key(receipt, verifier, log_id)
+    return _ok(9, _promise_text(receipt), THE_LOG)
+
+
+def _check_promise_by_any_key(receipt: Receipt, verifier: Verifier, log_id: bytes) -> None:
+    """A promise may be older than the newest key leaf, so every promise key that the receipt shows is tried."""
+    assert receipt.promise is not None
+    leaves = tuple(proof.leaf for proof in receipt.sealed.keys) if receipt.sealed else ()
+    keys = [receipt.log.promise_key.value]
+    keys += [leaf.new_key.value for leaf in leaves if leaf.purpose == Purpose.PROMISE and leaf.new_key.value]
+    for older in keys[:-1]:
+        try:
+            return check_promise(receipt.promise, log_id, older, verifier.check_signature)
+        except VerificationError:
+            continue
+    return check_promise(receipt.promise, log_id, keys[-1], verifier.check_signature)
+
+
+def _promise_text(receipt: Receipt) -> str:
+    assert receipt.promise is not None
+    note = receipt.promise.note
+    text = f"promised at {note.received_at_ms} ms"
+    if receipt.sealed is None:
+        return text
+    late_ms = receipt.sealed.seal.leaf.sealed_at_ms - note.seal_by_ms
+    return text if late_ms <= 0 else f"{text}; sealed {late_ms} ms later than promised, which is a breach"
+
+
+# 10 to 13: the anchors, of which at least one must verify
+
+
+def _best_anchor(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> list[Step]:
+    """Return the steps of the anchor that gets furthest; other anchors are mentioned beside it."""
+    judged = [
+        _bitcoin_steps(receipt, sealed, anchor, verifier)
+        for anchor in sealed.anchors
+        if isinstance(anchor, BitcoinAnchor)
+    ]
+    if not judged:
+        others = ", ".join(
+            sorted({anchor.type[:40] for anchor in sealed.anchors if not isinstance(anchor, BitcoinAnchor)})
+        )
+        text = f"no bitcoin anchor, only {others}, which this version does not check" if others else "not anchored yet"
+        return [_absent(number, text) for number in (10, 11, 12, 13)]
+    return max(judged, key=lambda steps: tuple(_rank(steps)))
+
+
+def _rank(steps: list[Step]) -> list[int]:
+    states = [step.state for step in steps]
+    return [-states.count(State.FAILED), -states[:3].count(State.NOT_CHECKED)]
+
+
+def _bitcoin_steps(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> list[Step]:
+    return [
+        _run(10, lambda: _payload(sealed, anchor)),
+        _run(11, lambda: _transaction(anchor)),
+        _run(12, lambda: _block(receipt, anchor, verifier)),
+        _run(13, lambda: _thread(sealed, anchor, verifier)),
+    ]
+
+
+def _payload(sealed: Sealed, anchor: BitcoinAnchor) -> Step:
+    payload = find_payload(Transaction.decode(anchor.transaction, len(anchor.transaction)))
+    if (payload.tree_size, payload.root) != (sealed.checkpoint.size, sealed.checkpoint.root):
+        raise VerificationError(
+            Reason.PAYLOAD_MISMATCH,
+            f"the transaction anchors a tree of {payload.tree_size} leaves with root {payload.root.hex()}, "
+            "which is not this checkpoint",
+        )
+    return _ok(10, f"the transaction carries size {payload.tree_size} and root of the checkpoint")
+
+
+def _transaction(anchor: BitcoinAnchor) -> Step:
+    transaction = check_anchor_transaction(anchor)
+    return _ok(11, f"transaction {hash_hex(transaction.txid)} is number {anchor.index} of the block")
+
+
+def _block(receipt: Receipt, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
+    rules = network_of(receipt.log)
+    if rules is None:
+        genesis = hash_hex(receipt.log.network_genesis)
+        return _not_checked(12, f"the log's network (genesis {genesis}) is unknown to this version")
+    header = check_anchor_header(anchor, rules)
+    known, believed = _known_block(rules, anchor.height, verifier)
+    where = f"block {anchor.height} {hash_hex(header.hash)} of {rules.name}"
+    if known is None:
+        return _not_checked(
+            12, f"{where}: the header has its work, but nobody was asked whether it is on the best chain"
+        )
+    if known.hash != header.hash:
+        raise VerificationError(
+            Reason.BLOCK_MISMATCH,
+            f"expected block {anchor.height} to be {hash_hex(known.hash)}, found {hash_hex(header.hash)}",
+        )
+    depth = "" if known.confirmations is None else f", {known.confirmations} confirmations"
+    if known.confirmations is not None and known.confirmations < verifier.depth:
+        text = f"{where}{depth}: not deep enough yet, {verifier.depth} are wanted"
+        return Step(12, State.NOT_CHECKED, text, believed, shallow=True)
+    return _ok(12, f"{where}{depth}", believed)
+
+
+def _known_block(rules: NetworkRules, height: int, verifier: Verifier) -> tuple[KnownBlock | None, str]:
+    """Ask each view in turn. A view of another network is the verifier's way to say which network he means."""
+    for view in verifier.blocks:
+        if view.network != rules.name:
+            raise VerificationError(
+                Reason.WRONG_NETWORK, f"you gave a block of {view.network}; this receipt is of {rules.name}"
+            )
+        known = view.at(height)
+        if known is not None:
+            return known, view.believed
+    return None, ""
+
+
+def network_of(log: LogLeaf) -> NetworkRules | None:
+    """Return the network that leaf 0 names by genesis hash and message start, or None where it is unknown."""
+    wanted = (log.network_genesis, log.message_start)
+    return next((rules for rules in NETWORKS.values() if (rules.genesis_hash, rules.message_start) == wanted), None)
+
+
+def _thread(sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
+    if sealed.thread is None:
+        raise VerificationError(
+            Reason.THREAD_MISMATCH,
+            "an anchored checkpoint covers the leaf that names its thread, and none is shown",
+        )
+    outpoint = sealed.thread.leaf.outpoint
+    listed = None if verifier.card is None else verifier.card.thread
+    if listed is not None and outpoint not in listed:
+        raise VerificationError(
+            Reason.THREAD_MISMATCH, f"the thread starts at {outpoint}, which is not on your log card"
+        )
+    if sealed.thread.leaf.replaced == NOTHING_REPLACED and _first_input(anchor) == outpoint:
+        return _ok(13, f"the first transaction of the thread, which starts at {outpoint}", THE_LOG)
+    return _not_checked(13, "the thread is not checked here; `anchorline thread` does")
+
+
+def _first_input(anchor: BitcoinAnchor) -> OutPoint:
+    return Transaction.decode(anchor.transaction, len(anchor.transaction)).inputs[0].previous
+
+
+# the verdict
+
+
+def _conclude(receipt: Receipt, verifier: Verifier, steps: list[Step]) -> Verdict:
+    by_number = {step.number: step for step in steps}
+    missing = _missing(receipt, verifier, by_number)
+    return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), _facts(receipt, by_number))
+
+
+def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> list[str]:
+    missing = [steps[1].text] if steps[1].state == State.NOT_CHECKED else []
+    if steps[2].state == State.NOT_CHECKED:
+        missing.append(steps[2].text)
+    if receipt.sealed is None:
+        missing.append("not sealed yet: ask for an upgrade later")
+    elif steps[10].state == State.ABSENT:
+        missing.append("not anchored yet: ask for an upgrade later")
+    elif steps[12].state == State.NOT_CHECKED:
+        missing.append(steps[12].text)
+    if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
+        missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
+    return missing
+
+
+def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Outcome:
+    """Weigh the steps: a failure first, then what nobody could check, then what is not there yet."""
+    if any(step.state == State.FAILED for step in steps.values()):
+        return Outcome.FAILED
+    if steps[1].state == State.NOT_CHECKED:
+        return Outcome.NOT_CHECKED
+    if steps[10].state == State.ABSENT:
+        return Outcome.INCOMPLETE
+    if steps[12].state == State.NOT_CHECKED:
+        return Outcome.INCOMPLETE if steps[12].shallow else Outcome.NOT_CHECKED
+    if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
+        return Outcome.INCOMPLETE
+    if verifier.content_digest is not None and receipt.content.state != ContentState.SHOWN:
+        return Outcome.NOT_COMPARED
+    return Outcome.INTACT
+
+
+def _facts(receipt: Receipt, steps: dict[int, Step]) -> dict[str, Any]:
+    rules = network_of(receipt.log)
+    facts: dict[str, Any] = {
+        "entry_hash": receipt.entry.hash.hex(),
+        "chain_id": receipt.entry.chain_id.hex(),
+        "log_id": receipt.log.log_id.hex(),
+        "origin": receipt.log.origin,
+        "network": None if rules is None else rules.name,
+        "proof_of_work": None if rules is None else rules.proof_of_work_note,
+    }
+    sealed = receipt.sealed
+    if sealed is None:
+        return facts
+    facts |= {
+        "leaf_index": sealed.chain.index,
+        "tree_size": sealed.head.leaf.tree_size,
+        "checkpoint_size": sealed.checkpoint.size,
+        "checkpoint_root": sealed.checkpoint.root.hex(),
+        "sealed_at_ms": sealed.seal.leaf.sealed_at_ms,
+        "sealed_after": {
+            "height": sealed.seal.leaf.block_height,
+            "block": hash_hex(sealed.seal.leaf.block_hash),
+        },
+    }
+    if steps[11].state == State.OK:
+        facts["anchored_in"] = _anchored_in(sealed)
+    return facts
+
+
+def _anchored_in(sealed: Sealed) -> dict[str, Any] | None:
+    for anchor in sealed.anchors:
+        if isinstance(anchor, BitcoinAnchor):
+            try:
+                transaction = check_anchor_transaction(anchor)
+            except AnchorlineError:
+                continue
+            header = Header.decode(anchor.header)
+            return {
+                "height": anchor.height,
+                "block": hash_hex(header.hash),
+                "time_s": header.time_s,
+                "transaction": hash_hex(transaction.txid),
+            }
+    return None
