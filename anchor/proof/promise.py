@@ -11,7 +11,7 @@ from typing import Any
 
 from anchor.proof import ed25519
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, sha256
-from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
+from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.merkle import leaf_hash, root_from_inclusion
 from anchor.proof.strictjson import Fields
 
@@ -128,9 +128,7 @@ class Promise:
     def from_json(cls, value: Mapping[str, Any]) -> "Promise":
         """Read a promise file's object; unknown fields are refused."""
         fields = Fields(value, "promise")
-        found = fields.text("format")
-        if found != FORMAT:
-            raise UnknownVersionError(f"promise: expected {FORMAT!r}, found {found[:60]!r}; by a newer Anchorline?")
+        fields.format(FORMAT)
         promise = cls(
             note=PromiseNote.decode(fields.hex("note", maximum=NOTE_SIZE)),
             key_id=fields.hex("key_id", exact=KEY_ID_SIZE),
@@ -162,6 +160,15 @@ def check_promise(
     promise: Promise, log_id: bytes, public_key: bytes, check: ed25519.SignatureCheck = ed25519.verify
 ) -> None:
     """Raise VerificationError unless the log ``log_id`` made this promise with ``public_key``."""
+    check_promise_path(promise, log_id)
+    if promise.key_id != promise_key_id(public_key) or not check(
+        public_key, signed_message(promise.note), promise.signature
+    ):
+        raise VerificationError(Reason.PROMISE_SIGNATURE_WRONG, "the promise is not signed by the log's promise key")
+
+
+def check_promise_path(promise: Promise, log_id: bytes) -> None:
+    """Raise VerificationError unless the note names ``log_id`` and holds the leaf; the signature is not looked at."""
     if promise.note.log_id != log_id:
         raise VerificationError(
             Reason.PROMISE_MISMATCH, f"the promise is by log {promise.note.log_id.hex()}, not {log_id.hex()}"
@@ -170,7 +177,3 @@ def check_promise(
     root = root_from_inclusion(leaf, promise.index, promise.note.count, promise.path, Reason.PROMISE_SIGNATURE_WRONG)
     if root != promise.note.root:
         raise VerificationError(Reason.PROMISE_SIGNATURE_WRONG, "the promise's path does not lead to its root")
-    if promise.key_id != promise_key_id(public_key) or not check(
-        public_key, signed_message(promise.note), promise.signature
-    ):
-        raise VerificationError(Reason.PROMISE_SIGNATURE_WRONG, "the promise is not signed by the log's promise key")

@@ -16,7 +16,7 @@ from anchor.proof.bitcoin import MAX_BRANCH, MAX_COINBASE, MAX_TRANSACTION, Bitc
 from anchor.proof.checkpoint import Checkpoint, Note, from_base64
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import MAX_ENTRY, SALT_SIZE, Entry
-from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionError
+from anchor.proof.errors import MalformedError, TooLargeError
 from anchor.proof.leaves import (
     MAX_LEAF,
     DirectoryLeaf,
@@ -150,7 +150,7 @@ class LogCard:
     def decode(cls, data: bytes) -> "LogCard":
         """Read a card file."""
         fields = Fields(strictjson.loads(data, "log card", MAX_CARD), "log card")
-        _check_format(fields, CARD_FORMAT)
+        fields.format(CARD_FORMAT)
         log = _leaf_of(LogLeaf, fields.hex("leaf_0", maximum=MAX_LEAF), "log card.leaf_0")
         thread = _card_thread(fields)
         fields.end()
@@ -164,18 +164,6 @@ def _card_thread(fields: Fields) -> tuple[OutPoint, ...] | None:
     listed = Fields({"thread": value}, "log card").array("thread", MAX_THREADS)
     items = [Fields({"outpoint": item}, "log card.thread").hex("outpoint", exact=36) for item in listed]
     return tuple(OutPoint.decode(item) for item in items)
-
-
-def _check_format(fields: Fields, wanted: str) -> None:
-    found = fields.text("format")
-    if found == wanted:
-        return
-    family = wanted.partition("/")[0]
-    if found.startswith(family + "/"):
-        raise UnknownVersionError(
-            f"{fields.what}: {found[:60]!r} was written by a newer Anchorline; this one reads {wanted!r}"
-        )
-    raise MalformedError(f"{fields.what}: expected format {wanted!r}, found {found[:60]!r}")
 
 
 # --- writing
@@ -253,7 +241,7 @@ def _hex_list(hashes: tuple[bytes, ...]) -> list[str]:
 
 def _receipt_from_json(value: Mapping[str, Any], file_size: int) -> Receipt:
     fields = Fields(value, "receipt")
-    _check_format(fields, FORMAT)
+    fields.format(FORMAT)
     _check_file_size(value, file_size)
     entry = Entry.decode(fields.hex("entry", maximum=MAX_ENTRY))
     content = _content_from_json(Fields(fields.take("content"), "receipt.content"))

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from anchor.proof.codec import HASH_SIZE, bytes_from_hex, hash_from_hex
-from anchor.proof.errors import MalformedError, TooLargeError
+from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionError
 
 MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and with the closing quote optional: time and memory stay linear in whatever a stranger sends.
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -68,6 +69,17 @@ class Fields:
         if name not in self._left:
             raise MalformedError(f"{self.what}: expected a field {name!r}")
         return self._left.pop(name)
+
+    def format(self, wanted: str) -> None:
+        """Take the field ``format``, which must be ``wanted``; UnknownVersionError for another version of it."""
+        found = self.text("format")
+        if found == wanted:
+            return
+        if found.startswith(wanted.partition("/")[0] + "/"):
+            raise UnknownVersionError(
+                f"{self.what}: {found[:60]!r} was written by a newer Anchorline; this one reads {wanted!r}"
+            )
+        raise MalformedError(f"{self.what}: expected format {wanted!r}, found {found[:60]!r}")
 
     def text(self, name: str) -> str:
         """Return a string field."""
@@ -140,8 +152,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int:
-    # The length first: Python is slow on very long integers, and refuses them with an error of its own.
-    if digits == "-0" or len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+    # The length first: Python is slow on very long integers, and refuses them with an error of its own. Not every
+    # scanner of Python's takes 0 to 9 only (the one without C took any Unicode digit).
+    if digits == "-0" or len(digits) > 17 or not digits.isascii() or abs(int(digits)) > MAX_INTEGER:
         raise MalformedError(f"expected an integer within ±(2^53-1) and no -0, found {digits[:40]}")
     return int(digits)
 

@@ -30,7 +30,7 @@ from anchor.proof.blocks import KnownBlock, KnownBlocks
 from anchor.proof.checkpoint import key_id
 from anchor.proof.codec import sha256
 from anchor.proof.entry import AuthorType, ExtensionType, check_author, check_chain_id, content_commitment
-from anchor.proof.errors import AnchorlineError, MalformedError, Reason, VerificationError
+from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
@@ -39,10 +39,12 @@ from anchor.proof.leaves import (
     KeyType,
     LogLeaf,
     Purpose,
+    SealLeaf,
     Signer,
+    ThreadLeaf,
 )
 from anchor.proof.merkle import check_inclusion, leaf_hash
-from anchor.proof.promise import check_promise
+from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
 from anchor.proof.receipt import ContentState, DirectoryProof, LogCard, Receipt, Sealed
 
 # Bitcoin's own convention; on test networks depth says little, and the verdict says so.
@@ -195,9 +197,10 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
             _run(9, lambda: _promise(receipt, verifier, log_id)),
             *(_absent(number, "not anchored yet") for number in (10, 11, 12, 13)),
         ]
-    else:
-        steps += _sealed_steps(receipt, receipt.sealed, verifier, log_id)
-    return _conclude(receipt, verifier, steps)
+        return _conclude(receipt, verifier, steps, None)
+    steps += _sealed_steps(receipt, receipt.sealed, verifier, log_id)
+    best, anchor_steps = _best_anchor(receipt, receipt.sealed, verifier, log_id)
+    return _conclude(receipt, verifier, steps + anchor_steps, best)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
@@ -210,10 +213,9 @@ def _sealed_steps(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: 
         _run(4, lambda: _chain_path(receipt, sealed)),
         _run(5, lambda: _keys_and_note(receipt, sealed, verifier, log_id)),
         _run(6, lambda: _directory_paths(receipt, sealed)),
-        _run(7, lambda: _seal(receipt, sealed)),
+        _run(7, lambda: _seal(receipt, sealed, verifier)),
         _run(8, lambda: _log_pinned(receipt, verifier, log_id)),
         _run(9, lambda: _promise(receipt, verifier, log_id)),
-        *_best_anchor(receipt, sealed, verifier),
     ]
 
 
@@ -415,7 +417,7 @@ def _directory_paths(receipt: Receipt, sealed: Sealed) -> Step:
 # 7 seal and first head
 
 
-def _seal(receipt: Receipt, sealed: Sealed) -> Step:
+def _seal(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
     head, seal = sealed.head, sealed.seal
     if not seal.index - seal.leaf.head_count <= head.index < seal.index:
         raise VerificationError(
@@ -427,12 +429,30 @@ def _seal(receipt: Receipt, sealed: Sealed) -> Step:
             Reason.HEAD_MISMATCH, f"the head is of chain {head.leaf.chain_id.hex()}, the entry of another"
         )
     _check_first_head(sealed)
+    word, believed = _word_on_block_before(receipt, seal.leaf, verifier)
     return _ok(
         7,
         f"sealed as number {seal.leaf.seal_number}, after block {seal.leaf.block_height} "
-        f"{hash_hex(seal.leaf.block_hash)}, as the log says",
-        THE_LOG,
+        f"{hash_hex(seal.leaf.block_hash)}, {word}",
+        believed,
     )
+
+
+def _word_on_block_before(receipt: Receipt, seal: SealLeaf, verifier: Verifier) -> tuple[str, str]:
+    """Say whose word the lower end of the time bracket is: the log's, unless the verifier has this block too.
+
+    Another block there does not fail the receipt: a reorganisation can take the block away after the seal.
+    """
+    rules = network_of(receipt.log)
+    for view in verifier.blocks:
+        known = view.at(seal.block_height) if rules is not None and view.network == rules.name else None
+        if known is None:
+            continue
+        if known.hash == seal.block_hash:
+            return f"which {view.believed} confirms", view.believed
+        found = hash_hex(known.hash)
+        return f"as the log says, but {view.believed} has {found} there: since when, is not known", THE_LOG
+    return "as the log says", THE_LOG
 
 
 def _check_first_head(sealed: Sealed) -> None:
@@ -484,22 +504,29 @@ def _promise(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
             Reason.PROMISE_MISMATCH,
             f"promised at index {leaf.leaf_index}, sealed at {receipt.sealed.chain.index}: keep both as evidence",
         )
-    _check_promise_by_any_key(receipt, verifier, log_id)
+    keys = [key for key in _promise_keys(receipt) if promise_key_id(key) == promise.key_id]
+    if not keys and receipt.sealed is None:
+        check_promise_path(promise, log_id)
+        return _not_checked(9, f"the promise is by key {promise.key_id.hex()}, which only a sealed receipt can show")
+    _check_promise_by_any(keys or [receipt.log.promise_key.value], promise, verifier, log_id)
     return _ok(9, _promise_text(receipt), THE_LOG)
 
 
-def _check_promise_by_any_key(receipt: Receipt, verifier: Verifier, log_id: bytes) -> None:
-    """A promise may be older than the newest key leaf, so every promise key that the receipt shows is tried."""
-    assert receipt.promise is not None
+def _promise_keys(receipt: Receipt) -> list[bytes]:
+    """A promise may be older than the newest key leaf, so every promise key that the receipt shows counts."""
     leaves = tuple(proof.leaf for proof in receipt.sealed.keys) if receipt.sealed else ()
-    keys = [receipt.log.promise_key.value]
-    keys += [leaf.new_key.value for leaf in leaves if leaf.purpose == Purpose.PROMISE and leaf.new_key.value]
-    for older in keys[:-1]:
+    later = [leaf.new_key.value for leaf in leaves if leaf.purpose == Purpose.PROMISE and leaf.new_key.value]
+    return [receipt.log.promise_key.value, *later]
+
+
+def _check_promise_by_any(keys: list[bytes], promise: Promise, verifier: Verifier, log_id: bytes) -> None:
+    """Key ids are four bytes, so two keys can share one: it is enough that one of ``keys`` made the promise."""
+    for key in keys[:-1]:
         try:
-            return check_promise(receipt.promise, log_id, older, verifier.check_signature)
+            return check_promise(promise, log_id, key, verifier.check_signature)
         except VerificationError:
             continue
-    return check_promise(receipt.promise, log_id, keys[-1], verifier.check_signature)
+    return check_promise(promise, log_id, keys[-1], verifier.check_signature)
 
 
 def _promise_text(receipt: Receipt) -> str:
@@ -515,20 +542,24 @@ def _promise_text(receipt: Receipt) -> str:
 # 10 to 13: the anchors, of which at least one must verify
 
 
-def _best_anchor(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> list[Step]:
-    """Return the steps of the anchor that gets furthest; other anchors are mentioned beside it."""
+def _best_anchor(
+    receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes
+) -> tuple[BitcoinAnchor | None, list[Step]]:
+    """Return the bitcoin anchor that gets furthest, with its steps; the verdict speaks of no other."""
     judged = [
-        _bitcoin_steps(receipt, sealed, anchor, verifier)
+        (anchor, _bitcoin_steps(receipt, sealed, anchor, verifier, log_id))
         for anchor in sealed.anchors
         if isinstance(anchor, BitcoinAnchor)
     ]
     if not judged:
-        others = ", ".join(
-            sorted({anchor.type[:40] for anchor in sealed.anchors if not isinstance(anchor, BitcoinAnchor)})
-        )
+        others = ", ".join(_other_anchors(sealed))
         text = f"no bitcoin anchor, only {others}, which this version does not check" if others else "not anchored yet"
-        return [_absent(number, text) for number in (10, 11, 12, 13)]
-    return max(judged, key=lambda steps: tuple(_rank(steps)))
+        return None, [_absent(number, text) for number in (10, 11, 12, 13)]
+    return max(judged, key=lambda pair: tuple(_rank(pair[1])))
+
+
+def _other_anchors(sealed: Sealed) -> list[str]:
+    return sorted({anchor.type[:40] for anchor in sealed.anchors if not isinstance(anchor, BitcoinAnchor)})
 
 
 def _rank(steps: list[Step]) -> list[int]:
@@ -536,12 +567,14 @@ def _rank(steps: list[Step]) -> list[int]:
     return [-states.count(State.FAILED), -states[:3].count(State.NOT_CHECKED)]
 
 
-def _bitcoin_steps(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> list[Step]:
+def _bitcoin_steps(
+    receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier, log_id: bytes
+) -> list[Step]:
     return [
         _run(10, lambda: _payload(sealed, anchor)),
         _run(11, lambda: _transaction(anchor)),
         _run(12, lambda: _block(receipt, anchor, verifier)),
-        _run(13, lambda: _thread(sealed, anchor, verifier)),
+        _run(13, lambda: _thread(receipt, sealed, anchor, verifier, log_id)),
     ]
 
 
@@ -604,7 +637,7 @@ def network_of(log: LogLeaf) -> NetworkRules | None:
     return next((rules for rules in NETWORKS.values() if (rules.genesis_hash, rules.message_start) == wanted), None)
 
 
-def _thread(sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
+def _thread(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier, log_id: bytes) -> Step:
     if sealed.thread is None:
         raise VerificationError(
             Reason.THREAD_MISMATCH,
@@ -616,9 +649,24 @@ def _thread(sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
         raise VerificationError(
             Reason.THREAD_MISMATCH, f"the thread starts at {outpoint}, which is not on your log card"
         )
-    if sealed.thread.leaf.replaced == NOTHING_REPLACED and _first_input(anchor) == outpoint:
+    if sealed.thread.leaf.replaced != NOTHING_REPLACED:
+        _check_new_thread(receipt, sealed, sealed.thread, verifier, log_id)
+    elif _first_input(anchor) == outpoint:
         return _ok(13, f"the first transaction of the thread, which starts at {outpoint}", THE_LOG)
     return _not_checked(13, "the thread is not checked here; `anchorline thread` does")
+
+
+def _check_new_thread(
+    receipt: Receipt, sealed: Sealed, thread: DirectoryProof[ThreadLeaf], verifier: Verifier, log_id: bytes
+) -> None:
+    """A thread that takes the place of another is signed by the recovery key that was valid at its leaf."""
+    given = [proof.leaf for proof in sealed.keys if proof.index < thread.index]
+    keys = [receipt.log.recovery_key, *(leaf.new_key for leaf in given if leaf.purpose == Purpose.RECOVERY)]
+    if not verifier.check_signature(keys[-1].value, thread.leaf.signed_message(log_id), thread.leaf.signature):
+        raise VerificationError(
+            Reason.THREAD_MISMATCH,
+            f"the thread that starts at {thread.leaf.outpoint} is not signed by the recovery key",
+        )
 
 
 def _first_input(anchor: BitcoinAnchor) -> OutPoint:
@@ -628,10 +676,11 @@ def _first_input(anchor: BitcoinAnchor) -> OutPoint:
 # the verdict
 
 
-def _conclude(receipt: Receipt, verifier: Verifier, steps: list[Step]) -> Verdict:
+def _conclude(receipt: Receipt, verifier: Verifier, steps: list[Step], anchor: BitcoinAnchor | None) -> Verdict:
     by_number = {step.number: step for step in steps}
     missing = _missing(receipt, verifier, by_number)
-    return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), _facts(receipt, by_number))
+    facts = _facts(receipt, by_number, anchor)
+    return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), facts)
 
 
 def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> list[str]:
@@ -641,7 +690,7 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
     if receipt.sealed is None:
         missing.append("not sealed yet: ask for an upgrade later")
     elif steps[10].state == State.ABSENT:
-        missing.append("not anchored yet: ask for an upgrade later")
+        missing.append(f"{steps[10].text}: ask for an upgrade later")
     elif steps[12].state == State.NOT_CHECKED:
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
@@ -666,7 +715,7 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
     return Outcome.INTACT
 
 
-def _facts(receipt: Receipt, steps: dict[int, Step]) -> dict[str, Any]:
+def _facts(receipt: Receipt, steps: dict[int, Step], anchor: BitcoinAnchor | None) -> dict[str, Any]:
     rules = network_of(receipt.log)
     facts: dict[str, Any] = {
         "entry_hash": receipt.entry.hash.hex(),
@@ -676,6 +725,13 @@ def _facts(receipt: Receipt, steps: dict[int, Step]) -> dict[str, Any]:
         "network": None if rules is None else rules.name,
         "proof_of_work": None if rules is None else rules.proof_of_work_note,
     }
+    for name, kind in (
+        ("author_time_ms", ExtensionType.AUTHOR_TIME),
+        ("not_valid_after_ms", ExtensionType.NOT_VALID_AFTER),
+    ):
+        stated = receipt.entry.extension(kind)
+        if stated is not None:
+            facts[name] = int.from_bytes(stated, "big")
     sealed = receipt.sealed
     if sealed is None:
         return facts
@@ -690,23 +746,23 @@ def _facts(receipt: Receipt, steps: dict[int, Step]) -> dict[str, Any]:
             "block": hash_hex(sealed.seal.leaf.block_hash),
         },
     }
-    if steps[11].state == State.OK:
-        facts["anchored_in"] = _anchored_in(sealed)
+    if anchor is not None and _is_in_block(steps):
+        facts["anchored_in"] = _anchored_in(anchor)
+    if others := _other_anchors(sealed):
+        facts["other_anchors"] = others
     return facts
 
 
-def _anchored_in(sealed: Sealed) -> dict[str, Any] | None:
-    for anchor in sealed.anchors:
-        if isinstance(anchor, BitcoinAnchor):
-            try:
-                transaction = check_anchor_transaction(anchor)
-            except AnchorlineError:
-                continue
-            header = Header.decode(anchor.header)
-            return {
-                "height": anchor.height,
-                "block": hash_hex(header.hash),
-                "time_s": header.time_s,
-                "transaction": hash_hex(transaction.txid),
-            }
-    return None
+def _is_in_block(steps: dict[int, Step]) -> bool:
+    """Say whether the checkpoint is in the anchor's block, which may still be one that nobody was asked about."""
+    return steps[10].state == steps[11].state == State.OK and steps[12].state != State.FAILED
+
+
+def _anchored_in(anchor: BitcoinAnchor) -> dict[str, Any]:
+    header = Header.decode(anchor.header)
+    return {
+        "height": anchor.height,
+        "block": hash_hex(header.hash),
+        "time_s": header.time_s,
+        "transaction": hash_hex(Transaction.decode(anchor.transaction, len(anchor.transaction)).txid),
+    }
