@@ -86,7 +86,7 @@ class HeaderChain:
         if len(data) > MAX_HEADERS_FILE:
             raise TooLargeError(f"headers file: expected at most {MAX_HEADERS_FILE} bytes, got {len(data)}")
         lines = data.decode("latin-1").split("\n")
-        first = re.fullmatch(r"([a-z0-9]+) ([0-9]{1,9})", lines[0])
+        first = re.fullmatch(r"([a-z0-9]+) (0|[1-9][0-9]{0,8})", lines[0])
         if not first or lines[-1]:
             raise MalformedError("headers file: expected a first line 'NETWORK HEIGHT' and a final newline")
         rules = check_network_name(first[1])

@@ -246,7 +246,7 @@ def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -
 
 
 def _encode_media_type(media_type: str) -> bytes:
-    raw = media_type.encode("utf-8")
+    raw = media_type.encode("utf-8", "surrogatepass")
     _check_media_type(raw)
     return fits(len(raw), 1, "length of media_type") + raw
 

@@ -258,7 +258,7 @@ def decode_leaf(data: bytes) -> DirectoryLeaf:
 
 def check_origin(origin: str) -> bytes:
     """Return an origin's bytes: 1 to 255 of 21 to 7e without ``+`` (design section 3.3)."""
-    raw = origin.encode("utf-8")
+    raw = origin.encode("utf-8", "surrogatepass")
     if not 1 <= len(raw) <= MAX_ORIGIN or not all(0x21 <= byte <= 0x7E and byte != 0x2B for byte in raw):
         raise MalformedError(
             f"origin: expected 1 to {MAX_ORIGIN} printable ASCII characters without space and +, got {origin!r}"
