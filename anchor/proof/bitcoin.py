@@ -199,9 +199,7 @@ def strip_witness(raw: bytes, limit: int = MAX_WITH_WITNESS) -> bytes:
     lock_time = reader.number(4, "the lock time")
     reader.finish()
     if not any(stacks):
-        raise MalformedError(
-            "expected the form without witness, since every witness is empty; found the other"
-        )
+        raise MalformedError("expected the form without witness, since every witness is empty; found the other")
     return Transaction(_signed(version), inputs, outputs, lock_time).encode()
 
 
@@ -513,9 +511,7 @@ def check_anchor_transaction(anchor: BitcoinAnchor) -> Transaction:
             f"found {len(anchor.path)} and, for the coinbase, {len(anchor.coinbase_path)}",
         )
     height = check_coinbase(anchor.coinbase)
-    _check_root(
-        fold_branch(sha256d(anchor.coinbase), 0, anchor.coinbase_path), root, Reason.COINBASE_BRANCH_WRONG
-    )
+    _check_root(fold_branch(sha256d(anchor.coinbase), 0, anchor.coinbase_path), root, Reason.COINBASE_BRANCH_WRONG)
     _check_root(fold_branch(transaction.txid, anchor.index, anchor.path), root, Reason.BRANCH_WRONG)
     if height != anchor.height:
         _fail(
@@ -722,8 +718,7 @@ def _read_inputs(reader: _Reader) -> tuple[TxInput, ...]:
 def _read_outputs(reader: _Reader) -> tuple[TxOutput, ...]:
     count = reader.count(_OUTPUT_MIN, "outputs")
     return tuple(
-        TxOutput(value_sat=reader.number(8, "a value"), script=reader.sized("an output's script"))
-        for _ in range(count)
+        TxOutput(value_sat=reader.number(8, "a value"), script=reader.sized("an output's script")) for _ in range(count)
     )
 
 
@@ -808,8 +803,7 @@ _ALL_RULES = (
         # The default signet's: sha256d of its block challenge with the length in front, 4 bytes (BIP 325).
         "0a03cf40",
         0x1E0377AE,
-        "Proof of work on signet is trivial: a few key holders sign its blocks, and no header shows their "
-        "signature.",
+        "Proof of work on signet is trivial: a few key holders sign its blocks, and no header shows their signature.",
     ),
     _rules(
         "regtest",

@@ -462,10 +462,15 @@ class _Reader:
 
 
 def _read_paths(reader: _Reader, message_size: int) -> tuple[Path, ...]:
-    """Read a tree without recursion: ``open_nodes`` says of each node above whether it has more items."""
+    """Read a tree without recursion.
+
+    From the first node to the present one, ``sizes`` are the bytes of their messages and ``seen`` their
+    operations so far; ``open_nodes`` says of each node above whether it has more items.
+    """
     paths: list[Path] = []
     operations: list[Operation] = []
     sizes = [message_size]
+    seen: list[set[Operation]] = [set()]
     open_nodes: list[bool] = []
     while True:
         tag = reader.byte("a tag")
@@ -473,8 +478,13 @@ def _read_paths(reader: _Reader, message_size: int) -> tuple[Path, ...]:
         tag = reader.byte("a tag") if has_more else tag
         if tag != _ATTESTATION:
             _check_budget(len(operations) + 1)
-            operations.append(_read_operation(reader, tag))
-            sizes.append(operations[-1].result_size(sizes[-1]))
+            operation = _read_operation(reader, tag)
+            if operation in seen[-1]:
+                raise MalformedError(f"expected each operation of a node once, found {operation.name} twice")
+            seen[-1].add(operation)
+            seen.append(set())
+            operations.append(operation)
+            sizes.append(operation.result_size(sizes[-1]))
             open_nodes.append(has_more)
             continue
         paths.append(Path(tuple(operations), _read_attestation(reader)))
@@ -484,8 +494,8 @@ def _read_paths(reader: _Reader, message_size: int) -> tuple[Path, ...]:
             if not open_nodes:
                 return tuple(paths)
             has_more = open_nodes.pop()
-            operations.pop()
-            sizes.pop()
+            for stack in (operations, sizes, seen):
+                stack.pop()
 
 
 def _read_operation(reader: _Reader, tag: int) -> Operation:
