@@ -56,7 +56,7 @@ class ExtensionType(IntEnum):
     IDENTITY = 5
 
 
-_EXTENSION_SIZES = {
+_EXTENSION_SIZES: dict[int, int] = {
     ExtensionType.LOG_ID: 32,
     ExtensionType.AUTHOR_TIME: 8,
     ExtensionType.PREVIOUS_ENTRY: 32,
@@ -72,6 +72,9 @@ class AuthorType(IntEnum):
     ED25519 = 1
     BATCH = 3
     HASHED = 4
+
+
+_AUTHOR_SIZES: dict[int, int] = {AuthorType.NONE: 0, AuthorType.ED25519: 96, AuthorType.HASHED: 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +265,7 @@ def _check_media_type(raw: bytes) -> None:
 
 
 def _check_id(external_id: ExternalId) -> None:
-    if external_id.kind not in tuple(IdKind):
+    if external_id.kind > IdKind.KEYED:
         raise MalformedError(f"external id: expected kind 0, 1 or 2, found {external_id.kind}")
     if not external_id.value:
         raise MalformedError("external id: expected at least one byte, got none")
@@ -321,7 +324,7 @@ def _check_extensions(extensions: Sequence[Extension]) -> None:
     if any(later <= earlier for earlier, later in pairwise(types)):
         raise MalformedError(f"extensions: expected ascending types, none twice, found {types}")
     for item in extensions:
-        size = _EXTENSION_SIZES.get(ExtensionType(item.type)) if item.type in tuple(ExtensionType) else None
+        size = _EXTENSION_SIZES.get(item.type)
         if size is not None:
             exactly(item.value, size, f"extension {item.type}")
 
@@ -338,11 +341,10 @@ def _decode_author(reader: Reader) -> Author:
 
 
 def _check_author_body(author: Author) -> None:
-    sizes = {AuthorType.NONE: 0, AuthorType.ED25519: 96, AuthorType.HASHED: 64}
     if author.type == AuthorType.BATCH:
         _check_batch_body(author.body)
-    elif author.type in tuple(AuthorType):
-        exactly(author.body, sizes[AuthorType(author.type)], f"author of type {author.type}")
+    elif author.type in _AUTHOR_SIZES:
+        exactly(author.body, _AUTHOR_SIZES[author.type], f"author of type {author.type}")
 
 
 def _check_batch_body(body: bytes) -> None:

@@ -5,7 +5,7 @@ A binary prefix tree over the bits of the chain id (design section 3.2). ``ancho
 ``heads_root`` for each seal; a broken promise is proved, and a newest head shown, with the checks here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,10 +36,10 @@ def heads_root(items: Sequence[Item]) -> bytes:
     return _subtree(items, 0, len(items), 0)
 
 
-def prove_head(items: Sequence[Item], chain_id: bytes, terminal_leaf: dict[bytes, bytes]) -> HeadsProof:
+def prove_head(items: Sequence[Item], chain_id: bytes, terminal_leaf: Callable[[bytes], bytes]) -> HeadsProof:
     """Return the proof for ``chain_id`` among sorted ``items``.
 
-    ``terminal_leaf`` gives the head leaf's bytes by leaf hash; only the one where the way ends is looked up.
+    ``terminal_leaf`` returns a head leaf's bytes by its leaf hash; it is asked only for the one where the way ends.
     """
     start, end, depth = 0, len(items), 0
     siblings = []
@@ -52,7 +52,7 @@ def prove_head(items: Sequence[Item], chain_id: bytes, terminal_leaf: dict[bytes
             siblings.append(_subtree(items, middle, end, depth + 1))
             end = middle
         depth += 1
-    terminal = terminal_leaf[items[start][1]] if end - start == 1 else None
+    terminal = terminal_leaf(items[start][1]) if end - start == 1 else None
     return HeadsProof(terminal, tuple(siblings))
 
 

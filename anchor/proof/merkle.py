@@ -6,6 +6,7 @@ Makers here work on whole lists of leaf hashes (``anchor.log`` makes proofs from
 what every verifier runs.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 from anchor.proof.codec import HASH_SIZE, sha256
@@ -36,8 +37,9 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     if not leaf_hashes:
         return EMPTY_ROOT
     level = list(leaf_hashes)
+    hasher = hashlib.sha256
     while len(level) > 1:
-        paired = [sha256(b"\x01" + level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        paired = [hasher(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
         if len(level) % 2:
             paired.append(level[-1])
         level = paired

@@ -1,0 +1,285 @@
+"""The directory: ``seal`` gathers the heads of all changed chains into one signed checkpoint.
+
+Chains come as trees (``anchor.log``), the block for the lower end of the time bracket from a Bitcoin source.
+``anchor.engine`` anchors the newest checkpoint, ``chains.receipts`` proves heads and seals out of this log.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchor.bitcoin.protocols import BlockId
+from anchor.errors import ClockError, StorageCorruptError
+from anchor.log import DIRECTORY, Trees
+from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
+from anchor.proof.heads import HeadsProof, Item, heads_root, prove_head
+from anchor.proof.leaves import (
+    NO_PREVIOUS,
+    DirectoryLeaf,
+    HeadLeaf,
+    LogLeaf,
+    SealLeaf,
+    ThreadLeaf,
+    decode_leaf,
+)
+from anchor.proof.merkle import leaf_hash
+from anchor.signing import SigningKey
+from anchor.storage.engine import Engine
+
+DIRECTORY_ID = b""
+"""The chain_id under which the directory's own tree is stored: no chain has an empty id."""
+
+# The clock may be set back this far (a leap second, an NTP step) without a word; times then stand still.
+CLOCK_TOLERANCE_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint of the directory as stored; ``note`` is None between storing and signing."""
+
+    size: int
+    seal_number: int
+    sealed_at_ms: int
+    root: bytes
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangedChain:
+    tree_no: int
+    chain_id: bytes
+    size: int
+    head_index: int | None
+
+
+class Directory:
+    """The directory of one log. ``log`` is leaf 0, fixed when the home was made."""
+
+    def __init__(self, engine: Engine, trees: Trees, log: LogLeaf) -> None:
+        self.engine = engine
+        self.trees = trees
+        self.log = log
+
+    @classmethod
+    def create(cls, engine: Engine, trees: Trees, log: LogLeaf) -> "Directory":
+        """Make the directory of a new home: fixes leaf 0, and with it the log's identity."""
+        with engine.transaction():
+            engine.execute("INSERT INTO identity (identity_no, leaf_0) VALUES (0, ?)", (log.encode(),))
+            trees.create(DIRECTORY_ID)
+        return cls(engine, trees, log)
+
+    @classmethod
+    def open(cls, engine: Engine, trees: Trees) -> "Directory":
+        """Open the directory of a home; raise StorageCorruptError where its identity is missing or damaged."""
+        rows = engine.query("SELECT leaf_0 FROM identity WHERE identity_no = 0")
+        log = decode_leaf(bytes(rows[0][0])) if rows else None
+        if not isinstance(log, LogLeaf):
+            raise StorageCorruptError("the database has no leaf 0: it is not, or not wholly, a home; restore a backup")
+        return cls(engine, trees, log)
+
+    # --- sealing
+
+    def seal(
+        self, key: SigningKey, now_ms: int, block: BlockId, extra: Sequence[DirectoryLeaf] = ()
+    ) -> StoredCheckpoint | None:
+        """Seal every changed chain and sign the checkpoint; return it, or None where nothing had changed.
+
+        ``extra`` are leaves about the log itself (design section 3.2: 17, 13, 15, in this order). Three phases, each
+        of which a crash leaves whole: tiles (computed from stored leaves, any number of times), one transaction that
+        appends the leaves and stores the checkpoint, and the signature over what is stored.
+        """
+        self.sign_stored(key)
+        for chain in self._changed():
+            self.trees.build_ahead(chain.tree_no)
+        with self.engine.transaction():
+            sealed = self._append_seal(now_ms, block, extra)
+        if not sealed:
+            return None
+        self.sign_stored(key)
+        return self.newest()
+
+    def sign_stored(self, key: SigningKey) -> None:
+        """Sign the checkpoint that is stored without signature, if there is one.
+
+        Only what is committed is ever signed, and Ed25519 is deterministic: however often this is repeated, one
+        size has one root and one signature.
+        """
+        for stored in self._checkpoints("WHERE note IS NULL ORDER BY size"):
+            checkpoint = Checkpoint(self.log.origin, stored.size, stored.root)
+            note = sign_checkpoint(checkpoint, self.log.origin, key)
+            with self.engine.transaction():
+                self.engine.execute(
+                    "UPDATE checkpoint SET note = ? WHERE size = ? AND note IS NULL", (note.encode(), stored.size)
+                )
+
+    def _append_seal(self, now_ms: int, block: BlockId, extra: Sequence[DirectoryLeaf]) -> bool:
+        """Append the seal's leaves and its checkpoint, inside a transaction."""
+        changed = self._changed()
+        if not changed and not extra:
+            return False
+        newest = self._newest_stored()
+        sealed_at_ms = checked_clock(now_ms, newest.sealed_at_ms if newest else 0, "the last seal")
+        size = self.trees.state(DIRECTORY).size
+        start: list[DirectoryLeaf] = [] if size else [self.log]
+        first_head = size + len(start) + len(extra)
+        heads = [self._built_head(chain) for chain in changed]
+        for place, (chain, head) in enumerate(zip(changed, heads, strict=True)):
+            self._store_head(chain, first_head + place, head)
+        items = self._newest_items()
+        seal = SealLeaf(
+            seal_number=newest.seal_number + 1 if newest else 0,
+            sealed_at_ms=sealed_at_ms,
+            head_count=len(heads),
+            chain_count=len(items),
+            heads_root=heads_root(items),
+            block_height=block.height,
+            block_hash=block.hash,
+        )
+        self._append_leaves(size, [*start, *extra, *heads, seal])
+        marks = range(size + len(start), first_head)
+        self.engine.execute_many("INSERT INTO log_mark (leaf_index) VALUES (?)", [(index,) for index in marks])
+        self._store_checkpoint(seal)
+        return True
+
+    def _changed(self) -> list[_ChangedChain]:
+        """Chains with leaves that are not under a head yet, by chain id."""
+        rows = self.engine.query(
+            "SELECT tree_no, chain_id, size, head_index FROM tree WHERE tree_no > 0 AND size > sealed_size "
+            "ORDER BY chain_id"
+        )
+        return [_ChangedChain(*row) for row in rows]
+
+    def _built_head(self, chain: _ChangedChain) -> HeadLeaf:
+        self.trees.build_to(chain.tree_no, chain.size)
+        previous = NO_PREVIOUS if chain.head_index is None else chain.head_index
+        return HeadLeaf(chain.chain_id, chain.size, previous, self.trees.root(chain.tree_no, chain.size))
+
+    def _store_head(self, chain: _ChangedChain, index: int, head: HeadLeaf) -> None:
+        self.engine.execute(
+            "INSERT INTO head (directory_index, tree_no, tree_size) VALUES (?, ?, ?)",
+            (index, chain.tree_no, chain.size),
+        )
+        self.engine.execute(
+            "UPDATE tree SET sealed_size = ?, head_index = ?, head_hash = ? WHERE tree_no = ?",
+            (chain.size, index, leaf_hash(head.encode()), chain.tree_no),
+        )
+
+    def _newest_items(self) -> list[Item]:
+        rows = self.engine.query(
+            "SELECT chain_id, head_hash FROM tree WHERE tree_no > 0 AND head_hash IS NOT NULL ORDER BY chain_id"
+        )
+        return [(bytes(chain_id), bytes(head_hash)) for chain_id, head_hash in rows]
+
+    def _append_leaves(self, size: int, leaves: Sequence[DirectoryLeaf]) -> None:
+        encoded = [leaf.encode() for leaf in leaves]
+        self.engine.execute_many(
+            "INSERT INTO directory_leaf (leaf_index, leaf) VALUES (?, ?)",
+            [(size + place, raw) for place, raw in enumerate(encoded)],
+        )
+        new_size = self.trees.append(DIRECTORY, size, b"".join(leaf_hash(raw) for raw in encoded))
+        self.trees.build_to(DIRECTORY, new_size)
+
+    def _store_checkpoint(self, seal: SealLeaf) -> None:
+        size = self.trees.state(DIRECTORY).size
+        self.engine.execute(
+            "INSERT INTO checkpoint (size, seal_number, sealed_at_ms, root, note) VALUES (?, ?, ?, ?, NULL)",
+            (size, seal.seal_number, seal.sealed_at_ms, self.trees.root(DIRECTORY, size)),
+        )
+
+    # --- reading
+
+    def newest(self) -> StoredCheckpoint | None:
+        """Return the newest signed checkpoint, or None before the first seal."""
+        found = self._checkpoints("WHERE note IS NOT NULL ORDER BY size DESC LIMIT 1")
+        return found[0] if found else None
+
+    def checkpoint_of(self, size: int) -> StoredCheckpoint | None:
+        """Return the signed checkpoint of this size, or None where there is none."""
+        found = self._checkpoints("WHERE note IS NOT NULL AND size = ?", size)
+        return found[0] if found else None
+
+    def first_checkpoint_over(self, index: int) -> StoredCheckpoint | None:
+        """Return the first signed checkpoint that covers the leaf at ``index``."""
+        found = self._checkpoints("WHERE note IS NOT NULL AND size > ? ORDER BY size LIMIT 1", index)
+        return found[0] if found else None
+
+    def leaf(self, index: int) -> DirectoryLeaf:
+        """Return the leaf at ``index``, which must exist."""
+        rows = self.engine.query("SELECT leaf FROM directory_leaf WHERE leaf_index = ?", (index,))
+        if not rows:
+            raise StorageCorruptError(f"directory leaf {index} is missing; run `anchorline audit`")
+        return decode_leaf(bytes(rows[0][0]))
+
+    def path(self, index: int, size: int) -> tuple[bytes, ...]:
+        """Return the path of the leaf at ``index`` to the root of the first ``size`` leaves."""
+        return self.trees.inclusion_path(DIRECTORY, index, size)
+
+    def first_head_over(self, tree_no: int, leaf_index: int) -> int | None:
+        """Return the directory index of a chain's first head that holds ``leaf_index``, or None: not sealed yet."""
+        rows = self.engine.query(
+            "SELECT directory_index FROM head WHERE tree_no = ? AND tree_size > ? ORDER BY directory_index LIMIT 1",
+            (tree_no, leaf_index),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def log_marks(self, size: int) -> list[tuple[int, DirectoryLeaf]]:
+        """Return the leaves below ``size`` that say something about the log itself: key, thread and epoch leaves."""
+        return [
+            (int(index), decode_leaf(bytes(raw)))
+            for index, raw in self.engine.query(
+                "SELECT directory_leaf.leaf_index, leaf FROM log_mark "
+                "JOIN directory_leaf ON directory_leaf.leaf_index = log_mark.leaf_index "
+                "WHERE log_mark.leaf_index < ? ORDER BY log_mark.leaf_index",
+                (size,),
+            )
+        ]
+
+    def thread_leaf(self) -> tuple[int, ThreadLeaf] | None:
+        """Return the newest thread leaf with its index, or None while the log is not funded."""
+        marks = self.log_marks(NO_PREVIOUS >> 1)
+        threads = [(index, leaf) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
+        return threads[-1] if threads else None
+
+    def prove_newest_head(self, chain_id: bytes, size: int) -> tuple[HeadsProof, int]:
+        """Prove a chain's newest head, or its absence, under the checkpoint of ``size`` leaves.
+
+        Returns the proof against ``heads_root`` of the seal leaf, and that leaf's index (size - 1).
+        """
+        rows = self.engine.query(
+            "SELECT tree.chain_id, MAX(head.directory_index) FROM head JOIN tree ON tree.tree_no = head.tree_no "
+            "WHERE head.directory_index < ? GROUP BY tree.chain_id ORDER BY tree.chain_id",
+            (size,),
+        )
+        items = [(bytes(found), self.trees.leaf_hash(DIRECTORY, int(index))) for found, index in rows]
+        places = {leaf: int(index) for (_, leaf), (_, index) in zip(items, rows, strict=True)}
+        return prove_head(items, chain_id, lambda leaf: self.leaf(places[leaf]).encode()), size - 1
+
+    def _newest_stored(self) -> StoredCheckpoint | None:
+        found = self._checkpoints("ORDER BY size DESC LIMIT 1")
+        return found[0] if found else None
+
+    def _checkpoints(self, condition: str, *values: int) -> list[StoredCheckpoint]:
+        columns = "size, seal_number, sealed_at_ms, root, note"
+        rows = self.engine.query(f"SELECT {columns} FROM checkpoint {condition}", values)  # noqa: S608  # our own texts
+        return [StoredCheckpoint(*row) for row in rows]
+
+
+def sign_checkpoint(checkpoint: Checkpoint, name: str, key: SigningKey) -> Note:
+    """Return the signed note of a checkpoint; ``name`` is the log's origin (C2SP signed-note)."""
+    text = checkpoint.encode()
+    return Note(text, (NoteSignature(name, key_id(name, key.public_key), key.sign(text.encode())),))
+
+
+def checked_clock(now_ms: int, last_ms: int, what: str) -> int:
+    """Return the time to record: never before ``last_ms``; raise ClockError where the clock went back far.
+
+    A log that states falling times is worthless as evidence, and one that silently repeats an old time for hours
+    lies; so a small step is ridden out and a large one is an error that heals when the clock does.
+    """
+    if now_ms >= last_ms:
+        return now_ms
+    if last_ms - now_ms > CLOCK_TOLERANCE_MS:
+        raise ClockError(
+            f"the clock says {now_ms} ms, but {what} was at {last_ms} ms: it went back {last_ms - now_ms} ms; "
+            "set it right (nothing was recorded)"
+        )
+    return last_ms

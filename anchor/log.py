@@ -1,0 +1,258 @@
+"""A tiled RFC 9162 log over storage: append leaf hashes, build tiles, and make roots and proofs from them.
+
+Leaf hashes come from the writer (chains) and from ``anchor.directory`` (directory leaves) as flat bytes, 32 a leaf.
+Receipts, seals and the audit take their roots and paths from here; pymerkle is imported in this module only.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pymerkle import BaseMerkleTree
+
+from anchor.errors import StorageCorruptError
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges
+from anchor.storage.engine import Engine
+
+DIRECTORY = 0
+"""tree_no of the directory; chains are numbered from 1."""
+
+# C2SP tlog-tiles: height 8, 256 hashes a tile.
+TILE_HEIGHT = 8
+TILE_WIDTH = 1 << TILE_HEIGHT
+TILE_BYTES = TILE_WIDTH * HASH_SIZE
+# Expanded tiles kept in memory, 16 KiB each.
+CACHED_TILES = 1024
+# Tiles hashed at a time while building: 2 MiB of leaf hashes, so memory stays flat whatever the log's size.
+BUILD_TILES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TreeState:
+    """What is stored of one log: ``size`` leaf hashes, of which ``built_size`` have their interior tiles."""
+
+    tree_no: int
+    chain_id: bytes
+    size: int
+    built_size: int
+    sealed_size: int
+
+
+class Trees:
+    """All logs of one database. Reads may happen at any time; ``append`` runs inside the caller's transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
+
+    def create(self, chain_id: bytes) -> int:
+        """Add an empty log (inside a transaction) and return its tree_no; the directory's chain_id is empty."""
+        first_free = "SELECT COALESCE(MAX(tree_no), -1) + 1 FROM tree"
+        tree_no = int(self.engine.query(first_free)[0][0])
+        self.engine.execute(
+            "INSERT INTO tree (tree_no, chain_id, size, built_size, sealed_size) VALUES (?, ?, 0, 0, 0)",
+            (tree_no, chain_id),
+        )
+        return tree_no
+
+    def state(self, tree_no: int) -> TreeState:
+        """Return what is stored of a log."""
+        rows = self.engine.query(
+            "SELECT tree_no, chain_id, size, built_size, sealed_size FROM tree WHERE tree_no = ?", (tree_no,)
+        )
+        return TreeState(*rows[0])
+
+    def append(self, tree_no: int, size: int, leaf_hashes: bytes) -> int:
+        """Append flat leaf hashes to a log of ``size`` leaves, inside a transaction; return the new size.
+
+        Level 0 is written in its final form at once, so that a seal never copies a leaf hash.
+        """
+        tile_no, used = divmod(size, TILE_WIDTH)
+        if used:
+            leaf_hashes = self._stored_tile(tree_no, 0, tile_no)[: used * HASH_SIZE] + leaf_hashes
+        self._store_tiles(tree_no, 0, tile_no, leaf_hashes)
+        new_size = tile_no * TILE_WIDTH + len(leaf_hashes) // HASH_SIZE
+        self.engine.execute("UPDATE tree SET size = ? WHERE tree_no = ?", (new_size, tree_no))
+        return new_size
+
+    def build_ahead(self, tree_no: int) -> None:
+        """Store interior tiles until less than one step of leaves is left for ``build_to``.
+
+        A long build is cut into transactions of its own, so that writers get in between and memory stays flat. What
+        is computed depends on stored leaves only: a crash between two of them costs time and nothing else.
+        """
+        state = self.state(tree_no)
+        step = BUILD_TILES * TILE_WIDTH
+        for end in range((state.built_size // step + 1) * step, state.size + 1, step):
+            with self.engine.transaction():
+                self.build_to(tree_no, end)
+
+    def build_to(self, tree_no: int, end: int) -> None:
+        """Store the interior tiles up to ``end`` leaves, inside a transaction."""
+        built = self.state(tree_no).built_size
+        if built >= end:
+            return
+        level, first, last = 0, built // TILE_WIDTH, end // TILE_WIDTH
+        while last > first:
+            roots = tile_roots(self._full_tiles(tree_no, level, first, last))
+            level += 1
+            first, last = self._append_roots(tree_no, level, first, roots)
+        self.engine.execute("UPDATE tree SET built_size = ? WHERE tree_no = ?", (end, tree_no))
+
+    def _append_roots(self, tree_no: int, level: int, at: int, roots: bytes) -> tuple[int, int]:
+        """Write roots of full tiles, the first at place ``at``, into ``level``; return the tiles that this filled."""
+        tile_no, used = divmod(at, TILE_WIDTH)
+        if used:
+            roots = self._stored_tile(tree_no, level, tile_no)[: used * HASH_SIZE] + roots
+        self._store_tiles(tree_no, level, tile_no, roots)
+        return tile_no, tile_no + len(roots) // TILE_BYTES
+
+    def root(self, tree_no: int, size: int) -> bytes:
+        """Return the root of the first ``size`` leaves, which are built or few (RFC 9162 section 2.1.1)."""
+        return EMPTY_ROOT if size == 0 else self._view(tree_no, size).get_root(size)
+
+    def inclusion_path(self, tree_no: int, index: int, size: int) -> tuple[bytes, ...]:
+        """Return the path of leaf ``index`` in the tree of ``size`` leaves (RFC 9162 section 2.1.3.1).
+
+        pymerkle counts leaves from 1 and puts the leaf's own hash in front of the path.
+        """
+        return tuple(self._view(tree_no, size).prove_inclusion(index + 1, size).path[1:])
+
+    def consistency_path(self, tree_no: int, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Return the consistency path between two sizes (RFC 9162 section 2.1.4.1; pymerkle's is another format)."""
+        view = self._view(tree_no, new_size)
+        return tuple(view.range_root(start, end) for start, end in consistency_ranges(old_size, new_size))
+
+    def leaf_hash(self, tree_no: int, index: int) -> bytes:
+        """Return the hash of one leaf."""
+        return self.node(tree_no, 0, index)
+
+    def leaf_hashes(self, tree_no: int, start: int, end: int) -> Iterator[bytes]:
+        """Yield the flat leaf hashes [start, end), a tile or less at a time."""
+        for tile_no in range(start // TILE_WIDTH, (end + TILE_WIDTH - 1) // TILE_WIDTH):
+            base = tile_no * TILE_WIDTH
+            tile = self._stored_tile(tree_no, 0, tile_no)
+            yield tile[max(start - base, 0) * HASH_SIZE : (end - base) * HASH_SIZE]
+
+    def tile(self, tree_no: int, level: int, tile_no: int, width: int = TILE_WIDTH) -> bytes:
+        """Return the first ``width`` hashes of a tile (C2SP tlog-tiles; a partial one is cut from what is stored)."""
+        return self._stored_tile(tree_no, level, tile_no)[: width * HASH_SIZE]
+
+    def node(self, tree_no: int, height: int, index: int) -> bytes:
+        """Return the root of the full subtree of 2^height leaves at ``index`` (in units of its own width)."""
+        level, inner = divmod(height, TILE_HEIGHT)
+        tile_no, place = index >> (TILE_HEIGHT - inner), index & ((TILE_WIDTH >> inner) - 1)
+        at = place * HASH_SIZE
+        key = (tree_no, level, tile_no)
+        expanded = self._tiles.get(key)
+        if expanded is None or len(expanded[inner]) <= at:
+            # Not there yet, or read while the tile was narrower: what a tile once held never changes.
+            expanded = self._expand(key)
+        else:
+            self._tiles.move_to_end(key)
+        found = expanded[inner][at : at + HASH_SIZE]
+        if len(found) != HASH_SIZE:
+            raise StorageCorruptError(f"tree {tree_no}: node {index} at height {height} is missing; run `audit`")
+        return found
+
+    def _view(self, tree_no: int, size: int) -> "_TreeView":
+        return _TreeView(self, tree_no, size)
+
+    def _expand(self, key: tuple[int, int, int]) -> list[bytes]:
+        levels = [self._stored_tile(*key)]
+        for _ in range(TILE_HEIGHT - 1):
+            levels.append(halved(levels[-1]))
+        if self.engine.in_transaction:
+            return levels  # it may yet be rolled back, and the cache would remember what never was
+        self._tiles[key] = levels
+        self._tiles.move_to_end(key)
+        if len(self._tiles) > CACHED_TILES:
+            self._tiles.popitem(last=False)
+        return levels
+
+    def _stored_tile(self, tree_no: int, level: int, tile_no: int) -> bytes:
+        rows = self.engine.query(
+            "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no = ?", (tree_no, level, tile_no)
+        )
+        return bytes(rows[0][0]) if rows else b""
+
+    def _full_tiles(self, tree_no: int, level: int, first: int, last: int) -> bytes:
+        rows = self.engine.query(
+            "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no >= ? AND tile_no < ? ORDER BY tile_no",
+            (tree_no, level, first, last),
+        )
+        hashes = b"".join(row[0] for row in rows)
+        if len(hashes) != (last - first) * TILE_BYTES:
+            raise StorageCorruptError(
+                f"tree {tree_no}, level {level}: expected full tiles {first} to {last - 1}, "
+                f"found {len(hashes)} bytes; run `anchorline audit`"
+            )
+        return hashes
+
+    def _store_tiles(self, tree_no: int, level: int, first: int, hashes: bytes) -> None:
+        cuts = range(0, len(hashes), TILE_BYTES)
+        self.engine.execute_many(
+            "INSERT INTO tile (tree_no, level, tile_no, hashes) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (tree_no, level, tile_no) DO UPDATE SET hashes = excluded.hashes",
+            [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts],
+        )
+
+
+def halved(hashes: bytes) -> bytes:
+    """Return the level above flat hashes: one node for each whole pair (a last single one is left out)."""
+    sha256 = hashlib.sha256
+    whole = len(hashes) & -64
+    return b"".join([sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, whole, 64)])
+
+
+def tile_roots(tiles: bytes) -> bytes:
+    """Return the root of each full tile in ``tiles`` (flat, 8,192 bytes a tile)."""
+    for _ in range(TILE_HEIGHT):
+        tiles = halved(tiles)
+    return tiles
+
+
+def tile_path(level: int, tile_no: int, width: int = TILE_WIDTH) -> str:
+    """Return the C2SP path of a tile: tile/<level>/<number in groups of three digits>[.p/<width>]."""
+    groups = [f"{tile_no % 1000:03d}"]
+    while tile_no >= 1000:
+        tile_no //= 1000
+        groups.insert(0, f"x{tile_no % 1000:03d}")
+    partial = "" if width == TILE_WIDTH else f".p/{width}"
+    return f"tile/{level}/{'/'.join(groups)}{partial}"
+
+
+class _TreeView(BaseMerkleTree):
+    """pymerkle's tree algorithms over stored tiles: every subtree root is one tile look-up away."""
+
+    def __init__(self, trees: Trees, tree_no: int, size: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # pymerkle has no types
+        self._trees = trees
+        self._tree_no = tree_no
+        self._size = size
+
+    def range_root(self, start: int, end: int) -> bytes:
+        """Return the root of the leaves [start, end)."""
+        return bytes(self._get_root(start, end))
+
+    def _get_subroot(self, offset: int, width: int) -> bytes:
+        height = width.bit_length() - 1
+        return self._trees.node(self._tree_no, height, offset >> height)
+
+    def _get_size(self) -> int:
+        return self._size
+
+    def _get_leaf(self, index: int) -> bytes:
+        return self._trees.leaf_hash(self._tree_no, index - 1)
+
+    def _get_leaves(self, _offset: int, _width: int) -> Any:
+        raise AssertionError("pymerkle asked for raw leaves: its subtree hook was bypassed")
+
+    def _encode_entry(self, _data: Any) -> Any:
+        raise AssertionError("leaves are appended through Trees.append")
+
+    def _store_leaf(self, _data: Any, _digest: Any) -> Any:
+        raise AssertionError("leaves are appended through Trees.append")

@@ -1,0 +1,42 @@
+"""The protocol of the one SQL database behind everything: what a caller may rely on.
+
+``anchor`` and ``chains`` write their SQL beside the code that means it, in what SQLite and PostgreSQL share;
+``sqlite`` implements the protocol now. Values are int, str, bytes and None; a place for one is ``?``.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Value = int | str | bytes | None
+Row = tuple[Any, ...]
+
+
+class Engine(Protocol):
+    """One SQL database. Every method raises a StorageError for what the database refuses."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, so that what is read may yet be rolled back."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Open a writing transaction, alone: no other writer runs until it ends, and it does not nest.
+
+        When the block ends, everything in it is durable (on disk, synced) and visible; when it raises, or the
+        process dies at any point before, nothing of it was done.
+        """
+
+    def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Return all rows of a SELECT. Inside a transaction it sees that transaction's own writes."""
+
+    def execute(self, sql: str, *rows: Sequence[Value]) -> int:
+        """Run one statement for each row of values (once, without values, where none is given).
+
+        Returns the number of rows changed. Only inside a transaction.
+        """
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Run one statement for each of many rows, as ``execute`` does. Only inside a transaction."""
+
+    def close(self) -> None:
+        """Release the database; may be repeated."""

@@ -1,0 +1,124 @@
+"""The schema, as an ordered list of migrations: one text for every engine.
+
+Each engine replaces ``{key}`` by its 64-bit integer primary key and ``{bytes}`` by its type for byte strings, and
+records the names that it applied. A name, once released, never changes; a home with a name that is not listed
+here was made by a newer Anchorline.
+"""
+
+MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "0001-spine",
+        (
+            # Leaf 0 of the directory, fixed when the home is made, before there is a directory.
+            "CREATE TABLE identity (identity_no {key}, leaf_0 {bytes} NOT NULL)",
+            # A log of leaf hashes: tree 0 is the directory, every other one a chain. ``built_size`` leaves have
+            # their interior tiles stored. Of a chain, ``sealed_size`` leaves are under its newest head, whose
+            # directory index and leaf hash stand here so that a seal reads one row for each chain.
+            """CREATE TABLE tree (
+                tree_no {key},
+                chain_id {bytes} NOT NULL UNIQUE,
+                size BIGINT NOT NULL,
+                built_size BIGINT NOT NULL,
+                sealed_size BIGINT NOT NULL,
+                head_index BIGINT,
+                head_hash {bytes}
+            )""",
+            # C2SP tiles of height 8. Level 0 (leaf hashes) grows with every append; interior levels at seal time.
+            """CREATE TABLE tile (
+                tree_no BIGINT NOT NULL,
+                level BIGINT NOT NULL,
+                tile_no BIGINT NOT NULL,
+                hashes {bytes} NOT NULL,
+                PRIMARY KEY (tree_no, level, tile_no)
+            )""",
+            """CREATE TABLE chain (
+                chain_no BIGINT PRIMARY KEY REFERENCES tree (tree_no),
+                name TEXT UNIQUE,
+                opened_at_ms BIGINT NOT NULL
+            )""",
+            # Rows in insertion order and no further index: an index over random or several keys would halve the
+            # rate of writing. ``kept`` is what is kept beside the entry (chains/chain.py), NULL where nothing is.
+            "CREATE TABLE entry (seq {key}, entry {bytes} NOT NULL, kept {bytes})",
+            # Where rows belong: seqs first_seq to first_seq+entry_count-1 are the leaves first_index and following
+            # of one chain, from one submitter, all with external ids (with_ids 1) or none. One row for each run.
+            """CREATE TABLE extent (
+                first_seq {key},
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                first_index BIGINT NOT NULL,
+                entry_count BIGINT NOT NULL,
+                submitter {bytes} NOT NULL,
+                with_ids BIGINT NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX extent_of_chain ON extent (chain_no, first_index)",
+            # One row for each group commit: the signed promise over entries first_seq to first_seq+count-1.
+            """CREATE TABLE group_commit (
+                first_seq {key},
+                entry_count BIGINT NOT NULL,
+                received_at_ms BIGINT NOT NULL,
+                note {bytes} NOT NULL,
+                signature {bytes} NOT NULL
+            )""",
+            # Sorted runs of (8-byte key, 8-byte seq) pairs, 16 bytes each, cut into pages.
+            """CREATE TABLE lookup_run (
+                run_no {key},
+                kind BIGINT NOT NULL,
+                level BIGINT NOT NULL,
+                first_seq BIGINT NOT NULL,
+                end_seq BIGINT NOT NULL
+            )""",
+            """CREATE TABLE lookup_page (
+                run_no BIGINT NOT NULL REFERENCES lookup_run (run_no),
+                first_pair {bytes} NOT NULL,
+                pairs {bytes} NOT NULL,
+                PRIMARY KEY (run_no, first_pair)
+            )""",
+            """CREATE TABLE directory_leaf (
+                leaf_index {key},
+                leaf {bytes} NOT NULL
+            )""",
+            # Directory leaves that say something about the log itself: key, thread and epoch leaves.
+            "CREATE TABLE log_mark (leaf_index {key} REFERENCES directory_leaf (leaf_index))",
+            """CREATE TABLE head (
+                directory_index {key},
+                tree_no BIGINT NOT NULL REFERENCES tree (tree_no),
+                tree_size BIGINT NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX head_of_chain ON head (tree_no, directory_index)",
+            # A checkpoint is stored before it is signed: note is NULL between the two.
+            """CREATE TABLE checkpoint (
+                size {key},
+                seal_number BIGINT NOT NULL UNIQUE,
+                sealed_at_ms BIGINT NOT NULL,
+                root {bytes} NOT NULL,
+                note TEXT
+            )""",
+            # The journal. An attempt holds the signed bytes before anybody else sees them; what became of it is
+            # in its events, which are only ever added.
+            """CREATE TABLE attempt (
+                attempt_no {key},
+                made_at_ms BIGINT NOT NULL,
+                checkpoint_size BIGINT NOT NULL REFERENCES checkpoint (size),
+                txid {bytes} NOT NULL UNIQUE,
+                spends {bytes} NOT NULL,
+                raw {bytes} NOT NULL,
+                fee_sat BIGINT NOT NULL
+            )""",
+            """CREATE TABLE attempt_event (
+                event_no {key},
+                attempt_no BIGINT NOT NULL REFERENCES attempt (attempt_no),
+                at_ms BIGINT NOT NULL,
+                event TEXT NOT NULL,
+                block_height BIGINT,
+                block_hash {bytes}
+            )""",
+            "CREATE INDEX attempt_event_of ON attempt_event (attempt_no, event_no)",
+            # The proof of an attempt in one block, as a receipt carries it (JSON of the anchor).
+            """CREATE TABLE anchor_proof (
+                attempt_no BIGINT NOT NULL REFERENCES attempt (attempt_no),
+                block_hash {bytes} NOT NULL,
+                anchor TEXT NOT NULL,
+                PRIMARY KEY (attempt_no, block_hash)
+            )""",
+        ),
+    ),
+)

@@ -1,0 +1,144 @@
+"""The SQLite engine, on sqlite-utils: one file, WAL, synchronous=FULL, foreign keys.
+
+The file is the home's ``anchorline.db``; ``cli.py`` and the tests open it. Everything above speaks the ``Engine``
+protocol and never sees sqlite3, whose errors are translated here by code.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from anchor.errors import (
+    NewerHomeError,
+    StorageBusyError,
+    StorageCorruptError,
+    StorageError,
+    StorageFullError,
+    StorageReadOnlyError,
+)
+from anchor.storage.engine import Row, Value
+from anchor.storage.migrations import MIGRATIONS
+
+MIGRATION_SET = "anchorline"
+# How long a writer waits for another process before it gives up with StorageBusyError.
+BUSY_TIMEOUT_S = 5.0
+# 64 MiB of pages: a hot chain's right edge, index pages and head rows stay in memory; bounds memory as well.
+CACHE_KIB = 65536
+PAGE_BYTES = 16384
+_TYPES = {"key": "INTEGER PRIMARY KEY", "bytes": "BLOB"}
+_DETAILS = {
+    sqlite3.SQLITE_BUSY: (StorageBusyError, "another process is writing; try again, or stop it"),
+    sqlite3.SQLITE_LOCKED: (StorageBusyError, "another process is writing; try again, or stop it"),
+    sqlite3.SQLITE_READONLY: (StorageReadOnlyError, "the file cannot be written; check its permissions and the mount"),
+    sqlite3.SQLITE_CANTOPEN: (StorageReadOnlyError, "the file cannot be opened; check its folder and permissions"),
+    sqlite3.SQLITE_FULL: (StorageFullError, "no space left; free some, nothing of this write was kept"),
+    sqlite3.SQLITE_CORRUPT: (StorageCorruptError, "the file is damaged; restore a backup, then run `anchorline audit`"),
+    sqlite3.SQLITE_NOTADB: (StorageCorruptError, "the file is not a database; restore a backup"),
+}
+
+
+class SqliteEngine:
+    """An ``Engine`` over one SQLite file. Threads may share it; their transactions run one after the other."""
+
+    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        with self._translated():
+            connection = sqlite3.connect(
+                path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+        self._database = Database(connection)
+        try:
+            with self._translated():
+                self._set_up(connection)
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        # A tile of 8 KiB fits a page, and a row of a few hundred bytes fills it well (takes effect in a new file).
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        # WAL and FULL: a commit returns after its pages are synced, and readers never wait for the writer.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+
+    def _migrate(self) -> None:
+        migrations = Migrations(MIGRATION_SET)
+        for name, statements in MIGRATIONS:
+            migrations(name=name)(_migration(statements))
+        with self._translated():
+            applied = {migration.name for migration in migrations.applied(self._database)}
+            unknown = sorted(applied - {name for name, _ in MIGRATIONS})
+            if unknown:
+                raise NewerHomeError(
+                    f"{self.path}: made by a newer Anchorline (it has {unknown[0]!r}); use that version or a later one"
+                )
+            if migrations.pending(self._database):
+                migrations.apply(self._database)
+
+    @property
+    def in_transaction(self) -> bool:
+        """See ``Engine.in_transaction``."""
+        return bool(self._database.conn.in_transaction)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See ``Engine.transaction``. BEGIN IMMEDIATE takes the write lock before anything is read."""
+        connection = self._database.conn
+        with self._lock, self._translated():
+            if connection.in_transaction:
+                raise StorageError("a transaction is open already; transactions do not nest")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """See ``Engine.query``."""
+        with self._lock, self._translated():
+            return self._database.conn.execute(sql, values).fetchall()
+
+    def execute(self, sql: str, *rows: Sequence[Value]) -> int:
+        """See ``Engine.execute``."""
+        with self._lock, self._translated():
+            if len(rows) > 1:
+                return self._database.conn.executemany(sql, rows).rowcount
+            return self._database.conn.execute(sql, *rows).rowcount
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """See ``Engine.execute_many``."""
+        with self._lock, self._translated():
+            self._database.conn.executemany(sql, rows)
+
+    def close(self) -> None:
+        """See ``Engine.close``."""
+        self._database.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn sqlite3's errors into ours by primary result code; other errors pass as they are."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            kind, advice = _DETAILS.get(code, (StorageError, "the database refused"))
+            raise kind(f"{self.path}: {advice} ({error})") from error
+
+
+def _migration(statements: Sequence[str]) -> Callable[[Database], None]:
+    def apply(database: Database) -> None:
+        for statement in statements:
+            database.conn.execute(statement.format(**_TYPES))
+
+    return apply

@@ -1,0 +1,237 @@
+"""Chains: open one, know it by id or by name, and append rows to it inside a group commit.
+
+``chains.writer`` decides what may be appended; ``append_rows`` is the one place where entry rows and leaf hashes are
+written. Order within a chain is the order of its leaf_index, which is gapless: rows
+belong to chains in runs (extents), each of which goes on where the one before ended.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from anchor.errors import RefusedEntryError, StorageCorruptError, UnknownChainError
+from anchor.log import Trees
+from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.entry import SALT_SIZE
+from anchor.storage.engine import Engine
+
+MAX_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain kept here; ``name`` is this home's label for it, ``chain_no`` its tree_no."""
+
+    chain_no: int
+    chain_id: bytes
+    name: str | None
+    opened_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries to append, column by column: three lists of one length (a tuple for each row costs as much as a hash).
+
+    ``kept`` is what ``keep_content`` or ``keep_digest`` made; ``with_ids``: some entries have external ids.
+    """
+
+    entries: Sequence[bytes]
+    kept: Sequence[bytes | None]
+    hashes: Sequence[bytes]
+    with_ids: bool
+
+
+_KEPT_CONTENT = b"\x01"
+_KEPT_DIGEST = b"\x02"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept beside an entry: the salt, the SHA-256 of the content, and the content unless only known by it."""
+
+    salt: bytes
+    digest: bytes
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stored entry belongs."""
+
+    chain_no: int
+    leaf_index: int
+    submitter: bytes
+
+
+class Run(NamedTuple):
+    """Rows that follow one another in one chain, from one submitter."""
+
+    first_seq: int
+    chain_no: int
+    first_index: int
+    entry_count: int
+    submitter: bytes
+    with_ids: int
+
+
+def keep_content(salt: bytes, content: bytes) -> bytes:
+    """Return the ``kept`` column for content that is stored."""
+    return _KEPT_CONTENT + salt + content
+
+
+def keep_digest(salt: bytes, digest: bytes) -> bytes:
+    """Return the ``kept`` column for content that stays elsewhere."""
+    return _KEPT_DIGEST + salt + digest
+
+
+def decode_kept(kept: bytes | None) -> Kept | None:
+    """Read a ``kept`` column; None where nothing is kept."""
+    if kept is None:
+        return None
+    salt, rest = kept[1 : 1 + SALT_SIZE], kept[1 + SALT_SIZE :]
+    if kept[:1] == _KEPT_CONTENT and len(salt) == SALT_SIZE:
+        return Kept(salt, sha256(rest), rest)
+    if kept[:1] == _KEPT_DIGEST and len(rest) == HASH_SIZE:
+        return Kept(salt, rest, None)
+    raise StorageCorruptError(f"a kept column of {len(kept)} bytes is damaged; run `anchorline audit`")
+
+
+class Chains:
+    """The chains of one database."""
+
+    def __init__(self, engine: Engine, trees: Trees) -> None:
+        self.engine = engine
+        self.trees = trees
+
+    def open(self, chain_id: bytes, name: str | None, now_ms: int) -> Chain:
+        """Add a chain, inside a transaction; raise RefusedEntryError where its id or name is taken."""
+        check_name(name)
+        if self.by_id(chain_id) is not None:
+            raise RefusedEntryError(f"chain {chain_id.hex()} exists already: other external ids give another chain")
+        if name is not None and self.by_name(name) is not None:
+            raise RefusedEntryError(f"a chain called {name!r} exists already: choose another name")
+        chain_no = self.trees.create(chain_id)
+        self.engine.execute(
+            "INSERT INTO chain (chain_no, name, opened_at_ms) VALUES (?, ?, ?)", (chain_no, name, now_ms)
+        )
+        return Chain(chain_no, chain_id, name, now_ms)
+
+    def by_id(self, chain_id: bytes) -> Chain | None:
+        """Return the chain with this id, or None."""
+        return next(self._select("WHERE tree.chain_id = ?", chain_id), None)
+
+    def by_name(self, name: str) -> Chain | None:
+        """Return the chain with this name, or None."""
+        return next(self._select("WHERE chain.name = ?", name), None)
+
+    def named(self, name_or_id: str) -> Chain:
+        """Return the chain that a person means: a name, or a chain id in hex."""
+        found = self.by_name(name_or_id)
+        if found is None and len(name_or_id) == 2 * HASH_SIZE:
+            try:
+                found = self.by_id(bytes.fromhex(name_or_id))
+            except ValueError:
+                found = None
+        if found is None:
+            raise UnknownChainError(
+                f"no chain called {name_or_id[:80]!r} here; `anchorline chain list` shows them, "
+                "`anchorline chain create` opens one"
+            )
+        return found
+
+    def all(self) -> Iterator[Chain]:
+        """Yield every chain in the order of opening."""
+        return self._select("ORDER BY chain.chain_no")
+
+    def size(self, chain: Chain) -> int:
+        """Return how many entries a chain has."""
+        return self.trees.state(chain.chain_no).size
+
+    def append_rows(self, chain: Chain, batch: Batch, submitter: bytes) -> Run:
+        """Append a batch, inside a transaction; return where it is.
+
+        The rows take the next seqs, and their places the next leaf_indexes: both only ever grow.
+        """
+        count = len(batch.entries)
+        run = Run(self.next_seq(), chain.chain_no, self.size(chain), count, submitter, int(batch.with_ids))
+        self.engine.execute_many(
+            "INSERT INTO entry (seq, entry, kept) VALUES (?, ?, ?)",
+            zip(range(run.first_seq, run.first_seq + count), batch.entries, batch.kept, strict=True),
+        )
+        self._extend(run)
+        self.trees.append(chain.chain_no, run.first_index, b"".join(batch.hashes))
+        return run
+
+    def _extend(self, run: Run) -> None:
+        """Note a run of rows; one that goes on where the last run of all rows ended makes that one longer."""
+        last = self.engine.query(
+            "SELECT chain_no, submitter, with_ids, first_seq FROM extent ORDER BY first_seq DESC LIMIT 1"
+        )
+        if last and last[0][:3] == (run.chain_no, run.submitter, run.with_ids):
+            self.engine.execute(
+                "UPDATE extent SET entry_count = entry_count + ? WHERE first_seq = ?", (run.entry_count, last[0][3])
+            )
+            return
+        self.engine.execute(
+            "INSERT INTO extent (first_seq, chain_no, first_index, entry_count, submitter, with_ids) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            run,
+        )
+
+    def runs(self, start: int, end: int) -> Iterator[Run]:
+        """Yield the runs of rows with seqs start to end-1, cut to that range, in order."""
+        while start < end:
+            rows = self.engine.query(
+                "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
+                "WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
+                (start,),
+            )
+            run = Run(*rows[0]) if rows else Run(0, 0, 0, 0, b"", 0)
+            skipped = start - run.first_seq
+            if skipped >= run.entry_count:
+                raise StorageCorruptError(f"row {start} belongs to no chain; run `anchorline audit`")
+            count = min(run.entry_count - skipped, end - start)
+            yield run._replace(first_seq=start, first_index=run.first_index + skipped, entry_count=count)
+            start += count
+
+    def next_seq(self) -> int:
+        """Return the seq that the next row takes; the first is 1."""
+        return int(self.engine.query("SELECT COALESCE(MAX(seq), 0) + 1 FROM entry")[0][0])
+
+    def place_of(self, seq: int) -> Place:
+        """Return where the row with this seq belongs."""
+        run = next(self.runs(seq, seq + 1))
+        return Place(run.chain_no, run.first_index, run.submitter)
+
+    def seq_ranges(self, chain: Chain, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (leaf_index, first seq, count) of the runs that hold a chain's leaves start to end-1, in order."""
+        while start < end:
+            rows = self.engine.query(
+                "SELECT first_seq, first_index, entry_count FROM extent WHERE chain_no = ? AND first_index <= ? "
+                "ORDER BY first_index DESC LIMIT 1",
+                (chain.chain_no, start),
+            )
+            if not rows or rows[0][1] + rows[0][2] <= start:
+                raise StorageCorruptError(f"chain {chain.chain_id.hex()}: entry {start} is missing; run `audit`")
+            first_seq, first_index, count = rows[0]
+            taken = min(first_index + count, end) - start
+            yield start, first_seq + start - first_index, taken
+            start += taken
+
+    def _select(self, condition: str, *values: str | bytes) -> Iterator[Chain]:
+        rows = self.engine.query(
+            "SELECT chain.chain_no, tree.chain_id, chain.name, chain.opened_at_ms FROM chain "  # noqa: S608  # our own texts
+            f"JOIN tree ON tree.tree_no = chain.chain_no {condition}",
+            values,
+        )
+        return (Chain(int(no), bytes(chain_id), name, int(at_ms)) for no, chain_id, name, at_ms in rows)
+
+
+def check_name(name: str | None) -> None:
+    """Raise RefusedEntryError for a name that could not be told from an id, or not be typed."""
+    if name is None:
+        return
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+        raise RefusedEntryError(f"chain name: expected 1 to {MAX_NAME} printable characters, got {name[:120]!r}")
+    if len(name) == 2 * HASH_SIZE and all(char in "0123456789abcdef" for char in name.lower()):
+        raise RefusedEntryError("chain name: 64 hex digits would be taken for a chain id; choose another name")

@@ -1,0 +1,302 @@
+"""The writer: what may be appended, and the group commit that makes it durable and promises it.
+
+Submissions come from the CLI (and later the API); every group commit is one transaction with one signed promise,
+and nothing is acknowledged before it is on disk. Receipts rebuild each writer's path from the rows written here.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, overload
+
+from anchor.directory import checked_clock
+from anchor.errors import RefusedEntryError
+from anchor.proof.codec import sha256
+from anchor.proof.entry import (
+    SALT_SIZE,
+    Entry,
+    ExtensionType,
+    ExternalId,
+    chain_id_of,
+    check_author,
+    content_commitment,
+)
+from anchor.proof.merkle import leaf_hash, root_of
+from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, PromiseNote, signed_message
+from anchor.signing import SigningKey, check_signature
+from anchor.storage.engine import Engine
+from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_digest
+from chains.lookup import Lookup
+from chains.settings import Limits
+
+_PROMISE_PREFIX = bytes((0x00, LEAF_TYPE))
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An entry that its writer made, with what is to be kept beside it; salt and content go together."""
+
+    entry: bytes
+    salt: bytes | None = None
+    digest: bytes | None = None
+    content: bytes | None = None
+
+
+class Accepted(NamedTuple):
+    """Where an entry is now, durably; ``repeated``: it was there before and was not written again."""
+
+    entry_hash: bytes
+    leaf_index: int
+    seq: int
+    repeated: bool = False
+
+
+class AcceptedRun(Sequence[Accepted]):
+    """What one commit added to a chain, in order; each ``Accepted`` is made when asked for."""
+
+    def __init__(self, run: Run, hashes: Sequence[bytes]) -> None:
+        self._run = run
+        self._hashes = hashes
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    @overload
+    def __getitem__(self, place: int) -> Accepted: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Accepted]: ...
+    def __getitem__(self, place: int | slice) -> Accepted | list[Accepted]:
+        places = range(len(self._hashes))[place]
+        if isinstance(places, range):
+            return [self[inner] for inner in places]
+        return Accepted(self._hashes[places], self._run.first_index + places, self._run.first_seq + places)
+
+
+class Writer:
+    """Writes to the chains of one home, one group commit at a time."""
+
+    def __init__(
+        self, engine: Engine, chains: Chains, lookup: Lookup, log_id: bytes, promise_key: SigningKey, limits: Limits
+    ) -> None:
+        self.engine = engine
+        self.chains = chains
+        self.lookup = lookup
+        self.log_id = log_id
+        self.promise_key = promise_key
+        self.limits = limits
+
+    def open_chain(
+        self, external_ids: Sequence[ExternalId], content: bytes, name: str | None, now_ms: int, media_type: str = ""
+    ) -> tuple[Chain, Accepted]:
+        """Open a chain with its first entry, whose external ids give the chain its id; one transaction."""
+        chain_id = chain_id_of(external_ids)
+        batch = self._fresh(Entry(chain_id, bytes(32), media_type, tuple(external_ids)), [content], keep=True)
+        with self.engine.transaction():
+            chain = self.chains.open(chain_id, name, now_ms)
+            accepted = self._append(chain, batch, now_ms, ANONYMOUS)
+        return chain, accepted[0]
+
+    def open_chain_with(self, submission: Submission, name: str | None, now_ms: int) -> tuple[Chain, Accepted]:
+        """Open a chain with a first entry that its writer made; its ids must give the chain id it names."""
+        entry = self._checked(submission, now_ms)
+        if not entry.external_ids or chain_id_of(entry.external_ids) != entry.chain_id:
+            raise RefusedEntryError(
+                f"the external ids of a first entry must give its chain id; they do not give {entry.chain_id.hex()}"
+            )
+        batch = Batch([submission.entry], [_kept(submission)], [leaf_hash(submission.entry)], with_ids=True)
+        with self.engine.transaction():
+            chain = self.chains.open(entry.chain_id, name, now_ms)
+            accepted = self._append(chain, batch, now_ms, ANONYMOUS)
+        return chain, accepted[0]
+
+    def record(
+        self,
+        chain: Chain,
+        contents: Sequence[bytes],
+        now_ms: int,
+        *,
+        media_type: str = "",
+        external_ids: Sequence[ExternalId] = (),
+        keep: bool = True,
+    ) -> Sequence[Accepted]:
+        """Record contents as one group commit, each as an entry under a fresh salt; all of them or none.
+
+        With ``keep`` false only their digests are stored. No equal entry can be there already (a salt has 128 random
+        bits), so none is looked for.
+        """
+        template = Entry(chain.chain_id, bytes(32), media_type, tuple(external_ids))
+        return self._append_fresh(chain, self._fresh(template, contents, keep=keep), now_ms)
+
+    def record_digests(
+        self,
+        chain: Chain,
+        digests: Sequence[bytes],
+        now_ms: int,
+        *,
+        media_type: str = "",
+        external_ids: Sequence[Sequence[ExternalId]] = (),
+    ) -> Sequence[Accepted]:
+        """Record contents that stay where they are, by their SHA-256 (32 bytes each); ids for each, or none."""
+        entries, kept = [], []
+        for place, digest in enumerate(digests):
+            salt = os.urandom(SALT_SIZE)
+            ids = tuple(external_ids[place]) if external_ids else ()
+            entry = Entry(chain.chain_id, content_commitment(salt, digest), media_type, ids).encode()
+            entries.append(entry)
+            kept.append(keep_digest(salt, digest))
+        batch = Batch(entries, kept, list(map(leaf_hash, entries)), with_ids=bool(external_ids))
+        return self._append_fresh(chain, batch, now_ms)
+
+    def submit(
+        self, chain: Chain, submissions: Sequence[Submission], now_ms: int, submitter: bytes = ANONYMOUS
+    ) -> list[Accepted]:
+        """Append entries that their writers made, in order, as one group commit; all of them or none.
+
+        Idempotent by entry hash: an entry that is kept already is not written again, and keeps its place.
+        Raises RefusedEntryError (nothing written), or a StorageError (nothing kept).
+        """
+        for submission in submissions:
+            self._check_for(chain, submission, now_ms)
+        hashes = [leaf_hash(submission.entry) for submission in submissions]
+        with self.engine.transaction():
+            known = self._known(hashes)
+            new = {key: item for key, item in zip(hashes, submissions, strict=True) if key not in known}
+            with_ids = any(has_external_ids(key.entry) for key in new.values())
+            batch = Batch([item.entry for item in new.values()], list(map(_kept, new.values())), list(new), with_ids)
+            added = {item.entry_hash: item for item in self._append(chain, batch, now_ms, submitter)}
+        self.lookup.maintain()
+        accepted = []
+        for key in hashes:
+            accepted.append(known[key] if key in known else added[key])
+            # The same entry twice in one batch: the second one repeats the first.
+            known[key] = accepted[-1]._replace(repeated=True)
+        return accepted
+
+    def _append_fresh(self, chain: Chain, batch: Batch, now_ms: int) -> Sequence[Accepted]:
+        with self.engine.transaction():
+            accepted = self._append(chain, batch, now_ms, ANONYMOUS)
+        self.lookup.maintain()
+        return accepted
+
+    def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
+        """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
+        self._check_content(max(contents, key=len, default=b""))
+        hasher = hashlib.sha256
+        encoded = template.encode()
+        before, after = encoded[:33], encoded[65:]
+        many_salts = os.urandom(SALT_SIZE * len(contents))
+        salts = [many_salts[at : at + SALT_SIZE] for at in range(0, len(many_salts), SALT_SIZE)]
+        digests = [hasher(content).digest() for content in contents]
+        entries = [before + hasher(salt + digest).digest() + after for salt, digest in zip(salts, digests, strict=True)]
+        kept = list(map(keep_content, salts, contents) if keep else map(keep_digest, salts, digests))
+        hashes = [hasher(b"\x00" + entry).digest() for entry in entries]
+        return Batch(entries, kept, hashes, bool(template.external_ids))
+
+    # --- the rules
+
+    def _check_for(self, chain: Chain, submission: Submission, now_ms: int) -> None:
+        entry = self._checked(submission, now_ms)
+        if entry.chain_id != chain.chain_id:
+            raise RefusedEntryError(
+                f"the entry is for chain {entry.chain_id.hex()}, it was handed in for {chain.chain_id.hex()}"
+            )
+
+    def _checked(self, submission: Submission, now_ms: int) -> Entry:
+        """Decode a submitted entry and hold it to the rules at submit (design section 3.1)."""
+        entry = Entry.decode(submission.entry)
+        wanted_log = entry.extension(ExtensionType.LOG_ID)
+        if wanted_log is not None and wanted_log != self.log_id:
+            raise RefusedEntryError(f"the entry is meant for log {wanted_log.hex()} only, this is {self.log_id.hex()}")
+        not_after = entry.extension(ExtensionType.NOT_VALID_AFTER)
+        if not_after is not None and int.from_bytes(not_after, "big") < now_ms:
+            raise RefusedEntryError(f"the entry was valid until {int.from_bytes(not_after, 'big')} ms, now is {now_ms}")
+        if entry.unknown_critical_extensions():
+            raise RefusedEntryError(
+                f"extension {entry.unknown_critical_extensions()[0]:#06x} is unknown here and must be understood"
+            )
+        check_author(entry, check_signature)
+        self._check_kept(entry, submission)
+        return entry
+
+    def _check_kept(self, entry: Entry, submission: Submission) -> None:
+        digest = submission.digest
+        if submission.content is not None:
+            self._check_content(submission.content)
+            digest = sha256(submission.content)
+        if submission.salt is None or digest is None:
+            if submission.content is not None:
+                raise RefusedEntryError("content was handed in without the salt of its commitment")
+            return
+        if content_commitment(submission.salt, digest) != entry.content_commitment:
+            raise RefusedEntryError("salt and content do not give the content commitment of the entry")
+
+    def _check_content(self, content: bytes) -> None:
+        if len(content) > self.limits.content_bytes:
+            raise RefusedEntryError(
+                f"content: expected at most {self.limits.content_bytes} bytes, got {len(content)}; "
+                "record larger things by their digest (`--digest`), or raise content_bytes in the settings"
+            )
+
+    # --- the group commit
+
+    def _append(self, chain: Chain, batch: Batch, now_ms: int, submitter: bytes) -> Sequence[Accepted]:
+        """Append a batch and promise it, inside a transaction: after the commit both are there, before it neither."""
+        if not batch.entries:
+            return []
+        run = self.chains.append_rows(chain, batch, submitter)
+        self._promise(chain, run, batch.hashes, now_ms)
+        return AcceptedRun(run, batch.hashes)
+
+    def _known(self, hashes: Sequence[bytes]) -> dict[bytes, Accepted]:
+        """Return those entries that are kept already."""
+        known = {}
+        for key, seqs in self.lookup.candidates(hashes).items():
+            for seq in seqs:
+                rows = self.engine.query("SELECT entry FROM entry WHERE seq = ?", (seq,))
+                if rows and leaf_hash(rows[0][0]) == key:
+                    known[key] = Accepted(key, self.chains.place_of(seq).leaf_index, seq, repeated=True)
+        return known
+
+    def _promise(self, chain: Chain, run: Run, hashes: Sequence[bytes], now_ms: int) -> None:
+        """Sign one promise over everything that this commit adds."""
+        received_at_ms = checked_clock(now_ms, self._last_received_ms(), "the last write")
+        note = PromiseNote(
+            log_id=self.log_id,
+            received_at_ms=received_at_ms,
+            seal_by_ms=received_at_ms + self.limits.seal_within_ms,
+            anchor_by_ms=received_at_ms + self.limits.anchor_within_ms,
+            count=len(hashes),
+            root=root_of(promise_leaves(chain.chain_id, run.first_index, hashes, run.submitter)),
+        )
+        self.engine.execute(
+            "INSERT INTO group_commit (first_seq, entry_count, received_at_ms, note, signature) VALUES (?, ?, ?, ?, ?)",
+            (run.first_seq, len(hashes), received_at_ms, note.encode(), self.promise_key.sign(signed_message(note))),
+        )
+
+    def _last_received_ms(self) -> int:
+        rows = self.engine.query("SELECT received_at_ms FROM group_commit ORDER BY first_seq DESC LIMIT 1")
+        return int(rows[0][0]) if rows else 0
+
+
+def promise_leaves(chain_id: bytes, first_index: int, hashes: Sequence[bytes], submitter: bytes) -> list[bytes]:
+    """Return the hashes of the promise leaves of consecutive entries of one chain (docs/spec/promise.md)."""
+    hasher = hashlib.sha256
+    before = _PROMISE_PREFIX + chain_id
+    return [
+        hasher(before + index.to_bytes(8, "big") + entry_hash + submitter).digest()
+        for index, entry_hash in enumerate(hashes, first_index)
+    ]
+
+
+def has_external_ids(entry: bytes) -> bool:
+    """Say whether an encoded entry has external ids, without decoding it: their count follows the media type."""
+    return entry[66 + entry[65]] != 0
+
+
+def _kept(submission: Submission) -> bytes | None:
+    if submission.salt is None:
+        return None
+    if submission.content is not None:
+        return keep_content(submission.salt, submission.content)
+    return None if submission.digest is None else keep_digest(submission.salt, submission.digest)
