@@ -83,6 +83,13 @@ def mine(root: bytes, bits: int) -> bytes:
     raise ValueError(f"expected a target that 65,536 nonces reach, found {bits:08x}")
 
 
+def without_work(header: b.Header) -> b.Header:
+    """Return the header with the first nonce that is not enough: on regtest every second one, and never far off."""
+    target = b.target_from_bits(header.bits)
+    tries = (replace(header, nonce=nonce) for nonce in range(1 << 16))
+    return next(each for each in tries if int.from_bytes(each.hash, "little") > target)
+
+
 ANCHOR_TX = transaction(PAY, SCRIPT)
 COINBASE = coinbase(bytes.fromhex("029600") + b"/made for a test vector/")
 TXIDS = [COINBASE.txid, *(named(f"transaction {at}") for at in range(1, 7))]
@@ -226,6 +233,7 @@ def header_cases() -> list[Case]:
         work("a regtest block on signet", regtest, "signet", "target-above-network-limit"),
         work("the nonce is another", replace(genesis, nonce=genesis.nonce + 1), "mainnet", "proof-of-work-missing"),
         work("the root is another", replace(genesis, merkle_root=ROOT), "mainnet", "proof-of-work-missing"),
+        work("the hash is less than twice the target", without_work(regtest), "regtest", "proof-of-work-missing"),
         work("a harder target than the work", replace(regtest, bits=0x1D00FFFF), "regtest", "proof-of-work-missing"),
         work("a target above regtest's", replace(regtest, bits=0x2100FFFF), "regtest", "target-above-network-limit"),
         work("a negative target", replace(regtest, bits=0x20FFFFFF), "regtest", "target-invalid"),
