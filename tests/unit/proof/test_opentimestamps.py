@@ -117,7 +117,9 @@ def stock_read(raw: bytes) -> Any:
 def stock_write(timestamp: Any, file_hash: Any = None) -> bytes:
     """Return the file that the stock library writes for a timestamp."""
     context = stock_bytes.BytesSerializationContext()
-    stock_file.DetachedTimestampFile(stock_op.OpSHA256() if file_hash is None else file_hash, timestamp).serialize(context)
+    stock_file.DetachedTimestampFile(stock_op.OpSHA256() if file_hash is None else file_hash, timestamp).serialize(
+        context
+    )
     written: bytes = context.getbytes()
     return written
 
