@@ -224,11 +224,6 @@ class LocalRegtest:
         """Return None: a chain without other people has no market."""
         return None
 
-    @_one_at_a_time
-    def mempool_fees_sat(self) -> dict[bytes, int]:
-        """Return the fee, in satoshi, of each transaction in the mempool, by txid (internal order)."""
-        return {txid: pooled.fee_sat for txid, pooled in self._pool.items()}
-
     # Mining
 
     @_one_at_a_time

@@ -39,7 +39,7 @@ _INPUT_WEIGHT = 4 * 41 + (1 + 1 + 72 + 1 + 33)
 def virtual_size(n_inputs: int) -> int:
     """Return the virtual size, in vB, of an anchor that spends ``n_inputs`` P2WPKH coins (BIP 141).
 
-    Exact, or one too many where signatures happen to be shorter than 72 bytes: 161 with one input.
+    An upper bound: a signature has at most 72 bytes, and mostly 71. 161 with one input.
     """
     return ceil((_BASE_WEIGHT + n_inputs * _INPUT_WEIGHT) / 4)
 
