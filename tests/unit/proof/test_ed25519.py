@@ -1,0 +1,137 @@
+"""Tests of ``anchor.proof.ed25519``: one acceptance rule, on which four verifiers must agree.
+
+Input is ``ed25519.json``, which its maker computes with arithmetic of its own, and random signatures. libsodium
+(PyNaCl) is the referee: its rule is ours. OpenSSL (``cryptography``) takes more, so our point checks stand in front.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nacl.bindings
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nacl.exceptions import BadSignatureError
+
+from anchor.proof import ed25519
+from tests.simulators.world import fast_check, public_bytes
+from tests.vectors import make_ed25519_vectors as maker
+
+FILE = Path(__file__).parents[2] / "vectors" / "ed25519.json"
+CASES: list[dict[str, Any]] = json.loads(FILE.read_text())["cases"]
+Check = Callable[[bytes, bytes, bytes], bool]
+
+
+def sodium(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say what libsodium says; it wants 32 and 64 bytes."""
+    if len(public_key) != 32 or len(signature) != 64:
+        return False
+    try:
+        nacl.bindings.crypto_sign_open(signature + message, public_key)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def openssl_alone(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say what OpenSSL says with nothing in front of it."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+VERIFIERS: dict[str, Check] = {"plain Python": ed25519.verify, "libsodium": sodium, "OpenSSL behind ours": fast_check}
+
+
+def inputs(case: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    return bytes.fromhex(case["public_key"]), bytes.fromhex(case["message"]), bytes.fromhex(case["signature"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['description']}")
+def test_vector(case: dict[str, Any]) -> None:
+    """Our verifier, libsodium, and OpenSSL behind our point checks say what the vector says."""
+    assert dict.fromkeys(VERIFIERS, case["want"]) == {name: check(*inputs(case)) for name, check in VERIFIERS.items()}
+
+
+def test_vectors_are_what_their_maker_makes() -> None:
+    """The file on disk is what the maker writes, byte for byte."""
+    assert maker.make() == FILE.read_text(encoding="ascii")
+
+
+def test_the_point_checks_are_needed() -> None:
+    """OpenSSL alone takes signatures that the rule refuses, so that leaving the point checks out would be noticed."""
+    taken = [case["description"] for case in CASES if not case["want"] and openssl_alone(*inputs(case))]
+    assert any("key of small order" in description for description in taken)
+    assert any("R of small order" in description for description in taken)
+
+
+def test_the_points_of_small_order_are_all_known() -> None:
+    """The eight points whose eightfold is the identity have the five y coordinates that are refused."""
+    assert len(set(maker.TORSION)) == 8
+    assert {y for _, y in maker.TORSION} == set(ed25519.SMALL_ORDER_Y)
+    assert {maker.IDENTITY} == {maker.multiply(8, point) for point in maker.TORSION}
+
+
+def test_curve_constants_are_those_of_the_rfc() -> None:
+    """The base point's multiples are where the affine law puts them, and its order is L (RFC 8032 section 5.1)."""
+    base = ed25519._BASE_POINT
+    assert base is not None
+    assert base[:2] == maker.BASE
+    for scalar in (1, 2, 15, 2**200 + 1, ed25519.ORDER - 1):
+        product = ed25519._double_multiply(scalar, 0, base)
+        assert maker.encode(maker.multiply(scalar, maker.BASE)) == ed25519._encode_point(product)
+    assert maker.encode(maker.IDENTITY) == ed25519._encode_point(ed25519._double_multiply(ed25519.ORDER, 0, base))
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=200), st.integers(0, 511), st.integers(0, 255))
+@settings(max_examples=60, deadline=None)
+def test_random_signatures_are_judged_alike(seed: bytes, message: bytes, signature_bit: int, key_bit: int) -> None:
+    """A signature holds for all verifiers; with one bit of it or of the key flipped, all say the same."""
+    private = Ed25519PrivateKey.from_private_bytes(seed)
+    key, signature = public_bytes(private), private.sign(message)
+    assert dict.fromkeys(VERIFIERS, True) == {name: check(key, message, signature) for name, check in VERIFIERS.items()}
+    changed = flip(signature, signature_bit), flip(key, key_bit)
+    for other_key, other_signature in ((key, changed[0]), (changed[1], signature)):
+        verdicts = {check(other_key, message, other_signature) for check in VERIFIERS.values()}
+        assert verdicts == {False}
+
+
+def flip(raw: bytes, bit: int) -> bytes:
+    return (int.from_bytes(raw, "big") ^ 1 << bit).to_bytes(len(raw), "big")
+
+
+@given(st.integers(0, 2**255 - 1), st.booleans(), st.sampled_from(range(8)), st.integers(0, 7), st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_points_of_any_order_are_judged_alike(
+    seed: int, mix: bool, key_torsion: int, r_torsion: int, number: int
+) -> None:
+    """Keys and R with any torsion part, under any challenge: our verifier says what libsodium says."""
+    a, r = seed % maker.ORDER, (seed * 3 + 1) % maker.ORDER
+    key = maker.encode(maker.add(maker.multiply(a, maker.BASE), maker.TORSION[key_torsion if mix else 0]))
+    point = maker.encode(maker.add(maker.multiply(r, maker.BASE), maker.TORSION[r_torsion]))
+    message = number.to_bytes(5, "big")
+    s = (r + maker.challenge(point, key, message) * a) % maker.ORDER
+    signature = point + s.to_bytes(32, "little")
+    assert len({check(key, message, signature) for check in VERIFIERS.values()}) == 1
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=64, max_size=64))
+@settings(max_examples=60, deadline=None)
+def test_random_bytes_are_no_signature(key: bytes, signature: bytes) -> None:
+    """Bytes that nobody signed are refused, and nothing raises."""
+    assert not ed25519.verify(key, b"message", signature)
+    assert not fast_check(key, b"message", signature)
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 33, 63, 65])
+def test_lengths_are_checked_first(length: int) -> None:
+    """A key that has not 32 bytes, or a signature that has not 64, is refused before any arithmetic."""
+    key, signature = maker.plain("alice", b"hello")
+    assert not ed25519.verify(bytes(length), b"hello", signature)
+    assert not ed25519.verify(key, b"hello", bytes(length))
