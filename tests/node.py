@@ -36,9 +36,12 @@ class Node:
     """A running bitcoind: ``url`` of its RPC, ``cookie`` (file), and ``call`` for everything else."""
 
     def __init__(self, folder: Path, binary: Path, chain: str, options: tuple[str, ...]) -> None:
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
         self._command = [
             str(binary),
             f"-chain={chain}",
+            f"-rpcport={port}",
             f"-datadir={folder}",
             "-listen=0",
             "-connect=0",
@@ -50,10 +53,8 @@ class Node:
         self.start()
 
     def start(self) -> None:
-        """Start the node on a free port and wait until it answers."""
-        port = _free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen([*self._command, f"-rpcport={port}"], stderr=subprocess.PIPE)
+        """Start the node, again on the same port, and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
         deadline = time.monotonic() + _START_S
         while True:
             try:
