@@ -14,7 +14,7 @@ from pymerkle import BaseMerkleTree
 
 from anchor.errors import StorageCorruptError
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges
+from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash
 from anchor.storage.engine import Engine
 
 DIRECTORY = 0
@@ -199,6 +199,35 @@ class Trees:
             "ON CONFLICT (tree_no, level, tile_no) DO UPDATE SET hashes = excluded.hashes",
             [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts],
         )
+
+
+class Frontier:
+    """The right edge of a log that is read from its first leaf on: a root at any size, in O(log n) memory.
+
+    The nodes are the roots of the full subtrees of the binary digits of ``size``, largest first.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._nodes: list[bytes] = []
+
+    def add(self, leaf_hash: bytes) -> None:
+        """Add the next leaf hash."""
+        node, rest = leaf_hash, self.size
+        while rest & 1:
+            node = node_hash(self._nodes.pop(), node)
+            rest >>= 1
+        self._nodes.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of all leaves added so far (RFC 9162 section 2.1.1)."""
+        if not self._nodes:
+            return EMPTY_ROOT
+        root = self._nodes[-1]
+        for node in reversed(self._nodes[:-1]):
+            root = node_hash(node, root)
+        return root
 
 
 def halved(hashes: bytes) -> bytes:

@@ -34,6 +34,7 @@ class Settings:
     core_cookie_file: str = ""
     core_user: str = ""
     seal_every_s: int = 60
+    tick_every_s: int = 30
     anchor_every_s: int = 600
     silence_s: int = 24 * 60 * 60
     content_bytes: int = MIB
@@ -56,6 +57,7 @@ class Settings:
 
 _RANGES = {
     "seal_every_s": (1, 86400),
+    "tick_every_s": (1, 3600),
     "anchor_every_s": (1, 30 * 86400),
     "silence_s": (60, 365 * 86400),
     "content_bytes": (1, 16 * MIB),

@@ -80,7 +80,9 @@ class SqliteEngine:
                 raise NewerHomeError(
                     f"{self.path}: made by a newer Anchorline (it has {unknown[0]!r}); use that version or a later one"
                 )
-            if migrations.pending(self._database):
+        if migrations.pending(self._database):
+            # What is pending is asked again under the write lock: another process may be migrating at this moment.
+            with self.transaction():
                 migrations.apply(self._database)
 
     @property
@@ -112,6 +114,7 @@ class SqliteEngine:
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine.execute``."""
         with self._lock, self._translated():
+            self._check_transaction()
             if len(rows) > 1:
                 return self._database.conn.executemany(sql, rows).rowcount
             return self._database.conn.execute(sql, *rows).rowcount
@@ -119,11 +122,16 @@ class SqliteEngine:
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """See ``Engine.execute_many``."""
         with self._lock, self._translated():
+            self._check_transaction()
             self._database.conn.executemany(sql, rows)
 
     def close(self) -> None:
         """See ``Engine.close``."""
         self._database.close()
+
+    def _check_transaction(self) -> None:
+        if not self._database.conn.in_transaction:
+            raise StorageError("a write outside a transaction: open one with `with engine.transaction():`")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

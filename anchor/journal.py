@@ -1,0 +1,194 @@
+"""The journal of anchoring: attempts with their signed bytes, the events behind their states, and kept proofs.
+
+``anchor.engine`` writes it, always before the effect that it records an intent for; nothing in it is ever changed.
+Receipts take their anchors from here, and the state of an attempt is folded from its events by ``anchor.lifecycle``.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from anchor.bitcoin.protocols import BlockId, BlockProof
+from anchor.lifecycle import Event, Happened, Standing, State, fold
+from anchor.proof.bitcoin import MAX_TRANSACTION, BitcoinAnchor, OutPoint, Transaction, strip_witness
+from anchor.storage.engine import Engine, Row
+
+_COLUMNS = "attempt_no, made_at_ms, checkpoint_size, txid, spends, raw, fee_sat"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One transaction that tries to anchor a checkpoint, and where it stands. ``raw`` includes witness data."""
+
+    attempt_no: int
+    made_at_ms: int
+    checkpoint_size: int
+    txid: bytes
+    spends: OutPoint
+    raw: bytes
+    fee_sat: int
+    standing: Standing
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self.standing.state
+
+    @property
+    def coin(self) -> OutPoint:
+        """The thread coin that it makes: its output 0."""
+        return OutPoint(self.txid, 0)
+
+    def transaction(self) -> Transaction:
+        """Return the transaction without witness."""
+        return Transaction.decode(strip_witness(self.raw), MAX_TRANSACTION)
+
+
+class Journal:
+    """The journal of one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def add(self, made_at_ms: int, checkpoint_size: int, raw: bytes, fee_sat: int) -> Attempt:
+        """Store a signed attempt, inside a transaction; from here on it exists, whatever happens to the process."""
+        transaction = Transaction.decode(strip_witness(raw), MAX_TRANSACTION)
+        attempt_no = int(self.engine.query("SELECT COALESCE(MAX(attempt_no), 0) + 1 FROM attempt")[0][0])
+        spends = transaction.inputs[0].previous
+        self.engine.execute(
+            f"INSERT INTO attempt ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own words
+            (attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends.encode(), raw, fee_sat),
+        )
+        return Attempt(attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends, raw, fee_sat, Standing())
+
+    def note(self, attempt: Attempt, at_ms: int, events: Iterable[Happened]) -> None:
+        """Append events to an attempt; raise IllegalTransitionError, and store nothing, where one cannot follow."""
+        new = list(events)
+        if not new:
+            return
+        with self.engine.transaction():
+            fold([*self._events(attempt.attempt_no), *new])
+            for happened in new:
+                block = happened.block
+                self.engine.execute(
+                    "INSERT INTO attempt_event (attempt_no, at_ms, event, block_height, block_hash) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (
+                        attempt.attempt_no,
+                        at_ms,
+                        happened.event,
+                        None if block is None else block.height,
+                        None if block is None else block.hash,
+                    ),
+                )
+
+    def watched(self) -> list[Attempt]:
+        """Return the attempts that are not settled, oldest first."""
+        return self._select(
+            "WHERE NOT EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
+            "AND attempt_event.event = 'settled') ORDER BY attempt_no"
+        )
+
+    def all(self) -> list[Attempt]:
+        """Return every attempt, oldest first."""
+        return self._select("ORDER BY attempt_no")
+
+    def newest(self, count: int) -> list[Attempt]:
+        """Return the newest attempts, newest first."""
+        return self._select("ORDER BY attempt_no DESC LIMIT ?", count)
+
+    def newest_settled(self) -> Attempt | None:
+        """Return the newest attempt that is final and no longer looked at; the watched ones follow it."""
+        settled = self._select(
+            "WHERE EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
+            "AND attempt_event.event = 'settled') ORDER BY attempt_no DESC LIMIT 64"
+        )
+        return next((attempt for attempt in settled if attempt.state == State.FINAL), None)
+
+    def knows(self, txid: bytes) -> bool:
+        """Say whether this transaction is one of ours."""
+        return bool(self.engine.query("SELECT 1 FROM attempt WHERE txid = ?", (txid,)))
+
+    # --- proofs
+
+    def keep_proof(self, attempt: Attempt, block_hash: bytes, proof: BlockProof) -> None:
+        """Store what a receipt needs of the block that holds an attempt; repeating it changes nothing."""
+        anchor = {
+            "transaction": proof.transaction.hex(),
+            "index": proof.index,
+            "path": [item.hex() for item in proof.path],
+            "coinbase": proof.coinbase.hex(),
+            "coinbase_path": [item.hex() for item in proof.coinbase_path],
+            "header": proof.header.hex(),
+            "height": proof.height,
+        }
+        with self.engine.transaction():
+            self.engine.execute(
+                "INSERT INTO anchor_proof (attempt_no, block_hash, anchor) VALUES (?, ?, ?) "
+                "ON CONFLICT (attempt_no, block_hash) DO NOTHING",
+                (attempt.attempt_no, block_hash, json.dumps(anchor)),
+            )
+
+    def proof(self, attempt: Attempt) -> BitcoinAnchor | None:
+        """Return the proof for the block in which the attempt is now, or None while there is none."""
+        if attempt.standing.block is None:
+            return None
+        rows = self.engine.query(
+            "SELECT anchor FROM anchor_proof WHERE attempt_no = ? AND block_hash = ?",
+            (attempt.attempt_no, attempt.standing.block.hash),
+        )
+        return _decode_anchor(rows[0][0]) if rows else None
+
+    def anchored(self, least_size: int) -> list[tuple[Attempt, BitcoinAnchor]]:
+        """Return the mined attempts of checkpoints of at least ``least_size`` leaves, with their proofs."""
+        attempts = self._select("WHERE checkpoint_size >= ? ORDER BY checkpoint_size, attempt_no", least_size)
+        return [(attempt, proof) for attempt in attempts if (proof := self.proof(attempt)) is not None]
+
+    def first_anchored(self, least_size: int) -> tuple[Attempt, BitcoinAnchor] | None:
+        """Return the mined attempt with the smallest checkpoint of at least ``least_size`` leaves, or None."""
+        start = least_size
+        while attempts := self._select(
+            "WHERE checkpoint_size >= ? ORDER BY checkpoint_size, attempt_no LIMIT 16", start
+        ):
+            for attempt in attempts:
+                proof = self.proof(attempt)
+                if proof is not None:
+                    return attempt, proof
+            start = attempts[-1].checkpoint_size + 1
+        return None
+
+    # --- reading
+
+    def _select(self, condition: str, *values: int) -> list[Attempt]:
+        rows = self.engine.query(f"SELECT {_COLUMNS} FROM attempt {condition}", values)  # noqa: S608  # our own texts
+        return [self._attempt(row) for row in rows]
+
+    def _attempt(self, row: Row) -> Attempt:
+        attempt_no, made_at_ms, size, txid, spends, raw, fee_sat = row
+        standing = fold(self._events(attempt_no))
+        return Attempt(
+            attempt_no, made_at_ms, size, bytes(txid), OutPoint.decode(bytes(spends)), bytes(raw), fee_sat, standing
+        )
+
+    def _events(self, attempt_no: int) -> list[Happened]:
+        rows = self.engine.query(
+            "SELECT event, block_height, block_hash FROM attempt_event WHERE attempt_no = ? ORDER BY event_no",
+            (attempt_no,),
+        )
+        return [
+            Happened(Event(event), None if block_hash is None else BlockId(int(height), bytes(block_hash)))
+            for event, height, block_hash in rows
+        ]
+
+
+def _decode_anchor(text: str) -> BitcoinAnchor:
+    value = json.loads(text)
+    return BitcoinAnchor(
+        transaction=bytes.fromhex(value["transaction"]),
+        index=value["index"],
+        path=tuple(bytes.fromhex(item) for item in value["path"]),
+        coinbase=bytes.fromhex(value["coinbase"]),
+        coinbase_path=tuple(bytes.fromhex(item) for item in value["coinbase_path"]),
+        header=bytes.fromhex(value["header"]),
+        height=value["height"],
+    )

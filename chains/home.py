@@ -1,0 +1,235 @@
+"""A home: the folder that holds one log's database, keys and settings; and how its parts are put together.
+
+``cli.py`` makes one with ``create_home`` and opens it with ``Home.open``. What is not needed is not opened: reading
+never touches keys, and only sealing and anchoring touch Bitcoin.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+
+from anchor.bitcoin.json_rpc import Cookie, Password
+from anchor.bitcoin.networks import Network, network_named
+from anchor.bitcoin.protocols import Source
+from anchor.bitcoin.wallet import Wallet
+from anchor.directory import Directory
+from anchor.engine import AnchorEngine, Pace
+from anchor.errors import SettingsError
+from anchor.journal import Journal
+from anchor.log import Trees
+from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
+from anchor.proof.receipt import LogCard
+from anchor.signing import SigningKey
+from anchor.storage.sqlite import SqliteEngine
+from chains.chain import Chains
+from chains.lookup import Lookup
+from chains.settings import FILE_NAME, Settings, load_settings
+from chains.writer import Writer
+
+DATABASE = "anchorline.db"
+KEYS = "keys"
+CARD = "log-card.json"
+REGTEST = "regtest"
+NODE_AUTH_VARIABLE = "ANCHORLINE_CORE_PASSWORD"
+"""Environment variable of the node's password: a secret never stands in the settings file."""
+ENTROPY_SIZE = 16
+"""128 bits: twelve words."""
+
+Clock = Callable[[], int]
+
+
+def now_ms() -> int:
+    """Return the Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def default_home() -> Path:
+    """Return ANCHORLINE_HOME, or the XDG data folder (XDG Base Directory Specification)."""
+    chosen = os.environ.get("ANCHORLINE_HOME")
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("anchorline"))
+
+
+class Home:
+    """An opened home; close it. Parts are made when first used."""
+
+    def __init__(self, folder: Path, settings: Settings, clock: Clock = now_ms) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.clock = clock
+        self._source: Source | None = None
+        self.engine = SqliteEngine(folder / DATABASE)
+
+    @classmethod
+    def open(cls, folder: Path, clock: Clock = now_ms) -> "Home":
+        """Open an existing home; raise SettingsError where there is none."""
+        settings = load_settings(folder / FILE_NAME)
+        if not (folder / DATABASE).is_file():
+            raise SettingsError(f"{folder}: its database {DATABASE} is missing; restore it from a backup")
+        return cls(folder, settings, clock)
+
+    def __enter__(self) -> "Home":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the database and the Bitcoin source; may be repeated."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+        self.engine.close()
+
+    @cached_property
+    def network(self) -> Network:
+        """The configured network."""
+        return network_named(self.settings.network)
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The logs."""
+        return Trees(self.engine)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The directory."""
+        return Directory.open(self.engine, self.trees)
+
+    @cached_property
+    def chains(self) -> Chains:
+        """The chains."""
+        return Chains(self.engine, self.trees)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """Look-ups by entry hash and external id."""
+        return Lookup(self.engine, self.chains)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal of anchoring."""
+        return Journal(self.engine)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """The writer, with the promise key."""
+        key = SigningKey.load(self.key_file("promise"))
+        return Writer(self.engine, self.chains, self.lookup, self.directory.log.log_id, key, self.settings.limits)
+
+    @cached_property
+    def checkpoint_key(self) -> SigningKey:
+        """The key that signs checkpoints."""
+        return SigningKey.load(self.key_file("checkpoint"))
+
+    @cached_property
+    def wallet(self) -> Wallet:
+        """The wallet of the thread coin."""
+        return Wallet.read(self.network, self.folder / KEYS / "wallet.json")
+
+    @property
+    def source(self) -> Source:
+        """The Bitcoin source; opening the embedded one locks it for this process."""
+        if self._source is None:
+            self._source = open_source(self.settings, self.network, self.folder)
+        return self._source
+
+    @cached_property
+    def anchoring(self) -> AnchorEngine:
+        """What seals and anchors."""
+        pace = Pace(self.settings.anchor_every_s * 1000, self.settings.silence_s * 1000)
+        return AnchorEngine(self.engine, self.directory, self.journal, self.source, self.wallet, pace)
+
+    def key_file(self, purpose: str) -> Path:
+        """Return the file of a signing key: checkpoint, promise or recovery."""
+        return self.folder / KEYS / f"{purpose}.pem"
+
+    def card(self) -> LogCard:
+        """Return the log card as of now: who this log is, and where its thread starts."""
+        marks = self.directory.log_marks(2**62)
+        threads = tuple(leaf.outpoint for _, leaf in marks if isinstance(leaf, ThreadLeaf))
+        return LogCard(self.directory.log, threads or None)
+
+    def write_card(self) -> Path:
+        """Write the log card to the home, so that it can be handed out; return its path."""
+        path = self.folder / CARD
+        write_file(path, self.card().encode())
+        return path
+
+
+def open_source(settings: Settings, network: Network, folder: Path) -> Source:
+    """Open the Bitcoin source that the settings name."""
+    if settings.source == "embedded":
+        # libbitcoinkernel takes a fifth of a second to load, so it is loaded only where it is used.
+        from anchor.bitcoin.local import LocalRegtest
+
+        return LocalRegtest(folder / REGTEST)
+    from anchor.bitcoin.core_rpc import CoreSource
+
+    return CoreSource(settings.core_url, network, _credentials(settings))
+
+
+def _credentials(settings: Settings) -> Cookie | Password:
+    if settings.core_cookie_file:
+        return Cookie(Path(settings.core_cookie_file))
+    password = os.environ.get(NODE_AUTH_VARIABLE)
+    if not settings.core_user or password is None:
+        raise SettingsError(
+            "source 'core': expected core_cookie_file in the settings, or core_user there and the password in "
+            f"the environment variable {NODE_AUTH_VARIABLE}"
+        )
+    return Password(settings.core_user, password)
+
+
+def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = now_ms) -> Home:
+    """Make a home: keys, settings, database, and with them the log's identity; return it opened.
+
+    The folder must be new or empty. Keys come first and the settings file last, so a half-made home is never
+    mistaken for one.
+    """
+    network = network_named(settings.network)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise SettingsError(f"{folder}: not empty; choose another folder, or use the home that is there")
+        (folder / KEYS).mkdir(mode=0o700)
+    except PermissionError as error:
+        raise SettingsError(f"{folder}: this folder cannot be written") from error
+    keys = {purpose: SigningKey.generate() for purpose in ("checkpoint", "promise", "recovery")}
+    for purpose, key in keys.items():
+        key.save(folder / KEYS / f"{purpose}.pem")
+    Wallet.generate(network, os.urandom(ENTROPY_SIZE)).write(folder / KEYS / "wallet.json")
+    log = LogLeaf(
+        origin=origin,
+        network_genesis=network.genesis_hash,
+        message_start=network.rules.message_start,
+        checkpoint_key=_public(keys["checkpoint"]),
+        promise_key=_public(keys["promise"]),
+        recovery_key=_public(keys["recovery"]),
+    )
+    engine = SqliteEngine(folder / DATABASE)
+    try:
+        Directory.create(engine, Trees(engine), log)
+    finally:
+        engine.close()
+    write_file(folder / FILE_NAME, settings.encode().encode())
+    home = Home.open(folder, clock)
+    home.write_card()
+    return home
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: beside it first, synced, then renamed over it."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _public(key: SigningKey) -> Key:
+    return Key(KeyType.ED25519, key.public_key)

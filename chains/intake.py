@@ -1,0 +1,162 @@
+"""What ``anchorline add`` reads: files, standard input, or their lines, handed to the writer in batches.
+
+Paths come from the command line; every batch is one group commit, so an error in the middle of long input leaves
+the batches before it recorded and says so.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from anchor.errors import RefusedEntryError
+from anchor.proof.entry import ExternalId, IdKind
+from chains.chain import Chain
+from chains.home import Clock
+from chains.writer import Accepted, Writer
+
+BATCH_ENTRIES = 1000
+BATCH_BYTES = 8 * 2**20
+READ_BYTES = 2**20
+# Entry hashes that are given back; of a million lines, their places say enough.
+MAX_HASHES = 1000
+
+Advance = Callable[[int], None]
+
+
+@dataclass
+class Added:
+    """What was recorded: how many entries from which place on, and the first entry hashes."""
+
+    count: int = 0
+    first_index: int | None = None
+    hashes: list[bytes] = field(default_factory=list)
+
+    def take(self, accepted: Sequence[Accepted]) -> None:
+        """Count a batch."""
+        if accepted and self.first_index is None:
+            self.first_index = accepted[0].leaf_index
+        self.count += len(accepted)
+        self.hashes += [item.entry_hash for item in accepted[: MAX_HASHES - len(self.hashes)]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How input becomes entries."""
+
+    lines: bool = False
+    digest: bool = False
+    media_type: str = ""
+    external_ids: Sequence[str] = ()
+    name_ids: bool = False
+
+    def record(self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance) -> Added:
+        """Record files, or their lines; ``-`` is standard input. ``advance`` is told bytes as they are done."""
+        if self.lines and self.digest:
+            raise RefusedEntryError("--lines records the lines themselves; with --digest, record the whole file")
+        if self.name_ids and (self.lines or any(str(path) == "-" for path in files)):
+            raise RefusedEntryError("--name-ids gives each file's name to its entry: it needs files, without --lines")
+        added = Added()
+        try:
+            if self.lines:
+                self._record_lines(writer, chain, files, clock, advance, added)
+            else:
+                self._record_files(writer, chain, files, clock, advance, added)
+        except OSError as error:
+            raise RefusedEntryError(
+                f"{error.filename or 'standard input'}: {error.strerror}; {added.count} entries were recorded before it"
+            ) from error
+        return added
+
+    def _ids(self, path: Path) -> tuple[ExternalId, ...]:
+        names = [*self.external_ids, *([str(path)] if self.name_ids else [])]
+        return tuple(ExternalId(IdKind.CLEAR, name.encode()) for name in names)
+
+    def _record_lines(
+        self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance, added: Added
+    ) -> None:
+        ids = self._ids(Path("-"))
+        for path in files:
+            with _opened(path) as file:
+                for batch in _batches(_lines(file, path, writer.limits.content_bytes)):
+                    accepted = writer.record(chain, batch, clock(), media_type=self.media_type, external_ids=ids)
+                    added.take(accepted)
+                    advance(sum(map(len, batch)) + len(batch))
+
+    def _record_files(
+        self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance, added: Added
+    ) -> None:
+        for start in range(0, len(files), BATCH_ENTRIES):
+            batch = files[start : start + BATCH_ENTRIES]
+            if self.digest:
+                digests = [_digest(path, advance) for path in batch]
+                ids = [self._ids(path) for path in batch]
+                with_ids = ids if any(ids) else ()
+                added.take(
+                    writer.record_digests(chain, digests, clock(), media_type=self.media_type, external_ids=with_ids)
+                )
+                continue
+            for path in batch:
+                content = _content(path, writer.limits.content_bytes)
+                added.take(
+                    writer.record(chain, [content], clock(), media_type=self.media_type, external_ids=self._ids(path))
+                )
+                advance(len(content))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    with path.open("rb") as file:
+        yield file
+
+
+def _lines(file: BinaryIO, path: Path, limit: int) -> Iterator[bytes]:
+    """Yield lines without their final LF; a line that is too long is refused before it is read whole."""
+    number = 0
+    while line := file.readline(limit + 2):
+        number += 1
+        content = line[:-1] if line.endswith(b"\n") else line
+        if len(content) > limit:
+            raise RefusedEntryError(
+                f"{path}, line {number}: expected at most {limit} bytes; whole batches of {BATCH_ENTRIES} lines "
+                "before it are recorded, the one that holds it is not"
+            )
+        yield content
+
+
+def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) == BATCH_ENTRIES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _content(path: Path, limit: int) -> bytes:
+    with _opened(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise RefusedEntryError(
+            f"{path}: expected at most {limit} bytes of content; record it with --digest, or raise content_bytes"
+        )
+    return content
+
+
+def _digest(path: Path, advance: Advance) -> bytes:
+    hasher = hashlib.sha256()
+    with _opened(path) as file:
+        while piece := file.read(READ_BYTES):
+            hasher.update(piece)
+            advance(len(piece))
+    return hasher.digest()

@@ -1,0 +1,261 @@
+"""Receipts: made from what a home holds, completed later, and exported as ``.ots``.
+
+Entries come from the reader, proofs from the logs, anchors from the journal. The CLI writes them out; from there on
+``anchor.proof`` reads and verifies them without any of this.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from anchor.directory import Directory, StoredCheckpoint
+from anchor.errors import NotYetError, StorageCorruptError
+from anchor.journal import Journal
+from anchor.log import DIRECTORY, Trees
+from anchor.proof import opentimestamps as ots
+from anchor.proof.bitcoin import BitcoinAnchor, Transaction, find_payload
+from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.entry import Entry
+from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
+from anchor.proof.merkle import check_consistency, inclusion_path, path_length
+from anchor.proof.promise import Promise, PromiseLeaf, PromiseNote, promise_key_id
+from anchor.proof.receipt import ChainPath, Content, ContentState, DirectoryProof, Leaf, Receipt, Sealed
+from anchor.proof.verify import network_of
+from anchor.storage.engine import Engine
+from chains.chain import Chains
+from chains.reader import StoredEntry
+from chains.writer import promise_leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a receipt shows of the content: salt and digest, and the content itself where wanted."""
+
+    salt_and_digest: bool = True
+    content: bool = False
+
+
+class Receipts:
+    """Makes receipts for the entries of one home."""
+
+    def __init__(self, engine: Engine, trees: Trees, directory: Directory, chains: Chains, journal: Journal) -> None:
+        self.engine = engine
+        self.trees = trees
+        self.directory = directory
+        self.chains = chains
+        self.journal = journal
+
+    def make(self, stored: StoredEntry, shown: Shown | None = None, checkpoint_size: int | None = None) -> Receipt:
+        """Make the receipt of an entry, as complete as it can be now.
+
+        It is proved against the first anchored checkpoint that covers it, or while there is none against its own
+        first one; ``checkpoint_size`` chooses any later checkpoint. Raises NotYetError where the one chosen does not
+        cover the entry, or does not exist.
+        """
+        content = _content(stored, shown or Shown())
+        promise = self.promise(stored)
+        receipt = Receipt(stored.entry, content, self.directory.log, promise)
+        head_index = self.directory.first_head_over(stored.chain_no, stored.leaf_index)
+        if head_index is None or self.directory.first_checkpoint_over(head_index) is None:
+            if checkpoint_size is not None:
+                raise NotYetError("the entry is not sealed yet, so no checkpoint covers it; try again after a seal")
+            return receipt
+        chosen, anchors = self._checkpoint(head_index, checkpoint_size)
+        return replace(receipt, sealed=self._sealed(stored, head_index, chosen, anchors))
+
+    def upgrade(self, old: Receipt, stored: StoredEntry, checkpoint_size: int | None = None) -> Receipt:
+        """Complete an older receipt of the same entry; what the old one shows of the content stays as it is.
+
+        The new checkpoint must extend the old one, and the entry must be where it was promised; otherwise raises
+        VerificationError, and both receipts are evidence.
+        """
+        new = self.make(stored, checkpoint_size=checkpoint_size)
+        if old.promise is not None and old.promise.leaf.leaf_index != stored.leaf_index:
+            raise VerificationError(
+                Reason.PROMISE_MISMATCH,
+                f"promised at index {old.promise.leaf.leaf_index}, found at {stored.leaf_index}: keep both as evidence",
+            )
+        if old.sealed is not None and new.sealed is not None:
+            self._check_extends(old.sealed.checkpoint, new.sealed.checkpoint)
+            if new.sealed.checkpoint.size < old.sealed.checkpoint.size:
+                new = old
+        return replace(new, content=old.content, promise=old.promise or new.promise)
+
+    def promise(self, stored: StoredEntry) -> Promise:
+        """Return the promise made for an entry when it was accepted, with its path."""
+        first_seq, count, note, signature = self._commit_of(stored.seq)
+        leaves = list(self._promise_leaves(first_seq, count))
+        place = stored.seq - first_seq
+        submitter = self.chains.place_of(stored.seq).submitter
+        chain_id = self.trees.state(stored.chain_no).chain_id
+        return Promise(
+            note=PromiseNote.decode(note),
+            key_id=promise_key_id(self.directory.log.promise_key.value),
+            signature=signature,
+            leaf=PromiseLeaf(bytes(chain_id), stored.leaf_index, stored.entry_hash, submitter),
+            index=place,
+            path=inclusion_path(leaves, place),
+        )
+
+    def _commit_of(self, seq: int) -> tuple[int, int, bytes, bytes]:
+        rows = self.engine.query(
+            "SELECT first_seq, entry_count, note, signature FROM group_commit WHERE first_seq <= ? "
+            "ORDER BY first_seq DESC LIMIT 1",
+            (seq,),
+        )
+        if not rows or rows[0][0] + rows[0][1] <= seq:
+            raise StorageCorruptError(f"row {seq} belongs to no group commit; run `anchorline audit`")
+        first_seq, count, note, signature = rows[0]
+        return int(first_seq), int(count), bytes(note), bytes(signature)
+
+    def _promise_leaves(self, first_seq: int, count: int) -> Iterator[bytes]:
+        for run in self.chains.runs(first_seq, first_seq + count):
+            chain_id = bytes(self.trees.state(run.chain_no).chain_id)
+            flat = b"".join(self.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count))
+            hashes = [flat[at : at + 32] for at in range(0, len(flat), 32)]
+            yield from promise_leaves(chain_id, run.first_index, hashes, run.submitter)
+
+    # --- under a checkpoint
+
+    def _checkpoint(
+        self, head_index: int, wanted_size: int | None
+    ) -> tuple[StoredCheckpoint, tuple[BitcoinAnchor, ...]]:
+        """Choose the checkpoint: the one wanted, else the first anchored one over the head, else the first one."""
+        if wanted_size is not None:
+            chosen = self.directory.checkpoint_of(wanted_size)
+            if chosen is None or chosen.size <= head_index:
+                raise NotYetError(
+                    f"expected the size of a checkpoint over directory index {head_index}, got {wanted_size}; "
+                    "`anchorline status` lists checkpoints"
+                )
+            anchored = self.journal.first_anchored(wanted_size)
+            fits = anchored is not None and anchored[0].checkpoint_size == wanted_size
+            return chosen, (anchored[1],) if fits and anchored is not None else ()
+        anchored = self.journal.first_anchored(head_index + 1)
+        if anchored is None:
+            first = self.directory.first_checkpoint_over(head_index)
+            assert first is not None
+            return first, ()
+        attempt, anchor = anchored
+        covering = self.directory.checkpoint_of(attempt.checkpoint_size)
+        assert covering is not None
+        return covering, (anchor,)
+
+    def _sealed(
+        self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[BitcoinAnchor, ...]
+    ) -> Sealed:
+        head = self.directory.leaf(head_index)
+        assert isinstance(head, HeadLeaf)
+        own = self.directory.first_checkpoint_over(head_index)
+        assert own is not None
+        seal_index = own.size - 1
+        note = Note.decode(chosen.note or "")
+        marks = self.directory.log_marks(chosen.size)
+        threads = [(index, leaf) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
+        return Sealed(
+            chain=ChainPath(
+                stored.leaf_index, self.trees.inclusion_path(stored.chain_no, stored.leaf_index, head.tree_size)
+            ),
+            log_path=self.directory.path(0, chosen.size),
+            head=self._proof(head, head_index, chosen.size),
+            seal=self._proof(self._seal_leaf(seal_index), seal_index, chosen.size),
+            checkpoint=Checkpoint.decode(note.text),
+            note=note,
+            thread=self._proof(threads[-1][1], threads[-1][0], chosen.size) if threads else None,
+            previous_head=self._previous_head(head, chosen.size),
+            keys=tuple(self._proof(leaf, index, chosen.size) for index, leaf in marks if isinstance(leaf, KeyLeaf)),
+            anchors=anchors,
+        )
+
+    def _proof(self, leaf: Leaf, index: int, size: int) -> DirectoryProof[Leaf]:
+        return DirectoryProof(leaf, index, self.directory.path(index, size))
+
+    def _seal_leaf(self, index: int) -> SealLeaf:
+        leaf = self.directory.leaf(index)
+        assert isinstance(leaf, SealLeaf)
+        return leaf
+
+    def _previous_head(self, head: HeadLeaf, size: int) -> DirectoryProof[HeadLeaf] | None:
+        if head.previous_index == NO_PREVIOUS:
+            return None
+        previous = self.directory.leaf(head.previous_index)
+        assert isinstance(previous, HeadLeaf)
+        return self._proof(previous, head.previous_index, size)
+
+    def _check_extends(self, old: Checkpoint, new: Checkpoint) -> None:
+        smaller, larger = sorted((old, new), key=lambda checkpoint: checkpoint.size)
+        path = self.trees.consistency_path(DIRECTORY, smaller.size, larger.size)
+        check_consistency(smaller.size, larger.size, smaller.root, larger.root, path)
+
+
+def _content(stored: StoredEntry, shown: Shown) -> Content:
+    kept = stored.kept
+    if kept is None or not shown.salt_and_digest:
+        return Content(ContentState.WITHHELD)
+    return Content(ContentState.SHOWN, kept.salt, kept.digest, kept.content if shown.content else None)
+
+
+# --- export
+
+
+@dataclass(frozen=True, slots=True)
+class OtsExport:
+    """An ``.ots`` file; ``leaf`` is the file that it stamps where the content itself is not shown (00 ‖ entry)."""
+
+    ots: bytes
+    leaf: bytes | None
+    operations: int
+    network: str
+
+
+def export_ots(receipt: Receipt) -> OtsExport:
+    """Return the way from the content's SHA-256 to Bitcoin as an OpenTimestamps file (design section 3.5).
+
+    It discloses salt and entry. Raises NotYetError for a receipt that is not anchored, and the exporter's own error
+    with the count where the way has more than 255 operations.
+    """
+    sealed = receipt.sealed
+    anchor = next((item for item in sealed.anchors if isinstance(item, BitcoinAnchor)), None) if sealed else None
+    if sealed is None or anchor is None:
+        raise NotYetError("the receipt is not anchored yet, so there is no way to Bitcoin to export; upgrade it first")
+    rules = network_of(receipt.log)
+    start, operations, leaf = _to_entry_hash(receipt)
+    operations += _to_root(sealed.chain.index, sealed.head.leaf.tree_size, sealed.chain.path)
+    operations += _around(sealed.head.leaf.encode(), sealed.head.leaf.root)
+    operations += _to_root(sealed.head.index, sealed.checkpoint.size, sealed.head.path)
+    transaction = Transaction.decode(anchor.transaction, len(anchor.transaction))
+    operations += ots.transaction_steps(anchor.transaction, find_payload(transaction).root)
+    operations += ots.block_steps(anchor.index, anchor.path)
+    return OtsExport(
+        ots.linear(start, operations, anchor.height), leaf, len(operations), "unknown" if rules is None else rules.name
+    )
+
+
+def _to_entry_hash(receipt: Receipt) -> tuple[bytes, list[ots.Operation], bytes | None]:
+    """Return the digest that the file starts from, the steps to the entry hash, and the leaf file if one is needed."""
+    entry: Entry = receipt.entry
+    if receipt.content.state != ContentState.SHOWN:
+        return entry.hash, [], b"\x00" + entry.encode()
+    salted = [ots.prepend(receipt.content.salt), ots.SHA256]
+    return receipt.content.digest, salted + _around(entry.encode(), entry.content_commitment), None
+
+
+def _around(leaf: bytes, message: bytes) -> list[ots.Operation]:
+    """Return the steps from a message inside a leaf to the leaf's hash H(00 ‖ leaf): three, or two at its end."""
+    return [*ots.within(message, b"\x00" + leaf), ots.SHA256]
+
+
+def _to_root(index: int, size: int, path: tuple[bytes, ...]) -> list[ots.Operation]:
+    """Return the steps of an RFC 9162 inclusion path (section 2.1.3.2)."""
+    assert len(path) == path_length(index, size)
+    operations: list[ots.Operation] = []
+    position, last = index, size - 1
+    for sibling in path:
+        if position % 2 or position == last:
+            operations += ots.right_step(sibling)
+            while position % 2 == 0 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            operations += ots.left_step(sibling)
+        position, last = position >> 1, last >> 1
+    return operations

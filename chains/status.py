@@ -1,0 +1,63 @@
+"""The state of a home as facts: what ``anchorline status`` prints.
+
+Everything comes from the database; the Bitcoin source is asked for the wallet's coins, and its silence is a fact too.
+"""
+
+from typing import Any
+
+from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
+from anchor.errors import SourceError, StorageBusyError
+from anchor.journal import Attempt
+from anchor.proof.bitcoin import hash_hex
+from chains.home import Home
+
+SHOWN_ATTEMPTS = 10
+
+
+def status_of(home: Home) -> dict[str, Any]:
+    """Return the facts of a home (the fields of ``status --json``)."""
+    log = home.directory.log
+    newest = home.directory.newest()
+    counts = home.engine.query(
+        "SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(SUM(size - sealed_size), 0) FROM tree WHERE tree_no > 0"
+    )[0]
+    wallet, source_error = _wallet(home)
+    return {
+        "origin": log.origin,
+        "log_id": log.log_id.hex(),
+        "network": home.network.name,
+        "chains": counts[0],
+        "entries": counts[1],
+        "unsealed": counts[2],
+        "checkpoint": None
+        if newest is None
+        else {"size": newest.size, "seal_number": newest.seal_number, "root": newest.root.hex()},
+        "attempts": [attempt_facts(attempt) for attempt in home.journal.newest(SHOWN_ATTEMPTS)],
+        "wallet": wallet,
+        "source_error": source_error,
+    }
+
+
+def attempt_facts(attempt: Attempt) -> dict[str, Any]:
+    """Return what is shown of an attempt to anchor."""
+    block = attempt.standing.block
+    return {
+        "attempt": attempt.attempt_no,
+        "state": str(attempt.state),
+        "txid": hash_hex(attempt.txid),
+        "checkpoint_size": attempt.checkpoint_size,
+        "fee_sat": attempt.fee_sat,
+        "block": None if block is None else {"height": block.height, "hash": hash_hex(block.hash)},
+    }
+
+
+def _wallet(home: Home) -> tuple[dict[str, Any], str | None]:
+    facts: dict[str, Any] = {"address": home.wallet.address, "balance_sat": None, "anchors_left": None}
+    try:
+        coins = home.source.unspent(home.wallet.script)
+        rate = rate_sat_per_vb(home.network, home.source.fee_rate_sat_per_vb(6))
+    except (SourceError, StorageBusyError) as error:
+        return facts, str(error)
+    balance_sat = sum(coin.value_sat for coin in coins)
+    left = anchors_left(balance_sat, rate, home.network.coin_floor_sat)
+    return facts | {"balance_sat": balance_sat, "anchors_left": left}, None

@@ -1,0 +1,70 @@
+"""A verdict in words: what ``anchorline verify`` prints for people.
+
+Input is a ``Verdict``; nothing is decided here. The texts are in one place so that every claim can be weighed: what
+is said must be what was checked, and by whom.
+"""
+
+from datetime import UTC, datetime
+
+from anchor.proof.verify import Outcome, State, Step, Verdict
+
+_HEADLINES = {
+    Outcome.INTACT: "INTACT",
+    Outcome.FAILED: "DOES NOT VERIFY",
+    Outcome.INCOMPLETE: "INCOMPLETE",
+    Outcome.NOT_CHECKED: "COULD NOT BE CHECKED",
+    Outcome.NOT_COMPARED: "CONTENT NOT COMPARED",
+}
+_MARKS = {State.OK: "ok", State.FAILED: "FAILED", State.NOT_CHECKED: "not checked", State.ABSENT: "absent"}
+
+
+def verdict_lines(file_name: str | None, verdict: Verdict) -> list[str]:
+    """Return the lines for people: headline, what it means, then every step with whom it rests on."""
+    subject = f": {file_name}" if file_name else ""
+    return [
+        _HEADLINES[verdict.outcome] + subject,
+        *(f"  {line}" for line in _meaning(verdict)),
+        "",
+        *(f"  {_step(step)}" for step in verdict.steps),
+    ]
+
+
+def _step(step: Step) -> str:
+    rests_on = f"  [rests on {step.rests_on}]" if step.state == State.OK and step.rests_on != "arithmetic" else ""
+    reason = f"  [{step.reason}]" if step.reason else ""
+    return f"{step.number:>2} {step.name:31} {_MARKS[step.state]:12} {step.text}{rests_on}{reason}"
+
+
+def _meaning(verdict: Verdict) -> list[str]:
+    if verdict.outcome == Outcome.FAILED:
+        failed = [step for step in verdict.steps if step.state == State.FAILED]
+        return [f"{step.text[:1].upper()}{step.text[1:]} ({step.reason})." for step in failed]
+    if verdict.outcome == Outcome.INTACT:
+        return _intact(verdict)
+    return [f"{text[:1].upper()}{text[1:]}." for text in verdict.missing]
+
+
+def _intact(verdict: Verdict) -> list[str]:
+    facts = verdict.facts
+    anchored = facts["anchored_in"]
+    bracket = (
+        f"Sealed after block {facts['sealed_after']['height']} (as the log says), and unchanged since block "
+        f"{anchored['height']} of {facts['network']}, which says {_time(anchored['time_s'])}, give or take two hours."
+    )
+    proved = "It proves that these bytes were recorded then and have not changed since: not that they are true, "
+    lines = [
+        bracket,
+        f"That block is {anchored['block']}.",
+        proved + _authorship(verdict),
+        f"What proof of work is worth there: {facts['proof_of_work']}",
+    ]
+    return lines + [f"Not part of this verdict: {text}." for text in verdict.missing]
+
+
+def _authorship(verdict: Verdict) -> str:
+    signed = any(step.number == 3 and step.state == State.OK for step in verdict.steps)
+    return "and whose the signing key is, is not said." if signed else "nor who wrote them."
+
+
+def _time(time_s: int) -> str:
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
