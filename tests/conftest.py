@@ -1,0 +1,18 @@
+"""What every test may rely on: referees that are there are never skipped silently."""
+
+import os
+
+import pytest
+
+_REQUIRED = {"node": "ANCHORLINE_REQUIRE_NODE", "go": "ANCHORLINE_REQUIRE_GO"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]  # a generator hook
+    """Turn a skipped test into a failure where CI says that what it needs is there."""
+    report = yield
+    for marker, variable in _REQUIRED.items():
+        if report.skipped and item.get_closest_marker(marker) and os.environ.get(variable):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} was skipped although {variable} is set: {report.longrepr}"
+    return report
