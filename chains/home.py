@@ -20,12 +20,13 @@ from anchor.directory import Directory
 from anchor.engine import AnchorEngine, Pace
 from anchor.errors import SettingsError
 from anchor.journal import Journal
-from anchor.log import Trees
+from anchor.log import DIRECTORY, Trees
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chains
+from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
 from chains.settings import FILE_NAME, Settings, load_settings
 from chains.writer import Writer
@@ -61,6 +62,7 @@ class Home:
         self.settings = settings
         self.clock = clock
         self._source: Source | None = None
+        self._signs = False
         self.engine = SqliteEngine(folder / DATABASE)
 
     @classmethod
@@ -78,7 +80,10 @@ class Home:
         self.close()
 
     def close(self) -> None:
-        """Release the database and the Bitcoin source; may be repeated."""
+        """Note how far the log is, and release the database and the Bitcoin source; may be repeated."""
+        if self._signs:
+            self._signs = False
+            write_high_water(self.directory.log.log_id, self._high_water())
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -116,7 +121,8 @@ class Home:
 
     @cached_property
     def writer(self) -> Writer:
-        """The writer, with the promise key."""
+        """The writer, with the promise key; refused where this home is behind its own log."""
+        self.check_in_step()
         key = SigningKey.load(self.key_file("promise"))
         return Writer(self.engine, self.chains, self.lookup, self.directory.log.log_id, key, self.settings.limits)
 
@@ -139,9 +145,30 @@ class Home:
 
     @cached_property
     def anchoring(self) -> AnchorEngine:
-        """What seals and anchors."""
+        """What seals and anchors; refused where this home is behind its own log."""
+        self.check_in_step()
         pace = Pace(self.settings.anchor_every_s * 1000, self.settings.silence_s * 1000)
         return AnchorEngine(self.engine, self.directory, self.journal, self.source, self.wallet, pace)
+
+    def check_in_step(self) -> None:
+        """Refuse to sign for a home that was restored from a backup (design section 3.3).
+
+        What this machine has noted outside the home answers at once; a machine that knows nothing of this log asks
+        Bitcoin. Sealing and anchoring ask Bitcoin in any case (``AnchorEngine.check_in_step``).
+        """
+        if self._signs:
+            return
+        noted = read_high_water(self.directory.log.log_id)
+        if noted is not None:
+            check_high_water(self._high_water(), noted)
+        elif self._high_water() != HighWater(0, 0):
+            AnchorEngine(
+                self.engine, self.directory, self.journal, self.source, self.wallet, Pace(0, 0)
+            ).check_in_step()
+        self._signs = True
+
+    def _high_water(self) -> HighWater:
+        return HighWater(self.chains.next_seq() - 1, self.trees.state(DIRECTORY).size)
 
     def key_file(self, purpose: str) -> Path:
         """Return the file of a signing key: checkpoint, promise or recovery."""

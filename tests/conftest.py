@@ -16,3 +16,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} was skipped although {variable} is set: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _own_xdg_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test its own XDG folders: trusted cards and high-water marks of one test are not another's."""
+    folder = tmp_path_factory.mktemp("xdg")
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(folder / name.lower()))
+    monkeypatch.delenv("ANCHORLINE_HOME", raising=False)
