@@ -14,6 +14,7 @@ from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.heads import HeadsProof, Item, heads_root, prove_head
 from anchor.proof.leaves import (
     NO_PREVIOUS,
+    NOTHING_REPLACED,
     DirectoryLeaf,
     HeadLeaf,
     LogLeaf,
@@ -113,6 +114,9 @@ class Directory:
 
     def _append_seal(self, now_ms: int, block: BlockId, extra: Sequence[DirectoryLeaf]) -> bool:
         """Append the seal's leaves and its checkpoint, inside a transaction."""
+        if self.thread_leaf() is not None:
+            # Two processes found the first coin at the same time; a thread starts once.
+            extra = [leaf for leaf in extra if not (isinstance(leaf, ThreadLeaf) and leaf.replaced == NOTHING_REPLACED)]
         changed = self._changed()
         if not changed and not extra:
             return False

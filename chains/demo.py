@@ -15,7 +15,9 @@ from anchor.bitcoin.local import LocalRegtest
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin import hash_hex
 from anchor.proof.entry import ExternalId, IdKind
-from chains.home import Home, create_home, write_file
+from anchor.proof.receipt import LogCard
+from chains.highwater import high_water_file
+from chains.home import CARD, Home, create_home, write_file
 from chains.intake import Intake
 from chains.reader import Reader
 from chains.receipts import Receipts, Shown
@@ -36,7 +38,11 @@ def run_demo(source: Path, keep: Path | None, say: Say) -> int:
     if keep is not None:
         return _run(source, keep, say)
     with tempfile.TemporaryDirectory(prefix="anchorline-demo-") as folder:
-        return _run(source, Path(folder) / "home", say)
+        home = Path(folder) / "home"
+        try:
+            return _run(source, home, say)
+        finally:
+            _forget(home)
 
 
 def _run(source: Path, folder: Path, say: Say) -> int:
@@ -51,6 +57,13 @@ def _run(source: Path, folder: Path, say: Say) -> int:
         work.mkdir()
         receipts = _hand_out(home, work, shown, row)
     return _verify(source, work, receipts, block, say)
+
+
+def _forget(folder: Path) -> None:
+    """Remove what this machine noted of a log that is about to be gone."""
+    card = folder / CARD
+    if card.is_file():
+        high_water_file(LogCard.decode(card.read_bytes()).log.log_id).unlink(missing_ok=True)
 
 
 def _regtest(home: Home) -> LocalRegtest:
