@@ -226,6 +226,13 @@ def test_a_full_mempool_shows_only_what_we_sent(node: Node, wallet: Wallet, monk
     theirs.close()
 
 
+@pytest.mark.node
+def test_a_node_derives_our_address_from_our_descriptor(node: Node, wallet: Wallet) -> None:
+    """The public descriptor, checksum included, leads Bitcoin Core to the same address and script."""
+    assert [wallet.address] == node.call("deriveaddresses", wallet.descriptor)
+    assert wallet.script.hex() == node.call("validateaddress", wallet.address)["scriptPubKey"]
+
+
 # Answers that no node gives
 
 
