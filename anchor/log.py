@@ -72,7 +72,7 @@ class Trees:
         """
         tile_no, used = divmod(size, TILE_WIDTH)
         if used:
-            leaf_hashes = self._stored_tile(tree_no, 0, tile_no)[: used * HASH_SIZE] + leaf_hashes
+            leaf_hashes = self._edge(tree_no, 0, tile_no, used) + leaf_hashes
         self._store_tiles(tree_no, 0, tile_no, leaf_hashes)
         new_size = tile_no * TILE_WIDTH + len(leaf_hashes) // HASH_SIZE
         self.engine.execute("UPDATE tree SET size = ? WHERE tree_no = ?", (new_size, tree_no))
@@ -106,7 +106,7 @@ class Trees:
         """Write roots of full tiles, the first at place ``at``, into ``level``; return the tiles that this filled."""
         tile_no, used = divmod(at, TILE_WIDTH)
         if used:
-            roots = self._stored_tile(tree_no, level, tile_no)[: used * HASH_SIZE] + roots
+            roots = self._edge(tree_no, level, tile_no, used) + roots
         self._store_tiles(tree_no, level, tile_no, roots)
         return tile_no, tile_no + len(roots) // TILE_BYTES
 
@@ -132,10 +132,11 @@ class Trees:
 
     def leaf_hashes(self, tree_no: int, start: int, end: int) -> Iterator[bytes]:
         """Yield the flat leaf hashes [start, end), a tile or less at a time."""
-        for tile_no in range(start // TILE_WIDTH, (end + TILE_WIDTH - 1) // TILE_WIDTH):
-            base = tile_no * TILE_WIDTH
-            tile = self._stored_tile(tree_no, 0, tile_no)
-            yield tile[max(start - base, 0) * HASH_SIZE : (end - base) * HASH_SIZE]
+        while start < end:
+            tile_no, first = divmod(start, TILE_WIDTH)
+            width = min(TILE_WIDTH, first + end - start)
+            yield self._edge(tree_no, 0, tile_no, width)[first * HASH_SIZE :]
+            start += width - first
 
     def tile(self, tree_no: int, level: int, tile_no: int, width: int = TILE_WIDTH) -> bytes:
         """Return the first ``width`` hashes of a tile (C2SP tlog-tiles; a partial one is cut from what is stored)."""
@@ -155,7 +156,9 @@ class Trees:
             self._tiles.move_to_end(key)
         found = expanded[inner][at : at + HASH_SIZE]
         if len(found) != HASH_SIZE:
-            raise StorageCorruptError(f"tree {tree_no}: node {index} at height {height} is missing; run `audit`")
+            raise StorageCorruptError(
+                f"tree {tree_no}: node {index} at height {height} is missing; run `anchorline audit`"
+            )
         return found
 
     def _view(self, tree_no: int, size: int) -> "_TreeView":
@@ -178,6 +181,16 @@ class Trees:
             "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no = ?", (tree_no, level, tile_no)
         )
         return bytes(rows[0][0]) if rows else b""
+
+    def _edge(self, tree_no: int, level: int, tile_no: int, width: int) -> bytes:
+        """Return the first ``width`` hashes of a tile, all there: what follows them depends on their number."""
+        hashes = self._stored_tile(tree_no, level, tile_no)[: width * HASH_SIZE]
+        if len(hashes) != width * HASH_SIZE:
+            raise StorageCorruptError(
+                f"tree {tree_no}, level {level}, tile {tile_no}: expected {width} hashes, found {len(hashes)} bytes; "
+                "run `anchorline audit`"
+            )
+        return hashes
 
     def _full_tiles(self, tree_no: int, level: int, first: int, last: int) -> bytes:
         rows = self.engine.query(
