@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -224,6 +225,28 @@ def test_a_full_mempool_shows_only_what_we_sent(node: Node, wallet: Wallet, monk
     assert [] == theirs.unspent(wallet.script)
     ours.close()
     theirs.close()
+
+
+@pytest.mark.node
+def test_a_pruned_node_is_searched_as_far_as_it_goes(tmp_path: Path) -> None:
+    """Where a block is pruned the search ends, and what was not found before is missing; no error comes of it."""
+    with running_node(tmp_path, "-fastprune", "-prune=1") as pruned:
+        pruned.call("generatetodescriptor", 1_000, OTHER_SCRIPT)
+        first_kept = pruned.call("pruneblockchain", 600) + 1
+        source = CoreSource(pruned.url, replace(REGTEST, watch_depth=1_000), Cookie(pruned.cookie))
+        assert 1 < first_kept
+        with pytest.raises(RpcError, match="code -1"):
+            source.prove(bytes(32), known_hash(source, 1))
+        assert Missing() == source.observe(bytes(32))
+        assert len(source._block_index) == 1_000 - first_kept + 1
+        source.close()
+
+
+def known_hash(source: CoreSource, height: int) -> bytes:
+    """Return the hash of a block that is there."""
+    found = source.block_hash(height)
+    assert found is not None
+    return found
 
 
 @pytest.mark.node

@@ -1,7 +1,7 @@
 """Tests of ``anchor.bitcoin.wallet``, ``signature`` and ``key_file``: published vectors, forgeries, files.
 
-The vectors are those of BIP 84, BIP 32, BIP 143 and Bitcoin Core's descriptor checksums. That nodes accept what
-the wallet signs is shown in ``tests/contract/test_source.py``.
+The vectors are those of BIP 84, BIP 32 and BIP 143. That nodes accept what the wallet signs is shown in
+``tests/contract/test_source.py``.
 """
 
 import json
