@@ -6,12 +6,14 @@ that ``verify`` starts without database and Bitcoin code.
 """
 
 import hashlib
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn, TypeVar
 
 import typer
 
@@ -26,13 +28,14 @@ app = typer.Typer(
     name="anchorline",
     help="Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 chain_app = typer.Typer(help="Chains: open, list, show, find, export.", no_args_is_help=True)
 log_app = typer.Typer(help="Log cards: show this log's, trust somebody's.", no_args_is_help=True)
-app.add_typer(chain_app, name="chain")
-app.add_typer(log_app, name="log")
+app.add_typer(chain_app, name="chain", rich_help_panel="Record")
+app.add_typer(log_app, name="log", rich_help_panel="Prove and verify")
 
 HomeOption = Annotated[
     Path | None,
@@ -41,19 +44,51 @@ HomeOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-BATCH = 1000
+EXIT_NOT_CHECKED = 4
+EXIT_INTERRUPTED = 128 + 2
+"""What a shell reports for a process that SIGINT ended."""
 READ_BYTES = 1 << 20
+MAX_SIZE = 2**62
+"""No log is larger, and SQLite's integers end at 2^63."""
+BEGINNING, RECORDING, ANCHORING = "Begin", "Record", "Seal and anchor"
+PROVING, KEEPING = "Prove and verify", "Look after a log"
+Found = TypeVar("Found")
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes one sentence and exit code 1."""
+    """Run the command line; what goes wrong becomes one sentence on standard error, never a traceback.
+
+    Exit codes: 0 done; 1 failed or refused; 2 a command line that makes no sense; 130 interrupted. ``verify`` has
+    more (docs/spec/verdict.md).
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name need not be text: what cannot be printed is escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except AnchorlineError as error:
-        print(f"anchorline: {error}", file=sys.stderr)
-        sys.exit(EXIT_FAILED)
+        stop("; ".join([str(error), *getattr(error, "__notes__", ())]), EXIT_FAILED)
     except BrokenPipeError:
-        sys.exit(EXIT_FAILED)
+        stop("", EXIT_FAILED)
+    except OSError as error:
+        stop(": ".join(filter(None, [_name_of(error), error.strerror or str(error)])), EXIT_FAILED)
+    except KeyboardInterrupt:
+        stop("interrupted", EXIT_INTERRUPTED)
+
+
+def stop(message: str, exit_code: int) -> NoReturn:
+    """End the process with a sentence; what could not be written to standard output is dropped."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if message:
+        print(f"anchorline: {message}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+def _name_of(error: OSError) -> str:
+    return str(error.filename or "")
 
 
 @contextmanager
@@ -76,15 +111,49 @@ def say(facts: dict[str, Any], text: Callable[[], str | Iterable[str]], *, as_js
 
 def usage(message: str) -> NoReturn:
     """Refuse a command line that makes no sense."""
+    fail(message, EXIT_USAGE)
+
+
+def fail(message: str, exit_code: int = EXIT_FAILED) -> NoReturn:
+    """End a command with a sentence on standard error."""
     print(f"anchorline: {message}", file=sys.stderr)
-    raise typer.Exit(EXIT_USAGE)
+    raise typer.Exit(exit_code)
 
 
-@app.command()
+def given(read: Callable[[], Found]) -> Found:
+    """Read something that the command line names; what is wrong with it is the caller's to mend, and no verdict."""
+    try:
+        return read()
+    except AnchorlineError as error:
+        usage(str(error))
+    except OSError as error:
+        usage(f"{_name_of(error)}: {error.strerror}")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"anchorline {version('anchorline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."""
+
+
+@app.command(rich_help_panel=BEGINNING)
 def init(
     home: HomeOption = None,
     origin: Annotated[str, typer.Option(help="Name of the log, best a URL without scheme that you own.")] = "",
-    network: Annotated[str, typer.Option(help="Bitcoin network.")] = "testnet4",
+    network: Annotated[
+        str, typer.Option(help="Bitcoin network of --core-url: mainnet, testnet3, testnet4, signet or regtest.")
+    ] = "testnet4",
     embedded: Annotated[bool, typer.Option("--embedded", help="Use the embedded regtest: no node needed.")] = False,
     core_url: Annotated[str, typer.Option(help="RPC address of your Bitcoin Core node.")] = "",
     core_cookie_file: Annotated[str, typer.Option(help="Its cookie file.")] = "",
@@ -97,8 +166,10 @@ def init(
     from chains.home import create_home, default_home
     from chains.settings import checked_settings
 
-    if not embedded and not core_url:
+    if embedded == bool(core_url):
         usage("say where Bitcoin is: --core-url URL of your node with --core-cookie-file, or --embedded to try it out")
+    if core_url and not core_cookie_file and not core_user:
+        usage("--core-url needs --core-cookie-file, or --core-user with the password in ANCHORLINE_CORE_PASSWORD")
     values: dict[str, Any] = {
         "network": "regtest" if embedded else network,
         "source": "embedded" if embedded else "core",
@@ -146,17 +217,15 @@ def chain_create(
     as_json: JsonOption = False,
 ) -> None:
     """Open a chain with its first entry."""
-    import os
-
     from anchor.proof.entry import ExternalId, IdKind
 
     if private and external_id:
         usage("--private draws a random id; ids in clear would undo it")
-    ids = [ExternalId(IdKind.CLEAR, text.encode()) for text in external_id or [name]]
+    ids = [ExternalId(IdKind.CLEAR, id_bytes(text)) for text in external_id or [name]]
     if private:
         ids = [ExternalId(IdKind.HASHED, os.urandom(32))]
     with opened(home) as found:
-        first = content.read_bytes() if content else b""
+        first = given(lambda: _read_at_most(content, found.settings.content_bytes + 1)) if content else b""
         chain, accepted = found.writer.open_chain(ids, first, name, found.clock())
         facts = {"name": name, "chain_id": chain.chain_id.hex(), "first_entry": accepted.entry_hash.hex()}
     say(facts, lambda: f"Chain {name}: {facts['chain_id']}", as_json=as_json)
@@ -180,7 +249,7 @@ def chain_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @chain_app.command("show")
 def chain_show(
     name: Annotated[str, typer.Argument(help="Name or id of the chain.")],
-    start: Annotated[int, typer.Option(min=0, help="First leaf index.")] = 0,
+    start: Annotated[int, typer.Option(min=0, max=MAX_SIZE, help="First leaf index.")] = 0,
     count: Annotated[int, typer.Option(min=1, max=10000, help="How many entries.")] = 20,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -217,7 +286,7 @@ def chain_find(
     with opened(home) as found:
         reader, only = _reader(found), found.chains.named(chain) if chain else None
         by_hash = reader.by_hash(bytes.fromhex(what)) if _is_hash(what) else None
-        matches = [by_hash] if by_hash else reader.by_external_id(ExternalId(IdKind.CLEAR, what.encode()), only)
+        matches = [by_hash] if by_hash else reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
         entries = [_described(stored) for stored in islice(matches, limit)]
     say(
         {"entries": entries},
@@ -245,7 +314,7 @@ def chain_export(
 # --- writing
 
 
-@app.command()
+@app.command(rich_help_panel=RECORDING)
 def add(
     chain: Annotated[str, typer.Argument(help="Name or id of the chain.")],
     files: Annotated[list[Path] | None, typer.Argument(help="Files to record; none, or -, is standard input.")] = None,
@@ -303,7 +372,7 @@ def progress_bar(files: list[Path], *, quiet: bool) -> Iterator[Callable[[int], 
 # --- sealing and anchoring
 
 
-@app.command()
+@app.command(rich_help_panel=ANCHORING)
 def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Seal every changed chain into a signed checkpoint."""
     with opened(home) as found:
@@ -317,7 +386,7 @@ def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
     say(facts, lambda: text, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ANCHORING)
 def tick(
     now: Annotated[bool, typer.Option("--now", help="Anchor what is not anchored yet, without waiting.")] = False,
     mine: Annotated[int, typer.Option(min=0, max=1000, help="Embedded regtest: mine so many blocks first.")] = 0,
@@ -342,7 +411,7 @@ def tick(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=KEEPING)
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show the state of the log: chains, checkpoints, anchors, wallet."""
     from chains.status import status_of
@@ -352,7 +421,7 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     say(facts, lambda: _status_lines(facts), as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=ANCHORING)
 def daemon(home: HomeOption = None) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.daemon import run
@@ -381,7 +450,7 @@ def print_line(line: str) -> None:
 # --- receipts
 
 
-@app.command()
+@app.command(rich_help_panel=PROVING)
 def receipt(
     entry: Annotated[str, typer.Argument(help="Entry hash in hex, or CHAIN:INDEX.")],
     output: Annotated[
@@ -389,7 +458,9 @@ def receipt(
     ] = None,
     withhold: Annotated[bool, typer.Option("--withhold", help="Show neither salt nor digest of the content.")] = False,
     content: Annotated[bool, typer.Option("--content", help="Put the content into the receipt.")] = False,
-    checkpoint: Annotated[int | None, typer.Option(help="Prove against the checkpoint of this size.")] = None,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SIZE, help="Prove against the checkpoint of this size.")
+    ] = None,
     ots: Annotated[bool, typer.Option("--ots", help="Write an OpenTimestamps file instead.")] = False,
     network_not_in_file: Annotated[
         bool, typer.Option("--network-not-in-file", help="Yes: an .ots off mainnet does not say so itself.")
@@ -409,10 +480,12 @@ def receipt(
     _write(output, made.encode())
 
 
-@app.command()
+@app.command(rich_help_panel=PROVING)
 def upgrade(
     receipt_file: Annotated[Path, typer.Argument(metavar="RECEIPT", help="Receipt file to complete, in place.")],
-    checkpoint: Annotated[int | None, typer.Option(help="Prove against the checkpoint of this size.")] = None,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SIZE, help="Prove against the checkpoint of this size.")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -421,7 +494,7 @@ def upgrade(
     from chains.home import write_file
     from chains.receipts import Receipts
 
-    old = Receipt.decode(_read_limited(receipt_file))
+    old = given(lambda: Receipt.decode(_read_limited(receipt_file)))
     with opened(home) as found:
         stored = _find(found, old.entry.hash.hex())
         receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal)
@@ -433,7 +506,7 @@ def upgrade(
     say(facts, lambda: f"{receipt_file}: {state}", as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PROVING)
 def verify(
     files: Annotated[
         list[Path], typer.Argument(metavar="[FILE] RECEIPT", help="The file, if at hand, and its receipt.")
@@ -452,52 +525,49 @@ def verify(
     Exit codes: 0 intact; 1 does not verify; 2 usage; 3 incomplete; 4 could not be checked; 5 content withheld or
     erased, so that the file cannot be compared.
     """
+    from anchor.errors import SourceError
     from anchor.proof.receipt import Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
 
     if len(files) not in {1, 2}:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files)} files")
+    data = given(lambda: _read_limited(files[-1]))
     try:
-        found = Receipt.decode(_read_limited(files[-1]))
+        found = Receipt.decode(data)
     except MalformedError as error:
-        _refuse(files[-1], error, as_json=as_json)
-    verifier = Verifier(
-        content_digest=_digest_of(files[0]) if len(files) == 2 else None,
-        card=_card(log, found.log.log_id),
-        any_log=any_log,
-        blocks=tuple(_views(block or [], headers, node_url, node_cookie_file, found)),
-        depth=depth,
-        check_signature=_signature_check(),
-    )
-    verdict = judge(found, verifier)
+        text = f"{files[-1]} is not a well-formed receipt: {error}"
+        _no_verdict(EXIT_FAILED, "failed", ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
+    digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
+    card = given(lambda: _card(log, found.log.log_id))
+    try:
+        views = [*given(lambda: _files_given(block or [], headers)), *_node(node_url, node_cookie_file, found)]
+        verdict = judge(found, Verifier(digest, card, any_log, tuple(views), depth, _signature_check()))
+    except SourceError as error:
+        _node_failed(error, as_json=as_json)
     say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
 
 
-@app.command()
+@app.command(rich_help_panel=PROVING)
 def headers(
     output: Annotated[Path, typer.Argument(help="File to write.")],
-    first: Annotated[int, typer.Option("--from", min=0, help="First height.")] = 0,
+    first: Annotated[int, typer.Option("--from", min=0, max=MAX_SIZE, help="First height.")] = 0,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write the best chain's headers, as this home's Bitcoin source knows them, for ``verify --headers``."""
+    """Write the headers of the best chain, as this home's Bitcoin source knows them, for verify --headers."""
     from anchor.proof.blocks import encode_headers
+    from chains.home import write_file
 
     with opened(home) as found:
-        source = found.source
-        raw = []
-        for height in range(first, source.tip().height + 1):
-            block_hash = source.block_hash(height)
-            header = source.header(block_hash) if block_hash else None
-            if header is None:
-                break  # the chain became shorter while it was read
-            raw.append(header)
-        output.write_bytes(encode_headers(source.network.name, first, raw))
-    print(f"{len(raw)} headers of {source.network.name} from height {first} in {output}")
+        network, raw = found.source.network.name, _headers_from(found.source, first)
+    write_file(output, encode_headers(network, first, raw))
+    facts = {"network": network, "first_height": first, "headers": len(raw), "file": str(output)}
+    say(facts, lambda: f"{len(raw)} headers of {network} from height {first} in {output}", as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=KEEPING)
 def audit(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Recompute and check everything this home holds; exit code 1 where something does not hold."""
     from dataclasses import asdict
@@ -528,19 +598,27 @@ def log_card(home: HomeOption = None) -> None:
 
 
 @log_app.command("trust")
-def log_trust(card: Annotated[Path, typer.Argument(help="The card file, from a source you trust.")]) -> None:
+def log_trust(
+    card: Annotated[Path, typer.Argument(help="The card file, from a source you trust.")], as_json: JsonOption = False
+) -> None:
     """Keep a log's card, so that ``verify`` recognises its receipts."""
     from anchor.proof.receipt import LogCard
     from chains.home import write_file
 
-    trusted = LogCard.decode(_read_limited(card))
+    trusted = given(lambda: LogCard.decode(_read_limited(card)))
     folder = _trusted_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / f"{trusted.log.log_id.hex()}.json", trusted.encode())
-    print(f"Receipts of {trusted.log.origin} (log {trusted.log.log_id.hex()}) are recognised from now on.")
+    kept = folder / f"{trusted.log.log_id.hex()}.json"
+    write_file(kept, trusted.encode())
+    facts = {"origin": trusted.log.origin, "log_id": trusted.log.log_id.hex(), "kept_in": str(kept)}
+    say(
+        facts,
+        lambda: f"Receipts of {facts['origin']} (log {facts['log_id']}) are recognised from now on.",
+        as_json=as_json,
+    )
 
 
-@app.command()
+@app.command(rich_help_panel=BEGINNING)
 def demo(
     source: Annotated[Path, typer.Option(help="Folder with the real input of the demo.")] = Path(),
     keep: Annotated[Path | None, typer.Option(help="Keep the demo's home in this new folder.")] = None,
@@ -566,14 +644,29 @@ def _is_hash(text: str) -> bool:
 
 def _find(found: "Home", entry: str) -> Any:
     reader = _reader(found)
-    chain, colon, index = entry.rpartition(":")
-    if colon and index.isdecimal():
-        stored = reader.at(found.chains.named(chain), int(index))
-    else:
-        stored = reader.by_hash(bytes.fromhex(entry)) if _is_hash(entry) else None
-    if stored is None:
-        usage(f"no entry {entry[:80]!r} here: expected an entry hash in hex, or CHAIN:INDEX")
-    return stored
+    name, colon, index = entry.rpartition(":")
+    if _is_hash(entry):
+        return reader.by_hash(bytes.fromhex(entry)) or fail(f"no entry {entry} here")
+    if not colon or not index.isdecimal() or not index.isascii():
+        usage(f"expected an entry hash of 64 lower-case hex digits, or CHAIN:INDEX, got {entry[:80]!r}")
+    chain = found.chains.named(name)
+    place, size = int(index[:20]), found.chains.size(chain)
+    return reader.at(chain, place) or fail(f"no entry {place} in {name}: it has 0 to {size - 1}")
+
+
+def _headers_from(source: Any, first: int) -> list[bytes]:
+    """Return the headers from a height up to the tip, the header there included."""
+    tip = source.tip().height
+    if first > tip:
+        fail(f"no block {first}: the best chain of {source.network.name} ends at {tip}")
+    raw = []
+    for height in range(first, tip + 1):
+        block_hash = source.block_hash(height)
+        header = source.header(block_hash) if block_hash else None
+        if header is None:
+            break  # the chain became shorter while it was read
+        raw.append(header)
+    return raw
 
 
 def _described(stored: Any) -> dict[str, Any]:
@@ -657,16 +750,22 @@ def _write_ots(made: Any, output: Path | None, *, network_not_in_file: bool) -> 
         print_line(f"{leaf}: the file that it stamps (00 and the entry), since the content is not shown")
 
 
+def id_bytes(text: str) -> bytes:
+    """Return an external id in clear: UTF-8, and the raw bytes where the command line held something else."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _read_at_most(path: Path, limit: int) -> bytes:
+    """Read the beginning of a file: enough for the reader behind to see that it is too long."""
+    with path.open("rb") as file:
+        return file.read(limit)
+
+
 def _read_limited(path: Path) -> bytes:
     """Read a receipt or a card; what cannot be one by its size is not read at all."""
     from anchor.proof.receipt import MAX_FILE_WITH_CONTENT
 
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_WITH_CONTENT + 1)
-    except OSError as error:
-        usage(f"{path}: {error.strerror}")
-    return data
+    return _read_at_most(path, MAX_FILE_WITH_CONTENT + 1)
 
 
 def _digest_of(path: Path) -> bytes:
@@ -677,14 +776,11 @@ def _digest_of(path: Path) -> bytes:
         while piece := file.read(READ_BYTES):
             hasher.update(piece)
 
-    try:
-        if str(path) == "-":
-            take(sys.stdin.buffer)
-        else:
-            with path.open("rb") as file:
-                take(file)
-    except OSError as error:
-        usage(f"{path}: {error.strerror}")
+    if str(path) == "-":
+        take(sys.stdin.buffer)
+        return hasher.digest()
+    with path.open("rb") as file:
+        take(file)
     return hasher.digest()
 
 
@@ -711,35 +807,49 @@ def _signature_check() -> Any:
     return check_signature
 
 
-def _views(
-    blocks: list[str], headers_file: Path | None, node_url: str | None, cookie_file: Path | None, receipt_read: Any
-) -> Iterator[Any]:
-    """Make a view of Bitcoin of each thing that the verifier trusts."""
-    from anchor.proof.blocks import GivenBlock, HeaderChain
-    from anchor.proof.verify import network_of
+def _files_given(blocks: list[str], headers_file: Path | None) -> list[Any]:
+    """Read the blocks and headers that the verifier trusts."""
+    from anchor.proof.blocks import MAX_HEADERS_FILE, GivenBlock, HeaderChain
 
-    yield from (GivenBlock.decode(text) for text in blocks)
+    views: list[Any] = [GivenBlock.decode(text) for text in blocks]
     if headers_file is not None:
-        yield HeaderChain.decode(headers_file.read_bytes())
+        views.append(HeaderChain.decode(_read_at_most(headers_file, MAX_HEADERS_FILE + 1)))
+    return views
+
+
+def _node(node_url: str | None, cookie_file: Path | None, receipt_read: Any) -> Iterator[Any]:
+    """Make a view of the node that the verifier trusts; it must follow the receipt's network."""
     if node_url is None:
+        if cookie_file is not None:
+            usage("--node-cookie-file belongs to a node: name it with --node-url")
         return
     from anchor.bitcoin.core_rpc import CoreSource
     from anchor.bitcoin.json_rpc import Cookie
     from anchor.bitcoin.known import SourceBlocks
     from anchor.bitcoin.networks import network_named
+    from anchor.proof.verify import network_of
 
     rules = network_of(receipt_read.log)
     if rules is None or cookie_file is None:
         usage("--node-url needs --node-cookie-file, and a receipt of a network that this version knows")
-    source = CoreSource(node_url, network_named(rules.name), Cookie(cookie_file))
+    source = given(lambda: CoreSource(node_url, network_named(rules.name), Cookie(cookie_file)))
     source.check_network()
     yield SourceBlocks(source, node_url)
 
 
-def _refuse(path: Path, error: MalformedError, *, as_json: bool) -> NoReturn:
-    facts = {"outcome": "failed", "exit_code": EXIT_FAILED, "reasons": ["malformed"], "error": str(error)}
-    say(facts, lambda: f"DOES NOT VERIFY: {path} is not a well-formed receipt: {error}", as_json=as_json)
-    raise typer.Exit(EXIT_FAILED)
+def _node_failed(error: AnchorlineError, *, as_json: bool) -> NoReturn:
+    """A silent node says nothing about the receipt; one of another network says that it is of another network."""
+    from anchor.errors import WrongNetworkError
+
+    if isinstance(error, WrongNetworkError):
+        _no_verdict(EXIT_FAILED, "failed", ["another-network"], f"DOES NOT VERIFY: {error}", as_json=as_json)
+    _no_verdict(EXIT_NOT_CHECKED, "not checked", [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
+
+
+def _no_verdict(exit_code: int, outcome: str, reasons: list[str], text: str, *, as_json: bool) -> NoReturn:
+    """End ``verify`` where it could not get as far as a verdict with steps."""
+    say({"outcome": outcome, "exit_code": exit_code, "reasons": reasons, "error": text}, lambda: text, as_json=as_json)
+    raise typer.Exit(exit_code)
 
 
 def _verdict_lines(files: list[Path], verdict: "Verdict") -> list[str]:

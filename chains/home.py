@@ -215,20 +215,10 @@ def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = no
     """Make a home: keys, settings, database, and with them the log's identity; return it opened.
 
     The folder must be new or empty. Keys come first and the settings file last, so a half-made home is never
-    mistaken for one.
+    mistaken for one. Nothing is made where the origin is malformed; raises SettingsError or MalformedError.
     """
     network = network_named(settings.network)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise SettingsError(f"{folder}: not empty; choose another folder, or use the home that is there")
-        (folder / KEYS).mkdir(mode=0o700)
-    except PermissionError as error:
-        raise SettingsError(f"{folder}: this folder cannot be written") from error
     keys = {purpose: SigningKey.generate() for purpose in ("checkpoint", "promise", "recovery")}
-    for purpose, key in keys.items():
-        key.save(folder / KEYS / f"{purpose}.pem")
-    Wallet.generate(network, os.urandom(ENTROPY_SIZE)).write(folder / KEYS / "wallet.json")
     log = LogLeaf(
         origin=origin,
         network_genesis=network.genesis_hash,
@@ -237,6 +227,11 @@ def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = no
         promise_key=_public(keys["promise"]),
         recovery_key=_public(keys["recovery"]),
     )
+    log.encode()
+    _make_folders(folder)
+    for purpose, key in keys.items():
+        key.save(folder / KEYS / f"{purpose}.pem")
+    Wallet.generate(network, os.urandom(ENTROPY_SIZE)).write(folder / KEYS / "wallet.json")
     engine = SqliteEngine(folder / DATABASE)
     try:
         Directory.create(engine, Trees(engine), log)
@@ -248,14 +243,35 @@ def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = no
     return home
 
 
+def _make_folders(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise SettingsError(f"{folder}: not empty; choose another folder, or use the home that is there")
+        (folder / KEYS).mkdir(mode=0o700)
+    except OSError as error:
+        raise SettingsError(f"{folder}: no home can be made here: {error.strerror}; choose another folder") from error
+
+
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: beside it first, synced, then renamed over it."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    """Write a file whole or not at all: beside it first, synced, then renamed over it.
+
+    A link is followed; what is there and is no file (a terminal, a pipe, /dev/null) is written to, never replaced.
+    Raises OSError with the path that was asked for.
+    """
+    target = path.resolve()
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        beside = target.with_name(f"{target.name}.new")
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _public(key: SigningKey) -> Key:

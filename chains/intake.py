@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from anchor.errors import RefusedEntryError
 from anchor.proof.entry import ExternalId, IdKind
+from anchor.proof.errors import AnchorlineError
 from chains.chain import Chain
 from chains.home import Clock
 from chains.writer import Accepted, Writer
@@ -69,11 +70,14 @@ class Intake:
             raise RefusedEntryError(
                 f"{error.filename or 'standard input'}: {error.strerror}; {added.count} entries were recorded before it"
             ) from error
+        except AnchorlineError as error:
+            error.add_note(f"{added.count} entries were recorded before it")
+            raise
         return added
 
     def _ids(self, path: Path) -> tuple[ExternalId, ...]:
         names = [*self.external_ids, *([str(path)] if self.name_ids else [])]
-        return tuple(ExternalId(IdKind.CLEAR, name.encode()) for name in names)
+        return tuple(ExternalId(IdKind.CLEAR, name.encode("utf-8", "surrogateescape")) for name in names)
 
     def _record_lines(
         self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance, added: Added
@@ -124,8 +128,8 @@ def _lines(file: BinaryIO, path: Path, limit: int) -> Iterator[bytes]:
         content = line[:-1] if line.endswith(b"\n") else line
         if len(content) > limit:
             raise RefusedEntryError(
-                f"{path}, line {number}: expected at most {limit} bytes; whole batches of {BATCH_ENTRIES} lines "
-                "before it are recorded, the one that holds it is not"
+                f"{path}, line {number}: expected at most {limit} bytes; record the whole file with --digest, "
+                "or raise content_bytes"
             )
         yield content
 

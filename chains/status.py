@@ -6,7 +6,7 @@ Everything comes from the database; the Bitcoin source is asked for the wallet's
 from typing import Any
 
 from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
-from anchor.errors import SourceError, StorageBusyError
+from anchor.errors import SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
 from anchor.proof.bitcoin import hash_hex
 from chains.home import Home
@@ -56,7 +56,7 @@ def _wallet(home: Home) -> tuple[dict[str, Any], str | None]:
     try:
         coins = home.source.unspent(home.wallet.script)
         rate = rate_sat_per_vb(home.network, home.source.fee_rate_sat_per_vb(6))
-    except (SourceError, StorageBusyError) as error:
+    except (SourceError, StorageBusyError, SettingsError) as error:
         return facts, str(error)
     balance_sat = sum(coin.value_sat for coin in coins)
     left = anchors_left(balance_sat, rate, home.network.coin_floor_sat)

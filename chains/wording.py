@@ -67,4 +67,5 @@ def _authorship(verdict: Verdict) -> str:
 
 
 def _time(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    """Return a time as ISO 8601 in UTC."""
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
