@@ -434,7 +434,7 @@ def _seal(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
         7,
         f"sealed as number {seal.leaf.seal_number}, after block {seal.leaf.block_height} "
         f"{hash_hex(seal.leaf.block_hash)}, {word}",
-        believed,
+        f"{believed}; that no head lies between this one and the one before, is the auditor's check",
     )
 
 
