@@ -632,6 +632,44 @@ def bad_promises(good: dict[str, Any], promise: Promise, file: Callable[..., Cas
         yield file(f"no {name}", {field: value for field, value in good.items() if field != name}, want_error=MALFORMED)
 
 
+# Log cards
+
+
+def log_card_cases() -> Iterator[Case]:
+    """Return log cards and what is none; a good one wants the log id and the outpoints as explorers show them."""
+    world = tell().world
+    leaf_0 = world.log.encode().hex()
+    coin = OutPoint(sha256(b"coin"), 1)
+
+    def card(description: str, fields: dict[str, Any], **want: Any) -> Case:
+        return case(description, "log_card", card=json.dumps(fields), **want)
+
+    good = {"format": "anchorline-log/1", "leaf_0": leaf_0, "thread": [coin.encode().hex()]}
+    log_id = world.log.log_id.hex()
+    yield card("a card", good, want={"log_id": log_id, "thread": [str(coin)]})
+    yield card("before the thread is funded", good | {"thread": None}, want={"log_id": log_id, "thread": None})
+    two = [coin.encode().hex(), OutPoint(sha256(b"coin"), 0).encode().hex()]
+    shown = [str(coin), f"{str(coin)[:-1]}0"]
+    yield card("after a second start", good | {"thread": two}, want={"log_id": log_id, "thread": shown})
+    for description, fields in (
+        ("no leaf 0", {name: good[name] for name in ("format", "thread")}),
+        ("no thread", {name: good[name] for name in ("format", "leaf_0")}),
+        ("no format", {name: good[name] for name in ("leaf_0", "thread")}),
+        ("an unknown field", good | {"log_id": log_id}),
+        ("another format", good | {"format": "anchorline-receipt/1"}),
+        ("a leaf that is not leaf 0", good | {"leaf_0": world.directory[-1].encode().hex()}),
+        ("leaf 0 cut short", good | {"leaf_0": leaf_0[:-2]}),
+        ("leaf 0 in upper case", good | {"leaf_0": leaf_0.upper()}),
+        ("an outpoint of 35 bytes", good | {"thread": ["00" * 35]}),
+        ("an outpoint as explorers show it", good | {"thread": [str(coin)]}),
+        ("an outpoint as a number", good | {"thread": [1]}),
+        ("a thread as a string", good | {"thread": coin.encode().hex()}),
+        ("65 outpoints", good | {"thread": [coin.encode().hex()] * 65}),
+    ):
+        yield card(description, fields, want_error=MALFORMED)
+    yield card("a newer card", good | {"format": "anchorline-log/2"}, want_error=NEWER)
+
+
 # Strict JSON
 
 
@@ -743,6 +781,7 @@ FILES: dict[str, tuple[str, Callable[[], Iterator[Case]]]] = {
         "Promises: docs/spec/promise.md. A file, the log and the key that it is checked with; wants the entry hash.",
         promise_cases,
     ),
+    "log_card.json": ("Log cards: docs/spec/log-card.md. card is the file.", log_card_cases),
     "strict_json.json": ("Strict JSON: docs/spec/strict-json.md. hex is the file.", strict_json_cases),
 }
 

@@ -1,0 +1,1025 @@
+"""Makes ``receipts.json``: receipts of every shape, what verifiers bring, and the verdict; most are mutations.
+
+Input is the story of ``tests/simulators/world.py``, and small logs that lie, built beside it. What each case wants is
+written by hand; only the states of the single steps are taken from ``verify``, and the maker stops where it disagrees.
+``python -m tests.vectors.make_receipt_vectors`` in the repository's root writes the file.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial, reduce
+from pathlib import Path
+from typing import Any
+
+from anchor.proof.bitcoin import (
+    NETWORKS,
+    BitcoinAnchor,
+    Header,
+    OutPoint,
+    Transaction,
+    TxInput,
+    TxOutput,
+    encode_payload,
+    hash_hex,
+    merkle_path,
+    merkle_root,
+    payload_script,
+    sha256d,
+)
+from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlocks, encode_headers
+from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id
+from anchor.proof.codec import sha256
+from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExtensionType
+from anchor.proof.errors import Reason
+from anchor.proof.leaves import NO_PREVIOUS, KeyLeaf, LogLeaf, Purpose, Signer, ThreadLeaf
+from anchor.proof.merkle import inclusion_path, root_of
+from anchor.proof.receipt import DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
+from anchor.proof.verify import Outcome, Verifier, verify
+from tests.simulators.world import (
+    Block,
+    Seal,
+    Story,
+    World,
+    Written,
+    fast_check,
+    mine_header,
+    public_bytes,
+    sign_entry,
+    signing_key,
+    tell,
+)
+
+Case = dict[str, Any]
+Inputs = dict[str, Any]
+
+FILE = Path(__file__).with_name("receipts.json")
+ABOUT = (
+    "Receipts, what the verifier brings, and the verdict: docs/spec/receipt.md and docs/spec/verdict.md. states are "
+    "those of steps 1 to 13. A case with want_error is no receipt. What the verifier does not bring, is absent."
+)
+EXIT_CODES = {
+    Outcome.INTACT: 0,
+    Outcome.FAILED: 1,
+    Outcome.INCOMPLETE: 3,
+    Outcome.NOT_CHECKED: 4,
+    Outcome.NOT_COMPARED: 5,
+}
+
+
+# What a verifier brings, as data
+
+
+def inputs_of(
+    *,
+    content: bytes | None = None,
+    card: LogCard | None = None,
+    any_log: bool = False,
+    blocks: Sequence[str] = (),
+    headers: bytes | None = None,
+    depth: int | None = None,
+) -> Inputs:
+    """Return the verifier's side of a case; what he does not bring is absent."""
+    fields: Inputs = {}
+    if content is not None:
+        fields["content_digest"] = sha256(content).hex()
+    if card is not None:
+        fields["card"] = card.encode().decode()
+    if any_log:
+        fields["any_log"] = True
+    if blocks:
+        fields["blocks"] = list(blocks)
+    if headers is not None:
+        fields["headers"] = headers.decode()
+    if depth is not None:
+        fields["depth"] = depth
+    return fields
+
+
+def verifier_of(inputs: Inputs) -> Verifier:
+    """Return the verifier that the verifier's side of a case describes."""
+    views: list[KnownBlocks] = [GivenBlock.decode(text) for text in inputs.get("blocks", [])]
+    if "headers" in inputs:
+        views.append(HeaderChain.decode(inputs["headers"].encode()))
+    verifier = Verifier(
+        content_digest=bytes.fromhex(inputs["content_digest"]) if "content_digest" in inputs else None,
+        card=LogCard.decode(inputs["card"].encode()) if "card" in inputs else None,
+        any_log=inputs.get("any_log", False),
+        blocks=tuple(views),
+        check_signature=fast_check,
+    )
+    return replace(verifier, depth=inputs["depth"]) if "depth" in inputs else verifier
+
+
+def block_name(block: Block, network: str = "regtest") -> str:
+    """Return a block as a verifier names it."""
+    return f"{network}:{block.height}:{hash_hex(block.header.hash)}"
+
+
+def judged(description: str, receipt: Receipt | str, inputs: Inputs, outcome: Outcome, *reasons: Reason) -> Case:
+    """Return a case with its verdict; stop where ``verify`` says another."""
+    text = receipt if isinstance(receipt, str) else compact(receipt)
+    verdict = verify(Receipt.decode(text.encode()), verifier_of(inputs))
+    found = (verdict.outcome, verdict.exit_code, verdict.reasons)
+    if found != (outcome, EXIT_CODES[outcome], reasons):
+        steps = [(step.number, str(step.state), step.text) for step in verdict.steps]
+        raise AssertionError(f"{description}: expected {outcome} {reasons}, found {found}: {steps}")
+    want = {
+        "outcome": str(outcome),
+        "exit_code": EXIT_CODES[outcome],
+        "reasons": [str(reason) for reason in reasons],
+        "states": [str(step.state) for step in verdict.steps],
+    }
+    return {"description": description, "receipt": text, "verifier": inputs, "want": want}
+
+
+def refused(description: str, receipt: str, want_error: str = "malformed") -> Case:
+    """Return a case of a text that is no receipt."""
+    return {"description": description, "receipt": receipt, "verifier": {}, "want_error": want_error}
+
+
+def compact(receipt: Receipt) -> str:
+    """Return the receipt without white space."""
+    return json.dumps(json.loads(receipt.encode()), separators=(",", ":"))
+
+
+def edited(receipt: Receipt, way: tuple[str | int, ...], new: Any) -> str:
+    """Return the receipt's text with ``new`` in the field to which ``way`` leads."""
+    value = json.loads(receipt.encode())
+    reduce(lambda inner, step: inner[step], way[:-1], value)[way[-1]] = new
+    return json.dumps(value, separators=(",", ":"))
+
+
+def without(receipt: Receipt, *way: str | int) -> str:
+    """Return the receipt's text without the field to which ``way`` leads."""
+    value = json.loads(receipt.encode())
+    del reduce(lambda inner, step: inner[step], way[:-1], value)[way[-1]]
+    return json.dumps(value, separators=(",", ":"))
+
+
+def field_of(receipt: Receipt, *way: str | int) -> Any:
+    """Return the field to which ``way`` leads."""
+    return reduce(lambda inner, step: inner[step], way, json.loads(receipt.encode()))
+
+
+def flipped(text: str) -> str:
+    """Return hex with its last bit changed."""
+    return text[:-1] + f"{int(text[-1], 16) ^ 1:x}"
+
+
+# A log with two entries, of which the second is anchored
+
+
+def begun(name: str = "small") -> tuple[World, bytes]:
+    """Return a log with a funded thread and one entry, not sealed yet, and the id of its chain."""
+    world = World(name)
+    first = world.write_first("orders", b"order 1")
+    world.fund_thread()
+    return world, first.entry.chain_id
+
+
+def anchored(world: World, written: Written) -> tuple[Receipt, Inputs]:
+    """Seal and anchor; return the receipt of ``written`` and everything that a verifier could ask for."""
+    seal = world.seal()
+    receipt = world.receipt(written, seal, [world.anchor(seal)])
+    return receipt, everything(world, written)
+
+
+def everything(world: World, written: Written) -> Inputs:
+    """Return the content, the card and the newest block."""
+    return inputs_of(content=written.content.data, card=world.card, blocks=[block_name(world.blocks[-1])])
+
+
+def plain() -> tuple[World, Receipt, Inputs]:
+    """Return the log, and the anchored receipt of its second entry with its promise."""
+    world, chain_id = begun()
+    return world, *anchored(world, world.promise(world.write_next(chain_id, b"order 2"))[0])
+
+
+def with_entry(change: Callable[[Entry], Entry]) -> tuple[Receipt, Inputs]:
+    """Return the anchored receipt of a second entry that was changed before it was written."""
+    world, chain_id = begun()
+    return anchored(world, world.write(change(world.entry(chain_id, b"order 2")), b"order 2"))
+
+
+def sealed_anchor(receipt: Receipt) -> BitcoinAnchor:
+    """Return the first anchor of a receipt, a bitcoin one."""
+    anchor = sealed_of(receipt).anchors[0]
+    assert isinstance(anchor, BitcoinAnchor)
+    return anchor
+
+
+def with_sealed(receipt: Receipt, **fields: Any) -> Receipt:
+    """Return the receipt with other fields in its sealed part."""
+    assert receipt.sealed is not None
+    return replace(receipt, sealed=replace(receipt.sealed, **fields))
+
+
+def sealed_of(receipt: Receipt) -> Sealed:
+    """Return the sealed part, which is there."""
+    assert receipt.sealed is not None
+    return receipt.sealed
+
+
+# Verdicts other than failed
+
+
+def shapes(story: Story) -> Iterator[Case]:
+    """Return each shape of the story as a file, with a verifier who has everything."""
+    wants = {
+        "unsealed": Outcome.INCOMPLETE,
+        "unsealed with promise": Outcome.INCOMPLETE,
+        "sealed before the thread was funded": Outcome.INCOMPLETE,
+        "sealed, not anchored": Outcome.INCOMPLETE,
+        "content withheld": Outcome.NOT_COMPARED,
+        "content erased": Outcome.NOT_COMPARED,
+    }
+    for name, shape in story.shapes.items():
+        verifier = shape.verifier
+        inputs = inputs_of(card=verifier.card, blocks=[block_name_of(view) for view in verifier.blocks])
+        assert verifier.content_digest is not None
+        inputs = {"content_digest": verifier.content_digest.hex()} | inputs
+        text = shape.receipt.encode().decode()
+        yield judged(name, text, inputs, wants.get(name, Outcome.INTACT))
+
+
+def block_name_of(view: KnownBlocks) -> str:
+    """Return a given block as its verifier named it."""
+    assert isinstance(view, GivenBlock)
+    return f"{view.network}:{view.height}:{hash_hex(view.hash)}"
+
+
+def less_brought(story: Story) -> Iterator[Case]:
+    """Return verdicts for verifiers who lack something, or who look deeper."""
+    world, shape = story.world, story.shapes["anchored at its own checkpoint"]
+    receipt, card = shape.receipt, world.card
+    anchor = sealed_of(receipt).anchors[0]
+    assert isinstance(anchor, BitcoinAnchor)
+    block, content = block_name(world.blocks[anchor.height - 1]), b"order 3"
+    intact, incomplete, unchecked = Outcome.INTACT, Outcome.INCOMPLETE, Outcome.NOT_CHECKED
+
+    def brought(description: str, outcome: Outcome, of: Receipt = receipt, **fields: Any) -> Case:
+        return judged(description, of, inputs_of(**fields), outcome)
+
+    yield brought("nothing brought", unchecked)
+    yield brought("no log card", incomplete, content=content, blocks=[block])
+    yield brought("no log card, and any log will do", intact, content=content, blocks=[block], any_log=True)
+    yield brought("no block", unchecked, content=content, card=card)
+    yield brought("a block of another height", unchecked, content=content, card=card, blocks=[f"regtest:99:{'0' * 64}"])
+    yield brought("no file, the content is inside", intact, card=card, blocks=[block])
+    digest_only = story.shapes["content without bytes"].receipt
+    yield brought("no file, no content inside: the entry is intact", intact, digest_only, card=card, blocks=[block])
+    withheld = story.shapes["content withheld"].receipt
+    yield brought("no file, content withheld: the entry is intact", intact, withheld, card=card, blocks=[block])
+    no_threads = LogCard(card.log)
+    yield brought("a card from before the thread", intact, content=content, card=no_threads, blocks=[block])
+
+    depth = len(world.blocks) - anchor.height + 1
+    headers = encode_headers("regtest", 1, world.headers)
+    yield brought("headers, deep enough", intact, content=content, card=card, headers=headers, depth=depth)
+    yield brought(
+        "headers, one block too few", incomplete, content=content, card=card, headers=headers, depth=depth + 1
+    )
+    yield brought("headers, six blocks wanted", incomplete, content=content, card=card, headers=headers)
+    later = encode_headers("regtest", anchor.height + 1, world.headers[anchor.height :])
+    yield brought("headers that begin too late", unchecked, content=content, card=card, headers=later)
+    yield brought(
+        "a given block stands before headers", intact, content=content, card=card, headers=headers, blocks=[block]
+    )
+
+
+def unusual() -> Iterator[Case]:
+    """Return receipts that say more, or other things, than most do."""
+    _, receipt, inputs = plain()
+    intact, good = Outcome.INTACT, sealed_anchor(receipt)
+    note = sealed_of(receipt).note
+    cosigner = NoteSignature("cosigner.example", b"\x01\x02\x03\x04", bytes(72))
+    cosigned = replace(note, signatures=(cosigner, *note.signatures, cosigner))
+    yield judged("cosigners' lines", with_sealed(receipt, note=cosigned), inputs, intact)
+    other = OtherAnchor("rfc3161", {"token": "AAAA", "nested": {"any": [1, "thing"]}})
+    yield judged("an unknown anchor beside ours", with_sealed(receipt, anchors=(other, good)), inputs, intact)
+    yield judged("an unknown anchor alone", with_sealed(receipt, anchors=(other,)), inputs, Outcome.INCOMPLETE)
+    evidence = ({"type": "newest-head", "any": {"thing": [True, None]}}, {"type": "unheard-of"})
+    yield judged("evidence of unknown types", with_sealed(receipt, evidence=evidence), inputs, intact)
+    forged = replace(good, header=replace(Header.decode(good.header), nonce=0, time_s=1).encode())
+    for anchors, name in (((forged, good), "first"), ((good, forged), "last")):
+        yield judged(f"a forged anchor beside ours, {name}", with_sealed(receipt, anchors=anchors), inputs, intact)
+
+
+def unusual_entries() -> Iterator[Case]:
+    """Return receipts of entries with extensions and authors of every kind."""
+    world, _ = begun()
+    for name, extension, outcome in (
+        ("an entry meant for this log", Extension(ExtensionType.LOG_ID, world.log.log_id), Outcome.INTACT),
+        ("an unknown extension below 8000", Extension(0x7FFF, b"?"), Outcome.INTACT),
+        ("an unknown extension from 8000 on: not verifiable", Extension(0x8000, b"!"), Outcome.NOT_CHECKED),
+        (
+            "an entry that is valid no more, which is shown",
+            Extension(ExtensionType.NOT_VALID_AFTER, bytes(8)),
+            Outcome.INTACT,
+        ),
+    ):
+        yield judged(name, *with_entry(partial(replace, extensions=(extension,))), outcome)
+    for author in (Author(2, b"?"), Author(AuthorType.HASHED, bytes(64))):
+        name = f"author of type {author.type}: signature not checked"
+        yield judged(name, *with_entry(partial(replace, author=author)), Outcome.INTACT)
+
+
+def promises() -> Iterator[Case]:
+    """Return promises that hold: kept late, not sealed yet, by keys that were rotated or revoked since."""
+    world = World("small")
+    late = world.promise(world.write_first("orders", b"order 1"), seal_within_ms=1)[0]
+    world.fund_thread()
+    yield judged("sealed later than promised", *anchored(world, late), Outcome.INTACT)
+    promised = world.promise(world.write_next(late.entry.chain_id, b"order 2"))[0]
+    inputs = inputs_of(content=b"order 2", card=world.card)
+    yield judged("unsealed, promised by leaf 0's key", world.receipt(promised), inputs, Outcome.INCOMPLETE)
+
+    world, chain_id = begun()
+    before = world.promise(world.write_next(chain_id, b"order 2"))[0]
+    world.rotate(Purpose.PROMISE)
+    world.seal()
+    between = world.promise(world.write_next(chain_id, b"order 3"))[0]
+    world.revoke_promise_key()
+    receipt, inputs = anchored(world, between)
+    yield judged("promised by a key that was revoked later", receipt, inputs, Outcome.INTACT)
+    seal = world.seals[-1]
+    older = world.receipt(before, seal, [sealed_anchor(receipt)])
+    yield judged("promised before the key was rotated", older, everything(world, before), Outcome.INTACT)
+
+
+def threads() -> Iterator[Case]:
+    """Return receipts after the thread was started again."""
+    for name, rotated, reasons in (
+        ("a second thread, signed by the recovery key", False, ()),
+        ("a second thread, signed by the rotated recovery key", True, ()),
+        ("13 a second thread, signed by nobody", False, (Reason.THREAD_MISMATCH,)),
+    ):
+        world, chain_id = begun()
+        world.seal()
+        if rotated:
+            world.rotate(Purpose.RECOVERY, Signer.RECOVERY_KEY)
+        world.fund_thread()
+        if reasons:
+            leaf = world.waiting.pop()
+            assert isinstance(leaf, ThreadLeaf)
+            world.waiting.append(replace(leaf, signature=bytes(64)))
+        receipt, inputs = anchored(world, world.write_next(chain_id, b"order 2"))
+        yield judged(name, receipt, inputs, Outcome.FAILED if reasons else Outcome.INTACT, *reasons)
+
+
+# Failed, by the step that fails
+
+
+def failed_entry() -> Iterator[Case]:
+    """Return what fails in steps 1 to 4."""
+    _, receipt, inputs = plain()
+    failed = Outcome.FAILED
+    world, _ = begun()
+    first = world.write(world.entry(sha256(b"not from ids"), b"order 1"), b"order 1")
+    yield judged("1 a first entry without ids", *anchored(world, first), failed, Reason.CHAIN_ID_MISMATCH)
+    extension = Extension(ExtensionType.LOG_ID, sha256(b"another log"))
+    elsewhere = with_entry(partial(replace, extensions=(extension,)))
+    yield judged("1 an entry meant for another log", *elsewhere, failed, Reason.WRONG_LOG_EXTENSION)
+
+    another_file = inputs | {"content_digest": sha256(b"order 2 ").hex()}
+    yield judged("2 another file", receipt, another_file, failed, Reason.CONTENT_CHANGED)
+    for name, field, new, reason in (
+        ("2 another content inside", "bytes", "b3JkZXIgMw==", Reason.CONTENT_CHANGED),
+        ("2 another salt", "salt", "00" * 16, Reason.COMMITMENT_MISMATCH),
+        ("2 another digest", "digest", sha256(b"order 3").hex(), Reason.COMMITMENT_MISMATCH),
+    ):
+        yield judged(name, edited(receipt, ("content", field), new), inputs, failed, reason)
+
+    alice, bob = signing_key("alice"), public_bytes(signing_key("bob"))
+    for name, spoil in (
+        ("3 a signature by nobody", lambda body: body[:32] + bytes(64)),
+        ("3 a signature by another key", lambda body: bob + body[32:]),
+        ("3 a key of small order", lambda _: b"\x01" + bytes(31) + b"\x01" + bytes(63)),
+    ):
+        spoiled = with_entry(lambda entry, spoil=spoil: with_body(sign_entry(entry, alice), spoil))  # type: ignore[misc]
+        yield judged(name, *spoiled, failed, Reason.AUTHOR_SIGNATURE_WRONG)
+    batch = with_entry(partial(replace, author=Author(AuthorType.BATCH, bytes(104))))
+    yield judged("3 a batch of no entries", *batch, failed, Reason.AUTHOR_SIGNATURE_WRONG)
+    yield from failed_chain_path()
+
+
+def with_body(entry: Entry, spoil: Callable[[bytes], bytes]) -> Entry:
+    """Return a signed entry with another body in its author field."""
+    return replace(entry, author=Author(entry.author.type, spoil(entry.author.body)))
+
+
+def failed_chain_path() -> Iterator[Case]:
+    """Return what fails in step 4; the promise, which names the index, is left out."""
+    _, whole, inputs = plain()
+    receipt, wrong = replace(whole, promise=None), Reason.CHAIN_PATH_WRONG
+    chain = sealed_of(receipt).chain
+    for name, changed, reasons in (
+        ("4 a path changed", replace(chain, path=(sha256(chain.path[0]),)), (wrong,)),
+        ("4 a path too short", replace(chain, path=()), (wrong,)),
+        ("4 a path too long", replace(chain, path=(*chain.path, bytes(32))), (wrong,)),
+        ("4 an index outside the tree", replace(chain, index=2), (wrong,)),
+        ("4 taken for the first entry", replace(chain, index=0), (Reason.CHAIN_ID_MISMATCH, wrong)),
+    ):
+        yield judged(name, with_sealed(receipt, chain=changed), inputs, Outcome.FAILED, *reasons)
+
+
+def failed_keys() -> Iterator[Case]:
+    """Return what fails in step 5 because of the keys: histories with holes, and key leaves signed by the wrong one."""
+    failed, wrong = Outcome.FAILED, Reason.KEY_HISTORY_WRONG
+    world, chain_id = begun()
+    for _ in range(2):
+        world.rotate(Purpose.CHECKPOINT)
+        world.seal()
+    receipt, inputs = anchored(world, world.write_next(chain_id, b"order 2"))
+    one, two = sealed_of(receipt).keys
+    signature = Reason.CHECKPOINT_SIGNATURE_WRONG
+    for name, keys, reason in (
+        ("5 no key leaf shown: signed by another key than leaf 0's", (), signature),
+        ("5 the newest key leaf not shown", (one,), signature),
+        ("5 a key leaf in the middle not shown", (two,), wrong),
+        ("5 key leaves in another order", (two, one), wrong),
+        ("5 a key leaf twice", (one, one, two), wrong),
+    ):
+        yield judged(name, with_sealed(receipt, keys=keys), inputs, failed, reason)
+    swapped = (replace(one, index=two.index), replace(two, index=one.index))
+    exchanged = with_sealed(receipt, keys=swapped)
+    yield judged("5 key leaves with exchanged indexes", exchanged, inputs, failed, wrong, Reason.DIRECTORY_PATH_WRONG)
+
+    for name, purpose, signer, by in (
+        ("5 a checkpoint key given by the promise key", Purpose.CHECKPOINT, Signer.OLD_KEY, "small/PROMISE"),
+        ("5 a checkpoint key given by a stranger", Purpose.CHECKPOINT, Signer.RECOVERY_KEY, "stranger"),
+        ("5 a recovery key given by the checkpoint key", Purpose.RECOVERY, Signer.RECOVERY_KEY, "small/CHECKPOINT"),
+    ):
+        world, chain_id = begun()
+        world.rotate(purpose, signer)
+        resign_key_leaf(world, by)
+        yield judged(name, *anchored(world, world.write_next(chain_id, b"order 2")), failed, wrong)
+    world, chain_id = begun()
+    world.revoke_promise_key()
+    world.rotate(Purpose.PROMISE, Signer.OLD_KEY)
+    yield judged(
+        "5 a promise key given by a revoked one", *anchored(world, world.write_next(chain_id, b"2")), failed, wrong
+    )
+
+
+def resign_key_leaf(world: World, by: str) -> None:
+    """Sign the waiting key leaf once more, by the key of another name."""
+    leaf = world.waiting.pop()
+    assert isinstance(leaf, KeyLeaf)
+    world.waiting.append(replace(leaf, signature=signing_key(by).sign(leaf.signed_message(world.log.log_id))))
+
+
+def failed_note() -> Iterator[Case]:
+    """Return what fails in step 5 because of the note."""
+    world, receipt, inputs = plain()
+    sealed, failed = sealed_of(receipt), Outcome.FAILED
+    note, checkpoint = sealed.note, sealed.checkpoint
+    [line] = note.signatures
+    promise_key = signing_key("small/PROMISE")
+    by_promise_key = NoteSignature(
+        world.origin, key_id(world.origin, public_bytes(promise_key)), promise_key.sign(note.text.encode())
+    )
+    for name, lines in (
+        ("5 a signature changed", (replace(line, signature=line.signature[:-1] + b"\x00"),)),
+        ("5 a signature of 63 bytes", (replace(line, signature=line.signature[:-1]),)),
+        ("5 a signature too long", (replace(line, signature=line.signature + b"\x00"),)),
+        ("5 another name before the signature", (replace(line, name="log.example"),)),
+        ("5 another key id before the signature", (replace(line, key_id=bytes(4)),)),
+        ("5 signed by the promise key", (by_promise_key,)),
+        ("5 a bad line of ours beside a good one", (line, replace(line, signature=bytes(64)))),
+    ):
+        changed = with_sealed(receipt, note=replace(note, signatures=lines))
+        yield judged(name, changed, inputs, failed, Reason.CHECKPOINT_SIGNATURE_WRONG)
+    for name, origin in (
+        ("5 a checkpoint of another origin", "log.example/other"),
+        ("5 a checkpoint of a chain", chain_origin(world.origin, receipt.entry.chain_id)),
+    ):
+        signed = world.sign(replace(checkpoint, origin=origin))
+        yield judged(name, with_sealed(receipt, note=signed), inputs, failed, Reason.CHECKPOINT_ORIGIN_WRONG)
+    bigger = world.sign(replace(checkpoint, size=checkpoint.size + 1))
+    changed = with_sealed(receipt, note=bigger)
+    reasons = Reason.DIRECTORY_PATH_WRONG, Reason.PAYLOAD_MISMATCH
+    yield judged("6 a signed size that the paths do not have", changed, inputs, failed, *reasons)
+
+
+def failed_directory() -> Iterator[Case]:
+    """Return what fails in step 6: each of the paths, changed."""
+    world, chain_id = begun()
+    world.rotate(Purpose.CHECKPOINT)
+    world.seal()
+    receipt, inputs = anchored(world, world.write_next(chain_id, b"order 2"))
+    for way in (("log",), ("head",), ("seal",), ("thread",), ("previous_head",), ("keys", 0)):
+        name = " ".join(map(str, way))
+        first = field_of(receipt, *way, "path", 0)
+        changed = edited(receipt, (*way, "path", 0), flipped(first))
+        yield judged(f"6 the path of {name} changed", changed, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
+        shorter = edited(receipt, (*way, "path"), field_of(receipt, *way, "path")[1:])
+        yield judged(f"6 the path of {name} too short", shorter, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
+    moved = edited(receipt, ("thread", "index"), field_of(receipt, "thread", "index") + 1)
+    yield judged("6 the thread at another index", moved, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
+
+
+def failed_seal() -> Iterator[Case]:
+    """Return what fails in step 7: logs that point to the wrong head, and receipts that show another one."""
+    failed = Outcome.FAILED
+    world, chain_id = begun()
+    one = world.seal()
+    second = world.write_next(chain_id, b"order 2")
+    two = world.seal()
+    third = world.write_next(chain_id, b"order 3")
+    other = world.write_first("recipe", b"recipe")
+    three = world.seal()
+    receipt = world.receipt(second, three, [world.anchor(three)])
+    inputs, sealed = everything(world, second), sealed_of(receipt)
+
+    for name, seal in (("earlier", one), ("later", three)):
+        changed = with_sealed(receipt, seal=proof_of(world, seal.index, three))
+        yield judged(f"7 the seal of the {name} head", changed, inputs, failed, Reason.SEAL_MISMATCH)
+    without = with_sealed(receipt, previous_head=None)
+    yield judged("7 the previous head not shown", without, inputs, failed, Reason.NOT_FIRST_HEAD)
+    heads = {"itself": two.head_index[chain_id], "a later one": three.head_index[chain_id]}
+    heads["another chain's"] = three.head_index[other.entry.chain_id]
+    for name, index in heads.items():
+        changed = with_sealed(receipt, previous_head=proof_of(world, index, three))
+        yield judged(f"7 as the previous head {name}", changed, inputs, failed, Reason.NOT_FIRST_HEAD)
+    later = world.sealed(third, three)
+    hashes = [entry.hash for entry in world.chains[chain_id]]
+    chain = replace(sealed.chain, path=inclusion_path(hashes, second.index))
+    shown = with_sealed(receipt, chain=chain, head=later.head, seal=later.seal, previous_head=later.previous_head)
+    yield judged("7 proved to the second head that holds it", shown, inputs, failed, Reason.NOT_FIRST_HEAD)
+    first = world.sealed(Written(world.chains[chain_id][0], second.content, 0), three)
+    shown = with_sealed(receipt, previous_head=first.head, head=later.head, seal=later.seal, chain=chain)
+    yield judged("7 a previous head that the head does not point to", shown, inputs, failed, Reason.NOT_FIRST_HEAD)
+    yield from lying_logs()
+
+
+def lying_logs() -> Iterator[Case]:
+    """Return receipts of logs whose own leaves are wrong, though every path and signature holds.
+
+    The directory is: leaf 0, thread, head and seal, then the second head (4) and its seal (5).
+    """
+    failed, lie = Outcome.FAILED, Reason.NOT_FIRST_HEAD
+    for name, at, change, shown, outcome, reasons in (
+        (
+            "a head that hides the one before: only an audit finds it",
+            4,
+            {"previous_index": NO_PREVIOUS},
+            None,
+            Outcome.INTACT,
+            (),
+        ),
+        ("7 a head that points to itself", 4, {"previous_index": 4}, 4, failed, (lie,)),
+        ("7 a head that points to the thread", 4, {"previous_index": 1}, None, failed, (lie,)),
+        ("7 a head that points to where no leaf can be", 4, {"previous_index": NO_PREVIOUS - 1}, None, failed, (lie,)),
+        ("7 a head of another chain", 4, {"chain_id": sha256(b"other")}, 2, failed, (Reason.HEAD_MISMATCH,)),
+        ("7 a previous head of another chain", 2, {"chain_id": sha256(b"other")}, 2, failed, (lie,)),
+        ("7 a previous head that held the entry", 2, {"tree_size": 2}, 2, failed, (lie,)),
+        ("7 a seal that says it holds no heads", 5, {"head_count": 0}, 2, failed, (Reason.SEAL_MISMATCH,)),
+    ):
+        world, chain_id = begun()
+        world.seal()
+        written = world.write_next(chain_id, b"order 2")
+        honest = world.receipt(written, world.seal())
+        seal = retold(world, at, change)
+        previous = None if shown is None else proof_of(world, shown, seal)
+        changed = with_sealed(
+            honest,
+            log_path=proof_of(world, 0, seal).path,
+            thread=proof_of(world, 1, seal),
+            head=proof_of(world, 4, seal),
+            seal=proof_of(world, 5, seal),
+            previous_head=previous,
+            note=seal.note,
+            anchors=(world.anchor(seal),),
+        )
+        yield judged(name, changed, everything(world, written), outcome, *reasons)
+
+
+def retold(world: World, index: int, change: dict[str, Any]) -> Seal:
+    """Return the last seal after leaf ``index`` was changed, signed once more."""
+    leaf: Any = world.directory[index]
+    world.directory[index] = replace(leaf, **change)
+    root = root_of(world.directory_hashes)
+    note = world.sign(Checkpoint(world.origin, len(world.directory), root))
+    return replace(world.seals[-1], root=root, note=note)
+
+
+def proof_of(world: World, index: int, at: Seal) -> DirectoryProof[Any]:
+    """Return the proof of any leaf against a checkpoint."""
+    return DirectoryProof(world.directory[index], index, inclusion_path(world.directory_hashes[: at.size], index))
+
+
+def failed_log_and_promise() -> Iterator[Case]:
+    """Return what fails in steps 8 and 9."""
+    world, receipt, inputs = plain()
+    failed = Outcome.FAILED
+    for name, card in (
+        ("8 another operator's log with a chain of the same name", begun("another operator")[0].card),
+        (
+            "8 the same keys under another origin",
+            LogCard(replace(world.log, origin="log.example/other"), world.card.thread),
+        ),
+        ("8 the same log on another network", LogCard(on_network(world, "testnet4"), world.card.thread)),
+    ):
+        changed = inputs | {"card": card.encode().decode()}
+        yield judged(name, receipt, changed, failed, Reason.WRONG_LOG)
+    relabelled = replace(receipt, log=on_network(world, "mainnet"))
+    yield judged(
+        "8 a regtest receipt relabelled as mainnet",
+        relabelled,
+        inputs,
+        failed,
+        Reason.DIRECTORY_PATH_WRONG,
+        Reason.WRONG_LOG,
+        Reason.PROMISE_MISMATCH,
+        Reason.TARGET_ABOVE_LIMIT,
+    )
+    with_own_card = inputs | {"card": LogCard(relabelled.log, world.card.thread).encode().decode()}
+    reasons = Reason.DIRECTORY_PATH_WRONG, Reason.PROMISE_MISMATCH, Reason.TARGET_ABOVE_LIMIT
+    yield judged("8 relabelled as mainnet, with a card to match", relabelled, with_own_card, failed, *reasons)
+
+    promise = receipt.promise
+    assert promise is not None
+    mismatch, wrong = Reason.PROMISE_MISMATCH, Reason.PROMISE_SIGNATURE_WRONG
+    later = replace(promise.note, seal_by_ms=promise.note.seal_by_ms + 1)
+    for name, changed_promise, reason in (
+        ("9 a promise with another time", replace(promise, note=later), wrong),
+        ("9 a promise with another signature", replace(promise, signature=bytes(64)), wrong),
+        ("9 a promise with another key id", replace(promise, key_id=bytes(4)), wrong),
+        ("9 a promise with a path", replace(promise, path=(bytes(32),)), wrong),
+        ("9 a promise with another index", replace(promise, index=1), wrong),
+        ("9 a promise to another submitter", replace(promise, leaf=replace(promise.leaf, submitter=bytes(16))), wrong),
+        ("9 a promise of another index", replace(promise, leaf=replace(promise.leaf, leaf_index=0)), mismatch),
+        ("9 a promise of another entry", replace(promise, leaf=replace(promise.leaf, entry_hash=bytes(32))), mismatch),
+        ("9 a promise in another chain", replace(promise, leaf=replace(promise.leaf, chain_id=bytes(32))), mismatch),
+        ("9 a promise by another log", replace(promise, note=replace(promise.note, log_id=bytes(32))), mismatch),
+    ):
+        yield judged(name, replace(receipt, promise=changed_promise), inputs, failed, reason)
+    yield from failed_pending_promises()
+
+
+def on_network(world: World, name: str) -> LogLeaf:
+    """Return leaf 0 as if the log were on another network."""
+    rules = NETWORKS[name]
+    return replace(world.log, network_genesis=rules.genesis_hash, message_start=rules.message_start)
+
+
+def failed_pending_promises() -> Iterator[Case]:
+    """Return what fails in step 9 of a receipt that is not sealed yet."""
+    world, chain_id = begun()
+    receipt = world.receipt(world.promise(world.write_next(chain_id, b"order 2"))[0])
+    promise, inputs = receipt.promise, inputs_of(content=b"order 2", card=world.card)
+    assert promise is not None
+    wrong, mismatch = Reason.PROMISE_SIGNATURE_WRONG, Reason.PROMISE_MISMATCH
+    unknown = replace(promise, key_id=bytes(4))
+    for name, changed, reason in (
+        ("9 unsealed, another signature", replace(promise, signature=bytes(64)), wrong),
+        (
+            "9 unsealed, a promise of another entry",
+            replace(promise, leaf=replace(promise.leaf, entry_hash=bytes(32))),
+            mismatch,
+        ),
+        ("9 unsealed, an unknown key and another path", replace(unknown, path=(bytes(32),)), wrong),
+        (
+            "9 unsealed, an unknown key and another log",
+            replace(unknown, note=replace(promise.note, log_id=bytes(32))),
+            mismatch,
+        ),
+    ):
+        yield judged(name, replace(receipt, promise=changed), inputs, Outcome.FAILED, reason)
+    name = "unsealed, a promise by a key that only a sealed receipt can show"
+    yield judged(name, replace(receipt, promise=unknown), inputs, Outcome.INCOMPLETE)
+
+
+# Failed on the way to Bitcoin
+
+
+def mined(receipt: Receipt, transaction: Transaction) -> BitcoinAnchor:
+    """Return the anchor of ``transaction`` in a block with the coinbase of the receipt's own."""
+    own = sealed_anchor(receipt)
+    return in_block([sha256d(own.coinbase), transaction.txid], 1, transaction.encode(), own.coinbase, own.height)
+
+
+def in_block(txids: Sequence[bytes], index: int, raw: bytes, coinbase: bytes, height: int) -> BitcoinAnchor:
+    """Return an anchor in a block whose tree has these leaves, with work for its header."""
+    header = mine_header(sha256(b"the block before"), merkle_root(txids), 1_750_000_000, "regtest").encode()
+    return BitcoinAnchor(raw, index, merkle_path(txids, index), coinbase, merkle_path(txids, 0), header, height)
+
+
+def given(inputs: Inputs, anchor: BitcoinAnchor) -> Inputs:
+    """Return what a verifier brings who vouches for the anchor's block."""
+    return inputs | {"blocks": [f"regtest:{anchor.height}:{hash_hex(Header.decode(anchor.header).hash)}"]}
+
+
+def failed_payload() -> Iterator[Case]:
+    """Return what fails in step 10: transactions that carry no payload, two, or another one."""
+    _, receipt, inputs = plain()
+    good = Transaction.decode(sealed_anchor(receipt).transaction, 4000)
+    coin, payload = good.outputs
+    size, root = sealed_of(receipt).checkpoint.size, sealed_of(receipt).checkpoint.root
+    script = payload.script
+    missing, ambiguous, mismatch = Reason.PAYLOAD_MISSING, Reason.PAYLOAD_AMBIGUOUS, Reason.PAYLOAD_MISMATCH
+    for name, outputs, reason in (
+        ("no payload", (coin,), missing),
+        ("the payload in output 0", (payload, coin), missing),
+        ("the payload in output 2", (coin, coin, payload), missing),
+        ("a payload of another tag", (coin, TxOutput(0, script[:2] + b"AL2" + script[5:])), missing),
+        ("a payload and a byte more", (coin, TxOutput(0, script + b"\x00")), missing),
+        ("a payload cut short", (coin, TxOutput(0, script[:-1])), missing),
+        ("a payload pushed another way", (coin, TxOutput(0, b"\x6a\x4c" + script[1:])), missing),
+        ("two payloads", (coin, payload, payload), ambiguous),
+        ("a payload and the beginning of another", (TxOutput(1, script[:5]), payload), ambiguous),
+        ("another size", (coin, TxOutput(0, payload_script(encode_payload(size + 1, root)))), mismatch),
+        ("another root", (coin, TxOutput(0, payload_script(encode_payload(size, sha256(root))))), mismatch),
+    ):
+        anchor = mined(receipt, replace(good, outputs=outputs))
+        changed = with_sealed(receipt, anchors=(anchor,))
+        yield judged(f"10 {name}", changed, given(inputs, anchor), Outcome.FAILED, reason)
+    cut = edited(receipt, ("anchors", 0, "transaction"), good.encode()[:-1].hex())
+    yield judged("10 a transaction cut short", cut, inputs, Outcome.FAILED, *[Reason.MALFORMED] * 3)
+
+
+def failed_branches() -> Iterator[Case]:
+    """Return what fails in step 11: fields of an honest anchor, changed."""
+    _, receipt, inputs = plain()
+    anchor, failed = sealed_anchor(receipt), Outcome.FAILED
+    for name, changed, reason in (
+        ("another index", replace(anchor, index=3), Reason.BRANCH_WRONG),
+        ("an index that the branch cannot reach", replace(anchor, index=4), Reason.BRANCH_INDEX_OUT_OF_RANGE),
+        ("a branch changed", replace(anchor, path=(anchor.path[0], sha256(b""))), Reason.BRANCH_WRONG),
+        (
+            "the coinbase's branch changed",
+            replace(anchor, coinbase_path=(sha256(b""), anchor.path[1])),
+            Reason.COINBASE_BRANCH_WRONG,
+        ),
+        ("a branch one level longer", replace(anchor, path=(*anchor.path, sha256(b""))), Reason.BRANCH_LENGTHS_DIFFER),
+        (
+            "a coinbase branch one level shorter",
+            replace(anchor, coinbase_path=anchor.path[:1]),
+            Reason.BRANCH_LENGTHS_DIFFER,
+        ),
+        ("another height", replace(anchor, height=anchor.height + 1), Reason.COINBASE_HEIGHT_WRONG),
+        ("a coinbase that is none", replace(anchor, coinbase=anchor.transaction), Reason.NOT_A_COINBASE),
+        ("a coinbase cut short", replace(anchor, coinbase=anchor.coinbase[:-1]), Reason.NOT_A_COINBASE),
+        ("a coinbase of 64 bytes", replace(anchor, coinbase=bytes(64)), Reason.TRANSACTION_64_BYTES),
+        (
+            "another coinbase",
+            replace(anchor, coinbase=anchor.coinbase[:-4] + bytes((1, 0, 0, 0))),
+            Reason.COINBASE_BRANCH_WRONG,
+        ),
+    ):
+        yield judged(f"11 {name}", with_sealed(receipt, anchors=(changed,)), inputs, failed, reason)
+    reasons = Reason.PAYLOAD_MISSING, Reason.TRANSACTION_64_BYTES
+    small = replace(anchor, transaction=transaction_of_64_bytes())
+    yield judged("11 a transaction of 64 bytes", with_sealed(receipt, anchors=(small,)), inputs, failed, *reasons)
+    yield from forged_blocks(receipt, inputs)
+
+
+def transaction_of_64_bytes() -> bytes:
+    """Return a transaction that could be two hashes of a block's tree."""
+    spent = TxInput(OutPoint(sha256(b"coin"), 0), b"", 0)
+    return Transaction(1, (spent,), (TxOutput(0, b"\x6a\x02AL"),), 0).encode()
+
+
+def forged_blocks(receipt: Receipt, inputs: Inputs) -> Iterator[Case]:
+    """Return blocks with work whose trees no honest miner makes."""
+    anchor = sealed_anchor(receipt)
+    good, coinbase, height = Transaction.decode(anchor.transaction, 4000), anchor.coinbase, anchor.height
+    base = sha256d(coinbase)
+    doubled = in_block([base, sha256(b"x"), good.txid, good.txid], 3, good.encode(), coinbase, height)
+    # A txid whose fifth byte is 01 is the first half of a transaction with one input; the other half is ours to choose.
+    fitting = next(item for item in (replace(good, lock_time=time) for time in range(10_000)) if item.txid[4] == 1)
+    tail = bytes(5) + bytes(4) + b"\x00" + bytes(4) + b"\x01" + bytes(8) + b"\x04" + bytes(4) + bytes(4)
+    inner = in_block([base, sha256(b"x"), fitting.txid, tail], 2, fitting.encode(), coinbase, height)
+    other = replace(good, lock_time=1)
+    headless = in_block([other.txid, good.txid], 1, good.encode(), other.encode(), height)
+    for name, forged, reason in (
+        ("a transaction beside itself", doubled, Reason.BRANCH_DUPLICATED_SIBLING),
+        ("two hashes that are a transaction", inner, Reason.BRANCH_INNER_NODE_IS_TRANSACTION),
+        ("a block without a coinbase", headless, Reason.NOT_A_COINBASE),
+    ):
+        changed = with_sealed(receipt, anchors=(forged,))
+        yield judged(f"11 {name}", changed, given(inputs, forged), Outcome.FAILED, reason)
+
+
+def failed_block_and_thread() -> Iterator[Case]:
+    """Return what fails in steps 12 and 13."""
+    world, receipt, inputs = plain()
+    anchor, failed = sealed_anchor(receipt), Outcome.FAILED
+    header = Header.decode(anchor.header)
+    idle = next(
+        item
+        for item in (replace(header, nonce=nonce) for nonce in range(10_000))
+        if int.from_bytes(item.hash, "little") > 0x7FFFFF << 232
+    )
+    for name, changed, reason in (
+        ("no work", idle, Reason.WORK_MISSING),
+        ("a target above the network's limit", replace(header, bits=0x2100FFFF), Reason.TARGET_ABOVE_LIMIT),
+        ("a target of zero", replace(header, bits=0x20000000), Reason.TARGET_INVALID),
+        ("a negative target", replace(header, bits=0x20FFFFFF), Reason.TARGET_INVALID),
+        ("a target beyond 256 bits", replace(header, bits=0x2200FFFF), Reason.TARGET_INVALID),
+    ):
+        text = with_sealed(receipt, anchors=(replace(anchor, header=changed.encode()),))
+        yield judged(f"12 {name}", text, inputs, failed, reason)
+    for name, block, reason in (
+        ("another block", f"regtest:{anchor.height}:{'0' * 64}", Reason.BLOCK_MISMATCH),
+        ("the hash in the other byte order", f"regtest:{anchor.height}:{header.hash.hex()}", Reason.BLOCK_MISMATCH),
+        ("a block of mainnet", f"mainnet:{anchor.height}:{hash_hex(header.hash)}", Reason.WRONG_NETWORK),
+        ("a block of testnet4", f"testnet4:{anchor.height}:{hash_hex(header.hash)}", Reason.WRONG_NETWORK),
+    ):
+        yield judged(f"12 {name} given", receipt, inputs | {"blocks": [block]}, failed, reason)
+    later = mine_header(header.previous, header.merkle_root, header.time_s + 3600, "regtest")
+    text = with_sealed(receipt, anchors=(replace(anchor, header=later.encode()),))
+    yield judged("12 a block of another time, with its work", text, inputs, failed, Reason.BLOCK_MISMATCH)
+
+    yield judged("13 no thread shown", with_sealed(receipt, thread=None), inputs, failed, Reason.THREAD_MISMATCH)
+    other = LogCard(world.log, (OutPoint(sha256(b"another coin"), 0),))
+    unlisted = inputs | {"card": other.encode().decode()}
+    yield judged("13 a thread that is not on the card", receipt, unlisted, failed, Reason.THREAD_MISMATCH)
+
+
+def unknown_network() -> Iterator[Case]:
+    """Return a receipt of a log on a signet that this version does not know: genesis is shared, the messages differ."""
+    rules = NETWORKS["signet"]
+    world, receipt, _ = plain()
+    own = replace(world.log, network_genesis=rules.genesis_hash, message_start=b"\x01\x02\x03\x04")
+    inputs = inputs_of(content=b"order 2", card=LogCard(own, world.card.thread))
+    text = replace(receipt, log=own, promise=None)
+    yield judged(
+        "8 a log on an unknown signet, its leaf 0 exchanged", text, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG
+    )
+
+
+# Not a receipt
+
+
+def malformed(story: Story) -> Iterator[Case]:
+    """Return texts that are no receipts: fields unknown, missing, of another type, or over their limit."""
+    receipt = story.shapes["after key rotations"].receipt
+    value = json.loads(receipt.encode())
+    for way in places(value):
+        yield refused(
+            f"an unknown field in {' '.join(map(str, way)) or 'the receipt'}", edited(receipt, (*way, "more"), 1)
+        )
+    required = [
+        *(
+            ("format",),
+            ("entry",),
+            ("content",),
+            ("chain",),
+            ("log",),
+            ("head",),
+            ("seal",),
+            ("keys",),
+            ("checkpoint",),
+        ),
+        *(("anchors",), ("evidence",), ("content", "state"), ("content", "salt"), ("content", "digest")),
+        *(("chain", "index"), ("chain", "path"), ("log", "leaf"), ("log", "index"), ("log", "path")),
+        *(("head", "leaf"), ("head", "index"), ("head", "path"), ("anchors", 0, "type"), ("anchors", 0, "header")),
+        *(("anchors", 0, "height"), ("anchors", 0, "coinbase"), ("promise", "leaf"), ("promise", "format")),
+    ]
+    for way in required:
+        yield refused(f"no {' '.join(map(str, way))}", without(receipt, *way))
+    for way in (("promise",), ("thread",), ("previous_head",), ("content", "bytes"), *required):
+        yield refused(f"null in {' '.join(map(str, way))}", edited(receipt, way, None))
+    yield from wrong_values(receipt)
+    yield from over_limits(receipt)
+    text = compact(receipt)
+    yield refused("a newer receipt", text.replace("anchorline-receipt/1", "anchorline-receipt/2"), "unknown-version")
+    yield refused("a newer promise", text.replace("anchorline-promise/1", "anchorline-promise/9"), "unknown-version")
+    yield refused("a newer entry", edited(receipt, ("entry",), "02" + value["entry"][2:]), "unknown-version")
+    yield refused("another format", text.replace("anchorline-receipt/1", "anchorline-log/1"))
+    yield refused("a format without a version", text.replace("anchorline-receipt/1", "anchorline-receipt"))
+    yield refused("a field twice", text[:-1] + ',"entry":"00"}')
+    yield refused("a field twice, once escaped", text[:-1] + ',"\\u0065ntry":"00"}')
+    yield refused("a byte-order mark", "\ufeff" + text)
+    yield refused("cut short", text[:-1])
+    yield refused("two receipts", text + text)
+
+
+def places(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Return the way to every object in a receipt, of a list's objects the first."""
+    if isinstance(value, dict):
+        yield way
+        for name, item in value.items():
+            yield from places(item, (*way, name))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*way, 0))
+
+
+def wrong_values(receipt: Receipt) -> Iterator[Case]:
+    """Return values of another type or form."""
+    value = json.loads(receipt.encode())
+    entry, note = value["entry"], value["checkpoint"]
+    for name, way, new in (
+        ("the entry in upper case", ("entry",), entry.upper()),
+        ("half a byte in the entry", ("entry",), entry[:-1]),
+        ("a space in the entry", ("entry",), entry[:2] + " " + entry[2:]),
+        ("an entry of one byte too many", ("entry",), entry + "00"),
+        ("an entry as an array", ("entry",), [1]),
+        ("a content of an unknown state", ("content", "state"), "hidden"),
+        ("a withheld content with its salt", ("content", "state"), "withheld"),
+        ("an erased content with its salt", ("content", "state"), "erased"),
+        ("a salt of 15 bytes", ("content", "salt"), "00" * 15),
+        ("a digest of 33 bytes", ("content", "digest"), "00" * 33),
+        ("content in hex", ("content", "bytes"), "0"),
+        ("content without padding", ("content", "bytes"), "AA"),
+        ("content with bits left over", ("content", "bytes"), "AB=="),
+        ("content in the other alphabet", ("content", "bytes"), "_-AA"),
+        ("content with a newline", ("content", "bytes"), "AAAA\n"),
+        ("an index as a string", ("chain", "index"), "1"),
+        ("a negative index", ("chain", "index"), -1),
+        ("an index that is true", ("chain", "index"), True),
+        ("an index of 2^53", ("chain", "index"), 2**53),
+        ("an index with a fraction", ("chain", "index"), 1.0),
+        ("a path as an object", ("chain", "path"), {}),
+        ("a hash of 31 bytes", ("chain", "path"), ["00" * 31]),
+        ("a hash of 33 bytes", ("chain", "path"), ["00" * 33]),
+        ("a hash as a number", ("chain", "path"), [0]),
+        ("a hash in upper case", ("chain", "path"), ["AA" * 32]),
+        ("leaf 0 at another index", ("log", "index"), 1),
+        ("a head in the place of leaf 0", ("log", "leaf"), value["head"]["leaf"]),
+        ("a seal in the place of the head", ("head", "leaf"), value["seal"]["leaf"]),
+        ("a head in the place of the seal", ("seal", "leaf"), value["head"]["leaf"]),
+        ("a seal in the place of the previous head", ("previous_head", "leaf"), value["seal"]["leaf"]),
+        ("a head in the place of the thread", ("thread", "leaf"), value["head"]["leaf"]),
+        ("a thread in the place of a key", ("keys", 0, "leaf"), value["thread"]["leaf"]),
+        ("an unassigned leaf in the place of the head", ("head", "leaf"), "14"),
+        ("an entry in the place of the head", ("head", "leaf"), entry[:200]),
+        ("a head cut short", ("head", "leaf"), value["head"]["leaf"][:-2]),
+        ("keys as an object", ("keys",), {}),
+        ("a checkpoint without a signature", ("checkpoint",), note.split("\n\n")[0] + "\n"),
+        ("a checkpoint with another line", ("checkpoint",), note.replace("\n\n", "\nmore\n\n")),
+        ("a checkpoint with a leading zero", ("checkpoint",), note.replace("\n", "\n0", 1)),
+        ("a checkpoint with carriage returns", ("checkpoint",), note.replace("\n", "\r\n")),
+        ("an anchor as a string", ("anchors", 0), "bitcoin"),
+        ("an anchor's type as a number", ("anchors", 0, "type"), 1),
+        ("a header of 79 bytes", ("anchors", 0, "header"), "00" * 79),
+        ("a header of 81 bytes", ("anchors", 0, "header"), "00" * 81),
+        ("a negative height", ("anchors", 0, "height"), -1),
+        ("a promise's leaf of another type", ("promise", "leaf"), "21" + value["promise"]["leaf"][2:]),
+        ("evidence without a type", ("evidence",), [{}]),
+        ("evidence that is no object", ("evidence",), ["newest-head"]),
+        ("a lone surrogate in evidence", ("evidence",), [{"type": "\ud800"}]),
+    ):
+        yield refused(name, edited(receipt, way, new))
+    yield refused("minus zero as an index", without_index(receipt, "-0"))
+    yield refused("an exponent as an index", without_index(receipt, "1e0"))
+
+
+def without_index(receipt: Receipt, digits: str) -> str:
+    """Return the text with these digits in the place of the chain's index."""
+    marker = 987654321
+    return edited(receipt, ("chain", "index"), marker).replace(str(marker), digits)
+
+
+def over_limits(receipt: Receipt) -> Iterator[Case]:
+    """Return fields one above their limit."""
+    note = json.loads(receipt.encode())["checkpoint"]
+    text, _, line = note.rpartition("\n\n")
+    deep: Any = 1
+    for _ in range(13):
+        deep = [deep]
+    for name, way, new in (
+        ("an entry of 4,096 bytes", ("entry",), "01" * 4096),
+        ("a leaf of 1,025 bytes", ("head", "leaf"), "14" * 1025),
+        ("65 hashes in a chain's path", ("chain", "path"), ["00" * 32] * 65),
+        ("65 hashes in the path of leaf 0", ("log", "path"), ["00" * 32] * 65),
+        ("65 hashes in a directory's path", ("head", "path"), ["00" * 32] * 65),
+        ("33 hashes in a promise's path", ("promise", "path"), ["00" * 32] * 33),
+        ("18 hashes in a block's branch", ("anchors", 0, "path"), ["00" * 32] * 18),
+        ("18 hashes in a coinbase's branch", ("anchors", 0, "coinbase_path"), ["00" * 32] * 18),
+        ("a transaction of 4,001 bytes", ("anchors", 0, "transaction"), "00" * 4001),
+        ("a coinbase of 100,001 bytes", ("anchors", 0, "coinbase"), "00" * 100_001),
+        ("a note of 65,537 bytes", ("checkpoint",), "a" * (65_537 - len(note.encode())) + note),
+        ("17 signatures", ("checkpoint",), text + "\n\n" + line * 17),
+        ("17 anchors", ("anchors",), [{"type": "unknown"}] * 17),
+        ("65 pieces of evidence", ("evidence",), [{"type": "unknown"}] * 65),
+        ("65 keys", ("keys",), json.loads(receipt.encode())["keys"][:1] * 65),
+        ("17 levels", ("evidence",), [{"type": "deep", "value": [deep]}]),
+    ):
+        yield refused(name, edited(receipt, way, new))
+
+
+def cases() -> Iterator[Case]:
+    """Return every case."""
+    story = tell()
+    yield from shapes(story)
+    yield from less_brought(story)
+    for group in (
+        *(unusual, unusual_entries, promises, threads, failed_entry, failed_keys, failed_note, failed_directory),
+        *(failed_seal, failed_log_and_promise, failed_payload, failed_branches, failed_block_and_thread),
+        unknown_network,
+    ):
+        yield from group()
+    yield from malformed(story)
+
+
+def make() -> str:
+    """Return the file's text."""
+    return json.dumps({"description": ABOUT, "cases": list(cases())}, indent=1, ensure_ascii=True) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(make(), encoding="ascii")
