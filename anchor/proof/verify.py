@@ -182,25 +182,33 @@ class Verifier:
     check_signature: ed25519.SignatureCheck = ed25519.verify
 
 
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """The two hashes that several steps need, computed once."""
+
+    log_id: bytes
+    entry_hash: bytes
+
+
 def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     """Judge ``receipt`` with what the verifier brings; never raises for anything that a receipt can hold."""
-    log_id = receipt.log.log_id
+    identity = _Identity(receipt.log.log_id, receipt.entry.hash)
     steps = [
-        _run(1, lambda: _entry(receipt, log_id)),
+        _run(1, lambda: _entry(receipt, identity)),
         _run(2, lambda: _content(receipt, verifier)),
         _run(3, lambda: _author(receipt, verifier)),
     ]
     if receipt.sealed is None:
         steps += [
             *(_absent(number, "not sealed yet") for number in (4, 5, 6, 7)),
-            _run(8, lambda: _log_pinned(receipt, verifier, log_id)),
-            _run(9, lambda: _promise(receipt, verifier, log_id)),
+            _run(8, lambda: _log_pinned(receipt, verifier, identity.log_id)),
+            _run(9, lambda: _promise(receipt, verifier, identity)),
             *(_absent(number, "not anchored yet") for number in (10, 11, 12, 13)),
         ]
-        return _conclude(receipt, verifier, steps, None)
-    steps += _sealed_steps(receipt, receipt.sealed, verifier, log_id)
-    best, anchor_steps = _best_anchor(receipt, receipt.sealed, verifier, log_id)
-    return _conclude(receipt, verifier, steps + anchor_steps, best)
+        return _conclude(receipt, verifier, steps, None, identity)
+    steps += _sealed_steps(receipt, receipt.sealed, verifier, identity)
+    best, anchor_steps = _best_anchor(receipt, receipt.sealed, verifier, identity.log_id)
+    return _conclude(receipt, verifier, steps + anchor_steps, best, identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
@@ -208,14 +216,14 @@ def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
     return verify(Receipt.decode(data), verifier)
 
 
-def _sealed_steps(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> list[Step]:
+def _sealed_steps(receipt: Receipt, sealed: Sealed, verifier: Verifier, identity: _Identity) -> list[Step]:
     return [
-        _run(4, lambda: _chain_path(receipt, sealed)),
-        _run(5, lambda: _keys_and_note(receipt, sealed, verifier, log_id)),
-        _run(6, lambda: _directory_paths(receipt, sealed)),
+        _run(4, lambda: _chain_path(sealed, identity.entry_hash)),
+        _run(5, lambda: _keys_and_note(receipt, sealed, verifier, identity.log_id)),
+        _run(6, lambda: _directory_paths(sealed, identity.log_id)),
         _run(7, lambda: _seal(receipt, sealed, verifier)),
-        _run(8, lambda: _log_pinned(receipt, verifier, log_id)),
-        _run(9, lambda: _promise(receipt, verifier, log_id)),
+        _run(8, lambda: _log_pinned(receipt, verifier, identity.log_id)),
+        _run(9, lambda: _promise(receipt, verifier, identity)),
     ]
 
 
@@ -244,20 +252,20 @@ def _not_checked(number: int, text: str) -> Step:
 # 1 entry
 
 
-def _entry(receipt: Receipt, log_id: bytes) -> Step:
+def _entry(receipt: Receipt, identity: _Identity) -> Step:
     entry = receipt.entry
     wanted_log = entry.extension(ExtensionType.LOG_ID)
-    if wanted_log is not None and wanted_log != log_id:
+    if wanted_log is not None and wanted_log != identity.log_id:
         raise VerificationError(
             Reason.WRONG_LOG_EXTENSION,
-            f"the entry is meant for log {wanted_log.hex()} only, not {log_id.hex()}",
+            f"the entry is meant for log {wanted_log.hex()} only, not {identity.log_id.hex()}",
         )
     if receipt.sealed is not None and receipt.sealed.chain.index == 0:
         check_chain_id(entry)
     critical = entry.unknown_critical_extensions()
     if critical:
         return _not_checked(1, f"extension {critical[0]:#06x} is unknown: this version cannot verify the entry")
-    return _ok(1, f"entry {entry.hash.hex()} of chain {entry.chain_id.hex()}")
+    return _ok(1, f"entry {identity.entry_hash.hex()} of chain {entry.chain_id.hex()}")
 
 
 # 2 content
@@ -302,10 +310,10 @@ def _author(receipt: Receipt, verifier: Verifier) -> Step:
 # 4 chain path
 
 
-def _chain_path(receipt: Receipt, sealed: Sealed) -> Step:
+def _chain_path(sealed: Sealed, entry_hash: bytes) -> Step:
     head = sealed.head.leaf
     check_inclusion(
-        receipt.entry.hash,
+        entry_hash,
         sealed.chain.index,
         head.tree_size,
         sealed.chain.path,
@@ -349,7 +357,7 @@ def key_history(
     log: LogLeaf, key_leaves: tuple[KeyLeaf, ...], log_id: bytes, check: ed25519.SignatureCheck
 ) -> _KeyHistory:
     """Follow the key leaves from leaf 0 on; raise VerificationError where one does not follow from the one before."""
-    given_by = {int(purpose): leaf_hash(log.encode()) for purpose in Purpose}
+    given_by = {int(purpose): log_id for purpose in Purpose}  # the log id is the hash of leaf 0
     current = {int(purpose): log.key(purpose) for purpose in Purpose}
     ever = {purpose: [key.value] for purpose, key in current.items()}
     for leaf in key_leaves:
@@ -394,24 +402,16 @@ def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.Si
 # 6 directory paths
 
 
-def _directory_paths(receipt: Receipt, sealed: Sealed) -> Step:
-    proofs: list[DirectoryProof[Any]] = [
-        DirectoryProof(receipt.log, 0, sealed.log_path),
-        sealed.head,
-        sealed.seal,
-    ]
+def _directory_paths(sealed: Sealed, log_id: bytes) -> Step:
+    proofs: list[DirectoryProof[Any]] = [sealed.head, sealed.seal]
     proofs += [proof for proof in (sealed.thread, sealed.previous_head) if proof is not None]
     proofs += sealed.keys
-    for proof in proofs:
-        check_inclusion(
-            leaf_hash(proof.leaf.encode()),
-            proof.index,
-            sealed.checkpoint.size,
-            proof.path,
-            sealed.checkpoint.root,
-            Reason.DIRECTORY_PATH_WRONG,
-        )
-    return _ok(6, f"{len(proofs)} leaves of the directory are under the checkpoint's root")
+    places = [(log_id, 0, sealed.log_path)]
+    places += [(leaf_hash(proof.leaf.encode()), proof.index, proof.path) for proof in proofs]
+    size, root = sealed.checkpoint.size, sealed.checkpoint.root
+    for digest, index, path in places:
+        check_inclusion(digest, index, size, path, root, Reason.DIRECTORY_PATH_WRONG)
+    return _ok(6, f"{len(places)} leaves of the directory are under the checkpoint's root")
 
 
 # 7 seal and first head
@@ -491,13 +491,13 @@ def _log_pinned(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
 # 9 promise
 
 
-def _promise(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
+def _promise(receipt: Receipt, verifier: Verifier, identity: _Identity) -> Step:
     promise = receipt.promise
     if promise is None:
         return _absent(9, "the receipt carries no promise")
     leaf = promise.leaf
     found = (leaf.chain_id, leaf.entry_hash)
-    if found != (receipt.entry.chain_id, receipt.entry.hash):
+    if found != (receipt.entry.chain_id, identity.entry_hash):
         raise VerificationError(Reason.PROMISE_MISMATCH, "the promise is for another entry or another chain")
     if receipt.sealed is not None and leaf.leaf_index != receipt.sealed.chain.index:
         raise VerificationError(
@@ -506,9 +506,9 @@ def _promise(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
         )
     keys = [key for key in _promise_keys(receipt) if promise_key_id(key) == promise.key_id]
     if not keys and receipt.sealed is None:
-        check_promise_path(promise, log_id)
+        check_promise_path(promise, identity.log_id)
         return _not_checked(9, f"the promise is by key {promise.key_id.hex()}, which only a sealed receipt can show")
-    _check_promise_by_any(keys or [receipt.log.promise_key.value], promise, verifier, log_id)
+    _check_promise_by_any(keys or [receipt.log.promise_key.value], promise, verifier, identity.log_id)
     return _ok(9, _promise_text(receipt), THE_LOG)
 
 
@@ -676,10 +676,12 @@ def _first_input(anchor: BitcoinAnchor) -> OutPoint:
 # the verdict
 
 
-def _conclude(receipt: Receipt, verifier: Verifier, steps: list[Step], anchor: BitcoinAnchor | None) -> Verdict:
+def _conclude(
+    receipt: Receipt, verifier: Verifier, steps: list[Step], anchor: BitcoinAnchor | None, identity: _Identity
+) -> Verdict:
     by_number = {step.number: step for step in steps}
     missing = _missing(receipt, verifier, by_number)
-    facts = _facts(receipt, by_number, anchor)
+    facts = _facts(receipt, by_number, anchor, identity)
     return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), facts)
 
 
@@ -715,12 +717,14 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
     return Outcome.INTACT
 
 
-def _facts(receipt: Receipt, steps: dict[int, Step], anchor: BitcoinAnchor | None) -> dict[str, Any]:
+def _facts(
+    receipt: Receipt, steps: dict[int, Step], anchor: BitcoinAnchor | None, identity: _Identity
+) -> dict[str, Any]:
     rules = network_of(receipt.log)
     facts: dict[str, Any] = {
-        "entry_hash": receipt.entry.hash.hex(),
+        "entry_hash": identity.entry_hash.hex(),
         "chain_id": receipt.entry.chain_id.hex(),
-        "log_id": receipt.log.log_id.hex(),
+        "log_id": identity.log_id.hex(),
         "origin": receipt.log.origin,
         "network": None if rules is None else rules.name,
         "proof_of_work": None if rules is None else rules.proof_of_work_note,
