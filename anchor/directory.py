@@ -11,12 +11,14 @@ from anchor.bitcoin.protocols import BlockId
 from anchor.errors import ClockError, StorageCorruptError
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
+from anchor.proof.errors import MalformedError
 from anchor.proof.heads import HeadsProof, Item, heads_root, prove_head
 from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
     DirectoryLeaf,
     HeadLeaf,
+    LeafType,
     LogLeaf,
     SealLeaf,
     ThreadLeaf,
@@ -31,6 +33,7 @@ DIRECTORY_ID = b""
 
 # The clock may be set back this far (a leap second, an NTP step) without a word; times then stand still.
 CLOCK_TOLERANCE_MS = 10_000
+_ORDER_OF_MARKS = (LeafType.EPOCH, LeafType.KEY, LeafType.THREAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Directory:
         of which a crash leaves whole: tiles (computed from stored leaves, any number of times), one transaction that
         appends the leaves and stores the checkpoint, and the signature over what is stored.
         """
+        _check_order(extra)
         self.sign_stored(key)
         for chain in self._changed():
             self.trees.build_ahead(chain.tree_no)
@@ -271,6 +275,14 @@ def sign_checkpoint(checkpoint: Checkpoint, name: str, key: SigningKey) -> Note:
     """Return the signed note of a checkpoint; ``name`` is the log's origin (C2SP signed-note)."""
     text = checkpoint.encode()
     return Note(text, (NoteSignature(name, key_id(name, key.public_key), key.sign(text.encode())),))
+
+
+def _check_order(extra: Sequence[DirectoryLeaf]) -> None:
+    """Raise MalformedError unless leaves about the log itself stand in the order of the format (design section 3.2)."""
+    kinds = [leaf.encode()[0] for leaf in extra]
+    if any(kind not in _ORDER_OF_MARKS for kind in kinds) or sorted(kinds, key=_ORDER_OF_MARKS.index) != kinds:
+        found = ", ".join(f"{kind:02x}" for kind in kinds)
+        raise MalformedError(f"seal: expected epoch, key and thread leaves in the order 17, 13, 15, got {found}")
 
 
 def checked_clock(now_ms: int, last_ms: int, what: str) -> int:

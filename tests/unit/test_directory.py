@@ -1,0 +1,424 @@
+"""Seals by every rule of design section 3.2, read back leaf by leaf, with their proofs checked by ``anchor.proof``.
+
+A log is written through the real writer over one SQLite file; ``check_directory`` walks all of it after each seal and
+knows the rules only, not how they are kept.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anchor.bitcoin.protocols import BlockId
+from anchor.directory import CLOCK_TOLERANCE_MS, Directory, StoredCheckpoint, checked_clock
+from anchor.errors import ClockError, StorageCorruptError, StorageError
+from anchor.log import DIRECTORY, Trees
+from anchor.proof.bitcoin import OutPoint
+from anchor.proof.checkpoint import Checkpoint, Note, key_id
+from anchor.proof.heads import check_absent, check_newest, heads_root
+from anchor.proof.leaves import NO_PREVIOUS, DirectoryLeaf, EpochLeaf, HeadLeaf, SealLeaf, ThreadLeaf
+from anchor.proof.merkle import check_consistency, check_inclusion, leaf_hash, root_of
+from anchor.signing import SigningKey, check_signature
+from anchor.storage.sqlite import SqliteEngine
+from tests.simulators.store import CHECKPOINT_SEED, GENESIS, LOG, START_MS, Store, chain_id
+
+THREAD = ThreadLeaf(OutPoint(bytes(range(32)), 1))
+EPOCH = EpochLeaf(START_MS, START_MS + 1000)
+
+
+class CountingKey(SigningKey):
+    """A key that remembers what it signed."""
+
+    def __init__(self, seed: bytes) -> None:
+        super().__init__(seed)
+        self.signed: list[bytes] = []
+
+    def sign(self, message: bytes) -> bytes:
+        self.signed.append(message)
+        return super().sign(message)
+
+
+@contextmanager
+def made() -> Iterator[Store]:
+    store = Store(SqliteEngine(Path(":memory:")), checkpoint_key=CountingKey(CHECKPOINT_SEED))
+    try:
+        yield store
+    finally:
+        store.engine.close()
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with made() as opened:
+        yield opened
+
+
+def seal(store: Store, now_ms: int, *extra: DirectoryLeaf, block: BlockId = GENESIS) -> StoredCheckpoint | None:
+    return store.directory.seal(store.checkpoint_key, now_ms, block, extra)
+
+
+def write(store: Store, name: str, count: int = 1, now_ms: int = START_MS) -> None:
+    chain = store.chains.by_name(name) or store.open_chain(name, now_ms)
+    store.writer.record(chain, [b"content"] * count, now_ms)
+
+
+def all_leaves(store: Store) -> list[DirectoryLeaf]:
+    return [store.directory.leaf(index) for index in range(store.trees.state(DIRECTORY).size)]
+
+
+def checkpoints(store: Store) -> list[StoredCheckpoint]:
+    sizes = [size for (size,) in store.engine.query("SELECT size FROM checkpoint ORDER BY size")]
+    found = [store.directory.checkpoint_of(size) for size in sizes]
+    assert None not in found, "every checkpoint is signed"
+    return [checkpoint for checkpoint in found if checkpoint is not None]
+
+
+def check_directory(store: Store) -> None:
+    """Walk the whole directory by the rules of design section 3.2."""
+    leaves = all_leaves(store)
+    hashes = [leaf_hash(leaf.encode()) for leaf in leaves]
+    start, newest = 0, dict[bytes, tuple[int, HeadLeaf]]()
+    earlier: StoredCheckpoint | None = None
+    for number, checkpoint in enumerate(checkpoints(store)):
+        check_one_seal(leaves, hashes, start, checkpoint, number, newest)
+        check_signed(checkpoint)
+        if earlier is not None:
+            assert earlier.sealed_at_ms <= checkpoint.sealed_at_ms
+            path = store.trees.consistency_path(DIRECTORY, earlier.size, checkpoint.size)
+            check_consistency(earlier.size, checkpoint.size, earlier.root, checkpoint.root, path)
+        check_heads_proofs(store, checkpoint, newest)
+        start, earlier = checkpoint.size, checkpoint
+    assert start == len(leaves)
+    for id_, (_, head) in newest.items():
+        chain = store.chains.by_id(id_)
+        assert chain is not None
+        entries = [leaf_hash(entry) for entry in store.entries(chain)]
+        assert root_of(entries[: head.tree_size]) == head.root
+
+
+def check_one_seal(
+    leaves: list[DirectoryLeaf],
+    hashes: list[bytes],
+    start: int,
+    checkpoint: StoredCheckpoint,
+    number: int,
+    newest: dict[bytes, tuple[int, HeadLeaf]],
+) -> None:
+    assert start < checkpoint.size
+    assert root_of(hashes[: checkpoint.size]) == checkpoint.root
+    *before, last = leaves[start : checkpoint.size]
+    assert isinstance(last, SealLeaf), "the seal leaf is the last one"
+    kinds = [leaf.encode()[0] for leaf in before]
+    assert sorted(kinds, key=[0x10, 0x17, 0x13, 0x15, 0x12].index) == kinds, "leaves 10, 17, 13, 15, then heads"
+    assert (kinds.count(0x10) == 1) == (start == 0), "leaf 10 is the first leaf, and no other one"
+    heads = [leaf for leaf in before if isinstance(leaf, HeadLeaf)]
+    assert len(heads) == last.head_count
+    assert sorted({head.chain_id for head in heads}) == [head.chain_id for head in heads], "one for each chain, sorted"
+    for index, head in enumerate(heads, checkpoint.size - 1 - len(heads)):
+        previous_index, previous = newest.get(head.chain_id, (NO_PREVIOUS, None))
+        assert previous_index == head.previous_index
+        assert previous is None or previous.tree_size < head.tree_size
+        newest[head.chain_id] = (index, head)
+    assert (number, checkpoint.seal_number) == (last.seal_number, number)
+    assert checkpoint.sealed_at_ms == last.sealed_at_ms
+    assert len(newest) == last.chain_count
+    assert heads_root([(id_, hashes[index]) for id_, (index, _) in sorted(newest.items())]) == last.heads_root
+
+
+def check_signed(checkpoint: StoredCheckpoint) -> None:
+    assert checkpoint.note is not None
+    note = Note.decode(checkpoint.note)
+    assert Checkpoint(LOG.origin, checkpoint.size, checkpoint.root) == Checkpoint.decode(note.text)
+    (line,) = note.signatures
+    key = LOG.checkpoint_key.value
+    assert (LOG.origin, key_id(LOG.origin, key)) == (line.name, line.key_id)
+    assert check_signature(key, note.text.encode(), line.signature)
+
+
+def check_heads_proofs(store: Store, checkpoint: StoredCheckpoint, newest: dict[bytes, tuple[int, HeadLeaf]]) -> None:
+    """At this checkpoint, each chain's newest head is proved, and of all others the absence."""
+    seal_leaf = store.directory.leaf(checkpoint.size - 1)
+    assert isinstance(seal_leaf, SealLeaf)
+    for id_, (_, head) in newest.items():
+        proof, index = store.directory.prove_newest_head(id_, checkpoint.size)
+        assert checkpoint.size - 1 == index
+        assert head == check_newest(proof, id_, seal_leaf.heads_root)
+    for absent in {*(chain.chain_id for chain in store.chains.all()), chain_id("never opened")} - set(newest):
+        proof, _ = store.directory.prove_newest_head(absent, checkpoint.size)
+        check_absent(proof, absent, seal_leaf.heads_root)
+    path = store.directory.path(checkpoint.size - 1, checkpoint.size)
+    check_inclusion(leaf_hash(seal_leaf.encode()), checkpoint.size - 1, checkpoint.size, path, checkpoint.root)
+
+
+# --- seals
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(0, 4), st.integers(1, 3)),
+        st.tuples(st.just("seal"), st.just(0), st.integers(-20, 2000)),
+        st.tuples(st.just("mark"), st.just(0), st.just(0)),
+    ),
+    max_size=16,
+)
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_every_history_of_writes_and_seals_keeps_the_rules(steps: list[tuple[str, int, int]]) -> None:
+    """However chains are written and sealed, every rule on the directory holds at every checkpoint."""
+    with made() as store:
+        now_ms = START_MS
+        for step, which, value in steps:
+            if step == "write":
+                write(store, f"chain {which}", value)
+            elif step == "seal":
+                now_ms += value
+                seal(store, now_ms)
+            else:
+                seal(store, now_ms, EPOCH)
+        seal(store, now_ms)
+        check_directory(store)
+        assert isinstance(store.checkpoint_key, CountingKey)
+        assert [found.root for found in checkpoints(store)] == [
+            Checkpoint.decode(message.decode()).root for message in store.checkpoint_key.signed
+        ], "each checkpoint is signed once"
+
+
+def test_the_first_checkpoint_covers_leaf_0_the_heads_and_the_seal(store: Store) -> None:
+    """Nothing stands in the directory before the first seal, which begins with leaf 0."""
+    assert store.directory.newest() is None
+    assert 0 == store.trees.state(DIRECTORY).size
+    write(store, "a")
+    block = BlockId(777, bytes(range(32)))
+    first = seal(store, START_MS + 5, block=block)
+    assert first is not None
+    log, head, last = all_leaves(store)
+    assert LOG == log
+    assert isinstance(head, HeadLeaf)
+    assert (chain_id("a"), 2, NO_PREVIOUS) == (head.chain_id, head.tree_size, head.previous_index)
+    assert isinstance(last, SealLeaf)
+    assert (0, START_MS + 5, 1, 1) == (last.seal_number, last.sealed_at_ms, last.head_count, last.chain_count)
+    assert block == BlockId(last.block_height, last.block_hash)
+    assert (3, 0) == (first.size, first.seal_number)
+    check_directory(store)
+
+
+def test_nothing_new_makes_no_seal(store: Store) -> None:
+    """Where no head changed and no leaf waits, nothing is appended and nothing is signed."""
+    assert seal(store, START_MS) is None
+    write(store, "a")
+    sealed = seal(store, START_MS)
+    assert seal(store, START_MS + 60_000) is None
+    assert sealed == store.directory.newest()
+    assert isinstance(store.checkpoint_key, CountingKey)
+    assert 1 == len(store.checkpoint_key.signed)
+
+
+def test_a_waiting_leaf_makes_a_seal_of_its_own(store: Store) -> None:
+    """A leaf about the log itself is sealed also where no chain has anything new, and is found again."""
+    sealed = seal(store, START_MS, THREAD)
+    assert sealed is not None
+    assert [LOG, THREAD] == all_leaves(store)[:2]
+    assert [(1, THREAD)] == store.directory.log_marks(sealed.size)
+    assert [] == store.directory.log_marks(1)
+    assert (1, THREAD) == store.directory.thread_leaf()
+    check_directory(store)
+
+
+def test_leaves_about_the_log_come_before_the_heads(store: Store) -> None:
+    """Leaf 0, then epoch and thread leaves, then heads by chain id, then the seal."""
+    for name in ("a", "b", "c"):
+        write(store, name)
+    seal(store, START_MS, EPOCH, THREAD)
+    leaves = all_leaves(store)
+    heads = sorted(chain_id(name) for name in ("a", "b", "c"))
+    assert [LOG, EPOCH, THREAD] == leaves[:3]
+    assert heads == [leaf.chain_id for leaf in leaves if isinstance(leaf, HeadLeaf)]
+    check_directory(store)
+
+
+def test_leaves_about_the_log_in_another_order_are_refused(store: Store) -> None:
+    """The order 17, 13, 15 is a rule of the format: a seal in another one is not made."""
+    with pytest.raises(ValueError, match="order"):
+        seal(store, START_MS, THREAD, EPOCH)
+    with pytest.raises(ValueError, match="order"):
+        seal(store, START_MS, LOG)
+    assert 0 == store.trees.state(DIRECTORY).size
+
+
+def test_a_thread_starts_once(store: Store) -> None:
+    """A second first thread leaf is left out: two processes may have found the coin at the same time."""
+    seal(store, START_MS, THREAD)
+    other = replace(THREAD, outpoint=OutPoint(bytes(32), 0))
+    assert seal(store, START_MS + 1, other) is None
+    assert (1, THREAD) == store.directory.thread_leaf()
+
+
+def test_only_changed_chains_get_a_head(store: Store) -> None:
+    """A chain without new entries gets no head, and its newest one stays provable at every later checkpoint."""
+    write(store, "a")
+    write(store, "b")
+    seal(store, START_MS)
+    write(store, "b", 300)
+    second = seal(store, START_MS + 1)
+    assert second is not None
+    assert [chain_id("b")] == [leaf.chain_id for leaf in all_leaves(store)[4:] if isinstance(leaf, HeadLeaf)]
+    check_directory(store)
+
+
+def test_the_first_head_over_an_entry_is_found(store: Store) -> None:
+    """An entry belongs to the first head that is larger than its index; before that it is not sealed."""
+    write(store, "a", 4)
+    chain = store.chains.named("a")
+    assert store.directory.first_head_over(chain.chain_no, 0) is None
+    seal(store, START_MS)
+    write(store, "a", 5)
+    seal(store, START_MS + 1)
+    found = [store.directory.first_head_over(chain.chain_no, index) for index in (0, 4, 5, 9, 10)]
+    assert [1, 1, 3, 3, None] == found
+    first, second = checkpoints(store)
+    assert [first, first, first, second, second, None] == [
+        store.directory.first_checkpoint_over(index) for index in (0, 1, 2, 3, 4, 5)
+    ]
+    assert store.directory.checkpoint_of(2) is None
+
+
+# --- the clock
+
+
+def test_a_clock_set_back_a_little_stands_still(store: Store) -> None:
+    """Sealing within the tolerance repeats the last time: times of seals never fall."""
+    write(store, "a")
+    seal(store, START_MS + CLOCK_TOLERANCE_MS)
+    write(store, "a")
+    sealed = seal(store, START_MS)
+    assert sealed is not None
+    assert START_MS + CLOCK_TOLERANCE_MS == sealed.sealed_at_ms
+    check_directory(store)
+
+
+def test_a_clock_set_back_far_is_an_error_and_seals_nothing(store: Store) -> None:
+    """A clock that went back further is an error; nothing is sealed until it is right again."""
+    write(store, "a")
+    first = seal(store, START_MS + CLOCK_TOLERANCE_MS + 1)
+    write(store, "a")
+    with pytest.raises(ClockError, match="went back 10001 ms"):
+        seal(store, START_MS)
+    assert first == store.directory.newest()
+    check_directory(store)
+    assert seal(store, START_MS + CLOCK_TOLERANCE_MS + 2) is not None
+    check_directory(store)
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "expected"), [(100_000, 100_000), (100_001, 100_001), (99_999, 100_000), (90_000, 100_000)]
+)
+def test_checked_clock_at_its_borders(now_ms: int, expected: int) -> None:
+    """Up to ten seconds back the last time is repeated; forward is taken as it is."""
+    assert expected == checked_clock(now_ms, 100_000, "the last seal")
+    with pytest.raises(ClockError):
+        checked_clock(89_999, 100_000, "the last seal")
+
+
+# --- signing
+
+
+def test_a_stored_checkpoint_is_signed_before_anything_else_is_sealed(store: Store) -> None:
+    """A seal whose signature never came (the process died) is signed by the next call, and once only."""
+
+    class DyingKey(CountingKey):
+        def sign(self, message: bytes) -> bytes:
+            raise KeyboardInterrupt(message)
+
+    write(store, "a")
+    with pytest.raises(KeyboardInterrupt):
+        store.directory.seal(DyingKey(CHECKPOINT_SEED), START_MS, GENESIS)
+    assert store.directory.newest() is None, "an unsigned checkpoint is shown to nobody"
+    assert store.directory.checkpoint_of(3) is None
+    assert store.directory.first_checkpoint_over(0) is None
+    write(store, "a")
+    second = seal(store, START_MS + 1)
+    assert second is not None
+    assert [0, 1] == [found.seal_number for found in checkpoints(store)]
+    check_directory(store)
+
+
+def test_signing_again_changes_nothing(store: Store) -> None:
+    """``sign_stored`` may be repeated: a signed checkpoint is not signed again."""
+    write(store, "a")
+    sealed = seal(store, START_MS)
+    store.directory.sign_stored(store.checkpoint_key)
+    assert sealed == store.directory.newest()
+    assert isinstance(store.checkpoint_key, CountingKey)
+    assert 1 == len(store.checkpoint_key.signed)
+
+
+# --- reopening, and damage
+
+
+def test_two_processes_seal_one_history(tmp_path: Path) -> None:
+    """Two processes that write and seal over one database take turns: the rules hold for what they made together."""
+    ours = Store(tmp_path / "anchorline.db")
+    theirs = Store(tmp_path / "anchorline.db")
+    for number in range(6):
+        write(ours, "a", 2)
+        write(theirs, "b", 3)
+        seal(ours if number % 2 else theirs, START_MS + number)
+    for store in (ours, theirs):
+        check_directory(store)
+        store.engine.close()
+
+
+def test_a_database_without_identity_is_no_home(tmp_path: Path) -> None:
+    """Opening a database whose leaf 0 is missing is refused."""
+    engine = SqliteEngine(tmp_path / "anchorline.db")
+    with pytest.raises(StorageCorruptError, match="leaf 0"):
+        Directory.open(engine, Trees(engine))
+    engine.close()
+
+
+def test_a_home_has_one_identity(store: Store) -> None:
+    """Leaf 0 is fixed once: a second directory in the same database is refused."""
+    with pytest.raises(StorageError):
+        Directory.create(store.engine, store.trees, LOG)
+    assert LOG == Directory.open(store.engine, store.trees).log
+
+
+def test_a_missing_leaf_is_an_error(store: Store) -> None:
+    """A leaf that should be there and is not is refused, with what to do."""
+    with pytest.raises(StorageCorruptError, match="audit"):
+        store.directory.leaf(5)
+
+
+def test_a_damaged_chain_is_not_sealed(store: Store) -> None:
+    """Where a chain's tiles are damaged, the seal stops and appends nothing."""
+    write(store, "a", 300)
+    with store.engine.transaction():
+        store.engine.execute("UPDATE tile SET hashes = x'00' WHERE tree_no = 1 AND tile_no = 0")
+    with pytest.raises(StorageCorruptError):
+        seal(store, START_MS)
+    assert 0 == store.trees.state(DIRECTORY).size
+
+
+def test_a_long_chain_is_built_before_its_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiles of a long chain are stored in steps ahead of the seal's own transaction, and the rules hold."""
+    monkeypatch.setattr("anchor.log.BUILD_TILES", 2)
+    store = Store(tmp_path / "anchorline.db")
+    write(store, "a", 1500)
+    seen: list[int] = []
+    original: Callable[[int], None] = store.trees.build_ahead
+
+    def build_ahead(tree_no: int) -> None:
+        original(tree_no)
+        seen.append(store.trees.state(tree_no).built_size)
+
+    monkeypatch.setattr(store.trees, "build_ahead", build_ahead)
+    seal(store, START_MS)
+    assert [1024] == seen
+    check_directory(store)
+    store.engine.close()
