@@ -6,7 +6,7 @@ memory. ``chains.writer`` uses it for idempotency, ``chains.reader`` for finding
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from heapq import merge
 from itertools import islice
@@ -51,20 +51,31 @@ class Lookup:
 
         Candidates share 8 bytes of the key: the caller compares the entry itself.
         """
-        self._catch_up()
-        start = key[:KEY_SIZE] + (after_seq + 1).to_bytes(8, "big")
-        for (run_no,) in self.engine.query(
-            "SELECT run_no FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq", (kind, after_seq)
-        ):
-            yield from self._find_in_run(run_no, start)
-        yield from (seq for seq in self._window[kind].get(key, ()) if seq > after_seq)
+        last = after_seq
+        while True:
+            self._catch_up()
+            for run_no in self._runs_after(kind, last):
+                for seq in self._find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
+                    last = seq
+                    yield seq
+                if not self._exists(run_no):
+                    break  # merged away by another process while it was read: begin again after what was found
+            else:
+                break
+        yield from (seq for seq in self._window[kind].get(key, ()) if seq > last)
 
-    def candidates(self, entry_hashes: Iterable[bytes]) -> dict[bytes, list[int]]:
+    def _runs_after(self, kind: Kind, seq: int) -> list[int]:
+        sql = "SELECT run_no FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq"
+        return [int(run_no) for (run_no,) in self.engine.query(sql, (kind, seq))]
+
+    def _exists(self, run_no: int) -> bool:
+        return bool(self.engine.query("SELECT 1 FROM lookup_run WHERE run_no = ?", (run_no,)))
+
+    def candidates(self, entry_hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Return the candidate seqs of those entry hashes that have any: what a writer asks before it appends."""
         self._catch_up()
-        runs = self.engine.query("SELECT run_no FROM lookup_run WHERE kind = ? ORDER BY first_seq", (Kind.ENTRY_HASH,))
         found = {key: seqs for key in entry_hashes if (seqs := list(self._window[Kind.ENTRY_HASH].get(key, ())))}
-        for (run_no,) in runs:
+        for run_no in self._runs_after(Kind.ENTRY_HASH, -1):
             may_hold = self._filter(run_no)
             for key in entry_hashes:
                 place = _place(key, may_hold)

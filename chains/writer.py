@@ -94,20 +94,22 @@ class Writer:
         batch = self._fresh(Entry(chain_id, bytes(32), media_type, tuple(external_ids)), [content], keep=True)
         with self.engine.transaction():
             chain = self.chains.open(chain_id, name, now_ms)
-            accepted = self._append(chain, batch, now_ms, ANONYMOUS)
+            accepted = self._append(chain, batch, self._received_at(now_ms), ANONYMOUS)
         return chain, accepted[0]
 
     def open_chain_with(self, submission: Submission, name: str | None, now_ms: int) -> tuple[Chain, Accepted]:
         """Open a chain with a first entry that its writer made; its ids must give the chain id it names."""
-        entry = self._checked(submission, now_ms)
+        entry = self._checked(submission)
         if not entry.external_ids or chain_id_of(entry.external_ids) != entry.chain_id:
             raise RefusedEntryError(
                 f"the external ids of a first entry must give its chain id; they do not give {entry.chain_id.hex()}"
             )
-        batch = Batch([submission.entry], [_kept(submission)], [leaf_hash(submission.entry)], with_ids=True)
+        batch = _batch_of([submission], [leaf_hash(submission.entry)])
         with self.engine.transaction():
+            received_at_ms = self._received_at(now_ms)
+            check_still_valid(entry, received_at_ms)
             chain = self.chains.open(entry.chain_id, name, now_ms)
-            accepted = self._append(chain, batch, now_ms, ANONYMOUS)
+            accepted = self._append(chain, batch, received_at_ms, ANONYMOUS)
         return chain, accepted[0]
 
     def record(
@@ -138,6 +140,10 @@ class Writer:
         external_ids: Sequence[Sequence[ExternalId]] = (),
     ) -> Sequence[Accepted]:
         """Record contents that stay where they are, by their SHA-256 (32 bytes each); ids for each, or none."""
+        if external_ids and len(external_ids) != len(digests):
+            raise RefusedEntryError(
+                f"expected external ids for each of {len(digests)} digests, got {len(external_ids)}"
+            )
         entries, kept = [], []
         for place, digest in enumerate(digests):
             salt = os.urandom(SALT_SIZE)
@@ -153,31 +159,34 @@ class Writer:
     ) -> list[Accepted]:
         """Append entries that their writers made, in order, as one group commit; all of them or none.
 
-        Idempotent by entry hash: an entry that is kept already is not written again, and keeps its place.
-        Raises RefusedEntryError (nothing written), or a StorageError (nothing kept).
+        Idempotent by entry hash: an entry that is kept already is not written again, and keeps its place, its promise
+        and its submitter for ever, also when it could not be handed in anew.
+        Raises RefusedEntryError, MalformedError, VerificationError, ClockError or a StorageError: nothing was kept.
         """
-        for submission in submissions:
-            self._check_for(chain, submission, now_ms)
+        entries = [self._check_for(chain, submission) for submission in submissions]
         hashes = [leaf_hash(submission.entry) for submission in submissions]
-        with self.engine.transaction():
-            known = self._known(hashes)
-            new = {key: item for key, item in zip(hashes, submissions, strict=True) if key not in known}
-            with_ids = any(has_external_ids(key.entry) for key in new.values())
-            batch = Batch([item.entry for item in new.values()], list(map(_kept, new.values())), list(new), with_ids)
-            added = {item.entry_hash: item for item in self._append(chain, batch, now_ms, submitter)}
         self.lookup.maintain()
-        accepted = []
-        for key in hashes:
-            accepted.append(known[key] if key in known else added[key])
-            # The same entry twice in one batch: the second one repeats the first.
-            known[key] = accepted[-1]._replace(repeated=True)
-        return accepted
+        with self.engine.transaction():
+            accepted = self._known(hashes)
+            new: dict[bytes, int] = {}
+            for place, key in enumerate(hashes):
+                if key not in accepted:
+                    new.setdefault(key, place)
+            if new:
+                received_at_ms = self._received_at(now_ms)
+                for place in new.values():
+                    check_still_valid(entries[place], received_at_ms)
+                batch = _batch_of([submissions[place] for place in new.values()], list(new))
+                added = self._append(chain, batch, received_at_ms, submitter)
+                accepted |= {item.entry_hash: item for item in added}
+        # The same entry twice in one batch: the second one repeats the first.
+        return [accepted[key]._replace(repeated=new.get(key) != place) for place, key in enumerate(hashes)]
 
     def _append_fresh(self, chain: Chain, batch: Batch, now_ms: int) -> Sequence[Accepted]:
-        with self.engine.transaction():
-            accepted = self._append(chain, batch, now_ms, ANONYMOUS)
+        # Before the commit, not after it: what fails here has kept nothing, and what is committed is acknowledged.
         self.lookup.maintain()
-        return accepted
+        with self.engine.transaction():
+            return self._append(chain, batch, self._received_at(now_ms), ANONYMOUS)
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
@@ -195,22 +204,20 @@ class Writer:
 
     # --- the rules
 
-    def _check_for(self, chain: Chain, submission: Submission, now_ms: int) -> None:
-        entry = self._checked(submission, now_ms)
+    def _check_for(self, chain: Chain, submission: Submission) -> Entry:
+        entry = self._checked(submission)
         if entry.chain_id != chain.chain_id:
             raise RefusedEntryError(
                 f"the entry is for chain {entry.chain_id.hex()}, it was handed in for {chain.chain_id.hex()}"
             )
+        return entry
 
-    def _checked(self, submission: Submission, now_ms: int) -> Entry:
-        """Decode a submitted entry and hold it to the rules at submit (design section 3.1)."""
+    def _checked(self, submission: Submission) -> Entry:
+        """Decode a submitted entry and hold it to the rules at submit (design section 3.1) that time cannot change."""
         entry = Entry.decode(submission.entry)
         wanted_log = entry.extension(ExtensionType.LOG_ID)
         if wanted_log is not None and wanted_log != self.log_id:
             raise RefusedEntryError(f"the entry is meant for log {wanted_log.hex()} only, this is {self.log_id.hex()}")
-        not_after = entry.extension(ExtensionType.NOT_VALID_AFTER)
-        if not_after is not None and int.from_bytes(not_after, "big") < now_ms:
-            raise RefusedEntryError(f"the entry was valid until {int.from_bytes(not_after, 'big')} ms, now is {now_ms}")
         if entry.unknown_critical_extensions():
             raise RefusedEntryError(
                 f"extension {entry.unknown_critical_extensions()[0]:#06x} is unknown here and must be understood"
@@ -224,10 +231,12 @@ class Writer:
         if submission.content is not None:
             self._check_content(submission.content)
             digest = sha256(submission.content)
-        if submission.salt is None or digest is None:
-            if submission.content is not None:
-                raise RefusedEntryError("content was handed in without the salt of its commitment")
+        if submission.salt is None and digest is None:
             return
+        if submission.salt is None:
+            raise RefusedEntryError("content was handed in without the salt of its commitment: hand in both")
+        if digest is None:
+            raise RefusedEntryError("a salt was handed in without content or its digest: hand in both")
         if content_commitment(submission.salt, digest) != entry.content_commitment:
             raise RefusedEntryError("salt and content do not give the content commitment of the entry")
 
@@ -240,12 +249,12 @@ class Writer:
 
     # --- the group commit
 
-    def _append(self, chain: Chain, batch: Batch, now_ms: int, submitter: bytes) -> Sequence[Accepted]:
+    def _append(self, chain: Chain, batch: Batch, received_at_ms: int, submitter: bytes) -> Sequence[Accepted]:
         """Append a batch and promise it, inside a transaction: after the commit both are there, before it neither."""
         if not batch.entries:
             return []
         run = self.chains.append_rows(chain, batch, submitter)
-        self._promise(chain, run, batch.hashes, now_ms)
+        self._promise(chain, run, batch.hashes, received_at_ms)
         return AcceptedRun(run, batch.hashes)
 
     def _known(self, hashes: Sequence[bytes]) -> dict[bytes, Accepted]:
@@ -258,9 +267,8 @@ class Writer:
                     known[key] = Accepted(key, self.chains.place_of(seq).leaf_index, seq, repeated=True)
         return known
 
-    def _promise(self, chain: Chain, run: Run, hashes: Sequence[bytes], now_ms: int) -> None:
+    def _promise(self, chain: Chain, run: Run, hashes: Sequence[bytes], received_at_ms: int) -> None:
         """Sign one promise over everything that this commit adds."""
-        received_at_ms = checked_clock(now_ms, self._last_received_ms(), "the last write")
         note = PromiseNote(
             log_id=self.log_id,
             received_at_ms=received_at_ms,
@@ -274,9 +282,10 @@ class Writer:
             (run.first_seq, len(hashes), received_at_ms, note.encode(), self.promise_key.sign(signed_message(note))),
         )
 
-    def _last_received_ms(self) -> int:
+    def _received_at(self, now_ms: int) -> int:
+        """Return the time of this commit, inside its transaction: it never falls."""
         rows = self.engine.query("SELECT received_at_ms FROM group_commit ORDER BY first_seq DESC LIMIT 1")
-        return int(rows[0][0]) if rows else 0
+        return checked_clock(now_ms, int(rows[0][0]) if rows else 0, "the last write")
 
 
 def promise_leaves(chain_id: bytes, first_index: int, hashes: Sequence[bytes], submitter: bytes) -> list[bytes]:
@@ -289,9 +298,23 @@ def promise_leaves(chain_id: bytes, first_index: int, hashes: Sequence[bytes], s
     ]
 
 
+def check_still_valid(entry: Entry, received_at_ms: int) -> None:
+    """Raise RefusedEntryError where an entry was valid only before the time of its commit (design section 3.1)."""
+    not_after = entry.extension(ExtensionType.NOT_VALID_AFTER)
+    if not_after is not None and int.from_bytes(not_after, "big") < received_at_ms:
+        raise RefusedEntryError(
+            f"the entry was valid until {int.from_bytes(not_after, 'big')} ms, now is {received_at_ms}; make a new one"
+        )
+
+
 def has_external_ids(entry: bytes) -> bool:
     """Say whether an encoded entry has external ids, without decoding it: their count follows the media type."""
     return entry[66 + entry[65]] != 0
+
+
+def _batch_of(submissions: Sequence[Submission], hashes: Sequence[bytes]) -> Batch:
+    entries = [submission.entry for submission in submissions]
+    return Batch(entries, list(map(_kept, submissions)), hashes, any(map(has_external_ids, entries)))
 
 
 def _kept(submission: Submission) -> bytes | None:
