@@ -36,6 +36,7 @@ _DETAILS = {
     sqlite3.SQLITE_READONLY: (StorageReadOnlyError, "the file cannot be written; check its permissions and the mount"),
     sqlite3.SQLITE_CANTOPEN: (StorageReadOnlyError, "the file cannot be opened; check its folder and permissions"),
     sqlite3.SQLITE_FULL: (StorageFullError, "no space left; free some, nothing of this write was kept"),
+    sqlite3.SQLITE_IOERR: (StorageError, "it could not be read or written; check the disk: is it full, or failing?"),
     sqlite3.SQLITE_CORRUPT: (StorageCorruptError, "the file is damaged; restore a backup, then run `anchorline audit`"),
     sqlite3.SQLITE_NOTADB: (StorageCorruptError, "the file is not a database; restore a backup"),
 }
