@@ -4,6 +4,7 @@
 so that a misspelt setting never silently does nothing.
 """
 
+import json
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -72,6 +73,8 @@ def load_settings(path: Path) -> Settings:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: no such file; `anchorline init` makes a home") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
     return checked_settings(values, str(path))
@@ -104,5 +107,5 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
 def _toml(value: str | int) -> str:
     if isinstance(value, int):
         return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    # A JSON string is a TOML string, but for the one control character that JSON leaves as it is.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
