@@ -1,0 +1,198 @@
+"""Tests of the pages in ``docs/spec``: every example on them is what the code makes, reads and accepts.
+
+Input is the pages and the story of ``tests/simulators/world.py``, whose values they show. Whoever changes a format
+changes its page.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anchor.proof.blocks import GivenBlock, HeaderChain
+from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
+from anchor.proof.codec import sha256
+from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
+from anchor.proof.errors import Reason
+from anchor.proof.heads import HeadsProof, check_absent, check_newest, heads_root
+from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
+from anchor.proof.merkle import leaf_hash, root_of
+from anchor.proof.promise import Promise, check_promise
+from anchor.proof.receipt import LogCard, Receipt
+from anchor.proof.strictjson import loads
+from anchor.proof.verify import NAMES, ExitCode, Outcome, State, Verifier, verify_bytes
+from tests.simulators.world import fast_check, tell
+
+ROOT = Path(__file__).parents[3]
+SPEC = ROOT / "docs" / "spec"
+PAGES = (
+    *("entry", "chain-and-directory", "heads-tree", "checkpoint", "promise", "receipt", "log-card", "headers"),
+    *("verdict", "strict-json"),
+)
+STORY = tell()
+SHAPE = STORY.shapes["anchored at its own checkpoint"]
+SEALED = SHAPE.receipt.sealed
+assert SEALED is not None
+
+
+def page(name: str) -> str:
+    return (SPEC / f"{name}.md").read_text()
+
+
+def blocks_of(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page(name), re.DOTALL)
+
+
+def hex_of(name: str) -> dict[str, bytes]:
+    """Return the bytes that a page takes apart, by their titles."""
+    shown = {}
+    for block in blocks_of(name, "hex"):
+        title, *lines = block.splitlines()
+        shown[title.removeprefix("# ")] = bytes.fromhex("".join(line.split("#")[0] for line in lines))
+    return shown
+
+
+def example(name: str) -> Any:
+    [block] = blocks_of(name, "json")
+    return json.loads(block)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_its_parts_and_its_vectors_are_there(name: str) -> None:
+    """A whole example comes first; vectors and pages that a page names exist."""
+    headings = re.findall(r"^## (.*)$", page(name), re.MULTILINE)
+    assert headings[0] == "A whole example"
+    assert headings[-1] == "Vectors"
+    assert any(heading.startswith("What MUST") for heading in headings)
+    named = re.findall(r"`(tests/[^`]*|anchor/[^`]*)`", page(name))
+    assert any(path.startswith("tests/") for path in named)
+    for path in named:
+        assert (ROOT / path).exists()
+    for link in re.findall(r"\]\(([^)]*)\)", page(name)):
+        assert (SPEC / link).is_file()
+
+
+def test_entry_page() -> None:
+    """The entries on the page are the story's: one signed, one that gives its chain an id."""
+    shown = hex_of("entry")
+    signed, first = Entry.decode(shown["entry"]), Entry.decode(shown["first entry"])
+    assert SHAPE.receipt.entry == signed
+    assert check_author(signed, fast_check)
+    assert f"`{signed.hash.hex()}`" in page("entry")
+    assert content_commitment(SHAPE.receipt.content.salt, sha256(b"order 3")) == signed.content_commitment
+    assert f"`{SHAPE.receipt.content.salt.hex()}`" in page("entry")
+    assert STORY.shapes["first entry"].receipt.entry == first
+    assert chain_id_of(first.external_ids) == first.chain_id
+
+
+def test_directory_page() -> None:
+    """The directory on the page has the root and the log id that it says, and the leaves taken apart are in it."""
+    [block] = blocks_of("chain-and-directory", "directory")
+    leaves = [bytes.fromhex(line) for line in block.splitlines()]
+    assert [leaf.encode() for leaf in STORY.world.directory[: len(leaves)]] == leaves
+    text = page("chain-and-directory")
+    assert f"`{root_of([leaf_hash(leaf) for leaf in leaves]).hex()}`" in text
+    assert f"`{leaf_hash(leaves[0]).hex()}`" in text
+    shown = hex_of("chain-and-directory")
+    assert leaves[0] == shown["leaf 0"]
+    for title, kind in (("thread", ThreadLeaf), ("head", HeadLeaf), ("seal", SealLeaf), ("key", KeyLeaf)):
+        assert isinstance(decode_leaf(shown[title]), kind)
+        assert shown[title] in [leaf.encode() for leaf in STORY.world.directory]
+
+
+def test_heads_tree_page() -> None:
+    """The proofs on the page hold under the root that the third seal of the story has."""
+    value = example("heads-tree")
+    root = bytes.fromhex(value["heads_root"])
+    seal = STORY.world.directory[STORY.world.seals[2].index]
+    assert isinstance(seal, SealLeaf)
+    assert root == seal.heads_root
+    items = [(bytes.fromhex(item["chain_id"]), bytes.fromhex(item["leaf_hash"])) for item in value["heads"]]
+    assert root == heads_root(items)
+    newest, absent = ((value[name], proof_of(value[name])) for name in ("newest", "absent"))
+    chain_id = bytes.fromhex(newest[0]["chain_id"])
+    assert chain_id == check_newest(newest[1], chain_id, root).chain_id
+    check_absent(absent[1], bytes.fromhex(absent[0]["chain_id"]), root)
+
+
+def proof_of(value: dict[str, Any]) -> HeadsProof:
+    return HeadsProof(bytes.fromhex(value["terminal"]) or None, tuple(map(bytes.fromhex, value["siblings"])))
+
+
+def test_checkpoint_page() -> None:
+    """The note on the page is the story's second checkpoint, signed by the key that the page names."""
+    [text] = blocks_of("checkpoint", "text")
+    note = Note.decode(text)
+    assert STORY.world.seals[1].note == note
+    origin, key = STORY.world.origin, STORY.world.log.checkpoint_key.value
+    assert f"`{verifier_key(origin, key)}`" in page("checkpoint")
+    assert Checkpoint.decode(note.text).origin == origin
+    [line] = note.signatures
+    assert (origin, key_id(origin, key)) == (line.name, line.key_id)
+    assert fast_check(key, note.text.encode(), line.signature)
+
+
+def test_promise_page() -> None:
+    """The promise on the page holds, and the bytes taken apart are its note and its leaf."""
+    promise = Promise.from_json(example("promise"))
+    check_promise(promise, STORY.world.log.log_id, STORY.world.log.promise_key.value, fast_check)
+    assert {"note": promise.note.encode(), "leaf": promise.leaf.encode()} == hex_of("promise")
+
+
+def test_log_card_page() -> None:
+    """The card on the page is the story's."""
+    [text] = blocks_of("log-card", "json")
+    assert STORY.world.card.encode().decode() == text
+
+
+def test_headers_page() -> None:
+    """The headers on the page are a chain that ends with the block that the page names."""
+    [text] = blocks_of("headers", "headers")
+    chain = HeaderChain.decode(text.encode())
+    [name] = re.findall(r"`(regtest:[0-9]+:[0-9a-f]{64})`", page("headers"))
+    given = GivenBlock.decode(name)
+    last = chain.at(given.height)
+    assert last is not None
+    assert (given.hash, 1) == (last.hash, last.confirmations)
+
+
+def test_receipt_and_verdict_pages() -> None:
+    """The receipt on its page, with the card and the block of the other pages, has the verdict of the fourth."""
+    [text] = blocks_of("receipt", "json")
+    [card] = blocks_of("log-card", "json")
+    [block] = re.findall(r"`--block ([^`]*)`", page("receipt"))
+    blocks = (GivenBlock.decode(block),)
+    verdict = verify_bytes(text.encode(), Verifier(sha256(b"order 3"), LogCard.decode(card.encode()), blocks=blocks))
+    assert Outcome.INTACT == verdict.outcome
+    assert example("verdict") == verdict.to_json()
+    assert SHAPE.receipt == Receipt.decode(text.encode())
+
+
+def test_verdict_page_names_everything() -> None:
+    """Steps, states, outcomes, exit codes and reasons stand on the page; so do the three reserved exit codes."""
+    text = page("verdict")
+    for number, name in NAMES.items():
+        assert f"| {number} | {name} |" in text
+    for word in (*State, *Outcome):
+        assert f"`{word}`" in text
+    for code in range(9):
+        assert re.search(rf"^\| {code} \| ", text.partition("| exit code | what |")[2], re.MULTILINE)
+    assert {code for code in range(9) if code not in set(ExitCode)} == {6, 7, 8}
+    for reason in Reason:
+        assert f"`{reason}`" in text
+
+
+@pytest.mark.parametrize("case", json.loads((ROOT / "tests" / "vectors" / "receipts.json").read_text())["cases"][:60])
+def test_outcomes_have_the_exit_codes_of_the_page(case: dict[str, Any]) -> None:
+    """The table of outcomes on the page gives each vector's exit code."""
+    if "want" in case:
+        row = f"| `{case['want']['outcome']}` | {case['want']['exit_code']} |"
+        assert row in page("verdict")
+
+
+def test_strict_json_page() -> None:
+    """The example on the page is read, and means what it says."""
+    [text] = blocks_of("strict-json", "json")
+    assert loads(text.encode(), "example", 1000)["text"] == "A \U0001f600"
