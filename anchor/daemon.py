@@ -5,10 +5,11 @@ job keeps its state in the database, so running it again is the ordinary path.
 """
 
 import signal
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from queue import SimpleQueue
 
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -24,8 +25,11 @@ def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
     One thread runs them all, one after the other: sealing and anchoring never overlap in one process. A job that
     comes late runs once, however often it was due.
     """
-    stop = threading.Event()
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A SimpleQueue and no Event: a signal may come while the handler of another one runs, and put is reentrant.
+    stop: SimpleQueue[int] = SimpleQueue()
+    previous = {
+        number: signal.signal(number, lambda number, _: stop.put(number)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
     for name, (work, every_s) in jobs.items():
         scheduler.add_job(
@@ -38,10 +42,11 @@ def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
             max_instances=1,
             misfire_grace_time=None,
         )
-    scheduler.start()
+    scheduler.add_listener(lambda event: report(_fault(event)), EVENT_JOB_ERROR)
     report("event=started jobs=" + ",".join(jobs))
+    scheduler.start()
     try:
-        stop.wait()
+        stop.get()
     finally:
         scheduler.shutdown(wait=True)
         for number, handler in previous.items():
@@ -59,3 +64,8 @@ def _reported(name: str, work: Callable[[], object], report: Callable[[str], Non
             report(f"event=done job={name}")
 
     return job
+
+
+def _fault(event: JobExecutionEvent) -> str:
+    """Return the line for an error that is not one of ours: a fault in Anchorline, worth a report."""
+    return f"event=fault job={event.job_id} error={type(event.exception).__name__} message={str(event.exception)!r}"
