@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from anchor.directory import Directory, StoredCheckpoint
-from anchor.errors import NotYetError, StorageCorruptError
+from anchor.errors import BehindError, NotYetError, StorageCorruptError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
 from anchor.proof import opentimestamps as ots
@@ -67,7 +67,8 @@ class Receipts:
         """Complete an older receipt of the same entry; what the old one shows of the content stays as it is.
 
         The new checkpoint must extend the old one, and the entry must be where it was promised; otherwise raises
-        VerificationError, and both receipts are evidence.
+        VerificationError, and both receipts are evidence. Raises BehindError where the old one shows a checkpoint that
+        this home does not reach, and NotYetError where its anchor is not in a block now; a receipt never loses one.
         """
         new = self.make(stored, checkpoint_size=checkpoint_size)
         if old.promise is not None and old.promise.leaf.leaf_index != stored.leaf_index:
@@ -75,11 +76,29 @@ class Receipts:
                 Reason.PROMISE_MISMATCH,
                 f"promised at index {old.promise.leaf.leaf_index}, found at {stored.leaf_index}: keep both as evidence",
             )
-        if old.sealed is not None and new.sealed is not None:
-            self._check_extends(old.sealed.checkpoint, new.sealed.checkpoint)
-            if new.sealed.checkpoint.size < old.sealed.checkpoint.size:
-                new = old
+        if old.sealed is not None:
+            new = self._extended(old.sealed, new, stored, checkpoint_size)
         return replace(new, content=old.content, promise=old.promise or new.promise)
+
+    def _extended(self, old: Sealed, new: Receipt, stored: StoredEntry, checkpoint_size: int | None) -> Receipt:
+        """Return what continues a sealed receipt: ``new``, or one against the old checkpoint where that is later."""
+        newest = self.directory.newest()
+        if new.sealed is None or newest is None or newest.size < old.checkpoint.size:
+            raise BehindError(
+                f"the receipt shows a checkpoint of {old.checkpoint.size} leaves, this home has "
+                f"{0 if newest is None else newest.size}: it was restored from a backup, or is another log's; "
+                "the receipt was left as it is"
+            )
+        self._check_extends(old.checkpoint, new.sealed.checkpoint)
+        if checkpoint_size is None and new.sealed.checkpoint.size < old.checkpoint.size:
+            later = self.make(stored, checkpoint_size=old.checkpoint.size)
+            new = later if later.sealed and (later.sealed.anchors or not new.sealed.anchors) else new
+        if old.anchors and not (new.sealed and new.sealed.anchors):
+            raise NotYetError(
+                "the anchor of this receipt is not in a block of the best chain now, as far as this home knows, and no "
+                "other one is; the receipt was left as it is; try again after the next anchor"
+            )
+        return new
 
     def promise(self, stored: StoredEntry) -> Promise:
         """Return the promise made for an entry when it was accepted, with its path."""
