@@ -4,11 +4,12 @@ The daemon and the CLI call both with the clock's time; Bitcoin is a ``Source``,
 between calls but what is in the database, so a restart is the ordinary path and there is no recovery code.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NoReturn, Protocol
 
-from anchor.bitcoin.protocols import BlockId, Coin, InBlock, Source
+from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, Observation, Source
 from anchor.bitcoin.transaction import (
     build_anchor,
     choose_inputs,
@@ -18,11 +19,21 @@ from anchor.bitcoin.transaction import (
     rate_sat_per_vb,
 )
 from anchor.directory import Directory, StoredCheckpoint
-from anchor.errors import BehindError, HijackedThreadError, NoFundsError
+from anchor.errors import BehindError, HijackedThreadError, NoFundsError, SourceError
 from anchor.journal import Attempt, Journal
-from anchor.lifecycle import LIVE, MINED, Event, Happened, State, events_of
+from anchor.lifecycle import LIVE, MINED, Event, State, advance, events_of, news
 from anchor.plan import Build, Facts, Plan, Send, next_step, thread_end
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload, hash_hex
+from anchor.proof.bitcoin import (
+    BitcoinAnchor,
+    NetworkRules,
+    OutPoint,
+    Transaction,
+    check_anchor_header,
+    check_anchor_transaction,
+    encode_payload,
+    hash_hex,
+)
+from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.leaves import DirectoryLeaf, ThreadLeaf
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
@@ -31,6 +42,8 @@ from anchor.storage.engine import Engine
 SEAL_BLOCK_DEPTH = 6
 # An anchor is wanted within a few hours; a lower target would only cost more.
 FEE_TARGET_BLOCKS = 6
+# States that nothing follows but a reorganisation: this version lost its coin to another, or its parent lost.
+_LOST = frozenset({State.REPLACED, State.VOID})
 
 
 class Signer(Protocol):
@@ -101,12 +114,16 @@ class AnchorEngine:
     def check_in_step(self) -> None:
         """Refuse to go on where the network shows more of this log than this home knows (design section 3.3).
 
-        The whole look at our coins is done once in a process; the end of the thread is looked at every time.
+        Raises BehindError, HijackedThreadError, WrongNetworkError, and SourceUnavailableError where nobody answers.
         """
         self.source.check_network()
-        if not self._in_step:
+        facts = self._facts(0, at_once=False)
+        if facts.thread_start is not None:
+            self._check_thread_end(facts)
+        elif not self._in_step:
+            # Once in a process: the look at all coins is slow on a real node. It covers only a home that knows of no
+            # thread: afterwards a stranger could stop the log by paying the coin of a thread of his own to our address.
             self._check_no_unknown_anchor()
-        self._check_thread_end()
         self._in_step = True
 
     def _check_no_unknown_anchor(self) -> None:
@@ -118,22 +135,49 @@ class AnchorEngine:
                     "nothing was signed. Stop the other service, or restore a newer backup"
                 )
 
-    def _check_thread_end(self) -> None:
-        """The end of the thread, if it is spent, must be spent by one of our own attempts."""
-        end = self._thread_end()
-        if end is None:
-            return
-        spender = self.source.spender(end)
-        if spender is not None and not self.journal.knows(spender):
-            known = "a transaction that this source cannot name" if spender == bytes(32) else hash_hex(spender)
-            raise HijackedThreadError(
-                f"the thread coin {end} was spent by {known}, which this home did not make: its key is known to "
-                "somebody else, or the home was restored from a backup; nothing was signed"
-            )
+    def _check_thread_end(self, facts: Facts) -> None:
+        """Follow the thread to its unspent end: whatever spends one of its coins must be an attempt of ours.
 
-    def _thread_end(self) -> OutPoint | None:
-        facts = self._facts(0, at_once=False)
-        return None if facts.thread_start is None else thread_end(facts)[0]
+        That includes attempts which the network has taken further than the journal says.
+        """
+        coin, stranger = self._follow(self._last_coin(facts))
+        if stranger is not None:
+            # A reorganisation between two questions makes a coin look spent that is only gone: ask them again.
+            coin, stranger = self._follow(self._last_coin(facts))
+        if stranger is not None:
+            self._refuse_spender(coin, stranger)
+
+    def _follow(self, coin: OutPoint) -> tuple[OutPoint, bytes | None]:
+        """Return the last coin of the line of our attempts that begins with ``coin``, and the txid that spends it."""
+        while (spender := self.source.spender(coin)) is not None:
+            attempt = self.journal.of_txid(spender)
+            if attempt is None or attempt.spends != coin:
+                return coin, spender
+            coin = attempt.coin
+        return coin, None
+
+    def _refuse_spender(self, coin: OutPoint, spender: bytes) -> NoReturn:
+        self._check_no_unknown_anchor()
+        known = "a transaction that this source cannot name" if spender == bytes(32) else hash_hex(spender)
+        raise HijackedThreadError(
+            f"the thread coin {coin} was spent by {known}, which this home did not make: its key is known to "
+            "somebody else, or the home was restored from a backup; nothing was signed"
+        )
+
+    def _last_coin(self, facts: Facts) -> OutPoint:
+        """Return the newest coin of the thread whose block is on the best chain now.
+
+        The journal may name a later one: where a block was reorganised away since, its coin is not spent but gone.
+        """
+        attempts = list(facts.attempts)
+        while True:
+            coin, last = thread_end(replace(facts, attempts=attempts))
+            if last not in attempts or self._is_on_best_chain(last.standing.block):
+                return coin
+            attempts.remove(last)
+
+    def _is_on_best_chain(self, block: BlockId | None) -> bool:
+        return block is not None and self.source.block_hash(block.height) == block.hash
 
     # --- anchoring
 
@@ -141,9 +185,12 @@ class AnchorEngine:
         """Look at every attempt, note what became of it, and take the next step.
 
         May be called at any time and any number of times; ``at_once`` anchors now whatever is not anchored yet.
+        Raises what ``check_in_step`` raises, NoFundsError where the thread coin cannot pay for an anchor, and
+        RejectedError where the source refuses the one that is to be sent.
         """
-        self.check_in_step()
+        self.source.check_network()
         self._look(now_ms)
+        self.check_in_step()
         plan = next_step(self._facts(now_ms, at_once=at_once))
         if isinstance(plan, Build):
             plan = self._build(plan, now_ms)
@@ -153,30 +200,38 @@ class AnchorEngine:
 
     def _look(self, now_ms: int) -> None:
         depth = self.source.network.final_depth
+        tip = self.source.tip()
         confirmations: dict[int, int] = {}
         for attempt in self.journal.watched():
-            seen = self.source.observe(attempt.txid)
-            self.journal.note(attempt, now_ms, events_of(attempt.standing, seen, depth))
+            seen = self._observe(attempt, tip)
+            self.journal.note(attempt, now_ms, partial(events_of, seen=seen, final_depth=depth))
             if isinstance(seen, InBlock):
                 confirmations[attempt.attempt_no] = seen.confirmations
         self._note_rivals(now_ms)
         self._keep_proofs()
         self._settle(now_ms, confirmations)
 
+    def _observe(self, attempt: Attempt, tip: BlockId) -> Observation:
+        """Ask where an attempt is; one that is proved to be in a block is there while that block is on the best chain.
+
+        A node without index no longer finds a transaction whose outputs are spent and whose block is old.
+        """
+        block = attempt.standing.block
+        if block is not None and self._is_on_best_chain(block) and self.journal.proof(attempt) is not None:
+            return InBlock(block, max(tip.height - block.height + 1, 1))
+        return self.source.observe(attempt.txid)
+
     def _note_rivals(self, now_ms: int) -> None:
         """Note what the fate of one attempt means for others: those of the same coin, and those built on them."""
         watched = self.journal.watched()
-        mined_coins = {attempt.spends: attempt for attempt in watched if attempt.state in MINED}
-        by_txid = {attempt.txid: attempt for attempt in watched}
+        winners = {attempt.spends for attempt in watched if attempt.state in MINED}
+        states = {attempt.txid: attempt.state for attempt in watched}
+        # Oldest first, that is parents before children: a loss reaches everything that was built on it.
         for attempt in watched:
-            winner = mined_coins.get(attempt.spends)
-            parent = by_txid.get(attempt.spends.txid)
-            if winner is not None and winner is not attempt and attempt.state in LIVE:
-                self.journal.note(attempt, now_ms, [Happened(Event.RIVAL_CONFIRMED)])
-            elif parent is not None and parent.state in {State.REPLACED, State.VOID} and attempt.state in LIVE:
-                self.journal.note(attempt, now_ms, [Happened(Event.PARENT_LOST)])
-            elif parent is not None and parent.state in MINED and attempt.state == State.VOID:
-                self.journal.note(attempt, now_ms, [Happened(Event.PARENT_BACK)])
+            event = _fate(attempt.state, states.get(attempt.spends.txid), is_won=attempt.spends in winners)
+            if event is not None:
+                self.journal.note(attempt, now_ms, news(event))
+                states[attempt.txid] = advance(attempt.state, event)
 
     def _keep_proofs(self) -> None:
         for attempt in self.journal.watched():
@@ -186,20 +241,31 @@ class AnchorEngine:
             proof = self.source.prove(attempt.txid, block.hash)
             # None: the block left the best chain between two questions; the next tick sees that.
             if proof is not None:
+                _check_proof(proof, attempt, block, self.source.network.rules)
                 self.journal.keep_proof(attempt, block.hash, proof)
 
-    def _settle(self, now_ms: int, confirmations: dict[int, int]) -> None:
-        """Stop looking at a final attempt beyond the watch depth, and at those that it won against."""
+    def _settle(self, now_ms: int, confirmations: Mapping[int, int]) -> None:
+        """Stop looking at a final attempt beyond the watch depth, and at those that it won against.
+
+        The losers come first, children before parents: after a crash in between, the next tick finds the rest.
+        """
         watched = self.journal.watched()
-        settled_coins = set()
+        depth = self.source.network.watch_depth
+        done = [
+            attempt
+            for attempt in watched
+            if attempt.state == State.FINAL
+            and confirmations.get(attempt.attempt_no, 0) >= depth
+            and self.journal.proof(attempt) is not None
+        ]
+        won = {attempt.spends for attempt in done}
+        lost: list[Attempt] = []
         for attempt in watched:
-            deep = confirmations.get(attempt.attempt_no, 0) >= self.source.network.watch_depth
-            if attempt.state == State.FINAL and deep and self.journal.proof(attempt) is not None:
-                self.journal.note(attempt, now_ms, [Happened(Event.SETTLED)])
-                settled_coins.add(attempt.spends)
-        for attempt in watched:
-            if attempt.state == State.REPLACED and attempt.spends in settled_coins:
-                self.journal.note(attempt, now_ms, [Happened(Event.SETTLED)])
+            is_child = any(attempt.spends == parent.coin for parent in lost)
+            if attempt.state in _LOST and (attempt.spends in won or is_child):
+                lost.append(attempt)
+        for attempt in [*reversed(lost), *done]:
+            self.journal.note(attempt, now_ms, news(Event.SETTLED))
 
     def _facts(self, now_ms: int, *, at_once: bool) -> Facts:
         newest = self.directory.newest()
@@ -217,9 +283,16 @@ class AnchorEngine:
         )
 
     def _build(self, plan: Build, now_ms: int) -> Send:
-        """Make and sign the next anchor, and store its bytes before anybody else can see them."""
+        """Make and sign the next anchor, and store its bytes before anybody else can see them.
+
+        Two processes may plan at the same time: the second finds the first one's attempt, and sends that.
+        """
         rate = rate_sat_per_vb(self.source.network, self.source.fee_rate_sat_per_vb(FEE_TARGET_BLOCKS))
-        inputs = self._inputs(plan.coin, rate)
+        coins = self.source.unspent(self.wallet.script)
+        rival = self._rival(plan.coin)
+        if rival is not None:
+            return Send(rival)
+        inputs = self._inputs(plan.coin, coins, rate)
         checkpoint = self.directory.checkpoint_of(plan.size)
         assert checkpoint is not None
         fee = fee_sat(len(inputs), rate)
@@ -232,14 +305,15 @@ class AnchorEngine:
         )
         raw = self.wallet.sign(transaction, inputs)
         with self.engine.transaction():
-            rival = [item for item in self.journal.watched() if item.spends == plan.coin and item.state in LIVE]
-            # Two processes planned at the same time: the second finds the first one's attempt, and sends that.
-            attempt = rival[0] if rival else self.journal.add(now_ms, plan.size, raw, fee)
-        return Send(attempt)
+            return Send(self._rival(plan.coin) or self.journal.add(now_ms, plan.size, raw, fee))
 
-    def _inputs(self, thread_coin: OutPoint, rate: float) -> tuple[Coin, ...]:
+    def _rival(self, coin: OutPoint) -> Attempt | None:
+        """Return the attempt that spends this coin and has not lost it, or None."""
+        claims = (item for item in self.journal.watched() if item.spends == coin and item.state not in _LOST)
+        return next(claims, None)
+
+    def _inputs(self, thread_coin: OutPoint, coins: Sequence[Coin], rate: float) -> tuple[Coin, ...]:
         """Return the coins to spend: the thread coin, then top-ups that no watched attempt has reserved."""
-        coins = self.source.unspent(self.wallet.script)
         first = next((coin for coin in coins if coin.outpoint == thread_coin), None)
         if first is None:
             raise NoFundsError(
@@ -247,11 +321,38 @@ class AnchorEngine:
                 "is it another wallet's key, or is the source still catching up?"
             )
         reserved = {spent.previous for attempt in self.journal.watched() for spent in attempt.transaction().inputs}
-        tip = self.source.tip().height
-        usable = funding_coins(coins, tip, self.source.network)
+        usable = funding_coins(coins, self.source.tip().height, self.source.network)
         return choose_inputs(first, [coin for coin in usable if coin.outpoint not in reserved], rate)
 
     def _send(self, attempt: Attempt, now_ms: int) -> None:
         """Hand an attempt to the network; a crash before the note is found out by the next look."""
         self.source.broadcast(attempt.raw)
-        self.journal.note(attempt, now_ms, [Happened(Event.SUBMITTED)])
+        self.journal.note(attempt, now_ms, news(Event.SUBMITTED))
+
+
+def _fate(state: State, parent: State | None, *, is_won: bool) -> Event | None:
+    """Return what the state of others means for an attempt: whether its coin is spent in a block, and its parent's."""
+    if state in LIVE and is_won:
+        return Event.RIVAL_CONFIRMED
+    if state in LIVE and parent in _LOST:
+        return Event.PARENT_LOST
+    if state == State.VOID and parent in MINED and not is_won:
+        return Event.PARENT_BACK
+    return None
+
+
+def _check_proof(proof: BlockProof, attempt: Attempt, block: BlockId, rules: NetworkRules) -> None:
+    """Check what a source says before it is kept for receipts; raise SourceError where it proves something else."""
+    anchor = BitcoinAnchor(
+        proof.transaction, proof.index, proof.path, proof.coinbase, proof.coinbase_path, proof.header, proof.height
+    )
+    try:
+        transaction = check_anchor_transaction(anchor)
+        header = check_anchor_header(anchor, rules)
+    except (VerificationError, MalformedError) as error:
+        raise SourceError(f"the source's proof of {hash_hex(attempt.txid)} does not hold: {error}") from error
+    if (transaction.txid, header.hash, proof.height) != (attempt.txid, block.hash, block.height):
+        raise SourceError(
+            f"expected a proof of {hash_hex(attempt.txid)} in block {block.height} {hash_hex(block.hash)}, got one of "
+            f"{hash_hex(transaction.txid)} in block {proof.height} {hash_hex(header.hash)}; do not trust this source"
+        )

@@ -5,7 +5,7 @@ Receipts take their anchors from here, and the state of an attempt is folded fro
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from anchor.bitcoin.protocols import BlockId, BlockProof
@@ -61,13 +61,19 @@ class Journal:
         )
         return Attempt(attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends, raw, fee_sat, Standing())
 
-    def note(self, attempt: Attempt, at_ms: int, events: Iterable[Happened]) -> None:
-        """Append events to an attempt; raise IllegalTransitionError, and store nothing, where one cannot follow."""
-        new = list(events)
-        if not new:
+    def note(self, attempt: Attempt, at_ms: int, decide: Callable[[Standing], Iterable[Happened]]) -> None:
+        """Append the events that ``decide`` derives from where the attempt stands now.
+
+        ``attempt`` may be older than the journal: another process may have noted more since it was read, so the
+        decision is made under the write lock. Raises IllegalTransitionError, and stores nothing, where an event
+        cannot follow.
+        """
+        if not list(decide(attempt.standing)):
             return
         with self.engine.transaction():
-            fold([*self._events(attempt.attempt_no), *new])
+            before = self._events(attempt.attempt_no)
+            new = list(decide(fold(before)))
+            fold([*before, *new])
             for happened in new:
                 block = happened.block
                 self.engine.execute(
@@ -98,16 +104,26 @@ class Journal:
         return self._select("ORDER BY attempt_no DESC LIMIT ?", count)
 
     def newest_settled(self) -> Attempt | None:
-        """Return the newest attempt that is final and no longer looked at; the watched ones follow it."""
+        """Return the newest attempt that is final and no longer looked at; the watched ones follow it.
+
+        Settled versions that lost may be many, hence the second condition: what is final was deep.
+        """
         settled = self._select(
             "WHERE EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
-            "AND attempt_event.event = 'settled') ORDER BY attempt_no DESC LIMIT 64"
+            "AND attempt_event.event = 'settled') "
+            "AND EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
+            "AND attempt_event.event = 'deep') ORDER BY attempt_no DESC LIMIT 64"
         )
         return next((attempt for attempt in settled if attempt.state == State.FINAL), None)
 
     def knows(self, txid: bytes) -> bool:
         """Say whether this transaction is one of ours."""
-        return bool(self.engine.query("SELECT 1 FROM attempt WHERE txid = ?", (txid,)))
+        return self.of_txid(txid) is not None
+
+    def of_txid(self, txid: bytes) -> Attempt | None:
+        """Return the attempt with this txid (32 bytes, internal order), or None where it is not ours."""
+        found = self._select("WHERE txid = ?", txid)
+        return found[0] if found else None
 
     # --- proofs
 
@@ -159,7 +175,7 @@ class Journal:
 
     # --- reading
 
-    def _select(self, condition: str, *values: int) -> list[Attempt]:
+    def _select(self, condition: str, *values: int | bytes) -> list[Attempt]:
         rows = self.engine.query(f"SELECT {_COLUMNS} FROM attempt {condition}", values)  # noqa: S608  # our own texts
         return [self._attempt(row) for row in rows]
 

@@ -5,7 +5,7 @@ is never stored: what a user sees may go back (a block can leave the best chain)
 docs/design/lifecycle.md shows the diagram that is made from TRANSITIONS.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,6 +139,14 @@ def fold(events: Iterable[Happened]) -> Standing:
             settled=standing.settled or happened.event == Event.SETTLED,
         )
     return standing
+
+
+def news(event: Event) -> Callable[[Standing], list[Happened]]:
+    """Return the decision to note ``event`` where it can still happen.
+
+    Between a look and the note about it, another process may have noted more: then it is no news.
+    """
+    return lambda standing: [Happened(event)] if (standing.state, event) in TRANSITIONS else []
 
 
 def events_of(standing: Standing, seen: Observation, final_depth: int) -> list[Happened]:

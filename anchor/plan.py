@@ -7,6 +7,7 @@ attempt that is not mined waits, and the next anchor covers everything since.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from anchor.directory import CLOCK_TOLERANCE_MS
 from anchor.journal import Attempt
 from anchor.lifecycle import LIVE, MINED, State
 from anchor.proof.bitcoin import OutPoint
@@ -65,9 +66,12 @@ def next_step(facts: Facts) -> Plan:
     if facts.newest_size <= facts.thread_index:
         return Wait("the leaf that names the thread is not sealed yet")
     live = [attempt for attempt in facts.attempts if attempt.state in LIVE]
-    unsent = [attempt for attempt in live if attempt.state != State.SEEN]
-    if unsent:
-        return Send(unsent[0])
+    # Oldest first: what follows an attempt spends its coin, so it is of no use to anybody without it.
+    for attempt in facts.attempts:
+        if attempt.standing.missed:
+            return Wait(f"attempt {attempt.attempt_no} ({attempt.state}) was not found; a second look decides")
+        if attempt in live and attempt.state != State.SEEN:
+            return Send(attempt)
     if live:
         return Wait(f"attempt {live[0].attempt_no} is in the mempool, not in a block yet")
     return _next_anchor(facts)
@@ -79,11 +83,13 @@ def _next_anchor(facts: Facts) -> Plan:
     if last is None:
         return Build(coin, facts.newest_size)
     age_ms = facts.now_ms - last.made_at_ms
+    # A clock that went back says nothing of the last anchor's age; waiting for it to catch up could take years.
+    is_clock_back = age_ms < -CLOCK_TOLERANCE_MS
     if facts.newest_size > last.checkpoint_size:
-        if facts.at_once or age_ms >= facts.anchor_every_ms:
+        if facts.at_once or is_clock_back or age_ms >= facts.anchor_every_ms:
             return Build(coin, facts.newest_size)
         return Wait(f"the next anchor is due in {(facts.anchor_every_ms - age_ms) // 1000} s")
-    if age_ms >= facts.silence_ms:
+    if is_clock_back or age_ms >= facts.silence_ms:
         return Build(coin, facts.newest_size)
     return Wait("everything sealed is anchored")
 

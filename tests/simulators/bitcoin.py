@@ -1,0 +1,342 @@
+"""A Bitcoin in memory that can be made to fail, lag, lie and reorganise at any moment of a conversation.
+
+Blocks are real regtest blocks (work, coinbase, branches) and scripts are checked by libbitcoinkernel; what a node
+welcomes into its mempool is decided by ``anchor.bitcoin.mempool``. It is a ``Source``; tests hand it to the engine
+where a real node cannot be made to do what can happen to one.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+import pbk
+from pbk.script import PrecomputedTransactionData
+
+from anchor.bitcoin.mempool import (
+    Ledger,
+    Mempool,
+    NextBlock,
+    SignedTransaction,
+    admit,
+    read_signed,
+    refill,
+    spenders,
+)
+from anchor.bitcoin.networks import NETWORKS, Network
+from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.regtest_block import assemble
+from anchor.bitcoin.transaction import SEQUENCE
+from anchor.errors import SourceUnavailableError
+from anchor.proof.bitcoin import Header, OutPoint, Transaction, TxInput, TxOutput, merkle_path
+
+ANYONE = b"\x51"
+START_S = 1_790_000_000
+BLOCK_S = 600
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+Act = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    block: BlockId
+    raw_header: bytes
+    transactions: tuple[SignedTransaction, ...]
+
+    @property
+    def txids(self) -> list[bytes]:
+        return [each.txid for each in self.transactions]
+
+
+def _answer(
+    method: "Callable[Concatenate[SimulatedBitcoin, _Parameters], _Result]",
+) -> "Callable[Concatenate[SimulatedBitcoin, _Parameters], _Result]":
+    """Let what a test ordered for this method happen before its effect, instead of it, or after it."""
+
+    @wraps(method)
+    def answered(self: "SimulatedBitcoin", /, *args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        name = method.__name__
+        self.calls.append(name)
+        self._run(self._before[name])
+        if self._instead[name]:
+            return cast("_Result", self._instead[name].popleft()())
+        result = method(self, *args, **kwargs)
+        self._run(self._after[name])
+        return result
+
+    return answered
+
+
+class SimulatedBitcoin:
+    """One node: ``mine``, ``reorg``, ``forget`` are its world; ``before``, ``after``, ``instead`` faults.
+
+    ``behind`` makes the node lag: it answers as if the newest so many blocks had not been heard of. ``calls`` are the
+    names of the methods that were asked, in order.
+    """
+
+    def __init__(self, network: Network = NETWORKS["regtest"]) -> None:
+        self.network = network
+        self.behind = 0
+        self.silent = False
+        self.fee_rate: float | None = None
+        self.calls: list[str] = []
+        genesis = BlockId(0, network.genesis_hash)
+        self._chain = [_Block(genesis, b"", ())]
+        self._known = {network.genesis_hash: self._chain[0]}
+        self._ledger = Ledger()
+        self._pool: Mempool = {}
+        self._before: defaultdict[str, deque[Act]] = defaultdict(deque)
+        self._instead: defaultdict[str, deque[Act]] = defaultdict(deque)
+        self._after: defaultdict[str, deque[Act]] = defaultdict(deque)
+
+    # Faults
+
+    def before(self, method: str, act: Act) -> None:
+        """Do something once, before the next call of a method takes effect; an error of it is the call's."""
+        self._before[method].append(act)
+
+    def after(self, method: str, act: Act) -> None:
+        """Do something once, after the next call of a method took effect and before its answer arrives."""
+        self._after[method].append(act)
+
+    def instead(self, method: str, act: Act) -> None:
+        """Answer the next call of a method with this: a lie, or an error for ever."""
+        self._instead[method].append(act)
+
+    def calm(self) -> bool:
+        """Take back every order that has not happened yet; say whether there was one."""
+        was_quiet = self.is_quiet
+        for kind in (self._before, self._instead, self._after):
+            kind.clear()
+        return not was_quiet
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everything that was ordered has happened: a fault that nothing met tested nothing."""
+        return not any(acts for kind in (self._before, self._instead, self._after) for acts in kind.values())
+
+    def _run(self, acts: deque[Act]) -> None:
+        if self.silent:
+            lost_connection()
+        if acts:
+            acts.popleft()()
+
+    # The world
+
+    @property
+    def height(self) -> int:
+        """Height of the tip that the world sees."""
+        return self._chain[-1].block.height
+
+    def mine(self, count: int = 1, script: bytes = ANYONE) -> BlockId:
+        """Mine blocks to a script, the first of which holds the mempool; return the tip."""
+        for _ in range(count):
+            self._append(script, [pooled.signed for pooled in self._pool.values()])
+        return self._chain[-1].block
+
+    def mine_without(self, *txids: bytes) -> BlockId:
+        """Mine one block that leaves these transactions in the mempool."""
+        self._append(ANYONE, [pooled.signed for txid, pooled in self._pool.items() if txid not in txids])
+        return self._chain[-1].block
+
+    def reorg(self, depth: int, *, drop: bool = False, instead: Sequence[bytes] = ()) -> BlockId:
+        """Replace the newest blocks by a longer branch; its first block holds ``instead`` (raw transactions).
+
+        What was replaced goes back to the mempool where it still can, or is forgotten with ``drop``.
+        """
+        lost = [signed for each in self._chain[-depth:] for signed in each.transactions[1:]] if depth else []
+        pooled = [each.signed for each in self._pool.values()]
+        del self._chain[len(self._chain) - depth :]
+        self._pool = {}
+        self._ledger = _ledger_of(self._chain)
+        self._append(ANYONE, [read_signed(raw) for raw in instead])
+        for _ in range(depth):
+            self._append(ANYONE, [])
+        self._refill([*([] if drop else lost), *pooled])
+        return self._chain[-1].block
+
+    def forget(self, txid: bytes) -> None:
+        """Drop a transaction, and what spends it, from the mempool: evicted, or the node was restarted."""
+        self._refill(pooled.signed for key, pooled in self._pool.items() if key != txid)
+
+    def mempool(self) -> list[bytes]:
+        """Return the txids in the mempool."""
+        return list(self._pool)
+
+    def mined(self) -> list[Transaction]:
+        """Return all transactions of the best chain but coinbases, in order."""
+        return [signed.body for block in self._chain for signed in block.transactions[1:]]
+
+    # Headers
+
+    @_answer
+    def check_network(self) -> None:
+        """The network is the one it was made with."""
+
+    @_answer
+    def tip(self) -> BlockId:
+        return self._seen()[-1].block
+
+    @_answer
+    def block_hash(self, height: int) -> bytes | None:
+        seen = self._seen()
+        return seen[height].block.hash if 0 <= height < len(seen) else None
+
+    @_answer
+    def header(self, block_hash: bytes) -> bytes | None:
+        found = self._known.get(block_hash)
+        return found.raw_header if found else None
+
+    # Transactions
+
+    @_answer
+    def broadcast(self, raw: bytes) -> None:
+        signed = read_signed(raw)
+        if signed.txid in self._pool or signed.txid in self._ledger.height_of:
+            return
+        self._pool = admit(self._pool, self._ledger, signed, self._next(), scripts_hold)
+
+    @_answer
+    def observe(self, txid: bytes) -> Observation:
+        for place in self._seen():
+            if txid in place.txids:
+                return InBlock(place.block, len(self._seen()) - place.block.height)
+        return InMempool() if txid in self._pool and not self.behind else Missing()
+
+    @_answer
+    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+        found = self._known.get(block_hash)
+        if found is None or txid not in found.txids:
+            return None
+        index = found.txids.index(txid)
+        return BlockProof(
+            transaction=found.transactions[index].body.encode(),
+            index=index,
+            path=merkle_path(found.txids, index),
+            coinbase=found.transactions[0].body.encode(),
+            coinbase_path=merkle_path(found.txids, 0),
+            header=found.raw_header,
+            height=found.block.height,
+        )
+
+    # Coins
+
+    @_answer
+    def unspent(self, script: bytes) -> list[Coin]:
+        ledger, pool = self._view()
+        spent = spenders(pool)
+        made = {each.txid: each.body for block in self._seen() for each in block.transactions}
+        made |= {txid: pooled.signed.body for txid, pooled in pool.items()}
+        heights = {outpoint: coin for outpoint, coin in ledger.unspent.items() if coin.output.script == script}
+        confirmed = [
+            Coin(outpoint, coin.output.value_sat, coin.height, coin.coinbase, made[outpoint.txid].encode())
+            for outpoint, coin in heights.items()
+            if outpoint not in spent
+        ]
+        return confirmed + [
+            Coin(OutPoint(txid, vout), output.value_sat, None, coinbase=False, transaction=made[txid].encode())
+            for txid, pooled in pool.items()
+            for vout, output in enumerate(pooled.signed.body.outputs)
+            if output.script == script and OutPoint(txid, vout) not in spent
+        ]
+
+    @_answer
+    def spender(self, outpoint: OutPoint) -> bytes | None:
+        ledger, pool = self._view()
+        known = spenders(pool).get(outpoint) or ledger.spent_by.get(outpoint)
+        if known is not None:
+            return known
+        pooled = pool.get(outpoint.txid)
+        is_pooled = pooled is not None and outpoint.vout < len(pooled.signed.body.outputs)
+        return None if is_pooled or outpoint in ledger.unspent else bytes(32)
+
+    @_answer
+    def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:
+        return self.fee_rate
+
+    def close(self) -> None:
+        """There is nothing to release: the world goes on."""
+
+    # Inside
+
+    def _seen(self) -> list[_Block]:
+        return self._chain[: len(self._chain) - self.behind]
+
+    def _view(self) -> tuple[Ledger, Mempool]:
+        return (_ledger_of(self._seen()), {}) if self.behind else (self._ledger, self._pool)
+
+    def _next(self) -> NextBlock:
+        times = sorted(START_S + each.block.height * BLOCK_S for each in self._chain[-11:])
+        return NextBlock(self.height + 1, times[len(times) // 2])
+
+    def _append(self, script: bytes, signed: Sequence[SignedTransaction]) -> None:
+        pool = self._admitted(signed)
+        chosen = [pool[each.txid] for each in signed]
+        height = self.height + 1
+        raw = assemble(self._chain[-1].block.hash, height, START_S + height * BLOCK_S, script, len(self._known), chosen)
+        header = Header.decode(raw[:80])
+        coinbase = read_signed(bytes(next(iter(pbk.Block(raw).transactions))))
+        made = _Block(BlockId(height, header.hash), raw[:80], (coinbase, *signed))
+        self._chain.append(made)
+        self._known[header.hash] = made
+        _add_block(self._ledger, made)
+        self._refill(each.signed for each in self._pool.values())
+
+    def _admitted(self, signed: Iterable[SignedTransaction]) -> Mempool:
+        pool: Mempool = {}
+        for each in signed:
+            pool = admit(pool, self._ledger, each, self._next(), scripts_hold)
+        return pool
+
+    def _refill(self, candidates: Iterable[SignedTransaction]) -> None:
+        self._pool = refill(list(candidates), self._ledger, self._next(), scripts_hold)
+
+
+def lost_connection() -> None:
+    """Fail as a source does that cannot be reached."""
+    raise SourceUnavailableError("simulated: the connection was lost")
+
+
+def scripts_hold(raw: bytes, spent: Sequence[TxOutput]) -> bool:
+    """Say whether every input satisfies the script that it spends (libbitcoinkernel)."""
+    transaction = pbk.Transaction(raw)
+    outputs = [pbk.TransactionOutput(pbk.ScriptPubkey(each.script), each.value_sat) for each in spent]
+    shared = PrecomputedTransactionData(transaction, outputs)
+    return all(
+        pbk.ScriptPubkey(each.script).verify(
+            each.value_sat, transaction, shared, index, pbk.ScriptVerificationFlags.ALL
+        )
+        for index, each in enumerate(spent)
+    )
+
+
+def payment(coin: Coin, script: bytes, fee_sat: int = 1_000, *more: TxOutput) -> Transaction:
+    """Return an unsigned transaction that is no anchor: it sends a coin to a script, and makes further outputs."""
+    value = coin.value_sat - fee_sat - sum(output.value_sat for output in more)
+    return Transaction(2, (TxInput(coin.outpoint, b"", SEQUENCE),), (TxOutput(value, script), *more), 0)
+
+
+@contextmanager
+def out_of_order(source: SimulatedBitcoin) -> Iterator[None]:
+    """Let a source be silent for the length of a block."""
+    source.silent = True
+    try:
+        yield
+    finally:
+        source.silent = False
+
+
+def _ledger_of(chain: Sequence[_Block]) -> Ledger:
+    ledger = Ledger()
+    for each in chain:
+        _add_block(ledger, each)
+    return ledger
+
+
+def _add_block(ledger: Ledger, block: _Block) -> None:
+    for index, signed in enumerate(block.transactions):
+        ledger.add(signed, block.block.height, coinbase=index == 0)

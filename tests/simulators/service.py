@@ -1,0 +1,133 @@
+"""A home on a simulated Bitcoin, and the steps of an operator, each of which a test can stop, repeat or run twice.
+
+The home is the real one (``chains.home``), with its database on disk; only its Bitcoin source is the test's. Tests of
+the engine, of receipts and of crashes tell their stories with it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anchor.bitcoin.known import SourceBlocks
+from anchor.bitcoin.protocols import Coin, Source
+from anchor.bitcoin.transaction import build_anchor
+from anchor.bitcoin.wallet import Wallet
+from anchor.directory import StoredCheckpoint
+from anchor.engine import Ticked
+from anchor.journal import Attempt
+from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload
+from anchor.proof.entry import ExternalId, IdKind
+from anchor.proof.receipt import LogCard, Receipt
+from anchor.proof.verify import Verdict, Verifier, verify
+from anchor.signing import check_signature
+from chains.home import Home, create_home
+from chains.reader import Reader
+from chains.receipts import Receipts
+from chains.settings import Settings
+from tests.simulators.bitcoin import START_S
+
+HOUR_MS = 3_600_000
+START_MS = START_S * 1000
+# No host: nothing but the simulator ever answers for it.
+SETTINGS = Settings("regtest", "core", core_url="http://simulated.invalid", anchor_every_s=3600, silence_s=86400)
+
+
+class Clock:
+    """The clock of a test: it stands still until told otherwise."""
+
+    def __init__(self, now_ms: int = START_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def pass_ms(self, span_ms: int) -> None:
+        self.now_ms += span_ms
+
+
+class Service:
+    """An operator's hands on one home."""
+
+    def __init__(self, home: Home, source: Source, clock: Clock) -> None:
+        self.home = home
+        self.clock = clock
+        self.attach(source)
+
+    def attach(self, source: Source) -> None:
+        """Put a source in the place of the one that the settings name."""
+        self.home._source = source
+
+    @property
+    def wallet(self) -> Wallet:
+        return self.home.wallet
+
+    def open_chain(self, name: str) -> bytes:
+        """Open a chain; return the hash of its first entry."""
+        _, accepted = self.home.writer.open_chain([ExternalId(IdKind.CLEAR, name.encode())], b"", name, self.clock())
+        return accepted.entry_hash
+
+    def add(self, chain: str, *contents: bytes) -> list[bytes]:
+        """Record contents on a chain; return their entry hashes."""
+        run = self.home.writer.record(self.home.chains.named(chain), contents, self.clock())
+        return [accepted.entry_hash for accepted in run]
+
+    def seal(self) -> StoredCheckpoint | None:
+        return self.home.anchoring.seal(self.home.checkpoint_key, self.clock())
+
+    def tick(self, *, at_once: bool = False) -> Ticked:
+        return self.home.anchoring.tick(self.clock(), at_once=at_once)
+
+    def attempts(self) -> list[Attempt]:
+        return self.home.journal.all()
+
+    def states(self) -> list[str]:
+        """Return the state of every attempt, oldest first."""
+        return [str(attempt.state) for attempt in self.attempts()]
+
+    def receipts(self) -> Receipts:
+        home = self.home
+        return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+
+    def receipt(self, entry_hash: bytes, checkpoint_size: int | None = None) -> Receipt:
+        """Return the receipt as a stranger reads it: written out and read again."""
+        stored = Reader(self.home.engine, self.home.chains, self.home.lookup).by_hash(entry_hash)
+        assert stored is not None
+        made = self.receipts().make(stored, checkpoint_size=checkpoint_size)
+        return Receipt.decode(made.encode())
+
+
+@contextmanager
+def new_service(folder: Path, source: Source, clock: Clock | None = None) -> Iterator[Service]:
+    """Make a home and close it at the end."""
+    ticking = clock or Clock()
+    with create_home(folder, SETTINGS, "test.anchorline.example", ticking) as home:
+        yield Service(home, source, ticking)
+
+
+@contextmanager
+def restarted(folder: Path, source: Source, clock: Clock) -> Iterator[Service]:
+    """Open an existing home as a new process does."""
+    with Home.open(folder, clock) as home:
+        yield Service(home, source, clock)
+
+
+def judge(receipt: Receipt, card: LogCard, source: Source) -> Verdict:
+    """Verify a receipt against its log's card and the best chain of a source."""
+    blocks = (SourceBlocks(source, "simulated"),)
+    return verify(receipt, Verifier(card=card, blocks=blocks, depth=1, check_signature=check_signature))
+
+
+def foreign_anchor(wallet: Wallet, coin: Coin, size: int = 7, root: bytes = bytes(range(32))) -> bytes:
+    """Return a signed anchor that this wallet's key made and no journal knows: another home's, or a thief's."""
+    transaction = build_anchor([coin], wallet.script, encode_payload(size, root), 400, 1_000)
+    return wallet.sign(transaction, [coin])
+
+
+def coin_at(source: Source, script: bytes, outpoint: OutPoint) -> Coin:
+    """Return an unspent coin of a script."""
+    return next(coin for coin in source.unspent(script) if coin.outpoint == outpoint)
+
+
+def thread_of(anchors: list[Transaction]) -> list[OutPoint]:
+    """Return the first inputs of transactions: the coins of the thread, where they are anchors."""
+    return [anchor.inputs[0].previous for anchor in anchors]
