@@ -1,70 +1,44 @@
 """The audit of a home: every stored entry, tree, head, seal, checkpoint, promise and anchor, recomputed from below.
 
 It reads the database and trusts none of it: what is derived must follow from the entries, and what is signed must
-verify. The CLI prints its findings; memory stays flat in the number of entries.
+verify. The CLI prints its findings; memory stays flat in the number of entries, not in that of chains.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from functools import partial
 
 from anchor.directory import Directory
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Frontier, Trees
-from anchor.proof.bitcoin import OutPoint, check_anchor_header, check_anchor_transaction, find_payload, hash_hex
+from anchor.proof.bitcoin import Header, OutPoint, check_anchor_header, check_anchor_transaction, find_payload, hash_hex
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
-from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.heads import heads_root
-from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, LogLeaf, Purpose, SealLeaf, ThreadLeaf, UnassignedLeaf
+from anchor.proof.leaves import (
+    NO_PREVIOUS,
+    DirectoryLeaf,
+    HeadLeaf,
+    KeyLeaf,
+    LogLeaf,
+    Purpose,
+    SealLeaf,
+    ThreadLeaf,
+    UnassignedLeaf,
+    decode_leaf,
+)
 from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.promise import PromiseNote, promise_key_id, signed_message
 from anchor.proof.verify import key_history, network_of
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
-from chains.chain import Chain, Chains
+from chains.audit_report import Report
+from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, paged
+from chains.chain import Chain, Chains, decode_kept
 from chains.reader import Reader
-from chains.writer import promise_leaves
-
-# Findings beyond this are counted and not listed: a home with a million damaged rows must still be auditable.
-MAX_FINDINGS = 1000
+from chains.writer import has_external_ids, promise_leaves
 
 Progress = Callable[[str, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that does not hold: where, and what."""
-
-    where: str
-    what: str
-
-
-@dataclass
-class Report:
-    """What the audit looked at and what it found."""
-
-    entries: int = 0
-    chains: int = 0
-    heads: int = 0
-    seals: int = 0
-    checkpoints: int = 0
-    promises: int = 0
-    anchors: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    more_findings: int = 0
-
-    @property
-    def clean(self) -> bool:
-        """Whether everything holds."""
-        return not self.findings
-
-    def found(self, where: str, what: str) -> None:
-        """Note something that does not hold."""
-        if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(where, what))
-        else:
-            self.more_findings += 1
 
 
 class Audit:
@@ -91,19 +65,21 @@ class Audit:
 
     def run(self) -> Report:
         """Check everything; a finding never stops it, except where nothing further can be read."""
+        parts = (self.engine, self.trees)
         steps: list[tuple[str, Callable[[], None]]] = [
             ("rows", self._rows),
-            *((f"chain {chain.chain_id.hex()}", self._chain_step(chain)) for chain in self.chains.all()),
+            *((f"chain {chain.chain_id.hex()}", partial(self._chain, chain)) for chain in self.chains.all()),
             ("promises", self._promises),
             ("directory", self._directory),
+            ("tables of the directory", partial(check_pointers, *parts, self.directory, self.report)),
+            ("tiles of the directory", partial(check_tiles, *parts, self.report, DIRECTORY, "directory")),
+            ("look-ups", partial(check_lookups, self.engine, self.report)),
             ("checkpoints", self._checkpoints),
             ("anchors", self._anchors),
         ]
         for where, step in steps:
-            try:
+            with self.report.looking_at(where):
                 step()
-            except AnchorlineError as error:
-                self.report.found(where, str(error))
         return self.report
 
     # --- entries and chains
@@ -121,40 +97,72 @@ class Audit:
         if tuple(held) != (expected - 1, expected - 1):
             self.report.found("rows", f"expected {expected - 1} rows numbered from 1, found {held[0]} up to {held[1]}")
 
-    def _chain_step(self, chain: Chain) -> Callable[[], None]:
-        return lambda: self._chain(chain)
-
     def _chain(self, chain: Chain) -> None:
         """Each entry is what its leaf hash says, and each head is the root of the entries below it."""
         self.report.chains += 1
-        size = self.chains.size(chain)
-        frontier = Frontier()
+        size, where = self.chains.size(chain), f"chain {chain.chain_id.hex()}"
+        with self.report.looking_at(where):
+            check_extents(self.engine, self.report, chain, size)
+        with self.report.looking_at(where):
+            check_tiles(self.engine, self.trees, self.report, chain.chain_no, where)
+        frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
         heads = self._heads_of(chain)
         next_head = next(heads, None)
-        stored_hashes = self._leaf_hashes(chain, size)
-        for stored in self.reader.entries(chain, 0, size):
-            where = f"row {stored.seq} (chain {chain.chain_id.hex()}, entry {stored.leaf_index})"
-            entry_hash = leaf_hash(stored.raw)
-            if entry_hash != next(stored_hashes, b""):
-                self.report.found(where, "the entry is not the one whose hash was recorded")
-            self._entry(chain, where, stored.raw, stored.leaf_index)
-            if stored.kept is not None:
-                commitment = content_commitment(stored.kept.salt, stored.kept.digest)
-                if commitment != stored.raw[33:65]:
-                    self.report.found(where, "the content kept beside the entry is not the one it commits to")
+        for leaf_index, entry_hash in enumerate(self._entry_hashes(chain, size)):
             frontier.add(entry_hash)
-            self.report.entries += 1
-            if self.report.entries % 4096 == 0:
-                self.progress("entries", self.report.entries)
-            while next_head is not None and next_head[1].tree_size == frontier.size:
+            if leaf_index + 1 == built_size and self.trees.root(chain.chain_no, built_size) != frontier.root():
+                self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
+            while next_head is not None and next_head[1].tree_size == leaf_index + 1:
                 self._head(chain, *next_head, frontier)
                 next_head = next(heads, None)
         if next_head is not None:
             self.report.found(
                 f"directory leaf {next_head[0]}", f"a head of {next_head[1].tree_size} entries; the chain has {size}"
             )
-        if size and self.trees.root(chain.chain_no, size) != frontier.root():
-            self.report.found(f"chain {chain.chain_id.hex()}", "the stored tiles do not give the root of its entries")
+
+    def _entry_hashes(self, chain: Chain, size: int) -> Iterator[bytes]:
+        """Check every row of a chain and yield its entry's hash; of a row that is missing, the hash that was stored."""
+        stored_hashes = self._leaf_hashes(chain, size)
+        for first_index, first_seq, count in self.chains.seq_ranges(chain, 0, size):
+            rows = self._entry_rows(first_seq, count)
+            row = next(rows, None)
+            for place in range(count):
+                stored_hash = next(stored_hashes, b"")
+                where = f"row {first_seq + place} (chain {chain.chain_id.hex()}, entry {first_index + place})"
+                self._count_entry()
+                if row is None or row[0] != first_seq + place:
+                    self.report.found(where, "is missing")
+                    yield stored_hash
+                    continue
+                _, raw, kept, with_ids = row
+                row = next(rows, None)
+                if leaf_hash(raw) != stored_hash:
+                    self.report.found(where, "the entry is not the one whose hash was recorded")
+                with self.report.looking_at(where):
+                    self._entry(chain, where, raw, first_index + place)
+                with self.report.looking_at(where):
+                    self._beside(where, raw, kept, with_ids)
+                yield leaf_hash(raw)
+
+    def _entry_rows(self, first_seq: int, count: int) -> Iterator[tuple[int, bytes, bytes | None, int]]:
+        [run] = self.chains.runs(first_seq, first_seq + 1)
+        end = first_seq + count
+        query = f"SELECT seq, entry, kept FROM entry WHERE seq < {end:d} AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        for seq, raw, kept in paged(self.engine, query, first_seq - 1):
+            yield seq, bytes(raw), kept, run.with_ids
+
+    def _count_entry(self) -> None:
+        self.report.entries += 1
+        if self.report.entries % 4096 == 0:
+            self.progress("entries", self.report.entries)
+
+    def _beside(self, where: str, raw: bytes, kept_column: bytes | None, with_ids: int) -> None:
+        """Check what is kept beside an entry, and that an entry with ids is in a run that is searched for them."""
+        if has_external_ids(raw) and not with_ids:
+            self.report.found(where, "has external ids, and its extent says that none has: it is not found by them")
+        kept = decode_kept(kept_column)
+        if kept is not None and content_commitment(kept.salt, kept.digest) != raw[33:65]:
+            self.report.found(where, "the content kept beside the entry is not the one it commits to")
 
     def _leaf_hashes(self, chain: Chain, size: int) -> Iterator[bytes]:
         for flat in self.trees.leaf_hashes(chain.chain_no, 0, size):
@@ -163,15 +171,12 @@ class Audit:
     def _entry(self, chain: Chain, where: str, raw: bytes, leaf_index: int) -> None:
         if leaf_index and raw[1:33] == chain.chain_id and not _needs_decoding(raw):
             return
-        try:
-            entry = Entry.decode(raw)
-            if entry.chain_id != chain.chain_id:
-                self.report.found(where, f"an entry of chain {entry.chain_id.hex()}")
-            if leaf_index == 0 and chain_id_of(entry.external_ids) != chain.chain_id:
-                self.report.found(where, "the external ids of the first entry do not give the chain id")
-            check_author(entry, check_signature)
-        except (MalformedError, AnchorlineError) as error:
-            self.report.found(where, str(error))
+        entry = Entry.decode(raw)
+        if entry.chain_id != chain.chain_id:
+            self.report.found(where, f"an entry of chain {entry.chain_id.hex()}")
+        if leaf_index == 0 and chain_id_of(entry.external_ids) != chain.chain_id:
+            self.report.found(where, "the external ids of the first entry do not give the chain id")
+        check_author(entry, check_signature)
 
     def _heads_of(self, chain: Chain) -> Iterator[tuple[int, HeadLeaf]]:
         after = -1
@@ -181,11 +186,12 @@ class Audit:
         )
         while rows := self.engine.query(query, (chain.chain_no, after)):
             for (index,) in rows:
-                leaf = self.directory.leaf(index)
-                if isinstance(leaf, HeadLeaf):
-                    yield index, leaf
-                else:
-                    self.report.found(f"directory leaf {index}", "listed as a head and is none")
+                with self.report.looking_at(f"directory leaf {index}"):
+                    leaf = self.directory.leaf(index)
+                    if isinstance(leaf, HeadLeaf):
+                        yield index, leaf
+                    else:
+                        self.report.found(f"directory leaf {index}", "listed as a head and is none")
                 after = index
 
     def _head(self, chain: Chain, index: int, head: HeadLeaf, frontier: Frontier) -> None:
@@ -199,28 +205,34 @@ class Audit:
     # --- promises
 
     def _promises(self) -> None:
+        """Every row is promised once, in order, by the promise key, over what stands there."""
         expected, received_at_ms = 1, 0
-        key = self.directory.log.promise_key.value
         query = (
-            "SELECT first_seq, entry_count, note, signature FROM group_commit WHERE first_seq >= ? "
-            "ORDER BY first_seq LIMIT 256"
+            "SELECT first_seq, entry_count, received_at_ms, note, signature FROM group_commit WHERE first_seq > ? "
+            "ORDER BY first_seq LIMIT ?"
         )
-        while commits := self.engine.query(query, (expected,)):
-            for first_seq, count, raw_note, signature in commits:
-                where = f"promise over rows {first_seq} to {first_seq + count - 1}"
-                note = PromiseNote.decode(bytes(raw_note))
-                if first_seq != expected:
-                    self.report.found(f"row {expected}", "no promise was kept for it")
-                if note.count != count or note.root != root_of(list(self._promised(first_seq, count))):
-                    self.report.found(where, "the promise is not over these entries")
-                if note.log_id != self.directory.log.log_id or not check_signature(
-                    key, signed_message(note), signature
-                ):
-                    self.report.found(where, f"not signed by promise key {promise_key_id(key).hex()} of this log")
-                if note.received_at_ms < received_at_ms:
-                    self.report.found(where, "received before the promise that stands before it")
-                received_at_ms, expected = note.received_at_ms, first_seq + count
-                self.report.promises += 1
+        for first_seq, count, at_ms, note, signature in paged(self.engine, query, 0):
+            where = f"promise over rows {first_seq} to {first_seq + count - 1}"
+            if first_seq != expected:
+                self.report.found(f"row {expected}", "no promise was kept for it")
+            with self.report.looking_at(where):
+                self._promise(where, (first_seq, count, at_ms), PromiseNote.decode(bytes(note)), bytes(signature))
+            if at_ms < received_at_ms:
+                self.report.found(where, "received before the promise that stands before it")
+            received_at_ms, expected = at_ms, first_seq + count
+            self.report.promises += 1
+        if expected != self.chains.next_seq():
+            self.report.found(f"row {expected}", "no promise was kept for it")
+
+    def _promise(self, where: str, row: tuple[int, int, int], note: PromiseNote, signature: bytes) -> None:
+        first_seq, count, at_ms = row
+        key, log_id = self.directory.log.promise_key.value, self.directory.log.log_id
+        if note.log_id != log_id or not check_signature(key, signed_message(note), signature):
+            self.report.found(where, f"not signed by promise key {promise_key_id(key).hex()} of this log")
+        if note.received_at_ms != at_ms:
+            self.report.found(where, f"its row says received at {at_ms} ms, the promise {note.received_at_ms} ms")
+        if note.count != count or note.root != root_of(list(self._promised(first_seq, count))):
+            self.report.found(where, "the promise is not over these entries")
 
     def _promised(self, first_seq: int, count: int) -> Iterator[bytes]:
         for run in self.chains.runs(first_seq, first_seq + count):
@@ -236,29 +248,45 @@ class Audit:
         newest: dict[bytes, tuple[int, HeadLeaf]] = {}
         hashes: dict[bytes, bytes] = {}
         frontier = Frontier()
-        sizes = {int(size): bytes(root) for size, root in self.engine.query("SELECT size, root FROM checkpoint")}
-        started = seal_number = sealed_at_ms = 0
+        started, follows = 0, (0, 0)
         for index, raw in self._directory_leaves():
             where = f"directory leaf {index}"
-            if leaf_hash(raw) != self.trees.leaf_hash(DIRECTORY, index):
-                self.report.found(where, "the leaf is not the one whose hash was recorded")
             frontier.add(leaf_hash(raw))
-            leaf = self.directory.leaf(index)
-            if isinstance(leaf, UnassignedLeaf):
-                self.report.found(where, f"type {raw[0]:02x} is unknown: written by a newer Anchorline, no verdict")
-            elif isinstance(leaf, LogLeaf) != (index == 0):
-                self.report.found(where, "leaf 0, and only leaf 0, says who the log is")
-            elif isinstance(leaf, HeadLeaf):
-                self._pointer(where, leaf, newest)
-                newest[leaf.chain_id] = (index, leaf)
-                hashes[leaf.chain_id] = leaf_hash(raw)
-            elif isinstance(leaf, SealLeaf):
-                self._seal(where, leaf, (seal_number, sealed_at_ms), started, index, hashes)
-                if sizes.get(index + 1) != frontier.root():
-                    self.report.found(where, "no checkpoint with the root of the leaves up to this seal")
-                seal_number, sealed_at_ms, started = leaf.seal_number + 1, leaf.sealed_at_ms, index + 1
+            with self.report.looking_at(where):
+                if leaf_hash(raw) != self.trees.leaf_hash(DIRECTORY, index):
+                    self.report.found(where, "the leaf is not the one whose hash was recorded")
+                leaf = decode_leaf(raw)
+                self._kind(where, index, leaf)
+                if isinstance(leaf, HeadLeaf):
+                    self._pointer(where, leaf, newest)
+                    newest[leaf.chain_id], hashes[leaf.chain_id] = (index, leaf), leaf_hash(raw)
+                elif isinstance(leaf, SealLeaf):
+                    self._seal(where, leaf, follows, index - started, hashes)
+                    self._checkpoint_of(where, leaf, index + 1, frontier.root())
+                    started, follows = index + 1, (leaf.seal_number + 1, leaf.sealed_at_ms)
         if started != frontier.size:
             self.report.found(f"directory leaf {started}", "leaves after the last seal")
+        if frontier.size != self.trees.state(DIRECTORY).size:
+            self.report.found(
+                "directory", f"{frontier.size} leaves, {self.trees.state(DIRECTORY).size} hashes of leaves"
+            )
+
+    def _kind(self, where: str, index: int, leaf: DirectoryLeaf) -> None:
+        if isinstance(leaf, UnassignedLeaf):
+            self.report.found(
+                where, f"type {leaf.encode()[0]:02x} is unknown: written by a newer Anchorline, no verdict"
+            )
+        elif isinstance(leaf, LogLeaf) != (index == 0):
+            self.report.found(where, "leaf 0, and only leaf 0, says who the log is")
+        elif index == 0 and leaf != self.directory.log:
+            self.report.found(where, "another log than the one that this home says it is")
+
+    def _checkpoint_of(self, where: str, seal: SealLeaf, size: int, root: bytes) -> None:
+        rows = self.engine.query("SELECT root, seal_number, sealed_at_ms FROM checkpoint WHERE size = ?", (size,))
+        if not rows or bytes(rows[0][0]) != root:
+            self.report.found(where, "no checkpoint with the root of the leaves up to this seal")
+        elif tuple(rows[0][1:]) != (seal.seal_number, seal.sealed_at_ms):
+            self.report.found(where, f"its checkpoint says seal {rows[0][1]} at {rows[0][2]} ms")
 
     def _directory_leaves(self) -> Iterator[tuple[int, bytes]]:
         expected = 0
@@ -283,8 +311,7 @@ class Audit:
         where: str,
         seal: SealLeaf,
         follows: tuple[int, int],
-        started: int,
-        index: int,
+        leaves: int,
         hashes: dict[bytes, bytes],
     ) -> None:
         self.report.seals += 1
@@ -292,61 +319,87 @@ class Audit:
             self.report.found(where, f"expected seal {follows[0]}, found {seal.seal_number}")
         if seal.sealed_at_ms < follows[1]:
             self.report.found(where, "sealed before the seal that stands before it")
-        if seal.head_count > index - started:
-            self.report.found(where, f"{seal.head_count} heads, but only {index - started} leaves since the last seal")
+        if seal.head_count > leaves:
+            self.report.found(where, f"{seal.head_count} heads, but only {leaves} leaves since the last seal")
         if (seal.chain_count, seal.heads_root) != (len(hashes), heads_root(sorted(hashes.items()))):
             self.report.found(where, "heads_root is not that of the newest heads")
 
     # --- checkpoints and anchors
 
     def _checkpoints(self) -> None:
-        log = self.directory.log
-        for size, root, text in self.engine.query("SELECT size, root, note FROM checkpoint ORDER BY size"):
+        """Each checkpoint is signed by the key of its time; only the newest may still wait for its signature."""
+        newest = int(self.engine.query("SELECT COALESCE(MAX(size), 0) FROM checkpoint")[0][0])
+        query = "SELECT size, root, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"
+        for size, root, text in paged(self.engine, query, 0):
             where = f"checkpoint of {size} leaves"
-            if text is None:
-                continue  # stored and not signed yet: the next seal signs it
-            marks = tuple(leaf for _, leaf in self.directory.log_marks(size) if isinstance(leaf, KeyLeaf))
-            key = key_history(log, marks, log.log_id, check_signature).current[Purpose.CHECKPOINT].value
-            note = Note.decode(text)
-            if Checkpoint.decode(note.text) != Checkpoint(log.origin, size, bytes(root)):
-                self.report.found(where, "the signed text names another origin, size or root")
-            ours = [line for line in note.signatures if line.key_id == key_id(log.origin, key)]
-            if not ours or not all(check_signature(key, note.text.encode(), line.signature) for line in ours):
-                self.report.found(where, "not signed by the log's checkpoint key")
             self.report.checkpoints += 1
+            if text is not None:
+                with self.report.looking_at(where):
+                    self._signed(where, size, bytes(root), Note.decode(text))
+            elif size != newest:
+                self.report.found(where, "is not signed, and a later one is")
+        if self.report.checkpoints != self.report.seals:
+            self.report.found("checkpoints", f"{self.report.checkpoints} for {self.report.seals} seals")
+
+    def _signed(self, where: str, size: int, root: bytes, note: Note) -> None:
+        log = self.directory.log
+        marks = tuple(leaf for _, leaf in self.directory.log_marks(size) if isinstance(leaf, KeyLeaf))
+        key = key_history(log, marks, log.log_id, check_signature).current[Purpose.CHECKPOINT].value
+        if Checkpoint.decode(note.text) != Checkpoint(log.origin, size, root):
+            self.report.found(where, "the signed text names another origin, size or root")
+        ours = [line for line in note.signatures if line.key_id == key_id(log.origin, key)]
+        if not ours or not all(check_signature(key, note.text.encode(), line.signature) for line in ours):
+            self.report.found(where, "not signed by the log's checkpoint key")
 
     def _anchors(self) -> None:
         """The mined attempts are one line from the thread leaf on, and each carries a checkpoint that was signed."""
-        starts = [leaf.outpoint for _, leaf in self.directory.log_marks(2**62) if isinstance(leaf, ThreadLeaf)]
-        mined = {attempt.spends: attempt for attempt in self.journal.all() if attempt.state in MINED}
-        on_thread: set[OutPoint] = set()
-        for start in starts:
-            coin = start
-            while coin in mined and coin not in on_thread:
-                on_thread.add(coin)
-                coin = mined[coin].coin
-        for attempt in self.journal.all():
-            where = f"attempt {attempt.attempt_no} ({hash_hex(attempt.txid)})"
-            payload = find_payload(attempt.transaction())
-            signed = self.directory.checkpoint_of(attempt.checkpoint_size)
-            if signed is None or (payload.tree_size, payload.root) != (signed.size, signed.root):
-                self.report.found(where, "carries no checkpoint that this log signed")
-            if attempt.state in MINED and attempt.spends not in on_thread:
-                self.report.found(where, "is in a block and not on the thread")
-            self._anchor_proof(where, attempt)
+        mined: dict[OutPoint, OutPoint] = {}
+        for attempt_no, txid in paged(
+            self.engine, "SELECT attempt_no, txid FROM attempt WHERE attempt_no > ? ORDER BY attempt_no LIMIT ?", 0
+        ):
+            where = f"attempt {attempt_no} ({hash_hex(bytes(txid))})"
             self.report.anchors += 1
+            with self.report.looking_at(where):
+                attempt = self.journal.of_txid(bytes(txid))
+                assert attempt is not None
+                self._attempt(where, attempt)
+                if attempt.state in MINED:
+                    mined[attempt.spends] = attempt.coin
+        self._thread(mined)
+
+    def _attempt(self, where: str, attempt: Attempt) -> None:
+        transaction = attempt.transaction()
+        if (transaction.txid, transaction.inputs[0].previous) != (attempt.txid, attempt.spends):
+            self.report.found(where, "the signed bytes are another transaction, or spend another coin")
+        payload = find_payload(transaction)
+        signed = self.directory.checkpoint_of(attempt.checkpoint_size)
+        if signed is None or (payload.tree_size, payload.root) != (signed.size, signed.root):
+            self.report.found(where, "carries no checkpoint that this log signed")
+        self._anchor_proof(where, attempt)
+
+    def _thread(self, mined: dict[OutPoint, OutPoint]) -> None:
+        """Follow the coins of the mined attempts (spent by: makes) from each start of the thread."""
+        for _, leaf in self.directory.log_marks(2**62):
+            coin = leaf.outpoint if isinstance(leaf, ThreadLeaf) else None
+            while coin in mined:
+                coin = mined.pop(coin)
+        for coin in mined:
+            self.report.found(f"the attempt that spends {coin}", "is in a block and not on the thread")
 
     def _anchor_proof(self, where: str, attempt: Attempt) -> None:
-        proof = self.journal.proof(attempt)
-        if proof is None:
+        proof, block = self.journal.proof(attempt), attempt.standing.block
+        if proof is None or block is None:
             return
-        try:
-            check_anchor_transaction(proof)
-            rules = network_of(self.directory.log)
-            if rules is not None:
-                check_anchor_header(proof, rules)
-        except AnchorlineError as error:
-            self.report.found(where, str(error))
+        transaction = check_anchor_transaction(proof)
+        if (transaction.txid, Header.decode(proof.header).hash, proof.height) != (
+            attempt.txid,
+            block.hash,
+            block.height,
+        ):
+            self.report.found(where, "the proof that is kept is of another transaction or block")
+        rules = network_of(self.directory.log)
+        if rules is not None:
+            check_anchor_header(proof, rules)
 
 
 def _needs_decoding(raw: bytes) -> bool:

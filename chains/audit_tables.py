@@ -1,0 +1,238 @@
+"""The audit of derived tables: tiles, extents, look-up pages, and the tables that point into the directory.
+
+Everything in them follows from entries and directory leaves, and is recomputed from these. ``chains.audit`` runs
+these checks after the entries themselves; what does not hold goes into its report.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from anchor.directory import Directory
+from anchor.log import DIRECTORY, TILE_BYTES, TILE_WIDTH, Trees, tile_roots
+from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.entry import Entry
+from anchor.proof.leaves import HeadLeaf, LogLeaf, SealLeaf
+from anchor.proof.merkle import leaf_hash
+from anchor.storage.engine import Engine, Row
+from chains.audit_report import Report
+from chains.chain import Chain
+from chains.lookup import KEY_SIZE, PAIR_SIZE, Kind
+from chains.writer import has_external_ids
+
+ROWS = 1024
+_SUM_BITS = 256
+
+
+def paged(engine: Engine, query: str, first: int, *values: int) -> Iterator[Row]:
+    """Yield rows of a query that ends in ``> ? ... LIMIT ?`` on its first column, from above ``first`` on."""
+    while rows := engine.query(query, (*values, first, ROWS)):
+        yield from rows
+        first = int(rows[-1][0])
+
+
+# --- tiles
+
+
+def check_tiles(engine: Engine, trees: Trees, report: Report, tree_no: int, where: str) -> None:
+    """Every stored node is the root of the tile below it, and none is missing (C2SP tlog-tiles, height 8)."""
+    state = trees.state(tree_no)
+    if not state.sealed_size <= state.built_size <= state.size and tree_no != DIRECTORY:
+        report.found(where, f"{state.sealed_size} sealed, {state.built_size} built, {state.size} leaves: out of order")
+    level, wanted = 0, state.size
+    while wanted:
+        _check_level(engine, report, (tree_no, level), wanted, where)
+        level += 1
+        wanted = state.built_size >> (8 * level)
+    higher = engine.query("SELECT COUNT(*) FROM tile WHERE tree_no = ? AND level >= ?", (tree_no, level))[0][0]
+    if higher:
+        report.found(where, f"{higher} tiles above its highest level, {level - 1}")
+
+
+def _check_level(engine: Engine, report: Report, at: tuple[int, int], wanted: int, where: str) -> None:
+    tree_no, level = at
+    expected_no = 0
+    query = "SELECT tile_no, hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no > ? ORDER BY tile_no LIMIT ?"
+    for tile_no, hashes in paged(engine, query, -1, tree_no, level):
+        place = f"{where}, level {level}, tile {tile_no}"
+        if tile_no != expected_no:
+            report.found(f"{where}, level {level}, tile {expected_no}", "is missing")
+        width = min(max(wanted - tile_no * TILE_WIDTH, 0), TILE_WIDTH)
+        if len(hashes) != width * HASH_SIZE:
+            report.found(place, f"expected {width} hashes, found {len(hashes)} bytes")
+        elif level and bytes(hashes) != _roots_below(engine, tree_no, level, tile_no)[: len(hashes)]:
+            report.found(place, "its nodes are not the roots of the tiles below")
+        expected_no = tile_no + 1
+    if expected_no * TILE_WIDTH < wanted:
+        report.found(f"{where}, level {level}, tile {expected_no}", "is missing")
+
+
+def _roots_below(engine: Engine, tree_no: int, level: int, tile_no: int) -> bytes:
+    """Return the roots of the full tiles under one tile: at most 2 MiB are read. Later ones may not be built yet."""
+    first = tile_no * TILE_WIDTH
+    rows = engine.query(
+        "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no >= ? AND tile_no < ? ORDER BY tile_no",
+        (tree_no, level - 1, first, first + TILE_WIDTH),
+    )
+    return tile_roots(b"".join(row[0] for row in rows if len(row[0]) == TILE_BYTES))
+
+
+# --- extents
+
+
+def check_extents(engine: Engine, report: Report, chain: Chain, size: int) -> None:
+    """The runs of a chain follow one another without gap, up to its size."""
+    expected = 0
+    query = (
+        "SELECT first_index, entry_count, first_seq FROM extent WHERE chain_no = ? AND first_index > ? "
+        "ORDER BY first_index LIMIT ?"
+    )
+    for first_index, count, first_seq in paged(engine, query, -(2**63), chain.chain_no):
+        if first_index != expected:
+            report.found(f"extent at row {first_seq}", f"expected to begin at entry {expected}, found {first_index}")
+        expected = first_index + count
+    if expected != size:
+        report.found(f"chain {chain.chain_id.hex()}", f"{expected} entries in its extents, {size} in its tree")
+
+
+# --- look-ups
+
+
+def check_lookups(engine: Engine, report: Report) -> None:
+    """Each sorted run holds exactly the pairs that its rows give, in order, and the runs follow one another."""
+    ends = {int(kind): 1 for kind in Kind}
+    query = "SELECT run_no, kind, first_seq, end_seq FROM lookup_run ORDER BY kind, first_seq"
+    for run_no, kind, first_seq, end_seq in engine.query(query):
+        where = f"look-up run {run_no} ({Kind(kind).name.lower()}, rows {first_seq} to {end_seq - 1})"
+        if first_seq != ends[kind]:
+            report.found(where, f"expected to begin at row {ends[kind]}")
+        ends[kind] = end_seq
+        with report.looking_at(where):
+            _check_run(engine, report, (run_no, Kind(kind), first_seq, end_seq), where)
+        report.lookups += 1
+    if len(set(ends.values())) > 1:
+        report.found("look-up runs", f"end at different rows: {sorted(ends.values())}")
+    orphans = engine.query(
+        "SELECT COUNT(*) FROM lookup_page WHERE NOT EXISTS "
+        "(SELECT 1 FROM lookup_run WHERE lookup_run.run_no = lookup_page.run_no)"
+    )[0][0]
+    if orphans:
+        report.found("look-up pages", f"{orphans} belong to no run")
+
+
+def _check_run(engine: Engine, report: Report, run: tuple[int, Kind, int, int], where: str) -> None:
+    """Compare stored pairs with recomputed ones as sums of their hashes, which need no sorting and no memory."""
+    run_no, kind, first_seq, end_seq = run
+    stored = _sum_of(_stored_pairs(engine, report, run_no, where))
+    derived = _sum_of(_derived_pairs(engine, kind, first_seq, end_seq))
+    if stored != derived:
+        report.found(where, f"holds {stored[0]} pairs, not the {derived[0]} that its rows give; look-ups may fail")
+
+
+def _sum_of(pairs: Iterable[bytes]) -> tuple[int, int]:
+    count = total = 0
+    for pair in pairs:
+        count += 1
+        total += int.from_bytes(sha256(pair), "big")
+    return count, total % (1 << _SUM_BITS)
+
+
+def _stored_pairs(engine: Engine, report: Report, run_no: int, where: str) -> Iterator[bytes]:
+    """Yield the pairs of a run, page by page, and note where they are not in order."""
+    last = after = b""
+    query = "SELECT first_pair, pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT 64"
+    while rows := engine.query(query, (run_no, after)):
+        for first_pair, pairs in rows:
+            page = bytes(pairs)
+            after = bytes(first_pair)
+            if page[:PAIR_SIZE] != after or len(page) % PAIR_SIZE:
+                report.found(f"{where}, page {after.hex()}", "does not begin with the pair under which it is stored")
+            for at in range(0, len(page), PAIR_SIZE):
+                pair = page[at : at + PAIR_SIZE]
+                if pair <= last:
+                    report.found(f"{where}, page {after.hex()}", f"pair {pair.hex()} is out of order")
+                last = pair
+                yield pair
+
+
+def _derived_pairs(engine: Engine, kind: Kind, first_seq: int, end_seq: int) -> Iterator[bytes]:
+    """Yield the pairs of rows, from the entries themselves."""
+    query = "SELECT seq, entry FROM entry WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+    at = first_seq - 1
+    while rows := engine.query(query, (at, end_seq, ROWS)):
+        for seq, raw in rows:
+            for key in _keys(kind, bytes(raw)):
+                yield key[:KEY_SIZE] + int(seq).to_bytes(8, "big")
+        at = int(rows[-1][0])
+
+
+def _keys(kind: Kind, raw: bytes) -> Iterable[bytes]:
+    if kind == Kind.ENTRY_HASH:
+        return (leaf_hash(raw),)
+    return {item.digest() for item in Entry.decode(raw).external_ids} if has_external_ids(raw) else ()
+
+
+# --- tables that point into the directory
+
+
+def check_pointers(engine: Engine, trees: Trees, directory: Directory, report: Report) -> None:
+    """Tables of heads, marks and chains say what the directory's leaves say, of every leaf and of no other."""
+    listed = _check_head_rows(engine, trees, directory, report)
+    marks = _check_mark_rows(engine, directory, report)
+    heads = others = 0
+    for index, raw in paged(
+        engine, "SELECT leaf_index, leaf FROM directory_leaf WHERE leaf_index > ? ORDER BY leaf_index LIMIT ?", -1
+    ):
+        if not index:
+            continue
+        heads += raw[:1] == b"\x12"
+        others += raw[:1] not in {b"\x11", b"\x12"}
+    if (listed, marks) != (heads, others):
+        report.found("directory", f"{heads} heads and {others} marks, of which {listed} and {marks} are listed as such")
+    _check_tree_rows(engine, directory, report)
+
+
+def _check_head_rows(engine: Engine, trees: Trees, directory: Directory, report: Report) -> int:
+    count = 0
+    columns = "directory_index, tree_no, tree_size"
+    query = f"SELECT {columns} FROM head WHERE directory_index > ? ORDER BY directory_index LIMIT ?"  # noqa: S608
+    for index, tree_no, tree_size in paged(engine, query, -1):
+        with report.looking_at(f"directory leaf {index}"):
+            leaf = directory.leaf(index)
+            chain_id = bytes(trees.state(tree_no).chain_id)
+            if not isinstance(leaf, HeadLeaf) or (leaf.chain_id, leaf.tree_size) != (chain_id, tree_size):
+                report.found(
+                    f"directory leaf {index}", f"is not the listed head of chain {chain_id.hex()}, {tree_size}"
+                )
+        count += 1
+    return count
+
+
+def _check_mark_rows(engine: Engine, directory: Directory, report: Report) -> int:
+    count = 0
+    for (index,) in paged(
+        engine, "SELECT leaf_index FROM log_mark WHERE leaf_index > ? ORDER BY leaf_index LIMIT ?", -1
+    ):
+        with report.looking_at(f"directory leaf {index}"):
+            if isinstance(directory.leaf(index), (HeadLeaf, SealLeaf, LogLeaf)):
+                report.found(f"directory leaf {index}", "is listed as a mark about the log and is none")
+        count += 1
+    return count
+
+
+def _check_tree_rows(engine: Engine, directory: Directory, report: Report) -> None:
+    """What stands beside each chain of its newest head is what its newest head says."""
+    query = (
+        "SELECT tree_no, chain_id, sealed_size, head_index, head_hash, "
+        "(SELECT MAX(directory_index) FROM head WHERE head.tree_no = tree.tree_no) "
+        "FROM tree WHERE tree_no > ? ORDER BY tree_no LIMIT ?"
+    )
+    for _, chain_id, sealed_size, head_index, head_hash, newest in paged(engine, query, DIRECTORY):
+        where = f"chain {bytes(chain_id).hex()}"
+        if newest is None:
+            if (sealed_size, head_index, head_hash) != (0, None, None):
+                report.found(where, "is said to have a head, and has none")
+            continue
+        with report.looking_at(where):
+            leaf = directory.leaf(newest)
+            wanted = (getattr(leaf, "tree_size", None), newest, leaf_hash(leaf.encode()))
+            if (sealed_size, head_index, head_hash) != wanted:
+                report.found(where, f"its newest head is directory leaf {newest}; its row in the table of logs differs")

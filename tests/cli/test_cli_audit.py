@@ -1,0 +1,279 @@
+"""``anchorline audit`` on homes that somebody has tampered with: every table, one change at a time.
+
+Each case changes one column of one row of a copy of the prepared home's database, as a thief of the database or a
+failing disk would. Audit must end with exit code 1 and name the place.
+"""
+
+import sqlite3
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chains.audit import Audit
+from chains.home import Home
+from chains.reader import Reader
+from tests.cli.commands import World
+
+
+def change(world: World, statement: str, *values: object) -> None:
+    """Change something behind Anchorline's back; at least one row must have changed."""
+    with closing(sqlite3.connect(world.database)) as database, database:
+        database.create_function("flip", 2, flip)
+        assert database.execute(statement, values).rowcount > 0, statement
+
+
+def flip(data: bytes, at: int) -> bytes:
+    """Flip the lowest bit of a byte; ``at`` counts from the end where it is negative."""
+    changed = bytearray(data)
+    changed[at] ^= 1
+    return bytes(changed)
+
+
+def findings(world: World) -> dict[str, list[str]]:
+    """Run the audit as JSON and return what it found, by place; its exit code must agree."""
+    done = world.run("audit", "--json")
+    facts = done.facts
+    assert (0 if facts["clean"] else 1, "") == (done.exit_code, done.err), done
+    assert facts["clean"] == (not facts["findings"])
+    places: dict[str, list[str]] = {}
+    for finding in facts["findings"]:
+        places.setdefault(finding["where"], []).append(finding["what"])
+    return places
+
+
+def test_an_untouched_home_is_clean(world: World) -> None:
+    """The audit has looked at everything that the home holds, and says how much that was."""
+    done = world.ok("audit", "--json")
+    counts = {name: done.facts[name] for name in done.facts if name not in {"findings", "more_findings", "clean"}}
+    expected = {"entries": 305, "chains": 2, "heads": 2, "seals": 2, "checkpoints": 2}
+    assert expected | {"promises": 6, "anchors": 2, "lookups": 2} == counts
+    assert (True, [], 0) == (done.facts["clean"], done.facts["findings"], done.facts["more_findings"])
+    assert world.ok("audit").text.rstrip().endswith(": all hold.")
+
+
+CHANGES = {
+    # What is written once and signed
+    "entry: its commitment": ("UPDATE entry SET entry = flip(entry, 40) WHERE seq = 7", "row 7 "),
+    "entry: its first byte": ("UPDATE entry SET entry = flip(entry, 0) WHERE seq = 7", "row 7 "),
+    "entry: its chain": ("UPDATE entry SET entry = flip(entry, 1) WHERE seq = 7", "row 7 "),
+    "entry: an external id": ("UPDATE entry SET entry = flip(entry, -8) WHERE seq = 2", "row 2 "),
+    "entry: cut to nothing": ("UPDATE entry SET entry = x'' WHERE seq = 7", "row 7 "),
+    "entry: gone": ("DELETE FROM entry WHERE seq = 7", "row 7 "),
+    "entry: the last one gone": ("DELETE FROM entry WHERE seq = 305", "row 305 "),
+    "kept: the content": ("UPDATE entry SET kept = flip(kept, -1) WHERE seq = 7", "row 7 "),
+    "kept: the salt": ("UPDATE entry SET kept = flip(kept, 1) WHERE seq = 7", "row 7 "),
+    "kept: the digest": ("UPDATE entry SET kept = flip(kept, -1) WHERE seq = 304", "row 304 "),
+    "kept: its kind": ("UPDATE entry SET kept = flip(kept, 0) WHERE seq = 304", "row 304 "),
+    "kept: not even a kind": ("UPDATE entry SET kept = x'07' WHERE seq = 7", "row 7 "),
+    "promise: its time": ("UPDATE group_commit SET note = flip(note, 39) WHERE first_seq = 2", "promise over rows 2 "),
+    "promise: its root": ("UPDATE group_commit SET note = flip(note, -1) WHERE first_seq = 2", "promise over rows 2 "),
+    "promise: cut": ("UPDATE group_commit SET note = x'00' WHERE first_seq = 2", "promise over rows 2 "),
+    "promise: signature": (
+        "UPDATE group_commit SET signature = flip(signature, 5) WHERE first_seq = 2",
+        "promise over rows 2 ",
+    ),
+    "promise: row's time": (
+        "UPDATE group_commit SET received_at_ms = received_at_ms + 1 WHERE first_seq = 2",
+        "promise over rows 2 ",
+    ),
+    "promise: its count": (
+        "UPDATE group_commit SET entry_count = entry_count + 1 WHERE first_seq = 2",
+        "promise over rows 2 ",
+    ),
+    "promise: gone": ("DELETE FROM group_commit WHERE first_seq = 2", "row 2"),
+    "promise: the last one gone": ("DELETE FROM group_commit WHERE first_seq = 305", "row 305"),
+    # The directory
+    "identity: its origin": ("UPDATE identity SET leaf_0 = flip(leaf_0, 3)", "directory leaf 0"),
+    "directory: leaf 0": ("UPDATE directory_leaf SET leaf = flip(leaf, 3) WHERE leaf_index = 0", "directory leaf 0"),
+    "directory: thread leaf": (
+        "UPDATE directory_leaf SET leaf = flip(leaf, 3) WHERE leaf_index = 1",
+        "directory leaf 1",
+    ),
+    "directory: a head's root": (
+        "UPDATE directory_leaf SET leaf = flip(leaf, -1) WHERE leaf_index = 2",
+        "directory leaf 2",
+    ),
+    "directory: a head's size": (
+        "UPDATE directory_leaf SET leaf = flip(leaf, 40) WHERE leaf_index = 2",
+        "directory leaf 2",
+    ),
+    "directory: a seal's time": (
+        "UPDATE directory_leaf SET leaf = flip(leaf, 16) WHERE leaf_index = 3",
+        "directory leaf 3",
+    ),
+    "directory: an unknown type": (
+        "UPDATE directory_leaf SET leaf = x'1e00' WHERE leaf_index = 2",
+        "directory leaf 2",
+    ),
+    "directory: no leaf": ("UPDATE directory_leaf SET leaf = x'' WHERE leaf_index = 2", "directory leaf 2"),
+    "directory: the last leaf gone": ("DELETE FROM directory_leaf WHERE leaf_index = 5", "directory"),
+    "head: its size": ("UPDATE head SET tree_size = tree_size + 1 WHERE directory_index = 2", "directory leaf 2"),
+    "head: its chain": ("UPDATE head SET tree_no = 2 WHERE directory_index = 2", "directory leaf 2"),
+    "head: gone": ("DELETE FROM head WHERE directory_index = 2", "directory"),
+    "mark: gone": ("DELETE FROM log_mark", "directory"),
+    "mark: of a head": ("INSERT INTO log_mark (leaf_index) VALUES (2)", "directory leaf 2"),
+    "checkpoint: its root": ("UPDATE checkpoint SET root = flip(root, 0) WHERE size = 4", "checkpoint of 4 leaves"),
+    "checkpoint: its note": (
+        "UPDATE checkpoint SET note = replace(note, 'log.example', 'log.exampla') WHERE size = 4",
+        "checkpoint of 4 leaves",
+    ),
+    "checkpoint: no note at all": ("UPDATE checkpoint SET note = 'x' WHERE size = 4", "checkpoint of 4 leaves"),
+    "checkpoint: unsigned": ("UPDATE checkpoint SET note = NULL WHERE size = 4", "checkpoint of 4 leaves"),
+    "checkpoint: its number": ("UPDATE checkpoint SET seal_number = 9 WHERE size = 4", "directory leaf 3"),
+    "checkpoint: its time": ("UPDATE checkpoint SET sealed_at_ms = 9 WHERE size = 4", "directory leaf 3"),
+    "checkpoint: one too many": (
+        "INSERT INTO checkpoint (size, seal_number, sealed_at_ms, root) VALUES (5, 9, 9, x'00')",
+        "checkpoints",
+    ),
+    # What is derived
+    "tile: level 0": (
+        "UPDATE tile SET hashes = flip(hashes, 100) WHERE tree_no = 1 AND level = 0 AND tile_no = 0",
+        "row 4 ",
+    ),
+    "tile: the right edge": (
+        "UPDATE tile SET hashes = flip(hashes, 0) WHERE tree_no = 1 AND level = 0 AND tile_no = 1",
+        "row 257 ",
+    ),
+    "tile: interior": (
+        "UPDATE tile SET hashes = flip(hashes, 0) WHERE tree_no = 1 AND level = 1",
+        "level 1, tile 0",
+    ),
+    "tile: interior gone": ("DELETE FROM tile WHERE tree_no = 1 AND level = 1", "level 1, tile 0"),
+    "tile: cut": ("UPDATE tile SET hashes = x'00' WHERE tree_no = 1 AND tile_no = 1", "level 0, tile 1"),
+    "tile: one too many": ("INSERT INTO tile VALUES (1, 2, 0, x'00')", "chain "),
+    "tile: the directory's": ("UPDATE tile SET hashes = flip(hashes, 32) WHERE tree_no = 0", "directory leaf 1"),
+    "tree: its size": ("UPDATE tree SET size = size - 1 WHERE tree_no = 1", "chain "),
+    "tree: what is built": ("UPDATE tree SET built_size = 0 WHERE tree_no = 1", "chain "),
+    "tree: what is sealed": ("UPDATE tree SET sealed_size = sealed_size - 1 WHERE tree_no = 1", "chain "),
+    "tree: its head": ("UPDATE tree SET head_index = 4 WHERE tree_no = 1", "chain "),
+    "tree: its head's hash": ("UPDATE tree SET head_hash = flip(head_hash, 0) WHERE tree_no = 1", "chain "),
+    "tree: its chain id": ("UPDATE tree SET chain_id = flip(chain_id, 0) WHERE tree_no = 1", "row 1 "),
+    "extent: its submitter": (
+        "UPDATE extent SET submitter = flip(submitter, 0) WHERE first_seq = 1",
+        "promise over rows 1 ",
+    ),
+    "extent: its count": ("UPDATE extent SET entry_count = entry_count - 1 WHERE first_seq = 1", "row 2"),
+    "extent: its place": ("UPDATE extent SET first_index = 1 WHERE first_seq = 1", "extent at row 1"),
+    "extent: its chain": ("UPDATE extent SET chain_no = 2, first_index = 500 WHERE first_seq = 1", "chain "),
+    "extent: its ids": ("UPDATE extent SET with_ids = 0 WHERE first_seq = 1", "row 2 "),
+    "extent: gone": ("DELETE FROM extent WHERE first_seq = 1", "row 1"),
+    "look-up: a pair's key": (
+        "UPDATE lookup_page SET pairs = flip(pairs, 20) WHERE run_no = 1",
+        "look-up run 1 (entry_hash, rows 1 to 304)",
+    ),
+    "look-up: a pair's row": (
+        "UPDATE lookup_page SET pairs = flip(pairs, -1) WHERE run_no = 2",
+        "look-up run 2 (external_id, rows 1 to 304)",
+    ),
+    "look-up: the first pair": (
+        "UPDATE lookup_page SET first_pair = flip(first_pair, 0) WHERE run_no = 2",
+        "look-up run 2 (external_id, rows 1 to 304), page ",
+    ),
+    "look-up: a page gone": (
+        "DELETE FROM lookup_page WHERE first_pair = (SELECT MAX(first_pair) FROM lookup_page WHERE run_no = 1)",
+        "look-up run 1 (entry_hash, rows 1 to 304)",
+    ),
+    "look-up: rows left out": ("UPDATE lookup_run SET first_seq = 2 WHERE run_no = 1", "look-up run 1 "),
+    "look-up: a run gone": ("DELETE FROM lookup_run WHERE run_no = 1", "look-up "),
+    # Anchors
+    "attempt: its transaction": ("UPDATE attempt SET raw = flip(raw, 60) WHERE attempt_no = 1", "attempt 1 "),
+    "attempt: cut": ("UPDATE attempt SET raw = x'00' WHERE attempt_no = 1", "attempt 1 "),
+    "attempt: its txid": ("UPDATE attempt SET txid = flip(txid, 0) WHERE attempt_no = 1", "attempt 1 "),
+    "attempt: its coin": ("UPDATE attempt SET spends = flip(spends, 0) WHERE attempt_no = 1", "attempt 1 "),
+    "attempt: its checkpoint": ("UPDATE attempt SET checkpoint_size = 6 WHERE attempt_no = 1", "attempt 1 "),
+    "event: an impossible one": (
+        "INSERT INTO attempt_event (attempt_no, at_ms, event) VALUES (1, 1, 'submitted')",
+        "attempt 1 ",
+    ),
+    "event: an unknown one": (
+        "INSERT INTO attempt_event (attempt_no, at_ms, event) VALUES (1, 1, 'lost')",
+        "attempt 1 ",
+    ),
+    "proof: its header": (
+        "UPDATE anchor_proof SET anchor = replace(anchor, '\"height\": 102', '\"height\": 103') WHERE attempt_no = 1",
+        "attempt 1 ",
+    ),
+    "proof: no JSON": ("UPDATE anchor_proof SET anchor = '{' WHERE attempt_no = 1", "attempt 1 "),
+    "proof: of another attempt": (
+        "UPDATE anchor_proof SET anchor = (SELECT anchor FROM anchor_proof WHERE attempt_no = 2) WHERE attempt_no = 1",
+        "attempt 1 ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_in_any_table_is_found_and_named(world: World, name: str) -> None:
+    """One changed column of one row is one place in the report."""
+    statement, where = CHANGES[name]
+    change(world, statement)
+    found = findings(world)
+    assert any(place.startswith(where) or place.endswith(where) for place in found), found
+
+
+def test_every_table_is_changed_once() -> None:
+    """No table of the schema is left out of these tests."""
+    changed = {statement.split("SET")[0].split("WHERE")[0] for statement, _ in CHANGES.values()}
+    words = {word for statement in changed for word in statement.replace("(", " ").split()}
+    tables = "identity tree tile entry extent group_commit lookup_run lookup_page directory_leaf log_mark head"
+    assert set() == {*tables.split(), "checkpoint", "attempt", "attempt_event", "anchor_proof"} - words
+
+
+def test_the_text_names_the_row(world: World) -> None:
+    """People read which row of which chain, and what is wrong with it; exit code 1."""
+    change(world, "UPDATE entry SET kept = flip(kept, -1) WHERE seq = 7")
+    done = world.run("audit")
+    chain_id = world.ok("chain", "show", "acme", "--json").facts["chain_id"]
+    assert f"  row 7 (chain {chain_id}, entry 6): the content kept beside the entry is not the one" in done.text
+    assert "305 entries of 2 chains" in done.text
+    assert ": 1 findings." in done.text
+    assert (1, "") == (done.exit_code, done.err)
+
+
+def test_one_damaged_row_hides_no_other(world: World) -> None:
+    """The audit goes on behind what it cannot read."""
+    for seq in (3, 100, 304):
+        change(world, "UPDATE entry SET entry = x'ff' WHERE seq = ?", seq)
+    change(world, "UPDATE directory_leaf SET leaf = x'' WHERE leaf_index = 2")
+    places = findings(world)
+    for start in ("row 3 ", "row 100 ", "row 304 ", "directory leaf 2"):
+        assert any(place.startswith(start) for place in places), start
+
+
+def test_more_findings_than_can_be_listed_are_counted(world: World) -> None:
+    """A thousand findings are listed, the rest is a number."""
+    world.ok("add", "acme", "--lines", world.folder / "rows.csv")
+    change(world, "UPDATE entry SET entry = x'00', kept = x'00'")
+    facts = world.run("audit", "--json").facts
+    assert 1000 == len(facts["findings"])
+    assert facts["more_findings"] > 0
+
+
+def test_many_entries_that_are_not_sealed_yet_are_no_finding(world: World) -> None:
+    """Interior tiles are made at seal time; until then their absence is in order."""
+    world.ok("add", "acme", "--lines", "-", stdin=b"\n" * 3000)
+    assert {} == findings(world)
+    world.ok("seal")
+    assert {} == findings(world)
+
+
+def test_memory_stays_flat_in_the_number_of_entries(world: World, tmp_path: Path) -> None:
+    """Ten times the entries do not take twice the memory."""
+    (tmp_path / "lines").write_bytes(b"".join(b"line %d\n" % number for number in range(10_000)))
+    before = _peak(world)
+    world.ok("add", "acme", "--lines", tmp_path / "lines")
+    assert _peak(world) < 2 * before
+
+
+def _peak(world: World) -> int:
+    """Return the most memory (bytes) that Python held during one audit."""
+    with Home.open(world.home) as home:
+        parts = (home.engine, home.trees, home.directory, home.chains)
+        audit = Audit(*parts, Reader(home.engine, home.chains, home.lookup), home.journal)
+        tracemalloc.start()
+        try:
+            assert audit.run().clean
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
