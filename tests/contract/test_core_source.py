@@ -256,6 +256,16 @@ def test_a_node_derives_our_address_from_our_descriptor(node: Node, wallet: Wall
     assert wallet.script.hex() == node.call("validateaddress", wallet.address)["scriptPubKey"]
 
 
+def test_a_txid_is_not_found_across_two_others() -> None:
+    """Txids stand end to end, and only whole ones count."""
+    wanted = bytes(range(32))
+    across = b"\xff" * 20 + wanted[:12] + wanted[12:] + b"\xff" * 12
+    assert not core_rpc._holds(across, wanted)
+    assert not core_rpc._holds(b"", wanted)
+    assert core_rpc._holds(across + wanted, wanted)
+    assert core_rpc._holds(wanted + across, wanted)
+
+
 # Answers that no node gives
 
 

@@ -248,6 +248,23 @@ def test_a_replacement_must_pay_more(world: World, wallet: Wallet, funding: Coin
     assert [Missing(), InBlock(world.source.tip(), 1)] == [world.source.observe(each.txid) for each in (one, two)]
 
 
+def test_a_replacement_must_also_pay_a_higher_rate(world: World, wallet: Wallet) -> None:
+    """More satoshi for many more bytes do not replace a small transaction that is dearer by the byte: -26."""
+    world.mine(2, wallet.script)
+    world.mine(100, OTHER_SCRIPT)
+    coins = world.source.unspent(wallet.script)
+    small, _ = signed_anchor(wallet, coins[:1], rate_sat_per_vb=20.0)
+    world.source.broadcast(small)
+    large, _ = signed_anchor(wallet, coins, rate_sat_per_vb=17.0)
+    assert fee_sat(2, 17.0) > fee_sat(1, 20.0) + virtual_size(2)
+    with pytest.raises(RejectedError) as refused:
+        world.source.broadcast(large)
+    assert -26 == refused.value.code
+    larger, transaction = signed_anchor(wallet, coins, rate_sat_per_vb=21.0)
+    world.source.broadcast(larger)
+    assert InMempool() == world.source.observe(transaction.txid)
+
+
 def test_a_changed_signature_is_refused(world: World, wallet: Wallet, funding: Coin) -> None:
     """A transaction that its signature does not fit is refused with -26."""
     raw, transaction = signed_anchor(wallet, [funding])

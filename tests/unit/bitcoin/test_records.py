@@ -4,6 +4,7 @@ Every possible cut of a real file is tried; the disk's own refusals come from a 
 limit on the size of files.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,28 @@ def test_replacing_is_all_or_nothing(path: Path) -> None:
     assert [path] == list(path.parent.iterdir())
 
 
+def test_a_record_is_on_the_disk_before_append_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flush comes after the last byte was written, for appending, cutting and replacing alike."""
+    sizes: list[int] = []
+    real = os.fsync
+
+    def watched(fd: int) -> None:
+        sizes.append(os.fstat(fd).st_size)
+        real(fd)
+
+    file = RecordFile(path)
+    monkeypatch.setattr(os, "fsync", watched)
+    at = file.append(b"flushed")
+    assert [path.stat().st_size] == sizes
+    file.cut(at)
+    assert at == sizes[-1]
+    sizes.clear()
+    file.replace([b"flushed"])
+    assert path.stat().st_size == sizes[0]
+    assert 2 == len(sizes)  # the file, then the folder that names it
+    file.close()
+
+
 def test_a_missing_folder_is_an_error_of_ours(tmp_path: Path) -> None:
     """The operating system's error is translated."""
     with pytest.raises(StorageError, match="missing"):
@@ -133,7 +156,7 @@ file = RecordFile(Path({str(path)!r}))
 size = Path({str(path)!r}).stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
 try:
-    file.append(bytes(1000))
+    file.append(b"x" * 1000)
 except StorageFullError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

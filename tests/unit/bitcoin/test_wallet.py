@@ -195,6 +195,14 @@ def test_signing_twice_gives_the_same_bytes(wallet: Wallet) -> None:
     assert wallet.sign(anchor, coins) == wallet.sign(anchor, coins)
 
 
+def test_a_signature_that_does_not_hold_never_leaves_the_wallet(wallet: Wallet) -> None:
+    """If the signing library fails, here by signing with another key, the wallet raises instead of returning."""
+    broken = replace(wallet, _key=Wallet.generate(REGTEST, bytes(range(16)))._key)
+    coins = [coin(wallet.script)]
+    with pytest.raises(SigningError, match="the signature does not hold"):
+        broken.sign(anchor_of(wallet, coins), coins)
+
+
 def test_a_third_library_agrees_with_the_signatures(wallet: Wallet) -> None:
     """The script engine of btclib, which the product does not use, accepts what was signed, and no other value."""
     coins = [coin(wallet.script, lock_time=at) for at in range(3)]
@@ -232,7 +240,13 @@ def _of_no_maker(honest: Coin) -> Coin:
     return replace(honest, transaction=b"")
 
 
-@pytest.mark.parametrize("lie", [_worth_more, _of_another_maker, _of_no_maker])
+def _with_an_invented_maker(honest: Coin) -> Coin:
+    maker = Transaction.decode(honest.transaction, 1_000)
+    dearer = replace(maker, outputs=(replace(maker.outputs[0], value_sat=90_000),))
+    return replace(honest, value_sat=90_000, transaction=dearer.encode())
+
+
+@pytest.mark.parametrize("lie", [_worth_more, _of_another_maker, _of_no_maker, _with_an_invented_maker])
 def test_a_source_that_lies_about_a_coin_is_found_out(wallet: Wallet, lie: Callable[[Coin], Coin]) -> None:
     """A coin's value and script are read from the transaction that made it, whose hash is in the outpoint."""
     honest = coin(wallet.script)
