@@ -155,22 +155,22 @@ class Journal:
         )
         return _decode_anchor(rows[0][0]) if rows else None
 
-    def anchored(self, least_size: int) -> list[tuple[Attempt, BitcoinAnchor]]:
-        """Return the mined attempts of checkpoints of at least ``least_size`` leaves, with their proofs."""
-        attempts = self._select("WHERE checkpoint_size >= ? ORDER BY checkpoint_size, attempt_no", least_size)
-        return [(attempt, proof) for attempt in attempts if (proof := self.proof(attempt)) is not None]
-
     def first_anchored(self, least_size: int) -> tuple[Attempt, BitcoinAnchor] | None:
         """Return the mined attempt with the smallest checkpoint of at least ``least_size`` leaves, or None."""
-        start = least_size
+        size, attempt_no = least_size, 0
         while attempts := self._select(
-            "WHERE checkpoint_size >= ? ORDER BY checkpoint_size, attempt_no LIMIT 16", start
+            "WHERE (checkpoint_size > ? OR (checkpoint_size = ? AND attempt_no > ?)) "
+            "AND EXISTS (SELECT 1 FROM anchor_proof WHERE anchor_proof.attempt_no = attempt.attempt_no) "
+            "ORDER BY checkpoint_size, attempt_no LIMIT 16",
+            size,
+            size,
+            attempt_no,
         ):
             for attempt in attempts:
                 proof = self.proof(attempt)
                 if proof is not None:
                     return attempt, proof
-            start = attempts[-1].checkpoint_size + 1
+            size, attempt_no = attempts[-1].checkpoint_size, attempts[-1].attempt_no
         return None
 
     # --- reading

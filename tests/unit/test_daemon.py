@@ -1,0 +1,136 @@
+"""The daemon with real jobs, real threads and real signals, in this process and in a short time."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from anchor.daemon import run
+from anchor.errors import SourceUnavailableError
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Whatever a test does, the signal handlers of this process are what they were."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    assert before == {number: signal.getsignal(number) for number in before}
+
+
+def stop_after(count: int, calls: list[float], number: int = signal.SIGTERM) -> Callable[[], None]:
+    """Return a job that notes when it runs, and asks the process to stop at its ``count``-th time."""
+
+    def job() -> None:
+        calls.append(time.monotonic())
+        if len(calls) == count:
+            os.kill(os.getpid(), number)
+
+    return job
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it(number: int) -> None:
+    """Jobs run at once and then at their pace, until SIGTERM or SIGINT."""
+    lines: list[str] = []
+    calls: list[float] = []
+    run({"beat": (stop_after(2, calls, number), 1)}, lines.append)
+    assert 2 == len(calls)
+    assert 0.9 < calls[1] - calls[0] < 5
+    assert ["event=started jobs=beat", "event=done job=beat", "event=done job=beat", "event=stopped"] == lines
+
+
+def test_a_job_that_fails_is_reported_and_runs_again() -> None:
+    """An error of ours is one line with its name; the next run is the ordinary path."""
+    lines: list[str] = []
+    calls: list[float] = []
+    beat = stop_after(2, calls)
+
+    def failing() -> None:
+        beat()
+        if len(calls) == 1:
+            raise SourceUnavailableError("no connection")
+
+    run({"tick": (failing, 1)}, lines.append)
+    assert [
+        "event=started jobs=tick",
+        "event=failed job=tick error=SourceUnavailableError message='no connection'",
+        "event=done job=tick",
+        "event=stopped",
+    ] == lines
+
+
+def test_an_error_that_is_not_ours_is_reported_as_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in one job neither ends the daemon nor goes unseen."""
+    lines: list[str] = []
+    calls: list[float] = []
+    beat = stop_after(2, calls)
+
+    def faulty() -> None:
+        beat()
+        raise ZeroDivisionError("division by zero")
+
+    run({"seal": (faulty, 1)}, lines.append)
+    assert 2 == lines.count("event=fault job=seal error=ZeroDivisionError message='division by zero'")
+    assert "event=stopped" == lines[-1]
+    assert any(record.exc_info for record in caplog.records)  # APScheduler's own log has the trace
+
+
+def test_the_job_that_runs_is_finished_before_the_end() -> None:
+    """A signal in the middle of a step lets that step finish."""
+    finished: list[bool] = []
+
+    def long() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+        finished.append(True)
+
+    run({"seal": (long, 60)}, lambda _: None)
+    assert [True] == finished
+
+
+def test_jobs_never_overlap_in_one_process() -> None:
+    """Sealing and anchoring take turns on one thread, though both are due at once."""
+    inside: list[str] = []
+    overlaps: list[str] = []
+    threads: set[int] = set()
+    calls: list[float] = []
+    beat = stop_after(2, calls)
+
+    def job(name: str) -> Callable[[], None]:
+        def work() -> None:
+            threads.add(threading.get_ident())
+            overlaps.extend(inside)
+            inside.append(name)
+            time.sleep(0.2)
+            inside.remove(name)
+            if name == "tick":
+                beat()
+
+        return work
+
+    run({"seal": (job("seal"), 1), "tick": (job("tick"), 1)}, lambda _: None)
+    assert [] == overlaps
+    assert 1 == len(threads)
+    assert threading.get_ident() not in threads
+
+
+def test_a_job_that_takes_longer_than_its_pace_runs_once_for_all_that_was_due(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing piles up behind a slow step."""
+    calls: list[float] = []
+    beat = stop_after(2, calls)
+
+    def slow() -> None:
+        beat()
+        time.sleep(2.2)
+
+    started = time.monotonic()
+    run({"tick": (slow, 1)}, lambda _: None)
+    assert 2 == len(calls)
+    assert 4 < time.monotonic() - started < 10
+    assert "maximum number of running instances reached" in caplog.text

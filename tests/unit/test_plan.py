@@ -1,0 +1,185 @@
+"""The rules of what to do next, on plain values: no clock, no database and no Bitcoin."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from anchor.bitcoin.protocols import BlockId
+from anchor.directory import CLOCK_TOLERANCE_MS
+from anchor.journal import Attempt
+from anchor.lifecycle import LIVE, MINED, Standing, State
+from anchor.plan import Build, Facts, Send, Wait, next_step, thread_end
+from anchor.proof.bitcoin import OutPoint
+
+NOW_MS = 1_790_000_000_000
+EVERY_MS = 600_000
+SILENCE_MS = 86_400_000
+START = OutPoint(b"\x0f" * 32, 1)
+BLOCK = BlockId(101, b"\x0b" * 32)
+
+
+def facts(*attempts: Attempt, newest_size: int | None = 9, age_ms: int = 0, settled: Attempt | None = None) -> Facts:
+    """Return the facts of a funded log whose thread leaf is at index 4, seen ``age_ms`` after NOW_MS."""
+    return Facts(
+        now_ms=NOW_MS + age_ms,
+        newest_size=newest_size,
+        thread_start=START,
+        thread_index=4,
+        attempts=attempts,
+        settled=settled,
+        anchor_every_ms=EVERY_MS,
+        silence_ms=SILENCE_MS,
+    )
+
+
+def attempt(
+    number: int, state: State, *, spends: OutPoint | None = None, size: int = 9, missed: bool = False
+) -> Attempt:
+    """Return attempt ``number``, made at NOW_MS, which spends the one before where nothing else is said."""
+    before = START if number == 1 else OutPoint(txid(number - 1), 0)
+    block = BLOCK if state in MINED else None
+    standing = Standing(state, block, missed=missed)
+    return Attempt(number, NOW_MS, size, txid(number), spends or before, b"", 322, standing)
+
+
+def txid(number: int) -> bytes:
+    return bytes([number]) * 32
+
+
+def test_nothing_sealed() -> None:
+    """Before the first seal there is nothing to anchor, funded or not."""
+    assert Wait("nothing is sealed yet") == next_step(facts(newest_size=None))
+    assert Wait("nothing is sealed yet") == next_step(replace(facts(newest_size=None), thread_start=None))
+
+
+def test_unfunded() -> None:
+    """Without a first coin nothing is anchored, however long it has been."""
+    unfunded = replace(facts(age_ms=SILENCE_MS), thread_start=None, at_once=True)
+    assert Wait("the log is not funded yet: its thread has no first coin") == next_step(unfunded)
+
+
+@pytest.mark.parametrize(("size", "is_sealed"), [(4, False), (5, True)])
+def test_the_thread_leaf_is_sealed_before_its_coin_is_spent(size: int, is_sealed: bool) -> None:
+    """The first anchor's checkpoint covers the leaf that names the thread: an index is covered by a larger size."""
+    plan = next_step(facts(newest_size=size))
+    expected = Build(START, size) if is_sealed else Wait("the leaf that names the thread is not sealed yet")
+    assert expected == plan
+
+
+def test_the_first_anchor_is_due_at_once() -> None:
+    """A log that has no anchor yet does not wait for the interval."""
+    assert Build(START, 9) == next_step(facts())
+
+
+@pytest.mark.parametrize("state", sorted(LIVE - {State.SEEN}))
+def test_what_is_not_in_the_mempool_is_sent(state: State) -> None:
+    """Built, broadcast or reorganised away: sending may be repeated, so it is."""
+    live = attempt(1, state)
+    assert Send(live) == next_step(facts(live, age_ms=SILENCE_MS))
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_one_in_the_mempool_is_waited_for(at_once: bool) -> None:
+    """At most one unconfirmed anchor: nothing stacks up, not even at once."""
+    waiting = replace(facts(attempt(1, State.SEEN, size=5), age_ms=SILENCE_MS), at_once=at_once)
+    assert Wait("attempt 1 is in the mempool, not in a block yet") == next_step(waiting)
+
+
+def test_parents_are_sent_before_children() -> None:
+    """After a reorganisation the oldest goes first: what follows spends its coin."""
+    first, second = attempt(1, State.REORGED), attempt(2, State.REORGED)
+    assert Send(first) == next_step(facts(first, second))
+    seen = attempt(1, State.SEEN)
+    assert Send(second) == next_step(facts(seen, second))
+
+
+@pytest.mark.parametrize("state", [State.SEEN, State.CONFIRMED, State.FINAL])
+@pytest.mark.parametrize("child", [None, State.REORGED, State.BUILT])
+def test_nothing_is_built_or_sent_upon_one_that_was_missed(state: State, child: State | None) -> None:
+    """One look did not find it: neither is its coin spent, nor what spends it sent, before the second look."""
+    missed = attempt(1, state, size=5, missed=True)
+    others = [] if child is None else [attempt(2, child)]
+    plan = next_step(replace(facts(missed, *others, age_ms=SILENCE_MS), at_once=True))
+    assert Wait(f"attempt 1 ({state}) was not found; a second look decides") == plan
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "is_due"), [(0, False), (EVERY_MS - 1, False), (EVERY_MS, True), (SILENCE_MS, True)]
+)
+def test_something_new_is_anchored_at_its_interval(age_ms: int, is_due: bool) -> None:
+    """The interval counts from when the last anchor was made."""
+    last = attempt(1, State.CONFIRMED, size=5)
+    plan = next_step(facts(last, age_ms=age_ms))
+    assert (
+        Build(last.coin, 9) if is_due else Wait(f"the next anchor is due in {(EVERY_MS - age_ms) // 1000} s")
+    ) == plan
+
+
+def test_at_once_does_not_wait_for_the_interval() -> None:
+    """On request what is not anchored is anchored now; what is anchored is not anchored again."""
+    asked = replace(facts(attempt(1, State.CONFIRMED, size=5)), at_once=True)
+    assert Build(OutPoint(txid(1), 0), 9) == next_step(asked)
+    assert Wait("everything sealed is anchored") == next_step(replace(asked, newest_size=5))
+
+
+@pytest.mark.parametrize(("age_ms", "is_due"), [(SILENCE_MS - 1, False), (SILENCE_MS, True)])
+def test_silence_is_visible(age_ms: int, is_due: bool) -> None:
+    """With nothing new the last checkpoint is anchored again after the maximum silence."""
+    plan = next_step(facts(attempt(1, State.FINAL), age_ms=age_ms))
+    assert (Build(OutPoint(txid(1), 0), 9) if is_due else Wait("everything sealed is anchored")) == plan
+
+
+@pytest.mark.parametrize(("back_ms", "is_due"), [(CLOCK_TOLERANCE_MS, False), (CLOCK_TOLERANCE_MS + 1, True)])
+def test_a_clock_that_went_back_does_not_stop_anchoring(back_ms: int, is_due: bool) -> None:
+    """An anchor that seems to come from the future has no age: it is followed now, not when the clock catches up."""
+    for last in (attempt(1, State.CONFIRMED, size=5), attempt(1, State.CONFIRMED, size=9)):
+        assert is_due == isinstance(next_step(facts(last, age_ms=-back_ms)), Build)
+
+
+def test_the_newest_checkpoint_is_carried() -> None:
+    """Each anchor carries the newest checkpoint, so nothing depends on any single one."""
+    last = attempt(1, State.CONFIRMED, size=5)
+    assert Build(last.coin, 4321) == next_step(facts(last, newest_size=4321, age_ms=EVERY_MS))
+
+
+# --- the end of the thread
+
+
+def test_thread_begins_at_its_leaf() -> None:
+    """Without a mined anchor the next one spends the coin of the thread leaf, also after versions that lost."""
+    assert (START, None) == thread_end(facts())
+    lost = [attempt(1, State.REPLACED), attempt(2, State.VOID)]
+    assert (START, None) == thread_end(facts(*lost))
+
+
+def test_thread_end_follows_what_is_mined() -> None:
+    """The line is followed by coins, not by numbers: a version that was sent later can be the one before."""
+    first = attempt(1, State.FINAL)
+    loser = attempt(2, State.REPLACED)
+    winner = replace(attempt(3, State.CONFIRMED), spends=first.coin)
+    last = replace(attempt(4, State.CONFIRMED), spends=winner.coin)
+    for order in itertools.permutations([first, loser, winner, last]):
+        assert (last.coin, last) == thread_end(facts(*order))
+
+
+def test_thread_end_stops_before_what_is_not_mined() -> None:
+    """An attempt in the mempool makes no coin to build on."""
+    first, second = attempt(1, State.CONFIRMED), attempt(2, State.SEEN)
+    assert (first.coin, first) == thread_end(facts(first, second))
+
+
+def test_thread_end_after_settled() -> None:
+    """What is settled is not among the watched ones any more: the thread goes on from its coin."""
+    settled = attempt(7, State.FINAL)
+    assert (settled.coin, settled) == thread_end(facts(settled=settled))
+    eighth, ninth = attempt(8, State.FINAL), attempt(9, State.CONFIRMED)
+    assert (ninth.coin, ninth) == thread_end(facts(eighth, ninth, settled=settled))
+    assert Build(ninth.coin, 12) == next_step(facts(eighth, ninth, settled=settled, newest_size=12, age_ms=EVERY_MS))
+
+
+def test_a_stranger_outside_the_line_does_not_move_its_end() -> None:
+    """A mined attempt that spends no coin of this thread is not its end."""
+    stray = attempt(5, State.CONFIRMED, spends=OutPoint(b"\x77" * 32, 0))
+    first = attempt(1, State.CONFIRMED)
+    assert (first.coin, first) == thread_end(facts(first, stray))
