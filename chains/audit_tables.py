@@ -19,6 +19,7 @@ from chains.lookup import KEY_SIZE, PAIR_SIZE, Kind
 from chains.writer import has_external_ids
 
 ROWS = 1024
+TILES_AT_ONCE = 16
 _SUM_BITS = 256
 
 
@@ -66,13 +67,14 @@ def _check_level(engine: Engine, report: Report, at: tuple[int, int], wanted: in
 
 
 def _roots_below(engine: Engine, tree_no: int, level: int, tile_no: int) -> bytes:
-    """Return the roots of the full tiles under one tile: at most 2 MiB are read. Later ones may not be built yet."""
+    """Return the roots of the full tiles under one tile, read 16 at a time. Later ones may not be built yet."""
     first = tile_no * TILE_WIDTH
-    rows = engine.query(
-        "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no >= ? AND tile_no < ? ORDER BY tile_no",
-        (tree_no, level - 1, first, first + TILE_WIDTH),
-    )
-    return tile_roots(b"".join(row[0] for row in rows if len(row[0]) == TILE_BYTES))
+    query = "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no >= ? AND tile_no < ? ORDER BY tile_no"
+    roots = []
+    for start in range(first, first + TILE_WIDTH, TILES_AT_ONCE):
+        rows = engine.query(query, (tree_no, level - 1, start, start + TILES_AT_ONCE))
+        roots.append(tile_roots(b"".join(row[0] for row in rows if len(row[0]) == TILE_BYTES)))
+    return b"".join(roots)
 
 
 # --- extents
