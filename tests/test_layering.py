@@ -1,0 +1,159 @@
+"""Imports point one way (docs/design, "Layout"), what is pure does no I/O, and what is Apache-2.0 stays free.
+
+Everything is read from the sources by their syntax tree: also imports inside functions count.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["cli", "chains.web", "chains", "anchor", "anchor.bitcoin anchor.storage", "anchor.proof"]
+"""From the top down: a module imports its own layer and those below."""
+PURE = {
+    "anchor.lifecycle": {"collections.abc", "dataclasses", "enum"},
+    "anchor.plan": {"collections.abc", "dataclasses"},
+    "anchor.bitcoin.transaction": {"collections.abc", "dataclasses", "enum", "math", "typing"},
+}
+"""Modules that do no I/O, and what of the standard library they may import."""
+SERVICE_ERRORS = {"anchor.errors"}
+"""The tree of errors continues ``anchor.proof.errors`` and imports nothing else: every layer may raise them."""
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield every module of the product with its file."""
+    yield "cli", ROOT / "cli.py"
+    for package in ("anchor", "chains"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(modules())
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield what a file imports, as absolute module names; ``from a import b`` gives a.b where that is a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            for alias in node.names:
+                below = f"{module}.{alias.name}"
+                yield below if below in MODULES else module
+
+
+def layer(module: str) -> int:
+    """Return a module's layer: the longest name in LAYERS that it is in."""
+    found = [
+        (len(name), place)
+        for place, names in enumerate(LAYERS)
+        for name in names.split()
+        if module == name or module.startswith(f"{name}.")
+    ]
+    return max(found)[1]
+
+
+def is_ours(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in {"cli", "anchor", "chains"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_one_way(module: str) -> None:
+    """A module imports nothing of a layer above its own."""
+    ours = {name for name in imports(MODULES[module]) if is_ours(name)} - SERVICE_ERRORS
+    assert set() == {name for name in ours if layer(name) < layer(module)}
+
+
+def test_the_tree_of_errors_rests_on_that_of_the_proofs_only() -> None:
+    """``anchor.errors`` imports ``anchor.proof.errors`` and nothing else."""
+    assert {"anchor.proof.errors"} == set(imports(MODULES["anchor.errors"]))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("anchor.proof")])
+def test_proofs_import_the_standard_library_only(module: str) -> None:
+    """The folder can be copied: nothing outside it and the standard library is imported, and the header says so."""
+    others = {name for name in imports(MODULES[module]) if not name.startswith("anchor.proof")}
+    assert set() == {name for name in others if name.split(".")[0] not in sys.stdlib_module_names}
+    assert MODULES[module].read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n")
+
+
+def test_copied_proofs_verify_alone(tmp_path: Path) -> None:
+    """A copy of ``anchor/proof`` works in a Python without site packages and without the rest of Anchorline."""
+    copy = tmp_path / "anchor" / "proof"
+    copy.mkdir(parents=True)
+    for path in (ROOT / "anchor" / "proof").glob("*.py"):
+        (copy / path.name).write_bytes(path.read_bytes())
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import anchor.proof.verify as verify, anchor.proof.opentimestamps\n"
+        "print(verify.__file__)\n"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('pymerkle', 'cryptography', 'chains')))\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
+    assert [str(copy / "verify.py"), "[]"] == done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_is_pure_does_no_io(module: str) -> None:
+    """Of the standard library only what computes is imported, and neither ``open`` nor ``print`` is called."""
+    outside = {name for name in imports(MODULES[module]) if not is_ours(name)}
+    assert set() == outside - PURE[module]
+    tree = ast.parse(MODULES[module].read_text())
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert set() == called & {"open", "print", "input", "exec", "eval", "__import__"}
+
+
+def test_pymerkle_is_imported_in_one_module() -> None:
+    """Pymerkle is GPL: it stays behind ``anchor.log``."""
+    users = {module for module, path in MODULES.items() if any("pymerkle" in name for name in imports(path))}
+    assert {"anchor.log"} == users
+
+
+def reached(module: str) -> set[str]:
+    """Return every module of ours that importing this one imports, its packages included."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in MODULES:
+            continue
+        found.add(name)
+        waiting += list(imports(MODULES[name]))
+        waiting += [name.rsplit(".", 1)[0]] if "." in name else []
+    return found
+
+
+def test_proofs_never_reach_pymerkle() -> None:
+    """Nothing that the verifier imports, however far down, is ``anchor.log``."""
+    for module in [name for name in MODULES if name.startswith("anchor.proof")]:
+        assert "anchor.log" not in reached(module)
+
+
+def test_only_the_command_line_prints() -> None:
+    """Everywhere else errors are raised and facts returned."""
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text())
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        printed = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
+        assert module == "cli" or not printed, module
+
+
+def test_no_module_reads_the_clock_on_its_own() -> None:
+    """Time comes in as an argument; the clock is read where parts are put together, and by the scheduler."""
+    clocks = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "today")}
+    readers = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (getattr(node.func.value, "id", ""), node.func.attr) in clocks
+    }
+    assert readers <= {"chains.home", "anchor.daemon"}
