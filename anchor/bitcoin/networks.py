@@ -29,7 +29,7 @@ class Network:
     funding must be before it is used; ``final_depth`` is where an anchor is called final. Rates are satoshi
     per virtual byte: an estimate is held between ``fee_floor_sat_per_vb`` and ``fee_cap_sat_per_vb``, and
     ``fee_fallback_sat_per_vb`` stands in where there is none. A thread coin never falls below
-    ``coin_floor_sat``.
+    ``coin_floor_sat``. ``esplora_urls`` are public servers that are asked where the settings name no others.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Network:
     fee_fallback_sat_per_vb: float = 2.0  # estimates are missing on test networks more often than not
     coinbase_maturity: int = 100  # consensus: COINBASE_MATURITY in Bitcoin Core, consensus/consensus.h
     coin_floor_sat: int = 1_000  # the dust limit of a P2WPKH output is 294; the rest pays for a later spend
+    esplora_urls: tuple[str, ...] = ()
 
     @property
     def genesis_hash(self) -> bytes:
@@ -67,10 +68,29 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
                 watch_depth=MAIN_WATCH_DEPTH,
                 fee_cap_sat_per_vb=100.0,
                 fee_fallback_sat_per_vb=10.0,
+                esplora_urls=("https://mempool.space/api", "https://blockstream.info/api"),
             ),
-            Network(name="testnet3", rules=RULES["testnet3"], address_hrp="tb", rpc_port=18332),
-            Network(name="testnet4", rules=RULES["testnet4"], address_hrp="tb", rpc_port=48332),
-            Network(name="signet", rules=RULES["signet"], address_hrp="tb", rpc_port=38332),
+            Network(
+                name="testnet3",
+                rules=RULES["testnet3"],
+                address_hrp="tb",
+                rpc_port=18332,
+                esplora_urls=("https://mempool.space/testnet/api", "https://blockstream.info/testnet/api"),
+            ),
+            Network(
+                name="testnet4",
+                rules=RULES["testnet4"],
+                address_hrp="tb",
+                rpc_port=48332,
+                esplora_urls=("https://mempool.space/testnet4/api",),
+            ),
+            Network(
+                name="signet",
+                rules=RULES["signet"],
+                address_hrp="tb",
+                rpc_port=38332,
+                esplora_urls=("https://mempool.space/signet/api", "https://blockstream.info/signet/api"),
+            ),
             Network(name="regtest", rules=RULES["regtest"], address_hrp="bcrt", rpc_port=18443),
         )
     }

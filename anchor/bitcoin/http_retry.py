@@ -1,0 +1,224 @@
+"""HTTP as public servers demand it: bounded answers, a bounded number of tries, waits that grow and are jittered.
+
+The address comes from the settings, the answers from a server that may be busy or broken; no body is looked into
+here. ``esplora`` is its only user; ``network_file`` checks addresses with it.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import NoReturn
+
+import httpx
+
+from anchor.errors import SettingsError, SourceError, SourceUnavailableError
+
+_OK = 200
+_BAD_REQUEST = 400
+_NOT_FOUND = 404
+# Answers with a meaning of their own; every other status says something about the server, not about Bitcoin.
+_MEANT = frozenset({_OK, _BAD_REQUEST, _NOT_FOUND})
+_TOO_MANY = 429
+# Gateways and request limits refuse with these; asking again at once would make it worse.
+_REFUSED = frozenset({401, 403})
+# A refusal is quoted at most so far.
+_REFUSAL_LIMIT = 4_096
+# Nobody is believed who asks for more than a day.
+_LONGEST_REST_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for; everything in seconds.
+
+    The n-th wait is ``first_wait_s`` times 2 to the power n-1, at most ``longest_wait_s``, of which a random half
+    is taken off, so that clients which failed together do not come back together. A server that asks for more
+    (Retry-After), or has failed ``tries`` times, is left alone for as long as it asks, at least ``rest_s``.
+    """
+
+    tries: int = 5
+    connect_s: float = 10.0
+    answer_s: float = 30.0
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 20.0
+    rest_s: float = 20.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is not ours to decide: two clocks (seconds), sleep, and random numbers from 0 up to 1."""
+
+    monotonic_s: Callable[[], float] = time.monotonic
+    now_s: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said: ``status`` is 200, 400 or 404; the body of a 404 is not read."""
+
+    status: int
+    body: bytes
+
+
+class _LaterError(Exception):
+    """This try failed in a way that may pass; ``retry_after_s`` is what the server asked for."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class PatientHttp:
+    """Requests to the server at ``url``, which may have a path and has no password in it.
+
+    Proxies of the environment are used, except for a server on this machine. Raises SettingsError for an address
+    or a proxy that cannot be used. Requests may be repeated, so only idempotent ones may be made.
+    """
+
+    def __init__(self, url: str, patience: Patience, surroundings: Surroundings) -> None:
+        self.url = checked_url(url)
+        self._patience = patience
+        self._around = surroundings
+        self._client = _client(self.url, patience)
+        self._rest_until_s: float | None = None
+        self._rest_cause = ""
+
+    def get(self, path: str, limit: int) -> Answer:
+        """Return the answer to a GET, whose body is at most ``limit`` bytes.
+
+        Raises SourceUnavailableError where the server does not answer, is busy or refuses us, as often as we may
+        try; SourceError for a larger body or any other status.
+        """
+        return self._ask("GET", path, limit, None)
+
+    def post(self, path: str, body: bytes, limit: int) -> Answer:
+        """Return the answer to a POST of ``body``; limits and errors are those of ``get``."""
+        return self._ask("POST", path, limit, body)
+
+    def close(self) -> None:
+        """Close the connections; may be repeated."""
+        self._client.close()
+
+    def _ask(self, method: str, path: str, limit: int, content: bytes | None) -> Answer:
+        self._check_open()
+        for number in range(1, self._patience.tries + 1):
+            try:
+                return self._try(method, path, limit, content)
+            except _LaterError as later:
+                wait_s = self._wait_s(number, later.retry_after_s)
+                if wait_s is None:
+                    self._give_up(path, later, number)
+            self._around.sleep(wait_s)
+        raise AssertionError("unreachable: the last try returns or gives up")
+
+    def _try(self, method: str, path: str, limit: int, content: bytes | None) -> Answer:
+        deadline_s = self._around.monotonic_s() + self._patience.answer_s
+        try:
+            with self._client.stream(method, self.url + path, content=content) as response:
+                self._check_status(path, response)
+                if response.status_code == _NOT_FOUND:
+                    return Answer(_NOT_FOUND, b"")
+                return Answer(response.status_code, self._body(path, response, limit, deadline_s))
+        except httpx.RequestError as error:
+            raise _LaterError(f"no whole answer ({type(error).__name__}: {error})") from error
+
+    def _check_status(self, path: str, response: httpx.Response) -> None:
+        status = response.status_code
+        if status == _TOO_MANY or response.is_server_error or status in _REFUSED:
+            raise _LaterError(f"HTTP {status}", self._retry_after_s(response.headers.get("Retry-After")))
+        if status not in _MEANT:
+            raise SourceError(
+                f"{self.url}{path}: expected an answer of an Esplora server, got HTTP {status}; "
+                "is this the address of its API?"
+            )
+
+    def _body(self, path: str, response: httpx.Response, limit: int, deadline_s: float) -> bytes:
+        """Read the body, no further than the limit and no longer than the deadline."""
+        limit = max(limit, _REFUSAL_LIMIT) if response.status_code == _BAD_REQUEST else limit
+        body = b""
+        for part in response.iter_raw():
+            body += part
+            if len(body) > limit:
+                raise SourceError(f"{self.url}{path}: expected at most {limit} bytes, got more: {body[:60]!r}")
+            if self._around.monotonic_s() > deadline_s:
+                raise _LaterError(f"no whole answer within {self._patience.answer_s:g} s")
+        return body
+
+    def _wait_s(self, number: int, retry_after_s: float | None) -> float | None:
+        """Return how long to wait after try ``number``, or None where it was the last one."""
+        if number >= self._patience.tries:
+            return None
+        grown_s = min(self._patience.first_wait_s * 2 ** (number - 1), self._patience.longest_wait_s)
+        wait_s = (retry_after_s or 0.0) + grown_s * (0.5 + self._around.random() / 2)
+        return None if retry_after_s is not None and retry_after_s > self._patience.longest_wait_s else wait_s
+
+    def _retry_after_s(self, value: str | None) -> float | None:
+        """Return the seconds that a Retry-After header asks for (RFC 9110 section 10.2.3), or None."""
+        if value is None:
+            return None
+        if value.strip().isascii() and value.strip().isdigit():
+            return min(float(value[:20]), _LONGEST_REST_S)
+        try:
+            until_s = parsedate_to_datetime(value).timestamp()
+        except (ValueError, OverflowError):
+            return None
+        return min(max(until_s - self._around.now_s(), 0.0), _LONGEST_REST_S)
+
+    def _give_up(self, path: str, later: _LaterError, tries: int) -> NoReturn:
+        rest_s = max(self._patience.rest_s, later.retry_after_s or 0.0)
+        self._rest_until_s = self._around.monotonic_s() + rest_s
+        self._rest_cause = f"{self.url}{path}: expected an answer, got {later} (try {tries} of {self._patience.tries})"
+        raise SourceUnavailableError(f"{self._rest_cause}; it is left alone for {rest_s:.0f} s") from later
+
+    def _check_open(self) -> None:
+        if self._client.is_closed:
+            raise SourceUnavailableError(f"{self.url}: this source is closed; make a new one")
+        if self._rest_until_s is None:
+            return
+        left_s = self._rest_until_s - self._around.monotonic_s()
+        if left_s > 0:
+            raise SourceUnavailableError(f"{self._rest_cause}; it is left alone for {left_s:.0f} s more")
+        self._rest_until_s = None
+
+
+def checked_url(url: str) -> str:
+    """Return the address of a server (http or https, without password, query or fragment), without a last slash.
+
+    Raises SettingsError for any other text; a password in it is never repeated.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SettingsError("expected the address of a server, got something that is none") from error
+    if parsed.userinfo:
+        raise SettingsError(
+            f"expected no password in the address of the server at {parsed.host}, since addresses are logged"
+        )
+    is_server = parsed.scheme in {"http", "https"} and parsed.host and 0 < (parsed.port or 443) < 65_536
+    if not is_server or parsed.query or parsed.fragment:
+        raise SettingsError(f"expected an address like https://example.org/api, got {url!r:.200}; correct the setting")
+    return str(parsed).rstrip("/")
+
+
+def _client(url: str, patience: Patience) -> httpx.Client:
+    try:
+        return httpx.Client(
+            timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
+            # A compressed body could be far larger than what was counted while it was read.
+            headers={"Accept-Encoding": "identity", "User-Agent": "anchorline"},
+            trust_env=not _is_this_machine(httpx.URL(url).host),
+        )
+    except (ImportError, ValueError) as error:
+        raise SettingsError(f"expected a usable proxy in the environment (HTTPS_PROXY, ALL_PROXY): {error}") from error
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

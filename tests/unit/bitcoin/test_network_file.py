@@ -1,0 +1,255 @@
+"""Tests of ``anchor.bitcoin.network_file``: a network is a record in a file, and every field of it is checked."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anchor.bitcoin.network_file import load_networks, networks_from
+from anchor.bitcoin.networks import NETWORKS, Network
+from anchor.bitcoin.wallet import Wallet
+from anchor.errors import SettingsError
+from anchor.proof.bitcoin import NetworkRules, hash_from_hex
+
+GENESIS = "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf044"
+RECORD: dict[str, Any] = {
+    "genesis_hash": GENESIS,
+    "message_start": "0a0b0c0d",
+    "pow_limit_bits": "1d00ffff",
+    "proof_of_work_note": "Proof of work on testnet5 is worth little.",
+    "address_hrp": "tb",
+    "rpc_port": 58332,
+}
+FILE = f"""
+[networks.testnet5]
+genesis_hash = "{GENESIS}"
+message_start = "0a0b0c0d"
+pow_limit_bits = "1d00ffff"
+proof_of_work_note = "Proof of work on testnet5 is worth little."
+address_hrp = "tb"
+rpc_port = 58332
+watch_depth = 144
+final_depth = 12
+fee_floor_sat_per_vb = 1
+fee_fallback_sat_per_vb = 2.5
+fee_cap_sat_per_vb = 40.0
+coin_floor_sat = 2_000
+esplora_urls = ["https://esplora.example.org/testnet5/api/", "http://127.0.0.1:3005"]
+"""
+
+
+def read(**changes: Any) -> Network:
+    """Return the network of the record with these fields changed; ``...`` takes one away."""
+    fields = {name: value for name, value in {**RECORD, **changes}.items() if value is not ...}
+    return networks_from({"networks": {"testnet5": fields}}, "file")["testnet5"]
+
+
+def refused(values: dict[str, Any]) -> str:
+    """Return what is said of values that are refused."""
+    with pytest.raises(SettingsError) as error:
+        networks_from(values, "networks.toml")
+    return str(error.value)
+
+
+def test_a_record_becomes_a_network(tmp_path: Path) -> None:
+    """Every field of a record arrives, in the form that the service uses."""
+    path = tmp_path / "networks.toml"
+    path.write_text(FILE, encoding="utf-8")
+    note = "Proof of work on testnet5 is worth little."
+    rules = NetworkRules("testnet5", hash_from_hex(GENESIS), bytes.fromhex("0a0b0c0d"), 0xFFFF << 208, note)
+    expected = Network(
+        name="testnet5",
+        rules=rules,
+        address_hrp="tb",
+        rpc_port=58332,
+        watch_depth=144,
+        final_depth=12,
+        fee_floor_sat_per_vb=1.0,
+        fee_cap_sat_per_vb=40.0,
+        fee_fallback_sat_per_vb=2.5,
+        coin_floor_sat=2_000,
+        esplora_urls=("https://esplora.example.org/testnet5/api", "http://127.0.0.1:3005"),
+    )
+    assert expected == load_networks(path)["testnet5"]
+    assert 1 == expected.coin_type
+
+
+def test_the_built_in_networks_stay(tmp_path: Path) -> None:
+    """A file adds to the known networks and changes none of them."""
+    path = tmp_path / "networks.toml"
+    path.write_text(FILE, encoding="utf-8")
+    assert {**NETWORKS} == {name: network for name, network in load_networks(path).items() if name != "testnet5"}
+
+
+def test_what_a_record_leaves_out_has_the_test_networks_defaults() -> None:
+    """Depths, rates and the coin's floor are those of the built-in test networks; no server is asked by default."""
+    made, known = read(), NETWORKS["testnet4"]
+    assert (known.watch_depth, known.final_depth, known.coin_floor_sat) == (
+        made.watch_depth,
+        made.final_depth,
+        made.coin_floor_sat,
+    )
+    assert (known.fee_floor_sat_per_vb, known.fee_fallback_sat_per_vb, known.fee_cap_sat_per_vb) == (
+        made.fee_floor_sat_per_vb,
+        made.fee_fallback_sat_per_vb,
+        made.fee_cap_sat_per_vb,
+    )
+    assert () == made.esplora_urls
+
+
+def test_a_wallet_works_on_a_network_from_a_file() -> None:
+    """Nothing but the record is needed: addresses begin with its human-readable part."""
+    made = read()
+    assert Wallet.generate(made, bytes(16)).address.startswith(f"{made.address_hrp}1q")
+
+
+@pytest.mark.parametrize("field", RECORD)
+def test_a_required_field_must_be_there(field: str) -> None:
+    """The message names file, network and field."""
+    fields = {name: value for name, value in RECORD.items() if name != field}
+    assert f"networks.toml: networks.testnet5: field '{field}' is missing" == refused(
+        {"networks": {"testnet5": fields}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("genesis_hash", GENESIS.upper()),
+        ("genesis_hash", GENESIS[:-2]),
+        ("genesis_hash", 5),
+        ("message_start", "0a0b0c"),
+        ("message_start", "0A0B0C0D"),
+        ("message_start", 168496141),
+        ("pow_limit_bits", "1d00fff"),
+        ("pow_limit_bits", "1d00ffff "),
+        ("pow_limit_bits", "00000000"),  # a target of zero
+        ("pow_limit_bits", "1d80ffff"),  # a negative one
+        ("pow_limit_bits", "2300ffff"),  # one of more than 256 bits
+        ("pow_limit_bits", "1f0000ff"),  # written longer than it needs to be
+        ("proof_of_work_note", ""),
+        ("proof_of_work_note", "two\nlines"),
+        ("proof_of_work_note", "x" * 501),
+        ("address_hrp", ""),
+        ("address_hrp", "TB"),
+        ("address_hrp", "bc"),
+        ("address_hrp", 5),
+        ("rpc_port", 0),
+        ("rpc_port", 65_536),
+        ("rpc_port", True),
+        ("rpc_port", "58332"),
+        ("watch_depth", 0),
+        ("watch_depth", 6.0),
+        ("final_depth", 0),
+        ("fee_floor_sat_per_vb", 0),
+        ("fee_floor_sat_per_vb", True),
+        ("fee_cap_sat_per_vb", float("inf")),
+        ("fee_cap_sat_per_vb", float("nan")),
+        ("fee_cap_sat_per_vb", 10_001),
+        ("fee_fallback_sat_per_vb", "2"),
+        ("coin_floor_sat", 293),
+        ("coin_floor_sat", 21 * 10**14 + 1),
+        ("esplora_urls", "https://example.org"),
+        ("esplora_urls", [5]),
+        ("esplora_urls", ["example.org"]),
+        ("esplora_urls", ["https://user:secret@example.org"]),
+        ("esplora_urls", ["https://example.org/", "https://example.org"]),
+        ("esplora_urls", [f"https://{n}.example.org" for n in range(9)]),
+    ],
+)
+def test_a_field_that_cannot_be_is_refused(field: str, value: object) -> None:
+    """The message names the field and repeats no password."""
+    said = refused({"networks": {"testnet5": {**RECORD, field: value}}})
+    assert said.startswith(f"networks.toml: networks.testnet5: {field}: expected ")
+    assert "secret" not in said
+
+
+def test_an_unknown_field_is_refused_with_the_known_ones() -> None:
+    """A misspelt field never silently does nothing."""
+    said = refused({"networks": {"testnet5": {**RECORD, "watchdepth": 5}}})
+    assert "unknown field 'watchdepth'; known are genesis_hash," in said
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_known_name_cannot_be_redefined(name: str) -> None:
+    """Nobody's file changes what mainnet means."""
+    assert f"networks.{name}: {name} is known already" in refused({"networks": {name: RECORD}})
+
+
+def test_a_known_network_gets_no_second_name() -> None:
+    """Mainnet's genesis and message start under another name, with easier rules, would be a trap."""
+    rules = NETWORKS["mainnet"].rules
+    fields = {**RECORD, "genesis_hash": rules.genesis_hash[::-1].hex(), "message_start": rules.message_start.hex()}
+    assert "are those of mainnet" in refused({"networks": {"mymain": fields}})
+
+
+def test_two_records_cannot_be_one_network() -> None:
+    """Also among themselves the records of a file are different networks."""
+    assert "are those of testnet5" in refused({"networks": {"testnet5": RECORD, "testnet6": RECORD}})
+
+
+def test_a_signet_of_ones_own_is_a_network() -> None:
+    """Signets share a genesis block; the message start tells them apart (BIP 325)."""
+    signet = NETWORKS["signet"].rules.genesis_hash
+    made = read(genesis_hash=signet[::-1].hex())
+    assert signet == made.genesis_hash
+
+
+@pytest.mark.parametrize("name", ["", "Testnet5", "5testnet", "test net", "x" * 33, "tést"])
+def test_a_name_has_one_form(name: str) -> None:
+    """Names are typed in settings and shown in verdicts."""
+    assert "expected a name of lower-case letters" in refused({"networks": {name: RECORD}})
+
+
+@pytest.mark.parametrize("depths", [{"watch_depth": 5}, {"final_depth": 101}])
+def test_an_anchor_is_watched_until_it_is_final(depths: dict[str, int]) -> None:
+    """A watch that ends before final makes no sense."""
+    with pytest.raises(SettingsError, match="watch_depth of at least final_depth"):
+        read(**depths)
+
+
+@pytest.mark.parametrize("rates", [{"fee_floor_sat_per_vb": 3}, {"fee_cap_sat_per_vb": 1.5}])
+def test_rates_are_in_order(rates: dict[str, float]) -> None:
+    """Floor, fallback, cap: no estimate could be held between them otherwise."""
+    with pytest.raises(SettingsError, match="ascending order"):
+        read(**rates)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"networks": {}},
+        {"networks": []},
+        {"networks": "testnet5"},
+        {"networks": {"testnet5": 5}},
+        {"networks": {"testnet5": RECORD}, "more": 1},
+        {"networks": {f"net{n}": {**RECORD, "message_start": f"{n:08x}"} for n in range(33)}},
+    ],
+)
+def test_a_file_of_another_shape_is_refused(values: dict[str, Any]) -> None:
+    """A file of networks has one table for each, and nothing else."""
+    assert refused(values).startswith("networks.toml: ")
+
+
+@pytest.mark.parametrize("content", [b"[networks", b"\xff", b"a = 1\na = 2", b"#" * 70_000])
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    """What is not TOML, or too large to be a file of networks, is refused with its name."""
+    path = tmp_path / "networks.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"networks\.toml: expected"):
+        load_networks(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """Neither a missing file nor a folder is a file of networks."""
+    with pytest.raises(SettingsError, match=r"none\.toml: expected a file of networks, which cannot be read"):
+        load_networks(tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_networks(tmp_path)
+
+
+def test_the_built_in_servers_are_data() -> None:
+    """Every public network has a server to ask by default; regtest has none, since everyone's is another."""
+    assert ["regtest"] == [name for name, network in NETWORKS.items() if not network.esplora_urls]
+    assert all(url.startswith("https://") for network in NETWORKS.values() for url in network.esplora_urls)
