@@ -15,6 +15,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── SourceError                 a Bitcoin source did not answer, or answered nonsense
     │   ├── SourceUnavailableError  no connection, time-out, wrong password, still starting
     │   ├── WrongNetworkError       the source follows another network
+    │   ├── DisagreementError       two sources tell different histories (``suspects`` names who may be lying)
     │   └── RejectedError           the node refused our transaction (``code`` is the node's)
     ├── NoFundsError                no coin that can pay for an anchor
     ├── BehindError                 the outside world has seen more of this log than this home knows
@@ -72,6 +73,14 @@ class SourceUnavailableError(SourceError):
 
 class WrongNetworkError(SourceError):
     """A Bitcoin source follows another network than the one configured."""
+
+
+class DisagreementError(SourceError):
+    """Sources name different blocks at a height that all of them have long passed; ``suspects`` are their names."""
+
+    def __init__(self, suspects: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.suspects = suspects
 
 
 class RejectedError(SourceError):

@@ -1,0 +1,32 @@
+"""The check of a block proof before anyone relies on it: what the verifier of a receipt will check, today; pure.
+
+Input is a ``BlockProof`` from a source that may be mistaken or lie. ``esplora`` checks what it has put together,
+``agreeing`` what any of its sources hands over.
+"""
+
+from dataclasses import asdict
+
+from anchor.bitcoin.networks import Network
+from anchor.bitcoin.protocols import BlockProof
+from anchor.proof.bitcoin import (
+    BitcoinAnchor,
+    check_anchor_header,
+    check_anchor_transaction,
+    hash_hex,
+)
+from anchor.proof.errors import MalformedError
+
+
+def check_proof(proof: BlockProof, txid: bytes, block_hash: bytes, network: Network) -> None:
+    """Check that the proof is of this transaction in this block (hashes: 32 bytes, internal order).
+
+    Branches, coinbase and height are checked as in step 11 of a receipt, target and work as in step 12. Raises
+    VerificationError, or MalformedError for bytes without form and for a proof of something else.
+    """
+    anchor = BitcoinAnchor(**asdict(proof))
+    found = (check_anchor_transaction(anchor).txid, check_anchor_header(anchor, network.rules).hash)
+    if found != (txid, block_hash):
+        raise MalformedError(
+            f"expected a proof of transaction {hash_hex(txid)} in block {hash_hex(block_hash)}, found one of "
+            f"{hash_hex(found[0])} in {hash_hex(found[1])}"
+        )
