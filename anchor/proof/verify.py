@@ -328,11 +328,10 @@ def _chain_path(sealed: Sealed, entry_hash: bytes) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class _KeyHistory:
-    """Keys after every shown key leaf: the current one, and each that was ever given, for a purpose."""
+    """Keys after every shown key leaf: the current one for a purpose, and the leaf hash that gave it."""
 
     current: dict[int, Key]
     given_by: dict[int, bytes]
-    ever: dict[int, list[bytes]]
 
 
 def _keys_and_note(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> Step:
@@ -359,7 +358,6 @@ def key_history(
     """Follow the key leaves from leaf 0 on; raise VerificationError where one does not follow from the one before."""
     given_by = {int(purpose): log_id for purpose in Purpose}  # the log id is the hash of leaf 0
     current = {int(purpose): log.key(purpose) for purpose in Purpose}
-    ever = {purpose: [key.value] for purpose, key in current.items()}
     for leaf in key_leaves:
         if leaf.replaced != given_by[leaf.purpose]:
             raise VerificationError(
@@ -373,9 +371,7 @@ def key_history(
             )
         current[leaf.purpose] = leaf.new_key
         given_by[leaf.purpose] = leaf_hash(leaf.encode())
-        if leaf.new_key.type != KeyType.REVOKED:
-            ever[leaf.purpose].append(leaf.new_key.value)
-    return _KeyHistory(current, given_by, ever)
+    return _KeyHistory(current, given_by)
 
 
 def _check_key_order(sealed: Sealed) -> None:

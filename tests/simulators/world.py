@@ -151,11 +151,15 @@ class Block:
 
 @dataclass(slots=True)
 class World:
-    """One log on a regtest chain of its own. ``name`` seeds its keys; everything else follows from what it is told."""
+    """One log on a regtest chain of its own. ``name`` seeds its keys; everything else follows from what it is told.
+
+    With a ``message_start`` of its own, the log is on a network that nobody knows.
+    """
 
     name: str = "world"
     origin: str = "log.example/anchorline"
     network: str = "regtest"
+    message_start: bytes | None = None
     now_ms: int = START_MS
     keys: dict[Purpose, Ed25519PrivateKey] = field(default_factory=dict)
     given_by: dict[Purpose, bytes] = field(default_factory=dict)
@@ -181,7 +185,7 @@ class World:
         """Leaf 0, with the keys that the log began with."""
         rules = NETWORKS[self.network]
         first = [Key(KeyType.ED25519, public_bytes(signing_key(f"{self.name}/{item.name}"))) for item in Purpose]
-        return LogLeaf(self.origin, rules.genesis_hash, rules.message_start, *first)
+        return LogLeaf(self.origin, rules.genesis_hash, self.message_start or rules.message_start, *first)
 
     @property
     def card(self) -> LogCard:

@@ -34,6 +34,7 @@ from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExtensionTy
 from anchor.proof.errors import Reason
 from anchor.proof.leaves import NO_PREVIOUS, KeyLeaf, LogLeaf, Purpose, Signer, ThreadLeaf
 from anchor.proof.merkle import inclusion_path, root_of
+from anchor.proof.promise import promise_key_id, signed_message
 from anchor.proof.receipt import DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
 from anchor.proof.verify import Outcome, Verifier, verify
 from tests.simulators.world import (
@@ -456,6 +457,11 @@ def failed_keys() -> Iterator[Case]:
         resign_key_leaf(world, by)
         yield judged(name, *anchored(world, world.write_next(chain_id, b"order 2")), failed, wrong)
     world, chain_id = begun()
+    world.rotate(Purpose.CHECKPOINT)
+    resign_key_leaf(world, "small/CHECKPOINT", replaced=sha256(b"another leaf"))
+    lying = anchored(world, world.write_next(chain_id, b"order 2"))
+    yield judged("5 a key leaf that replaces a key which was not in force", *lying, failed, wrong)
+    world, chain_id = begun()
     world.revoke_promise_key()
     world.rotate(Purpose.PROMISE, Signer.OLD_KEY)
     yield judged(
@@ -463,10 +469,11 @@ def failed_keys() -> Iterator[Case]:
     )
 
 
-def resign_key_leaf(world: World, by: str) -> None:
-    """Sign the waiting key leaf once more, by the key of another name."""
+def resign_key_leaf(world: World, by: str, replaced: bytes | None = None) -> None:
+    """Sign the waiting key leaf once more, by the key of another name, and perhaps as the successor of another leaf."""
     leaf = world.waiting.pop()
     assert isinstance(leaf, KeyLeaf)
+    leaf = replace(leaf, replaced=replaced or leaf.replaced)
     world.waiting.append(replace(leaf, signature=signing_key(by).sign(leaf.signed_message(world.log.log_id))))
 
 
@@ -516,6 +523,9 @@ def failed_directory() -> Iterator[Case]:
         yield judged(f"6 the path of {name} changed", changed, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
         shorter = edited(receipt, (*way, "path"), field_of(receipt, *way, "path")[1:])
         yield judged(f"6 the path of {name} too short", shorter, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
+    at_seal = edited(receipt, ("head", "index"), field_of(receipt, "seal", "index"))
+    reasons = Reason.DIRECTORY_PATH_WRONG, Reason.SEAL_MISMATCH
+    yield judged("6 the head at the seal's index", at_seal, inputs, Outcome.FAILED, *reasons)
     moved = edited(receipt, ("thread", "index"), field_of(receipt, "thread", "index") + 1)
     yield judged("6 the thread at another index", moved, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
 
@@ -551,7 +561,11 @@ def failed_seal() -> Iterator[Case]:
     first = world.sealed(Written(world.chains[chain_id][0], second.content, 0), three)
     shown = with_sealed(receipt, previous_head=first.head, head=later.head, seal=later.seal, chain=chain)
     yield judged("7 a previous head that the head does not point to", shown, inputs, failed, Reason.NOT_FIRST_HEAD)
+    beyond = with_sealed(receipt, chain=replace(sealed.chain, index=2))
+    reasons = Reason.CHAIN_PATH_WRONG, Reason.NOT_FIRST_HEAD
+    yield judged("7 an index that the head does not reach", beyond, inputs, failed, *reasons)
     yield from lying_logs()
+    yield shrinking_log()
 
 
 def lying_logs() -> Iterator[Case]:
@@ -594,6 +608,21 @@ def lying_logs() -> Iterator[Case]:
             anchors=(world.anchor(seal),),
         )
         yield judged(name, changed, everything(world, written), outcome, *reasons)
+
+
+def shrinking_log() -> Case:
+    """Return the receipt of a log whose second head (4) points to its third (6), which is smaller."""
+    world, chain_id = begun()
+    world.seal()
+    written = world.write_next(chain_id, b"order 2")
+    world.seal()
+    world.write_next(chain_id, b"order 3")
+    world.seal()
+    retold(world, 4, {"previous_index": 6})
+    seal = retold(world, 6, {"tree_size": 1})
+    receipt = world.receipt(written, seal, [world.anchor(seal)])
+    name = "7 a head that points to a later and smaller one"
+    return judged(name, receipt, everything(world, written), Outcome.FAILED, Reason.NOT_FIRST_HEAD)
 
 
 def retold(world: World, index: int, change: dict[str, Any]) -> Seal:
@@ -657,6 +686,21 @@ def failed_log_and_promise() -> Iterator[Case]:
     ):
         yield judged(name, replace(receipt, promise=changed_promise), inputs, failed, reason)
     yield from failed_pending_promises()
+    yield promised_by_the_wrong_key()
+
+
+def promised_by_the_wrong_key() -> Case:
+    """Return a receipt whose promise is signed by the log's new checkpoint key."""
+    world, chain_id = begun()
+    world.rotate(Purpose.CHECKPOINT)
+    key = world.keys[Purpose.CHECKPOINT]
+    written = world.promise(world.write_next(chain_id, b"order 2"))[0]
+    promise = written.promise
+    assert promise is not None
+    signature, name = key.sign(signed_message(promise.note)), promise_key_id(public_bytes(key))
+    written = replace(written, promise=replace(promise, signature=signature, key_id=name))
+    description = "9 a promise by a new checkpoint key"
+    return judged(description, *anchored(world, written), Outcome.FAILED, Reason.PROMISE_SIGNATURE_WRONG)
 
 
 def on_network(world: World, name: str) -> LogLeaf:
@@ -840,15 +884,14 @@ def failed_block_and_thread() -> Iterator[Case]:
 
 
 def unknown_network() -> Iterator[Case]:
-    """Return a receipt of a log on a signet that this version does not know: genesis is shared, the messages differ."""
-    rules = NETWORKS["signet"]
-    world, receipt, _ = plain()
-    own = replace(world.log, network_genesis=rules.genesis_hash, message_start=b"\x01\x02\x03\x04")
-    inputs = inputs_of(content=b"order 2", card=LogCard(own, world.card.thread))
-    text = replace(receipt, log=own, promise=None)
-    yield judged(
-        "8 a log on an unknown signet, its leaf 0 exchanged", text, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG
-    )
+    """Return receipts of a log whose leaf 0 names a known genesis block and unknown messages, as some signet may."""
+    world = World("small", message_start=b"\x01\x02\x03\x04")
+    first = world.write_first("orders", b"order 1")
+    world.fund_thread()
+    receipt, inputs = anchored(world, first)
+    unasked = {name: value for name, value in inputs.items() if name != "blocks"}
+    yield judged("a log on an unknown network", receipt, unasked, Outcome.NOT_CHECKED)
+    yield judged("a log on an unknown network, a block of regtest given", receipt, inputs, Outcome.NOT_CHECKED)
 
 
 # Not a receipt

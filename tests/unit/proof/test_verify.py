@@ -258,6 +258,47 @@ def test_a_late_seal_is_a_breach_and_said() -> None:
     assert "which is a breach" in step(verdict, 9).text
 
 
+def test_a_seal_in_time_is_no_breach() -> None:
+    """Sealed in the very millisecond that was promised, the verdict names no breach."""
+    world, chain_id = maker.begun()
+    written = world.promise(world.write_next(chain_id, b"order 2"), seal_within_ms=5000)[0]
+    receipt, inputs = maker.anchored(world, written)
+    assert receipt.promise is not None
+    verdict = verify(receipt, maker.verifier_of(inputs))
+    assert receipt.promise.note.seal_by_ms == verdict.facts["sealed_at_ms"]
+    assert f"promised at {receipt.promise.note.received_at_ms} ms" == step(verdict, 9).text
+
+
+@pytest.mark.parametrize(
+    ("name", "brought", "missing"),
+    [
+        ("anchored at its own checkpoint", {}, ()),
+        ("anchored at its own checkpoint", {"card": None}, ("the log is not identified",)),
+        ("anchored at its own checkpoint", {"card": None, "any_log": True}, ()),
+        ("anchored at its own checkpoint", {"any_log": True}, ()),
+        ("anchored at its own checkpoint", {"blocks": ()}, ("nobody was asked",)),
+        ("unsealed", {}, ("not sealed yet",)),
+        ("sealed, not anchored", {}, ("not anchored yet",)),
+        ("content without bytes", {"content_digest": None}, ("neither a file nor content in the receipt",)),
+        ("content withheld", {}, ("it is withheld",)),
+        ("content erased", {"card": None}, ("it is erased", "the log is not identified")),
+    ],
+)
+def test_what_is_missing_is_named(name: str, brought: dict[str, Any], missing: tuple[str, ...]) -> None:
+    """Each thing that keeps a verdict from intact is one entry of what is missing, and nothing else is."""
+    found = judged(name, **brought).missing
+    assert len(missing) == len(found)
+    assert all(expected in text for expected, text in zip(missing, found, strict=True))
+
+
+def test_a_block_of_another_network_says_nothing_of_the_lower_end() -> None:
+    """A view of another network at the same height is not compared with the block before the seal."""
+    other = GivenBlock("testnet4", 2, STORY.world.blocks[1].header.hash)
+    verdict = judged("anchored at its own checkpoint", blocks=(other,))
+    assert step(verdict, 7).text.endswith("as the log says")
+    assert (Reason.WRONG_NETWORK,) == verdict.reasons
+
+
 def test_the_first_view_that_reaches_a_height_is_believed() -> None:
     """A later view cannot overrule an earlier one, neither to accept nor to refuse."""
     other = GivenBlock("regtest", 8, sha256(b"another block"))
