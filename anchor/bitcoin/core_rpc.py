@@ -5,6 +5,7 @@ the protocol ``Source``; ``cli.py`` makes it from the settings.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NoReturn, TypeVar
 
@@ -44,6 +45,14 @@ _VB_PER_KVB = 1_000
 _U32 = 0xFFFFFFFF
 
 _Wanted = TypeVar("_Wanted")
+
+
+@dataclass(frozen=True)
+class _Spend:
+    """What spends an outpoint; ``block_hash`` is None in the mempool."""
+
+    txid: bytes
+    block_hash: bytes | None
 
 
 class CoreSource:
@@ -165,7 +174,8 @@ class CoreSource:
         while the node makes another such scan.
         """
         coins = [*self._confirmed_coins(script), *self._mempool_coins(script)]
-        spent = self._spent_in_mempool([coin.outpoint for coin in coins])
+        spends = self._spends(coin.outpoint for coin in coins)
+        spent = {outpoint for outpoint, spend in spends.items() if spend.block_hash is None}
         return [coin for coin in coins if coin.outpoint not in spent]
 
     def spender(self, outpoint: OutPoint) -> bytes | None:
@@ -174,9 +184,9 @@ class CoreSource:
         None when it is unspent. In the chain the node's index is asked if it has one (``-txospenderindex``),
         then the newest blocks; 32 zero bytes where these do not name it, or where there is no such output.
         """
-        found = self._spent_in_mempool([outpoint]).get(outpoint)
-        if found is not None:
-            return found
+        found = self._spends([outpoint]).get(outpoint)
+        if found is not None and (found.block_hash is None or self._in_best_chain(found.block_hash)):
+            return found.txid
         is_unspent = self._rpc.call("gettxout", hash_hex(outpoint.txid), outpoint.vout, True) is not None
         return None if is_unspent else self._spender_in_blocks(outpoint)
 
@@ -324,14 +334,19 @@ class CoreSource:
                 if output.script == script:
                     yield Coin(OutPoint(txid, vout), output.value_sat, None, coinbase=False, transaction=body)
 
-    def _spent_in_mempool(self, outpoints: Iterable[OutPoint]) -> dict[OutPoint, bytes]:
-        """Return the txid of what spends each outpoint that is spent; also in blocks, if the node has that index."""
+    def _spends(self, outpoints: Iterable[OutPoint]) -> dict[OutPoint, _Spend]:
+        """Return what spends each outpoint in the mempool, or in a block if the node has an index of these.
+
+        The index follows the chain with a delay, so a block that it names may have left the best chain.
+        """
         asked = [{"txid": hash_hex(outpoint.txid), "vout": outpoint.vout} for outpoint in outpoints]
         if not asked:
             return {}
         answers = [self._fields(each) for each in self._list(self._rpc.call("gettxspendingprevout", asked))]
         return {
-            OutPoint(self._hash(each.get("txid")), self._whole(each.get("vout"))): self._hash(each["spendingtxid"])
+            OutPoint(self._hash(each.get("txid")), self._whole(each.get("vout"))): _Spend(
+                self._hash(each["spendingtxid"]), self._hash(each["blockhash"]) if "blockhash" in each else None
+            )
             for each in answers
             if "spendingtxid" in each
         }

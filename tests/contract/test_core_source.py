@@ -6,7 +6,8 @@ passes is ``test_source.py``.
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,15 @@ def funded(node: Node, source: CoreSource, wallet: Wallet) -> Coin:
 def wallet() -> Wallet:
     """A wallet that no other test has."""
     return Wallet.generate(REGTEST, os.urandom(16))
+
+
+def wait_for_indexes(node: Node) -> None:
+    """Wait until the indexes, which follow the chain in a thread of their own, have reached its tip."""
+    deadline = time.monotonic() + 60
+    tip = node.call("getblockcount")
+    while any(each["best_block_height"] != tip for each in node.call("getindexinfo").values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # Networks
@@ -180,6 +190,7 @@ def test_an_index_finds_what_is_old_and_spent(indexed_node: Node, wallet: Wallet
     (thread_coin,) = source.unspent(wallet.script)
     second = send_anchor(source, wallet, thread_coin)
     indexed_node.call("generatetodescriptor", 2 * REGTEST.watch_depth + 1, OTHER_SCRIPT)
+    wait_for_indexes(indexed_node)
     assert InBlock(place, 202) == source.observe(first.txid)
     assert [first.txid, second.txid] == [source.spender(each.outpoint) for each in (coin, thread_coin)]
     source.close()
@@ -270,16 +281,17 @@ def test_a_txid_is_not_found_across_two_others() -> None:
 
 
 @contextmanager
-def server(status: int, body: bytes) -> Iterator[str]:
-    """Serve one answer to every request; yield the address."""
+def server(status: int, body: bytes | Callable[[str], bytes]) -> Iterator[str]:
+    """Serve one answer to every request, or one for each method; yield the address."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = body if isinstance(body, bytes) else body(request["method"])
             self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
@@ -302,6 +314,32 @@ def answering(result: object = None, error: object = None, status: int = 200) ->
         source = CoreSource(url, REGTEST, NOBODY)
         yield source
         source.close()
+
+
+@contextmanager
+def answering_each(results: dict[str, object]) -> Iterator[CoreSource]:
+    """A source whose node gives each method its own answer."""
+
+    def body(method: str) -> bytes:
+        return json.dumps({"result": results[method], "error": None, "id": 1}).encode()
+
+    with server(200, body) as url:
+        source = CoreSource(url, REGTEST, NOBODY)
+        yield source
+        source.close()
+
+
+@pytest.mark.parametrize(("confirmations", "expected"), [(-1, None), (3, b"\x22" * 32)])
+def test_an_index_that_lags_behind_a_reorganisation_is_not_believed(confirmations: int, expected: bytes | None) -> None:
+    """A spender in a block that has left the best chain spends nothing, whatever the index still says."""
+    spend = {"txid": "11" * 32, "vout": 0, "spendingtxid": "22" * 32, "blockhash": "33" * 32}
+    results: dict[str, object] = {
+        "gettxspendingprevout": [spend],
+        "getblockheader": {"confirmations": confirmations, "height": 7},
+        "gettxout": {"value": 1},
+    }
+    with answering_each(results) as source:
+        assert expected == source.spender(OutPoint(b"\x11" * 32, 0))
 
 
 @pytest.mark.parametrize(
