@@ -1,0 +1,87 @@
+"""Writing and sealing that end at every single point, by exception and by SIGKILL, and are taken up again.
+
+The scenario and its invariants are ``writing``; the points are every statement, BEGIN and COMMIT, before and after.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from anchor.storage.sqlite import SqliteEngine
+from tests.crash.crashing import (
+    DATABASE,
+    CrashingEngine,
+    StoppedError,
+    kill_everywhere,
+    open_database,
+    points_of,
+    stop_at,
+    stop_everywhere,
+)
+from tests.crash.writing import check_done, check_left, write_and_seal
+
+PAIRS = 40
+
+
+def run_again(folder: Path) -> None:
+    engine = open_database(folder)
+    write_and_seal(engine, folder)
+    engine.close()
+
+
+def test_the_scenario_has_the_points_that_it_should(tmp_path: Path) -> None:
+    """A run without a stop keeps the invariants, and passes the statements and commits that the tests mean."""
+    points = points_of(write_and_seal, tmp_path / "whole")
+    check_done(tmp_path / "whole")
+    for table in ("tree", "tile", "chain", "bundle", "extent", "group_commit", "head", "directory_leaf", "checkpoint"):
+        assert any(f"before INSERT INTO {table} " in point for point in points), table
+    assert any("before UPDATE checkpoint SET note" in point for point in points)
+    assert any("before INSERT INTO lookup_page" in point for point in points)
+    assert points.count("before BEGIN") == points.count("after COMMIT") > 10
+
+
+def test_an_exception_at_any_point_loses_nothing(tmp_path: Path) -> None:
+    """Stopped by an exception at every point in turn, the log is whole, and the next run completes it."""
+    points = points_of(write_and_seal, tmp_path / "whole")
+    for _, folder in stop_everywhere(write_and_seal, tmp_path, range(1, len(points) + 1)):
+        check_left(folder)
+        run_again(folder)
+        check_done(folder)
+
+
+def test_a_kill_at_any_point_loses_nothing(tmp_path: Path) -> None:
+    """Killed at every point in turn, the log is whole, and the next run completes it."""
+    points = points_of(write_and_seal, tmp_path / "whole")
+    for _, folder in kill_everywhere(write_and_seal, tmp_path, range(1, len(points) + 1)):
+        check_left(folder)
+        run_again(folder)
+        check_done(folder)
+
+
+def test_two_stops_in_a_row_lose_nothing(tmp_path: Path) -> None:
+    """A run that takes up a stopped one may itself stop anywhere (forty pairs of points, chosen by a fixed seed)."""
+    points = points_of(write_and_seal, tmp_path / "whole")
+    chosen = random.Random(7)
+    for number in range(PAIRS):
+        folder = tmp_path / f"twice-{number}"
+        assert stop_at(write_and_seal, folder, chosen.randint(1, len(points)))
+        stop_at(write_and_seal, folder, chosen.randint(1, len(points)))
+        check_left(folder)
+        run_again(folder)
+        check_done(folder)
+
+
+def test_a_stopped_engine_stays_stopped(tmp_path: Path) -> None:
+    """After its point an engine does nothing more, so that no clean-up hides what a crash leaves."""
+    inner = SqliteEngine(tmp_path / DATABASE)
+    engine = CrashingEngine(inner, 2)
+    with pytest.raises(StoppedError), engine.transaction():
+        raise AssertionError("the block must not run")
+    assert ["before BEGIN", "after BEGIN"] == engine.points
+    assert not inner.in_transaction
+    with pytest.raises(StoppedError):
+        engine.query("SELECT 1")
+    with pytest.raises(StoppedError):
+        engine.execute("DELETE FROM tree")
+    inner.close()
