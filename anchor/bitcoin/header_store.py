@@ -131,9 +131,10 @@ class Extended:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What ``sync`` did: where the chains parted (``fork``), the tips of store and source, and counts as above.
+    """What ``sync`` did: where the chains parted (``fork``), the tips of store and source, and counts of headers.
 
-    With ``held`` above 0 the source follows a chain with less work than ours: ours stayed.
+    ``added`` and ``removed`` are as in ``Extended``. ``held`` are the source's headers above the fork if its chain has
+    no more work than ours, which stayed; 0 if its tip is on our best chain.
     """
 
     fork: int
@@ -281,6 +282,11 @@ class HeaderStore:
                 return None
             self._check_links(height)
             return self._work_above(height)
+
+    def held(self) -> list[BlockId]:
+        """Return the ends of the branches that are held beside the best chain, oldest first."""
+        with self._mutex:
+            return [BlockId(branch.end.height, branch.end.hash) for branch in self._branches.values()]
 
     # What is added
 
@@ -663,17 +669,18 @@ def _sync_once(source: Headers, store: HeaderStore) -> Synced:
     if source.block_hash(offered.height) != offered.hash:
         raise _MovedError(offered.height, f"expected the source's tip {hash_hex(offered.hash)} on its best chain")
     fork = _fork_height(source, store, offered)
-    known = store.at(fork)
-    parent = b"" if known is None else known.hash
-    added = removed = held = 0
-    for first in range(fork + 1, offered.height + 1, BATCH):
+    parent = _newest_common(source, store, fork)
+    added = removed = 0
+    for first in range(parent.height + 1, offered.height + 1, BATCH):
         batch = _fetch(source, range(first, min(first + BATCH, offered.height + 1)))
-        if batch[0][4:36] != parent:
+        if batch[0][4:36] != parent.hash:
             raise _MovedError(first, f"expected the source's header {first} to follow its own header {first - 1}")
         done = _extend_judged(store, batch, first)
-        added, removed, held = added + done.added, removed + done.removed, held + done.held
-        parent = sha256d(batch[-1])
-    return Synced(fork, store.tip(), offered, added, removed, 0 if added else held)
+        added, removed = added + done.added, removed + done.removed
+        parent = BlockId(first + len(batch) - 1, sha256d(batch[-1]))
+    ours = store.at(offered.height)
+    is_ours = ours is not None and ours.hash == offered.hash
+    return Synced(fork, store.tip(), offered, added, removed, 0 if is_ours else offered.height - fork)
 
 
 def _fork_height(source: Headers, store: HeaderStore, offered: BlockId) -> int:
@@ -696,6 +703,15 @@ def _fork_height(source: Headers, store: HeaderStore, offered: BlockId) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if agrees(middle) else (low, middle)
     return low
+
+
+def _newest_common(source: Headers, store: HeaderStore, fork: int) -> BlockId:
+    """Return the newest block that both have: on a branch that is held since an earlier call, or at the fork."""
+    ends = [end for end in store.held() if end.height > fork and source.block_hash(end.height) == end.hash]
+    known = store.at(fork)
+    if known is None:
+        raise _MovedError(fork, f"expected a block at height {fork} in the header store, found that it reorganised")
+    return max(ends, key=lambda end: end.height, default=BlockId(fork, known.hash))
 
 
 def _fetch(source: Headers, heights: range) -> list[bytes]:
