@@ -66,7 +66,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            app()
+            app(prog_name="anchorline")
         finally:
             sys.stdout.flush()
     except AnchorlineError as error:
@@ -602,7 +602,7 @@ def log_card(home: HomeOption = None) -> None:
 def log_trust(
     card: Annotated[Path, typer.Argument(help="The card file, from a source you trust.")], as_json: JsonOption = False
 ) -> None:
-    """Keep a log's card, so that ``verify`` recognises its receipts."""
+    """Keep a log's card, so that verify recognises its receipts."""
     from anchor.proof.receipt import LogCard
     from chains.home import write_file
 
