@@ -1,0 +1,127 @@
+"""``anchorline daemon`` and ``anchorline demo`` as processes of their own: they start, work, stop, and start again.
+
+The daemon runs on a copy of the prepared home with an interval of a second; a signal stops it, as an init system does.
+"""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cli.commands import COMMAND, World, spawn
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@contextmanager
+def daemon(world: World) -> Iterator["subprocess.Popen[str]"]:
+    """Start the daemon of a home; kill it where a test fails before it has stopped."""
+    settings = world.home / "anchorline.toml"
+    text = re.sub(r"(?m)^(seal_every_s|tick_every_s|anchor_every_s) = .*$", r"\1 = 1", settings.read_text())
+    settings.write_text(text)
+    command = [*COMMAND, "daemon", "--home", str(world.home)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: "subprocess.Popen[str]", wanted: str) -> list[str]:
+    """Read log lines up to one that has ``wanted``; the daemon must not end before."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if wanted in line:
+            return lines
+    raise AssertionError(f"the daemon ended without {wanted!r}: {lines}")
+
+
+def stopped(process: "subprocess.Popen[str]", number: int) -> str:
+    """Send a signal and return what the daemon still had to say; it must end with exit code 0 within 20 s."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (0, "") == (process.returncode, out), err
+    return err
+
+
+def anchored_size(world: World) -> int:
+    attempts = world.ok("status", "--json").facts["attempts"]
+    return max(int(item["checkpoint_size"]) for item in attempts if item["state"] in {"confirmed", "final"})
+
+
+def test_the_daemon_seals_and_anchors_and_stops_when_told(world: World) -> None:
+    """An entry that waits is sealed and anchored within seconds; SIGTERM ends the daemon cleanly; it starts again."""
+    before = anchored_size(world)
+    with daemon(world) as process:
+        wait_for(process, "event=started jobs=seal,tick")
+        _until(world, process, lambda: world.ok("status", "--json").facts["unsealed"] == 0)
+        for _ in range(4):
+            wait_for(process, "event=done job=tick")
+        assert "event=stopped" in stopped(process, signal.SIGTERM)
+    sealed = world.ok("status", "--json").facts["checkpoint"]["size"]
+    assert before < sealed == anchored_size(world)
+    world.ok("add", "acme", "-", stdin=b"while the daemon was away")
+    with daemon(world) as process:
+        for _ in range(6):
+            wait_for(process, "event=done job=tick")
+        assert "event=stopped" in stopped(process, signal.SIGINT)
+    assert sealed < world.ok("status", "--json").facts["checkpoint"]["size"] == anchored_size(world)
+    assert {"clean": True} == {"clean": world.ok("audit", "--json").facts["clean"]}
+
+
+def _until(world: World, process: "subprocess.Popen[str]", holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert process.poll() is None
+        assert time.monotonic() < deadline, "nothing happened in 30 s"
+        time.sleep(0.2)
+
+
+def test_entries_are_taken_while_the_daemon_runs(world: World) -> None:
+    """``add`` needs no Bitcoin, so it works beside a daemon; what needs the regtest is told that it is in use."""
+    with daemon(world) as process:
+        wait_for(process, "event=done job=tick")
+        assert 0 == world.run("add", "acme", "-", stdin=b"meanwhile").exit_code
+        done = world.run("tick")
+        assert (1, True) == (done.exit_code, "another process" in done.err)
+        stopped(process, signal.SIGTERM)
+
+
+def test_a_second_daemon_fails_loudly_and_harms_nothing(world: World) -> None:
+    """Two daemons on one embedded regtest: the second one reports every job as failed, and can be stopped."""
+    with daemon(world) as first:
+        wait_for(first, "event=done job=tick")
+        with daemon(world) as second:
+            lines = wait_for(second, "event=failed job=")
+            assert "StorageBusyError" in lines[-1]
+            stopped(second, signal.SIGTERM)
+        wait_for(first, "event=done job=tick")
+        stopped(first, signal.SIGTERM)
+    assert 0 == world.run("audit").exit_code
+
+
+def test_the_demo_shows_the_whole_way(tmp_path: Path) -> None:
+    """In a checkout the demo ends with two intact verdicts and a refused change, and leaves nothing behind."""
+    environment = {f"XDG_{kind}_HOME": str(tmp_path / kind) for kind in ("DATA", "CONFIG", "STATE")}
+    environment |= {"TMPDIR": str(tmp_path)}
+    done = spawn("demo", cwd=ROOT, environment=environment)
+    assert (0, "") == (done.exit_code, done.err)
+    assert (2, 1) == (done.text.count("INTACT: "), done.text.count("DOES NOT VERIFY: "))
+    assert done.text.rstrip().endswith("The demo did what it should.")
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [] == left
+
+
+def test_the_demo_can_be_kept(tmp_path: Path) -> None:
+    """With --keep the home stays, and is a home like any other."""
+    environment = {f"XDG_{kind}_HOME": str(tmp_path / kind) for kind in ("DATA", "CONFIG", "STATE")}
+    kept = tmp_path / "kept" / "home"
+    kept.parent.mkdir()
+    assert 0 == spawn("demo", "--keep", kept, cwd=ROOT, environment=environment).exit_code
+    audited = spawn("audit", "--home", kept, "--json", cwd=tmp_path, environment=environment)
+    assert (0, True, 2) == (audited.exit_code, audited.facts["clean"], audited.facts["chains"])
