@@ -1031,3 +1031,34 @@ def test_what_was_fetched_before_an_interruption_stays(tmp_path: Path, monkeypat
         assert 100 == store.tip().height
         assert 220 == sync(source_of(CHAIN), store).added
         assert holds(store, CHAIN)
+
+
+# The specification
+
+
+def example(language: str) -> str:
+    """Return the text of the block of that language in the specification."""
+    text = (ROOT / "docs" / "spec" / "header-store.md").read_text(encoding="utf-8")
+    return text.split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_example_of_the_specification_is_a_store(tmp_path: Path) -> None:
+    """It opens with the two blocks that it shows, and its switch makes three of them."""
+    raws = [bytes.fromhex(line) for line in example("headers").split()]
+    rivals = [bytes.fromhex(line) for line in example("switch-headers").split()]
+    image = {"state": example("state").encode(), "headers": b"".join(raws)}
+    with HeaderStore(write_image(image, tmp_path), REGTEST) as store:
+        assert holds(store, raws[1:])
+        store.extend(rivals)
+        assert holds(store, [raws[1], *rivals])
+        assert example("switch-state").encode() == (tmp_path / "regtest" / "state").read_bytes()
+    image |= {"switch": example("switch-state").encode() + b"".join(rivals)}
+    with HeaderStore(write_image(image, tmp_path), REGTEST) as store:
+        assert holds(store, [raws[1], *rivals])
+
+
+def test_the_specification_names_every_rule_and_its_place() -> None:
+    """The table of rules is in the order in which they are asked."""
+    text = (ROOT / "docs" / "spec" / "header-store.md").read_text(encoding="utf-8")
+    rules = text.split("## The rules")[1].split("| network |")[0]
+    assert [rule.value for rule in HeaderRule] == [line.split("`")[-2] for line in rules.splitlines() if "` |" in line]
