@@ -1,6 +1,8 @@
 """The table of an attempt's life: every pair of state and event, and what one look at the network means."""
 
 import itertools
+import runpy
+from pathlib import Path
 
 import pytest
 
@@ -269,3 +271,38 @@ def test_news_is_what_can_follow(state: State, event: Event) -> None:
     standing = standing_in(state)
     expected = [Happened(event)] if (state, event) in TRANSITIONS else []
     assert expected == news(event)(standing)
+
+
+# --- the page
+
+PAGE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "design" / "make_lifecycle.py"))
+
+
+def test_the_page_is_made_from_the_table() -> None:
+    """docs/design/lifecycle.md shows the transitions that the code has; run make_lifecycle.py after a change."""
+    text = PAGE["PAGE"].read_text(encoding="utf-8")
+    assert PAGE["page"](text) == text
+
+
+def test_the_page_explains_every_state_and_event() -> None:
+    """Each state and each event has its line, and no other has one."""
+    lines = PAGE["PAGE"].read_text(encoding="utf-8").partition(PAGE["START"])[0].splitlines()
+    first_cells = [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("|")]
+    assert ["state", "---", *State, "event", "---", *Event] == first_cells
+
+
+def test_the_diagram_has_every_arrow() -> None:
+    """Each transition to another state is an arrow of the diagram, under its event."""
+    arrows = {
+        (line.split("-->")[0].strip(), event, line.split("-->")[1].split(":")[0].strip())
+        for line in PAGE["diagram"]().splitlines()
+        if ": " in line
+        for event in line.split(": ")[1].split(", ")
+    }
+    assert {(state, event, after) for (state, event), after in TRANSITIONS.items() if after != state} == arrows
+
+
+def test_a_page_without_marks_is_refused() -> None:
+    """The made part is never written to a place that was guessed."""
+    with pytest.raises(ValueError, match="put the two marks back"):
+        PAGE["page"]("# Something else")
