@@ -10,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from anchor.storage.engine import Engine, Row, Value
@@ -98,13 +100,25 @@ class CrashingEngine:
 
 
 def open_database(folder: Path) -> SqliteEngine:
-    """Open the database of a folder without waiting for the disk.
+    """Open the database of a folder, a new one where there is none, without waiting for the disk.
 
     An exception or a killed process, unlike a power cut, loses nothing that the operating system has taken.
     """
-    engine = SqliteEngine(folder / DATABASE)
+    path = folder / DATABASE
+    if not path.exists():
+        path.write_bytes(_new_database())
+    engine = SqliteEngine(path)
     engine.query("PRAGMA synchronous = OFF")
     return engine
+
+
+@cache
+def _new_database() -> bytes:
+    """Return a database file that has its tables: making it takes longer than a scenario."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / DATABASE
+        SqliteEngine(path).close()
+        return path.read_bytes()
 
 
 def points_of(scenario: Scenario, folder: Path) -> list[str]:
@@ -166,6 +180,7 @@ def _kill_in_fork(scenario: Scenario, folder: Path, point: int) -> None:
 
 def _main(name: str, folder: str, *points: str) -> None:
     module, _, function = name.partition(":")
+    _new_database()
     scenario = getattr(importlib.import_module(module), function)
     for point in points:
         _kill_in_fork(scenario, Path(folder) / f"killed-{point}", int(point))

@@ -33,6 +33,7 @@ from tests.simulators.store import (
 
 ACKNOWLEDGED = "acknowledged.jsonl"
 SIGNED = "signed.jsonl"
+RUNS = "runs.jsonl"
 READY_MADE = [submission_of(chain_id("acme"), b"ready-made %d" % number) for number in range(4)]
 
 
@@ -66,6 +67,9 @@ def open_store(engine: Engine, folder: Path) -> Store:
 def write_and_seal(engine: Engine, folder: Path) -> None:
     """Open, record, submit, seal; record over the border of a tile, submit again, index; seal again."""
     store = open_store(engine, folder)
+    append_line(folder / RUNS, "run")
+    # Time passes between runs, so that a seal which is made again is another one.
+    now_ms = START_MS + 1000 * len(read_lines(folder / RUNS))
     done = {name for name, *_ in read_lines(folder / ACKNOWLEDGED)}
 
     def step(name: str, write: Callable[[], tuple[Chain, Iterable[Accepted]]]) -> None:
@@ -78,27 +82,27 @@ def write_and_seal(engine: Engine, folder: Path) -> None:
         found = store.chains.by_name(name)
         if found is not None:  # it was opened, and the answer was lost
             return found, []
-        chain, accepted = store.writer.open_chain([clear(name)], b"first", name, START_MS)
+        chain, accepted = store.writer.open_chain([clear(name)], b"first", name, now_ms)
         return chain, [accepted]
 
-    def recorded(name: str, count: int, now_ms: int) -> tuple[Chain, Iterable[Accepted]]:
+    def recorded(name: str, count: int) -> tuple[Chain, Iterable[Accepted]]:
         chain = store.chains.named(name)
         return chain, store.writer.record(chain, [b"content"] * count, now_ms)
 
-    def submitted(numbers: list[int], now_ms: int) -> tuple[Chain, Iterable[Accepted]]:
+    def submitted(numbers: list[int]) -> tuple[Chain, Iterable[Accepted]]:
         chain = store.chains.named("acme")
         return chain, store.writer.submit(chain, [READY_MADE[number] for number in numbers], now_ms)
 
     step("open acme", lambda: opened("acme"))
-    step("record", lambda: recorded("acme", 5, START_MS))
-    step("submit", lambda: submitted([0, 1, 1, 2], START_MS + 1))
-    store.directory.seal(store.checkpoint_key, START_MS + 2, GENESIS)
+    step("record", lambda: recorded("acme", 5))
+    step("submit", lambda: submitted([0, 1, 1, 2]))
+    store.directory.seal(store.checkpoint_key, now_ms, GENESIS)
     step("open other", lambda: opened("other"))
-    step("record many", lambda: recorded("acme", 260, START_MS + 3))
-    step("record other", lambda: recorded("other", 3, START_MS + 3))
+    step("record many", lambda: recorded("acme", 260))
+    step("record other", lambda: recorded("other", 3))
     store.lookup.maintain(least=100)
-    step("submit again", lambda: submitted([3, 2, 0], START_MS + 4))
-    store.directory.seal(store.checkpoint_key, START_MS + 5, GENESIS)
+    step("submit again", lambda: submitted([3, 2, 0]))
+    store.directory.seal(store.checkpoint_key, now_ms, GENESIS)
 
 
 def check_left(folder: Path) -> None:
@@ -131,10 +135,9 @@ def check_done(folder: Path) -> None:
 
 def check_acknowledged(store: Store, folder: Path) -> None:
     """Every entry that was acknowledged is at the place that was said."""
+    by_id = {chain.chain_id.hex(): store.entries(chain) for chain in store.chains.all()}
     for _, id_, places in read_lines(folder / ACKNOWLEDGED):
-        chain = store.chains.by_id(bytes.fromhex(id_))
-        assert chain is not None
-        entries = store.entries(chain)
+        entries = by_id[id_]
         for entry_hash, leaf_index in places:
             assert entry_hash == leaf_hash(entries[int(leaf_index)]).hex()
 
