@@ -22,6 +22,7 @@ import pbk
 import pytest
 
 from anchor.bitcoin import header_store
+from anchor.bitcoin.core_rpc import CoreSource
 from anchor.bitcoin.header_rules import (
     HEADER_RULES,
     ChainEnd,
@@ -36,6 +37,7 @@ from anchor.bitcoin.header_rules import (
     work_of,
 )
 from anchor.bitcoin.header_store import BadHeadersError, Checkpoint, Extended, HeaderStore, sync
+from anchor.bitcoin.json_rpc import Cookie
 from anchor.bitcoin.local import LocalRegtest
 from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.protocols import BlockId
@@ -51,6 +53,7 @@ from anchor.errors import (
 from anchor.proof.bitcoin import NetworkRules, sha256d, target_from_bits
 from anchor.proof.blocks import HeaderChain, KnownBlock, KnownBlocks, encode_headers
 from anchor.proof.errors import MalformedError, TooLargeError
+from tests.node import RpcFailure, running_node
 
 ROOT = Path(__file__).parents[3]
 REGTEST = HEADER_RULES["regtest"]
@@ -1031,6 +1034,51 @@ def test_what_was_fetched_before_an_interruption_stays(tmp_path: Path, monkeypat
         assert 100 == store.tip().height
         assert 220 == sync(source_of(CHAIN), store).added
         assert holds(store, CHAIN)
+
+
+# Bitcoin Core
+
+
+@pytest.mark.node
+def test_a_store_follows_bitcoin_core(tmp_path: Path) -> None:
+    """Over a reorganisation of 60 blocks; every header and the chain work are the node's own."""
+    with running_node(tmp_path / "node") as node, HeaderStore(tmp_path / "headers", REGTEST) as store:
+        source = CoreSource(node.url, NETWORKS["regtest"], Cookie(node.cookie))
+        node.call("generatetodescriptor", 160, "raw(51)")
+        assert 160 == sync(source, store).added
+        node.call("invalidateblock", node.call("getblockhash", 101))
+        node.call("generatetodescriptor", 61, "raw(52)")
+        done = sync(source, store)
+        source.close()
+        assert (100, 61, 60) == (done.fork, done.added, done.removed)
+        hashes = [node.call("getblockhash", height) for height in range(162)]
+        raws = [bytes.fromhex(node.call("getblockheader", each, False)) for each in hashes]
+        assert holds(store, raws[1:])
+        assert int(node.call("getblockheader", hashes[-1])["chainwork"], 16) == store.work()
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("behind_s", [600, 601])
+def test_bitcoin_core_judges_a_time_warp_as_we_do(tmp_path: Path, behind_s: int) -> None:
+    """With BIP 94 turned on, a node and a store judge the first header of a period, on either side of the bound."""
+    rules = replace(REGTEST, is_bip94=True)
+    raws = mine_many(ENDS[0], 143, step_s=1_000)
+    end = end_of(raws)
+    first, _ = mine(rules, end, -behind_s)
+    with running_node(tmp_path / "node", "-test=bip94") as node, HeaderStore(tmp_path, rules) as store:
+        for raw in raws:
+            node.call("submitheader", raw.hex())
+        store.extend(raws)
+        if behind_s == 600:
+            node.call("submitheader", first.hex())
+            store.extend([first])
+            assert holds(store, [*raws, first])
+            return
+        with pytest.raises(RpcFailure, match="time-timewarp-attack"):
+            node.call("submitheader", first.hex())
+        with pytest.raises(HeaderRefusedError) as refused:
+            store.extend([first])
+        assert (HeaderRule.TIMEWARP, 144) == (refused.value.rule, refused.value.height)
 
 
 # The specification
