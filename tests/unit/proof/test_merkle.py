@@ -159,7 +159,7 @@ def test_paths_of_huge_trees_have_the_length_that_their_place_gives(size: int) -
 @pytest.mark.parametrize("place", ["leaf", "path", "root"])
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_hash_of_another_length_is_refused(place: str, length: int) -> None:
-    """Shifting bytes between two hashes of a node cannot make a second proof."""
+    """Leaf, path and root each have 32 bytes."""
     leaf, sibling = leaves_of(2)
     root = merkle.node_hash(leaf, sibling)
     bad = bytes(length)
@@ -168,6 +168,16 @@ def test_a_hash_of_another_length_is_refused(place: str, length: int) -> None:
     with pytest.raises(VerificationError) as caught:
         merkle.check_consistency(1, 2, values["leaf"], values["root"], [values["path"]])
     assert caught.value.reason == Reason.CONSISTENCY_WRONG
+
+
+def test_bytes_cannot_be_shifted_between_two_hashes() -> None:
+    """A leaf hash one byte shorter beside a sibling one byte longer gives the same node, and is refused."""
+    leaf, sibling = leaves_of(2)
+    root = merkle.node_hash(leaf, sibling)
+    assert root == merkle.node_hash(leaf[:31], leaf[31:] + sibling)
+    assert refuses_inclusion(leaf[:31], 0, 2, (leaf[31:] + sibling,), root)
+    assert refuses_inclusion(leaf + sibling[:1], 0, 2, (sibling[1:],), root)
+    assert refuses_consistency(1, 2, leaf[:31], root, (leaf[31:] + sibling,))
 
 
 def refuses_consistency(old: int, new: int, old_root: bytes, new_root: bytes, path: tuple[bytes, ...]) -> bool:
@@ -195,6 +205,21 @@ def test_a_tree_that_does_not_extend_the_old_one_is_refused() -> None:
             changed = (*path[:level], sha256(path[level]), *path[level + 1 :])
             assert refuses_consistency(old, new, old_root, new_root, changed)
         assert refuses_consistency(old, new, old_root, new_root, (*path, new_root))
+
+
+def test_every_tree_extends_the_empty_one() -> None:
+    """From no leaves, and from a tree to itself, the path is empty."""
+    assert merkle.consistency_path(leaves_of(7), 0) == ()
+    assert merkle.consistency_path(leaves_of(7), 7) == ()
+    assert merkle.consistency_path([], 0) == ()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6, 8])
+def test_the_index_behind_the_end_is_outside(size: int) -> None:
+    """Also with a path as long as that place would have, the leaf behind the last one is refused as outside."""
+    path = [sha256(b"")] * merkle.path_length(size, size)
+    with pytest.raises(VerificationError, match=f"leaf index {size} is outside a tree of {size} leaves"):
+        merkle.root_from_inclusion(sha256(b"leaf"), size, size, path)
 
 
 def test_consistency_needs_sizes_that_grow() -> None:
