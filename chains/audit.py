@@ -93,7 +93,9 @@ class Audit:
                 if first_seq != expected:
                     self.report.found(f"row {expected}", f"belongs to no chain (the next that does is {first_seq})")
                 expected = first_seq + count
-        held = self.engine.query("SELECT COUNT(*), COALESCE(MAX(seq), 0) FROM entry")[0]
+        held = self.engine.query(
+            "SELECT COALESCE(SUM(entry_count), 0), COALESCE(MAX(first_seq + entry_count - 1), 0) FROM bundle"
+        )[0]
         if tuple(held) != (expected - 1, expected - 1):
             self.report.found("rows", f"expected {expected - 1} rows numbered from 1, found {held[0]} up to {held[1]}")
 
@@ -131,7 +133,7 @@ class Audit:
                 where = f"row {first_seq + place} (chain {chain.chain_id.hex()}, entry {first_index + place})"
                 self._count_entry()
                 if row is None or row[0] != first_seq + place:
-                    self.report.found(where, "is missing")
+                    self.report.found(where, "is missing, or cannot be read")
                     yield stored_hash
                     continue
                 _, raw, kept, with_ids = row
@@ -146,10 +148,8 @@ class Audit:
 
     def _entry_rows(self, first_seq: int, count: int) -> Iterator[tuple[int, bytes, bytes | None, int]]:
         [run] = self.chains.runs(first_seq, first_seq + 1)
-        end = first_seq + count
-        query = f"SELECT seq, entry, kept FROM entry WHERE seq < {end:d} AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
-        for seq, raw, kept in paged(self.engine, query, first_seq - 1):
-            yield seq, bytes(raw), kept, run.with_ids
+        for seq, raw, kept in self.chains.bundles.readable_rows(first_seq, first_seq + count):
+            yield seq, raw, kept, run.with_ids
 
     def _count_entry(self) -> None:
         self.report.entries += 1

@@ -14,6 +14,7 @@ from anchor.proof.leaves import HeadLeaf, LogLeaf, SealLeaf
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.engine import Engine, Row
 from chains.audit_report import Report
+from chains.bundle import Bundles
 from chains.chain import Chain
 from chains.lookup import KEY_SIZE, PAIR_SIZE, Kind
 from chains.writer import has_external_ids
@@ -23,9 +24,9 @@ TILES_AT_ONCE = 16
 _SUM_BITS = 256
 
 
-def paged(engine: Engine, query: str, first: int, *values: int) -> Iterator[Row]:
+def paged(engine: Engine, query: str, first: int, *values: int, count: int = ROWS) -> Iterator[Row]:
     """Yield rows of a query that ends in ``> ? ... LIMIT ?`` on its first column, from above ``first`` on."""
-    while rows := engine.query(query, (*values, first, ROWS)):
+    while rows := engine.query(query, (*values, first, count)):
         yield from rows
         first = int(rows[-1][0])
 
@@ -52,7 +53,7 @@ def _check_level(engine: Engine, report: Report, at: tuple[int, int], wanted: in
     tree_no, level = at
     expected_no = 0
     query = "SELECT tile_no, hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no > ? ORDER BY tile_no LIMIT ?"
-    for tile_no, hashes in paged(engine, query, -1, tree_no, level):
+    for tile_no, hashes in paged(engine, query, -1, tree_no, level, count=TILES_AT_ONCE):
         place = f"{where}, level {level}, tile {tile_no}"
         if tile_no != expected_no:
             report.found(f"{where}, level {level}, tile {expected_no}", "is missing")
@@ -157,13 +158,9 @@ def _stored_pairs(engine: Engine, report: Report, run_no: int, where: str) -> It
 
 def _derived_pairs(engine: Engine, kind: Kind, first_seq: int, end_seq: int) -> Iterator[bytes]:
     """Yield the pairs of rows, from the entries themselves."""
-    query = "SELECT seq, entry FROM entry WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?"
-    at = first_seq - 1
-    while rows := engine.query(query, (at, end_seq, ROWS)):
-        for seq, raw in rows:
-            for key in _keys(kind, bytes(raw)):
-                yield key[:KEY_SIZE] + int(seq).to_bytes(8, "big")
-        at = int(rows[-1][0])
+    for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq):
+        for key in _keys(kind, raw):
+            yield key[:KEY_SIZE] + seq.to_bytes(8, "big")
 
 
 def _keys(kind: Kind, raw: bytes) -> Iterable[bytes]:

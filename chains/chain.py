@@ -14,6 +14,7 @@ from anchor.log import Trees
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
+from chains.bundle import Bundles
 
 MAX_NAME = 100
 
@@ -102,6 +103,7 @@ class Chains:
     def __init__(self, engine: Engine, trees: Trees) -> None:
         self.engine = engine
         self.trees = trees
+        self.bundles = Bundles(engine)
 
     def open(self, chain_id: bytes, name: str | None, now_ms: int) -> Chain:
         """Add a chain, inside a transaction; raise RefusedEntryError where its id or name is taken."""
@@ -154,10 +156,7 @@ class Chains:
         """
         count = len(batch.entries)
         run = Run(self.next_seq(), chain.chain_no, self.size(chain), count, submitter, int(batch.with_ids))
-        self.engine.execute_many(
-            "INSERT INTO entry (seq, entry, kept) VALUES (?, ?, ?)",
-            zip(range(run.first_seq, run.first_seq + count), batch.entries, batch.kept, strict=True),
-        )
+        self.bundles.append(run.first_seq, batch.entries, batch.kept)
         self._extend(run)
         self.trees.append(chain.chain_no, run.first_index, b"".join(batch.hashes))
         return run
@@ -196,7 +195,7 @@ class Chains:
 
     def next_seq(self) -> int:
         """Return the seq that the next row takes; the first is 1."""
-        return int(self.engine.query("SELECT COALESCE(MAX(seq), 0) + 1 FROM entry")[0][0])
+        return self.bundles.next_seq()
 
     def place_of(self, seq: int) -> Place:
         """Return where the row with this seq belongs."""

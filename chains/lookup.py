@@ -99,17 +99,14 @@ class Lookup:
 
         Outside a transaction; each step is one of its own, and harmless to repeat or to lose.
         """
-        while self._end_seq() - self._indexed_to() >= least:
+        while self.chains.next_seq() - self._indexed_to() >= least:
             with self.engine.transaction():
-                self._write_runs(self._indexed_to(), min(self._end_seq(), self._indexed_to() + RUN_ENTRIES))
+                self._write_runs(self._indexed_to(), min(self.chains.next_seq(), self._indexed_to() + RUN_ENTRIES))
         while runs := self._mergeable():
             with self.engine.transaction():
                 self._merge(*runs)
 
     # --- the newest entries
-
-    def _end_seq(self) -> int:
-        return int(self.engine.query("SELECT COALESCE(MAX(seq), 0) + 1 FROM entry")[0][0])
 
     def _indexed_to(self) -> int:
         """Return the first seq that no run holds (seqs begin at 1)."""
@@ -117,7 +114,7 @@ class Lookup:
 
     def _catch_up(self) -> None:
         """Bring the window up to the newest entry: another process may have written, or indexed, since."""
-        indexed_to, end = self._indexed_to(), self._end_seq()
+        indexed_to, end = self._indexed_to(), self.chains.next_seq()
         if self._window_start != indexed_to:
             self._window = {kind: {} for kind in Kind}
             self._window_start = self._window_end = indexed_to
@@ -138,13 +135,9 @@ class Lookup:
                 yield from self._external_ids(run.first_seq, run.first_seq + run.entry_count)
 
     def _external_ids(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
-        for first in range(start, end, 1024):
-            rows = self.engine.query(
-                "SELECT seq, entry FROM entry WHERE seq >= ? AND seq < ?", (first, min(first + 1024, end))
-            )
-            for seq, raw in rows:
-                for digest in {external_id.digest() for external_id in Entry.decode(raw).external_ids}:
-                    yield seq, Kind.EXTERNAL_ID, digest
+        for seq, raw, _ in self.chains.bundles.rows(start, end):
+            for digest in {external_id.digest() for external_id in Entry.decode(raw).external_ids}:
+                yield seq, Kind.EXTERNAL_ID, digest
 
     # --- sorted runs
 

@@ -57,13 +57,8 @@ class Reader:
     def entries(self, chain: Chain, start: int, end: int) -> Iterator[StoredEntry]:
         """Yield the entries start to end-1 of a chain, a page of rows in memory at a time."""
         for first_index, first_seq, count in self.chains.seq_ranges(chain, start, end):
-            for done in range(0, count, PAGE_ROWS):
-                rows = self.engine.query(
-                    "SELECT seq, entry, kept FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq",
-                    (first_seq + done, first_seq + min(done + PAGE_ROWS, count)),
-                )
-                for seq, raw, kept in rows:
-                    yield StoredEntry(seq, chain.chain_no, first_index + seq - first_seq, bytes(raw), decode_kept(kept))
+            for seq, raw, kept in self.chains.bundles.rows(first_seq, first_seq + count):
+                yield StoredEntry(seq, chain.chain_no, first_index + seq - first_seq, raw, decode_kept(kept))
 
     def at(self, chain: Chain, leaf_index: int) -> StoredEntry | None:
         """Return the entry at ``leaf_index``, or None past the chain's end."""
@@ -88,14 +83,11 @@ class Reader:
                 yield found
 
     def _row(self, seq: int) -> StoredEntry:
-        rows = self.engine.query("SELECT entry, kept FROM entry WHERE seq = ?", (seq,))
-        if not rows:
-            raise StorageCorruptError(f"row {seq} is missing; run `anchorline audit`")
+        _, raw, kept = self.chains.bundles.row(seq)
         place = self.chains.place_of(seq)
-        raw = bytes(rows[0][0])
         if leaf_hash(raw) != self.chains.trees.leaf_hash(place.chain_no, place.leaf_index):
             raise StorageCorruptError(f"row {seq} is not the entry whose hash was recorded; run `anchorline audit`")
-        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(rows[0][1]))
+        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept))
 
 
 def export_line(stored: StoredEntry) -> str:

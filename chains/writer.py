@@ -262,8 +262,7 @@ class Writer:
         known = {}
         for key, seqs in self.lookup.candidates(hashes).items():
             for seq in seqs:
-                rows = self.engine.query("SELECT entry FROM entry WHERE seq = ?", (seq,))
-                if rows and leaf_hash(rows[0][0]) == key:
+                if leaf_hash(self.chains.bundles.row(seq)[1]) == key:
                     known[key] = Accepted(key, self.chains.place_of(seq).leaf_index, seq, repeated=True)
         return known
 

@@ -36,9 +36,14 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 name TEXT UNIQUE,
                 opened_at_ms BIGINT NOT NULL
             )""",
-            # Rows in insertion order and no further index: an index over random or several keys would halve the
-            # rate of writing. ``kept`` is what is kept beside the entry (chains/chain.py), NULL where nothing is.
-            "CREATE TABLE entry (seq {key}, entry {bytes} NOT NULL, kept {bytes})",
+            # Entries in insertion order, up to 256 in a row (chains/bundle.py), and no further index: a row for each,
+            # and an index over random keys, would each halve the rate of writing. ``kept`` is what is kept beside them.
+            """CREATE TABLE bundle (
+                first_seq {key},
+                entry_count BIGINT NOT NULL,
+                entries {bytes} NOT NULL,
+                kept {bytes} NOT NULL
+            )""",
             # Where rows belong: seqs first_seq to first_seq+entry_count-1 are the leaves first_index and following
             # of one chain, from one submitter, all with external ids (with_ids 1) or none. One row for each run.
             """CREATE TABLE extent (

@@ -40,7 +40,7 @@ def refused(done: Done, *parts: str, exit_code: int = 1) -> None:
 
 def entries_in(world: World) -> int:
     with closing(sqlite3.connect(world.database)) as database:
-        return int(database.execute("SELECT COUNT(*) FROM entry").fetchone()[0])
+        return int(database.execute("SELECT COALESCE(SUM(entry_count), 0) FROM bundle").fetchone()[0])
 
 
 def signed_in(world: World) -> tuple[int, int, int]:

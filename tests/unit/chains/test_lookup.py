@@ -37,7 +37,7 @@ def write(store: Store, chain: Chain, contents: Sequence[bytes], *ids: ExternalI
 def model_of(store: Store) -> dict[Kind, dict[bytes, list[int]]]:
     """Return what every key should find, from the rows alone."""
     model: dict[Kind, dict[bytes, list[int]]] = {kind: {} for kind in Kind}
-    for seq, raw in store.engine.query("SELECT seq, entry FROM entry ORDER BY seq"):
+    for seq, raw, _ in store.chains.bundles.rows(1, store.chains.next_seq()):
         model[Kind.ENTRY_HASH].setdefault(leaf_hash(raw), []).append(seq)
         for digest in {item.digest() for item in Entry.decode(raw).external_ids}:
             model[Kind.EXTERNAL_ID].setdefault(digest, []).append(seq)

@@ -1,0 +1,116 @@
+"""Bundles: the entries of a group commit as they lie on disk, up to 256 in one row.
+
+``chains.chain`` appends whole batches through here, everybody who reads entries reads through here. A row for each
+entry costs as much as all its hashes together; a bundle costs a copy of its bytes.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from anchor.errors import StorageCorruptError
+from anchor.storage.engine import Engine
+
+# As many as a tile has leaves: what a reader of one entry reads in vain stays small.
+BUNDLE_ENTRIES = 256
+# Larger contents get bundles of fewer entries, so that reading one never takes much memory.
+BUNDLE_BYTES = 2**20
+_LENGTH = 4
+
+Row = tuple[int, bytes, bytes | None]
+"""(seq, entry, kept): one entry as stored."""
+
+
+class Bundles:
+    """The stored entries of one database, by seq; seqs begin at 1 and have no gaps."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def append(self, first_seq: int, entries: Sequence[bytes], kept: Sequence[bytes | None]) -> None:
+        """Append entries with what is kept beside them, inside a transaction; ``first_seq`` is ``next_seq()``."""
+        if len(entries) != len(kept):
+            raise ValueError(f"expected what is kept beside each of {len(entries)} entries, one list is shorter")
+        held = [item or b"" for item in kept]
+        self.engine.execute_many(
+            "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
+            [
+                (first_seq + start, end - start, pack(entries[start:end]), pack(held[start:end]))
+                for start, end in _cuts(held)
+            ],
+        )
+
+    def next_seq(self) -> int:
+        """Return the seq that the next entry takes."""
+        rows = self.engine.query("SELECT first_seq + entry_count FROM bundle ORDER BY first_seq DESC LIMIT 1")
+        return int(rows[0][0]) if rows else 1
+
+    def rows(self, start: int, end: int) -> Iterator[Row]:
+        """Yield the entries with seqs start to end-1, one bundle in memory at a time.
+
+        Raises StorageCorruptError where one is missing or its bundle is damaged.
+        """
+        while start < end:
+            found = self.engine.query(
+                "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE first_seq <= ? "
+                "ORDER BY first_seq DESC LIMIT 1",
+                (start,),
+            )
+            first_seq, count, entries, kept = found[0] if found else (start, 0, b"", b"")
+            if first_seq + count <= start:
+                raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
+            first, last = start - first_seq, min(count, end - first_seq)
+            pairs = zip(
+                unpack(bytes(entries), count, first, last, first_seq),
+                unpack(bytes(kept), count, first, last, first_seq),
+                strict=True,
+            )
+            yield from ((seq, entry, item or None) for seq, (entry, item) in enumerate(pairs, start))
+            start = first_seq + last
+
+    def readable_rows(self, start: int, end: int) -> Iterator[Row]:
+        """Yield the entries with seqs start to end-1 that can be read, passing over what is missing or damaged."""
+        while start < end:
+            try:
+                for row in self.rows(start, end):
+                    start = row[0] + 1
+                    yield row
+            except StorageCorruptError:
+                following = self.engine.query("SELECT MIN(first_seq) FROM bundle WHERE first_seq > ?", (start,))[0][0]
+                start = end if following is None else int(following)
+
+    def row(self, seq: int) -> Row:
+        """Return one entry; raise StorageCorruptError where it is missing or damaged."""
+        return next(self.rows(seq, seq + 1))
+
+
+def pack(items: Sequence[bytes]) -> bytes:
+    """Return the items in one byte string: the length of each (4 bytes, big-endian), then all of them."""
+    return struct.pack(f">{len(items)}I", *map(len, items)) + b"".join(items)
+
+
+def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:
+    """Return the items first to last-1 of ``count``; raise StorageCorruptError unless the lengths add up."""
+    if len(packed) < count * _LENGTH:
+        raise StorageCorruptError(f"the bundle of row {first_seq} is cut off; run `anchorline audit`")
+    lengths = struct.unpack_from(f">{count}I", packed)
+    ends = list(accumulate(lengths, initial=count * _LENGTH))
+    if ends[-1] != len(packed):
+        raise StorageCorruptError(
+            f"the bundle of row {first_seq}: expected {ends[-1]} bytes, found {len(packed)}; run `anchorline audit`"
+        )
+    return [packed[ends[place] : ends[place + 1]] for place in range(first, last)]
+
+
+def _cuts(kept: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield where a batch is cut into bundles."""
+    if max(map(len, kept), default=0) * BUNDLE_ENTRIES <= BUNDLE_BYTES:
+        yield from ((at, min(at + BUNDLE_ENTRIES, len(kept))) for at in range(0, len(kept), BUNDLE_ENTRIES))
+        return
+    start = size = 0
+    for place, item in enumerate(kept):
+        if place > start and (size + len(item) > BUNDLE_BYTES or place - start == BUNDLE_ENTRIES):
+            yield start, place
+            start, size = place, 0
+        size += len(item)
+    yield start, len(kept)
