@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from anchor.bitcoin.protocols import BlockId, InBlock, Missing
-from anchor.bitcoin.transaction import MAX_TOP_UPS
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, Missing
+from anchor.bitcoin.transaction import MAX_TOP_UPS, build_anchor
 from anchor.errors import (
     BehindError,
     HijackedThreadError,
@@ -22,7 +22,7 @@ from anchor.errors import (
 from anchor.journal import Attempt
 from anchor.lifecycle import Event, State, news
 from anchor.plan import Send, Wait
-from anchor.proof.bitcoin import OutPoint, TxOutput, decode_payload, find_payload, payload_script
+from anchor.proof.bitcoin import OutPoint, TxOutput, decode_payload, encode_payload, find_payload, payload_script
 from anchor.proof.leaves import SealLeaf, ThreadLeaf
 from anchor.proof.verify import Outcome
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_order, payment
@@ -892,3 +892,109 @@ def test_submitted_after_another_process_saw_the_block_is_no_news(service: Servi
     service.tick()
     service.home.journal.note(attempt, service.clock(), news(Event.SUBMITTED))
     assert ["confirmed"] == service.states()
+
+
+def version_of(service: Service, bitcoin: SimulatedBitcoin, coin: Coin, fee_sat: int) -> Attempt:
+    """Store another anchor on a coin, with the newest checkpoint: what replacing by fee will do (issue B)."""
+    newest = service.home.directory.newest()
+    assert newest is not None
+    payload = encode_payload(newest.size, newest.root)
+    transaction = build_anchor([coin], service.wallet.script, payload, fee_sat, bitcoin.network.coin_floor_sat)
+    raw = service.wallet.sign(transaction, [coin])
+    with service.home.engine.transaction():
+        return service.home.journal.add(service.clock(), newest.size, raw, fee_sat)
+
+
+def made_by(attempt: Attempt) -> Coin:
+    """Return the thread coin that an attempt makes, as an unconfirmed one."""
+    body = attempt.transaction()
+    return Coin(attempt.coin, body.outputs[0].value_sat, None, coinbase=False, transaction=body.encode())
+
+
+@pytest.fixture
+def rivals(anchored: Service, bitcoin: SimulatedBitcoin) -> tuple[Attempt, Attempt, Attempt]:
+    """Two versions of the second anchor, the later of which is mined, and an attempt built on the one that lost."""
+    coin = coin_at(bitcoin, anchored.wallet.script, anchored.attempts()[0].coin)
+    next_anchor(anchored)
+    first = anchored.attempts()[1]
+    second = version_of(anchored, bitcoin, coin, 5_000)
+    child = version_of(anchored, bitcoin, made_by(first), 400)
+    bitcoin.broadcast(second.raw)
+    assert [second.txid] == bitcoin.mempool()
+    bitcoin.mine()
+    return first, second, child
+
+
+def test_the_version_that_is_mined_wins_over_all_others(
+    rivals: tuple[Attempt, Attempt, Attempt], anchored: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """In one tick the other version is replaced, what was built on it void, and neither is sent."""
+    sent_before = bitcoin.calls.count("broadcast")
+    assert isinstance(anchored.tick().plan, Wait)
+    assert ["confirmed", "replaced", "confirmed", "void"] == anchored.states()
+    anchored.tick()
+    assert sent_before == bitcoin.calls.count("broadcast")
+    assert [] == bitcoin.mempool()
+
+
+def test_lost_attempts_settle_with_the_winner(
+    rivals: tuple[Attempt, Attempt, Attempt], anchored: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """Beyond the watch depth nothing is looked at any more, neither the winner nor what lost to it."""
+    anchored.tick()
+    bitcoin.mine(WATCH - 2)
+    assert [2, 3, 4] == [attempt.attempt_no for attempt in anchored.tick().attempts]
+    bitcoin.mine()
+    assert () == anchored.tick().attempts
+    assert ["final", "replaced", "final", "void"] == anchored.states()
+    next_anchor(anchored)
+    assert rivals[1].coin == anchored.attempts()[-1].spends
+
+
+def test_the_version_that_lost_can_come_back_with_its_child(
+    rivals: tuple[Attempt, Attempt, Attempt], anchored: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """A reorganisation mines the other version: the winner is replaced, and the void attempt is sent after all."""
+    first, second, child = rivals
+    anchored.tick()
+    bitcoin.reorg(1, instead=[first.raw])
+    assert anchored.seal() is None
+    plan = anchored.tick().plan
+    assert Wait(f"attempt {second.attempt_no} (confirmed) was not found; a second look decides") == plan
+    assert child.raw == sent(anchored).raw
+    assert ["confirmed", "confirmed", "replaced", "broadcast"] == anchored.states()
+    bitcoin.mine()
+    anchored.tick()
+    assert ["confirmed", "confirmed", "replaced", "confirmed"] == anchored.states()
+    mined = bitcoin.mined()
+    assert [first.txid, child.txid] == [anchor.txid for anchor in mined[1:]]
+
+
+def test_coins_of_watched_attempts_are_reserved(anchored: Service, bitcoin: SimulatedBitcoin) -> None:
+    """A top-up that a lost version used is not used again before the spend of the thread coin is settled."""
+    bitcoin.mine(1, anchored.wallet.script)
+    bitcoin.mine(WATCH - 3)
+    anchored.tick()
+    coins = bitcoin.unspent(anchored.wallet.script)
+    thread = next(coin for coin in coins if coin.outpoint == anchored.attempts()[0].coin)
+    top_up = next(coin for coin in coins if coin.outpoint != thread.outpoint)
+    newest = anchored.home.directory.newest()
+    assert newest is not None
+    payload = encode_payload(newest.size, newest.root)
+    both = build_anchor([thread, top_up], anchored.wallet.script, payload, 600, 1_000)
+    with anchored.home.engine.transaction():
+        lost = anchored.home.journal.add(
+            anchored.clock(), newest.size, anchored.wallet.sign(both, [thread, top_up]), 600
+        )
+    winner = version_of(anchored, bitcoin, thread, 700)
+    bitcoin.broadcast(winner.raw)
+    bitcoin.mine(3)
+    anchored.tick()
+    assert "replaced" == anchored.states()[lost.attempt_no - 1]
+    next_anchor(anchored)
+    assert 1 == len(anchored.attempts()[-1].transaction().inputs)
+    bitcoin.mine(WATCH)
+    anchored.tick()
+    next_anchor(anchored)
+    inputs = [spent.previous for spent in anchored.attempts()[-1].transaction().inputs]
+    assert [anchored.attempts()[-2].coin, top_up.outpoint] == inputs
