@@ -399,9 +399,8 @@ class HeaderStore:
     # Writing
 
     def _append(self, headers: Sequence[bytes], end: ChainEnd) -> None:
-        at = self._state.size
-        os.ftruncate(self._fd, at)  # what an append that failed has left behind
-        _write_all(self._fd, b"".join(headers), at)
+        # Over what an append that failed may have left behind.
+        _write_all(self._fd, b"".join(headers), self._state.size)
         os.fsync(self._fd)
         # A crash here is harmless: the state does not count these headers, and opening cuts them off.
         state = _State(self.network, self._state.start, BlockId(end.height, end.hash), end.work)
@@ -433,7 +432,7 @@ class HeaderStore:
             os.fsync(file.fileno())
         self._decide(self._finish_switch)
         self._state, self._end = state, branch.end
-        self._linked_from = min(self._linked_from, branch.fork + 1)
+        # Headers are hashed from below the fork on: it was found by _height_of, which sees to that.
         for end_hash, other in list(self._branches.items()):
             if other.fork > branch.fork:  # it hangs on headers that are gone
                 self._forget(end_hash)

@@ -314,6 +314,7 @@ def test_work_decides_and_not_the_number_of_headers(tmp_path: Path) -> None:
         assert 3 * work_of(EASY) == store.work_after(4)
         assert Extended(BlockId(5, sha256d(hard[0])), added=1, removed=3) == store.extend(hard)
         assert work_of(end.bits) == store.work_after(4)
+        assert 6 * 80 == (tmp_path / "steep" / "headers").stat().st_size
     with HeaderStore(tmp_path, STEEP) as store:
         assert holds(store, [*trunk, *hard])
 
@@ -371,12 +372,14 @@ def test_branches_are_bounded_in_length(store: HeaderStore) -> None:
 
 
 def test_a_switch_forgets_branches_that_hang_in_the_air(store: HeaderStore) -> None:
-    """A branch whose fork left the best chain has no ground any more; one from below stays and may still win."""
-    above, below = mine_many(ENDS[310], 3, mark=3), mine_many(ENDS[290], 50, mark=4)
-    store.extend(above)
-    store.extend(below[:5])
+    """A branch whose fork left the best chain has no ground any more; one from there or below may still win."""
+    above, below = mine_many(ENDS[301], 3, mark=3), mine_many(ENDS[290], 50, mark=4)
+    beside = mine_many(ENDS[300], 3, mark=5)
+    for branch in (above, below[:5], beside):
+        store.extend(branch)
+    assert [304, 295, 303] == [end.height for end in store.held()]
     store.extend(OTHER)
-    assert [sha256d(below[4])] == list(store._branches)
+    assert [BlockId(295, sha256d(below[4])), BlockId(303, sha256d(beside[2]))] == store.held()
     store.extend(below[5:])
     assert holds(store, [*CHAIN[:290], *below])
 
@@ -574,6 +577,7 @@ def check_crashes(disk: Disk, folder: Path, old: list[bytes], new: list[bytes]) 
     for image in images(disk):
         write_image(image, folder)
         with HeaderStore(folder, REGTEST) as store:
+            assert not (folder / "regtest" / "switch.new").exists()
             is_old, is_new = holds(store, old), holds(store, new)
             assert is_old or is_new, sorted(image)
             seen.add(is_new)
