@@ -14,7 +14,7 @@ from itertools import islice
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
-from chains.chain import Chains
+from chains.chain import Chains, Run
 
 KEY_SIZE = 8
 PAIR_SIZE = 16
@@ -125,14 +125,17 @@ class Lookup:
     def _keys(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
         """Yield (seq, kind, whole key) of the entries start to end-1; hashes come from the chains' tiles."""
         for run in self.chains.runs(start, end):
-            last_index = run.first_index + run.entry_count
             seq = run.first_seq
-            for hashes in self.chains.trees.leaf_hashes(run.chain_no, run.first_index, last_index):
+            for hashes in self._hashes_of(run):
                 for at in range(0, len(hashes), HASH_SIZE):
                     yield seq, Kind.ENTRY_HASH, hashes[at : at + HASH_SIZE]
                     seq += 1
             if run.with_ids:
                 yield from self._external_ids(run.first_seq, run.first_seq + run.entry_count)
+
+    def _hashes_of(self, run: Run) -> Iterator[bytes]:
+        """Yield the flat leaf hashes of a run of entries, from the chain's tiles."""
+        return self.chains.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count)
 
     def _external_ids(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
         for seq, raw, _ in self.chains.bundles.rows(start, end):
@@ -142,11 +145,20 @@ class Lookup:
     # --- sorted runs
 
     def _write_runs(self, start: int, end: int) -> None:
-        pairs: dict[Kind, list[bytes]] = {kind: [] for kind in Kind}
-        for seq, kind, key in self._keys(start, end):
-            pairs[kind].append(key[:KEY_SIZE] + seq.to_bytes(8, "big"))
-        for kind in Kind:
-            self._store_run(kind, 0, (start, end), sorted(pairs[kind]))
+        by_hash: list[bytes] = []
+        by_id: list[bytes] = []
+        for run in self.chains.runs(start, end):
+            last_seq = run.first_seq + run.entry_count
+            hashes = b"".join(self._hashes_of(run))
+            by_hash += [
+                hashes[at : at + KEY_SIZE] + seq.to_bytes(8, "big")
+                for at, seq in zip(range(0, len(hashes), HASH_SIZE), range(run.first_seq, last_seq), strict=True)
+            ]
+            if run.with_ids:
+                ids = self._external_ids(run.first_seq, last_seq)
+                by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, _, key in ids]
+        self._store_run(Kind.ENTRY_HASH, 0, (start, end), sorted(by_hash))
+        self._store_run(Kind.EXTERNAL_ID, 0, (start, end), sorted(by_id))
 
     def _store_run(self, kind: Kind, level: int, seqs: tuple[int, int], pairs: Iterable[bytes]) -> None:
         run_no = int(self.engine.query("SELECT COALESCE(MAX(run_no), 0) + 1 FROM lookup_run")[0][0])

@@ -198,7 +198,7 @@ class Writer:
         salts = [many_salts[at : at + SALT_SIZE] for at in range(0, len(many_salts), SALT_SIZE)]
         digests = [hasher(content).digest() for content in contents]
         entries = [before + hasher(salt + digest).digest() + after for salt, digest in zip(salts, digests, strict=True)]
-        kept = list(map(keep_content, salts, contents) if keep else map(keep_digest, salts, digests))
+        kept = list(map(keep_content, salts, contents)) if keep else list(map(keep_digest, salts, digests))
         hashes = [hasher(b"\x00" + entry).digest() for entry in entries]
         return Batch(entries, kept, hashes, bool(template.external_ids))
 
