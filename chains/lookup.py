@@ -97,14 +97,21 @@ class Lookup:
     def maintain(self, least: int = RUN_ENTRIES) -> None:
         """Write a run where at least ``least`` entries are not indexed, and merge where eight runs stand side by side.
 
-        Outside a transaction; each step is one of its own, and harmless to repeat or to lose.
+        Outside a transaction; each step is one of its own, and harmless to repeat or to lose. What is to be done is
+        asked again under the write lock: another process may have done it.
         """
-        while self.chains.next_seq() - self._indexed_to() >= least:
+        while self._unindexed() >= least:
             with self.engine.transaction():
-                self._write_runs(self._indexed_to(), min(self.chains.next_seq(), self._indexed_to() + RUN_ENTRIES))
-        while runs := self._mergeable():
+                if self._unindexed() >= least:
+                    start = self._indexed_to()
+                    self._write_runs(start, min(self.chains.next_seq(), start + RUN_ENTRIES))
+        while self._mergeable():
             with self.engine.transaction():
-                self._merge(*runs)
+                if runs := self._mergeable():
+                    self._merge(*runs)
+
+    def _unindexed(self) -> int:
+        return self.chains.next_seq() - self._indexed_to()
 
     # --- the newest entries
 

@@ -4,6 +4,7 @@ Entries are real ones; small runs and pages are set where a test wants many of t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,30 @@ def test_runs_merged_away_while_they_are_read_hide_nothing(open_store: OpenStore
         got += found
         assert [seq for seq in seqs if seq in got] == got, "in order, none twice"
         assert set(seqs[:-11]) <= set(got), "all that was there when the look-up began"
+
+
+@pytest.mark.usefixtures("small")
+def test_processes_that_keep_the_index_at_once_do_the_work_once(open_store: OpenStore) -> None:
+    """Whoever gets the lock second finds the run written and the runs merged, and adds nothing."""
+    ours, theirs = open_store(), open_store()
+    chain = ours.open_chain("acme")
+    transaction = ours.engine.transaction
+
+    @contextmanager
+    def after_theirs() -> Iterator[None]:
+        theirs.lookup.maintain(least=10)
+        with transaction():
+            yield
+
+    for number in range(7):
+        write(ours, chain, [b"%d/%d" % (number, place) for place in range(10)])
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(ours.engine, "transaction", after_theirs)
+            ours.lookup.maintain(least=10)
+        runs = ours.engine.query("SELECT first_seq, end_seq FROM lookup_run WHERE kind = 0 ORDER BY first_seq, end_seq")
+        assert [1, *(end for _, end in runs)][:-1] == [first for first, _ in runs], "no run twice, none empty"
+        assert all(first < end for first, end in runs)
+    check(ours, ours.lookup)
 
 
 def test_unchanged_entries_are_not_read_twice(store: Store) -> None:
