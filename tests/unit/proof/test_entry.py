@@ -258,6 +258,15 @@ def test_a_batch_signature_holds_for_its_own_place_only() -> None:
     assert not rejected(signed)
 
 
+def test_a_batch_path_has_at_most_32_hashes() -> None:
+    """None and 32 hashes are read, 33 are not."""
+    for hashes in (0, 32):
+        entry = replace(EMPTY, author=Author(AuthorType.BATCH, bytes(104 + 32 * hashes)))
+        assert entry == Entry.decode(entry.encode())
+    with pytest.raises(MalformedError, match="at most 32 hashes"):
+        replace(EMPTY, author=Author(AuthorType.BATCH, bytes(104 + 32 * 33))).encode()
+
+
 def test_the_two_signatures_cannot_stand_for_each_other() -> None:
     """A signature over an entry is none over a batch of that entry, and the other way round: the domains differ."""
     alone, batch = sign_entry(EMPTY, KEY), sign_batch([EMPTY], KEY)[0]

@@ -102,6 +102,16 @@ def test_no_proof_shows_a_chain_elsewhere() -> None:
         assert refuses_absent(stolen, chain_id, root)
 
 
+def test_a_log_cannot_hide_a_chain_behind_a_misplaced_head() -> None:
+    """Under a root that was built wrongly, another chain's head in a chain's place does not show that it is absent."""
+    low, high, higher = bytes(32), b"\x80" + bytes(31), b"\xc0" + bytes(31)
+    sibling = leaf_hash(head_of(higher))
+    misplaced = HeadsProof(head_of(high), (sibling,))
+    root = sha256(b"\x01" + leaf_hash(head_of(high)) + sibling)
+    assert refuses_absent(misplaced, low, root)
+    assert refuses_newest(misplaced, low, root)
+
+
 def test_the_empty_tree_proves_absence_only() -> None:
     """Without chains the root is H(02), and every chain is absent."""
     chain_id = sha256(b"anybody")

@@ -191,6 +191,11 @@ def test_who_may_replace_which_key() -> None:
     assert [(1, 0, 1), (1, 3, 1), (2, 0, 1), (2, 0, 0), (2, 3, 1), (2, 3, 0), (3, 3, 1)] == allowed
 
 
+def test_an_epoch_may_be_a_single_moment() -> None:
+    """Lost from and to the same millisecond is well formed."""
+    assert decode_leaf(EpochLeaf(5, 5).encode()) == EpochLeaf(5, 5)
+
+
 def test_a_leaf_has_at_most_1024_bytes() -> None:
     """An unassigned leaf of the largest size is kept, one byte more is refused before it is looked at."""
     assert decode_leaf(b"\x1f" + bytes(1023)).encode() == b"\x1f" + bytes(1023)
