@@ -1,0 +1,120 @@
+"""The audit against a forger who knows the formats: what he can recompute, he does; what he cannot, finds him.
+
+Single changed columns are in tests/cli/test_cli_audit.py; here whole stories are made consistent again.
+"""
+
+import hashlib
+
+import pytest
+
+from anchor.journal import Journal
+from anchor.log import DIRECTORY, Frontier
+from anchor.proof.entry import content_commitment
+from anchor.proof.merkle import leaf_hash
+from chains.audit import Audit
+from chains.audit_report import MAX_FINDINGS, Report
+from chains.bundle import pack, unpack
+from chains.chain import Chain, keep_content
+from chains.reader import Reader
+from tests.simulators.store import GENESIS, START_MS, Store
+
+FORGED = b"beam 7: no cracks whatsoever"
+
+
+def seal(store: Store) -> None:
+    assert store.directory.seal(store.checkpoint_key, START_MS, GENESIS) is not None
+
+
+@pytest.fixture
+def chain(store: Store) -> Chain:
+    """Return a chain of four entries, sealed once."""
+    chain = store.open_chain("acme")
+    store.writer.record(chain, [b"beam 7: two cracks", b"b", b"c"], START_MS)
+    seal(store)
+    return chain
+
+
+def audit(store: Store) -> set[str]:
+    """Return the places of what the audit finds."""
+    reader = Reader(store.engine, store.chains, store.lookup)
+    parts = (store.engine, store.trees, store.directory, store.chains)
+    return {finding.where for finding in Audit(*parts, reader, Journal(store.engine)).run().findings}
+
+
+def forge_entry(store: Store, chain: Chain) -> None:
+    """Replace the first content, with its commitment, its leaf hash and its tile."""
+    stored = Reader(store.engine, store.chains, store.lookup).at(chain, 1)
+    assert stored is not None
+    assert stored.kept is not None
+    salt, (_, raw, _) = stored.kept.salt, store.chains.bundles.row(stored.seq)
+    forged = raw[:33] + content_commitment(salt, hashlib.sha256(FORGED).digest()) + raw[65:]
+    [(first_seq, count, entries, kept)] = store.engine.query(
+        "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
+        (stored.seq,),
+    )
+    items, beside = (unpack(bytes(column), count, 0, count, first_seq) for column in (entries, kept))
+    items[stored.seq - first_seq], beside[stored.seq - first_seq] = forged, keep_content(salt, FORGED)
+    tile = bytearray(store.trees.tile(chain.chain_no, 0, 0))
+    tile[32:64] = leaf_hash(forged)
+    with store.engine.transaction():
+        store.engine.execute(
+            "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?", (pack(items), pack(beside), first_seq)
+        )
+        store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = ?", (bytes(tile), chain.chain_no))
+
+
+def test_an_honest_home_is_clean(store: Store, chain: Chain) -> None:
+    """Nothing is found, before and after further entries and seals."""
+    assert set() == audit(store)
+    store.writer.record(chain, [b"d"], START_MS)
+    assert set() == audit(store)
+    seal(store)
+    assert set() == audit(store)
+
+
+def test_a_forged_entry_with_its_tile_is_found_by_head_and_promise(store: Store, chain: Chain) -> None:
+    """The head's root and the promise were made of the entry that stood there."""
+    forge_entry(store, chain)
+    found = audit(store)
+    assert "promise over rows 2 to 4" in found
+    assert any(where.startswith("directory leaf") for where in found)
+
+
+def test_a_forged_head_with_its_tile_is_found_by_the_checkpoint(store: Store, chain: Chain) -> None:
+    """A forger who also rewrites the directory's leaf and its hashes is left with a signature over another root."""
+    forge_entry(store, chain)
+    frontier = Frontier()
+    for flat in store.trees.leaf_hashes(chain.chain_no, 0, 4):
+        for at in range(0, len(flat), 32):
+            frontier.add(flat[at : at + 32])
+    [(index, raw)] = store.engine.query("SELECT leaf_index, leaf FROM directory_leaf WHERE substr(leaf, 1, 1) = x'12'")
+    forged = bytes(raw)[:-32] + frontier.root()
+    tile = bytearray(store.trees.tile(DIRECTORY, 0, 0))
+    tile[32 * index : 32 * index + 32] = leaf_hash(forged)
+    with store.engine.transaction():
+        store.engine.execute("UPDATE directory_leaf SET leaf = ? WHERE leaf_index = ?", (forged, index))
+        store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = ?", (bytes(tile), DIRECTORY))
+        store.engine.execute("UPDATE tree SET head_hash = ? WHERE tree_no = ?", (leaf_hash(forged), chain.chain_no))
+    assert audit(store) >= {"promise over rows 2 to 4", "directory leaf 2"}
+
+
+def test_the_report_lists_a_thousand_and_counts_the_rest() -> None:
+    """A report is clean only without findings, and never grows without bound."""
+    report = Report()
+    assert report.clean
+    for number in range(MAX_FINDINGS + 5):
+        report.found(f"row {number}", "damaged")
+    assert (False, MAX_FINDINGS, 5) == (report.clean, len(report.findings), report.more_findings)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("bad"), KeyError("x"), IndexError(), OverflowError("big"), AssertionError()]
+)
+def test_what_damaged_data_raises_is_a_finding(error: Exception) -> None:
+    """Errors of reading become findings; a mistake in our own code (NameError) or an interrupt does not."""
+    report = Report()
+    with report.looking_at("row 1"):
+        raise error
+    assert ["row 1"] == [finding.where for finding in report.findings]
+    with pytest.raises(NameError), report.looking_at("row 1"):
+        raise NameError("ours")
