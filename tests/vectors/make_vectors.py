@@ -288,7 +288,7 @@ def bad_log_leaves(log: LogLeaf) -> Iterator[Case]:
     ):
         leaf = (bytes((0x10, len(origin))) + origin + rest).hex()
         yield case(f"leaf 0 with an origin of {description}", "leaf", leaf=leaf, want_error=MALFORMED)
-    for origin in (b"o", b"o" * 255):
+    for origin in (b"o", b"!~", b"o" * 255):
         data = bytes((0x10, len(origin))) + origin + rest
         want = {"type": 0x10, "leaf_hash": leaf_hash(data).hex()}
         yield case(f"leaf 0 with an origin of {len(origin)} bytes", "leaf", leaf=data.hex(), want=want)
@@ -519,6 +519,8 @@ def note_cases() -> Iterator[Case]:
         ("no signature", text + "\n"),
         ("no empty line", text + line),
         ("no newline at the end", (text + "\n" + line)[:-1]),
+        ("two signatures, no newline at the end", (text + "\n" + line * 2)[:-1]),
+        ("only a signature line", line),
         ("an empty line at the end", text + "\n" + line + "\n"),
         ("17 signatures", text + "\n" + line * 17),
         ("a hyphen instead of the dash", text + "\n" + line.replace("\u2014", "-")),
@@ -554,6 +556,8 @@ def checkpoint_cases(text: str) -> Iterator[Case]:
         ("an extension line", f"{origin}\n{size}\n{root}\nextension\n"),
         ("two lines", f"{origin}\n{size}\n"),
         ("no newline at the end", f"{origin}\n{size}\n{root}"),
+        ("text after the last newline", f"{origin}\n{size}\n{root}\nmore"),
+        ("a size of 5,000 digits", f"{origin}\n{'1' * 5000}\n{root}\n"),
         ("no origin", f"\n{size}\n{root}\n"),
         ("a space in the origin", f"a b\n{size}\n{root}\n"),
         ("a plus sign in the origin", f"a+b\n{size}\n{root}\n"),
