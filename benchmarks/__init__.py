@@ -1,1 +1,1 @@
-"""Benchmarks, run by hand and by ``make bench``; never timed tests."""
+"""Measures of Anchorline against bare references, run by hand: ``python -m benchmarks`` or ``make bench``."""

@@ -1,0 +1,24 @@
+"""All measures, or those named: ``python -m benchmarks [append] [sealing] [proving] [memory] [verifying]``."""
+
+import platform
+import sqlite3
+import ssl
+import sys
+
+from benchmarks.measuring import in_a_new_process
+
+MEASURES = ("append", "sealing", "proving", "memory", "verifying")
+
+
+def main(wanted: list[str]) -> None:
+    """Run each measure in a process of its own."""
+    unknown = sorted(set(wanted) - set(MEASURES))
+    if unknown:
+        sys.exit(f"unknown measure {unknown[0]!r}; known are {', '.join(MEASURES)}")
+    print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {ssl.OPENSSL_VERSION}")
+    for name in wanted or MEASURES:
+        in_a_new_process(f"benchmarks.{name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

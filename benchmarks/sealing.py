@@ -1,0 +1,66 @@
+"""(b) Sealing 1,000,000 new entries of one chain, against a bare loop of hashlib over leaf hashes in memory.
+
+Ours is ``Directory.seal``: level 0 of the tiles is read from the database, interior tiles are hashed and stored, the
+directory grows and its checkpoint is signed. Every round seals a fresh copy of one unsealed database.
+"""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from benchmarks.measuring import Stopwatch, Took, compare, temporary_folder
+from tests.simulators.store import GENESIS, START_MS, Store
+
+ENTRIES = 1_000_000
+BATCH = 10_000
+TARGET = 0.5
+
+
+def write_unsealed(path: Path, entries: int) -> None:
+    """Make a database with one chain of ``entries`` entries (without content) that nothing has sealed."""
+    store = Store(path)
+    chain = store.open_chain("bench")
+    for start in range(1, entries, BATCH):
+        store.writer.record_digests(chain, [bytes(32)] * min(BATCH, entries - start), START_MS + start)
+    store.engine.close()
+
+
+def ours(unsealed: Path) -> Took:
+    """Seal a copy."""
+    with temporary_folder() as folder:
+        path = folder / "anchorline.db"
+        shutil.copy(unsealed, path)
+        store = Store(path)
+        with Stopwatch() as watch:
+            sealed = store.directory.seal(store.checkpoint_key, START_MS + 2 * ENTRIES, GENESIS)
+        if sealed is None or store.trees.state(1).sealed_size != ENTRIES:
+            raise AssertionError(f"the seal does not cover {ENTRIES} entries")
+        store.engine.close()
+    return watch.took
+
+
+def reference() -> Took:
+    """Compute the root of as many leaf hashes, which are in memory, level by level."""
+    level = [os.urandom(32) for _ in range(ENTRIES)]
+    sha256 = hashlib.sha256
+    with Stopwatch() as watch:
+        while len(level) > 1:
+            above = [sha256(b"\x01" + level[at] + level[at + 1]).digest() for at in range(0, len(level) - 1, 2)]
+            if len(level) % 2:
+                above.append(level[-1])
+            level = above
+    return watch.took
+
+
+def main() -> None:
+    """Print the comparison."""
+    with temporary_folder() as folder:
+        unsealed = folder / "unsealed.db"
+        write_unsealed(unsealed, ENTRIES)
+        title = f"(b) seal {ENTRIES:,} new entries of one chain; target ratio {TARGET}"
+        compare(title, ENTRIES, "entries", lambda: ours(unsealed), reference)
+
+
+if __name__ == "__main__":
+    main()
