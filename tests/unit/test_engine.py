@@ -998,3 +998,26 @@ def test_coins_of_watched_attempts_are_reserved(anchored: Service, bitcoin: Simu
     next_anchor(anchored)
     inputs = [spent.previous for spent in anchored.attempts()[-1].transaction().inputs]
     assert [anchored.attempts()[-2].coin, top_up.outpoint] == inputs
+
+
+def test_a_void_attempt_whose_coin_another_child_spent_stays_void(
+    rivals: tuple[Attempt, Attempt, Attempt], anchored: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """The parent comes back together with another child: the coin is gone, so the void one is not sent."""
+    first, _, child = rivals
+    sibling = version_of(anchored, bitcoin, made_by(first), 900)
+    anchored.tick()
+    assert ["confirmed", "replaced", "confirmed", "void", "void"] == anchored.states()
+    bitcoin.reorg(1, instead=[first.raw, sibling.raw])
+    for _ in range(2):
+        assert isinstance(anchored.tick().plan, Wait)
+    assert ["confirmed", "confirmed", "replaced", "void", "confirmed"] == anchored.states()
+    assert child.txid not in bitcoin.mempool()
+
+
+def test_the_look_at_all_coins_is_made_once_in_a_process(service: Service, bitcoin: SimulatedBitcoin) -> None:
+    """A node reads all unspent outputs for it, which takes long: further ticks of an unfunded log do without."""
+    service.open_chain("acme")
+    for _ in range(3):
+        service.tick()
+    assert 1 == bitcoin.calls.count("unspent")
