@@ -165,13 +165,16 @@ def test_a_string_is_a_string(value: object) -> None:
 
 @pytest.mark.parametrize("value", [None, True, False, "1", -1, MAX_INTEGER + 1, [], {}, 1.0])
 def test_an_integer_is_an_integer_from_0(value: object) -> None:
-    """True is no 1, "1" is no 1, and negative numbers have no place in any format here."""
+    """True is no 1, "1" is no 1, and negative numbers have no place in any format here; 0 and 2^53-1 have."""
+    assert Fields({"a": 0, "b": MAX_INTEGER}, "file").integer("a") == 0
+    assert Fields({"a": 0, "b": MAX_INTEGER}, "file").integer("b") == MAX_INTEGER
     with pytest.raises(MalformedError, match="expected an integer from 0"):
         Fields({"a": value}, "file").integer("a")
 
 
 def test_hex_fields_know_their_size() -> None:
     """A field of an exact size takes no other; one with a maximum is refused by its length first."""
+    assert Fields({"a": "00ff"}, "file").hex("a") == b"\x00\xff"
     assert Fields({"a": "00ff"}, "file").hex("a", exact=2) == b"\x00\xff"
     assert Fields({"a": "00ff"}, "file").hex("a", maximum=2) == b"\x00\xff"
     with pytest.raises(MalformedError, match="expected 1 bytes in hex, got 2"):
