@@ -90,6 +90,7 @@ def test_a_headers_file_that_begins_at_0_begins_with_the_genesis_block() -> None
 def test_an_empty_headers_file_knows_nothing() -> None:
     """A first line alone is well formed."""
     assert HeaderChain.decode(b"regtest 5\n").at(5) is None
+    assert HeaderChain.decode(b"regtest 0\n").at(0) is None
 
 
 @pytest.mark.parametrize(
