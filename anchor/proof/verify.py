@@ -10,6 +10,7 @@ every step that fails, and whoever was believed for those that hold.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -528,11 +529,19 @@ def _check_promise_by_any(keys: list[bytes], promise: Promise, verifier: Verifie
 def _promise_text(receipt: Receipt) -> str:
     assert receipt.promise is not None
     note = receipt.promise.note
-    text = f"promised at {note.received_at_ms} ms"
+    text = f"promised at {_utc(note.received_at_ms)}"
     if receipt.sealed is None:
         return text
     late_ms = receipt.sealed.seal.leaf.sealed_at_ms - note.seal_by_ms
     return text if late_ms <= 0 else f"{text}; sealed {late_ms} ms later than promised, which is a breach"
+
+
+def _utc(time_ms: int) -> str:
+    """Return a Unix time in milliseconds as RFC 3339 UTC; a time that no calendar holds stays a number."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return f"{time_ms} ms"
 
 
 # 10 to 13: the anchors, of which at least one must verify
@@ -649,7 +658,9 @@ def _thread(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: V
         _check_new_thread(receipt, sealed, sealed.thread, verifier, log_id)
     elif _first_input(anchor) == outpoint:
         return _ok(13, f"the first transaction of the thread, which starts at {outpoint}", THE_LOG)
-    return _not_checked(13, "the thread is not checked here; `anchorline thread` does")
+    return _not_checked(
+        13, "the thread is not checked here: whether this transaction is on the log's one line is the auditor's check"
+    )
 
 
 def _check_new_thread(
@@ -693,6 +704,8 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
+    if steps[13].state == State.NOT_CHECKED:
+        missing.append(steps[13].text)
     return missing
 
 

@@ -7,6 +7,7 @@ must hold: a changed receipt is refused, or is the same receipt, or claims less 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -266,7 +267,8 @@ def test_a_seal_in_time_is_no_breach() -> None:
     assert receipt.promise is not None
     verdict = verify(receipt, maker.verifier_of(inputs))
     assert receipt.promise.note.seal_by_ms == verdict.facts["sealed_at_ms"]
-    assert f"promised at {receipt.promise.note.received_at_ms} ms" == step(verdict, 9).text
+    promised = datetime.fromtimestamp(receipt.promise.note.received_at_ms / 1000, UTC)
+    assert f"promised at {promised:%Y-%m-%dT%H:%M:%SZ}" == step(verdict, 9).text
 
 
 @pytest.mark.parametrize(
