@@ -158,14 +158,21 @@ def _double_multiply(s: int, h: int, point: _Point) -> _Point:
     length = max(len(base_digits), len(key_digits))
     base_digits += [0] * (length - len(base_digits))
     key_digits += [0] * (length - len(key_digits))
-    total = _IDENTITY
+    x, y, z, t = _IDENTITY
     for base_digit, key_digit in zip(reversed(base_digits), reversed(key_digits), strict=True):
-        total = _double(total)
+        # ``_double`` written out, and T made only where an addition follows: a third of the time of a check.
+        a, b, xy = x * x % PRIME, y * y % PRIME, x + y
+        g, h = a - b, a + b
+        e, f = h - xy * xy % PRIME, 2 * z * z % PRIME + g
+        x, y, z = e * f % PRIME, g * h % PRIME, f * g % PRIME
+        if not (base_digit or key_digit):
+            continue
+        t = e * h % PRIME
         if base_digit:
-            total = _add(total, _chosen(_BASE_MULTIPLES, base_digit))
+            x, y, z, t = _add((x, y, z, t), _chosen(_BASE_MULTIPLES, base_digit))
         if key_digit:
-            total = _add(total, _chosen(multiples, key_digit))
-    return total
+            x, y, z, t = _add((x, y, z, t), _chosen(multiples, key_digit))
+    return x, y, z, t
 
 
 def _chosen(multiples: list[_Point], digit: int) -> _Point:
