@@ -1,7 +1,7 @@
 """An Esplora server for tests: every honest answer comes from a real bitcoind over RPC, and faults are put in between.
 
 The node needs -txindex and -txospenderindex. A third party's client (bdkpython's) checks the honest answers in
-``tests/contract/test_esplora.py``; sources under test are given ``url``, and ``faults`` says what goes wrong.
+``tests/contract/test_esplora_source.py``; sources under test are given ``url``, and ``faults`` says what goes wrong.
 """
 
 import hashlib
