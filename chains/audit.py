@@ -36,7 +36,7 @@ from chains.audit_report import Report
 from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, paged
 from chains.chain import Chain, Chains, decode_kept
 from chains.reader import Reader
-from chains.writer import has_external_ids, promise_leaves
+from chains.writer import has_external_ids, stored_promise_leaves
 
 Progress = Callable[[str, int], None]
 
@@ -231,15 +231,8 @@ class Audit:
             self.report.found(where, f"not signed by promise key {promise_key_id(key).hex()} of this log")
         if note.received_at_ms != at_ms:
             self.report.found(where, f"its row says received at {at_ms} ms, the promise {note.received_at_ms} ms")
-        if note.count != count or note.root != root_of(list(self._promised(first_seq, count))):
+        if note.count != count or note.root != root_of(list(stored_promise_leaves(self.chains, first_seq, count))):
             self.report.found(where, "the promise is not over these entries")
-
-    def _promised(self, first_seq: int, count: int) -> Iterator[bytes]:
-        for run in self.chains.runs(first_seq, first_seq + count):
-            chain_id = bytes(self.trees.state(run.chain_no).chain_id)
-            flat = b"".join(self.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count))
-            hashes = [flat[at : at + 32] for at in range(0, len(flat), 32)]
-            yield from promise_leaves(chain_id, run.first_index, hashes, run.submitter)
 
     # --- directory
 

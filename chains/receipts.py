@@ -4,7 +4,6 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 ``anchor.proof`` reads and verifies them without any of this.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from anchor.directory import Directory, StoredCheckpoint
@@ -24,7 +23,7 @@ from anchor.proof.verify import network_of
 from anchor.storage.engine import Engine
 from chains.chain import Chains
 from chains.reader import StoredEntry
-from chains.writer import promise_leaves
+from chains.writer import stored_promise_leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class Receipts:
     def promise(self, stored: StoredEntry) -> Promise:
         """Return the promise made for an entry when it was accepted, with its path."""
         first_seq, count, note, signature = self._commit_of(stored.seq)
-        leaves = list(self._promise_leaves(first_seq, count))
+        leaves = list(stored_promise_leaves(self.chains, first_seq, count))
         place = stored.seq - first_seq
         submitter = self.chains.place_of(stored.seq).submitter
         chain_id = self.trees.state(stored.chain_no).chain_id
@@ -126,13 +125,6 @@ class Receipts:
             raise StorageCorruptError(f"row {seq} belongs to no group commit; run `anchorline audit`")
         first_seq, count, note, signature = rows[0]
         return int(first_seq), int(count), bytes(note), bytes(signature)
-
-    def _promise_leaves(self, first_seq: int, count: int) -> Iterator[bytes]:
-        for run in self.chains.runs(first_seq, first_seq + count):
-            chain_id = bytes(self.trees.state(run.chain_no).chain_id)
-            flat = b"".join(self.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count))
-            hashes = [flat[at : at + 32] for at in range(0, len(flat), 32)]
-            yield from promise_leaves(chain_id, run.first_index, hashes, run.submitter)
 
     # --- under a checkpoint
 

@@ -6,13 +6,13 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
 
 from anchor.directory import checked_clock
 from anchor.errors import RefusedEntryError
-from anchor.proof.codec import sha256
+from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import (
     SALT_SIZE,
     Entry,
@@ -304,6 +304,16 @@ def check_still_valid(entry: Entry, received_at_ms: int) -> None:
         raise RefusedEntryError(
             f"the entry was valid until {int.from_bytes(not_after, 'big')} ms, now is {received_at_ms}; make a new one"
         )
+
+
+def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Iterator[bytes]:
+    """Yield the hashes of the promise leaves of one group commit, made again from what is stored."""
+    for run in chains.runs(first_seq, first_seq + count):
+        chain_id = bytes(chains.trees.state(run.chain_no).chain_id)
+        last_index = run.first_index + run.entry_count
+        flat = b"".join(chains.trees.leaf_hashes(run.chain_no, run.first_index, last_index))
+        hashes = [flat[at : at + HASH_SIZE] for at in range(0, len(flat), HASH_SIZE)]
+        yield from promise_leaves(chain_id, run.first_index, hashes, run.submitter)
 
 
 def has_external_ids(entry: bytes) -> bool:
