@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["cli", "chains.web", "chains", "anchor", "anchor.bitcoin anchor.storage", "anchor.proof"]
+LAYERS = ["cli", "chains.commands", "chains.web", "chains", "anchor", "anchor.bitcoin anchor.storage", "anchor.proof"]
 """From the top down: a module imports its own layer and those below."""
 PURE = {
     "anchor.lifecycle": {"collections.abc", "dataclasses", "enum"},
@@ -137,12 +137,12 @@ def test_proofs_never_reach_pymerkle() -> None:
 
 
 def test_only_the_command_line_prints() -> None:
-    """Everywhere else errors are raised and facts returned."""
+    """Outside ``cli`` and its commands errors are raised and facts returned."""
     for module, path in MODULES.items():
         tree = ast.parse(path.read_text())
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         printed = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "print"]
-        assert module == "cli" or not printed, module
+        assert module == "cli" or module.startswith("chains.commands.") or not printed, module
 
 
 def test_no_module_reads_the_clock_on_its_own() -> None:

@@ -1,0 +1,1 @@
+"""The commands of ``anchorline``, grouped by who uses them; ``cli`` puts them together."""

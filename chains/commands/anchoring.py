@@ -1,0 +1,81 @@
+"""Commands that seal and anchor: ``seal``, ``tick``, ``daemon``."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chains.commands.terminal import ANCHORING, HomeOption, JsonOption, command_group, opened, print_line, say, usage
+
+if TYPE_CHECKING:
+    from chains.home import Home
+
+app = command_group()
+
+
+@app.command(rich_help_panel=ANCHORING)
+def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Seal every changed chain into a signed checkpoint."""
+    with opened(home) as found:
+        sealed = found.anchoring.seal(found.checkpoint_key, found.clock())
+        found.lookup.maintain()
+        found.write_card()
+    facts = {"sealed": sealed is not None}
+    if sealed is not None:
+        facts |= {"size": sealed.size, "root": sealed.root.hex(), "seal_number": sealed.seal_number}  # type: ignore[dict-item]  # JSON values differ
+    text = "Nothing had changed." if sealed is None else f"Checkpoint of {sealed.size} leaves, root {sealed.root.hex()}"
+    say(facts, lambda: text, as_json=as_json)
+
+
+@app.command(rich_help_panel=ANCHORING)
+def tick(
+    now: Annotated[bool, typer.Option("--now", help="Anchor what is not anchored yet, without waiting.")] = False,
+    mine: Annotated[int, typer.Option(min=0, max=1000, help="Embedded regtest: mine so many blocks first.")] = 0,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the anchors and take the next step: build, send, watch."""
+    from chains.status import attempt_facts
+
+    with opened(home) as found:
+        if mine:
+            _mine(found, mine)
+        done = found.anchoring.tick(found.clock(), at_once=now)
+        attempts = [attempt_facts(attempt) for attempt in done.attempts]
+        plan = type(done.plan).__name__.lower()
+        why = getattr(done.plan, "why", "")
+    say(
+        {"did": plan, "why": why, "attempts": attempts},
+        lambda: [
+            why or "An anchor was sent.",
+            *(f"  attempt {item['attempt']}: {item['state']}, {item['txid']}" for item in attempts),
+        ],
+        as_json=as_json,
+    )
+
+
+@app.command(rich_help_panel=ANCHORING)
+def daemon(home: HomeOption = None) -> None:
+    """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
+    from anchor.daemon import run
+
+    with opened(home) as found:
+        settings = found.settings
+
+        def sealing() -> None:
+            found.anchoring.seal(found.checkpoint_key, found.clock())
+            found.lookup.maintain()
+            found.write_card()
+
+        def anchoring() -> None:
+            if settings.source == "embedded":
+                _mine(found, 1)
+            found.anchoring.tick(found.clock())
+
+        run({"seal": (sealing, settings.seal_every_s), "tick": (anchoring, settings.tick_every_s)}, print_line)
+
+
+def _mine(found: "Home", count: int) -> None:
+    mine = getattr(found.source, "mine", None)
+    if mine is None:
+        usage("--mine works on the embedded regtest only: elsewhere others mine")
+    mine(count, found.wallet.script)

@@ -1,0 +1,64 @@
+"""Commands that look after a log: ``status`` and ``audit``."""
+
+from typing import Any
+
+import typer
+
+from chains.commands.terminal import EXIT_FAILED, KEEPING, HomeOption, JsonOption, command_group, opened, reader_of, say
+
+app = command_group()
+
+
+@app.command(rich_help_panel=KEEPING)
+def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show the state of the log: chains, checkpoints, anchors, wallet."""
+    from chains.status import status_of
+
+    with opened(home) as found:
+        facts = status_of(found)
+    say(facts, lambda: _status_lines(facts), as_json=as_json)
+
+
+@app.command(rich_help_panel=KEEPING)
+def audit(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Recompute and check everything this home holds; exit code 1 where something does not hold."""
+    from dataclasses import asdict
+
+    from chains.audit import Audit
+
+    with opened(home) as found:
+        audited = Audit(found.engine, found.trees, found.directory, found.chains, reader_of(found), found.journal).run()
+    facts = asdict(audited) | {"clean": audited.clean}
+    say(
+        facts,
+        lambda: [
+            f"{audited.entries} entries of {audited.chains} chains, {audited.heads} heads, {audited.seals} seals, "
+            f"{audited.checkpoints} checkpoints, {audited.promises} promises, {audited.anchors} anchor attempts: "
+            + ("all hold." if audited.clean else f"{len(audited.findings) + audited.more_findings} findings."),
+            *(f"  {finding.where}: {finding.what}" for finding in audited.findings),
+        ],
+        as_json=as_json,
+    )
+    raise typer.Exit(0 if audited.clean else EXIT_FAILED)
+
+
+def _status_lines(facts: dict[str, Any]) -> list[str]:
+    newest = facts["checkpoint"]
+    wallet = facts["wallet"]
+    lines = [
+        f"Log {facts['origin']} on {facts['network']} ({facts['log_id']})",
+        f"  {facts['chains']} chains, {facts['entries']} entries, {facts['unsealed']} not sealed yet",
+        "  no checkpoint yet"
+        if newest is None
+        else f"  checkpoint of {newest['size']} leaves (seal {newest['seal_number']}), root {newest['root']}",
+    ]
+    lines += [f"  attempt {item['attempt']}: {item['state']}, {item['txid']}" for item in facts["attempts"]]
+    known = (
+        "not asked"
+        if wallet["balance_sat"] is None
+        else f"{wallet['balance_sat']} sat, about {wallet['anchors_left']} anchors"
+    )
+    lines.append(f"  wallet {wallet['address']}: {known}")
+    if facts["source_error"]:
+        lines.append(f"  Bitcoin source: {facts['source_error']}")
+    return lines

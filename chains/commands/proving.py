@@ -1,0 +1,168 @@
+"""Commands of whoever holds the log, for proofs: ``receipt``, ``upgrade``, ``headers``, ``log``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chains.commands.terminal import (
+    MAX_SIZE,
+    PROVING,
+    HomeOption,
+    JsonOption,
+    command_group,
+    fail,
+    find_entry,
+    given,
+    opened,
+    print_line,
+    read_limited,
+    say,
+    usage,
+    write_output,
+)
+from chains.commands.verifying import trusted_folder
+
+app = command_group()
+log_app = command_group("Log cards: show this log's, trust somebody's.")
+app.add_typer(log_app, name="log", rich_help_panel=PROVING)
+
+
+@app.command(rich_help_panel=PROVING)
+def receipt(
+    entry: Annotated[str, typer.Argument(help="Entry hash in hex, or CHAIN:INDEX.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
+    ] = None,
+    withhold: Annotated[bool, typer.Option("--withhold", help="Show neither salt nor digest of the content.")] = False,
+    content: Annotated[bool, typer.Option("--content", help="Put the content into the receipt.")] = False,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SIZE, help="Prove against the checkpoint of this size.")
+    ] = None,
+    ots: Annotated[bool, typer.Option("--ots", help="Write an OpenTimestamps file instead.")] = False,
+    network_not_in_file: Annotated[
+        bool, typer.Option("--network-not-in-file", help="Yes: an .ots off mainnet does not say so itself.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Write the receipt of an entry, as complete as it can be now."""
+    from chains.receipts import Receipts, Shown
+
+    with opened(home) as found:
+        stored = find_entry(found, entry)
+        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal)
+        made = receipts.make(stored, Shown(not withhold, content), checkpoint)
+    if ots:
+        _write_ots(made, output, network_not_in_file=network_not_in_file)
+        return
+    write_output(output, made.encode())
+
+
+@app.command(rich_help_panel=PROVING)
+def upgrade(
+    receipt_file: Annotated[Path, typer.Argument(metavar="RECEIPT", help="Receipt file to complete, in place.")],
+    checkpoint: Annotated[
+        int | None, typer.Option(min=1, max=MAX_SIZE, help="Prove against the checkpoint of this size.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong."""
+    from anchor.proof.receipt import Receipt
+    from chains.home import write_file
+    from chains.receipts import Receipts
+
+    old = given(lambda: Receipt.decode(read_limited(receipt_file)))
+    with opened(home) as found:
+        stored = find_entry(found, old.entry.hash.hex())
+        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal)
+        new = receipts.upgrade(old, stored, checkpoint)
+    anchored = bool(new.sealed and new.sealed.anchors)
+    write_file(receipt_file, new.encode())
+    facts = {"sealed": new.sealed is not None, "anchored": anchored, "changed": new != old}
+    state = "anchored" if anchored else "sealed, not anchored yet" if new.sealed else "not sealed yet"
+    say(facts, lambda: f"{receipt_file}: {state}", as_json=as_json)
+
+
+@app.command(rich_help_panel=PROVING)
+def headers(
+    output: Annotated[Path, typer.Argument(help="File to write.")],
+    first: Annotated[int, typer.Option("--from", min=0, max=MAX_SIZE, help="First height.")] = 0,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the headers of the best chain, as this home's Bitcoin source knows them, for verify --headers."""
+    from anchor.proof.blocks import encode_headers
+    from chains.home import write_file
+
+    with opened(home) as found:
+        network, raw = found.source.network.name, _headers_from(found.source, first)
+    write_file(output, encode_headers(network, first, raw))
+    facts = {"network": network, "first_height": first, "headers": len(raw), "file": str(output)}
+    say(facts, lambda: f"{len(raw)} headers of {network} from height {first} in {output}", as_json=as_json)
+
+
+@log_app.command("card")
+def log_card(home: HomeOption = None) -> None:
+    """Print this log's card: what a verifier pins."""
+    with opened(home) as found:
+        sys.stdout.write(found.card().encode().decode("ascii"))
+
+
+@log_app.command("trust")
+def log_trust(
+    card: Annotated[Path, typer.Argument(help="The card file, from a source you trust.")], as_json: JsonOption = False
+) -> None:
+    """Keep a log's card, so that verify recognises its receipts."""
+    from anchor.proof.receipt import LogCard
+    from chains.home import write_file
+
+    trusted = given(lambda: LogCard.decode(read_limited(card)))
+    folder = trusted_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{trusted.log.log_id.hex()}.json"
+    write_file(kept, trusted.encode())
+    facts = {"origin": trusted.log.origin, "log_id": trusted.log.log_id.hex(), "kept_in": str(kept)}
+    say(
+        facts,
+        lambda: f"Receipts of {facts['origin']} (log {facts['log_id']}) are recognised from now on.",
+        as_json=as_json,
+    )
+
+
+def _headers_from(source: Any, first: int) -> list[bytes]:
+    """Return the headers from a height up to the tip, the header there included."""
+    tip = source.tip().height
+    if first > tip:
+        fail(f"no block {first}: the best chain of {source.network.name} ends at {tip}")
+    raw = []
+    for height in range(first, tip + 1):
+        block_hash = source.block_hash(height)
+        header = source.header(block_hash) if block_hash else None
+        if header is None:
+            break  # the chain became shorter while it was read
+        raw.append(header)
+    return raw
+
+
+def _write_ots(made: Any, output: Path | None, *, network_not_in_file: bool) -> None:
+    from chains.receipts import export_ots
+
+    exported = export_ots(made)
+    if output is None:
+        usage("--ots needs --output NAME.ots")
+    if exported.network != "mainnet":
+        if not network_not_in_file:
+            usage(
+                f"an .ots file names no network and reads as mainnet; this anchor is on {exported.network}. "
+                "Say --network-not-in-file to write it all the same"
+            )
+        output = output.with_name(f"{output.name.removesuffix('.ots')}.{exported.network}.ots")
+        print_line(f"warning: {output} proves something to a {exported.network} node only, and does not say so")
+    write_output(output, exported.ots)
+    print_line(f"{output}: {exported.operations} operations; it discloses the entry and the salt of its content")
+    if exported.leaf is not None:
+        leaf = output.with_name(output.name.removesuffix(".ots") + ".leaf")
+        write_output(leaf, exported.leaf)
+        print_line(f"{leaf}: the file that it stamps (00 and the entry), since the content is not shown")

@@ -1,0 +1,208 @@
+"""Commands that record and look up: ``chain`` and ``add``."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chains.commands.terminal import (
+    EXIT_FAILED,
+    MAX_SIZE,
+    RECORDING,
+    HomeOption,
+    JsonOption,
+    command_group,
+    given,
+    id_bytes,
+    is_hash,
+    opened,
+    read_at_most,
+    reader_of,
+    say,
+    usage,
+)
+
+app = command_group()
+chain_app = command_group("Chains: open, list, show, find, export.")
+app.add_typer(chain_app, name="chain", rich_help_panel=RECORDING)
+
+
+@chain_app.command("create")
+def chain_create(
+    name: Annotated[str, typer.Argument(help="Your name for the chain.")],
+    external_id: Annotated[
+        list[str] | None, typer.Option("--id", help="External id in clear, repeatable; they give the chain its id.")
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="First id is 32 random bytes; nothing is in clear.")
+    ] = False,
+    content: Annotated[Path | None, typer.Option(help="Content of the first entry (default: empty).")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Open a chain with its first entry."""
+    from anchor.proof.entry import ExternalId, IdKind
+
+    if private and external_id:
+        usage("--private draws a random id; ids in clear would undo it")
+    ids = [ExternalId(IdKind.CLEAR, id_bytes(text)) for text in external_id or [name]]
+    if private:
+        ids = [ExternalId(IdKind.HASHED, os.urandom(32))]
+    with opened(home) as found:
+        first = given(lambda: read_at_most(content, found.settings.content_bytes + 1)) if content else b""
+        chain, accepted = found.writer.open_chain(ids, first, name, found.clock())
+        facts = {"name": name, "chain_id": chain.chain_id.hex(), "first_entry": accepted.entry_hash.hex()}
+    say(facts, lambda: f"Chain {name}: {facts['chain_id']}", as_json=as_json)
+
+
+@chain_app.command("list")
+def chain_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List the chains of this home."""
+    with opened(home) as found:
+        rows = [
+            {"name": chain.name, "chain_id": chain.chain_id.hex(), "entries": found.chains.size(chain)}
+            for chain in found.chains.all()
+        ]
+    say(
+        {"chains": rows},
+        lambda: [f"{row['name'] or '-':24} {row['entries']:>10}  {row['chain_id']}" for row in rows] or "No chain yet.",
+        as_json=as_json,
+    )
+
+
+@chain_app.command("show")
+def chain_show(
+    name: Annotated[str, typer.Argument(help="Name or id of the chain.")],
+    start: Annotated[int, typer.Option(min=0, max=MAX_SIZE, help="First leaf index.")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=10000, help="How many entries.")] = 20,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Page through a chain."""
+    with opened(home) as found:
+        chain = found.chains.named(name)
+        size, sealed = found.chains.size(chain), found.trees.state(chain.chain_no).sealed_size
+        entries = [_described(stored) for stored in reader_of(found).page(chain, start, count)]
+    facts = {"name": chain.name, "chain_id": chain.chain_id.hex(), "size": size, "sealed": sealed, "entries": entries}
+    say(
+        facts,
+        lambda: [
+            f"Chain {chain.name or ''} {chain.chain_id.hex()}: {size} entries, {sealed} sealed",
+            *(f"{item['leaf_index']:>8}  {item['entry_hash']}  {item['content']}" for item in entries),
+        ],
+        as_json=as_json,
+    )
+
+
+@chain_app.command("find")
+def chain_find(
+    what: Annotated[str, typer.Argument(help="An entry hash in hex, or an external id in clear.")],
+    chain: Annotated[str | None, typer.Option(help="Only in this chain.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10000, help="At most so many.")] = 20,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find entries by hash or by external id."""
+    from itertools import islice
+
+    from anchor.proof.entry import ExternalId, IdKind
+
+    with opened(home) as found:
+        reader, only = reader_of(found), found.chains.named(chain) if chain else None
+        by_hash = reader.by_hash(bytes.fromhex(what)) if is_hash(what) else None
+        matches = [by_hash] if by_hash else reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
+        entries = [_described(stored) for stored in islice(matches, limit)]
+    say(
+        {"entries": entries},
+        lambda: [f"{item['leaf_index']:>8}  {item['entry_hash']}  {item['content']}" for item in entries] or "None.",
+        as_json=as_json,
+    )
+    if not entries:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@chain_app.command("export")
+def chain_export(
+    name: Annotated[str, typer.Argument(help="Name or id of the chain.")],
+    home: HomeOption = None,
+) -> None:
+    """Write every entry of a chain to standard output, one JSON object a line."""
+    from chains.reader import export_line
+
+    with opened(home) as found:
+        chain = found.chains.named(name)
+        for stored in reader_of(found).entries(chain, 0, found.chains.size(chain)):
+            print(export_line(stored))
+
+
+@app.command(rich_help_panel=RECORDING)
+def add(
+    chain: Annotated[str, typer.Argument(help="Name or id of the chain.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Files to record; none, or -, is standard input.")] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Each line is an entry of its own.")] = False,
+    digest: Annotated[bool, typer.Option("--digest", help="Keep only digests: the content stays with you.")] = False,
+    media_type: Annotated[str, typer.Option(help="Media type of the content, e.g. text/csv.")] = "",
+    external_id: Annotated[list[str] | None, typer.Option("--id", help="External id in clear, repeatable.")] = None,
+    name_ids: Annotated[
+        bool, typer.Option("--name-ids", help="Each file's name is an external id of its entry.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record files, or lines, on a chain."""
+    from chains.intake import Intake
+
+    intake = Intake(
+        lines=lines, digest=digest, media_type=media_type, external_ids=external_id or [], name_ids=name_ids
+    )
+    with opened(home) as found:
+        target = found.chains.named(chain)
+        with progress_bar(files or [], quiet=as_json) as advance:
+            accepted = intake.record(found.writer, target, files or [Path("-")], found.clock, advance)
+        size = found.chains.size(target)
+    facts = {
+        "chain_id": target.chain_id.hex(),
+        "added": accepted.count,
+        "first_index": accepted.first_index,
+        "size": size,
+        "entries": [{"entry_hash": item.hex()} for item in accepted.hashes],
+    }
+    say(
+        facts,
+        lambda: [
+            f"Added {accepted.count} entries to {target.name or target.chain_id.hex()}, which now has {size}.",
+            *(f"  {item.hex()}" for item in accepted.hashes[:10] if not lines),
+        ],
+        as_json=as_json,
+    )
+
+
+@contextmanager
+def progress_bar(files: list[Path], *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar over the bytes of long input on a terminal; elsewhere nothing."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    total = sum(path.stat().st_size for path in files if path.is_file())
+    with Progress(console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("recording", total=total or None)
+        yield lambda size: progress.advance(task, size)
+
+
+def _described(stored: Any) -> dict[str, Any]:
+    entry, kept = stored.entry, stored.kept
+    content = (
+        "nothing kept" if kept is None else "digest only" if kept.content is None else f"{len(kept.content)} bytes"
+    )
+    return {
+        "leaf_index": stored.leaf_index,
+        "entry_hash": stored.entry_hash.hex(),
+        "media_type": entry.media_type,
+        "external_ids": [{"kind": item.kind, "value": item.value.hex()} for item in entry.external_ids],
+        "content": content,
+        "digest": None if kept is None else kept.digest.hex(),
+    }

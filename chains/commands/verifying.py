@@ -1,0 +1,164 @@
+"""The command of third parties: ``verify``, which needs no home, no database and no account."""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+
+import typer
+
+from anchor.proof.errors import AnchorlineError, MalformedError
+from chains.commands.terminal import (
+    EXIT_FAILED,
+    EXIT_NOT_CHECKED,
+    PROVING,
+    READ_BYTES,
+    JsonOption,
+    command_group,
+    given,
+    read_at_most,
+    read_limited,
+    say,
+    usage,
+)
+
+if TYPE_CHECKING:
+    from anchor.proof.receipt import LogCard
+    from anchor.proof.verify import Verdict
+
+app = command_group()
+
+
+@app.command(rich_help_panel=PROVING)
+def verify(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="[FILE] RECEIPT", help="The file, if at hand, and its receipt.")
+    ],
+    log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
+    any_log: Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")] = False,
+    block: Annotated[list[str] | None, typer.Option(help="A block you trust: NETWORK:HEIGHT:HASH.")] = None,
+    headers: Annotated[Path | None, typer.Option(help="A headers file you trust.")] = None,
+    node_url: Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")] = None,
+    node_cookie_file: Annotated[Path | None, typer.Option(help="Its cookie file.")] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")] = 6,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a file against its receipt: offline, without a home, an account or a service.
+
+    Exit codes: 0 intact; 1 does not verify; 2 usage; 3 incomplete; 4 could not be checked; 5 content withheld or
+    erased, so that the file cannot be compared.
+    """
+    from anchor.errors import SourceError
+    from anchor.proof.receipt import Receipt
+    from anchor.proof.verify import Verifier
+    from anchor.proof.verify import verify as judge
+
+    if len(files) not in {1, 2}:
+        usage(f"verify takes a receipt, or a file and its receipt; got {len(files)} files")
+    data = given(lambda: read_limited(files[-1]))
+    try:
+        found = Receipt.decode(data)
+    except MalformedError as error:
+        text = f"{files[-1]} is not a well-formed receipt: {error}"
+        _no_verdict(EXIT_FAILED, "failed", ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
+    digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
+    card = given(lambda: _card(log, found.log.log_id))
+    try:
+        views = [*given(lambda: _files_given(block or [], headers)), *_node(node_url, node_cookie_file, found)]
+        verdict = judge(found, Verifier(digest, card, any_log, tuple(views), depth, _signature_check()))
+    except SourceError as error:
+        _node_failed(error, as_json=as_json)
+    say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _digest_of(path: Path) -> bytes:
+    """Return the SHA-256 of a file of any size, or of standard input for ``-``."""
+    hasher = hashlib.sha256()
+
+    def take(file: BinaryIO) -> None:
+        while piece := file.read(READ_BYTES):
+            hasher.update(piece)
+
+    if str(path) == "-":
+        take(sys.stdin.buffer)
+        return hasher.digest()
+    with path.open("rb") as file:
+        take(file)
+    return hasher.digest()
+
+
+def trusted_folder() -> Path:
+    """Return the folder of the log cards that this user trusts."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("anchorline")) / "logs"
+
+
+def _card(path: Path | None, log_id: bytes) -> "LogCard | None":
+    """Return the card that was named, or the one kept for this log by ``anchorline log trust``."""
+    from anchor.proof.receipt import LogCard
+
+    kept = path or trusted_folder() / f"{log_id.hex()}.json"
+    return LogCard.decode(read_limited(kept)) if path or kept.is_file() else None
+
+
+def _signature_check() -> Any:
+    """Return the fast check where ``cryptography`` is there; the plain Python one says the same, more slowly."""
+    try:
+        from anchor.signing import check_signature
+    except ImportError:
+        from anchor.proof.ed25519 import verify as check_signature
+    return check_signature
+
+
+def _files_given(blocks: list[str], headers_file: Path | None) -> list[Any]:
+    """Read the blocks and headers that the verifier trusts."""
+    from anchor.proof.blocks import MAX_HEADERS_FILE, GivenBlock, HeaderChain
+
+    views: list[Any] = [GivenBlock.decode(text) for text in blocks]
+    if headers_file is not None:
+        views.append(HeaderChain.decode(read_at_most(headers_file, MAX_HEADERS_FILE + 1)))
+    return views
+
+
+def _node(node_url: str | None, cookie_file: Path | None, receipt_read: Any) -> Iterator[Any]:
+    """Make a view of the node that the verifier trusts; it must follow the receipt's network."""
+    if node_url is None:
+        if cookie_file is not None:
+            usage("--node-cookie-file belongs to a node: name it with --node-url")
+        return
+    from anchor.bitcoin.core_rpc import CoreSource
+    from anchor.bitcoin.json_rpc import Cookie
+    from anchor.bitcoin.known import SourceBlocks
+    from anchor.bitcoin.networks import network_named
+    from anchor.proof.verify import network_of
+
+    rules = network_of(receipt_read.log)
+    if rules is None or cookie_file is None:
+        usage("--node-url needs --node-cookie-file, and a receipt of a network that this version knows")
+    source = given(lambda: CoreSource(node_url, network_named(rules.name), Cookie(cookie_file)))
+    source.check_network()
+    yield SourceBlocks(source, node_url)
+
+
+def _node_failed(error: AnchorlineError, *, as_json: bool) -> NoReturn:
+    """A silent node says nothing about the receipt; one of another network says that it is of another network."""
+    from anchor.errors import WrongNetworkError
+
+    if isinstance(error, WrongNetworkError):
+        _no_verdict(EXIT_FAILED, "failed", ["another-network"], f"DOES NOT VERIFY: {error}", as_json=as_json)
+    _no_verdict(EXIT_NOT_CHECKED, "not checked", [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
+
+
+def _no_verdict(exit_code: int, outcome: str, reasons: list[str], text: str, *, as_json: bool) -> NoReturn:
+    """End ``verify`` where it could not get as far as a verdict with steps."""
+    say({"outcome": outcome, "exit_code": exit_code, "reasons": reasons, "error": text}, lambda: text, as_json=as_json)
+    raise typer.Exit(exit_code)
+
+
+def _verdict_lines(files: list[Path], verdict: "Verdict") -> list[str]:
+    from chains.wording import verdict_lines
+
+    return verdict_lines(files[0].name if len(files) == 2 else None, verdict)
