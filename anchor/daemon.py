@@ -7,13 +7,16 @@ job keeps its state in the database, so running it again is the ordinary path.
 import signal
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from anchor.proof.errors import AnchorlineError
+
+# A signal that comes just before the wait does not end it; it is noticed when the wait is begun anew.
+LONGEST_WAIT_S = 0.5
 
 Job = tuple[Callable[[], object], int]
 """What to do, and every how many seconds."""
@@ -46,12 +49,21 @@ def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
     report("event=started jobs=" + ",".join(jobs))
     scheduler.start()
     try:
-        stop.get()
+        _wait_for(stop)
     finally:
         scheduler.shutdown(wait=True)
         for number, handler in previous.items():
             signal.signal(number, handler)
         report("event=stopped")
+
+
+def _wait_for(stop: SimpleQueue[int]) -> None:
+    while True:
+        try:
+            stop.get(timeout=LONGEST_WAIT_S)
+        except Empty:
+            continue
+        return
 
 
 def _reported(name: str, work: Callable[[], object], report: Callable[[str], None]) -> Callable[[], None]:

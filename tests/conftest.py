@@ -1,10 +1,16 @@
 """What every test may rely on: referees that are there are never skipped silently."""
 
 import os
+import signal
 
 import pytest
 
 _REQUIRED = {"node": "ANCHORLINE_REQUIRE_NODE", "go": "ANCHORLINE_REQUIRE_GO"}
+
+
+# Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
