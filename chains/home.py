@@ -7,13 +7,13 @@ never touches keys, and only sealing and anchoring touch Bitcoin.
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import platformdirs
 
-from anchor.bitcoin.json_rpc import Cookie, Password
-from anchor.bitcoin.networks import Network, network_named
+from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.wallet import Wallet
 from anchor.directory import Directory
@@ -21,6 +21,7 @@ from anchor.engine import AnchorEngine, Pace
 from anchor.errors import SettingsError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
+from anchor.proof.bitcoin import hash_hex
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.signing import SigningKey
@@ -29,14 +30,14 @@ from chains.chain import Chains
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
 from chains.settings import FILE_NAME, Settings, load_settings
+from chains.sources import network_of, open_source
 from chains.writer import Writer
 
 DATABASE = "anchorline.db"
 KEYS = "keys"
 CARD = "log-card.json"
-REGTEST = "regtest"
-NODE_AUTH_VARIABLE = "ANCHORLINE_CORE_PASSWORD"
-"""Environment variable of the node's password: a secret never stands in the settings file."""
+NETWORKS_FILE = "networks.toml"
+"""The home's own copy of the file that describes its network, where no built-in one does."""
 ENTROPY_SIZE = 16
 """128 bits: twelve words."""
 
@@ -91,8 +92,17 @@ class Home:
 
     @cached_property
     def network(self) -> Network:
-        """The configured network."""
-        return network_named(self.settings.network)
+        """The configured network; refused where it is not the one that the log was made for."""
+        network = network_of(self.settings, self.folder)
+        log = self.directory.log
+        if (log.network_genesis, log.message_start) != (network.genesis_hash, network.rules.message_start):
+            raise SettingsError(
+                f"network: expected the one that this log was made for (genesis block {hash_hex(log.network_genesis)}, "
+                f"message start {log.message_start.hex()}), found {network.name} (genesis block "
+                f"{hash_hex(network.genesis_hash)}, message start {network.rules.message_start.hex()}); a log never "
+                "changes its network: restore the settings"
+            )
+        return network
 
     @cached_property
     def trees(self) -> Trees:
@@ -187,37 +197,14 @@ class Home:
         return path
 
 
-def open_source(settings: Settings, network: Network, folder: Path) -> Source:
-    """Open the Bitcoin source that the settings name."""
-    if settings.source == "embedded":
-        # libbitcoinkernel takes a fifth of a second to load, so it is loaded only where it is used.
-        from anchor.bitcoin.local import LocalRegtest
-
-        return LocalRegtest(folder / REGTEST)
-    from anchor.bitcoin.core_rpc import CoreSource
-
-    return CoreSource(settings.core_url, network, _credentials(settings))
-
-
-def _credentials(settings: Settings) -> Cookie | Password:
-    if settings.core_cookie_file:
-        return Cookie(Path(settings.core_cookie_file))
-    password = os.environ.get(NODE_AUTH_VARIABLE)
-    if not settings.core_user or password is None:
-        raise SettingsError(
-            "source 'core': expected core_cookie_file in the settings, or core_user there and the password in "
-            f"the environment variable {NODE_AUTH_VARIABLE}"
-        )
-    return Password(settings.core_user, password)
-
-
 def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = now_ms) -> Home:
     """Make a home: keys, settings, database, and with them the log's identity; return it opened.
 
     The folder must be new or empty. Keys come first and the settings file last, so a half-made home is never
-    mistaken for one. Nothing is made where the origin is malformed; raises SettingsError or MalformedError.
+    mistaken for one. A ``network_file`` is read where it is and copied into the home. Nothing is made where the origin
+    is malformed; raises SettingsError or MalformedError.
     """
-    network = network_named(settings.network)
+    network = network_of(settings, Path())
     keys = {purpose: SigningKey.generate() for purpose in ("checkpoint", "promise", "recovery")}
     log = LogLeaf(
         origin=origin,
@@ -237,6 +224,9 @@ def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = no
         Directory.create(engine, Trees(engine), log)
     finally:
         engine.close()
+    if settings.network_file:
+        write_file(folder / NETWORKS_FILE, Path(settings.network_file).read_bytes())
+        settings = replace(settings, network_file=NETWORKS_FILE)
     write_file(folder / FILE_NAME, settings.encode().encode())
     home = Home.open(folder, clock)
     home.write_card()

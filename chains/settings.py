@@ -14,6 +14,14 @@ from anchor.errors import SettingsError
 
 MIB = 2**20
 FILE_NAME = "anchorline.toml"
+EMBEDDED, CORE, ESPLORA = "embedded", "core", "esplora"
+SOURCES = {
+    EMBEDDED: (EMBEDDED,),
+    CORE: (CORE,),
+    ESPLORA: (ESPLORA,),
+    f"{CORE}+{ESPLORA}": (CORE, ESPLORA),
+}
+"""What ``source`` may say, and the kinds of source that each means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,22 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One home's settings; ``source`` is "embedded" (regtest only) or "core"."""
+    """One home's settings; docs/operate/settings.md says what each does.
+
+    ``source`` is a key of ``SOURCES``; "embedded" is for regtest only. ``sources_needed`` 0: two where two are known.
+    """
 
     network: str
     source: str
+    network_file: str = ""
     core_url: str = ""
     core_cookie_file: str = ""
     core_user: str = ""
+    core_password_file: str = ""
+    core_timeout_s: int = 30
+    esplora_urls: tuple[str, ...] = ()
+    esplora_timeout_s: int = 30
+    sources_needed: int = 0
     seal_every_s: int = 60
     tick_every_s: int = 30
     anchor_every_s: int = 600
@@ -47,6 +64,11 @@ class Settings:
         """The writer's part."""
         return Limits(self.content_bytes, self.seal_within_s * 1000, self.anchor_within_s * 1000)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The kinds of Bitcoin source in use: EMBEDDED, CORE, ESPLORA."""
+        return SOURCES[self.source]
+
     def encode(self) -> str:
         """Return the settings file (TOML)."""
         lines = ["# Settings of this Anchorline home; docs/operate/settings.md explains each."]
@@ -57,6 +79,9 @@ class Settings:
 
 
 _RANGES = {
+    "core_timeout_s": (1, 3600),
+    "esplora_timeout_s": (1, 600),
+    "sources_needed": (0, 16),
     "seal_every_s": (1, 86400),
     "tick_every_s": (1, 3600),
     "anchor_every_s": (1, 30 * 86400),
@@ -86,26 +111,59 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
     for name, value in values.items():
         if name not in known:
             raise SettingsError(f"{where}: unknown setting {name!r}; known are {', '.join(known)}")
-        if type(value) is not known[name]:
-            raise SettingsError(f"{where}: {name}: expected {getattr(known[name], '__name__', '')}, found {value!r}")
+        if not _is_of(value, known[name]):
+            raise SettingsError(f"{where}: {name}: expected {_kind_name(known[name])}, found {value!r:.200}")
         low, high = _RANGES.get(name, (None, None))
         if low is not None and high is not None and not low <= value <= high:
             raise SettingsError(f"{where}: {name}: expected {low} to {high}, found {value}")
     for name in ("network", "source"):
         if name not in values:
             raise SettingsError(f"{where}: setting {name!r} is missing")
-    settings = Settings(**values)
-    if settings.source not in {"embedded", "core"}:
-        raise SettingsError(f"{where}: source: expected 'embedded' or 'core', found {settings.source!r}")
-    if settings.source == "embedded" and settings.network != "regtest":
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    settings = Settings(**plain)
+    if settings.source not in SOURCES:
+        known_sources = ", ".join(repr(name) for name in SOURCES)
+        raise SettingsError(f"{where}: source: expected one of {known_sources}; found {settings.source!r}")
+    if settings.source == EMBEDDED and settings.network != "regtest":
         raise SettingsError(
-            f"{where}: the embedded source is a regtest of its own; network {settings.network!r} needs source = 'core'"
+            f"{where}: the embedded source is a regtest of its own; network {settings.network!r} needs "
+            "source = 'core' or 'esplora'"
         )
+    _check_used(settings, where)
     return settings
 
 
-def _toml(value: str | int) -> str:
+def _check_used(settings: Settings, where: str) -> None:
+    """Refuse what another setting makes useless, so that nobody believes that it does something."""
+    for kind, names in _BELONGING.items():
+        for name in names:
+            if kind not in settings.sources and getattr(settings, name):
+                raise SettingsError(
+                    f"{where}: {name}: expected none with source = {settings.source!r}, found "
+                    f"{getattr(settings, name)!r:.200}; change the source, or take it out"
+                )
+
+
+_BELONGING = {
+    CORE: ("core_url", "core_cookie_file", "core_user", "core_password_file"),
+    ESPLORA: ("esplora_urls",),
+}
+
+
+def _is_of(value: object, kind: object) -> bool:
+    if kind == tuple[str, ...]:
+        return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return type(value) is kind
+
+
+def _kind_name(kind: object) -> str:
+    return "a list of texts" if kind == tuple[str, ...] else getattr(kind, "__name__", "")
+
+
+def _toml(value: str | int | tuple[str, ...]) -> str:
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(each) for each in value)}]"
     # A JSON string is a TOML string, but for the one control character that JSON leaves as it is.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,6 +1,6 @@
 """A live Bitcoin source as the verifier's view of the best chain.
 
-``cli.py`` puts one around each source that the person verifying names; ``anchor.proof.verify`` asks it.
+``chains.commands.live`` puts one around the sources that the person verifying names; ``anchor.proof.verify`` asks it.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from anchor.proof.blocks import KnownBlock
 
 @dataclass(frozen=True, slots=True)
 class SourceBlocks:
-    """``source``, called ``name`` where the verdict says who was believed."""
+    """``source``, called by ``names`` where the verdict says who was believed: one, or all that must agree."""
 
     source: Headers
-    name: str
+    names: tuple[str, ...]
 
     @property
     def network(self) -> str:
@@ -24,7 +24,9 @@ class SourceBlocks:
     @property
     def believed(self) -> str:
         """Whose word this is."""
-        return f"your Bitcoin source ({self.name})"
+        if len(self.names) == 1:
+            return f"your Bitcoin source ({self.names[0]})"
+        return f"your Bitcoin sources, which agree ({', '.join(self.names)})"
 
     def at(self, height: int) -> KnownBlock | None:
         """Return the block at ``height`` of the best chain; raise SourceUnavailableError for silence."""

@@ -57,9 +57,12 @@ def tick(
 def daemon(home: HomeOption = None) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.daemon import run
+    from chains.sources import source_warnings
 
     with opened(home) as found:
         settings = found.settings
+        for warning in source_warnings(settings, found.network):
+            print_line(f"warning: {warning}")
 
         def sealing() -> None:
             found.anchoring.seal(found.checkpoint_key, found.clock())

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chains.commands.terminal import BEGINNING, HomeOption, JsonOption, command_group, say, usage
+from chains.commands.terminal import BEGINNING, HomeOption, JsonOption, command_group, print_line, say, usage
 
 app = command_group()
 
@@ -15,32 +15,53 @@ def init(
     home: HomeOption = None,
     origin: Annotated[str, typer.Option(help="Name of the log, best a URL without scheme that you own.")] = "",
     network: Annotated[
-        str, typer.Option(help="Bitcoin network of --core-url: mainnet, testnet3, testnet4, signet or regtest.")
-    ] = "testnet4",
+        str,
+        typer.Option(help="Bitcoin network: mainnet, testnet3, testnet4 (default), signet, regtest, or your file's."),
+    ] = "",
+    network_file: Annotated[Path | None, typer.Option(help="File with the record of another network.")] = None,
     embedded: Annotated[bool, typer.Option("--embedded", help="Use the embedded regtest: no node needed.")] = False,
-    core_url: Annotated[str, typer.Option(help="RPC address of your Bitcoin Core node.")] = "",
+    core_url: Annotated[
+        str, typer.Option(help="RPC address of your Bitcoin Core node (default: this machine, the network's port).")
+    ] = "",
     core_cookie_file: Annotated[str, typer.Option(help="Its cookie file.")] = "",
     core_user: Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")] = "",
+    core_password_file: Annotated[str, typer.Option(help="Or the password in this file.")] = "",
+    esplora_url: Annotated[
+        list[str] | None,
+        typer.Option(help="Esplora server, may be repeated (without any source: the network's public ones)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a home: keys, database, settings, and the log's identity."""
+    """Make a home: keys, database, settings, and the log's identity.
+
+    Without --embedded, --core-... and --esplora-url, the network's public Esplora servers are used.
+    """
     import socket
 
     from chains.home import create_home, default_home
     from chains.settings import checked_settings
+    from chains.sources import network_of, source_warnings
 
-    if embedded == bool(core_url):
-        usage("say where Bitcoin is: --core-url URL of your node with --core-cookie-file, or --embedded to try it out")
-    if core_url and not core_cookie_file and not core_user:
-        usage("--core-url needs --core-cookie-file, or --core-user with the password in ANCHORLINE_CORE_PASSWORD")
-    values: dict[str, Any] = {
-        "network": "regtest" if embedded else network,
-        "source": "embedded" if embedded else "core",
+    core = {
+        "core_url": core_url,
+        "core_cookie_file": core_cookie_file,
+        "core_user": core_user,
+        "core_password_file": core_password_file,
     }
+    if embedded and (any(core.values()) or esplora_url or network_file or network not in {"", "regtest"}):
+        usage("say where Bitcoin is: --embedded is a regtest of its own, and goes with no other source or network")
+    if any(core.values()) and not core_cookie_file and not core_user:
+        usage("--core-url needs --core-cookie-file, or --core-user with the password in ANCHORLINE_CORE_PASSWORD")
+    if network == "regtest" and not embedded and not any(core.values()) and not esplora_url:
+        usage("say where Bitcoin is: --embedded to try it out, or --core-url or --esplora-url of your own regtest")
+    name = "regtest" if embedded else network or _only_network(network_file)
+    values: dict[str, Any] = {"network": name, "source": "embedded"}
     if not embedded:
-        values |= {"core_url": core_url, "core_cookie_file": core_cookie_file, "core_user": core_user}
-    folder = home or default_home()
+        values |= core | _esplora_values(esplora_url or [], with_core=any(core.values()))
+        values["network_file"] = str(network_file.absolute()) if network_file else ""
     settings = checked_settings(values, "init")
+    warnings = source_warnings(settings, network_of(settings, Path()))
+    folder = home or default_home()
     with create_home(folder, settings, origin or f"{socket.gethostname()}/anchorline") as made:
         log = made.directory.log
         facts = {
@@ -51,6 +72,8 @@ def init(
             "address": made.wallet.address,
             "log_card": str(made.write_card()),
         }
+    for warning in warnings:
+        print_line(f"warning: {warning}")
     say(
         facts,
         lambda: [
@@ -61,6 +84,27 @@ def init(
         ],
         as_json=as_json,
     )
+
+
+def _only_network(network_file: Path | None) -> str:
+    """Return the network that is meant where none is named: the public testnet, or the only one of the file."""
+    from anchor.bitcoin.network_file import load_networks
+    from anchor.bitcoin.networks import NETWORKS
+
+    if network_file is None:
+        return "testnet4"
+    names = [name for name in load_networks(network_file) if name not in NETWORKS]
+    if len(names) != 1:
+        usage(f"--network-file {network_file} has {', '.join(names)}: say which with --network")
+    return names[0]
+
+
+def _esplora_values(urls: list[str], *, with_core: bool) -> dict[str, Any]:
+    """Return the settings of Esplora servers: those that were named, or the network's where there is no node."""
+    if with_core and not urls:
+        return {"source": "core"}
+    # Public servers count requests: a tick takes about ten.
+    return {"source": "core+esplora" if with_core else "esplora", "esplora_urls": urls, "tick_every_s": 60}
 
 
 @app.command(rich_help_panel=BEGINNING)

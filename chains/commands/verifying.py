@@ -2,13 +2,14 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
 from anchor.proof.errors import AnchorlineError, MalformedError
+from chains.commands.live import Node, live_view
 from chains.commands.terminal import (
     EXIT_FAILED,
     EXIT_NOT_CHECKED,
@@ -41,6 +42,11 @@ def verify(
     headers: Annotated[Path | None, typer.Option(help="A headers file you trust.")] = None,
     node_url: Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")] = None,
     node_cookie_file: Annotated[Path | None, typer.Option(help="Its cookie file.")] = None,
+    node_user: Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")] = "",
+    node_password_file: Annotated[Path | None, typer.Option(help="Or the password in this file.")] = None,
+    esplora_url: Annotated[
+        list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
+    ] = None,
     depth: Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")] = 6,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,10 +71,13 @@ def verify(
     digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
     card = given(lambda: _card(log, found.log.log_id))
     try:
-        views = [*given(lambda: _files_given(block or [], headers)), *_node(node_url, node_cookie_file, found)]
-        verdict = judge(found, Verifier(digest, card, any_log, tuple(views), depth, _signature_check()))
+        with ExitStack() as stack:
+            node = Node(node_url, node_cookie_file, node_user, node_password_file)
+            live = stack.enter_context(live_view(node, esplora_url or [], found.log))
+            views = [*given(lambda: _files_given(block or [], headers)), *live]
+            verdict = judge(found, Verifier(digest, card, any_log, tuple(views), depth, _signature_check()))
     except SourceError as error:
-        _node_failed(error, as_json=as_json)
+        _source_failed(error, as_json=as_json)
     say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
 
@@ -123,28 +132,8 @@ def _files_given(blocks: list[str], headers_file: Path | None) -> list[Any]:
     return views
 
 
-def _node(node_url: str | None, cookie_file: Path | None, receipt_read: Any) -> Iterator[Any]:
-    """Make a view of the node that the verifier trusts; it must follow the receipt's network."""
-    if node_url is None:
-        if cookie_file is not None:
-            usage("--node-cookie-file belongs to a node: name it with --node-url")
-        return
-    from anchor.bitcoin.core_rpc import CoreSource
-    from anchor.bitcoin.json_rpc import Cookie
-    from anchor.bitcoin.known import SourceBlocks
-    from anchor.bitcoin.networks import network_named
-    from anchor.proof.verify import network_of
-
-    rules = network_of(receipt_read.log)
-    if rules is None or cookie_file is None:
-        usage("--node-url needs --node-cookie-file, and a receipt of a network that this version knows")
-    source = given(lambda: CoreSource(node_url, network_named(rules.name), Cookie(cookie_file)))
-    source.check_network()
-    yield SourceBlocks(source, node_url)
-
-
-def _node_failed(error: AnchorlineError, *, as_json: bool) -> NoReturn:
-    """A silent node says nothing about the receipt; one of another network says that it is of another network."""
+def _source_failed(error: AnchorlineError, *, as_json: bool) -> NoReturn:
+    """A silent source says nothing about the receipt; one of another network says that it is of another network."""
     from anchor.errors import WrongNetworkError
 
     if isinstance(error, WrongNetworkError):

@@ -7,12 +7,14 @@ import stat
 import tomllib
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cli
 from anchor.proof.receipt import LogCard
 from tests.cli.commands import run, spawn
+from tests.unit.bitcoin.test_network_file import FILE
 
 
 def test_a_new_home_has_keys_settings_database_and_card(tmp_path: Path) -> None:
@@ -64,6 +66,78 @@ def test_the_public_testnet_is_the_default(tmp_path: Path) -> None:
     """Without --network a home for a node is on testnet4."""
     node = ("--core-url", "http://127.0.0.1:1", "--core-user", "anchorline")
     assert "testnet4" == run("init", "--home", tmp_path / "home", *node, "--json").facts["network"]
+
+
+def settings_of(home: Path) -> dict[str, Any]:
+    return tomllib.loads((home / "anchorline.toml").read_text())
+
+
+def test_without_any_source_the_public_servers_are_used(tmp_path: Path) -> None:
+    """A home for signet asks the servers of the network's record, which are not written down; nothing is asked yet."""
+    done = run("init", "--home", tmp_path / "home", "--network", "signet", "--json")
+    assert (0, "") == (done.exit_code, done.err)
+    found = settings_of(tmp_path / "home")
+    assert ("signet", "esplora", [], 60) == tuple(
+        found[name] for name in ("network", "source", "esplora_urls", "tick_every_s")
+    )
+
+
+def test_a_single_public_server_is_warned_of(tmp_path: Path) -> None:
+    """Of testnet4 one public server is known: the home is made, and the operator told that nobody contradicts it."""
+    done = run("init", "--home", tmp_path / "home", "--json")
+    assert (0, "testnet4") == (done.exit_code, done.facts["network"])
+    assert done.err.startswith("warning: only one Bitcoin source is known for testnet4, https://mempool.space/")
+
+
+def test_servers_of_ones_own_are_kept(tmp_path: Path) -> None:
+    """--esplora-url may be repeated, and stands beside a node."""
+    urls = ("--esplora-url", "http://127.0.0.1:1", "--esplora-url", "http://127.0.0.1:2")
+    assert "" == run("init", "--home", tmp_path / "one", *urls).err
+    node = ("--core-user", "u", "--core-password-file", "/nowhere/password")
+    assert "" == run("init", "--home", tmp_path / "two", *urls, *node).err
+    one, two = settings_of(tmp_path / "one"), settings_of(tmp_path / "two")
+    assert [["http://127.0.0.1:1", "http://127.0.0.1:2"]] * 2 == [one["esplora_urls"], two["esplora_urls"]]
+    assert ("esplora", "core+esplora") == (one["source"], two["source"])
+    assert ("u", "/nowhere/password") == (two["core_user"], two["core_password_file"])
+
+
+@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "https://u:secret@example.org"])
+def test_an_address_that_is_none_makes_nothing(tmp_path: Path, url: str) -> None:
+    """A server's address is checked before a key is made, and a password in it is not repeated."""
+    done = run("init", "--home", tmp_path / "home", "--esplora-url", url)
+    assert (1, b"") == (done.exit_code, done.out)
+    assert "expected" in done.err
+    assert "secret" not in done.err
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_network_of_a_file_is_copied_into_the_home(tmp_path: Path) -> None:
+    """The home has its own copy, so that what its network is does not change behind its back; a log stays on it."""
+    given = tmp_path / "given.toml"
+    given.write_text(FILE, encoding="utf-8")
+    home = tmp_path / "home"
+    done = run("init", "--home", home, "--network-file", given, "--json")
+    assert (0, "testnet5") == (done.exit_code, done.facts["network"])
+    assert given.read_bytes() == (home / "networks.toml").read_bytes()
+    given.unlink()
+    assert 0 == run("chain", "create", "c", "--home", home).exit_code
+    assert "testnet5" == run("status", "--home", home, "--json").facts["network"]
+    (home / "networks.toml").write_text(FILE.replace("0a0b0c0d", "0a0b0c0e"), encoding="utf-8")
+    refused = run("status", "--home", home)
+    assert (1, b"") == (refused.exit_code, refused.out)
+    assert "expected the one that this log was made for" in refused.err
+
+
+def test_a_file_of_several_networks_needs_a_name(tmp_path: Path) -> None:
+    """Where the file has two records, --network says which."""
+    given = tmp_path / "given.toml"
+    other = FILE.replace("networks.testnet5", "networks.testnet6").replace("0a0b0c0d", "0a0b0c0e")
+    given.write_text(FILE + other, encoding="utf-8")
+    done = run("init", "--home", tmp_path / "home", "--network-file", given)
+    assert (2, b"") == (done.exit_code, done.out)
+    assert "has testnet5, testnet6: say which with --network" in done.err
+    made = run("init", "--home", tmp_path / "home", "--network-file", given, "--network", "testnet6", "--json")
+    assert "testnet6" == made.facts["network"]
 
 
 def test_a_home_is_where_the_option_the_variable_or_xdg_says(tmp_path: Path) -> None:

@@ -272,6 +272,24 @@ def bad_inputs(world: World) -> dict[str, tuple[list[str | Path], str]]:
         "node without cookie": ([receipt, "--node-url", "http://127.0.0.1:1"], "needs --node-cookie-file"),
         "cookie without node": ([receipt, "--node-cookie-file", card], "name it with --node-url"),
         "node is no address": ([receipt, "--node-url", "nodé", "--node-cookie-file", card], "expected an address like"),
+        "user without node": ([receipt, "--node-user", "u"], "name it with --node-url"),
+        "user without password": (
+            [receipt, "--node-url", "http://127.0.0.1:1", "--node-user", "u"],
+            "expected the node's password in the environment variable ANCHORLINE_CORE_PASSWORD",
+        ),
+        "no such password file": (
+            [receipt, "--node-url", "http://127.0.0.1:1", "--node-user", "u", "--node-password-file", "none"],
+            "none: expected the node's password, cannot read",
+        ),
+        "server is no address": ([receipt, "--esplora-url", "esplora"], "expected an address like"),
+        "server with a password": (
+            [receipt, "--esplora-url", "https://u:secret@esplora.invalid"],
+            "expected no password in the address",
+        ),
+        "server twice": (
+            [receipt, "--esplora-url", "http://127.0.0.1:1", "--esplora-url", "http://127.0.0.1:1/"],
+            "expected each address once",
+        ),
         "depth of nothing": ([receipt, "--depth", "0"], "--depth"),
     }
 

@@ -113,7 +113,7 @@ def restarted(folder: Path, source: Source, clock: Clock) -> Iterator[Service]:
 
 def judge(receipt: Receipt, card: LogCard, source: Source) -> Verdict:
     """Verify a receipt against its log's card and the best chain of a source."""
-    blocks = (SourceBlocks(source, "simulated"),)
+    blocks = (SourceBlocks(source, ("simulated",)),)
     return verify(receipt, Verifier(card=card, blocks=blocks, depth=1, check_signature=check_signature))
 
 

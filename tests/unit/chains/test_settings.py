@@ -39,10 +39,16 @@ def test_limits_are_in_milliseconds(tmp_path: Path) -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@given(url=TEXT, user=TEXT, seal_every_s=st.integers(1, 86400))
-def test_what_is_written_is_read_back(url: str, user: str, seal_every_s: int) -> None:
+@given(url=TEXT, user=TEXT, urls=st.lists(TEXT, max_size=3), seal_every_s=st.integers(1, 86400))
+def test_what_is_written_is_read_back(url: str, user: str, urls: list[str], seal_every_s: int) -> None:
     """Settings survive their file, whatever characters an address or a name has."""
-    wanted = Settings("testnet4", "core", core_url=url, core_user=user, seal_every_s=seal_every_s)
+    wanted = Settings(
+        *("testnet4", "core+esplora"),
+        core_url=url,
+        core_user=user,
+        esplora_urls=tuple(urls),
+        seal_every_s=seal_every_s,
+    )
     assert wanted == checked_settings(tomllib.loads(wanted.encode()), "a file")
 
 
@@ -64,8 +70,19 @@ def test_what_is_written_is_read_back(url: str, user: str, seal_every_s: int) ->
         (LEAST + "seal_every_s = 1.0", "seal_every_s: expected int, found 1.0"),
         (LEAST + "seal_every_s = true", "seal_every_s: expected int, found True"),
         (LEAST + "core_url = 5", "core_url: expected str, found 5"),
-        (LEAST.replace("embedded", "electrum"), "source: expected 'embedded' or 'core', found 'electrum'"),
+        (
+            LEAST.replace("embedded", "electrum"),
+            "source: expected one of 'embedded', 'core', 'esplora', 'core+esplora'; found 'electrum'",
+        ),
         (LEAST.replace("regtest", "testnet4"), "network 'testnet4' needs source = 'core'"),
+        (LEAST + 'esplora_urls = "https://example.org"', "esplora_urls: expected a list of texts, found 'https"),
+        (LEAST + "esplora_urls = [5]", "esplora_urls: expected a list of texts, found [5]"),
+        (LEAST + 'esplora_urls = ["http://127.0.0.1:1"]', "esplora_urls: expected none with source = 'embedded'"),
+        (LEAST + 'core_url = "http://127.0.0.1:1"', "core_url: expected none with source = 'embedded'"),
+        (LEAST.replace("embedded", "esplora") + 'core_user = "u"', "core_user: expected none with source = 'esplora'"),
+        (LEAST + "sources_needed = 17", "sources_needed: expected 0 to 16, found 17"),
+        (LEAST + "esplora_timeout_s = 0", "esplora_timeout_s: expected 1 to 600, found 0"),
+        (LEAST + "core_timeout_s = 3601", "core_timeout_s: expected 1 to 3600, found 3601"),
         (LEAST + LEAST, "not TOML"),
         ("network", "not TOML"),
     ],

@@ -1,0 +1,89 @@
+"""The live Bitcoin sources that a third party names on the command line, as one view of the best chain.
+
+Input is the options of ``verify`` (a node, Esplora servers) and the network of a receipt's log. Nothing of Bitcoin is
+loaded where nobody is named.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chains.commands.terminal import given, usage
+
+if TYPE_CHECKING:
+    from anchor.bitcoin.known import SourceBlocks
+    from anchor.bitcoin.networks import Network
+    from anchor.bitcoin.protocols import Source
+    from anchor.proof.leaves import LogLeaf
+
+
+@dataclass(frozen=True)
+class Node:
+    """A Bitcoin Core node as the options name it: its address, and a cookie file, or a user with a password."""
+
+    url: str | None = None
+    cookie_file: Path | None = None
+    user: str = ""
+    password_file: Path | None = field(default=None, repr=False)
+
+
+@contextmanager
+def live_view(node: Node, esplora_urls: list[str], log: "LogLeaf") -> "Iterator[tuple[SourceBlocks, ...]]":
+    """Yield the one view that all named sources agree on, or none where none is named; close them at the end.
+
+    All of them must follow the network of ``log``, and all must agree: a verifier who names a source believes it.
+    Raises WrongNetworkError for one of another network, SourceUnavailableError for one that does not answer.
+    """
+    _check_node(node)
+    if node.url is None and not esplora_urls:
+        yield ()
+        return
+    from anchor.bitcoin.agreeing import AgreeingSource
+    from anchor.bitcoin.known import SourceBlocks
+    from anchor.bitcoin.networks import network_named
+    from anchor.proof.verify import network_of
+
+    rules = network_of(log)
+    if rules is None:
+        usage("--node-url and --esplora-url need a receipt of a network that this version knows")
+    network = network_named(rules.name)
+    with ExitStack() as stack:
+        named = given(lambda: _opened(node, esplora_urls, network))
+        for each in named.values():
+            stack.callback(each.close)
+        source = next(iter(named.values())) if len(named) == 1 else AgreeingSource(named, need=len(named))
+        source.check_network()
+        yield (SourceBlocks(source, tuple(named)),)
+
+
+def _check_node(node: Node) -> None:
+    if node.url is None and (node.cookie_file or node.user or node.password_file):
+        usage("--node-cookie-file, --node-user and --node-password-file belong to a node: name it with --node-url")
+    if node.url is not None and node.cookie_file is None and not node.user:
+        usage("--node-url needs --node-cookie-file, or --node-user with the password in ANCHORLINE_CORE_PASSWORD")
+
+
+def _opened(node: Node, esplora_urls: list[str], network: "Network") -> "dict[str, Source]":
+    from anchor.bitcoin.esplora import EsploraSource
+    from anchor.bitcoin.http_retry import checked_url
+
+    opened: dict[str, Source] = {}
+    if node.url is not None:
+        opened[node.url] = _core(node, node.url, network)
+    for url in map(checked_url, esplora_urls):
+        if url in opened:
+            usage(f"--esplora-url: expected each address once, got {url} twice")
+        opened[url] = EsploraSource(url, network)
+    return opened
+
+
+def _core(node: Node, url: str, network: "Network") -> "Source":
+    from anchor.bitcoin.core_rpc import CoreSource
+    from anchor.bitcoin.json_rpc import Cookie, Password
+    from chains.sources import read_password
+
+    if node.cookie_file is not None:
+        return CoreSource(url, network, Cookie(node.cookie_file))
+    return CoreSource(url, network, Password(node.user, read_password(str(node.password_file or ""))))

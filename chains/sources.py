@@ -1,0 +1,168 @@
+"""The Bitcoin sources of a home: which network, which servers, how many must agree, all from its settings.
+
+``chains.home`` opens them; ``anchorline init`` checks with the same functions what it is about to write down, and
+prints their warnings. Nothing is asked of a source here: each is recognised when it is first asked.
+"""
+
+import os
+from pathlib import Path
+
+from anchor.bitcoin.networks import NETWORKS, Network, network_named
+from anchor.bitcoin.protocols import Source
+from anchor.errors import SettingsError
+from chains.settings import CORE, EMBEDDED, ESPLORA, Settings
+
+REGTEST = "regtest"
+CORE_PASSWORD_VARIABLE = "ANCHORLINE_CORE_PASSWORD"  # noqa: S105 - the variable's name, not a password
+"""Environment variable of the node's password: a secret never stands in the settings file."""
+# With two, one that lies or lags is noticed; more would stop the service more often than they help.
+USUALLY_NEEDED = 2
+_MAX_PASSWORD_BYTES = 4_096
+_ALONE = (
+    "only one Bitcoin source is known for {network}, {url}: it alone says what the best chain is, and nobody "
+    "contradicts it. Name a second one (--esplora-url, esplora_urls), or run a node of your own"
+)
+
+
+def network_of(settings: Settings, folder: Path) -> Network:
+    """Return the configured network: a built-in one, or a record of ``network_file`` (relative to the home).
+
+    Raises SettingsError for an unknown name, a malformed file, and a file beside a built-in network's name.
+    """
+    if not settings.network_file:
+        return network_named(settings.network)
+    from anchor.bitcoin.network_file import load_networks
+
+    if settings.network in NETWORKS:
+        raise SettingsError(
+            f"network_file: expected none, since network {settings.network!r} is built in; found "
+            f"{settings.network_file!r}; name a network of the file, or leave the file out"
+        )
+    path = folder / settings.network_file
+    networks = load_networks(path)
+    if settings.network not in networks:
+        known = ", ".join(name for name in networks if name not in NETWORKS)
+        raise SettingsError(f"network: expected one of {path}, which has {known}; got {settings.network!r}")
+    return networks[settings.network]
+
+
+def open_source(settings: Settings, network: Network, folder: Path) -> Source:
+    """Open the Bitcoin source that the settings name: one, or several that must agree.
+
+    Raises SettingsError where addresses, credentials or ``sources_needed`` cannot be used.
+    """
+    if settings.source == EMBEDDED:
+        # libbitcoinkernel takes a fifth of a second to load, so it is loaded only where it is used.
+        from anchor.bitcoin.local import LocalRegtest
+
+        return LocalRegtest(folder / REGTEST)
+    opened: dict[str, Source] = {}
+    if CORE in settings.sources:
+        opened[core_url(settings, network)] = _core(settings, network)
+    for url in esplora_urls(settings, network):
+        opened[url] = _esplora(url, settings, network)
+    need = needed(settings, network)
+    if len(opened) == 1:
+        return next(iter(opened.values()))
+    from anchor.bitcoin.agreeing import AgreeingSource
+
+    return AgreeingSource(opened, need)
+
+
+def needed(settings: Settings, network: Network) -> int:
+    """Return how many sources must agree: as configured, else two where two are known."""
+    known = _count(settings, network)
+    if settings.sources_needed > known:
+        raise SettingsError(
+            f"sources_needed: expected at most the number of Bitcoin sources, {known}; found "
+            f"{settings.sources_needed}; name more in esplora_urls, or need fewer"
+        )
+    return settings.sources_needed or min(known, USUALLY_NEEDED)
+
+
+def source_warnings(settings: Settings, network: Network) -> list[str]:
+    """Return what an operator should know of these sources before trusting them; check their addresses on the way."""
+    if settings.source == EMBEDDED or needed(settings, network) > 1:
+        return []
+    urls = esplora_urls(settings, network)
+    if _count(settings, network) > 1:
+        return ["one Bitcoin source alone decides (sources_needed = 1): whichever lies is believed"]
+    return [_ALONE.format(network=network.name, url=urls[0])] if urls else []
+
+
+def core_url(settings: Settings, network: Network) -> str:
+    """Return the address of the node's RPC port: the configured one, or the network's own port on this machine."""
+    return settings.core_url or f"http://127.0.0.1:{network.rpc_port}"
+
+
+def esplora_urls(settings: Settings, network: Network) -> tuple[str, ...]:
+    """Return the addresses of the Esplora servers, checked: the configured ones, or the network's public ones.
+
+    Raises SettingsError for an address that is none or stands twice, and where there is none at all.
+    """
+    if ESPLORA not in settings.sources:
+        return ()
+    from anchor.bitcoin.http_retry import checked_url
+
+    urls = tuple(checked_url(url) for url in settings.esplora_urls or network.esplora_urls)
+    if not urls:
+        raise SettingsError(
+            f"esplora_urls: expected at least one address, since no public Esplora server of {network.name} is known"
+        )
+    if len(set(urls)) != len(urls):
+        raise SettingsError(f"esplora_urls: expected each address once, found {', '.join(urls)}")
+    return urls
+
+
+def read_password(password_file: str) -> str:
+    """Return the node's password from a file (its first line), or from ANCHORLINE_CORE_PASSWORD where none is named.
+
+    Raises SettingsError where there is none; no message repeats it.
+    """
+    if not password_file:
+        password = os.environ.get(CORE_PASSWORD_VARIABLE, "")
+        if not password:
+            raise SettingsError(
+                f"expected the node's password in the environment variable {CORE_PASSWORD_VARIABLE}, or in a file "
+                "that is named (core_password_file, --node-password-file); found neither"
+            )
+        return password
+    try:
+        with Path(password_file).open("rb") as file:
+            lines = file.read(_MAX_PASSWORD_BYTES).decode("utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"{password_file}: expected the node's password, cannot read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # Without ``from``: the error would quote the file.
+        raise SettingsError(f"{password_file}: expected the node's password in UTF-8, found other bytes") from None
+    if not lines or not lines[0]:
+        raise SettingsError(f"{password_file}: expected the node's password in the first line, found an empty one")
+    return lines[0]
+
+
+def _count(settings: Settings, network: Network) -> int:
+    return (CORE in settings.sources) + len(esplora_urls(settings, network))
+
+
+def _core(settings: Settings, network: Network) -> Source:
+    from anchor.bitcoin.core_rpc import CoreSource
+    from anchor.bitcoin.json_rpc import Cookie, Password
+
+    if settings.core_cookie_file:
+        credentials: Cookie | Password = Cookie(Path(settings.core_cookie_file))
+    elif settings.core_user:
+        credentials = Password(settings.core_user, read_password(settings.core_password_file))
+    else:
+        raise SettingsError(
+            "source 'core': expected core_cookie_file in the settings, or core_user there and the password in "
+            f"core_password_file or in the environment variable {CORE_PASSWORD_VARIABLE}"
+        )
+    return CoreSource(core_url(settings, network), network, credentials, settings.core_timeout_s)
+
+
+def _esplora(url: str, settings: Settings, network: Network) -> Source:
+    from anchor.bitcoin.esplora import EsploraSource
+    from anchor.bitcoin.http_retry import Patience
+
+    answer_s = float(settings.esplora_timeout_s)
+    return EsploraSource(url, network, Patience(answer_s=answer_s, connect_s=min(answer_s, Patience.connect_s)))
