@@ -21,6 +21,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── BehindError                 the outside world has seen more of this log than this home knows
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
+    ├── OverloadedError             more work waits than can be done soon; nothing of it was kept
     └── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
 """
 
@@ -105,6 +106,10 @@ class HijackedThreadError(AnchorlineError):
 
 class ClockError(AnchorlineError):
     """The clock went back behind what was already recorded."""
+
+
+class OverloadedError(AnchorlineError):
+    """More work waits than can be done soon, or the service is stopping; the work was not taken."""
 
 
 class NotYetError(AnchorlineError):

@@ -1,4 +1,4 @@
-"""Receipts: made from what a home holds, completed later, and exported as ``.ots``.
+"""Receipts: made from what a home holds, and completed later.
 
 Entries come from the reader, proofs from the logs, anchors from the journal. The CLI writes them out; from there on
 ``anchor.proof`` reads and verifies them without any of this.
@@ -10,16 +10,13 @@ from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BehindError, NotYetError, StorageCorruptError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
-from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import BitcoinAnchor, Transaction, find_payload
+from anchor.proof.bitcoin import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
-from anchor.proof.entry import Entry
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
-from anchor.proof.merkle import check_consistency, inclusion_path, path_length
+from anchor.proof.merkle import check_consistency, inclusion_path
 from anchor.proof.promise import Promise, PromiseLeaf, PromiseNote, promise_key_id
 from anchor.proof.receipt import ChainPath, Content, ContentState, DirectoryProof, Leaf, Receipt, Sealed
-from anchor.proof.verify import network_of
 from anchor.storage.engine import Engine
 from chains.chain import Chains
 from chains.reader import StoredEntry
@@ -52,15 +49,18 @@ class Receipts:
         cover the entry, or does not exist.
         """
         content = _content(stored, shown or Shown())
-        promise = self.promise(stored)
-        receipt = Receipt(stored.entry, content, self.directory.log, promise)
+        sealed = self.sealed(stored, checkpoint_size)
+        return Receipt(stored.entry, content, self.directory.log, self.promise(stored), sealed)
+
+    def sealed(self, stored: StoredEntry, checkpoint_size: int | None = None) -> Sealed | None:
+        """Return the part of the receipt that proves the entry in the log, as ``make`` does; None before its seal."""
         head_index = self.directory.first_head_over(stored.chain_no, stored.leaf_index)
         if head_index is None or self.directory.first_checkpoint_over(head_index) is None:
             if checkpoint_size is not None:
                 raise NotYetError("the entry is not sealed yet, so no checkpoint covers it; try again after a seal")
-            return receipt
+            return None
         chosen, anchors = self._checkpoint(head_index, checkpoint_size)
-        return replace(receipt, sealed=self._sealed(stored, head_index, chosen, anchors))
+        return self._sealed(stored, head_index, chosen, anchors)
 
     def upgrade(self, old: Receipt, stored: StoredEntry, checkpoint_size: int | None = None) -> Receipt:
         """Complete an older receipt of the same entry; what the old one shows of the content stays as it is.
@@ -204,69 +204,3 @@ def _content(stored: StoredEntry, shown: Shown) -> Content:
     if kept is None or not shown.salt_and_digest:
         return Content(ContentState.WITHHELD)
     return Content(ContentState.SHOWN, kept.salt, kept.digest, kept.content if shown.content else None)
-
-
-# --- export
-
-
-@dataclass(frozen=True, slots=True)
-class OtsExport:
-    """An ``.ots`` file; ``leaf`` is the file that it stamps where the content itself is not shown (00 ‖ entry)."""
-
-    ots: bytes
-    leaf: bytes | None
-    operations: int
-    network: str
-
-
-def export_ots(receipt: Receipt) -> OtsExport:
-    """Return the way from the content's SHA-256 to Bitcoin as an OpenTimestamps file (design section 3.5).
-
-    It discloses salt and entry. Raises NotYetError for a receipt that is not anchored, and the exporter's own error
-    with the count where the way has more than 255 operations.
-    """
-    sealed = receipt.sealed
-    anchor = next((item for item in sealed.anchors if isinstance(item, BitcoinAnchor)), None) if sealed else None
-    if sealed is None or anchor is None:
-        raise NotYetError("the receipt is not anchored yet, so there is no way to Bitcoin to export; upgrade it first")
-    rules = network_of(receipt.log)
-    start, operations, leaf = _to_entry_hash(receipt)
-    operations += _to_root(sealed.chain.index, sealed.head.leaf.tree_size, sealed.chain.path)
-    operations += _around(sealed.head.leaf.encode(), sealed.head.leaf.root)
-    operations += _to_root(sealed.head.index, sealed.checkpoint.size, sealed.head.path)
-    transaction = Transaction.decode(anchor.transaction, len(anchor.transaction))
-    operations += ots.transaction_steps(anchor.transaction, find_payload(transaction).root)
-    operations += ots.block_steps(anchor.index, anchor.path)
-    return OtsExport(
-        ots.linear(start, operations, anchor.height), leaf, len(operations), "unknown" if rules is None else rules.name
-    )
-
-
-def _to_entry_hash(receipt: Receipt) -> tuple[bytes, list[ots.Operation], bytes | None]:
-    """Return the digest that the file starts from, the steps to the entry hash, and the leaf file if one is needed."""
-    entry: Entry = receipt.entry
-    if receipt.content.state != ContentState.SHOWN:
-        return entry.hash, [], b"\x00" + entry.encode()
-    salted = [ots.prepend(receipt.content.salt), ots.SHA256]
-    return receipt.content.digest, salted + _around(entry.encode(), entry.content_commitment), None
-
-
-def _around(leaf: bytes, message: bytes) -> list[ots.Operation]:
-    """Return the steps from a message inside a leaf to the leaf's hash H(00 ‖ leaf): three, or two at its end."""
-    return [*ots.within(message, b"\x00" + leaf), ots.SHA256]
-
-
-def _to_root(index: int, size: int, path: tuple[bytes, ...]) -> list[ots.Operation]:
-    """Return the steps of an RFC 9162 inclusion path (section 2.1.3.2)."""
-    assert len(path) == path_length(index, size)
-    operations: list[ots.Operation] = []
-    position, last = index, size - 1
-    for sibling in path:
-        if position % 2 or position == last:
-            operations += ots.right_step(sibling)
-            while position % 2 == 0 and position:
-                position, last = position >> 1, last >> 1
-        else:
-            operations += ots.left_step(sibling)
-        position, last = position >> 1, last >> 1
-    return operations

@@ -147,7 +147,7 @@ def _headers_from(source: Any, first: int) -> list[bytes]:
 
 
 def _write_ots(made: Any, output: Path | None, *, network_not_in_file: bool) -> None:
-    from chains.receipts import export_ots
+    from chains.ots_export import export_ots
 
     exported = export_ots(made)
     if output is None:

@@ -28,8 +28,9 @@ from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import leaf_hash, path_length, root_from_inclusion
 from anchor.proof.receipt import ChainPath, Content, ContentState, DirectoryProof, Receipt
 from anchor.proof.verify import Outcome
+from chains.ots_export import export_ots
 from chains.reader import Reader
-from chains.receipts import Shown, export_ots
+from chains.receipts import Shown
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, Clock, Service, judge, new_service, restarted
 

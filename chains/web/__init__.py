@@ -1,0 +1,1 @@
+"""The web layer: thin asynchronous shells over ``chains``, each a raw ASGI application."""

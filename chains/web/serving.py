@@ -1,0 +1,116 @@
+"""Serving an ASGI application with uvicorn until a signal says stop; slow clients are hung up on.
+
+The command line hands in the application and where to listen; the socket is bound before anything else is opened.
+"""
+
+import asyncio
+import resource
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from anchor.errors import SettingsError
+from chains.web.asgi import Receive, Scope, Send
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BACKLOG = 2048
+HEAD_TIMEOUT_S = 10.0
+"""From the connection, or from its next request's first byte, to the end of the request's head."""
+KEEP_ALIVE_S = 60
+MAX_CONNECTIONS = 4096
+STOP_WITHIN_S = 30
+"""What is being answered when the signal comes has so long; a group commit takes milliseconds."""
+
+
+class HastyProtocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools that does not wait for ever for a request's head (uvicorn has no limit of its own)."""
+
+    head_timeout_s = HEAD_TIMEOUT_S
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of the head."""
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline with the connection."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(self.head_timeout_s, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def listening_socket(where: str) -> socket.socket:
+    """Return a socket that listens at HOST:PORT ([HOST]:PORT for IPv6; port 0 takes a free one)."""
+    host, colon, port = where.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 0xFFFF:
+        raise SettingsError(f"--listen: expected HOST:PORT, got {where!r}")
+    host = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+
+
+def serve(app: App, listening: socket.socket, report: Callable[[str], None]) -> None:
+    """Serve ``app`` until SIGINT or SIGTERM; requests that are being answered then are answered first."""
+    _allow_connections(MAX_CONNECTIONS)
+    config = uvicorn.Config(
+        app,
+        http=HastyProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+    )
+    host, port = listening.getsockname()[:2]
+    # uvicorn raises the signals that stopped it once more at its end: to stop is all that they mean here.
+    previous = {number: signal.signal(number, _is_enough) for number in (signal.SIGINT, signal.SIGTERM)}
+    report(f"event=started listen={host}:{port}")
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+        report("event=stopped")
+
+
+def _is_enough(_number: int, _frame: Any) -> None:
+    """Take a signal that has done its work."""
+
+
+def _allow_connections(wanted: int) -> None:
+    """Raise the limit of open files to what so many connections need, as far as this process may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + 256
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

@@ -1,0 +1,141 @@
+"""The group commit: what waits is committed together, answered in order, and never lost or answered too early."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from anchor.errors import OverloadedError, StorageFullError
+from chains.group_commit import GroupCommit
+
+SOON_S = 20
+
+
+class Gate:
+    """A commit that a test holds back: it notes each group, and returns it doubled."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.leave = threading.Semaphore(0)
+
+    def __call__(self, group: list[int]) -> list[int]:
+        self.groups.append(group)
+        self.entered.release()
+        assert self.leave.acquire(timeout=SOON_S)
+        if -1 in group:
+            raise StorageFullError("no space left")
+        return [2 * item for item in group]
+
+    def let(self, groups: int) -> None:
+        """Let so many commits through."""
+        self.leave.release(groups)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def start(gate: Gate) -> Iterator[Callable[..., GroupCommit[int, int]]]:
+    """Start group commits, and stop them at the end."""
+    started = []
+
+    def start_one(**limits: int) -> GroupCommit[int, int]:
+        started.append(GroupCommit(gate, **limits))
+        return started[-1]
+
+    yield start_one
+    gate.let(100)
+    for each in started:
+        each.stop()
+
+
+def answers(futures: list["Future[int]"]) -> list[Any]:
+    """Return the answers, or the errors in their places."""
+    return [future.exception(SOON_S) or future.result() for future in futures]
+
+
+def test_what_comes_during_a_commit_is_the_next_group(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """The first is committed alone and at once; everything behind it together; answers come in order."""
+    commits = start()
+    first = commits.submit(1)
+    assert gate.entered.acquire(timeout=SOON_S)
+    rest = [commits.submit(item) for item in (2, 3, 4)]
+    assert not first.done()
+    gate.let(2)
+    assert [2, 4, 6, 8] == answers([first, *rest])
+    assert [[1], [2, 3, 4]] == gate.groups
+
+
+def test_a_group_is_not_larger_than_allowed(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """What is left over is the following group."""
+    commits = start(most_together=2)
+    first = commits.submit(0)
+    assert gate.entered.acquire(timeout=SOON_S)
+    rest = [commits.submit(item) for item in range(1, 6)]
+    gate.let(4)
+    assert [0, 2, 4, 6, 8, 10] == answers([first, *rest])
+    assert [[0], [1, 2], [3, 4], [5]] == gate.groups
+
+
+def test_a_failed_commit_fails_its_own_group_only(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """The error is everybody's answer in that group; the next group is committed as ever."""
+    commits = start(most_together=2)
+    first = commits.submit(0)
+    assert gate.entered.acquire(timeout=SOON_S)
+    rest = [commits.submit(item) for item in (-1, 1, 2)]
+    gate.let(3)
+    found = answers([first, *rest])
+    assert [0, 4] == [found[0], found[3]]
+    assert [StorageFullError, StorageFullError] == [type(item) for item in found[1:3]]
+
+
+def test_too_much_that_waits_is_refused(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """Beyond the limit nothing is queued; once something was taken there is room again."""
+    commits = start(most_waiting=2)
+    futures = [commits.submit(0)]
+    assert gate.entered.acquire(timeout=SOON_S)
+    futures += [commits.submit(1), commits.submit(2)]
+    with pytest.raises(OverloadedError, match="at most 2 pieces of work"):
+        commits.submit(3)
+    gate.let(1)
+    assert gate.entered.acquire(timeout=SOON_S)
+    futures.append(commits.submit(4))
+    gate.let(2)
+    assert [0, 2, 4, 8] == answers(futures)
+
+
+def test_work_that_is_taken_back_while_it_waits_is_not_committed(
+    gate: Gate, start: Callable[..., GroupCommit[int, int]]
+) -> None:
+    """A client that left before its turn leaves no entry; one whose turn has come gets one."""
+    commits = start()
+    first = commits.submit(1)
+    assert gate.entered.acquire(timeout=SOON_S)
+    assert not first.cancel()
+    left, stayed, alone = commits.submit(2), commits.submit(3), commits.submit(4)
+    assert left.cancel()
+    assert alone.cancel()
+    gate.let(2)
+    assert [2, 6] == answers([first, stayed])
+    assert [[1], [3]] == gate.groups
+
+
+def test_stopping_finishes_what_waits(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """Queued work is committed and answered; what comes later is refused."""
+    commits = start()
+    futures = [commits.submit(item) for item in range(5)]
+    stopping = threading.Thread(target=commits.stop)
+    stopping.start()
+    gate.let(5)
+    stopping.join(SOON_S)
+    assert not stopping.is_alive()
+    assert [True] * 5 == [future.done() for future in futures]
+    assert [0, 2, 4, 6, 8] == answers(futures)
+    with pytest.raises(OverloadedError, match="stopping"):
+        commits.submit(9)
+    commits.stop()
