@@ -1,4 +1,4 @@
-"""All measures, or those named: ``python -m benchmarks [append] [sealing] [proving] [memory] [verifying]``."""
+"""All measures, or those named: ``python -m benchmarks [append] [sealing] ...``, as in ``MEASURES``."""
 
 import platform
 import sqlite3
@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.measuring import in_a_new_process
 
-MEASURES = ("append", "sealing", "proving", "memory", "verifying")
+MEASURES = ("append", "sealing", "proving", "memory", "verifying", "calendar")
 
 
 def main(wanted: list[str]) -> None:

@@ -30,6 +30,8 @@ MAX_DIGEST = 64
 MAX_REPLY = 10_000
 """Bytes that the stock client reads of a reply."""
 MIN_RETRY_S = 60
+# Stands for any commitment; no other field of the entry can hold these bytes.
+_ANY_COMMITMENT = sha256(b"a content commitment")
 _URI = re.compile(r"https?://[A-Za-z0-9\-._:]+(/([A-Za-z0-9\-._:/]*/)?)?")
 
 
@@ -79,27 +81,50 @@ def calendar_chain(home: Home, name: str) -> Chain:
     return home.chains.named(name)
 
 
-def accept(writer: Writer, chain: Chain, uri: str, digests: Sequence[bytes], now_ms: int) -> list[Accepted]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What all entries of a calendar and all its answers have in common, made once: most of an answer's work.
+
+    An entry is ``before`` ‖ content commitment ‖ ``after``; an answer ends in ``steps``, behind the prepended salt.
+    """
+
+    chain: Chain
+    before: bytes
+    after: bytes
+    steps: bytes
+
+    @classmethod
+    def of(cls, chain: Chain, uri: str) -> "Form":
+        """Return the form of the entries of ``chain`` and of answers that are pending at ``uri``."""
+        entry = Entry(chain.chain_id, _ANY_COMMITMENT)
+        before, after = entry.encode().split(_ANY_COMMITMENT)
+        _, *steps = to_entry_hash(entry, bytes(SALT_SIZE))
+        path = ots.Path(tuple(steps), ots.PendingAttestation(uri))
+        return cls(chain, before, after, ots.Timestamp((path,)).encode())
+
+
+def accept(writer: Writer, form: Form, digests: Sequence[bytes], now_ms: int) -> list[Accepted]:
     """Record posted bytes (1 to 64 each) as one group commit; when this returns, they are on disk.
 
     They are kept by digest only: what strangers choose is not stored. Raises ClockError or a StorageError: nothing
     was kept.
     """
-    submissions = [_submission(chain, digest, os.urandom(SALT_SIZE)) for digest in digests]
-    writer.submit(chain, submissions, now_ms)
-    return [_accepted(submission, uri) for submission in submissions]
+    submissions = [_submission(form, sha256(posted), os.urandom(SALT_SIZE)) for posted in digests]
+    accepted = writer.submit(form.chain, submissions, now_ms)
+    return [
+        Accepted(item.entry_hash, _answer(form, submission))
+        for item, submission in zip(accepted, submissions, strict=True)
+    ]
 
 
-def _submission(chain: Chain, posted: bytes, salt: bytes) -> Submission:
-    digest = sha256(posted)
-    return Submission(Entry(chain.chain_id, content_commitment(salt, digest)).encode(), salt, digest)
+def _submission(form: Form, digest: bytes, salt: bytes) -> Submission:
+    return Submission(form.before + content_commitment(salt, digest) + form.after, salt, digest)
 
 
-def _accepted(submission: Submission, uri: str) -> Accepted:
-    entry = Entry.decode(submission.entry)
+def _answer(form: Form, submission: Submission) -> bytes:
+    """Return the timestamp from the posted bytes to the entry hash: sha256, prepend salt, and the steps of all."""
     assert submission.salt is not None
-    steps = (ots.SHA256, *to_entry_hash(entry, submission.salt))
-    return Accepted(entry.hash, ots.Timestamp((ots.Path(steps, ots.PendingAttestation(uri)),)).encode())
+    return ots.SHA256.encode() + ots.prepend(submission.salt).encode() + form.steps
 
 
 class Lookups:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from anchor.errors import OverloadedError
 from anchor.proof.errors import AnchorlineError
-from chains.calendar import MAX_DIGEST, MAX_REPLY, Accepted, Complete, Lookups, Pending, accept, calendar_chain
+from chains.calendar import MAX_DIGEST, MAX_REPLY, Accepted, Complete, Form, Lookups, Pending, accept, calendar_chain
 from chains.group_commit import GroupCommit
 from chains.home import Home
 from chains.web.asgi import (
@@ -175,9 +175,8 @@ def serve_calendar(
     other thread, and neither waits for the other.
     """
     chain, writer = calendar_chain(writing, name), writing.writer
-    commits: GroupCommit[bytes, Accepted] = GroupCommit(
-        lambda digests: accept(writer, chain, uri, digests, writing.clock())
-    )
+    form = Form.of(chain, uri)
+    commits: GroupCommit[bytes, Accepted] = GroupCommit(lambda digests: accept(writer, form, digests, writing.clock()))
     try:
         with ThreadPoolExecutor(1, "reading") as thread:
             serve(CalendarApp(Parts(commits.submit, Lookups(reading, chain, uri), thread, report)), listening, report)

@@ -18,7 +18,7 @@ from anchor.errors import OverloadedError, SettingsError, StorageFullError, Unkn
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin import Header
 from anchor.proof.codec import sha256
-from chains.calendar import Accepted, Lookups, accept, calendar_chain, check_uri
+from chains.calendar import Accepted, Form, Lookups, accept, calendar_chain, check_uri
 from chains.group_commit import GroupCommit
 from chains.home import Home
 from chains.web.asgi import Message, RefusedRequestError, read_body
@@ -88,9 +88,8 @@ def running(service: Service, bitcoin: SimulatedBitcoin) -> Iterator[Calendar]:
     """Put the application together on a home, as ``serve_calendar`` does."""
     home, lines = service.home, list[str]()
     chain, writer = calendar_chain(home, "calendar"), home.writer
-    commits: GroupCommit[bytes, Accepted] = GroupCommit(
-        lambda digests: accept(writer, chain, URI, digests, home.clock())
-    )
+    form = Form.of(chain, URI)
+    commits: GroupCommit[bytes, Accepted] = GroupCommit(lambda digests: accept(writer, form, digests, home.clock()))
     try:
         with Home.open(home.folder, home.clock) as reading, ThreadPoolExecutor(1) as thread:
             app = CalendarApp(Parts(commits.submit, Lookups(reading, chain, URI), thread, lines.append))
