@@ -5,6 +5,7 @@ The application runs in this process on a real home; only Bitcoin is the simulat
 
 import asyncio
 import importlib
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from anchor.errors import OverloadedError, SettingsError, StorageFullError, Unkn
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin import Header
 from anchor.proof.codec import sha256
+from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of, content_commitment
 from chains.calendar import Accepted, Form, Lookups, accept, calendar_chain, check_uri
+from chains.chain import Chain
 from chains.group_commit import GroupCommit
 from chains.home import Home
 from chains.web.asgi import Message, RefusedRequestError, read_body
@@ -29,6 +32,7 @@ from tests.simulators.service import Service, new_service
 URI = "https://calendar.example"
 DIGEST = sha256(b"somebody's tree of files")
 FINAL = 6
+ROOT = Path(__file__).parents[3]
 
 stock: Any = importlib.import_module("opentimestamps.core.timestamp")
 stock_bytes: Any = importlib.import_module("opentimestamps.core.serialize")
@@ -485,3 +489,23 @@ def test_addresses_that_would_not_last(uri: str) -> None:
     """No scheme, no host, a path whose last part would be lost, characters or a length that the format has not."""
     with pytest.raises(SettingsError, match="--uri: expected"):
         check_uri(uri)
+
+
+# --- the specification
+
+
+def test_the_example_of_the_specification_is_what_is_answered() -> None:
+    """The page's reply leads from its posted bytes to its key, through an entry of its chain, byte for byte."""
+    page = (ROOT / "docs" / "spec" / "calendar.md").read_text(encoding="utf-8")
+    example = json.loads(page.split("```json\n")[1].split("```")[0])
+    posted, reply = bytes.fromhex(example["posted"]), bytes.fromhex(example["reply"])
+    (path,) = ots.Timestamp.decode(reply, len(posted)).paths
+    assert example["key"] == ots.execute(path.operations, posted).hex()
+    assert ots.PendingAttestation(example["uri"]) == path.attestation
+    salt = path.operations[1].argument
+    chain_id = chain_id_of([ExternalId(IdKind.CLEAR, b"calendar")])
+    assert example["chain_id"] == chain_id.hex()
+    entry = Entry(chain_id, content_commitment(salt, sha256(posted)))
+    assert example["key"] == entry.hash.hex()
+    form = Form.of(Chain(1, chain_id, "calendar", 0), example["uri"])
+    assert reply == ots.SHA256.encode() + ots.prepend(salt).encode() + form.steps
