@@ -257,8 +257,11 @@ def tile_roots(tiles: bytes) -> bytes:
     return tiles
 
 
-def tile_path(level: int, tile_no: int, width: int = TILE_WIDTH) -> str:
-    """Return the C2SP path of a tile: tile/<level>/<number in groups of three digits>[.p/<width>]."""
+def tile_path(level: int | str, tile_no: int, width: int = TILE_WIDTH) -> str:
+    """Return the C2SP path of a tile: tile/<level>/<number in groups of three digits>[.p/<width>].
+
+    ``level`` is "entries" for the leaves themselves.
+    """
     groups = [f"{tile_no % 1000:03d}"]
     while tile_no >= 1000:
         tile_no //= 1000

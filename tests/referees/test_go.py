@@ -1,4 +1,4 @@
-"""Go as referee: golang.org/x/mod's sumdb/note and sumdb/tlog against ``anchor.proof.checkpoint`` and ``merkle``.
+"""Go as referee: golang.org/x/mod's sumdb/note and sumdb/tlog against ``checkpoint``, ``merkle`` and ``chains.mirror``.
 
 The helper in ``tests/referees/go`` is built once a session; it answers with that library's code alone. Needs Go and
 the library's sources, which Debian has as golang-go and golang-golang-x-mod-dev; REFEREE_GOPATH names another GOPATH.
@@ -19,6 +19,8 @@ from anchor.proof import merkle
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, chain_origin, key_id, verifier_key
 from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, VerificationError
+from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.service import Service, new_service
 from tests.simulators.world import fast_check, public_bytes, signing_key, tell
 
 pytestmark = pytest.mark.go
@@ -248,3 +250,50 @@ def test_go_and_we_agree_on_every_tree_proof(referee: Referee, size: int) -> Non
                 assert ours == (answer["error"] == "")
                 accepted += ours
     assert accepted >= size
+
+
+# A published log
+
+
+@pytest.fixture
+def mirrored(tmp_path: Path) -> Iterator[tuple[Service, Path]]:
+    """A home with a chain of 600 entries, its mirror grown in three runs, the entries of the chain among it."""
+    bitcoin = SimulatedBitcoin()
+    with new_service(tmp_path / "home", bitcoin) as service:
+        service.open_chain("acme")
+        for count in (199, 200, 200):
+            service.add("acme", *(b"%d" % number for number in range(count)))
+            service.seal()
+            chosen = [service.home.chains.named("acme")]
+            service.mirror(tmp_path / "mirror").write(service.home.checkpoint_key, chosen)
+        yield service, tmp_path / "mirror"
+
+
+def prefixes(service: Service) -> dict[str, str]:
+    """Return the number of leaves that each published log has, by its place in the mirror."""
+    return {".": "7", f"chain/{service.home.chains.named('acme').chain_id.hex()}": "600"}
+
+
+def test_go_reads_the_mirror(referee: Referee, mirrored: tuple[Service, Path]) -> None:
+    """Go opens the checkpoints of directory and chain, authenticates every tile, and finds the leaves behind them."""
+    service, folder = mirrored
+    log = service.home.directory.log
+    vkey = verifier_key(log.origin, log.checkpoint_key.value)
+    for prefix, size in prefixes(service).items():
+        answer = referee.ask("published", key=vkey, folder=str(folder / prefix), index=1)
+        assert {"text": size, "path": None, "error": ""} == answer
+
+
+def test_go_refuses_a_changed_mirror(referee: Referee, mirrored: tuple[Service, Path]) -> None:
+    """One bit in any tile or bundle that the checkpoint needs, and Go refuses: the comparison can fail."""
+    service, folder = mirrored
+    log = service.home.directory.log
+    vkey = verifier_key(log.origin, log.checkpoint_key.value)
+    prefix = list(prefixes(service))[1]
+    for name in ("tile/0/000", "tile/0/002.p/88", "tile/1/000.p/2", "tile/entries/001", "checkpoint"):
+        path = folder / prefix / name
+        kept = path.read_bytes()
+        path.write_bytes(kept[:-7] + bytes([kept[-7] ^ 1]) + kept[-6:])
+        assert referee.ask("published", key=vkey, folder=str(folder / prefix), index=1)["error"], name
+        path.write_bytes(kept)
+    assert "" == referee.ask("published", key=vkey, folder=str(folder / prefix), index=1)["error"]

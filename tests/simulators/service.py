@@ -21,10 +21,11 @@ from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Verdict, Verifier, verify
 from anchor.signing import check_signature
 from chains.home import Home, create_home
+from chains.mirror import Mirror
 from chains.reader import Reader
 from chains.receipts import Receipts
 from chains.settings import Settings
-from tests.simulators.bitcoin import START_S
+from tests.simulators.bitcoin import BLOCK_S, START_S, SimulatedBitcoin
 
 HOUR_MS = 3_600_000
 START_MS = START_S * 1000
@@ -83,6 +84,19 @@ class Service:
     def states(self) -> list[str]:
         """Return the state of every attempt, oldest first."""
         return [str(attempt.state) for attempt in self.attempts()]
+
+    def anchor(self, bitcoin: SimulatedBitcoin) -> None:
+        """Seal, send an anchor at once, mine it, and see it; an hour passes with the blocks."""
+        self.seal()
+        self.tick(at_once=True)
+        bitcoin.mine(HOUR_MS // 1000 // BLOCK_S)
+        self.clock.pass_ms(HOUR_MS)
+        self.tick()
+
+    def mirror(self, folder: Path, kind: type[Mirror] = Mirror) -> Mirror:
+        """Return what writes this home's mirror into a folder."""
+        home = self.home
+        return kind(folder, home.engine, home.trees, home.directory, home.chains, home.journal)
 
     def receipts(self) -> Receipts:
         home = self.home

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command referee answers questions about notes and trees with golang.org/x/mod's own code, one JSON object a line.
+// Command referee answers questions about notes, trees and published tiles with golang.org/x/mod's own code, one JSON
+// object a line.
 // tests/referees/test_go.py asks, and compares the answers with those of anchor.proof.
 package main
 
 import (
 	"bufio"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -19,6 +25,7 @@ type question struct {
 	Ask    string   `json:"ask"`
 	Key    string   `json:"key"`
 	Note   string   `json:"note"`
+	Folder string   `json:"folder"`
 	Leaves []string `json:"leaves"`
 	Size   int64    `json:"size"`
 	Index  int64    `json:"index"`
@@ -68,6 +75,8 @@ func reply(q question) (answer, error) {
 		return checkRecord(q)
 	case "check tree":
 		return checkTree(q)
+	case "published":
+		return published(q)
 	}
 	return answer{}, fmt.Errorf("unknown question %q", q.Ask)
 }
@@ -176,6 +185,98 @@ func proof(q question) (path []tlog.Hash, root, hash tlog.Hash, err error) {
 	}
 	hash, err = fromHex(q.Hash)
 	return path, root, hash, err
+}
+
+// folder reads tiles as C2SP names them: tlog's own names have the height in front of the level.
+type folder string
+
+func (f folder) Height() int                     { return 8 }
+func (f folder) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func (f folder) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	data := make([][]byte, len(tiles))
+	for i, tile := range tiles {
+		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
+		raw, err := os.ReadFile(filepath.Join(string(f), path))
+		if err != nil {
+			return nil, err
+		}
+		data[i] = raw
+	}
+	return data, nil
+}
+
+// published opens a folder's checkpoint, reads every leaf hash through tlog's verifying tile reader, and compares the
+// leaves in the entry bundles with them where q.Index is 1. It answers with the number of leaves.
+func published(q question) (answer, error) {
+	raw, err := os.ReadFile(filepath.Join(q.Folder, "checkpoint"))
+	if err != nil {
+		return answer{}, err
+	}
+	opened, err := open(question{Key: q.Key, Note: string(raw)})
+	if err != nil {
+		return answer{}, err
+	}
+	tree, err := parseTree(opened.Text)
+	if err != nil {
+		return answer{}, err
+	}
+	indexes := make([]int64, tree.N)
+	for i := range indexes {
+		indexes[i] = tlog.StoredHashIndex(0, int64(i))
+	}
+	hashes, err := tlog.TileHashReader(tree, folder(q.Folder)).ReadHashes(indexes)
+	if err != nil {
+		return answer{}, err
+	}
+	if q.Index == 1 {
+		err = compareEntries(q.Folder, tree.N, hashes)
+	}
+	return answer{Text: strconv.FormatInt(tree.N, 10)}, err
+}
+
+func parseTree(text string) (tlog.Tree, error) {
+	lines := strings.Split(text, "\n")
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	root, err := base64.StdEncoding.DecodeString(lines[2])
+	if err != nil || len(root) != tlog.HashSize {
+		return tlog.Tree{}, fmt.Errorf("no root: %q", lines[2])
+	}
+	tree := tlog.Tree{N: size}
+	copy(tree.Hash[:], root)
+	return tree, nil
+}
+
+func compareEntries(base string, size int64, hashes []tlog.Hash) error {
+	for first := int64(0); first < size; first += 256 {
+		width := size - first
+		if width > 256 {
+			width = 256
+		}
+		tile := tlog.Tile{H: 8, L: 0, N: first / 256, W: int(width)}
+		path := strings.Replace(tile.Path(), "tile/8/0/", "tile/entries/", 1)
+		raw, err := os.ReadFile(filepath.Join(base, path))
+		if err != nil {
+			return err
+		}
+		for i := first; i < first+int64(tile.W); i++ {
+			if len(raw) < 2 || len(raw) < 2+int(binary.BigEndian.Uint16(raw)) {
+				return fmt.Errorf("%s ends early", path)
+			}
+			end := 2 + int(binary.BigEndian.Uint16(raw))
+			if tlog.RecordHash(raw[2:end]) != hashes[i] {
+				return fmt.Errorf("entry %d has another hash than its tile", i)
+			}
+			raw = raw[end:]
+		}
+		if len(raw) != 0 {
+			return fmt.Errorf("%s has bytes left over", path)
+		}
+	}
+	return nil
 }
 
 func fromHex(text string) (hash tlog.Hash, err error) {

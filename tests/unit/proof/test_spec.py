@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 SPEC = ROOT / "docs" / "spec"
 PAGES = (
     *("entry", "chain-and-directory", "heads-tree", "checkpoint", "promise", "receipt", "log-card", "headers"),
-    *("verdict", "strict-json"),
+    *("verdict", "strict-json", "mirror"),
 )
 STORY = tell()
 SHAPE = STORY.shapes["anchored at its own checkpoint"]

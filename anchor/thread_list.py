@@ -1,0 +1,145 @@
+"""The published list of a log's anchor transactions: ``thread.json``, and the proofs beside it, 256 to a file.
+
+``chains.mirror`` writes it from the journal. The thread audit reads it as a list of candidates: nothing in it is
+believed that the proofs, the thread itself and a Bitcoin source do not show (docs/spec/mirror.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anchor.log import TILE_WIDTH, tile_path
+from anchor.proof import strictjson
+from anchor.proof.bitcoin import (
+    MAX_BRANCH,
+    MAX_COINBASE,
+    MAX_TRANSACTION,
+    BitcoinAnchor,
+    Header,
+    Transaction,
+    hash_from_hex,
+    hash_hex,
+)
+from anchor.proof.errors import MalformedError
+from anchor.proof.strictjson import Fields
+
+FORMAT = "anchorline-thread/1"
+PROOFS_FORMAT = "anchorline-thread-proofs/1"
+FILE_NAME = "thread.json"
+# An anchor every ten minutes for nineteen years; about 500 bytes each.
+MAX_ANCHORS = 1_000_000
+MAX_LIST = 512 * 2**20
+# 256 proofs, each with a coinbase of at most 100,000 bytes in hex and 34 hashes.
+MAX_PROOFS = 64 * 2**20
+# One live attempt, and the versions that it replaced and that may still be mined.
+MAX_PENDING = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAnchor:
+    """An anchor in a block: the transaction without witness, and the block (hash in internal order)."""
+
+    transaction: bytes
+    height: int
+    block_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadList:
+    """The anchors in the order of the thread, and ``pending``: the transactions sent and not in a block yet."""
+
+    log_id: bytes
+    anchors: tuple[ListedAnchor, ...] = ()
+    pending: tuple[bytes, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return the file (ASCII JSON)."""
+        anchors = [
+            {"transaction": item.transaction.hex(), "height": item.height, "block": hash_hex(item.block_hash)}
+            for item in self.anchors
+        ]
+        value = {
+            "format": FORMAT,
+            "log_id": self.log_id.hex(),
+            "anchors": anchors,
+            "pending": [raw.hex() for raw in self.pending],
+        }
+        return strictjson.dumps(value).encode("ascii")
+
+    @classmethod
+    def decode(cls, data: bytes) -> "ThreadList":
+        """Read the file; raise MalformedError (TooLargeError above a limit, checked first) for anything else."""
+        fields = Fields(strictjson.loads(data, "thread", MAX_LIST), "thread")
+        fields.format(FORMAT)
+        log_id = fields.hex("log_id", exact=32)
+        anchors = tuple(_listed(Fields(item, "thread.anchors")) for item in fields.array("anchors", MAX_ANCHORS))
+        listed = [Fields({"raw": item}, "thread.pending") for item in fields.array("pending", MAX_PENDING)]
+        pending = tuple(_transaction(item.hex("raw", maximum=MAX_TRANSACTION)) for item in listed)
+        fields.end()
+        return cls(log_id, anchors, pending)
+
+
+def proofs_path(bundle_no: int) -> str:
+    """Return the path of the proofs of anchors 256 * ``bundle_no`` and following."""
+    return tile_path(0, bundle_no).replace("tile/0", "thread", 1) + ".json"
+
+
+def encode_proofs(first: int, proofs: Sequence[BitcoinAnchor]) -> bytes:
+    """Return a file of proofs, the first of which is of anchor ``first``; each as in a receipt."""
+    value = {"format": PROOFS_FORMAT, "first": first, "proofs": [_proof_to_json(proof) for proof in proofs]}
+    return strictjson.dumps(value).encode("ascii")
+
+
+def decode_proofs(data: bytes) -> tuple[int, tuple[BitcoinAnchor, ...]]:
+    """Read a file of proofs; raise MalformedError for anything else."""
+    fields = Fields(strictjson.loads(data, "thread proofs", MAX_PROOFS), "thread proofs")
+    fields.format(PROOFS_FORMAT)
+    first = fields.integer("first")
+    proofs = tuple(_proof_from_json(Fields(item, "thread proofs")) for item in fields.array("proofs", TILE_WIDTH))
+    fields.end()
+    return first, proofs
+
+
+def _listed(fields: Fields) -> ListedAnchor:
+    listed = ListedAnchor(
+        transaction=_transaction(fields.hex("transaction", maximum=MAX_TRANSACTION)),
+        height=fields.integer("height"),
+        block_hash=hash_from_hex(fields.text("block")),
+    )
+    fields.end()
+    return listed
+
+
+def _transaction(raw: bytes) -> bytes:
+    Transaction.decode(raw, MAX_TRANSACTION)
+    return raw
+
+
+def _proof_to_json(proof: BitcoinAnchor) -> dict[str, Any]:
+    return {
+        "type": "bitcoin",
+        "transaction": proof.transaction.hex(),
+        "index": proof.index,
+        "path": [item.hex() for item in proof.path],
+        "coinbase": proof.coinbase.hex(),
+        "coinbase_path": [item.hex() for item in proof.coinbase_path],
+        "header": proof.header.hex(),
+        "height": proof.height,
+    }
+
+
+def _proof_from_json(fields: Fields) -> BitcoinAnchor:
+    if fields.text("type") != "bitcoin":
+        raise MalformedError("thread proofs: expected the type 'bitcoin'; the thread has no other anchors")
+    proof = BitcoinAnchor(
+        transaction=_transaction(fields.hex("transaction", maximum=MAX_TRANSACTION)),
+        index=fields.integer("index"),
+        path=fields.hashes("path", MAX_BRANCH),
+        coinbase=fields.hex("coinbase", maximum=MAX_COINBASE),
+        coinbase_path=fields.hashes("coinbase_path", MAX_BRANCH),
+        header=fields.hex("header", exact=80),
+        height=fields.integer("height"),
+    )
+    fields.end()
+    Header.decode(proof.header)
+    return proof

@@ -1,0 +1,158 @@
+"""A log as it is published: C2SP tiles read back by their paths, and roots and consistency paths made from them.
+
+Input is a ``Fetch``, which gives the bytes at a path of a mirror (docs/spec/mirror.md) and is believed in nothing;
+what is lacking is named by its leaves. ``chains.mirror`` writes with the same arithmetic, the thread audit reads.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from anchor.log import TILE_HEIGHT, TILE_WIDTH, halved, tile_path
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.errors import AnchorlineError
+from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash, split_point
+
+Fetch = Callable[[str], bytes | None]
+"""Returns the bytes of a published file, or None where there is none; at most as many as the format allows."""
+
+ENTRIES = "entries"
+# Expanded tiles kept while one tree is read, 16 KiB each: the right edge of a tree has at most five.
+_CACHED_TILES = 32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LeafRange:
+    """Leaves ``start`` to ``end`` - 1 of one log."""
+
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"leaves {self.start}..{self.end}"
+
+
+class WithheldError(AnchorlineError):
+    """A file that the log's size says must be there is missing, or has another length than its place gives."""
+
+    def __init__(self, leaves: LeafRange, message: str) -> None:
+        super().__init__(message)
+        self.leaves = leaves
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlace:
+    """A tile of a tree: ``level`` 0 holds leaf hashes, level n + 1 the roots of the full tiles of level n."""
+
+    level: int
+    tile_no: int
+    width: int
+
+    @property
+    def path(self) -> str:
+        """Its path below the tree's own folder."""
+        return tile_path(self.level, self.tile_no, self.width)
+
+
+def tile_width(level: int, tile_no: int, size: int) -> int:
+    """Return how many hashes a tile has in a tree of ``size`` leaves; 0: no such tile (C2SP tlog-tiles)."""
+    return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - tile_no * TILE_WIDTH))
+
+
+def new_tiles(old_size: int, size: int) -> Iterator[TilePlace]:
+    """Yield the tiles that a tree of ``size`` leaves has, and one of ``old_size`` had not, or not so wide."""
+    level = 0
+    while count := size >> TILE_HEIGHT * level:
+        first = (old_size >> TILE_HEIGHT * level) >> TILE_HEIGHT
+        for tile_no in range(first, -(-count // TILE_WIDTH)):
+            width = tile_width(level, tile_no, size)
+            if width > tile_width(level, tile_no, old_size):
+                yield TilePlace(level, tile_no, width)
+        level += 1
+
+
+def encode_bundle(leaves: Sequence[bytes]) -> bytes:
+    """Return an entry bundle: each leaf behind its length, u16 big-endian (C2SP tlog-tiles)."""
+    return b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
+
+
+def decode_bundle(data: bytes) -> list[bytes] | None:
+    """Return the leaves of an entry bundle, or None where the lengths do not add up."""
+    leaves, at = [], 0
+    while at < len(data):
+        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        if at + 2 > len(data) or end > len(data):
+            return None
+        leaves.append(data[at + 2 : end])
+        at = end
+    return leaves
+
+
+class PublishedTree:
+    """One published log of ``size`` leaves, below ``prefix`` ("" or a folder's name with "/" at its end)."""
+
+    def __init__(self, fetch: Fetch, prefix: str, size: int) -> None:
+        self._fetch = fetch
+        self._prefix = prefix
+        self.size = size
+        self._expanded = lru_cache(_CACHED_TILES)(self._expand)
+
+    def leaf_hashes(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (tile_no, flat leaf hashes) in order; raises WithheldError for the first tile that is not there."""
+        for tile_no in range(-(-self.size // TILE_WIDTH)):
+            yield tile_no, self.tile(0, tile_no)
+
+    def tile(self, level: int, tile_no: int) -> bytes:
+        """Return the hashes of a tile, as many as a tree of this size has in it; raises WithheldError."""
+        width = tile_width(level, tile_no, self.size)
+        data = self._read(level, tile_no, width)
+        if data is None or len(data) < width * HASH_SIZE:
+            raise self._withheld(level, tile_no, data)
+        return data[: width * HASH_SIZE]
+
+    def bundle(self, tile_no: int) -> list[bytes] | None:
+        """Return the leaves of one bundle as this size has them, or None where it is missing or malformed."""
+        width = tile_width(0, tile_no, self.size)
+        data = self._read(ENTRIES, tile_no, width)
+        leaves = None if data is None else decode_bundle(data)
+        return None if leaves is None or len(leaves) < width else leaves[:width]
+
+    def root(self, size: int) -> bytes:
+        """Return the root of the first ``size`` leaves, as the tiles give it (RFC 9162 section 2.1.1)."""
+        return EMPTY_ROOT if size == 0 else self._range_root(0, size)
+
+    def consistency_path(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """Return the consistency path between two sizes (RFC 9162 section 2.1.4.1), as the tiles give it."""
+        return tuple(self._range_root(start, end) for start, end in consistency_ranges(old_size, new_size))
+
+    def _range_root(self, start: int, end: int) -> bytes:
+        width = end - start
+        if width & (width - 1) == 0 and start % width == 0:
+            return self._node(width.bit_length() - 1, start // width)
+        middle = start + split_point(width)
+        return node_hash(self._range_root(start, middle), self._range_root(middle, end))
+
+    def _node(self, height: int, index: int) -> bytes:
+        level, inner = divmod(height, TILE_HEIGHT)
+        tile_no, place = index >> (TILE_HEIGHT - inner), index & ((TILE_WIDTH >> inner) - 1)
+        return self._expanded(level, tile_no)[inner][place * HASH_SIZE : (place + 1) * HASH_SIZE]
+
+    def _expand(self, level: int, tile_no: int) -> list[bytes]:
+        levels = [self.tile(level, tile_no)]
+        for _ in range(TILE_HEIGHT - 1):
+            levels.append(halved(levels[-1]))
+        return levels
+
+    def _read(self, level: int | str, tile_no: int, width: int) -> bytes | None:
+        """Return a partial tile, or the full one that has taken its place (C2SP tlog-tiles, "Partial tiles")."""
+        data = self._fetch(self._prefix + tile_path(level, tile_no, width))
+        if data is None and width < TILE_WIDTH:
+            data = self._fetch(self._prefix + tile_path(level, tile_no))
+        return data
+
+    def _withheld(self, level: int, tile_no: int, data: bytes | None) -> WithheldError:
+        span = TILE_WIDTH << TILE_HEIGHT * level
+        leaves = LeafRange(tile_no * span, min((tile_no + 1) * span, self.size))
+        path = self._prefix + tile_path(level, tile_no, tile_width(level, tile_no, self.size))
+        found = "is not there" if data is None else f"has {len(data)} bytes only"
+        return WithheldError(leaves, f"{leaves} were withheld: {path} {found}")

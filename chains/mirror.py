@@ -1,0 +1,294 @@
+"""The mirror: a log as a folder of static files, C2SP tiles and signed checkpoints, that any web server can carry.
+
+Everything comes from the home's database; leaves of chains are published only for the chains that are chosen, leaf
+hashes of all. ``anchorline mirror`` writes it, and an auditor follows it with ``anchorline thread``
+(docs/spec/mirror.md).
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.directory import Directory, StoredCheckpoint, sign_checkpoint
+from anchor.errors import BehindError, NotYetError, SettingsError
+from anchor.journal import Attempt, Journal
+from anchor.lifecycle import MINED, State
+from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
+from anchor.proof.bitcoin import BitcoinAnchor, Header, OutPoint
+from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
+from anchor.proof.leaves import ThreadLeaf
+from anchor.proof.receipt import LogCard
+from anchor.signing import SigningKey
+from anchor.storage.engine import Engine
+from anchor.thread_list import FILE_NAME as THREAD_FILE
+from anchor.thread_list import ListedAnchor, ThreadList, encode_proofs, proofs_path
+from anchor.tiles import ENTRIES, encode_bundle, new_tiles, tile_width
+from chains.chain import Chain, Chains
+
+CARD = "log-card.json"
+CHECKPOINT = "checkpoint"
+ANCHORED = "checkpoints"
+CHAINS = "chain"
+Leaves = Callable[[int, int], Sequence[bytes]]
+_SENT = frozenset({State.BROADCAST, State.SEEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What a run did; ``size`` is the published size of the directory."""
+
+    size: int
+    chains: int
+    chains_changed: int
+    chains_with_entries: int
+    anchors: int
+    files_written: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ChainHead:
+    tree_no: int
+    chain_id: bytes
+    size: int
+
+
+class Mirror:
+    """Writes one folder from one home. ``key`` signs the chains' own checkpoints."""
+
+    def __init__(
+        self, folder: Path, engine: Engine, trees: Trees, directory: Directory, chains: Chains, journal: Journal
+    ) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.trees = trees
+        self.directory = directory
+        self.chains = chains
+        self.journal = journal
+        self._written = 0
+
+    def write(self, key: SigningKey, chosen: Collection[Chain] = (), *, whole: bool = False) -> Mirrored:
+        """Bring the folder up to the newest signed checkpoint; ``chosen`` chains are published with their entries.
+
+        What a reader finds is consistent at any moment: tiles first, then what names their size. Whatever is not
+        under the folder's own checkpoint yet is written again by the next run, so an interrupted run is made good by
+        repeating it. ``whole`` writes every file anew. Raises NotYetError before the first seal, BehindError where
+        the folder has seen more of this log than this home, SettingsError for a folder that is not this log's.
+        """
+        newest = self.directory.newest()
+        if newest is None:
+            raise NotYetError(
+                "nothing is sealed yet, so there is nothing to publish; try again after `anchorline seal`"
+            )
+        with _only_writer(self.folder):
+            self._check_folder()
+            return self._write(newest, key, {chain.chain_no: chain for chain in chosen}, whole=whole)
+
+    def _write(self, newest: StoredCheckpoint, key: SigningKey, chosen: dict[int, Chain], *, whole: bool) -> Mirrored:
+        before = self._published_size("", self.directory.log.origin, DIRECTORY, newest.size)
+        start = 0 if whole else before
+        heads = self._heads(newest.size)
+        changed = [head for head in heads if self._write_chain(head, key, whole=whole)]
+        with_entries = [head for head in heads if head.tree_no in chosen or self._has_entries(head)]
+        for head in with_entries:
+            self._write_chain_entries(head, whole=whole)
+        self._write_tiles("", DIRECTORY, start, newest.size)
+        self._write_bundles("", start, newest.size, self._directory_leaves)
+        line = self._line(newest.size)
+        for attempt, _ in line:
+            self._write_anchored(attempt.checkpoint_size)
+        os.sync()  # one for all: until a checkpoint names them, the next run would write these files again
+        self._put(CHECKPOINT, (newest.note or "").encode())
+        for head in changed:
+            self._put(_chain_path(head.chain_id) + CHECKPOINT, self._chain_note(head, key))
+        self._write_thread(line)
+        self._put(CARD, self._card(newest.size).encode())
+        os.sync()
+        return Mirrored(newest.size, len(heads), len(changed), len(with_entries), len(line), self._written)
+
+    # --- the folder
+
+    def _check_folder(self) -> None:
+        """Refuse a folder that holds something else; mark an empty one as this log's before anything is in it."""
+        card = self.folder / CARD
+        if card.is_file():
+            found = LogCard.decode(card.read_bytes())
+            if found.log != self.directory.log:
+                raise SettingsError(
+                    f"{self.folder}: expected a mirror of log {self.directory.log.log_id.hex()}, found one of "
+                    f"{found.log.log_id.hex()}; choose another folder"
+                )
+            return
+        if any(not path.name.startswith(".") for path in self.folder.iterdir()):
+            raise SettingsError(f"{self.folder}: expected an empty folder or a mirror of this log; choose another one")
+        self._put(CARD, LogCard(self.directory.log).encode())
+
+    def _published_size(self, prefix: str, origin: str, tree_no: int, most: int) -> int:
+        """Return the size that a checkpoint in the folder names, 0 without one; it must be of our own history."""
+        path = self.folder / prefix / CHECKPOINT
+        if not path.is_file() or path.stat().st_size == 0:  # a power cut may leave a name without its bytes
+            return 0
+        found = Checkpoint.decode(Note.decode(path.read_bytes()[: MAX_NOTE + 1].decode("utf-8")).text)
+        if found.origin != origin:
+            raise SettingsError(f"{path}: expected a checkpoint of {origin}, found one of {found.origin}")
+        if found.size > most:
+            raise BehindError(
+                f"{path}: it names {found.size} leaves, this home has {most}: the home was restored from a backup, or "
+                "another one writes to this folder; nothing was written"
+            )
+        if found.root != self.trees.root(tree_no, found.size):
+            raise BehindError(
+                f"{path}: it names another root of {found.size} leaves than this home; nothing was written"
+            )
+        return found.size
+
+    def _put(self, path: str, data: bytes) -> None:
+        """Write a file whole or not at all; a name that begins with a dot is never a published one."""
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.new")
+        beside.write_bytes(data)
+        beside.replace(target)
+        self._written += 1
+
+    # --- logs
+
+    def _heads(self, size: int) -> list[_ChainHead]:
+        """Return the newest head of every chain below ``size``."""
+        rows = self.engine.query(
+            "SELECT tree.tree_no, tree.chain_id, MAX(head.tree_size) FROM head "
+            "JOIN tree ON tree.tree_no = head.tree_no WHERE head.directory_index < ? "
+            "GROUP BY tree.tree_no, tree.chain_id ORDER BY tree.tree_no",
+            (size,),
+        )
+        return [_ChainHead(int(tree_no), bytes(chain_id), int(tree_size)) for tree_no, chain_id, tree_size in rows]
+
+    def _write_chain(self, head: _ChainHead, key: SigningKey, *, whole: bool) -> bool:
+        """Write the new tiles of a chain; say whether its checkpoint is to be written afterwards."""
+        before = self._published_chain_size(head)
+        self._write_tiles(_chain_path(head.chain_id), head.tree_no, 0 if whole else before, head.size)
+        return whole or before < head.size or not self._is_signed_by(head, key)
+
+    def _published_chain_size(self, head: _ChainHead) -> int:
+        origin = chain_origin(self.directory.log.origin, head.chain_id)
+        return self._published_size(_chain_path(head.chain_id), origin, head.tree_no, head.size)
+
+    def _is_signed_by(self, head: _ChainHead, key: SigningKey) -> bool:
+        """Say whether a chain's published checkpoint is by the key of today: after a rotation it is signed again."""
+        note = Note.decode((self.folder / _chain_path(head.chain_id) / CHECKPOINT).read_text(encoding="utf-8"))
+        return key_id(self.directory.log.origin, key.public_key) in {line.key_id for line in note.signatures}
+
+    def _chain_note(self, head: _ChainHead, key: SigningKey) -> bytes:
+        """Sign a chain's own checkpoint: its newest head in the directory, by the log's name (design section 3.3)."""
+        origin, root = self.directory.log.origin, self.trees.root(head.tree_no, head.size)
+        checkpoint = Checkpoint(chain_origin(origin, head.chain_id), head.size, root)
+        return sign_checkpoint(checkpoint, origin, key).encode().encode()
+
+    def _write_tiles(self, prefix: str, tree_no: int, start: int, size: int) -> None:
+        for place in new_tiles(start, size):
+            self._put(prefix + place.path, self.trees.tile(tree_no, place.level, place.tile_no, place.width))
+            if place.width == TILE_WIDTH:
+                self._drop_partial(prefix + place.path)
+
+    def _write_bundles(self, prefix: str, start: int, size: int, leaves: Leaves) -> None:
+        """Write the leaves themselves; bundles before ``start`` are looked at, and written where they are missing."""
+        for tile_no in range(-(-size // TILE_WIDTH)):
+            first, width = tile_no * TILE_WIDTH, tile_width(0, tile_no, size)
+            path = prefix + tile_path(ENTRIES, tile_no, width)
+            if first + width <= start and (self.folder / path).is_file():
+                continue
+            self._put(path, encode_bundle(leaves(first, first + width)))
+            if width == TILE_WIDTH:
+                self._drop_partial(path)
+
+    def _drop_partial(self, path: str) -> None:
+        """Remove the partial tiles whose full one is there: readers fall back to it (C2SP tlog-tiles)."""
+        shutil.rmtree(self.folder / f"{path}.p", ignore_errors=True)
+
+    def _directory_leaves(self, start: int, end: int) -> list[bytes]:
+        rows = self.engine.query(
+            "SELECT leaf FROM directory_leaf WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index", (start, end)
+        )
+        return [bytes(row[0]) for row in rows]
+
+    def _has_entries(self, head: _ChainHead) -> bool:
+        """Say whether a chain was chosen before: half of a chain would look like the other half withheld."""
+        return (self.folder / _chain_path(head.chain_id) / "tile" / ENTRIES).is_dir()
+
+    def _write_chain_entries(self, head: _ChainHead, *, whole: bool) -> None:
+        chain = self.chains.by_id(head.chain_id)
+        assert chain is not None
+        start = 0 if whole else self._published_chain_size(head)
+        prefix = _chain_path(head.chain_id)
+        self._write_bundles(prefix, start, head.size, lambda first, end: self._chain_leaves(chain, first, end))
+
+    def _chain_leaves(self, chain: Chain, start: int, end: int) -> list[bytes]:
+        return [
+            raw
+            for _, first_seq, count in self.chains.seq_ranges(chain, start, end)
+            for _, raw, _ in self.chains.bundles.rows(first_seq, first_seq + count)
+        ]
+
+    # --- anchors
+
+    def _line(self, size: int) -> list[tuple[Attempt, BitcoinAnchor]]:
+        """Return the anchors in blocks in the order of the thread, as far as their proofs are kept and it goes."""
+        mined = {attempt.spends: attempt for attempt in self.journal.all() if attempt.state in MINED}
+        line: list[tuple[Attempt, BitcoinAnchor]] = []
+        for coin in self._thread_starts(size):
+            following = mined.get(coin)
+            while following is not None:
+                proof = self.journal.proof(following)
+                if proof is None or following.checkpoint_size > size:
+                    return line
+                line.append((following, proof))
+                following = mined.get(following.coin)
+        return line
+
+    def _thread_starts(self, size: int) -> tuple[OutPoint, ...]:
+        return tuple(leaf.outpoint for _, leaf in self.directory.log_marks(size) if isinstance(leaf, ThreadLeaf))
+
+    def _card(self, size: int) -> LogCard:
+        return LogCard(self.directory.log, self._thread_starts(size) or None)
+
+    def _write_anchored(self, size: int) -> None:
+        """Keep a checkpoint that was anchored for as long as there is a mirror."""
+        path = f"{ANCHORED}/{size}"
+        stored = self.directory.checkpoint_of(size)
+        if stored is not None and not (self.folder / path).is_file():
+            self._put(path, (stored.note or "").encode())
+
+    def _write_thread(self, line: Sequence[tuple[Attempt, BitcoinAnchor]]) -> None:
+        """Write the proofs where they changed, then the list that counts them."""
+        for first in range(0, len(line), TILE_WIDTH):
+            data = encode_proofs(first, [proof for _, proof in line[first : first + TILE_WIDTH]])
+            path = self.folder / proofs_path(first // TILE_WIDTH)
+            if not path.is_file() or path.read_bytes() != data:
+                self._put(proofs_path(first // TILE_WIDTH), data)
+        anchors = tuple(_listed(proof) for _, proof in line)
+        pending = [attempt for attempt in self.journal.watched() if attempt.state in _SENT]
+        raw = tuple(attempt.transaction().encode() for attempt in pending)
+        self._put(THREAD_FILE, ThreadList(self.directory.log.log_id, anchors, raw).encode())
+
+
+def _listed(proof: BitcoinAnchor) -> ListedAnchor:
+    return ListedAnchor(proof.transaction, proof.height, Header.decode(proof.header).hash)
+
+
+def _chain_path(chain_id: bytes) -> str:
+    return f"{CHAINS}/{chain_id.hex()}/"
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second writer; the lock ends with the process, whatever becomes of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
