@@ -5,11 +5,13 @@ is said must be what was checked, and by whom.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from anchor.proof.verify import Outcome, State, Step, Verdict
 
 _HEADLINES = {
     Outcome.INTACT: "INTACT",
+    Outcome.TIME_STAMPED: "INTACT BY TIME STAMP, NOT BY BITCOIN",
     Outcome.FAILED: "DOES NOT VERIFY",
     Outcome.INCOMPLETE: "INCOMPLETE",
     Outcome.NOT_CHECKED: "COULD NOT BE CHECKED",
@@ -41,6 +43,8 @@ def _meaning(verdict: Verdict) -> list[str]:
         return [f"{step.text[:1].upper()}{step.text[1:]} ({step.reason})." for step in failed]
     if verdict.outcome == Outcome.INTACT:
         return _intact(verdict)
+    if verdict.outcome == Outcome.TIME_STAMPED:
+        return _time_stamped(verdict)
     return [f"{text[:1].upper()}{text[1:]}." for text in verdict.missing]
 
 
@@ -57,8 +61,30 @@ def _intact(verdict: Verdict) -> list[str]:
         f"That block is {anchored['block']}.",
         proved + _authorship(verdict),
         f"What proof of work is worth there: {facts['proof_of_work']}",
+        *(f"Besides, {_stamp(stamp)}." for stamp in _stamps(verdict)),
     ]
     return lines + [f"Not part of this verdict: {text}." for text in verdict.missing]
+
+
+def _time_stamped(verdict: Verdict) -> list[str]:
+    proved = "It proves, if that is true, that these bytes were recorded by then: not that they are true, "
+    return [
+        *(f"The entry is unchanged since {_stamp(stamp)}." for stamp in _stamps(verdict)),
+        proved + _authorship(verdict),
+        "No block of Bitcoin was checked for this; you said that an authority's word is enough.",
+        "Whoever has its key, now or later, can put any time into a time stamp.",
+        *(f"Not part of this verdict: {text}." for text in verdict.missing),
+    ]
+
+
+def _stamps(verdict: Verdict) -> list[dict[str, Any]]:
+    return [stamp for stamp in verdict.facts.get("time_stamps", []) if stamp["state"] == "ok"]
+
+
+def _stamp(stamp: dict[str, Any]) -> str:
+    stated = stamp["accuracy_us"]
+    exactly = "with no accuracy stated" if stated is None else f"give or take {stated / 1_000_000:g} s"
+    return f"{stamp['authority']} says that it saw the checkpoint at {stamp['time']}, {exactly}"
 
 
 def _authorship(verdict: Verdict) -> str:

@@ -93,6 +93,10 @@ class Reason(StrEnum):
     NOT_ON_BEST_CHAIN = "block-not-on-best-chain"
     # 13 thread
     THREAD_MISMATCH = "thread-leaf-mismatch"
+    # 14 time stamps
+    TIMESTAMP_IMPRINT_WRONG = "timestamp-of-something-else"
+    TIMESTAMP_CERTIFICATE_WRONG = "timestamp-certificate-wrong"
+    TIMESTAMP_SIGNATURE_WRONG = "timestamp-signature-wrong"
     # other anchors and .ots
     ATTESTATION_MISMATCH = "attestation-mismatch"
 

@@ -30,6 +30,7 @@ from anchor.proof.leaves import (
 from anchor.proof.merkle import MAX_PATH
 from anchor.proof.promise import Promise
 from anchor.proof.strictjson import Fields
+from anchor.proof.timestamp import MAX_TOKEN, TimestampAnchor
 
 FORMAT = "anchorline-receipt/1"
 CARD_FORMAT = "anchorline-log/1"
@@ -90,7 +91,7 @@ class OtherAnchor:
     fields: Mapping[str, Any]
 
 
-Anchor = BitcoinAnchor | OtherAnchor
+Anchor = BitcoinAnchor | TimestampAnchor | OtherAnchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,16 @@ class Sealed:
     keys: tuple[DirectoryProof[KeyLeaf], ...] = ()
     anchors: tuple[Anchor, ...] = ()
     evidence: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def is_in_bitcoin(self) -> bool:
+        """Whether a bitcoin anchor is among the anchors; a time stamp is an anchor of another kind."""
+        return any(isinstance(anchor, BitcoinAnchor) for anchor in self.anchors)
+
+    @property
+    def timestamps(self) -> tuple[TimestampAnchor, ...]:
+        """The time stamps among the anchors."""
+        return tuple(anchor for anchor in self.anchors if isinstance(anchor, TimestampAnchor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +231,8 @@ def _proof_to_json(proof: DirectoryProof[Any]) -> dict[str, Any]:
 def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
     if isinstance(anchor, OtherAnchor):
         return {"type": anchor.type, **anchor.fields}
+    if isinstance(anchor, TimestampAnchor):
+        return {"type": "rfc3161", "token": base64.b64encode(anchor.token).decode()}
     return {
         "type": "bitcoin",
         "transaction": anchor.transaction.hex(),
@@ -329,6 +342,8 @@ def _leaf_of(kind: type[Leaf], raw: bytes, what: str) -> Leaf:
 
 def _anchor_from_json(fields: Fields) -> Anchor:
     kind = fields.text("type")
+    if kind == "rfc3161":
+        return _timestamp_from_json(fields)
     if kind != "bitcoin":
         return OtherAnchor(kind, fields.rest())
     anchor = BitcoinAnchor(
@@ -342,6 +357,17 @@ def _anchor_from_json(fields: Fields) -> Anchor:
     )
     fields.end()
     return anchor
+
+
+def _timestamp_from_json(fields: Fields) -> TimestampAnchor:
+    text = fields.text("token")
+    if not 0 < len(text) <= (MAX_TOKEN + 2) // 3 * 4:
+        raise TooLargeError(f"{fields.what}.token: expected 1 to {MAX_TOKEN} bytes in base64, got {len(text)} digits")
+    token = from_base64(text, f"{fields.what}.token")
+    if len(token) > MAX_TOKEN:
+        raise TooLargeError(f"{fields.what}.token: expected at most {MAX_TOKEN} bytes, got {len(token)}")
+    fields.end()
+    return TimestampAnchor(token)
 
 
 def _evidence_from_json(value: object) -> Mapping[str, Any]:

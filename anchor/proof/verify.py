@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``verify``: what a receipt proves, in thirteen numbered steps (design section 3.5, docs/spec/receipt.md).
+"""``verify``: what a receipt proves, in numbered steps (design section 3.5, docs/spec/receipt.md).
 
 Input is a decoded receipt and what the verifier brings: the file's digest, the log's card, blocks he trusts.
 The CLI, the tests and third parties call ``verify``; the browser verifier is a second implementation of it.
@@ -46,7 +46,8 @@ from anchor.proof.leaves import (
 )
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
-from anchor.proof.receipt import ContentState, DirectoryProof, LogCard, Receipt, Sealed
+from anchor.proof.receipt import ContentState, DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
+from anchor.proof.timestamp import JudgedTimestamp, TimeStamp, TimestampCheck, imprint_of, judge_timestamps
 
 # Bitcoin's own convention; on test networks depth says little, and the verdict says so.
 DEFAULT_DEPTH = 6
@@ -65,6 +66,7 @@ class Outcome(StrEnum):
     """What a verdict says."""
 
     INTACT = "intact"
+    TIME_STAMPED = "time-stamped"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     NOT_CHECKED = "not checked"
@@ -84,6 +86,8 @@ class ExitCode(IntEnum):
 
 _EXIT_CODES = {
     Outcome.INTACT: ExitCode.INTACT,
+    # Only where the verifier said that a time stamp is enough for him: see ``Verifier.accept_timestamp``.
+    Outcome.TIME_STAMPED: ExitCode.INTACT,
     Outcome.FAILED: ExitCode.FAILED,
     Outcome.INCOMPLETE: ExitCode.INCOMPLETE,
     Outcome.NOT_CHECKED: ExitCode.NOT_CHECKED,
@@ -106,6 +110,7 @@ NAMES = {
     11: "transaction, branch, coinbase",
     12: "header, work, block",
     13: "thread",
+    14: "time stamp",
 }
 
 
@@ -173,6 +178,8 @@ class Verifier:
 
     ``content_digest`` is the SHA-256 of the file at hand; ``blocks`` are the views of Bitcoin that he trusts, the
     first that reaches a height is believed; ``depth`` is how many confirmations he wants where they are known.
+    ``check_timestamp`` knows the certificates that he trusts to tell the time; with ``accept_timestamp`` an
+    authority's word is enough for him where no block is checked.
     """
 
     content_digest: bytes | None = None
@@ -181,6 +188,8 @@ class Verifier:
     blocks: tuple[KnownBlocks, ...] = ()
     depth: int = DEFAULT_DEPTH
     check_signature: ed25519.SignatureCheck = ed25519.verify
+    check_timestamp: TimestampCheck | None = None
+    accept_timestamp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +215,12 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
             _run(9, lambda: _promise(receipt, verifier, identity)),
             *(_absent(number, "not anchored yet") for number in (10, 11, 12, 13)),
         ]
-        return _conclude(receipt, verifier, steps, None, identity)
+        return _conclude(receipt, verifier, steps, _Anchored(None, ()), identity)
     steps += _sealed_steps(receipt, receipt.sealed, verifier, identity)
     best, anchor_steps = _best_anchor(receipt, receipt.sealed, verifier, identity.log_id)
-    return _conclude(receipt, verifier, steps + anchor_steps, best, identity)
+    judged = _judged_timestamps(receipt.sealed, verifier)
+    steps += anchor_steps + ([_timestamp(judged)] if judged else [])
+    return _conclude(receipt, verifier, steps, _Anchored(best, judged), identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
@@ -557,14 +568,19 @@ def _best_anchor(
         if isinstance(anchor, BitcoinAnchor)
     ]
     if not judged:
-        others = ", ".join(_other_anchors(sealed))
-        text = f"no bitcoin anchor, only {others}, which this version does not check" if others else "not anchored yet"
-        return None, [_absent(number, text) for number in (10, 11, 12, 13)]
+        return None, [_absent(number, _no_bitcoin(sealed)) for number in (10, 11, 12, 13)]
     return max(judged, key=lambda pair: tuple(_rank(pair[1])))
 
 
+def _no_bitcoin(sealed: Sealed) -> str:
+    others = ", ".join(_other_anchors(sealed))
+    if others:
+        return f"no bitcoin anchor, only {others}, which this version does not check"
+    return "not anchored in Bitcoin yet, only time-stamped" if sealed.timestamps else "not anchored yet"
+
+
 def _other_anchors(sealed: Sealed) -> list[str]:
-    return sorted({anchor.type[:40] for anchor in sealed.anchors if not isinstance(anchor, BitcoinAnchor)})
+    return sorted({anchor.type[:40] for anchor in sealed.anchors if isinstance(anchor, OtherAnchor)})
 
 
 def _rank(steps: list[Step]) -> list[int]:
@@ -680,15 +696,61 @@ def _first_input(anchor: BitcoinAnchor) -> OutPoint:
     return Transaction.decode(anchor.transaction, len(anchor.transaction)).inputs[0].previous
 
 
+# 14 time stamps: a step of its own, only where the receipt has some
+
+
+def _judged_timestamps(sealed: Sealed, verifier: Verifier) -> tuple[JudgedTimestamp, ...]:
+    checkpoint = sealed.checkpoint
+    return judge_timestamps(
+        sealed.timestamps, lambda: imprint_of(checkpoint.size, checkpoint.root), verifier.check_timestamp
+    )
+
+
+def _timestamp(judged: tuple[JudgedTimestamp, ...]) -> Step:
+    """One that holds is enough; else one that does not hold fails the step; else nobody checked."""
+    good = [item.stamp for item in judged if item.holds and item.stamp is not None]
+    failed = next((item for item in judged if item.error is not None), None)
+    if good:
+        others = "; another one does not hold" if failed is not None else ""
+        return _ok(14, "; ".join(_stamped(stamp) for stamp in good) + others, _believed(good))
+    if failed is not None:
+        return Step(14, State.FAILED, str(failed.error), reason=failed.reason)
+    unknown = [item.stamp.authority for item in judged if item.stamp is not None]
+    if unknown:
+        names = " and ".join(sorted(set(unknown)))
+        return _not_checked(14, f"time stamp not checked: none of the certificates that you trust vouches for {names}")
+    return _not_checked(14, "time stamp not checked: no certificate of a time-stamping authority was given")
+
+
+def _stamped(stamp: TimeStamp) -> str:
+    return f"the checkpoint was time-stamped by {stamp.authority} at {stamp.time}, {stamp.accuracy}"
+
+
+def _believed(stamps: list[TimeStamp]) -> str:
+    roots = " and ".join(sorted({str(stamp.vouched_by) for stamp in stamps}))
+    return (
+        f"the authority's clock and key, and on {roots}, which you trust; a key that was stolen can put any time into "
+        "a time stamp, and whether a certificate was revoked is not checked"
+    )
+
+
 # the verdict
 
 
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """The bitcoin anchor that the verdict speaks of, and the time stamps."""
+
+    bitcoin: BitcoinAnchor | None
+    timestamps: tuple[JudgedTimestamp, ...]
+
+
 def _conclude(
-    receipt: Receipt, verifier: Verifier, steps: list[Step], anchor: BitcoinAnchor | None, identity: _Identity
+    receipt: Receipt, verifier: Verifier, steps: list[Step], anchored: _Anchored, identity: _Identity
 ) -> Verdict:
     by_number = {step.number: step for step in steps}
     missing = _missing(receipt, verifier, by_number)
-    facts = _facts(receipt, by_number, anchor, identity)
+    facts = _facts(receipt, by_number, anchored, identity)
     return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), facts)
 
 
@@ -706,7 +768,20 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
     if steps[13].state == State.NOT_CHECKED:
         missing.append(steps[13].text)
-    return missing
+    return missing + _missing_timestamp(verifier, steps)
+
+
+def _missing_timestamp(verifier: Verifier, steps: dict[int, Step]) -> list[str]:
+    step = steps.get(14)
+    if step is None or step.state == State.FAILED:
+        return []
+    if step.state == State.NOT_CHECKED:
+        return [step.text]
+    if _lacks_bitcoin(steps) is None or verifier.accept_timestamp:
+        return []
+    return [
+        f"{step.text}; that is the word of an authority and no Bitcoin anchor, and you did not say that it is enough"
+    ]
 
 
 def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Outcome:
@@ -715,20 +790,27 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
         return Outcome.FAILED
     if steps[1].state == State.NOT_CHECKED:
         return Outcome.NOT_CHECKED
-    if steps[10].state == State.ABSENT:
-        return Outcome.INCOMPLETE
-    if steps[12].state == State.NOT_CHECKED:
-        return Outcome.INCOMPLETE if steps[12].shallow else Outcome.NOT_CHECKED
+    lacking = _lacks_bitcoin(steps)
+    is_stamped = 14 in steps and steps[14].state == State.OK
+    if lacking is not None and not (is_stamped and verifier.accept_timestamp):
+        return lacking
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         return Outcome.INCOMPLETE
     if verifier.content_digest is not None and receipt.content.state != ContentState.SHOWN:
         return Outcome.NOT_COMPARED
-    return Outcome.INTACT
+    return Outcome.INTACT if lacking is None else Outcome.TIME_STAMPED
 
 
-def _facts(
-    receipt: Receipt, steps: dict[int, Step], anchor: BitcoinAnchor | None, identity: _Identity
-) -> dict[str, Any]:
+def _lacks_bitcoin(steps: dict[int, Step]) -> Outcome | None:
+    """Return the outcome where no block of the best chain is known to hold the checkpoint, or None where one is."""
+    if steps[10].state == State.ABSENT:
+        return Outcome.INCOMPLETE
+    if steps[12].state == State.NOT_CHECKED:
+        return Outcome.INCOMPLETE if steps[12].shallow else Outcome.NOT_CHECKED
+    return None
+
+
+def _facts(receipt: Receipt, steps: dict[int, Step], anchored: _Anchored, identity: _Identity) -> dict[str, Any]:
     rules = network_of(receipt.log)
     facts: dict[str, Any] = {
         "entry_hash": identity.entry_hash.hex(),
@@ -759,8 +841,10 @@ def _facts(
             "block": hash_hex(sealed.seal.leaf.block_hash),
         },
     }
-    if anchor is not None and _is_in_block(steps):
-        facts["anchored_in"] = _anchored_in(anchor)
+    if anchored.bitcoin is not None and _is_in_block(steps):
+        facts["anchored_in"] = _anchored_in(anchored.bitcoin)
+    if anchored.timestamps:
+        facts["time_stamps"] = [judged.to_json() for judged in anchored.timestamps]
     if others := _other_anchors(sealed):
         facts["other_anchors"] = others
     return facts

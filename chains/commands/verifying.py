@@ -26,6 +26,7 @@ from chains.commands.terminal import (
 
 if TYPE_CHECKING:
     from anchor.proof.receipt import LogCard
+    from anchor.proof.timestamp import TimestampCheck
     from anchor.proof.verify import Verdict
 
 app = command_group()
@@ -48,12 +49,20 @@ def verify(
         list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
     ] = None,
     depth: Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")] = 6,
+    tsa_certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM file with roots of time-stamping authorities that you trust, repeatable."),
+    ] = None,
+    accept_timestamp: Annotated[
+        bool,
+        typer.Option("--accept-timestamp", help="An authority's time stamp is enough where no block is checked."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a file against its receipt: offline, without a home, an account or a service.
 
-    Exit codes: 0 intact; 1 does not verify; 2 usage; 3 incomplete; 4 could not be checked; 5 content withheld or
-    erased, so that the file cannot be compared.
+    Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
+    not be checked; 5 content withheld or erased, so that the file cannot be compared.
     """
     from anchor.errors import SourceError
     from anchor.proof.receipt import Receipt
@@ -68,6 +77,7 @@ def verify(
     except MalformedError as error:
         text = f"{files[-1]} is not a well-formed receipt: {error}"
         _no_verdict(EXIT_FAILED, "failed", ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
+    check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
     digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
     card = given(lambda: _card(log, found.log.log_id))
     try:
@@ -75,7 +85,9 @@ def verify(
             node = Node(node_url, node_cookie_file, node_user, node_password_file)
             live = stack.enter_context(live_view(node, esplora_url or [], found.log))
             views = [*given(lambda: _files_given(block or [], headers)), *live]
-            verdict = judge(found, Verifier(digest, card, any_log, tuple(views), depth, _signature_check()))
+            fast = _signature_check()
+            verifier = Verifier(digest, card, any_log, tuple(views), depth, fast, check_timestamp, accept_timestamp)
+            verdict = judge(found, verifier)
     except SourceError as error:
         _source_failed(error, as_json=as_json)
     say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
@@ -120,6 +132,19 @@ def _signature_check() -> Any:
     except ImportError:
         from anchor.proof.ed25519 import verify as check_signature
     return check_signature
+
+
+def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "TimestampCheck | None":
+    """Return the check of time stamps against the roots in these files, or None where there are none."""
+    if not files:
+        if accept_timestamp:
+            usage("--accept-timestamp needs the roots that you trust: name them with --tsa-certificate")
+        return None
+    from anchor.timestamp_token import MAX_PEM, load_certificates, timestamp_check
+
+    return timestamp_check(
+        [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file))]
+    )
 
 
 def _files_given(blocks: list[str], headers_file: Path | None) -> list[Any]:

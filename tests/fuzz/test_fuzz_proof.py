@@ -41,6 +41,7 @@ from anchor.proof.receipt import (
     Receipt,
     Sealed,
 )
+from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verify import Outcome, Verifier, verify
 from tests.simulators.world import fast_check, tell
 from tests.vectors import make_vectors
@@ -170,7 +171,8 @@ ANCHOR = st.one_of(
         header=exactly(80),
         height=st.integers(0, MAX_SAFE),
     ),
-    st.builds(OtherAnchor, st.text(max_size=10).filter(lambda kind: kind != "bitcoin"), FIELDS),
+    st.builds(TimestampAnchor, st.binary(min_size=1, max_size=80)),
+    st.builds(OtherAnchor, st.text(max_size=10).filter(lambda kind: kind not in {"bitcoin", "rfc3161"}), FIELDS),
 )
 EVIDENCE = st.builds(lambda kind, fields: {"type": kind, **fields}, st.text(max_size=10), FIELDS)
 
@@ -258,7 +260,7 @@ def test_a_receipt_comes_back_and_is_judged(receipt: Receipt) -> None:
     for asked in (verifier, Verifier(any_log=True, check_signature=fast_check)):
         verdict = verify(receipt, asked)
         assert verdict.outcome != Outcome.INTACT
-        assert len(verdict.steps) == 13
+        assert len(verdict.steps) == (14 if receipt.sealed and receipt.sealed.timestamps else 13)
         json.dumps(verdict.to_json())
 
 

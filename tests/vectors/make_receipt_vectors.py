@@ -8,7 +8,7 @@ written by hand; only the states of the single steps are taken from ``verify``, 
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,11 @@ from anchor.proof.errors import Reason
 from anchor.proof.leaves import NO_PREVIOUS, KeyLeaf, LogLeaf, Purpose, Signer, ThreadLeaf
 from anchor.proof.merkle import inclusion_path, root_of
 from anchor.proof.promise import promise_key_id, signed_message
-from anchor.proof.receipt import DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
+from anchor.proof.receipt import Content, ContentState, DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
+from anchor.proof.timestamp import MAX_TOKEN, TimestampAnchor, TimestampCheck, imprint_of
 from anchor.proof.verify import Outcome, Verifier, verify
+from anchor.timestamp_token import load_certificates, timestamp_check
+from tests.simulators.timestamp_authority import Stamped, certify, certify_root, certify_signer, stamp
 from tests.simulators.world import (
     Block,
     Seal,
@@ -54,13 +57,17 @@ from tests.simulators.world import (
 Case = dict[str, Any]
 Inputs = dict[str, Any]
 
+ROOT = certify_root()
+AUTHORITY = certify_signer(ROOT)
 FILE = Path(__file__).with_name("receipts.json")
 ABOUT = (
     "Receipts, what the verifier brings, and the verdict: docs/spec/receipt.md and docs/spec/verdict.md. states are "
-    "those of steps 1 to 13. A case with want_error is no receipt. What the verifier does not bring, is absent."
+    "those of steps 1 to 13, and of 14 where there are time stamps. A case with want_error is no receipt. What the "
+    "verifier does not bring, is absent."
 )
 EXIT_CODES = {
     Outcome.INTACT: 0,
+    Outcome.TIME_STAMPED: 0,
     Outcome.FAILED: 1,
     Outcome.INCOMPLETE: 3,
     Outcome.NOT_CHECKED: 4,
@@ -79,6 +86,8 @@ def inputs_of(
     blocks: Sequence[str] = (),
     headers: bytes | None = None,
     depth: int | None = None,
+    timestamp_certificates: bytes | None = None,
+    accept_timestamp: bool = False,
 ) -> Inputs:
     """Return the verifier's side of a case; what he does not bring is absent."""
     fields: Inputs = {}
@@ -94,6 +103,10 @@ def inputs_of(
         fields["headers"] = headers.decode()
     if depth is not None:
         fields["depth"] = depth
+    if timestamp_certificates is not None:
+        fields["timestamp_certificates"] = timestamp_certificates.decode()
+    if accept_timestamp:
+        fields["accept_timestamp"] = True
     return fields
 
 
@@ -108,8 +121,17 @@ def verifier_of(inputs: Inputs) -> Verifier:
         any_log=inputs.get("any_log", False),
         blocks=tuple(views),
         check_signature=fast_check,
+        check_timestamp=_timestamp_check(inputs["timestamp_certificates"].encode())
+        if "timestamp_certificates" in inputs
+        else None,
+        accept_timestamp=inputs.get("accept_timestamp", False),
     )
     return replace(verifier, depth=inputs["depth"]) if "depth" in inputs else verifier
+
+
+@cache
+def _timestamp_check(pem: bytes) -> TimestampCheck:
+    return timestamp_check(load_certificates(pem, "the case"))
 
 
 def block_name(block: Block, network: str = "regtest") -> str:
@@ -297,7 +319,7 @@ def unusual() -> Iterator[Case]:
     cosigner = NoteSignature("cosigner.example", b"\x01\x02\x03\x04", bytes(72))
     cosigned = replace(note, signatures=(cosigner, *note.signatures, cosigner))
     yield judged("cosigners' lines", with_sealed(receipt, note=cosigned), inputs, intact)
-    other = OtherAnchor("rfc3161", {"token": "AAAA", "nested": {"any": [1, "thing"]}})
+    other = OtherAnchor("oracle", {"token": "AAAA", "nested": {"any": [1, "thing"]}})
     yield judged("an unknown anchor beside ours", with_sealed(receipt, anchors=(other, good)), inputs, intact)
     yield judged("an unknown anchor alone", with_sealed(receipt, anchors=(other,)), inputs, Outcome.INCOMPLETE)
     evidence = ({"type": "newest-head", "any": {"thing": [True, None]}}, {"type": "unheard-of"})
@@ -883,6 +905,103 @@ def failed_block_and_thread() -> Iterator[Case]:
     yield judged("13 a thread that is not on the card", receipt, unlisted, failed, Reason.THREAD_MISMATCH)
 
 
+def time_stamps() -> Iterator[Case]:
+    """Return receipts with time stamps, beside a bitcoin anchor and alone."""
+    _, receipt, inputs = plain()
+    good, stamped = sealed_anchor(receipt), TimestampAnchor(stamp(AUTHORITY, Stamped(_imprint(receipt))))
+    trusting = inputs | inputs_of(timestamp_certificates=ROOT.pem)
+    accepting = trusting | {"accept_timestamp": True}
+    both, alone = with_sealed(receipt, anchors=(good, stamped)), with_sealed(receipt, anchors=(stamped,))
+    stranger = inputs_of(timestamp_certificates=certify_root("Stranger").pem)
+    incomplete, intact, on_its_own = Outcome.INCOMPLETE, Outcome.INTACT, Outcome.TIME_STAMPED
+    for what, brought, outcome in (
+        ("its root is known", trusting, intact),
+        ("accepted or not, Bitcoin counts", accepting, intact),
+        ("no certificates", inputs, intact),
+        ("another root", inputs | stranger, intact),
+        ("the block is not known", trusting | {"blocks": []}, Outcome.NOT_CHECKED),
+        ("the block is not known, accepted", accepting | {"blocks": []}, on_its_own),
+        ("the block is not known, accepted, no certificates", inputs | {"blocks": [], "accept_timestamp": True},
+         Outcome.NOT_CHECKED),
+    ):  # fmt: skip
+        yield judged(f"a time stamp beside a bitcoin anchor: {what}", both, brought, outcome)
+    for what, brought, outcome in (
+        ("its root is known", trusting, incomplete),
+        ("accepted", accepting, on_its_own),
+        ("accepted, no card", _less(accepting, "card"), incomplete),
+        ("accepted, no card, any log", _less(accepting, "card") | {"any_log": True}, on_its_own),
+        ("no certificates", inputs, incomplete),
+        ("accepted, no certificates", inputs | {"accept_timestamp": True}, incomplete),
+        ("accepted, another root", accepting | stranger, incomplete),
+    ):
+        yield judged(f"a time stamp alone: {what}", alone, brought, outcome)
+    withheld = replace(alone, content=Content(ContentState.WITHHELD))
+    yield judged("a time stamp alone: accepted, withheld", withheld, accepting, Outcome.NOT_COMPARED)
+    reorganised = accepting | {"blocks": [f"regtest:{good.height}:{'00' * 31}01"]}
+    yield judged("a time stamp does not mend a block", both, reorganised, Outcome.FAILED, Reason.BLOCK_MISMATCH)
+    wrong = TimestampAnchor(stamp(AUTHORITY, Stamped(bytes(32))))
+    yield judged("one time stamp that holds is enough", with_sealed(receipt, anchors=(wrong, stamped)), accepting,
+                 on_its_own)  # fmt: skip
+
+
+def failed_time_stamps() -> Iterator[Case]:
+    """Return receipts whose time stamp does not hold: it fails where somebody asked, and counts for nothing else."""
+    _, receipt, inputs = plain()
+    good, imprint = sealed_anchor(receipt), _imprint(receipt)
+    asked = inputs | inputs_of(timestamp_certificates=ROOT.pem, accept_timestamp=True)
+    server = certify("Server", ROOT, usage=None, serial=9)
+    fails: tuple[tuple[str, bytes, Reason], ...] = (
+        ("over something else", stamp(AUTHORITY, Stamped(bytes(32))), Reason.TIMESTAMP_IMPRINT_WRONG),
+        ("over the root alone", stamp(AUTHORITY, Stamped(sha256(sealed_of(receipt).checkpoint.root))),
+         Reason.TIMESTAMP_IMPRINT_WRONG),
+        ("signed by another key", stamp(AUTHORITY, Stamped(imprint, spoil_signature=True)),
+         Reason.TIMESTAMP_SIGNATURE_WRONG),
+        ("signed over another content", stamp(AUTHORITY, Stamped(imprint, spoil_digest=True)),
+         Reason.TIMESTAMP_SIGNATURE_WRONG),
+        ("by a server's key", stamp(server, Stamped(imprint)), Reason.TIMESTAMP_CERTIFICATE_WRONG),
+        ("after its certificate's end", stamp(AUTHORITY, Stamped(imprint, time=b"20400101000000Z")),
+         Reason.TIMESTAMP_CERTIFICATE_WRONG),
+        ("without its certificate", stamp(AUTHORITY, Stamped(imprint, carried=())),
+         Reason.TIMESTAMP_CERTIFICATE_WRONG),
+        ("that is none", b"no token", Reason.MALFORMED),
+        ("with a byte too many", stamp(AUTHORITY, Stamped(imprint)) + b"\x00", Reason.MALFORMED),
+    )  # fmt: skip
+    for what, token, reason in fails:
+        anchor = TimestampAnchor(token)
+        alone, both = with_sealed(receipt, anchors=(anchor,)), with_sealed(receipt, anchors=(good, anchor))
+        yield judged(f"a time stamp {what}", alone, asked, Outcome.FAILED, reason)
+        yield judged(f"a time stamp {what}, beside a bitcoin anchor", both, asked, Outcome.FAILED, reason)
+        yield judged(f"a time stamp {what}, and nobody asked", both, inputs, Outcome.INTACT)
+
+
+def malformed_time_stamps() -> Iterator[Case]:
+    """Return receipts whose time stamp has not the form of one."""
+    _, receipt, inputs = plain()
+    anchored = with_sealed(receipt, anchors=(TimestampAnchor(b"\x30\x00"),))
+    place: tuple[str | int, ...] = ("anchors", 0)
+    for what, value in (
+        ("without token", {"type": "rfc3161"}),
+        ("with more than a token", {"type": "rfc3161", "token": "MAA=", "authority": "Example"}),
+        ("with an empty token", {"type": "rfc3161", "token": ""}),
+        ("with a token of another type", {"type": "rfc3161", "token": ["MAA="]}),
+        ("with a token in hex", {"type": "rfc3161", "token": "3000ff"}),
+        ("with base64 that does not encode to itself", {"type": "rfc3161", "token": "MAB="}),
+        ("that is too long", {"type": "rfc3161", "token": "MAAw" * (MAX_TOKEN // 3 + 1)}),
+    ):
+        yield refused(f"a time stamp {what}", edited(anchored, place, value))
+    longest = with_sealed(receipt, anchors=(sealed_anchor(receipt), TimestampAnchor(bytes(MAX_TOKEN))))
+    yield judged("a time stamp as long as may be", longest, inputs, Outcome.INTACT)
+
+
+def _imprint(receipt: Receipt) -> bytes:
+    checkpoint = sealed_of(receipt).checkpoint
+    return imprint_of(checkpoint.size, checkpoint.root)
+
+
+def _less(inputs: Inputs, name: str) -> Inputs:
+    return {key: value for key, value in inputs.items() if key != name}
+
+
 def unknown_network() -> Iterator[Case]:
     """Return receipts of a log whose leaf 0 names a known genesis block and unknown messages, as some signet may."""
     world = World("small", message_start=b"\x01\x02\x03\x04")
@@ -1053,7 +1172,7 @@ def cases() -> Iterator[Case]:
     for group in (
         *(unusual, unusual_entries, promises, threads, failed_entry, failed_keys, failed_note, failed_directory),
         *(failed_seal, failed_log_and_promise, failed_payload, failed_branches, failed_block_and_thread),
-        unknown_network,
+        *(unknown_network, time_stamps, failed_time_stamps, malformed_time_stamps),
     ):
         yield from group()
     yield from malformed(story)

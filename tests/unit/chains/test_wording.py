@@ -21,6 +21,7 @@ FACTS = {
     ("outcome", "headline"),
     [
         (Outcome.INTACT, "INTACT"),
+        (Outcome.TIME_STAMPED, "INTACT BY TIME STAMP, NOT BY BITCOIN"),
         (Outcome.FAILED, "DOES NOT VERIFY"),
         (Outcome.INCOMPLETE, "INCOMPLETE"),
         (Outcome.NOT_CHECKED, "COULD NOT BE CHECKED"),
