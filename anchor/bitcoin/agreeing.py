@@ -20,7 +20,7 @@ from anchor.errors import (
     SourceUnavailableError,
     WrongNetworkError,
 )
-from anchor.proof.bitcoin import Header, OutPoint, hash_hex
+from anchor.proof.bitcoin import Header, OutPoint, hash_hex, sha256d
 from anchor.proof.errors import MalformedError, VerificationError
 
 # Up to here, counted from a source's own tip, another hash is a fork that will pass, and fewer blocks are delay;
@@ -99,6 +99,28 @@ class AgreeingSource:
         headers = self._ask(lambda source: source.header(block_hash))
         found = [raw for raw in headers.values() if raw is not None and Header.decode(raw).hash == block_hash]
         return found[0] if found else None
+
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        """Return the best chain's headers from ``height`` on, at most ``count``, fewer at the tip.
+
+        All of them are agreed on: ``need`` sources say the hash of the last, and whichever source gives headers that
+        lead there, one following the other, gives the same. Raises SourceError where none does.
+        """
+        top = min(height + count - 1, self.tip().height)
+        last = self.block_hash(top) if top >= height else None
+        if last is None:
+            return []
+        faults: list[SourceError] = []
+        for name, source in self._sources.items():
+            try:
+                headers = source.headers_from(height, top - height + 1)
+            except SourceError as error:
+                faults.append(error)
+                continue
+            if len(headers) == top - height + 1 and _leads_to(headers, last):
+                return headers
+            faults.append(SourceUnavailableError(f"{name}: expected headers that lead to block {top}, found others"))
+        raise _together(faults, f"expected headers {height} to {top} from one of the sources, got none")
 
     # Transactions
 
@@ -326,6 +348,12 @@ def _contradicts_itself(source: Source, height: int, block_hash: bytes) -> bool:
     except SourceError:
         return True
     return raw is not None and Header.decode(raw).previous != block_hash
+
+
+def _leads_to(headers: list[bytes], last: bytes) -> bool:
+    """Say whether each header follows the one before, and the last has this hash."""
+    hashes = [sha256d(header) for header in headers]
+    return hashes[-1] == last and all(child[4:36] == before for before, child in zip(hashes, headers[1:], strict=False))
 
 
 def _together(faults: list[SourceError], what: str) -> SourceError:

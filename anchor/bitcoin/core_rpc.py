@@ -15,6 +15,7 @@ from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.errors import RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
 from anchor.proof.bitcoin import (
+    HEADER_SIZE,
     Header,
     OutPoint,
     Transaction,
@@ -40,6 +41,8 @@ _ALREADY_IN_CHAIN = -27
 _SCAN_TIMEOUT_S = 900.0
 # Transactions of the mempool that are looked at for coins of ours; a fuller one is not read through.
 _MAX_MEMPOOL = 2_000
+# Headers that one request asks for: what one message of the peer protocol carries.
+_BATCH = 2_000
 _SAT_PER_BTC = 100_000_000
 _VB_PER_KVB = 1_000
 _U32 = 0xFFFFFFFF
@@ -109,9 +112,36 @@ class CoreSource:
         if found is None:
             return None
         raw = self._bytes(found)
-        if len(raw) != 80 or sha256d(raw) != block_hash:
+        if len(raw) != HEADER_SIZE or sha256d(raw) != block_hash:
             self._nonsense(f"the header of block {hash_hex(block_hash)}", raw.hex())
         return raw
+
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        """Return the best chain's headers from ``height`` on, at most ``count``, in two questions for 2,000 of them.
+
+        Raises SourceError where the node answers with another block's header, SourceUnavailableError where its chain
+        became shorter in between.
+        """
+        top = min(height + count, self._whole(self._rpc.call("getblockcount")) + 1)
+        headers: list[bytes] = []
+        for first in range(height, top, _BATCH):
+            headers += self._header_batch(range(first, min(first + _BATCH, top)))
+        return headers
+
+    def _header_batch(self, heights: range) -> list[bytes]:
+        try:
+            found = self._rpc.call_many("getblockhash", [(height,) for height in heights])
+        except RpcError as error:
+            if error.code != _OUT_OF_RANGE:
+                raise
+            raise SourceUnavailableError(f"{error}; the chain became shorter, try again") from error
+        hashes = [self._hash(each) for each in found]
+        raws = self._rpc.call_many("getblockheader", [(hash_hex(each), False) for each in hashes])
+        headers = [self._bytes(each) for each in raws]
+        for block_hash, raw in zip(hashes, headers, strict=True):
+            if len(raw) != HEADER_SIZE or sha256d(raw) != block_hash:
+                self._nonsense(f"the header of block {hash_hex(block_hash)}", raw.hex())
+        return headers
 
     # Transactions
 

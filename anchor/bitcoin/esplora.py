@@ -13,6 +13,7 @@ from anchor.bitcoin.esplora_answers import (
     Branch,
     ListedCoin,
     read_block,
+    read_block_headers,
     read_branch,
     read_coins,
     read_estimate,
@@ -41,11 +42,13 @@ _OK = 200
 _NOT_FOUND = 404
 # Bitcoin Core, rpc/protocol.h.
 _ALREADY_IN_CHAIN = -27
-# Bytes of an answer: a hash or a header; a small JSON object; a transaction in hex; a wallet's coins.
+# Bytes of an answer: a hash or a header; a small JSON object; a transaction in hex; a wallet's coins; a page
+# of blocks, which some servers embellish.
 _TEXT_LIMIT = 1_024
 _JSON_LIMIT = 65_536
 _TRANSACTION_LIMIT = 2 * MAX_WITH_WITNESS + 2
 _COINS_LIMIT = 1_048_576
+_BLOCKS_LIMIT = 262_144
 # A txid commits to its transaction for ever, so each is fetched once: public servers count requests.
 _KEPT_TRANSACTIONS = 64
 
@@ -114,6 +117,32 @@ class EsploraSource:
         if raw is not None and sha256d(raw) != block_hash:
             self._nonsense(path, f"the header of block {hash_hex(block_hash)}", f"one of {hash_hex(sha256d(raw))}")
         return raw
+
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        """Return the best chain's headers from ``height`` on, at most ``count``, in a question for ten of them.
+
+        Servers list ten blocks an answer, some fifteen, downwards; the bytes of each header are built from its
+        fields and hash to its id. Raises SourceError where they do not, SourceUnavailableError where the answers
+        leave a gap.
+        """
+        headers: list[bytes] = []
+        top = min(height + count - 1, self.tip().height)
+        while top - len(headers) >= height:
+            headers += self._headers_below(top - len(headers), height)
+        return headers[::-1]
+
+    def _headers_below(self, top: int, bottom: int) -> list[bytes]:
+        """Return the headers of one answer, downwards from ``top`` and not below ``bottom``; at least one."""
+        path = f"/blocks/{top}"
+        listed = self._found(path, _BLOCKS_LIMIT, read_block_headers)
+        if listed is None:
+            raise SourceUnavailableError(
+                f"{self._http.url}{path}: expected blocks below its tip, found none; try later"
+            )
+        heights = [block.height for block, _ in listed]
+        if not listed or heights != list(range(top, top - len(listed), -1)):
+            self._nonsense(path, f"blocks from height {top} downwards", f"heights {heights}")
+        return [header for block, header in listed if block.height >= bottom]
 
     # Transactions
 

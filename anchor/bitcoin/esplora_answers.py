@@ -11,7 +11,16 @@ from math import isfinite
 from typing import NoReturn, TypeVar
 
 from anchor.bitcoin.protocols import BlockId
-from anchor.proof.bitcoin import HEADER_SIZE, MAX_BRANCH, OutPoint, hash_from_hex, strip_witness
+from anchor.proof.bitcoin import (
+    HASH_SIZE,
+    HEADER_SIZE,
+    MAX_BRANCH,
+    OutPoint,
+    hash_from_hex,
+    hash_hex,
+    sha256d,
+    strip_witness,
+)
 from anchor.proof.errors import MalformedError
 
 _U32 = 0xFFFFFFFF
@@ -73,6 +82,15 @@ def read_block(body: bytes) -> BlockId:
     """Return hash and height of ``/block/:hash``; raise MalformedError for any other body."""
     fields = _object(body)
     return BlockId(_number(fields, "height"), _hash(fields, "id"))
+
+
+def read_block_headers(body: bytes) -> list[tuple[BlockId, bytes]]:
+    """Return height, hash and the 80 header bytes of each block of ``/blocks/:height``, newest first.
+
+    The bytes are built from the listed fields, and hash to the block's id. Raises MalformedError where they do not,
+    and for any other body.
+    """
+    return [_block_header(_shaped(each, dict, "a block")) for each in _shaped(_json(body), list, "the blocks")]
 
 
 def read_status(body: bytes) -> BlockId | None:
@@ -141,6 +159,26 @@ def refusal_code(body: bytes) -> int | None:
         return None
     code = found.get("code")
     return code if isinstance(code, int) and not isinstance(code, bool) and abs(code) <= _U32 else None
+
+
+def _block_header(fields: dict[str, object]) -> tuple[BlockId, bytes]:
+    block = BlockId(_number(fields, "height"), _hash(fields, "id"))
+    previous = fields.get("previousblockhash")
+    version = fields.get("version")
+    # Nodes print a version as the signed number it is in consensus, some servers as an unsigned one.
+    if isinstance(version, bool) or not isinstance(version, int) or not -(1 << 31) <= version <= _U32:
+        _refuse("version", "a number of 32 bits", version)
+    header = b"".join(
+        (
+            (version & _U32).to_bytes(4, "little"),
+            bytes(HASH_SIZE) if previous is None else _hash(fields, "previousblockhash"),
+            _hash(fields, "merkle_root"),
+            *(_number(fields, name).to_bytes(4, "little") for name in ("timestamp", "bits", "nonce")),
+        )
+    )
+    if sha256d(header) != block.hash:
+        raise MalformedError(f"expected fields of block {hash_hex(block.hash)}, found others: {header.hex()}")
+    return block, header
 
 
 def _coin(fields: dict[str, object]) -> ListedCoin:

@@ -5,6 +5,7 @@ decimals, never floats. ``core_rpc`` is its only user.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -65,17 +66,46 @@ class JsonRpc:
         starting (-28); RpcError where it answers with an error; SourceError where the answer is not JSON-RPC.
         """
         request: dict[str, object] = {"jsonrpc": "1.0", "id": method, "method": method, "params": list(parameters)}
-        response = self._post(request, timeout_s)
-        if response.status_code == _UNAUTHORIZED:
-            self._auth = None  # the node was started again and has written another cookie
-            response = self._post(request, timeout_s)
-        return self._result(method, response)
+        return self._result(method, self._post_authorized(request, timeout_s))
+
+    def call_many(self, method: str, calls: Sequence[tuple[object, ...]]) -> list[Any]:
+        """Return the results of many calls of one method, asked in one request (a JSON-RPC batch), in their order.
+
+        Raises what ``call`` raises, RpcError for the first of them that the node answers with an error.
+        """
+        if not calls:
+            return []
+        request = [
+            {"jsonrpc": "1.0", "id": number, "method": method, "params": list(parameters)}
+            for number, parameters in enumerate(calls)
+        ]
+        response = self._post_authorized(request, None)
+        answers = _parse(response.content)
+        if not isinstance(answers, list):
+            self._result(method, response)  # refused as a whole, and raises
+            self._refuse(method, response)
+        by_id = {
+            each.get("id"): each for each in answers if isinstance(each, dict) and {"result", "error"} <= each.keys()
+        }
+        if by_id.keys() != set(range(len(calls))):
+            self._refuse(method, response)
+        for number in range(len(calls)):
+            if by_id[number]["error"] is not None:
+                raise self._translated(method, by_id[number]["error"])
+        return [by_id[number]["result"] for number in range(len(calls))]
 
     def close(self) -> None:
         """Close the connections; may be repeated."""
         self._client.close()
 
-    def _post(self, request: dict[str, object], timeout_s: float | None) -> httpx.Response:
+    def _post_authorized(self, request: object, timeout_s: float | None) -> httpx.Response:
+        response = self._post(request, timeout_s)
+        if response.status_code == _UNAUTHORIZED:
+            self._auth = None  # the node was started again and has written another cookie
+            response = self._post(request, timeout_s)
+        return response
+
+    def _post(self, request: object, timeout_s: float | None) -> httpx.Response:
         if self._client.is_closed:
             raise SourceUnavailableError(f"{self._url}: this source is closed; make a new one")
         self._auth = self._auth or _read_auth(self._credentials)

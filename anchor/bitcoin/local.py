@@ -142,6 +142,12 @@ class LocalRegtest:
         entry = self._entry(block_hash)
         return bytes(entry.block_header) if entry else None
 
+    @_one_at_a_time
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        """Return the best chain's headers from ``height`` on: ``count`` of them, fewer at the tip."""
+        entries = self._chain()
+        return [bytes(entries[at].block_header) for at in range(height, min(height + count, len(entries)))]
+
     # Transactions
 
     @_one_at_a_time

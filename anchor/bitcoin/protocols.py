@@ -88,6 +88,13 @@ class Headers(Protocol):
     def header(self, block_hash: bytes) -> bytes | None:
         """Return the 80 header bytes of a known block (on the best chain or not), or None."""
 
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        """Return the best chain's headers, 80 bytes each, from ``height`` on: ``count`` of them, fewer at the tip.
+
+        None above the tip. Made for many: far fewer questions than one for each. They are the source's word: that
+        each follows the one before is the caller's to check, since the source may reorganise in between.
+        """
+
 
 class Transactions(Protocol):
     """Sending transactions, finding them again, and proving them."""

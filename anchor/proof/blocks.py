@@ -6,11 +6,12 @@ A receipt never says by itself that its block is on the best chain; somebody mus
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from anchor.proof.bitcoin import NETWORKS, Header, NetworkRules, check_work, hash_from_hex, hash_hex
+from anchor.proof.bitcoin import NETWORKS, Header, NetworkRules, check_work, hash_from_hex, hash_hex, work_from_bits
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, VerificationError
 
 # A million headers are twenty years of blocks.
@@ -20,10 +21,24 @@ _HEADER_HEX = re.compile(r"[0-9a-f]{160}")
 
 @dataclass(frozen=True, slots=True)
 class KnownBlock:
-    """A block of the best chain, as believed; ``confirmations`` counts from 1, None: whoever gave it vouches."""
+    """A block of the best chain, as believed; ``confirmations`` counts from 1, None: whoever gave it vouches.
+
+    ``work`` is what stands behind the block and all on top of it, in expected hashes: what a rival must exceed; None
+    where it is not known. ``full_block_work`` is that of one block at the difficulty of the block's period, where a
+    network also lets blocks pass that are easier (the 20-minute rule), and this view knows it; None elsewhere.
+    """
 
     hash: bytes
     confirmations: int | None
+    work: int | None = None
+    full_block_work: int | None = None
+
+    @property
+    def full_confirmations(self) -> int | None:
+        """Return how many blocks of full difficulty its work is worth, None where that is not known."""
+        if self.work is None or not self.full_block_work:
+            return None
+        return self.work // self.full_block_work
 
 
 class KnownBlocks(Protocol):
@@ -75,6 +90,7 @@ class HeaderChain:
     network: str
     first_height: int
     hashes: tuple[bytes, ...]
+    bits: tuple[int, ...]
     believed: str = "the headers file (its links and proof of work were checked, its difficulty was not)"
 
     @classmethod
@@ -91,15 +107,16 @@ class HeaderChain:
             raise MalformedError("headers file: expected a first line 'NETWORK HEIGHT' and a final newline")
         rules = check_network_name(first[1])
         height = int(first[2])
-        hashes = _check_headers(lines[1:-1], rules, height)
-        return cls(first[1], height, hashes)
+        hashes, bits = _check_headers(lines[1:-1], rules, height)
+        return cls(first[1], height, hashes, bits)
 
     def at(self, height: int) -> KnownBlock | None:
-        """Return the block at ``height`` with its confirmations up to the file's last header."""
+        """Return the block at ``height`` with its confirmations, and the work, up to the file's last header."""
         place = height - self.first_height
         if not 0 <= place < len(self.hashes):
             return None
-        return KnownBlock(self.hashes[place], len(self.hashes) - place)
+        work = sum(work_from_bits(bits) * count for bits, count in Counter(self.bits[place:]).items())
+        return KnownBlock(self.hashes[place], len(self.hashes) - place, work)
 
 
 def encode_headers(network: str, first_height: int, headers: Sequence[bytes]) -> bytes:
@@ -116,8 +133,12 @@ def check_network_name(name: str) -> NetworkRules:
     return rules
 
 
-def _check_headers(lines: Sequence[str], rules: NetworkRules, first_height: int) -> tuple[bytes, ...]:
+def _check_headers(
+    lines: Sequence[str], rules: NetworkRules, first_height: int
+) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """Return the hash and the compact target of each header."""
     hashes: list[bytes] = []
+    targets: list[int] = []
     for place, line in enumerate(lines):
         if not _HEADER_HEX.fullmatch(line):
             raise MalformedError(f"headers file, line {place + 2}: expected 160 hex digits, got {line[:40]!r}")
@@ -128,9 +149,10 @@ def _check_headers(lines: Sequence[str], rules: NetworkRules, first_height: int)
             )
         check_work(header, rules.pow_limit)
         hashes.append(header.hash)
+        targets.append(header.bits)
     if first_height == 0 and hashes and hashes[0] != rules.genesis_hash:
         raise VerificationError(
             Reason.WRONG_NETWORK,
             f"headers file: block 0 is {hash_hex(hashes[0])}, not the genesis of {rules.name}",
         )
-    return tuple(hashes)
+    return tuple(hashes), tuple(targets)

@@ -92,6 +92,27 @@ def test_nothing_is_above_the_tip(world: World) -> None:
     assert world.source.header(UNKNOWN) is None
 
 
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 25])
+def test_many_headers_are_those_that_are_there_one_by_one(world: World, count: int) -> None:
+    """From any height on, in order, as many as are wanted; each is its block's own."""
+    world.mine(26, OTHER_SCRIPT)
+    first = world.source.tip().height - 24
+    hashes = [world.source.block_hash(height) for height in range(first, first + count)]
+    headers = world.source.headers_from(first, count)
+    assert hashes == [Header.decode(raw).hash for raw in headers]
+    assert [world.source.header(block_hash) for block_hash in hashes if block_hash] == headers
+
+
+def test_headers_end_at_the_tip_and_begin_at_genesis(world: World) -> None:
+    """Fewer than wanted where the chain ends; none above it; block 0 is one like any other."""
+    world.mine(3, OTHER_SCRIPT)
+    tip = world.source.tip().height
+    assert 3 == len(world.source.headers_from(tip - 2, 2_000))
+    assert [] == world.source.headers_from(tip + 1, 10)
+    assert [] == world.source.headers_from(tip, 0)
+    assert [REGTEST.genesis_hash] == [Header.decode(raw).hash for raw in world.source.headers_from(0, 1)]
+
+
 def test_a_replaced_block_keeps_its_header_and_loses_its_height(world: World) -> None:
     """A block that a reorganisation removed is still known by hash, not by height."""
     world.mine(2, OTHER_SCRIPT)

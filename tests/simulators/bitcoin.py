@@ -191,6 +191,10 @@ class SimulatedBitcoin:
         found = self._known.get(block_hash)
         return found.raw_header if found else None
 
+    @_answer
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        return [block.raw_header for block in self._seen()[height : height + count]]
+
     # Transactions
 
     @_answer

@@ -71,6 +71,7 @@ class EsploraServer:
                 ("/blocks/tip/height", self._tip_height),
                 ("/blocks/tip/hash", self._tip_hash),
                 ("/block-height/([0-9]+)", self._block_at),
+                ("/blocks/([0-9]+)", self._blocks),
                 (f"/block/{_HASH}", self._block),
                 (f"/block/{_HASH}/header", self._header),
                 (f"/block/{_HASH}/raw", self._raw_block),
@@ -143,25 +144,31 @@ class EsploraServer:
         return fields
 
     def _block(self, block_hash: str) -> bytes:
+        return _json(self._block_fields(block_hash))
+
+    def _blocks(self, height: str) -> bytes:
+        """Ten blocks, the newest at this height."""
+        hashes = [self._block_at(str(at)).decode() for at in range(int(height), max(int(height) - 10, -1), -1)]
+        return _json([self._block_fields(block_hash) for block_hash in hashes])
+
+    def _block_fields(self, block_hash: str) -> dict[str, Any]:
         fields = self._header_fields(block_hash)
         block = self.node.call("getblock", block_hash, 1)
-        return _json(
-            {
-                "id": fields["hash"],
-                "height": fields["height"],
-                "version": fields["version"],
-                "timestamp": fields["time"],
-                "tx_count": fields["nTx"],
-                "size": block["size"],
-                "weight": block["weight"],
-                "merkle_root": fields["merkleroot"],
-                "previousblockhash": fields.get("previousblockhash"),
-                "mediantime": fields["mediantime"],
-                "nonce": fields["nonce"],
-                "bits": int(fields["bits"], 16),
-                "difficulty": fields["difficulty"],
-            }
-        )
+        return {
+            "id": fields["hash"],
+            "height": fields["height"],
+            "version": fields["version"],
+            "timestamp": fields["time"],
+            "tx_count": fields["nTx"],
+            "size": block["size"],
+            "weight": block["weight"],
+            "merkle_root": fields["merkleroot"],
+            "previousblockhash": fields.get("previousblockhash"),
+            "mediantime": fields["mediantime"],
+            "nonce": fields["nonce"],
+            "bits": int(fields["bits"], 16),
+            "difficulty": fields["difficulty"],
+        }
 
     def _header(self, block_hash: str) -> bytes:
         self._header_fields(block_hash)

@@ -54,6 +54,7 @@ class Mirror:
     rate: float | None = None
     network: Network = REGTEST
     edit_proof: bytes | None = None
+    edited_headers: dict[int, bytes] = field(default_factory=dict)
 
     def _check_up(self) -> None:
         if self.down:
@@ -87,6 +88,11 @@ class Mirror:
     def header(self, block_hash: bytes) -> bytes | None:
         self._check_up()
         return self.truth.header(block_hash)
+
+    def headers_from(self, height: int, count: int) -> list[bytes]:
+        self._check_up()
+        headers = self.truth.headers_from(height, min(count, self._height() + 1 - height))
+        return [self.edited_headers.get(at, raw) for at, raw in enumerate(headers, height)]
 
     def broadcast(self, raw: bytes) -> None:
         self._check_up()
@@ -472,3 +478,39 @@ def test_the_estimate_is_the_median(
     for mirror, rate in zip(mirrors, rates, strict=True):
         mirror.rate = rate
     assert expected == agreeing(mirrors).fee_rate_sat_per_vb(6)
+
+
+# Headers
+
+
+def test_headers_come_from_whoever_has_those_that_are_agreed_on(regtest: LocalRegtest, mirrors: list[Mirror]) -> None:
+    """A mirror that is silent, behind, or gives another header is passed over; the run is the regtest's own."""
+    mirrors[0].down = True
+    mirrors[1].edited_headers[50] = bytes(80)
+    expected = regtest.headers_from(40, 20)
+    assert expected == agreeing(mirrors, need=2).headers_from(40, 20)
+    assert 20 == len(expected)
+
+
+def test_headers_end_where_enough_sources_have_got_to(regtest: LocalRegtest, mirrors: list[Mirror]) -> None:
+    """As the tip does; above it there are none."""
+    mirrors[0].hidden = mirrors[1].hidden = 2
+    assert regtest.headers_from(95, 5) == agreeing(mirrors).headers_from(95, 100)
+    assert [] == agreeing(mirrors).headers_from(100, 100)
+
+
+@pytest.mark.parametrize("edited", [40, 50, 59])
+def test_headers_that_no_source_can_show_are_refused(regtest: LocalRegtest, mirrors: list[Mirror], edited: int) -> None:
+    """The last one's hash is agreed on; a run with another header anywhere does not lead there."""
+    for mirror in mirrors:
+        mirror.edited_headers[edited] = regtest.headers_from(edited + 1, 1)[0]
+    with pytest.raises(SourceUnavailableError, match="expected headers 40 to 59 from one of the sources"):
+        agreeing(mirrors).headers_from(40, 20)
+
+
+def test_a_lie_about_the_last_of_the_headers_is_named(mirrors: list[Mirror]) -> None:
+    """Who says another hash deep in the chain is named, as for a single block."""
+    mirrors[1].lies[59] = LIE
+    with pytest.raises(DisagreementError) as lie:
+        agreeing(mirrors).headers_from(40, 20)
+    assert ("b",) == lie.value.suspects

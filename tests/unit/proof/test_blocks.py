@@ -62,13 +62,13 @@ def test_a_given_block_of_another_form_is_malformed(text: str) -> None:
 
 
 def test_a_headers_file_knows_its_blocks_and_their_depth() -> None:
-    """Each header counts as one confirmation of those before it, from 1; outside the file nothing is known."""
+    """Each header counts as one confirmation of those before it, from 1, and as two hashes of work on regtest."""
     world = chain_of(10)
     chain = HeaderChain.decode(encode_headers("regtest", 1, world.headers))
     assert chain.at(0) is None
     assert chain.at(11) is None
     for height in range(1, 11):
-        assert KnownBlock(world.blocks[height - 1].header.hash, 11 - height) == chain.at(height)
+        assert KnownBlock(world.blocks[height - 1].header.hash, 11 - height, 2 * (11 - height)) == chain.at(height)
     assert chain.network == "regtest"
 
 
@@ -76,7 +76,7 @@ def test_a_headers_file_may_begin_anywhere() -> None:
     """The first height is whatever the file says: who gave it, is believed for that."""
     world = chain_of(4)
     chain = HeaderChain.decode(encode_headers("regtest", 700_003, world.headers[2:]))
-    assert KnownBlock(world.blocks[2].header.hash, 2) == chain.at(700_003)
+    assert KnownBlock(world.blocks[2].header.hash, 2, 4) == chain.at(700_003)
 
 
 def test_a_headers_file_that_begins_at_0_begins_with_the_genesis_block() -> None:
