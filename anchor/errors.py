@@ -16,7 +16,12 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     │   ├── SourceUnavailableError  no connection, time-out, wrong password, still starting
     │   ├── WrongNetworkError       the source follows another network
     │   ├── DisagreementError       two sources tell different histories (``suspects`` names who may be lying)
-    │   └── RejectedError           the node refused our transaction (``code`` is the node's)
+    │   ├── RpcError                a node answered a call with an error (anchor.bitcoin.json_rpc)
+    │   ├── BadHeadersError         a source gave headers that cannot follow (anchor.bitcoin.header_store)
+    │   └── RejectedError           the node refused our transaction (``code`` is the node's, ``refusal`` the kind)
+    ├── HeaderRefusedError          a header breaks a rule of its network (anchor.bitcoin.header_rules)
+    ├── SigningError                a transaction was not signed, or not as it should be (anchor.bitcoin.signature)
+    ├── IllegalTransitionError      an event that cannot follow in the journal (anchor.lifecycle)
     ├── NoFundsError                no coin that can pay for an anchor
     ├── BehindError                 the outside world has seen more of this log than this home knows
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
@@ -24,6 +29,8 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── OverloadedError             more work waits than can be done soon; nothing of it was kept
     └── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
 """
+
+from enum import StrEnum
 
 from anchor.proof.errors import AnchorlineError
 
@@ -84,12 +91,28 @@ class DisagreementError(SourceError):
         self.suspects = suspects
 
 
-class RejectedError(SourceError):
-    """The node refused a transaction; ``code`` is the node's RPC error code (Bitcoin Core, rpc/protocol.h)."""
+class Refusal(StrEnum):
+    """What a node's refusal of a transaction is about: what can be done differs."""
 
-    def __init__(self, code: int, message: str) -> None:
+    FEE = "fee"  # it pays too little for now: pay more, or wait until fees fall
+    INPUTS = "inputs"  # an input is spent, or unknown to this node
+    OTHER = "other"  # anything else: the same bytes will hardly do
+
+
+# Bitcoin Core, rpc/protocol.h: RPC_VERIFY_ERROR, which sendrawtransaction gives for inputs only.
+_MISSING_INPUTS = -25
+
+
+class RejectedError(SourceError):
+    """The node refused a transaction; ``code`` is the node's RPC error code (Bitcoin Core, rpc/protocol.h).
+
+    ``refusal`` says what it is about; by itself the code tells only that inputs are missing (-25).
+    """
+
+    def __init__(self, code: int, message: str, refusal: Refusal | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.refusal = refusal or (Refusal.INPUTS if code == _MISSING_INPUTS else Refusal.OTHER)
 
 
 class NoFundsError(AnchorlineError):

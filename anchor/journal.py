@@ -8,17 +8,22 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from anchor.bitcoin.protocols import BlockId, BlockProof
+from anchor.bitcoin.protocols import BlockId, BlockProof, Coin
 from anchor.lifecycle import Event, Happened, Standing, State, fold
 from anchor.proof.bitcoin import MAX_TRANSACTION, BitcoinAnchor, OutPoint, Transaction, strip_witness
 from anchor.storage.engine import Engine, Row
 
-_COLUMNS = "attempt_no, made_at_ms, checkpoint_size, txid, spends, raw, fee_sat"
+DAY_MS = 24 * 60 * 60 * 1000
+_COLUMNS = "attempt_no, made_at_ms, checkpoint_size, txid, spends, raw, fee_sat, tip_height, tip_hash"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One transaction that tries to anchor a checkpoint, and where it stands. ``raw`` includes witness data."""
+    """One transaction that tries to anchor a checkpoint, and where it stands. ``raw`` includes witness data.
+
+    Attempts that spend the same thread coin are versions of one anchor. ``tip`` was the tip of the best chain when it
+    was made (None where an older Anchorline made it).
+    """
 
     attempt_no: int
     made_at_ms: int
@@ -28,6 +33,7 @@ class Attempt:
     raw: bytes
     fee_sat: int
     standing: Standing
+    tip: BlockId | None = None
 
     @property
     def state(self) -> State:
@@ -38,6 +44,11 @@ class Attempt:
     def coin(self) -> OutPoint:
         """The thread coin that it makes: its output 0."""
         return OutPoint(self.txid, 0)
+
+    @property
+    def virtual_size(self) -> int:
+        """Its size in vB, rounded up (BIP 141): a stripped byte weighs 4, a witness byte 1."""
+        return (3 * len(strip_witness(self.raw)) + len(self.raw) + 3) // 4
 
     def transaction(self) -> Transaction:
         """Return the transaction without witness."""
@@ -50,16 +61,44 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def add(self, made_at_ms: int, checkpoint_size: int, raw: bytes, fee_sat: int) -> Attempt:
-        """Store a signed attempt, inside a transaction; from here on it exists, whatever happens to the process."""
+    def add(
+        self,
+        made_at_ms: int,
+        checkpoint_size: int,
+        raw: bytes,
+        fee_sat: int,
+        *,
+        tip: BlockId | None = None,
+        coins: Iterable[Coin] = (),
+    ) -> Attempt:
+        """Store a signed attempt, inside a transaction; from here on it exists, whatever happens to the process.
+
+        ``coins`` are what it spends: without them it cannot be replaced.
+        """
         transaction = Transaction.decode(strip_witness(raw), MAX_TRANSACTION)
         attempt_no = int(self.engine.query("SELECT COALESCE(MAX(attempt_no), 0) + 1 FROM attempt")[0][0])
         spends = transaction.inputs[0].previous
         self.engine.execute(
-            f"INSERT INTO attempt ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own words
-            (attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends.encode(), raw, fee_sat),
+            f"INSERT INTO attempt ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own words
+            (
+                attempt_no,
+                made_at_ms,
+                checkpoint_size,
+                transaction.txid,
+                spends.encode(),
+                raw,
+                fee_sat,
+                None if tip is None else tip.height,
+                None if tip is None else tip.hash,
+            ),
         )
-        return Attempt(attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends, raw, fee_sat, Standing())
+        for coin in coins:
+            self.engine.execute(
+                "INSERT INTO attempt_coin (outpoint, value_sat, height, coinbase, made_by) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (outpoint) DO NOTHING",
+                (coin.outpoint.encode(), coin.value_sat, coin.height, int(coin.coinbase), coin.transaction),
+            )
+        return Attempt(attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends, raw, fee_sat, Standing(), tip)
 
     def note(self, attempt: Attempt, at_ms: int, decide: Callable[[Standing], Iterable[Happened]]) -> None:
         """Append the events that ``decide`` derives from where the attempt stands now.
@@ -87,13 +126,23 @@ class Journal:
                         None if block is None else block.hash,
                     ),
                 )
+            if any(happened.event == Event.SETTLED for happened in new):
+                self.engine.execute(
+                    "UPDATE attempt SET settled_at_ms = ? WHERE attempt_no = ?", (at_ms, attempt.attempt_no)
+                )
 
     def watched(self) -> list[Attempt]:
         """Return the attempts that are not settled, oldest first."""
-        return self._select(
-            "WHERE NOT EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
-            "AND attempt_event.event = 'settled') ORDER BY attempt_no"
-        )
+        return self._select("WHERE settled_at_ms IS NULL ORDER BY attempt_no")
+
+    def recent(self, now_ms: int) -> list[Attempt]:
+        """Return the attempts that are not settled or were made within 24 hours, oldest first."""
+        return self._select("WHERE settled_at_ms IS NULL OR made_at_ms > ? ORDER BY attempt_no", now_ms - DAY_MS)
+
+    def coins_of(self, attempt: Attempt) -> tuple[Coin, ...] | None:
+        """Return the coins that an attempt spends, in its order; None where one was not stored with it."""
+        coins = [self._coin(spent.previous) for spent in attempt.transaction().inputs]
+        return None if None in coins else tuple(coin for coin in coins if coin is not None)
 
     def all(self) -> list[Attempt]:
         """Return every attempt, oldest first."""
@@ -109,8 +158,7 @@ class Journal:
         Settled versions that lost may be many, hence the second condition: what is final was deep.
         """
         settled = self._select(
-            "WHERE EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
-            "AND attempt_event.event = 'settled') "
+            "WHERE settled_at_ms IS NOT NULL "
             "AND EXISTS (SELECT 1 FROM attempt_event WHERE attempt_event.attempt_no = attempt.attempt_no "
             "AND attempt_event.event = 'deep') ORDER BY attempt_no DESC LIMIT 64"
         )
@@ -180,11 +228,27 @@ class Journal:
         return [self._attempt(row) for row in rows]
 
     def _attempt(self, row: Row) -> Attempt:
-        attempt_no, made_at_ms, size, txid, spends, raw, fee_sat = row
-        standing = fold(self._events(attempt_no))
+        attempt_no, made_at_ms, size, txid, spends, raw, fee_sat, tip_height, tip_hash = row
         return Attempt(
-            attempt_no, made_at_ms, size, bytes(txid), OutPoint.decode(bytes(spends)), bytes(raw), fee_sat, standing
+            attempt_no,
+            made_at_ms,
+            size,
+            bytes(txid),
+            OutPoint.decode(bytes(spends)),
+            bytes(raw),
+            fee_sat,
+            fold(self._events(attempt_no)),
+            None if tip_hash is None else BlockId(int(tip_height), bytes(tip_hash)),
         )
+
+    def _coin(self, outpoint: OutPoint) -> Coin | None:
+        rows = self.engine.query(
+            "SELECT value_sat, height, coinbase, made_by FROM attempt_coin WHERE outpoint = ?", (outpoint.encode(),)
+        )
+        if not rows:
+            return None
+        value_sat, height, coinbase, made_by = rows[0]
+        return Coin(outpoint, value_sat, height, bool(coinbase), bytes(made_by))
 
     def _events(self, attempt_no: int) -> list[Happened]:
         rows = self.engine.query(

@@ -37,6 +37,8 @@ class Event(StrEnum):
     MISSING = "missing"  # the second look did not either
     LEFT_BLOCK = "left-block"
     SUPERSEDED = "superseded"  # a newer version was broadcast
+    REFUSED_FEE = "refused-for-fee"  # a node did not take it: it pays too little for now
+    REFUSED_INPUTS = "refused-for-inputs"  # a node did not take it: an input is spent or unknown to it
     RIVAL_CONFIRMED = "rival-confirmed"  # another spend of its coin is in a block
     PARENT_LOST = "parent-lost"  # the version whose coin it spends was replaced
     PARENT_BACK = "parent-back"
@@ -48,7 +50,10 @@ class IllegalTransitionError(AnchorlineError):
 
 
 _S, _E = State, Event
+# States in which an attempt is sent (again).
+_UNSEEN = (_S.BUILT, _S.BROADCAST, _S.REORGED)
 TRANSITIONS: dict[tuple[State, Event], State] = {
+    **{(state, event): state for event in (_E.REFUSED_FEE, _E.REFUSED_INPUTS) for state in _UNSEEN},
     (_S.BUILT, _E.SUBMITTED): _S.BROADCAST,
     # A crash between sending and noting it: the network knows more than the journal.
     (_S.BUILT, _E.IN_MEMPOOL): _S.SEEN,
@@ -99,6 +104,9 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 LIVE = frozenset({State.BUILT, State.BROADCAST, State.SEEN, State.REORGED})
 """States in which an attempt claims its coin and is not in a block."""
 MINED = frozenset({State.CONFIRMED, State.FINAL})
+LOST = frozenset({State.REPLACED, State.VOID})
+"""States that nothing follows but a reorganisation, or a look that finds this version after all."""
+REFUSED = frozenset({Event.REFUSED_FEE, Event.REFUSED_INPUTS})
 
 
 def advance(state: State, event: Event) -> State:
@@ -119,12 +127,16 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the events say: the state, the block while in one, whether the last look missed it, whether settled."""
+    """What the events say: the state, the block while in one, whether the last look missed it, whether settled.
+
+    ``refused`` is why a node did not take it when it was last sent (one of REFUSED), None where one did.
+    """
 
     state: State = State.BUILT
     block: BlockId | None = None
     missed: bool = False
     settled: bool = False
+    refused: Event | None = None
 
 
 def fold(events: Iterable[Happened]) -> Standing:
@@ -137,6 +149,7 @@ def fold(events: Iterable[Happened]) -> Standing:
             block=(happened.block or standing.block) if state in MINED else None,
             missed=happened.event == Event.MISSED,
             settled=standing.settled or happened.event == Event.SETTLED,
+            refused=happened.event if happened.event in REFUSED else None,
         )
     return standing
 
@@ -144,9 +157,12 @@ def fold(events: Iterable[Happened]) -> Standing:
 def news(event: Event) -> Callable[[Standing], list[Happened]]:
     """Return the decision to note ``event`` where it can still happen.
 
-    Between a look and the note about it, another process may have noted more: then it is no news.
+    Between a look and the note about it, another process may have noted more: then it is no news; nor is a refusal
+    that was noted before.
     """
-    return lambda standing: [Happened(event)] if (standing.state, event) in TRANSITIONS else []
+    return lambda standing: (
+        [Happened(event)] if (standing.state, event) in TRANSITIONS and standing.refused != event else []
+    )
 
 
 def events_of(standing: Standing, seen: Observation, final_depth: int) -> list[Happened]:

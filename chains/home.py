@@ -17,7 +17,7 @@ from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.wallet import Wallet
 from anchor.directory import Directory
-from anchor.engine import AnchorEngine, Pace
+from anchor.engine import AnchorEngine, Policy
 from anchor.errors import SettingsError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
@@ -157,8 +157,8 @@ class Home:
     def anchoring(self) -> AnchorEngine:
         """What seals and anchors; refused where this home is behind its own log."""
         self.check_in_step()
-        pace = Pace(self.settings.anchor_every_s * 1000, self.settings.silence_s * 1000)
-        return AnchorEngine(self.engine, self.directory, self.journal, self.source, self.wallet, pace)
+        policy = Policy(self.settings.anchor_every_s * 1000, self.settings.silence_s * 1000)
+        return AnchorEngine(self.engine, self.directory, self.journal, self.source, self.wallet, policy)
 
     def check_in_step(self) -> None:
         """Refuse to sign for a home that was restored from a backup (design section 3.3).
@@ -173,7 +173,7 @@ class Home:
             check_high_water(self._high_water(), noted)
         elif self._high_water() != HighWater(0, 0):
             AnchorEngine(
-                self.engine, self.directory, self.journal, self.source, self.wallet, Pace(0, 0)
+                self.engine, self.directory, self.journal, self.source, self.wallet, Policy(0, 0)
             ).check_in_step()
         self._signs = True
 

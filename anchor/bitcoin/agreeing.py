@@ -137,8 +137,8 @@ class AgreeingSource:
             raise SourceUnavailableError(
                 f"expected {self._need} sources to take or refuse a transaction, got {_listed(refusals)}; try later"
             )
-        code, _ = Counter(reason.code for reason in reasons).most_common(1)[0]
-        raise RejectedError(code, "; ".join(str(reason) for reason in reasons))
+        (code, refusal), _ = Counter((reason.code, reason.refusal) for reason in reasons).most_common(1)[0]
+        raise RejectedError(code, "; ".join(str(reason) for reason in reasons), refusal)
 
     def observe(self, txid: bytes) -> Observation:
         """Say where the transaction is now, as ``need`` sources see it.
@@ -219,6 +219,12 @@ class AgreeingSource:
     def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:
         """Return the median of the sources' estimates (the lower one of two), or None where none has one."""
         rates = self._ask(lambda source: source.fee_rate_sat_per_vb(target_blocks), need=1)
+        known = [rate for rate in rates.values() if rate is not None]
+        return median_low(known) if known else None
+
+    def least_rate_sat_per_vb(self) -> float | None:
+        """Return the median of what the sources' mempools ask (the lower one of two), or None where none says it."""
+        rates = self._ask(lambda source: source.least_rate_sat_per_vb(), need=1)
         known = [rate for rate in rates.values() if rate is not None]
         return median_low(known) if known else None
 
@@ -322,7 +328,7 @@ def _proof(name: str, source: Source, txid: bytes, block_hash: bytes) -> BlockPr
     if proof is None:
         return None
     try:
-        check_proof(proof, txid, block_hash, source.network)
+        check_proof(proof, txid, BlockId(proof.height, block_hash), source.network)
     except (VerificationError, MalformedError) as error:
         raise SourceError(f"{name}: {error}; do not trust this source before that is explained") from error
     return proof

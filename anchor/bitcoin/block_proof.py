@@ -1,13 +1,13 @@
 """The check of a block proof before anyone relies on it: what the verifier of a receipt will check, today; pure.
 
 Input is a ``BlockProof`` from a source that may be mistaken or lie. ``esplora`` checks what it has put together,
-``agreeing`` what any of its sources hands over.
+``agreeing`` what any of its sources hands over, and ``anchor.watching`` what it keeps for receipts.
 """
 
 from dataclasses import asdict
 
 from anchor.bitcoin.networks import Network
-from anchor.bitcoin.protocols import BlockProof
+from anchor.bitcoin.protocols import BlockId, BlockProof
 from anchor.proof.bitcoin import (
     BitcoinAnchor,
     check_anchor_header,
@@ -17,16 +17,16 @@ from anchor.proof.bitcoin import (
 from anchor.proof.errors import MalformedError
 
 
-def check_proof(proof: BlockProof, txid: bytes, block_hash: bytes, network: Network) -> None:
-    """Check that the proof is of this transaction in this block (hashes: 32 bytes, internal order).
+def check_proof(proof: BlockProof, txid: bytes, block: BlockId, network: Network) -> None:
+    """Check that the proof is of this transaction (32 bytes, internal order) in this block.
 
     Branches, coinbase and height are checked as in step 11 of a receipt, target and work as in step 12. Raises
     VerificationError, or MalformedError for bytes without form and for a proof of something else.
     """
     anchor = BitcoinAnchor(**asdict(proof))
     found = (check_anchor_transaction(anchor).txid, check_anchor_header(anchor, network.rules).hash)
-    if found != (txid, block_hash):
+    if (*found, proof.height) != (txid, block.hash, block.height):
         raise MalformedError(
-            f"expected a proof of transaction {hash_hex(txid)} in block {hash_hex(block_hash)}, found one of "
-            f"{hash_hex(found[0])} in {hash_hex(found[1])}"
+            f"expected a proof of transaction {hash_hex(txid)} in block {block.height} {hash_hex(block.hash)}, found "
+            f"one of {hash_hex(found[0])} in {proof.height} {hash_hex(found[1])}"
         )

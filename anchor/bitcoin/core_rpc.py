@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import NoReturn, TypeVar
 
 from anchor.bitcoin.json_rpc import Credentials, JsonRpc, RpcError
-from anchor.bitcoin.mempool import read_signed
+from anchor.bitcoin.mempool import SignedTransaction, read_signed
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
-from anchor.errors import RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
+from anchor.bitcoin.refusals import refusal_of
+from anchor.errors import Refusal, RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
 from anchor.proof.bitcoin import (
     HEADER_SIZE,
     Header,
@@ -155,7 +156,7 @@ class CoreSource:
         try:
             self._rpc.call("sendrawtransaction", raw.hex())
         except RpcError as error:
-            self._accept_known(signed.txid, error)
+            self._accept_known(signed, error)
         self._sent.add(signed.txid)
 
     def observe(self, txid: bytes) -> Observation:
@@ -228,13 +229,19 @@ class CoreSource:
             return None
         return float(self._decimal(rate_btc_per_kvb) * _SAT_PER_BTC / _VB_PER_KVB)
 
+    def least_rate_sat_per_vb(self) -> float | None:
+        """Return what the node's mempool asks now: its minimum rises when it is full, and falls again."""
+        info = self._fields(self._rpc.call("getmempoolinfo"))
+        rates = (self._decimal(info.get(name)) for name in ("mempoolminfee", "minrelaytxfee"))
+        return float(max(rates) * _SAT_PER_BTC / _VB_PER_KVB)
+
     def close(self) -> None:
         """Close the connections to the node; may be repeated."""
         self._rpc.close()
 
     # Steps of a broadcast and of a search
 
-    def _accept_known(self, txid: bytes, error: RpcError) -> None:
+    def _accept_known(self, signed: SignedTransaction, error: RpcError) -> None:
         """Let a refusal pass if the node has the transaction; raise RejectedError, or what came, otherwise.
 
         A confirmed transaction whose outputs are all spent is refused with -25, as if its inputs were missing.
@@ -243,8 +250,16 @@ class CoreSource:
             return
         if error.code not in {_NOT_DECODED, _VERIFY_ERROR, _VERIFY_REJECTED}:
             raise error
-        if isinstance(self.observe(txid), Missing):
-            raise RejectedError(error.code, str(error)) from error
+        if isinstance(self.observe(signed.txid), Missing):
+            raise RejectedError(error.code, str(error), self._refusal(signed, error.code)) from error
+
+    def _refusal(self, signed: SignedTransaction, code: int) -> Refusal | None:
+        """Ask for the reason of a refusal as a word: the code -26 stands for all that a mempool may dislike."""
+        if code != _VERIFY_REJECTED:
+            return None
+        (answer,) = self._list(self._rpc.call("testmempoolaccept", [signed.raw.hex()]))
+        reason = self._fields(answer).get("reject-reason", "")
+        return refusal_of(self._shaped(reason, str))
 
     def _places(self, txid: bytes) -> Iterator[bytes]:
         """Yield the hashes of blocks that may hold the transaction now, the cheapest guess first."""

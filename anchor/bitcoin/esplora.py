@@ -28,6 +28,7 @@ from anchor.bitcoin.http_retry import Patience, PatientHttp, Surroundings
 from anchor.bitcoin.mempool import read_signed
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.refusals import refusal_of
 from anchor.errors import RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
 from anchor.proof.bitcoin import (
     MAX_WITH_WITNESS,
@@ -41,6 +42,7 @@ from anchor.proof.errors import MalformedError, VerificationError
 _OK = 200
 _NOT_FOUND = 404
 # Bitcoin Core, rpc/protocol.h.
+_REJECTED = -26
 _ALREADY_IN_CHAIN = -27
 # Bytes of an answer: a hash or a header; a small JSON object; a transaction in hex; a wallet's coins; a page
 # of blocks, which some servers embellish.
@@ -185,7 +187,7 @@ class EsploraSource:
             return None
         try:
             proof = self._proof(txid, place)
-            check_proof(proof, txid, block_hash, self.network)
+            check_proof(proof, txid, place, self.network)
         except (VerificationError, MalformedError) as error:
             if self._place(txid) != place:
                 return None  # reorganised between two answers; the next look finds it
@@ -224,6 +226,10 @@ class EsploraSource:
         """Return the server's estimate, or None where it has none or one that cannot be (above 10,000)."""
         return self._found("/fee-estimates", _JSON_LIMIT, lambda body: read_estimate(body, target_blocks))
 
+    def least_rate_sat_per_vb(self) -> float | None:
+        """Return None: the API does not say what the node behind it asks for."""
+        return None
+
     def close(self) -> None:
         """Close the connections to the server; may be repeated."""
         self._http.close()
@@ -239,7 +245,8 @@ class EsploraSource:
         if code is None:
             self._nonsense("/tx", "the error code of a node", refusal)
         if code != _ALREADY_IN_CHAIN and isinstance(self.observe(txid), Missing):
-            raise RejectedError(code, f"{self._http.url}/tx: {refusal!r:.200}")
+            reason = refusal_of(refusal.decode("utf-8", "replace")) if code == _REJECTED else None
+            raise RejectedError(code, f"{self._http.url}/tx: {refusal!r:.200}", reason)
 
     def _place(self, txid: bytes) -> BlockId | None:
         """Return the block that the server says the transaction is in, None if in none."""

@@ -22,6 +22,7 @@ import pbk
 from pbk.script import PrecomputedTransactionData
 
 from anchor.bitcoin.mempool import (
+    RELAY_SAT_PER_VB,
     Ledger,
     Mempool,
     NextBlock,
@@ -229,6 +230,10 @@ class LocalRegtest:
     def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:  # noqa: ARG002 - the protocol's
         """Return None: a chain without other people has no market."""
         return None
+
+    def least_rate_sat_per_vb(self) -> float | None:
+        """Return what ``mempool`` asks of everyone."""
+        return float(RELAY_SAT_PER_VB)
 
     # Mining
 

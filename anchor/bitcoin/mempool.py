@@ -7,7 +7,7 @@ mines one; the rules are Bitcoin Core's where they concern transactions like our
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from anchor.errors import RejectedError
+from anchor.errors import Refusal, RejectedError
 from anchor.proof.bitcoin import OutPoint, Transaction, TxOutput, sha256d, strip_witness
 from anchor.proof.errors import MalformedError
 
@@ -24,7 +24,7 @@ _MAX_DATA_SCRIPT = 83
 # A stripped transaction of 64 bytes could pass for two hashes of a block's tree (CVE-2017-12842).
 _MIN_STRIPPED = 65
 # Satoshi per virtual byte for relay, and again for a replacement: what nodes older than Bitcoin Core 29.1 ask.
-_RELAY_SAT_PER_VB = 1
+RELAY_SAT_PER_VB = 1
 _OP_RETURN = 0x6A
 _FINAL_SEQUENCE = 0xFFFFFFFF
 _NO_RELATIVE_LOCK = 1 << 31  # BIP 68
@@ -209,8 +209,8 @@ def _check_maturity(spent: Iterable[Unspent], next_block: NextBlock) -> None:
 def _fee_sat(signed: SignedTransaction, spent: Iterable[Unspent]) -> int:
     paid_in = sum(coin.output.value_sat for coin in spent)
     fee_sat = paid_in - sum(output.value_sat for output in signed.body.outputs)
-    least = signed.virtual_size * _RELAY_SAT_PER_VB
-    _demand(fee_sat >= least, f"expected a fee of at least {least} sat, found {fee_sat}")
+    least = signed.virtual_size * RELAY_SAT_PER_VB
+    _demand(fee_sat >= least, f"expected a fee of at least {least} sat, found {fee_sat}", Refusal.FEE)
     return fee_sat
 
 
@@ -231,13 +231,13 @@ def _check_replacement(pool: Mempool, replaced: set[bytes], signed: SignedTransa
         return
     parents = {spent.previous.txid for spent in signed.body.inputs}
     _demand(not parents & replaced, "spends what it would replace")
-    least = sum(pool[txid].fee_sat for txid in replaced) + signed.virtual_size * _RELAY_SAT_PER_VB
-    _demand(fee_sat >= least, f"expected a fee of at least {least} sat to replace, found {fee_sat}")
+    least = sum(pool[txid].fee_sat for txid in replaced) + signed.virtual_size * RELAY_SAT_PER_VB
+    _demand(fee_sat >= least, f"expected a fee of at least {least} sat to replace, found {fee_sat}", Refusal.FEE)
     wanted = {spent.previous for spent in signed.body.inputs}
     for old in (pool[txid] for txid in replaced):
         direct = any(spent.previous in wanted for spent in old.signed.body.inputs)
         dearer = fee_sat * old.signed.virtual_size > old.fee_sat * signed.virtual_size
-        _demand(dearer or not direct, "expected a higher fee rate than that of the replaced transaction")
+        _demand(dearer or not direct, "expected a higher fee rate than that of the replaced transaction", Refusal.FEE)
 
 
 def _dust_limit_sat(output: TxOutput) -> int:
@@ -253,6 +253,6 @@ def _is_data(output: TxOutput) -> bool:
     return output.script[:1] == bytes([_OP_RETURN])
 
 
-def _demand(holds: bool, message: str) -> None:
+def _demand(holds: bool, message: str, refusal: Refusal = Refusal.OTHER) -> None:
     if not holds:
-        raise RejectedError(REJECTED, message)
+        raise RejectedError(REJECTED, message, refusal)

@@ -103,7 +103,8 @@ class Transactions(Protocol):
         """Hand a signed transaction (with witness) to the network; may be repeated.
 
         Returning means that the source has it in its mempool or already in a block.
-        Raises RejectedError when the source refuses it (its inputs are spent, its fee is too low, ...).
+        Raises RejectedError when the source refuses it; its ``refusal`` says whether for its fee, for its inputs,
+        or for something else.
         """
 
     def observe(self, txid: bytes) -> Observation:
@@ -134,6 +135,9 @@ class Coins(Protocol):
 
     def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:
         """Return the source's estimate, or None when it has none (on test networks the ordinary case)."""
+
+    def least_rate_sat_per_vb(self) -> float | None:
+        """Return the fee rate below which the source's mempool takes nothing now, or None where it does not say."""
 
 
 class Source(Headers, Transactions, Coins, Protocol):

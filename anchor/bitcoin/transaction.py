@@ -7,6 +7,7 @@ result; the rules are those of the design's sections 3.4 (payload) and 6 (thread
 
 from collections.abc import Iterable, Sequence
 from math import ceil, isfinite
+from typing import TypeGuard
 
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Coin
@@ -60,16 +61,25 @@ def replacement_fee_sat(n_inputs: int, rate_sat_per_vb: float, replaced_sat: int
     return max(fee_sat(n_inputs, rate_sat_per_vb), least_sat)
 
 
-def rate_sat_per_vb(network: Network, estimate_sat_per_vb: float | None) -> float:
+def rate_sat_per_vb(
+    network: Network, estimate_sat_per_vb: float | None, least_sat_per_vb: float | None = None
+) -> float:
     """Return the rate to pay: the estimate, or the network's fallback, held between its floor and its cap.
 
-    A rate equal to ``network.fee_cap_sat_per_vb`` means that the cap was reached, which is worth an alert. An
-    estimate that is not a finite number above zero counts as none.
+    ``least_sat_per_vb`` is what the source's mempool asks of everyone now; it raises the floor, never the cap. A
+    rate equal to ``network.fee_cap_sat_per_vb`` means that the cap was reached, which is worth an alert. A number
+    that is not finite and above zero counts as none.
     """
     wanted = network.fee_fallback_sat_per_vb
-    if estimate_sat_per_vb is not None and isfinite(estimate_sat_per_vb) and estimate_sat_per_vb > 0:
+    if is_rate(estimate_sat_per_vb):
         wanted = estimate_sat_per_vb
-    return min(max(wanted, network.fee_floor_sat_per_vb), network.fee_cap_sat_per_vb)
+    least = max(network.fee_floor_sat_per_vb, least_sat_per_vb if is_rate(least_sat_per_vb) else 0)
+    return min(max(wanted, least), network.fee_cap_sat_per_vb)
+
+
+def is_rate(said: float | None) -> TypeGuard[float]:
+    """Say whether what a source calls a rate can be one: a finite number above zero."""
+    return said is not None and isfinite(said) and said > 0
 
 
 def anchors_left(value_sat: int, rate_sat_per_vb: float, floor_sat: int) -> int:

@@ -126,4 +126,30 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "attempt-versions",
+        (
+            # Which attempts are still looked at: set by the event 'settled', in its transaction, and derived from it.
+            "ALTER TABLE attempt ADD COLUMN settled_at_ms BIGINT",
+            """UPDATE attempt SET settled_at_ms = (
+                SELECT MIN(at_ms) FROM attempt_event
+                WHERE attempt_event.attempt_no = attempt.attempt_no AND attempt_event.event = 'settled'
+            )""",
+            "CREATE INDEX attempt_watched ON attempt (attempt_no) WHERE settled_at_ms IS NULL",
+            # The tip of the best chain when this version was made: at most one is made upon each.
+            "ALTER TABLE attempt ADD COLUMN tip_height BIGINT",
+            "ALTER TABLE attempt ADD COLUMN tip_hash {bytes}",
+            "CREATE INDEX attempt_made ON attempt (made_at_ms)",
+            "CREATE INDEX attempt_checkpoint ON attempt (checkpoint_size, attempt_no)",
+            # The coins that attempts spend, as the source told of them when the first version was made: a
+            # replacement signs for them again while the source only knows that the mempool spends them.
+            """CREATE TABLE attempt_coin (
+                outpoint {bytes} PRIMARY KEY,
+                value_sat BIGINT NOT NULL,
+                height BIGINT,
+                coinbase BIGINT NOT NULL,
+                made_by {bytes} NOT NULL
+            )""",
+        ),
+    ),
 )

@@ -299,7 +299,7 @@ def outcome(scene: Scene, server: EsploraServer, path: str, lie: bytes, honest: 
         return "error"
     if found is None:
         return "none"
-    check_proof(found, scene.anchor.txid, scene.block.hash, REGTEST)
+    check_proof(found, scene.anchor.txid, scene.block, REGTEST)
     assert honest == found
     return "true"
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 from anchor.bitcoin.local import LocalRegtest
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.wallet import Wallet
-from anchor.engine import AnchorEngine, Pace
+from anchor.engine import AnchorEngine, Policy
 from anchor.journal import Journal
 from anchor.lifecycle import LIVE, MINED
 from anchor.proof.bitcoin import OutPoint, Transaction, find_payload
@@ -74,7 +74,9 @@ class Run:
         self.store: Store = open_store(engine, folder)
         self.journal = Journal(engine)
         source = cast("Source", Announced(world, point))
-        self.anchoring = AnchorEngine(engine, self.store.directory, self.journal, source, wallet(), Pace(0, 86_400_000))
+        self.anchoring = AnchorEngine(
+            engine, self.store.directory, self.journal, source, wallet(), Policy(0, 86_400_000)
+        )
 
     def write(self, count: int) -> None:
         """Let the chain have ``count`` entries, the missing ones in one commit: what is there is not written again."""

@@ -16,6 +16,7 @@ import pbk
 from pbk.script import PrecomputedTransactionData
 
 from anchor.bitcoin.mempool import (
+    REJECTED,
     Ledger,
     Mempool,
     NextBlock,
@@ -29,7 +30,7 @@ from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.regtest_block import assemble
 from anchor.bitcoin.transaction import SEQUENCE
-from anchor.errors import SourceUnavailableError
+from anchor.errors import Refusal, RejectedError, SourceUnavailableError
 from anchor.proof.bitcoin import Header, OutPoint, Transaction, TxInput, TxOutput, merkle_path
 
 ANYONE = b"\x51"
@@ -83,6 +84,7 @@ class SimulatedBitcoin:
         self.behind = 0
         self.silent = False
         self.fee_rate: float | None = None
+        self.least_rate: float | None = None
         self.calls: list[str] = []
         genesis = BlockId(0, network.genesis_hash)
         self._chain = [_Block(genesis, b"", ())]
@@ -202,7 +204,10 @@ class SimulatedBitcoin:
         signed = read_signed(raw)
         if signed.txid in self._pool or signed.txid in self._ledger.height_of:
             return
-        self._pool = admit(self._pool, self._ledger, signed, self._next(), scripts_hold)
+        pool = admit(self._pool, self._ledger, signed, self._next(), scripts_hold)
+        if not self._pays(signed, pool[signed.txid].fee_sat):
+            raise RejectedError(REJECTED, "simulated: mempool min fee not met", Refusal.FEE)
+        self._pool = pool
 
     @_answer
     def observe(self, txid: bytes) -> Observation:
@@ -261,6 +266,18 @@ class SimulatedBitcoin:
     @_answer
     def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:
         return self.fee_rate
+
+    @_answer
+    def least_rate_sat_per_vb(self) -> float | None:
+        return self.least_rate
+
+    def raise_least_rate(self, rate_sat_per_vb: float) -> None:
+        """Fill the mempool with others' transactions: what pays less is evicted, and refused until this falls."""
+        self.least_rate = rate_sat_per_vb
+        self._refill(pooled.signed for pooled in self._pool.values() if self._pays(pooled.signed, pooled.fee_sat))
+
+    def _pays(self, signed: SignedTransaction, fee_sat: int) -> bool:
+        return self.least_rate is None or fee_sat >= signed.virtual_size * self.least_rate
 
     def close(self) -> None:
         """There is nothing to release: the world goes on."""

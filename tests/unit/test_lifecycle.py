@@ -33,6 +33,8 @@ LEGAL = {
         "in-mempool": "seen",
         "in-block": "confirmed",
         "superseded": "replaced",
+        "refused-for-fee": "built",
+        "refused-for-inputs": "built",
         "rival-confirmed": "replaced",
         "parent-lost": "void",
     },
@@ -41,6 +43,8 @@ LEGAL = {
         "in-mempool": "seen",
         "in-block": "confirmed",
         "superseded": "replaced",
+        "refused-for-fee": "broadcast",
+        "refused-for-inputs": "broadcast",
         "rival-confirmed": "replaced",
         "parent-lost": "void",
     },
@@ -61,6 +65,8 @@ LEGAL = {
         "in-mempool": "seen",
         "in-block": "confirmed",
         "superseded": "replaced",
+        "refused-for-fee": "reorged",
+        "refused-for-inputs": "reorged",
         "rival-confirmed": "replaced",
         "parent-lost": "void",
     },
@@ -127,6 +133,8 @@ def test_values_are_stored_and_never_renamed() -> None:
         "missing",
         "left-block",
         "superseded",
+        "refused-for-fee",
+        "refused-for-inputs",
         "rival-confirmed",
         "parent-lost",
         "parent-back",
@@ -271,6 +279,16 @@ def test_news_is_what_can_follow(state: State, event: Event) -> None:
     standing = standing_in(state)
     expected = [Happened(event)] if (state, event) in TRANSITIONS else []
     assert expected == news(event)(standing)
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED_FEE, Event.REFUSED_INPUTS])
+def test_a_refusal_stands_until_something_else_happens(event: Event) -> None:
+    """Why a node did not take an attempt is known until it did, or until it was found after all; said once."""
+    refused = fold([Happened(event)])
+    assert (State.BUILT, event) == (refused.state, refused.refused)
+    assert [] == news(event)(refused)
+    for other in (Event.SUBMITTED, Event.IN_MEMPOOL, Event.SUPERSEDED):
+        assert fold([Happened(event), Happened(other)]).refused is None
 
 
 # --- the page

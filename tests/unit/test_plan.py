@@ -9,7 +9,7 @@ from anchor.bitcoin.protocols import BlockId
 from anchor.directory import CLOCK_TOLERANCE_MS
 from anchor.journal import Attempt
 from anchor.lifecycle import LIVE, MINED, Standing, State
-from anchor.plan import Build, Facts, Send, Wait, next_step, thread_end
+from anchor.plan import Build, Facts, Replace, Send, Wait, next_step, thread_end
 from anchor.proof.bitcoin import OutPoint
 
 NOW_MS = 1_790_000_000_000
@@ -17,6 +17,7 @@ EVERY_MS = 600_000
 SILENCE_MS = 86_400_000
 START = OutPoint(b"\x0f" * 32, 1)
 BLOCK = BlockId(101, b"\x0b" * 32)
+TIP = BlockId(110, b"\x0c" * 32)
 
 
 def facts(*attempts: Attempt, newest_size: int | None = 9, age_ms: int = 0, settled: Attempt | None = None) -> Facts:
@@ -30,6 +31,7 @@ def facts(*attempts: Attempt, newest_size: int | None = 9, age_ms: int = 0, sett
         settled=settled,
         anchor_every_ms=EVERY_MS,
         silence_ms=SILENCE_MS,
+        tip=TIP,
     )
 
 
@@ -81,9 +83,11 @@ def test_what_is_not_in_the_mempool_is_sent(state: State) -> None:
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_one_in_the_mempool_is_waited_for(at_once: bool) -> None:
-    """At most one unconfirmed anchor: nothing stacks up, not even at once."""
-    waiting = replace(facts(attempt(1, State.SEEN, size=5), age_ms=SILENCE_MS), at_once=at_once)
+    """At most one unconfirmed anchor: nothing stacks up, not even at once; the first block after it may change that."""
+    made_now = replace(attempt(1, State.SEEN, size=5), tip=TIP)
+    waiting = replace(facts(made_now, age_ms=SILENCE_MS), at_once=at_once)
     assert Wait("attempt 1 is in the mempool, not in a block yet") == next_step(waiting)
+    assert isinstance(next_step(replace(waiting, tip=BlockId(111, b"\x0d" * 32))), Replace)
 
 
 def test_parents_are_sent_before_children() -> None:

@@ -52,6 +52,7 @@ class Mirror:
     forgets_mempool: bool = False
     spent_by: bytes | None = None
     rate: float | None = None
+    least: float | None = None
     network: Network = REGTEST
     edit_proof: bytes | None = None
     edited_headers: dict[int, bytes] = field(default_factory=dict)
@@ -129,6 +130,10 @@ class Mirror:
     def fee_rate_sat_per_vb(self, target_blocks: int) -> float | None:
         self._check_up()
         return self.rate
+
+    def least_rate_sat_per_vb(self) -> float | None:
+        self._check_up()
+        return self.least
 
     def close(self) -> None:
         self.truth.close()

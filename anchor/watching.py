@@ -1,0 +1,139 @@
+"""Looking at every watched attempt, and noting what became of it: the first half of a tick.
+
+Input is what the Bitcoin source says; what it means is decided by ``anchor.lifecycle``. ``anchor.engine`` plans on
+what is noted here, and receipts take the proofs that are kept here.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from anchor.bitcoin.block_proof import check_proof
+from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, Observation, Source
+from anchor.errors import SourceError
+from anchor.journal import Attempt, Journal
+from anchor.lifecycle import LIVE, LOST, MINED, Event, State, advance, events_of, news
+from anchor.proof.bitcoin import OutPoint, hash_hex
+from anchor.proof.errors import MalformedError, VerificationError
+
+
+class Watcher:
+    """Looks through one source at the attempts of one journal; keeps nothing between looks."""
+
+    def __init__(self, journal: Journal, source: Source) -> None:
+        self.journal = journal
+        self.source = source
+
+    def look(self, now_ms: int) -> BlockId:
+        """Note what became of every watched attempt, keep proofs, and settle what is deep; return the tip before.
+
+        Raises what the source raises, and SourceError for a proof that does not hold.
+        """
+        depth = self.source.network.final_depth
+        tip = self.source.tip()
+        confirmations: dict[int, int] = {}
+        for attempt in self.journal.watched():
+            seen = self._observe(attempt, tip)
+            self.journal.note(attempt, now_ms, partial(events_of, seen=seen, final_depth=depth))
+            if isinstance(seen, InBlock):
+                confirmations[attempt.attempt_no] = seen.confirmations
+        self._note_rivals(now_ms)
+        self._keep_proofs()
+        self._settle(now_ms, confirmations)
+        return tip
+
+    def is_on_best_chain(self, block: BlockId | None) -> bool:
+        """Say whether a block is on the best chain now."""
+        return block is not None and self.source.block_hash(block.height) == block.hash
+
+    def _observe(self, attempt: Attempt, tip: BlockId) -> Observation:
+        """Ask where an attempt is; one that is proved to be in a block is there while that block is on the best chain.
+
+        A node without index no longer finds a transaction whose outputs are spent and whose block is old.
+        """
+        block = attempt.standing.block
+        if block is not None and self.is_on_best_chain(block) and self.journal.proof(attempt) is not None:
+            return InBlock(block, max(tip.height - block.height + 1, 1))
+        return self.source.observe(attempt.txid)
+
+    def _note_rivals(self, now_ms: int) -> None:
+        """Note what the fate of one attempt means for others: those of the same coin, and those built on them."""
+        watched = self.journal.watched()
+        winners = {attempt.spends for attempt in watched if attempt.state in MINED}
+        states = {attempt.txid: attempt.state for attempt in watched}
+        in_mempool: dict[OutPoint, int] = {}
+        for attempt in watched:
+            if attempt.state == State.SEEN and not attempt.standing.missed:
+                in_mempool[attempt.spends] = attempt.attempt_no
+        # Oldest first, that is parents before children: a loss reaches everything that was built on it.
+        for attempt in watched:
+            event = _fate(
+                attempt.state,
+                states.get(attempt.spends.txid),
+                is_won=attempt.spends in winners,
+                is_old=in_mempool.get(attempt.spends, 0) > attempt.attempt_no,
+            )
+            if event is not None:
+                self.journal.note(attempt, now_ms, news(event))
+                states[attempt.txid] = advance(attempt.state, event)
+
+    def _keep_proofs(self) -> None:
+        for attempt in self.journal.watched():
+            block = attempt.standing.block
+            if block is None or self.journal.proof(attempt) is not None:
+                continue
+            proof = self.source.prove(attempt.txid, block.hash)
+            # None: the block left the best chain between two questions; the next tick sees that.
+            if proof is None:
+                continue
+            self._check(proof, attempt, block)
+            self.journal.keep_proof(attempt, block.hash, proof)
+
+    def _check(self, proof: BlockProof, attempt: Attempt, block: BlockId) -> None:
+        """Check a proof as a verifier of a receipt would; raise SourceError where it proves something else."""
+        try:
+            check_proof(proof, attempt.txid, block, self.source.network)
+        except (VerificationError, MalformedError) as error:
+            raise SourceError(
+                f"the source's proof of {hash_hex(attempt.txid)} does not hold: {error}; do not trust this source "
+                "before that is explained"
+            ) from error
+
+    def _settle(self, now_ms: int, confirmations: Mapping[int, int]) -> None:
+        """Stop looking at a final attempt beyond the watch depth, and at those that it won against.
+
+        The losers come first, children before parents: after a crash in between, the next tick finds the rest.
+        """
+        watched = self.journal.watched()
+        depth = self.source.network.watch_depth
+        done = [
+            attempt
+            for attempt in watched
+            if attempt.state == State.FINAL
+            and confirmations.get(attempt.attempt_no, 0) >= depth
+            and self.journal.proof(attempt) is not None
+        ]
+        won = {attempt.spends for attempt in done}
+        lost: list[Attempt] = []
+        for attempt in watched:
+            is_child = any(attempt.spends == parent.coin for parent in lost)
+            if attempt.state in LOST and (attempt.spends in won or is_child):
+                lost.append(attempt)
+        for attempt in [*reversed(lost), *done]:
+            self.journal.note(attempt, now_ms, news(Event.SETTLED))
+
+
+def _fate(state: State, parent: State | None, *, is_won: bool, is_old: bool) -> Event | None:
+    """Return what the state of others means for an attempt.
+
+    ``is_won``: its coin is spent in a block. ``is_old``: a newer version of it is in the mempool, which cannot hold
+    both. ``parent`` is the state of the attempt whose coin it spends.
+    """
+    if state in LIVE and is_won:
+        return Event.RIVAL_CONFIRMED
+    if state in LIVE and parent in LOST:
+        return Event.PARENT_LOST
+    if state in LIVE and is_old:
+        return Event.SUPERSEDED
+    if state == State.VOID and parent in MINED and not is_won:
+        return Event.PARENT_BACK
+    return None
