@@ -219,21 +219,31 @@ class AnchorEngine:
         return Send(attempt)
 
     def _facts(self, now_ms: int, *, at_once: bool, tip: BlockId | None = None) -> Facts:
-        newest = self.directory.newest()
-        thread = self.directory.thread_leaf()
-        facts = Facts(
-            now_ms=now_ms,
-            newest_size=None if newest is None else newest.size,
-            thread_start=None if thread is None else thread[1].outpoint,
-            thread_index=0 if thread is None else thread[0],
-            attempts=self.journal.watched(),
-            settled=self.journal.newest_settled(),
-            anchor_every_ms=self.policy.anchor_every_ms,
-            silence_ms=self.policy.silence_ms,
-            at_once=at_once,
-            tip=tip,
-        )
-        if tip is None or facts.thread_start is None:
-            return facts
-        _, last = thread_end(facts)
-        return replace(facts, promised=self.promised(0 if last is None else last.checkpoint_size))
+        facts = facts_of(self.directory, self.journal, self.policy, now_ms, self.promised)
+        return replace(facts, at_once=at_once, tip=tip)
+
+
+def facts_of(
+    directory: Directory,
+    journal: Journal,
+    policy: Policy,
+    now_ms: int,
+    promised: Callable[[int], Promised | None] = nothing_promised,
+) -> Facts:
+    """Return what the database says that plans and alerts rest on; Bitcoin is not asked, so the tip is None."""
+    newest = directory.newest()
+    thread = directory.thread_leaf()
+    facts = Facts(
+        now_ms=now_ms,
+        newest_size=None if newest is None else newest.size,
+        thread_start=None if thread is None else thread[1].outpoint,
+        thread_index=0 if thread is None else thread[0],
+        attempts=journal.watched(),
+        settled=journal.newest_settled(),
+        anchor_every_ms=policy.anchor_every_ms,
+        silence_ms=policy.silence_ms,
+    )
+    if facts.thread_start is None:
+        return facts
+    _, last = thread_end(facts)
+    return replace(facts, promised=promised(0 if last is None else last.checkpoint_size))

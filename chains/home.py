@@ -19,14 +19,17 @@ from anchor.bitcoin.wallet import Wallet
 from anchor.directory import Directory
 from anchor.engine import AnchorEngine, Policy
 from anchor.errors import SettingsError
+from anchor.fees import Limits
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
+from anchor.plan import Promised
 from anchor.proof.bitcoin import hash_hex
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chains
+from chains.deadline import oldest_promise
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
 from chains.settings import FILE_NAME, Settings, load_settings
@@ -157,8 +160,21 @@ class Home:
     def anchoring(self) -> AnchorEngine:
         """What seals and anchors; refused where this home is behind its own log."""
         self.check_in_step()
-        policy = Policy(self.settings.anchor_every_s * 1000, self.settings.silence_s * 1000)
-        return AnchorEngine(self.engine, self.directory, self.journal, self.source, self.wallet, policy)
+        return AnchorEngine(
+            self.engine, self.directory, self.journal, self.source, self.wallet, self.policy, self.promised
+        )
+
+    def promised(self, size: int) -> Promised | None:
+        """Return the oldest promise that the checkpoint of ``size`` leaves does not cover."""
+        return oldest_promise(self.engine, self.directory, size)
+
+    @property
+    def policy(self) -> Policy:
+        """How often this log anchors, and what it may cost."""
+        settings = self.settings
+        cap_sat = self.network.spending_cap_sat if settings.spending_cap_sat < 0 else settings.spending_cap_sat
+        limits = Limits(cap_sat, settings.low_funds_anchors)
+        return Policy(settings.anchor_every_s * 1000, settings.silence_s * 1000, limits)
 
     def check_in_step(self) -> None:
         """Refuse to sign for a home that was restored from a backup (design section 3.3).

@@ -38,6 +38,7 @@ class Settings:
     """One home's settings; docs/operate/settings.md says what each does.
 
     ``source`` is a key of ``SOURCES``; "embedded" is for regtest only. ``sources_needed`` 0: two where two are known.
+    ``spending_cap_sat`` -1: the network's own; 0: none.
     """
 
     network: str
@@ -55,6 +56,8 @@ class Settings:
     tick_every_s: int = 30
     anchor_every_s: int = 600
     silence_s: int = 24 * 60 * 60
+    spending_cap_sat: int = -1
+    low_funds_anchors: int = 100
     content_bytes: int = MIB
     seal_within_s: int = 15 * 60
     anchor_within_s: int = 48 * 60 * 60
@@ -86,6 +89,8 @@ _RANGES = {
     "tick_every_s": (1, 3600),
     "anchor_every_s": (1, 30 * 86400),
     "silence_s": (60, 365 * 86400),
+    "spending_cap_sat": (-1, 100_000_000),
+    "low_funds_anchors": (0, 1_000_000),
     "content_bytes": (1, 16 * MIB),
     "seal_within_s": (60, 30 * 86400),
     "anchor_within_s": (600, 365 * 86400),

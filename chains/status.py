@@ -5,7 +5,9 @@ Everything comes from the database; the Bitcoin source is asked for the wallet's
 
 from typing import Any
 
+from anchor.alerts import Alert, alerts_of
 from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
+from anchor.engine import facts_of
 from anchor.errors import SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
 from anchor.proof.bitcoin import hash_hex
@@ -22,6 +24,8 @@ def status_of(home: Home) -> dict[str, Any]:
         "SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(SUM(size - sealed_size), 0) FROM tree WHERE tree_no > 0"
     )[0]
     wallet, source_error = _wallet(home)
+    facts = facts_of(home.directory, home.journal, home.policy, home.clock(), home.promised)
+    alerts = alerts_of(facts, home.journal.recent(facts.now_ms), home.network, home.policy.limits)
     return {
         "origin": log.origin,
         "log_id": log.log_id.hex(),
@@ -33,6 +37,7 @@ def status_of(home: Home) -> dict[str, Any]:
         if newest is None
         else {"size": newest.size, "seal_number": newest.seal_number, "root": newest.root.hex()},
         "attempts": [attempt_facts(attempt) for attempt in home.journal.newest(SHOWN_ATTEMPTS)],
+        "alerts": [alert_facts(alert) for alert in alerts],
         "wallet": wallet,
         "source_error": source_error,
     }
@@ -49,6 +54,11 @@ def attempt_facts(attempt: Attempt) -> dict[str, Any]:
         "fee_sat": attempt.fee_sat,
         "block": None if block is None else {"height": block.height, "hash": hash_hex(block.hash)},
     }
+
+
+def alert_facts(alert: Alert) -> dict[str, str]:
+    """Return what is shown of an alert."""
+    return {"name": str(alert.name), "message": alert.message}
 
 
 def _wallet(home: Home) -> tuple[dict[str, Any], str | None]:

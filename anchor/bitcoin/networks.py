@@ -29,7 +29,8 @@ class Network:
     funding must be before it is used; ``final_depth`` is where an anchor is called final. Rates are satoshi
     per virtual byte: an estimate is held between ``fee_floor_sat_per_vb`` and ``fee_cap_sat_per_vb``, and
     ``fee_fallback_sat_per_vb`` stands in where there is none. A thread coin never falls below
-    ``coin_floor_sat``. ``esplora_urls`` are public servers that are asked where the settings name no others.
+    ``coin_floor_sat``. ``spending_cap_sat`` is the most for the fees of 24 hours where the settings say nothing else
+    (0: no limit). ``esplora_urls`` are public servers that are asked where the settings name no others.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Network:
     fee_fallback_sat_per_vb: float = 2.0  # estimates are missing on test networks more often than not
     coinbase_maturity: int = 100  # consensus: COINBASE_MATURITY in Bitcoin Core, consensus/consensus.h
     coin_floor_sat: int = 1_000  # the dust limit of a P2WPKH output is 294; the rest pays for a later spend
+    spending_cap_sat: int = 0
     esplora_urls: tuple[str, ...] = ()
 
     @property
@@ -68,6 +70,8 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
                 watch_depth=MAIN_WATCH_DEPTH,
                 fee_cap_sat_per_vb=100.0,
                 fee_fallback_sat_per_vb=10.0,
+                # An anchor each ten minutes, for a day, at the fallback rate, and some replaced: 144 * 161 vB * 10 sat.
+                spending_cap_sat=250_000,
                 esplora_urls=("https://mempool.space/api", "https://blockstream.info/api"),
             ),
             Network(

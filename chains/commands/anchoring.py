@@ -34,20 +34,22 @@ def tick(
     as_json: JsonOption = False,
 ) -> None:
     """Look at the anchors and take the next step: build, send, watch."""
-    from chains.status import attempt_facts
+    from chains.status import alert_facts, attempt_facts
 
     with opened(home) as found:
         if mine:
             _mine(found, mine)
         done = found.anchoring.tick(found.clock(), at_once=now)
         attempts = [attempt_facts(attempt) for attempt in done.attempts]
+        alerts = [alert_facts(alert) for alert in done.alerts]
         plan = type(done.plan).__name__.lower()
         why = getattr(done.plan, "why", "")
     say(
-        {"did": plan, "why": why, "attempts": attempts},
+        {"did": plan, "why": why, "attempts": attempts, "alerts": alerts},
         lambda: [
             why or "An anchor was sent.",
             *(f"  attempt {item['attempt']}: {item['state']}, {item['txid']}" for item in attempts),
+            *(f"  ALERT {alert['name']}: {alert['message']}" for alert in alerts),
         ],
         as_json=as_json,
     )
@@ -56,11 +58,13 @@ def tick(
 @app.command(rich_help_panel=ANCHORING)
 def daemon(home: HomeOption = None) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
+    from anchor.alerts import Alert, changes
     from anchor.daemon import run
     from chains.sources import source_warnings
 
     with opened(home) as found:
         settings = found.settings
+        known: list[Alert] = []
         for warning in source_warnings(settings, found.network):
             print_line(f"warning: {warning}")
 
@@ -72,7 +76,10 @@ def daemon(home: HomeOption = None) -> None:
         def anchoring() -> None:
             if settings.source == "embedded":
                 _mine(found, 1)
-            found.anchoring.tick(found.clock())
+            alerts = found.anchoring.tick(found.clock()).alerts
+            for line in changes(known, alerts):
+                print_line(line)
+            known[:] = alerts
 
         run({"seal": (sealing, settings.seal_every_s), "tick": (anchoring, settings.tick_every_s)}, print_line)
 
