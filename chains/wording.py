@@ -11,6 +11,7 @@ from anchor.proof.verify import Outcome, State, Step, Verdict
 
 _HEADLINES = {
     Outcome.INTACT: "INTACT",
+    Outcome.ATTESTED: "INTACT BY A CALENDAR'S ATTESTATION, NOT BY THE LOG'S OWN ANCHOR",
     Outcome.TIME_STAMPED: "INTACT BY TIME STAMP, NOT BY BITCOIN",
     Outcome.FAILED: "DOES NOT VERIFY",
     Outcome.INCOMPLETE: "INCOMPLETE",
@@ -43,6 +44,8 @@ def _meaning(verdict: Verdict) -> list[str]:
         return [f"{step.text[:1].upper()}{step.text[1:]} ({step.reason})." for step in failed]
     if verdict.outcome == Outcome.INTACT:
         return _intact(verdict)
+    if verdict.outcome == Outcome.ATTESTED:
+        return _attested(verdict)
     if verdict.outcome == Outcome.TIME_STAMPED:
         return _time_stamped(verdict)
     return [f"{text[:1].upper()}{text[1:]}." for text in verdict.missing]
@@ -62,8 +65,36 @@ def _intact(verdict: Verdict) -> list[str]:
         proved + _authorship(verdict),
         f"What proof of work is worth there: {facts['proof_of_work']}",
         *(f"Besides, {_stamp(stamp)}." for stamp in _stamps(verdict)),
+        *(f"Besides, {_attestation(each)}." for each in _attestations(verdict)),
     ]
     return lines + [f"Not part of this verdict: {text}." for text in verdict.missing]
+
+
+def _attested(verdict: Verdict) -> list[str]:
+    attestations, network = _attestations(verdict), verdict.facts["network"] or "an unknown network"
+    history = (
+        f"The log is of {network}, and its own anchor was not checked. A calendar attests whatever it is given: that "
+        "the log shows everybody this one history, is not proved."
+    )
+    return [
+        *(f"The entry is unchanged since then: {_attestation(each)}." for each in attestations),
+        "It proves that these bytes were recorded by then and have not changed since: not that they are true, "
+        + _authorship(verdict),
+        history,
+        *dict.fromkeys(f"What proof of work is worth there: {each['proof_of_work']}" for each in attestations),
+        *(f"Not part of this verdict: {text}." for text in verdict.missing),
+    ]
+
+
+def _attestations(verdict: Verdict) -> list[dict[str, Any]]:
+    return [each for each in verdict.facts.get("attestations", []) if each["state"] == "ok"]
+
+
+def _attestation(each: dict[str, Any]) -> str:
+    return (
+        f"block {each['height']} of {each['network']} ({each['block']}), which says {_time(each['time_s'])}, give or "
+        "take two hours, attests the checkpoint through an OpenTimestamps calendar"
+    )
 
 
 def _time_stamped(verdict: Verdict) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from anchor.proof import strictjson
 from anchor.proof.bitcoin import MAX_BRANCH, MAX_COINBASE, MAX_TRANSACTION, BitcoinAnchor, OutPoint
+from anchor.proof.calendar import MAX_NETWORK, MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, Note, from_base64
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import MAX_ENTRY, SALT_SIZE, Entry
@@ -91,7 +92,7 @@ class OtherAnchor:
     fields: Mapping[str, Any]
 
 
-Anchor = BitcoinAnchor | TimestampAnchor | OtherAnchor
+Anchor = BitcoinAnchor | TimestampAnchor | CalendarAnchor | OtherAnchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,11 @@ class Sealed:
     def timestamps(self) -> tuple[TimestampAnchor, ...]:
         """The time stamps among the anchors."""
         return tuple(anchor for anchor in self.anchors if isinstance(anchor, TimestampAnchor))
+
+    @property
+    def attestations(self) -> tuple[CalendarAnchor, ...]:
+        """The calendars' attestations among the anchors."""
+        return tuple(anchor for anchor in self.anchors if isinstance(anchor, CalendarAnchor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +239,9 @@ def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
         return {"type": anchor.type, **anchor.fields}
     if isinstance(anchor, TimestampAnchor):
         return {"type": "rfc3161", "token": base64.b64encode(anchor.token).decode()}
+    if isinstance(anchor, CalendarAnchor):
+        value = {"type": "opentimestamps", "network": anchor.network, "ots": base64.b64encode(anchor.ots).decode()}
+        return value if anchor.header is None else value | {"header": anchor.header.hex()}
     return {
         "type": "bitcoin",
         "transaction": anchor.transaction.hex(),
@@ -344,6 +353,8 @@ def _anchor_from_json(fields: Fields) -> Anchor:
     kind = fields.text("type")
     if kind == "rfc3161":
         return _timestamp_from_json(fields)
+    if kind == "opentimestamps":
+        return _attestation_from_json(fields)
     if kind != "bitcoin":
         return OtherAnchor(kind, fields.rest())
     anchor = BitcoinAnchor(
@@ -360,14 +371,30 @@ def _anchor_from_json(fields: Fields) -> Anchor:
 
 
 def _timestamp_from_json(fields: Fields) -> TimestampAnchor:
-    text = fields.text("token")
-    if not 0 < len(text) <= (MAX_TOKEN + 2) // 3 * 4:
-        raise TooLargeError(f"{fields.what}.token: expected 1 to {MAX_TOKEN} bytes in base64, got {len(text)} digits")
-    token = from_base64(text, f"{fields.what}.token")
-    if len(token) > MAX_TOKEN:
-        raise TooLargeError(f"{fields.what}.token: expected at most {MAX_TOKEN} bytes, got {len(token)}")
+    token = _sized_base64(fields, "token", MAX_TOKEN)
     fields.end()
     return TimestampAnchor(token)
+
+
+def _attestation_from_json(fields: Fields) -> CalendarAnchor:
+    network = fields.text("network")
+    if not 1 <= len(network) <= MAX_NETWORK:
+        raise MalformedError(f"{fields.what}.network: expected a name of 1 to {MAX_NETWORK} characters")
+    file = _sized_base64(fields, "ots", MAX_OTS)
+    header = fields.hex("header", exact=80) if "header" in fields else None
+    fields.end()
+    return CalendarAnchor(network, file, header)
+
+
+def _sized_base64(fields: Fields, name: str, most: int) -> bytes:
+    """Read 1 to ``most`` bytes in base64, their number checked before they are decoded."""
+    text = fields.text(name)
+    if not 0 < len(text) <= (most + 2) // 3 * 4:
+        raise TooLargeError(f"{fields.what}.{name}: expected 1 to {most} bytes in base64, got {len(text)} digits")
+    data = from_base64(text, f"{fields.what}.{name}")
+    if len(data) > most:
+        raise TooLargeError(f"{fields.what}.{name}: expected at most {most} bytes, got {len(data)}")
+    return data
 
 
 def _evidence_from_json(value: object) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from anchor.proof.bitcoin import (
     hash_hex,
 )
 from anchor.proof.blocks import KnownBlock, KnownBlocks
+from anchor.proof.calendar import JudgedCalendar, judge_calendar
 from anchor.proof.checkpoint import key_id
 from anchor.proof.codec import sha256
 from anchor.proof.entry import AuthorType, ExtensionType, check_author, check_chain_id, content_commitment
@@ -66,6 +67,7 @@ class Outcome(StrEnum):
     """What a verdict says."""
 
     INTACT = "intact"
+    ATTESTED = "attested"
     TIME_STAMPED = "time-stamped"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
@@ -86,6 +88,8 @@ class ExitCode(IntEnum):
 
 _EXIT_CODES = {
     Outcome.INTACT: ExitCode.INTACT,
+    # Only through a block that the verifier knows himself, and never as the log's own anchor.
+    Outcome.ATTESTED: ExitCode.INTACT,
     # Only where the verifier said that a time stamp is enough for him: see ``Verifier.accept_timestamp``.
     Outcome.TIME_STAMPED: ExitCode.INTACT,
     Outcome.FAILED: ExitCode.FAILED,
@@ -111,6 +115,7 @@ NAMES = {
     12: "header, work, block",
     13: "thread",
     14: "time stamp",
+    15: "calendar attestation",
 }
 
 
@@ -215,12 +220,14 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
             _run(9, lambda: _promise(receipt, verifier, identity)),
             *(_absent(number, "not anchored yet") for number in (10, 11, 12, 13)),
         ]
-        return _conclude(receipt, verifier, steps, _Anchored(None, ()), identity)
+        return _conclude(receipt, verifier, steps, _Anchored(None, (), ()), identity)
     steps += _sealed_steps(receipt, receipt.sealed, verifier, identity)
     best, anchor_steps = _best_anchor(receipt, receipt.sealed, verifier, identity.log_id)
     judged = _judged_timestamps(receipt.sealed, verifier)
     steps += anchor_steps + ([_timestamp(judged)] if judged else [])
-    return _conclude(receipt, verifier, steps, _Anchored(best, judged), identity)
+    attested = _judged_attestations(receipt.sealed, verifier)
+    steps += [_attestation(attested)] if attested else []
+    return _conclude(receipt, verifier, steps, _Anchored(best, judged, attested), identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
@@ -576,6 +583,8 @@ def _no_bitcoin(sealed: Sealed) -> str:
     others = ", ".join(_other_anchors(sealed))
     if others:
         return f"no bitcoin anchor, only {others}, which this version does not check"
+    if sealed.attestations:
+        return "the log's own anchor is not in the receipt, only a calendar's attestation"
     return "not anchored in Bitcoin yet, only time-stamped" if sealed.timestamps else "not anchored yet"
 
 
@@ -594,7 +603,7 @@ def _bitcoin_steps(
     return [
         _run(10, lambda: _payload(sealed, anchor)),
         _run(11, lambda: _transaction(anchor)),
-        _run(12, lambda: _block(receipt, anchor, verifier)),
+        _run(12, lambda: _block(receipt, sealed, anchor, verifier)),
         _run(13, lambda: _thread(receipt, sealed, anchor, verifier, log_id)),
     ]
 
@@ -615,13 +624,13 @@ def _transaction(anchor: BitcoinAnchor) -> Step:
     return _ok(11, f"transaction {hash_hex(transaction.txid)} is number {anchor.index} of the block")
 
 
-def _block(receipt: Receipt, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
+def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
     rules = network_of(receipt.log)
     if rules is None:
         genesis = hash_hex(receipt.log.network_genesis)
         return _not_checked(12, f"the log's network (genesis {genesis}) is unknown to this version")
     header = check_anchor_header(anchor, rules)
-    known, believed = _known_block(rules, anchor.height, verifier)
+    known, believed = _known_block(rules, anchor.height, sealed, verifier)
     where = f"block {anchor.height} {hash_hex(header.hash)} of {rules.name}"
     if known is None:
         return _not_checked(
@@ -639,13 +648,23 @@ def _block(receipt: Receipt, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
     return _ok(12, f"{where}{depth}", believed)
 
 
-def _known_block(rules: NetworkRules, height: int, verifier: Verifier) -> tuple[KnownBlock | None, str]:
-    """Ask each view in turn. A view of another network is the verifier's way to say which network he means."""
+def _known_block(rules: NetworkRules, height: int, sealed: Sealed, verifier: Verifier) -> tuple[KnownBlock | None, str]:
+    """Ask each view in turn. A view of another network is the verifier's way to say which network he means.
+
+    But for one of a network on which a calendar attests: step 15 asks that.
+    """
+    attesting = {anchor.network for anchor in sealed.attestations}
     for view in verifier.blocks:
-        if view.network != rules.name:
+        if view.network != rules.name and view.network not in attesting:
             raise VerificationError(
                 Reason.WRONG_NETWORK, f"you gave a block of {view.network}; this receipt is of {rules.name}"
             )
+    return _asked([view for view in verifier.blocks if view.network == rules.name], height)
+
+
+def _asked(views: list[KnownBlocks], height: int) -> tuple[KnownBlock | None, str]:
+    """Ask each view in turn; the first that reaches the height is believed."""
+    for view in views:
         known = view.at(height)
         if known is not None:
             return known, view.believed
@@ -734,15 +753,44 @@ def _believed(stamps: list[TimeStamp]) -> str:
     )
 
 
+# 15 attestations of calendars: a step of its own, only where the receipt has some
+
+
+def _judged_attestations(sealed: Sealed, verifier: Verifier) -> tuple[JudgedCalendar, ...]:
+    def known(rules: NetworkRules, height: int) -> tuple[KnownBlock | None, str]:
+        return _asked([view for view in verifier.blocks if view.network == rules.name], height)
+
+    checkpoint = sealed.checkpoint
+    return tuple(
+        judge_calendar(anchor, lambda: imprint_of(checkpoint.size, checkpoint.root), known, verifier.depth)
+        for anchor in sealed.attestations
+    )
+
+
+def _attestation(judged: tuple[JudgedCalendar, ...]) -> Step:
+    """One that holds is enough; else one that does not hold fails the step; else nobody could say."""
+    good = [item.block for item in judged if item.block is not None]
+    failed = next((item for item in judged if item.error is not None), None)
+    if good:
+        others = "; another one does not hold" if failed is not None else ""
+        blocks = " and ".join(block.name for block in good)
+        text = f"the checkpoint is attested by {blocks}, through an OpenTimestamps calendar{others}"
+        return _ok(15, text, " and ".join(dict.fromkeys(block.believed for block in good)))
+    if failed is not None:
+        return Step(15, State.FAILED, str(failed.error), reason=failed.reason)
+    return _not_checked(15, f"calendar's attestation not checked: {judged[0].unchecked}")
+
+
 # the verdict
 
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
-    """The bitcoin anchor that the verdict speaks of, and the time stamps."""
+    """The bitcoin anchor that the verdict speaks of, the time stamps, and the calendars' attestations."""
 
     bitcoin: BitcoinAnchor | None
     timestamps: tuple[JudgedTimestamp, ...]
+    attestations: tuple[JudgedCalendar, ...]
 
 
 def _conclude(
@@ -768,6 +816,8 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
     if steps[13].state == State.NOT_CHECKED:
         missing.append(steps[13].text)
+    if 15 in steps and steps[15].state == State.NOT_CHECKED:
+        missing.append(steps[15].text)
     return missing + _missing_timestamp(verifier, steps)
 
 
@@ -777,7 +827,7 @@ def _missing_timestamp(verifier: Verifier, steps: dict[int, Step]) -> list[str]:
         return []
     if step.state == State.NOT_CHECKED:
         return [step.text]
-    if _lacks_bitcoin(steps) is None or verifier.accept_timestamp:
+    if _lacks_bitcoin(steps) is None or verifier.accept_timestamp or _is_attested(steps):
         return []
     return [
         f"{step.text}; that is the word of an authority and no Bitcoin anchor, and you did not say that it is enough"
@@ -791,14 +841,26 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
     if steps[1].state == State.NOT_CHECKED:
         return Outcome.NOT_CHECKED
     lacking = _lacks_bitcoin(steps)
-    is_stamped = 14 in steps and steps[14].state == State.OK
-    if lacking is not None and not (is_stamped and verifier.accept_timestamp):
+    instead = _instead(verifier, steps)
+    if lacking is not None and instead is None:
         return lacking
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         return Outcome.INCOMPLETE
     if verifier.content_digest is not None and receipt.content.state != ContentState.SHOWN:
         return Outcome.NOT_COMPARED
-    return Outcome.INTACT if lacking is None else Outcome.TIME_STAMPED
+    return instead if lacking is not None and instead is not None else Outcome.INTACT
+
+
+def _instead(verifier: Verifier, steps: dict[int, Step]) -> Outcome | None:
+    """Return what may stand where the log's own anchor was not checked: it has a name of its own, never ``intact``."""
+    if _is_attested(steps):
+        return Outcome.ATTESTED
+    is_stamped = 14 in steps and steps[14].state == State.OK
+    return Outcome.TIME_STAMPED if is_stamped and verifier.accept_timestamp else None
+
+
+def _is_attested(steps: dict[int, Step]) -> bool:
+    return 15 in steps and steps[15].state == State.OK
 
 
 def _lacks_bitcoin(steps: dict[int, Step]) -> Outcome | None:
@@ -845,6 +907,8 @@ def _facts(receipt: Receipt, steps: dict[int, Step], anchored: _Anchored, identi
         facts["anchored_in"] = _anchored_in(anchored.bitcoin)
     if anchored.timestamps:
         facts["time_stamps"] = [judged.to_json() for judged in anchored.timestamps]
+    if anchored.attestations:
+        facts["attestations"] = [judged.to_json() for judged in anchored.attestations]
     if others := _other_anchors(sealed):
         facts["other_anchors"] = others
     return facts

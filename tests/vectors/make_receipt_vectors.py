@@ -12,6 +12,7 @@ from functools import cache, partial, reduce
 from pathlib import Path
 from typing import Any
 
+from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin import (
     NETWORKS,
     BitcoinAnchor,
@@ -28,6 +29,7 @@ from anchor.proof.bitcoin import (
     sha256d,
 )
 from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlocks, encode_headers
+from anchor.proof.calendar import MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExtensionType
@@ -62,11 +64,12 @@ AUTHORITY = certify_signer(ROOT)
 FILE = Path(__file__).with_name("receipts.json")
 ABOUT = (
     "Receipts, what the verifier brings, and the verdict: docs/spec/receipt.md and docs/spec/verdict.md. states are "
-    "those of steps 1 to 13, and of 14 where there are time stamps. A case with want_error is no receipt. What the "
-    "verifier does not bring, is absent."
+    "those of steps 1 to 13, of 14 where there are time stamps, and of 15 where calendars attest. A case with "
+    "want_error is no receipt. What the verifier does not bring, is absent."
 )
 EXIT_CODES = {
     Outcome.INTACT: 0,
+    Outcome.ATTESTED: 0,
     Outcome.TIME_STAMPED: 0,
     Outcome.FAILED: 1,
     Outcome.INCOMPLETE: 3,
@@ -993,6 +996,158 @@ def malformed_time_stamps() -> Iterator[Case]:
     yield judged("a time stamp as long as may be", longest, inputs, Outcome.INTACT)
 
 
+def attested(
+    imprint: bytes,
+    operations: Sequence[ots.Operation] = (ots.append(b"a calendar's nonce"), ots.SHA256),
+    network: str = "regtest",
+    height: int = 700_000,
+) -> CalendarAnchor:
+    """Return the attestation of an imprint by a block that has nothing but the calendar's commitment in its tree."""
+    root = ots.execute(operations, imprint)
+    header = mine_header(bytes(32), root, 1_750_000_500, "regtest")
+    path = ots.Path(tuple(operations), ots.BitcoinAttestation(height))
+    file = ots.DetachedFile(ots.SHA256, imprint, ots.Timestamp((path,)))
+    return CalendarAnchor(network, file.encode(), header.encode())
+
+
+def attesting_block(anchor: CalendarAnchor, network: str = "regtest", height: int = 700_000) -> str:
+    """Return the block of an attestation as a verifier names it."""
+    assert anchor.header is not None
+    return f"{network}:{height}:{hash_hex(Header.decode(anchor.header).hash)}"
+
+
+def attestations() -> Iterator[Case]:
+    """Return receipts with calendars' attestations, beside a bitcoin anchor and alone."""
+    _, receipt, inputs = plain()
+    good, anchor = sealed_anchor(receipt), attested(_imprint(receipt))
+    both, alone = with_sealed(receipt, anchors=(good, anchor)), with_sealed(receipt, anchors=(anchor,))
+    own, theirs = inputs["blocks"], [attesting_block(anchor)]
+    intact, on_its_own, not_checked = Outcome.INTACT, Outcome.ATTESTED, Outcome.NOT_CHECKED
+    for what, blocks, outcome in (
+        ("both blocks are known", [*own, *theirs], intact),
+        ("only the log's own block is known", own, intact),
+        ("only the calendar's block is known", theirs, on_its_own),
+        ("no block is known", [], not_checked),
+    ):
+        yield judged(f"an attestation beside a bitcoin anchor: {what}", both, inputs | {"blocks": blocks}, outcome)
+    knowing = inputs | {"blocks": theirs}
+    yield judged("an attestation alone", alone, knowing, on_its_own)
+    yield judged("an attestation alone: its block is not known", alone, inputs, Outcome.INCOMPLETE)
+    yield judged("an attestation alone: no card", alone, _less(knowing, "card"), Outcome.INCOMPLETE)
+    any_log = _less(knowing, "card") | {"any_log": True}
+    yield judged("an attestation alone: no card, any log", alone, any_log, on_its_own)
+    withheld = replace(alone, content=Content(ContentState.WITHHELD))
+    yield judged("an attestation alone: withheld", withheld, knowing, Outcome.NOT_COMPARED)
+    headless = replace(anchor, header=None)
+    yield judged("an attestation without its header", with_sealed(receipt, anchors=(headless,)), knowing,
+                 Outcome.INCOMPLETE)  # fmt: skip
+    changed = knowing | inputs_of(content=b"something else")
+    yield judged("an attestation does not mend the content", alone, changed, Outcome.FAILED, Reason.CONTENT_CHANGED)
+    reorganised = inputs | {"blocks": [f"regtest:{good.height}:{'00' * 31}01", *theirs]}
+    yield judged("an attestation does not mend a block", both, reorganised, Outcome.FAILED, Reason.BLOCK_MISMATCH)
+    wrong = attested(bytes(32))
+    yield judged("one attestation that holds is enough", with_sealed(receipt, anchors=(wrong, anchor)), knowing,
+                 on_its_own)  # fmt: skip
+    for name, operations in (
+        (
+            "every operation that is computed",
+            (ots.REVERSE, ots.HEXLIFY, ots.prepend(b"x"), ots.append(b"y"), ots.SHA256),
+        ),
+        ("no operation", ()),
+    ):
+        shape = attested(_imprint(receipt), operations)
+        yield judged(f"an attestation by {name}", with_sealed(receipt, anchors=(shape,)),
+                     inputs | {"blocks": [attesting_block(shape)]}, on_its_own)  # fmt: skip
+    weak = attested(_imprint(receipt), (ots.SHA1, ots.SHA256))
+    yield judged("an attestation through SHA-1 proves nothing", with_sealed(receipt, anchors=(weak,)),
+                 inputs | {"blocks": [attesting_block(weak)]}, Outcome.INCOMPLETE)  # fmt: skip
+
+
+def attestations_elsewhere() -> Iterator[Case]:
+    """Return receipts whose attestation means another network than the log's."""
+    _, receipt, inputs = plain()
+    good, imprint = sealed_anchor(receipt), _imprint(receipt)
+    mainnet = attested(imprint, network="mainnet")
+    block = attesting_block(mainnet, "mainnet")
+    failed = Outcome.FAILED
+    # The work of a test network is no work on mainnet, whatever the receipt calls it.
+    yield judged("an attestation that calls itself mainnet's", with_sealed(receipt, anchors=(good, mainnet)),
+                 inputs | {"blocks": [*inputs["blocks"], block]}, failed, Reason.TARGET_ABOVE_LIMIT)  # fmt: skip
+    headless = replace(mainnet, header=None)
+    both = with_sealed(receipt, anchors=(good, headless))
+    yield judged("a block of the attestation's network is not the log's", both, inputs | {"blocks": [block]},
+                 Outcome.NOT_CHECKED)  # fmt: skip
+    third = inputs | {"blocks": [attesting_block(mainnet, "testnet4")]}
+    yield judged("a block of a third network", both, third, failed, Reason.WRONG_NETWORK)
+    unknown = attested(imprint, network="testnet9")
+    yield judged("an attestation on an unknown network", with_sealed(receipt, anchors=(unknown,)), inputs,
+                 Outcome.INCOMPLETE)  # fmt: skip
+
+
+def failed_attestations() -> Iterator[Case]:
+    """Return receipts whose attestation does not hold."""
+    _, receipt, inputs = plain()
+    good, imprint = sealed_anchor(receipt), _imprint(receipt)
+    right = attested(imprint)
+    assert right.header is not None
+    other = attested(sha256(b"other")).header
+    idle = replace(Header.decode(right.header), nonce=0)
+    while int.from_bytes(idle.hash, "little") >> 255 == 0:
+        idle = replace(idle, nonce=idle.nonce + 1)
+    pending = ots.Path((), ots.PendingAttestation("https://calendar.example"))
+    litecoin = ots.Path((), ots.LitecoinAttestation(1))
+    (way,) = ots.DetachedFile.decode(right.ots).timestamp.paths
+    short = ots.Path((ots.append(b"x"),), ots.BitcoinAttestation(700_000))
+
+    def file(*paths: ots.Path) -> CalendarAnchor:
+        return replace(right, ots=ots.DetachedFile(ots.SHA256, imprint, ots.Timestamp(paths)).encode())
+
+    mismatch, malformed = Reason.ATTESTATION_MISMATCH, Reason.MALFORMED
+    fails: tuple[tuple[str, CalendarAnchor, Reason], ...] = (
+        ("over something else", attested(sha256(b"other")), mismatch),
+        ("over the root alone", attested(sha256(sealed_of(receipt).checkpoint.root)), mismatch),
+        ("with another block's header", replace(right, header=other), mismatch),
+        ("whose header has no work", replace(right, header=idle.encode()), Reason.WORK_MISSING),
+        ("in another block than the known one", right, Reason.BLOCK_MISMATCH),
+        ("that is pending", file(pending), malformed),
+        ("in Litecoin", file(litecoin), malformed),
+        ("with a second attestation", file(pending, way), malformed),
+        ("that ends in no Merkle root", file(short), malformed),
+        ("with a byte too many", replace(right, ots=right.ots + b"\x00"), malformed),
+        ("that is no .ots file", replace(right, ots=b"no file"), malformed),
+        ("of a file hashed with SHA-1",
+         replace(right, ots=ots.DetachedFile(ots.SHA1, imprint[:20], ots.Timestamp((short,))).encode()), mismatch),
+    )  # fmt: skip
+    for what, anchor, reason in fails:
+        known = [*inputs["blocks"], f"regtest:700000:{'00' * 31}01"]
+        for beside, anchors in (("", (anchor,)), (", beside a bitcoin anchor", (good, anchor))):
+            yield judged(f"an attestation {what}{beside}", with_sealed(receipt, anchors=anchors),
+                         inputs | {"blocks": known}, Outcome.FAILED, reason)  # fmt: skip
+
+
+def malformed_attestations() -> Iterator[Case]:
+    """Return receipts whose attestation has not the form of one."""
+    _, receipt, _ = plain()
+    anchored = with_sealed(receipt, anchors=(attested(_imprint(receipt)),))
+    whole = dict(field_of(anchored, "anchors", 0))
+    for what, change in (
+        ("without file", {"ots": None}),
+        ("without network", {"network": None}),
+        ("with a height beside the file", {"height": 700_000}),
+        ("with an empty file", {"ots": ""}),
+        ("with a file in hex", {"ots": "004f70"}),
+        ("with base64 that does not encode to itself", {"ots": "AAB="}),
+        ("with a file that is too long", {"ots": "AAAA" * (MAX_OTS // 3 + 1)}),
+        ("with an empty network", {"network": ""}),
+        ("with a network that is too long", {"network": "m" * 41}),
+        ("with a header cut off", {"header": whole["header"][:-2]}),
+        ("with a header of null", {"header": "null"}),
+    ):
+        value = {name: item for name, item in (whole | change).items() if item is not None}
+        value = value | {"header": None} if value.get("header") == "null" else value
+        yield refused(f"an attestation {what}", edited(anchored, ("anchors", 0), value))
+
+
 def _imprint(receipt: Receipt) -> bytes:
     checkpoint = sealed_of(receipt).checkpoint
     return imprint_of(checkpoint.size, checkpoint.root)
@@ -1173,6 +1328,7 @@ def cases() -> Iterator[Case]:
         *(unusual, unusual_entries, promises, threads, failed_entry, failed_keys, failed_note, failed_directory),
         *(failed_seal, failed_log_and_promise, failed_payload, failed_branches, failed_block_and_thread),
         *(unknown_network, time_stamps, failed_time_stamps, malformed_time_stamps),
+        *(attestations, attestations_elsewhere, failed_attestations, malformed_attestations),
     ):
         yield from group()
     yield from malformed(story)

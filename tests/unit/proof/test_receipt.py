@@ -84,7 +84,7 @@ def test_fields_of_unknown_anchors_and_evidence_are_kept() -> None:
     """What this version does not check travels on as it came."""
     receipt = STORY.shapes["sealed, not anchored"].receipt
     assert receipt.sealed is not None
-    other = OtherAnchor("opentimestamps", {"file": "AA==", "more": {"b": [1, None], "a": True}})
+    other = OtherAnchor("oracle", {"file": "AA==", "more": {"b": [1, None], "a": True}})
     evidence = ({"type": "newest-head", "proof": {"siblings": ["00"]}},)
     kept = replace(receipt, sealed=replace(receipt.sealed, anchors=(other,), evidence=evidence))
     assert kept == Receipt.decode(kept.encode())

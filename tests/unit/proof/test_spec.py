@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from anchor.proof.bitcoin import Header
 from anchor.proof.blocks import GivenBlock, HeaderChain
 from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
 from anchor.proof.codec import sha256
@@ -22,7 +23,7 @@ from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.promise import Promise, check_promise
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.strictjson import loads
-from anchor.proof.verify import NAMES, ExitCode, Outcome, State, Verifier, verify_bytes
+from anchor.proof.verify import NAMES, ExitCode, Outcome, State, Verifier, verify, verify_bytes
 from tests.simulators.world import fast_check, tell
 
 ROOT = Path(__file__).parents[3]
@@ -196,3 +197,15 @@ def test_strict_json_page() -> None:
     """The example on the page is read, and means what it says."""
     [text] = blocks_of("strict-json", "json")
     assert loads(text.encode(), "example", 1000)["text"] == "A \U0001f600"
+
+
+def test_attestation_page() -> None:
+    """The anchor on the page is over the receipt's checkpoint, and makes the receipt attested by its block alone."""
+    [anchor] = map(json.loads, blocks_of("attestation", "json"))
+    [text] = blocks_of("receipt", "json")
+    receipt = Receipt.decode((json.dumps(json.loads(text) | {"anchors": [anchor]})).encode())
+    assert receipt.sealed is not None
+    header = Header.decode(bytes.fromhex(anchor["header"]))
+    block = GivenBlock("regtest", 700_000, header.hash)
+    verdict = verify(receipt, Verifier(any_log=True, blocks=(block,), check_signature=fast_check))
+    assert Outcome.ATTESTED == verdict.outcome

@@ -33,7 +33,6 @@ ELSEWHERE = {
     Reason.UNVERIFIABLE_EXTENSION,
     Reason.BRANCH_TOO_LONG,
     Reason.NOT_ON_BEST_CHAIN,
-    Reason.ATTESTATION_MISMATCH,
 }
 MUST_HOLD = (1, 4, 5, 6, 7, 10, 11, 12)
 
@@ -219,11 +218,11 @@ def test_a_block_that_nobody_was_asked_about_is_named() -> None:
 def test_other_anchors_are_named() -> None:
     """Anchors of other types are shown, and count for nothing."""
     receipt, verifier, _, _ = forged_and_good()
-    others = tuple(OtherAnchor(kind, {}) for kind in ("oracle", "opentimestamps", "oracle"))
+    others = tuple(OtherAnchor(kind, {}) for kind in ("oracle", "notary", "oracle"))
     verdict = verify(maker.with_sealed(receipt, anchors=others), verifier)
     assert Outcome.INCOMPLETE == verdict.outcome
-    assert verdict.facts["other_anchors"] == ["opentimestamps", "oracle"]
-    assert "only opentimestamps, oracle, which this version does not check" in verdict.missing[0]
+    assert verdict.facts["other_anchors"] == ["notary", "oracle"]
+    assert "only notary, oracle, which this version does not check" in verdict.missing[0]
 
 
 def test_the_lower_end_of_the_time_bracket_is_the_log_s_word() -> None:
