@@ -10,6 +10,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     │   ├── StorageCorruptError     a row or a page is not what was written
     │   └── NewerHomeError          the home was made by a newer Anchorline
     ├── SettingsError               a setting is missing or contradicts another
+    │   └── WrongPasswordError      the password does not open the key, or the key file was changed
     ├── UnknownChainError           no such chain here
     ├── RefusedEntryError           an entry that this chain or this log does not take
     ├── SourceError                 a Bitcoin source did not answer, or answered nonsense
@@ -61,6 +62,10 @@ class NewerHomeError(StorageError):
 
 class SettingsError(AnchorlineError):
     """A setting is missing, malformed, or contradicts another."""
+
+
+class WrongPasswordError(SettingsError):
+    """The password does not open the key, or the key file was changed; the two cannot be told apart."""
 
 
 class UnknownChainError(AnchorlineError):

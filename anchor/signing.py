@@ -5,11 +5,13 @@ checkpoints and ``chains.writer`` promises; every signature check outside ``anch
 """
 
 import os
+import unicodedata
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -17,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from anchor.errors import SettingsError
+from anchor.bitcoin.records import sync_folder
+from anchor.errors import SettingsError, WrongPasswordError
 from anchor.proof.ed25519 import acceptable_encodings
 
 KEY_FILE_MODE = 0o600
@@ -39,19 +42,33 @@ class SigningKey:
         """Return the 64-byte signature; the same message always gets the same one (RFC 8032 section 5.1.6)."""
         return self._key.sign(message)
 
-    def save(self, path: Path) -> None:
-        """Write a new key file (mode 0600, synced); an existing file is never overwritten."""
-        pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_private_file(path, pem)
+    def save(self, path: Path, password: str | None = None) -> None:
+        """Write a new key file (mode 0600, synced), encrypted where a password is given; nothing is overwritten."""
+        write_private_file(path, self.encode(password))
+
+    def encode(self, password: str | None = None) -> bytes:
+        """Return the key as PKCS #8 PEM, encrypted where a password is given (RFC 5958, PBES2 of RFC 8018)."""
+        encryption = NoEncryption() if password is None else BestAvailableEncryption(_password_bytes(password))
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
     @classmethod
-    def load(cls, path: Path) -> "SigningKey":
-        """Read a key file; raise SettingsError where it is missing, readable by others, or not an Ed25519 key."""
+    def load(cls, path: Path, password: str | None = None) -> "SigningKey":
+        """Read a key file; raise SettingsError where it is missing, readable by others, or not an Ed25519 key.
+
+        ``password`` is for an encrypted one, and ignored for another; raises WrongPasswordError where it does not fit.
+        """
         pem = read_private_file(path)
+        secret = _password_bytes(password) if password is not None and is_encrypted_key(pem) else None
         try:
-            key = load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError) as error:
-            raise SettingsError(f"{path}: expected an Ed25519 private key in PEM") from error
+            key = load_pem_private_key(pem, password=secret)
+        except TypeError:
+            raise SettingsError(
+                f"{path}: expected an Ed25519 key in clear, found an encrypted one; give its password"
+            ) from None
+        except ValueError:
+            if secret is not None:
+                raise WrongPasswordError(f"{path}: the password does not open it, or the file is damaged") from None
+            raise SettingsError(f"{path}: expected an Ed25519 private key in PEM") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise SettingsError(f"{path}: expected an Ed25519 private key, found another kind")
         return cls(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
@@ -72,6 +89,16 @@ def check_signature(public_key: bytes, message: bytes, signature: bytes) -> bool
     return True
 
 
+def is_encrypted_key(pem: bytes) -> bool:
+    """Say whether a PEM file holds an encrypted key (RFC 7468 section 11)."""
+    return b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
+
+
+def _password_bytes(password: str) -> bytes:
+    """NFC, so that a letter typed on another keyboard is the same letter (UAX 15)."""
+    return unicodedata.normalize("NFC", password).encode()
+
+
 def write_private_file(path: Path, data: bytes) -> None:
     """Write a new file that only its owner may read, synced with its folder; refuse to overwrite."""
     try:
@@ -82,11 +109,17 @@ def write_private_file(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
+
+
+def replace_private_file(path: Path, data: bytes) -> None:
+    """Write a key file anew, whole or not at all: beside it first (mode 0600, synced), then renamed over it."""
+    beside = path.with_name(f"{path.name}.new")
+    # What an interrupted change left; ``path`` is whole, so nothing is lost with it.
+    beside.unlink(missing_ok=True)
+    write_private_file(beside, data)
+    beside.replace(path)
+    sync_folder(path.parent)
 
 
 def read_private_file(path: Path) -> bytes:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import platformdirs
 
+from anchor.bitcoin.descriptor import PublicWallet
+from anchor.bitcoin.key_file import KeyFile, write_key_file
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Source
-from anchor.bitcoin.wallet import Wallet
+from anchor.bitcoin.wallet import ENTROPY_SIZE, StoredWallet, Wallet
 from anchor.directory import Directory
 from anchor.engine import AnchorEngine, Policy
 from anchor.errors import SettingsError
@@ -32,6 +34,7 @@ from chains.chain import Chains
 from chains.deadline import oldest_promise
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
+from chains.password import Password as WalletPassword
 from chains.settings import FILE_NAME, Settings, load_settings
 from chains.sources import network_of, open_source
 from chains.writer import Writer
@@ -41,8 +44,7 @@ KEYS = "keys"
 CARD = "log-card.json"
 NETWORKS_FILE = "networks.toml"
 """The home's own copy of the file that describes its network, where no built-in one does."""
-ENTROPY_SIZE = 16
-"""128 bits: twelve words."""
+WALLET = "wallet.json"
 
 Clock = Callable[[], int]
 
@@ -67,6 +69,7 @@ class Home:
         self.clock = clock
         self._source: Source | None = None
         self._signs = False
+        self.wallet_password = WalletPassword(file=settings.wallet_password_file)
         self.engine = SqliteEngine(folder / DATABASE)
 
     @classmethod
@@ -145,9 +148,9 @@ class Home:
         return SigningKey.load(self.key_file("checkpoint"))
 
     @cached_property
-    def wallet(self) -> Wallet:
-        """The wallet of the thread coin."""
-        return Wallet.read(self.network, self.folder / KEYS / "wallet.json")
+    def wallet(self) -> StoredWallet:
+        """The wallet of the thread coin; its key is decrypted when something is to be signed."""
+        return StoredWallet(self.network, self.folder / KEYS / WALLET, self.wallet_password)
 
     @property
     def source(self) -> Source:
@@ -213,12 +216,21 @@ class Home:
         return path
 
 
-def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = now_ms) -> Home:
+def create_home(
+    folder: Path,
+    settings: Settings,
+    origin: str,
+    clock: Clock = now_ms,
+    *,
+    wallet: Wallet | PublicWallet | None = None,
+    password: str | None = None,
+) -> Home:
     """Make a home: keys, settings, database, and with them the log's identity; return it opened.
 
-    The folder must be new or empty. Keys come first and the settings file last, so a half-made home is never
-    mistaken for one. A ``network_file`` is read where it is and copied into the home. Nothing is made where the origin
-    is malformed; raises SettingsError or MalformedError.
+    ``wallet`` is one that exists already (a public one is signed for elsewhere), else a new one is made; its key and
+    the recovery key are encrypted where ``password`` is given. The folder must be new or empty. Keys come first and the
+    settings file last, so a half-made home is never mistaken for one. A ``network_file`` is read where it is and copied
+    into the home. Nothing is made where the origin is malformed; raises SettingsError or MalformedError.
     """
     network = network_of(settings, Path())
     keys = {purpose: SigningKey.generate() for purpose in ("checkpoint", "promise", "recovery")}
@@ -233,8 +245,9 @@ def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = no
     log.encode()
     _make_folders(folder)
     for purpose, key in keys.items():
-        key.save(folder / KEYS / f"{purpose}.pem")
-    Wallet.generate(network, os.urandom(ENTROPY_SIZE)).write(folder / KEYS / "wallet.json")
+        # Checkpoint and promise keys sign all day; the recovery key is needed once in years.
+        key.save(folder / KEYS / f"{purpose}.pem", password if purpose == "recovery" else None)
+    write_key_file(folder / KEYS / WALLET, _key_file(wallet or new_wallet(network), password))
     engine = SqliteEngine(folder / DATABASE)
     try:
         Directory.create(engine, Trees(engine), log)
@@ -247,6 +260,17 @@ def create_home(folder: Path, settings: Settings, origin: str, clock: Clock = no
     home = Home.open(folder, clock)
     home.write_card()
     return home
+
+
+def new_wallet(network: Network) -> Wallet:
+    """Return a wallet of fresh randomness."""
+    return Wallet.generate(network, os.urandom(ENTROPY_SIZE))
+
+
+def _key_file(wallet: Wallet | PublicWallet, password: str | None) -> KeyFile:
+    if isinstance(wallet, PublicWallet):
+        return KeyFile(wallet.network.name, wallet.descriptor, None)
+    return wallet.key_file(password)
 
 
 def _make_folders(folder: Path) -> None:

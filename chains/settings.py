@@ -39,6 +39,7 @@ class Settings:
 
     ``source`` is a key of ``SOURCES``; "embedded" is for regtest only. ``sources_needed`` 0: two where two are known.
     ``spending_cap_sat`` -1: the network's own; 0: none.
+    ``signer`` is "key" (in this home) or "psbt" (elsewhere).
     """
 
     network: str
@@ -52,6 +53,8 @@ class Settings:
     esplora_urls: tuple[str, ...] = ()
     esplora_timeout_s: int = 30
     sources_needed: int = 0
+    signer: str = "key"
+    wallet_password_file: str = ""
     seal_every_s: int = 60
     tick_every_s: int = 30
     anchor_every_s: int = 600
@@ -129,6 +132,8 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
     if settings.source not in SOURCES:
         known_sources = ", ".join(repr(name) for name in SOURCES)
         raise SettingsError(f"{where}: source: expected one of {known_sources}; found {settings.source!r}")
+    if settings.signer not in {"key", "psbt"}:
+        raise SettingsError(f"{where}: signer: expected 'key' or 'psbt', found {settings.signer!r}")
     if settings.source == EMBEDDED and settings.network != "regtest":
         raise SettingsError(
             f"{where}: the embedded source is a regtest of its own; network {settings.network!r} needs "

@@ -1,56 +1,50 @@
 """The service's own wallet: one key, one address, and signatures that are checked before anyone sees them.
 
 The secret comes from a key file (or fresh entropy), unsigned transactions from ``transaction.build_anchor``.
-``anchor.engine`` signs with it, ``cli.py`` makes and shows it; embit is imported in this module only.
+``anchor.engine`` signs with it, ``chains.home`` makes and opens it; embit signs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embit import bip32, bip39, script
+from embit import bip32, bip39
 from embit.base import EmbitError
-from embit.descriptor.checksum import add_checksum
 from embit.networks import NETWORKS as EMBIT_NETWORKS
 
-from anchor.bitcoin.key_file import read_key_file, write_key_file
+from anchor.bitcoin.descriptor import PublicWallet, embit_name
+from anchor.bitcoin.key_cipher import Cost
+from anchor.bitcoin.key_file import KeyFile, Secret, read_key_file, write_key_file
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Coin
 from anchor.bitcoin.signature import SIGHASH_ALL, check_coins, check_signed, signature_hash, with_witness
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin import Transaction
 
-_ENTROPY_SIZE = 16  # 12 words (BIP 39)
-# What embit calls them; the public test networks share their prefixes.
-_EMBIT_NAMES = {"mainnet": "main", "regtest": "regtest"}
+ENTROPY_SIZE = 32
+"""256 bits: 24 words (BIP 39)."""
+_ENTROPY_SIZES = (16, ENTROPY_SIZE)
 
 
 @dataclass(frozen=True)
 class Wallet:
-    """A P2WPKH wallet of one address: index 0 of the external chain of account 0 (BIP 84).
+    """A P2WPKH wallet of one address, with its key: index 0 of the external chain of account 0 (BIP 84).
 
     Made by ``generate``, ``from_mnemonic``, ``from_extended_key`` or ``read``; ``repr`` shows no secret.
-    ``script`` is the 22 bytes that pay to it (BIP 141), ``address`` the same for people (BIP 173),
-    ``public_key`` the key's 33 bytes (SEC 1), ``descriptor`` the public descriptor with checksum (BIP 380), which
-    any wallet can watch.
     """
 
-    network: Network
-    script: bytes
-    address: str
-    public_key: bytes
-    descriptor: str
-    _secret: dict[str, str] = field(repr=False)
+    public: PublicWallet
+    secret: Secret = field(repr=False)
     _key: bip32.HDKey = field(repr=False, compare=False)
 
     @classmethod
     def generate(cls, network: Network, entropy: bytes) -> "Wallet":
-        """Return the wallet of 16 fresh random bytes, as 12 words (BIP 39).
+        """Return the wallet of 32 fresh random bytes, as 24 words (BIP 39); of 16 bytes, as 12.
 
         Raises SettingsError for another number of bytes.
         """
-        if len(entropy) != _ENTROPY_SIZE:
-            raise SettingsError(f"wallet: expected {_ENTROPY_SIZE} bytes of entropy, got {len(entropy)}")
+        if len(entropy) not in _ENTROPY_SIZES:
+            raise SettingsError(f"wallet: expected {ENTROPY_SIZE} bytes of entropy (or 16), got {len(entropy)}")
         words = bip39.mnemonic_from_bytes(entropy)  # type: ignore[no-untyped-call]  # embit has no types
         return cls.from_mnemonic(network, words)
 
@@ -66,9 +60,9 @@ class Wallet:
                 "wallet: expected 12 to 24 words of the English BIP 39 list that fit each other, got others; "
                 "compare them with your copy"
             )
-        version = EMBIT_NETWORKS[_embit_name(network)]["xprv"]
+        version = EMBIT_NETWORKS[embit_name(network)]["xprv"]
         master = bip32.HDKey.from_seed(bip39.mnemonic_to_seed(normal), version=version)
-        return _wallet(network, {"mnemonic": normal}, master)
+        return _wallet(network, Secret("mnemonic", normal), master)
 
     @classmethod
     def from_extended_key(cls, network: Network, text: str) -> "Wallet":
@@ -78,41 +72,63 @@ class Wallet:
         does not repeat the key.
         """
         master = _read_extended_key(text.strip())
-        expected = EMBIT_NETWORKS[_embit_name(network)]["xprv"]
+        expected = EMBIT_NETWORKS[embit_name(network)]["xprv"]
         if not master.is_private or master.depth != 0 or master.version != expected:
             prefix = "xprv" if network.coin_type == 0 else "tprv"
             raise SettingsError(
                 f"wallet: expected an extended private master key ({prefix}...) for {network.name}, got a public "
                 "one, one below the master, or one of another network; export the master key"
             )
-        return _wallet(network, {"extended_key": text.strip()}, master)
+        return _wallet(network, Secret("extended_key", text.strip()), master)
 
     @classmethod
-    def read(cls, network: Network, path: Path) -> "Wallet":
-        """Return the wallet of a key file that ``write`` made.
+    def from_secret(cls, network: Network, secret: Secret) -> "Wallet":
+        """Return the wallet of a key file's secret; raises SettingsError as the two above do."""
+        make = {"mnemonic": cls.from_mnemonic, "extended_key": cls.from_extended_key}[secret.kind]
+        return make(network, secret.text)
 
-        Raises SettingsError where the file is missing, is open to others than its owner, belongs to another
-        network or is no key file; UnknownVersionError where a newer Anchorline wrote it.
+    @classmethod
+    def read(cls, network: Network, path: Path, password: str = "") -> "Wallet":
+        """Return the wallet of a key file that ``write`` made; raises what ``StoredWallet`` raises."""
+        return StoredWallet(network, path, lambda: password).opened()
+
+    def write(self, path: Path, password: str | None = None, cost: Cost | None = None) -> None:
+        """Write a new key file of mode 0600, encrypted where a password is given; a crash leaves all of it or none.
+
+        Raises StorageError where the file exists (a key is never written over) or cannot be written, SettingsError
+        for a password that is too short.
         """
-        fields = read_key_file(path)
-        found = fields.pop("network", "none")
-        if found != network.name:
-            raise SettingsError(
-                f"{path}: expected a key for {network.name}, found one for {found[:20]}; "
-                "a key is used on one network only"
-            )
-        if set(fields) == {"mnemonic"}:
-            return cls.from_mnemonic(network, fields["mnemonic"])
-        if set(fields) == {"extended_key"}:
-            return cls.from_extended_key(network, fields["extended_key"])
-        raise SettingsError(f"{path}: expected one of mnemonic and extended_key, found {sorted(fields)}")
+        write_key_file(path, self.key_file(password, cost))
 
-    def write(self, path: Path) -> None:
-        """Write the secret to a new key file of mode 0600; a crash leaves all of it or none.
+    def key_file(self, password: str | None, cost: Cost | None = None) -> KeyFile:
+        """Return the key file of this wallet, encrypted where a password is given."""
+        plain = KeyFile(self.network.name, self.descriptor, self.secret)
+        return plain if password is None else plain.encrypted(password, cost)
 
-        Raises StorageError where the file exists (a key is never written over) or cannot be written.
-        """
-        write_key_file(path, {"network": self.network.name, **self._secret})
+    @property
+    def network(self) -> Network:
+        """The only network that it is used on."""
+        return self.public.network
+
+    @property
+    def script(self) -> bytes:
+        """The script of all its coins (22 bytes, P2WPKH)."""
+        return self.public.script
+
+    @property
+    def address(self) -> str:
+        """The script for people (BIP 173)."""
+        return self.public.address
+
+    @property
+    def public_key(self) -> bytes:
+        """Its public key (33 bytes, SEC 1)."""
+        return self.public.public_key
+
+    @property
+    def descriptor(self) -> str:
+        """The public descriptor, which any wallet can watch (BIP 380)."""
+        return self.public.descriptor
 
     def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> bytes:
         """Return the whole raw transaction with witness (BIP 144); ``coins`` are what it spends, in order.
@@ -129,20 +145,88 @@ class Wallet:
         return raw
 
 
-def _wallet(network: Network, secret: dict[str, str], master: bip32.HDKey) -> Wallet:
+class StoredWallet:
+    """The wallet of a key file: what is public at once, the key when it is first needed to sign, once in a process.
+
+    ``password`` is asked for only where the file is encrypted. Raises SettingsError where the file is missing, is open
+    to others than its owner, belongs to another network or is no key file; UnknownVersionError where a newer
+    Anchorline wrote it.
+    """
+
+    def __init__(self, network: Network, path: Path, password: Callable[[], str]) -> None:
+        self._path = path
+        self._password = password
+        self._opened: Wallet | None = None
+        self._file = read_key_file(path)
+        if self._file.network != network.name:
+            raise SettingsError(
+                f"{path}: expected a key for {network.name}, found one for {self._file.network[:20]}; "
+                "a key is used on one network only"
+            )
+        if self._file.descriptor:
+            self.public = PublicWallet.from_descriptor(network, self._file.descriptor)
+        else:
+            self.public = self._open(network).public
+
+    @property
+    def script(self) -> bytes:
+        """The script of all its coins (22 bytes, P2WPKH)."""
+        return self.public.script
+
+    @property
+    def address(self) -> str:
+        """The script for people (BIP 173)."""
+        return self.public.address
+
+    @property
+    def descriptor(self) -> str:
+        """The public descriptor, which any wallet can watch (BIP 380)."""
+        return self.public.descriptor
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the key file wants a password."""
+        return self._file.is_encrypted
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the key is here; others sign where it is not."""
+        return self._file.secret is not None
+
+    def opened(self) -> Wallet:
+        """Return the wallet with its key.
+
+        Raises WrongPasswordError, and SettingsError where the file has no key or one that is not the descriptor's.
+        """
+        if self._opened is None:
+            self._opened = self._open(self.public.network)
+        return self._opened
+
+    def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> bytes:
+        """Return the whole signed transaction, as ``Wallet.sign`` does; asks for the password where it must."""
+        return self.opened().sign(transaction, coins)
+
+    def change_password(self, password: str | None, cost: Cost | None = None) -> None:
+        """Write the key file again under another password, or in clear for None; the old file is gone afterwards."""
+        write_key_file(self._path, self.opened().key_file(password, cost), replace=True)
+
+    def _open(self, network: Network) -> Wallet:
+        secret = self._file.secret
+        if secret is None:
+            raise SettingsError(f"{self._path}: holds no private key: this wallet's anchors are signed elsewhere")
+        if not isinstance(secret, Secret):
+            secret = self._file.opened(self._password())
+        wallet = Wallet.from_secret(network, secret)
+        if self._file.descriptor not in {"", wallet.descriptor}:
+            raise SettingsError(f"{self._path}: its key is not that of its descriptor; restore your copy of the file")
+        return wallet
+
+
+def _wallet(network: Network, secret: Secret, master: bip32.HDKey) -> Wallet:
     account = master.derive(f"m/84h/{network.coin_type}h/0h")  # type: ignore[no-untyped-call]  # embit has no types
-    key = account.derive("m/0/0")
-    paid = script.p2wpkh(key)  # type: ignore[no-untyped-call]  # embit has no types
     origin = f"{master.my_fingerprint.hex()}/84h/{network.coin_type}h/0h"
-    return Wallet(
-        network=network,
-        script=bytes(paid.data),
-        address=str(paid.address(EMBIT_NETWORKS[_embit_name(network)])),
-        public_key=bytes(key.get_public_key().sec()),
-        descriptor=str(add_checksum(f"wpkh([{origin}]{account.to_public().to_base58()}/0/0)")),
-        _secret=secret,
-        _key=key,
-    )
+    public = PublicWallet.from_descriptor(network, f"wpkh([{origin}]{account.to_public().to_base58()}/0/0)")
+    return Wallet(public, secret, account.derive("m/0/0"))
 
 
 def _read_extended_key(text: str) -> bip32.HDKey:
@@ -154,7 +238,3 @@ def _read_extended_key(text: str) -> bip32.HDKey:
             "wallet: expected an extended private key (BIP 32), got something else; compare it with your copy"
         ) from None
     return key
-
-
-def _embit_name(network: Network) -> str:
-    return _EMBIT_NAMES.get(network.name, "test")

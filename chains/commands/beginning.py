@@ -5,6 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
+from chains.commands.key_options import (
+    MnemonicFileOption,
+    NoPasswordOption,
+    PasswordFileOption,
+    chosen_password,
+    chosen_wallet,
+    kept_words,
+    show_words,
+)
 from chains.commands.terminal import BEGINNING, HomeOption, JsonOption, command_group, print_line, say, usage
 
 app = command_group()
@@ -30,11 +39,22 @@ def init(
         list[str] | None,
         typer.Option(help="Esplora server, may be repeated (without any source: the network's public ones)."),
     ] = None,
+    password_file: PasswordFileOption = None,
+    no_password: NoPasswordOption = False,
+    mnemonic_file: MnemonicFileOption = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Use the wallet of words that you have (asked for, or --mnemonic-file).")
+    ] = False,
+    descriptor: Annotated[
+        str, typer.Option(help="Others sign: the public descriptor wpkh(...) of their wallet; makes no key here.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a home: keys, database, settings, and the log's identity.
 
     Without --embedded, --core-... and --esplora-url, the network's public Esplora servers are used.
+    The wallet's 24 words are shown once, on a terminal only; its key is encrypted under a password that is asked for,
+    or taken from --password-file or ANCHORLINE_WALLET_PASSWORD. On regtest it is not, unless one of these is given.
     """
     import socket
 
@@ -55,14 +75,26 @@ def init(
     if network == "regtest" and not embedded and not any(core.values()) and not esplora_url:
         usage("say where Bitcoin is: --embedded to try it out, or --core-url or --esplora-url of your own regtest")
     name = "regtest" if embedded else network or _only_network(network_file)
-    values: dict[str, Any] = {"network": name, "source": "embedded"}
+    values: dict[str, Any] = {
+        "network": name,
+        "source": "embedded",
+        "signer": "psbt" if descriptor else "key",
+        "wallet_password_file": str(password_file.absolute()) if password_file else "",
+    }
     if not embedded:
         values |= core | _esplora_values(esplora_url or [], with_core=any(core.values()))
         values["network_file"] = str(network_file.absolute()) if network_file else ""
     settings = checked_settings(values, "init")
-    warnings = source_warnings(settings, network_of(settings, Path()))
+    bitcoin = network_of(settings, Path())
+    warnings = source_warnings(settings, bitcoin)
     folder = home or default_home()
-    with create_home(folder, settings, origin or f"{socket.gethostname()}/anchorline") as made:
+    wallet = chosen_wallet(bitcoin, descriptor, mnemonic_file, restore=restore)
+    password = chosen_password(bitcoin.name, password_file, no_password=no_password, has_key=not descriptor)
+    named = origin or f"{socket.gethostname()}/anchorline"
+    with (
+        kept_words(wallet, None if restore else mnemonic_file),
+        create_home(folder, settings, named, wallet=wallet, password=password) as made,
+    ):
         log = made.directory.log
         facts = {
             "home": str(folder),
@@ -84,6 +116,8 @@ def init(
         ],
         as_json=as_json,
     )
+    if not as_json and not restore:
+        show_words(wallet)
 
 
 def _only_network(network_file: Path | None) -> str:

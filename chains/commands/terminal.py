@@ -3,6 +3,7 @@
 Input is the command line, files and standard input; the users are the other modules of this package and ``cli``.
 """
 
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -46,6 +47,8 @@ def opened(home: Path | None) -> Iterator["Home"]:
     from chains.home import Home, default_home
 
     with Home.open(home or default_home()) as found:
+        if at_terminal():
+            found.wallet_password.prompt = lambda: ask_hidden("Password of the wallet's key")
         yield found
 
 
@@ -56,6 +59,19 @@ def say(facts: dict[str, Any], text: Callable[[], str | Iterable[str]], *, as_js
         return
     lines = text()
     print(lines if isinstance(lines, str) else "\n".join(lines))
+
+
+def at_terminal() -> bool:
+    """Say whether somebody can be asked: standard input and standard error are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask_hidden(question: str, *, twice: bool = False) -> str:
+    """Ask somebody at the terminal for a secret, which is not echoed; ``twice`` for one that is new."""
+    answer = getpass.getpass(f"{question}: ")
+    if twice and getpass.getpass("Again: ") != answer:
+        usage("the two are not the same; nothing was done")
+    return answer
 
 
 def print_line(line: str) -> None:

@@ -54,7 +54,7 @@ def test_two_logs_are_never_the_same(tmp_path: Path) -> None:
 def test_a_home_for_a_node_keeps_its_address_and_no_secret(tmp_path: Path, network: str, prefix: str) -> None:
     """The settings name node, cookie file and network; nothing is asked of the node yet."""
     home = tmp_path / "home"
-    node = ("--core-url", "http://127.0.0.1:1", "--core-cookie-file", tmp_path / ".cookie")
+    node = ("--core-url", "http://127.0.0.1:1", "--core-cookie-file", tmp_path / ".cookie", "--no-password")
     facts = run("init", "--home", home, "--network", network, *node, "--json").facts
     assert (network, True) == (facts["network"], facts["address"].startswith(prefix))
     settings = tomllib.loads((home / "anchorline.toml").read_text())
@@ -64,7 +64,7 @@ def test_a_home_for_a_node_keeps_its_address_and_no_secret(tmp_path: Path, netwo
 
 def test_the_public_testnet_is_the_default(tmp_path: Path) -> None:
     """Without --network a home for a node is on testnet4."""
-    node = ("--core-url", "http://127.0.0.1:1", "--core-user", "anchorline")
+    node = ("--core-url", "http://127.0.0.1:1", "--core-user", "anchorline", "--no-password")
     assert "testnet4" == run("init", "--home", tmp_path / "home", *node, "--json").facts["network"]
 
 
@@ -74,7 +74,7 @@ def settings_of(home: Path) -> dict[str, Any]:
 
 def test_without_any_source_the_public_servers_are_used(tmp_path: Path) -> None:
     """A home for signet asks the servers of the network's record, which are not written down; nothing is asked yet."""
-    done = run("init", "--home", tmp_path / "home", "--network", "signet", "--json")
+    done = run("init", "--home", tmp_path / "home", "--network", "signet", "--no-password", "--json")
     assert (0, "") == (done.exit_code, done.err)
     found = settings_of(tmp_path / "home")
     assert ("signet", "esplora", [], 60) == tuple(
@@ -84,7 +84,7 @@ def test_without_any_source_the_public_servers_are_used(tmp_path: Path) -> None:
 
 def test_a_single_public_server_is_warned_of(tmp_path: Path) -> None:
     """Of testnet4 one public server is known: the home is made, and the operator told that nobody contradicts it."""
-    done = run("init", "--home", tmp_path / "home", "--json")
+    done = run("init", "--home", tmp_path / "home", "--no-password", "--json")
     assert (0, "testnet4") == (done.exit_code, done.facts["network"])
     assert done.err.startswith("warning: only one Bitcoin source is known for testnet4, https://mempool.space/")
 
@@ -92,9 +92,9 @@ def test_a_single_public_server_is_warned_of(tmp_path: Path) -> None:
 def test_servers_of_ones_own_are_kept(tmp_path: Path) -> None:
     """--esplora-url may be repeated, and stands beside a node."""
     urls = ("--esplora-url", "http://127.0.0.1:1", "--esplora-url", "http://127.0.0.1:2")
-    assert "" == run("init", "--home", tmp_path / "one", *urls).err
+    assert "" == run("init", "--home", tmp_path / "one", *urls, "--no-password").err
     node = ("--core-user", "u", "--core-password-file", "/nowhere/password")
-    assert "" == run("init", "--home", tmp_path / "two", *urls, *node).err
+    assert "" == run("init", "--home", tmp_path / "two", *urls, *node, "--no-password").err
     one, two = settings_of(tmp_path / "one"), settings_of(tmp_path / "two")
     assert [["http://127.0.0.1:1", "http://127.0.0.1:2"]] * 2 == [one["esplora_urls"], two["esplora_urls"]]
     assert ("esplora", "core+esplora") == (one["source"], two["source"])
@@ -104,7 +104,7 @@ def test_servers_of_ones_own_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "https://u:secret@example.org"])
 def test_an_address_that_is_none_makes_nothing(tmp_path: Path, url: str) -> None:
     """A server's address is checked before a key is made, and a password in it is not repeated."""
-    done = run("init", "--home", tmp_path / "home", "--esplora-url", url)
+    done = run("init", "--home", tmp_path / "home", "--esplora-url", url, "--no-password")
     assert (1, b"") == (done.exit_code, done.out)
     assert "expected" in done.err
     assert "secret" not in done.err
@@ -116,7 +116,7 @@ def test_a_network_of_a_file_is_copied_into_the_home(tmp_path: Path) -> None:
     given = tmp_path / "given.toml"
     given.write_text(FILE, encoding="utf-8")
     home = tmp_path / "home"
-    done = run("init", "--home", home, "--network-file", given, "--json")
+    done = run("init", "--home", home, "--network-file", given, "--no-password", "--json")
     assert (0, "testnet5") == (done.exit_code, done.facts["network"])
     assert given.read_bytes() == (home / "networks.toml").read_bytes()
     given.unlink()
@@ -133,10 +133,12 @@ def test_a_file_of_several_networks_needs_a_name(tmp_path: Path) -> None:
     given = tmp_path / "given.toml"
     other = FILE.replace("networks.testnet5", "networks.testnet6").replace("0a0b0c0d", "0a0b0c0e")
     given.write_text(FILE + other, encoding="utf-8")
-    done = run("init", "--home", tmp_path / "home", "--network-file", given)
+    done = run("init", "--home", tmp_path / "home", "--network-file", given, "--no-password")
     assert (2, b"") == (done.exit_code, done.out)
     assert "has testnet5, testnet6: say which with --network" in done.err
-    made = run("init", "--home", tmp_path / "home", "--network-file", given, "--network", "testnet6", "--json")
+    made = run(
+        "init", "--home", tmp_path / "home", "--network-file", given, "--network", "testnet6", "--no-password", "--json"
+    )
     assert "testnet6" == made.facts["network"]
 
 
@@ -170,7 +172,7 @@ def test_the_version_is_printed() -> None:
     assert (0, f"anchorline {version('anchorline')}\n", "") == (done.exit_code, done.text, done.err)
 
 
-@pytest.mark.parametrize("command", [[], ["chain"], ["log"]])
+@pytest.mark.parametrize("command", [[], ["chain"], ["log"], ["wallet"]])
 def test_help_is_printed_where_a_command_is_missing(command: list[str]) -> None:
     """A bare command shows what there is, without an error message."""
     done = run(*command)
@@ -183,7 +185,7 @@ def test_help_is_printed_where_a_command_is_missing(command: list[str]) -> None:
     [
         *("init", "add", "seal", "tick", "status", "daemon", "receipt", "upgrade", "verify", "headers", "audit"),
         *("demo", "chain", "chain create", "chain list", "chain show", "chain find", "chain export"),
-        *("log", "log card", "log trust"),
+        *("log", "log card", "log trust", "wallet", "wallet address", "wallet password"),
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:

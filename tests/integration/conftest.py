@@ -51,7 +51,7 @@ class Operator:
         """Make the home; return the wallet's address."""
         made = self.facts(
             "init",
-            *("--origin", "test.anchorline.example", "--network", network),
+            *("--origin", "test.anchorline.example", "--network", network, "--no-password"),
             *("--core-url", self.node.url, "--core-cookie-file", self.node.cookie),
         )
         return str(made["address"])

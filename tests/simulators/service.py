@@ -11,7 +11,7 @@ from pathlib import Path
 from anchor.bitcoin.known import SourceBlocks
 from anchor.bitcoin.protocols import Coin, Source
 from anchor.bitcoin.transaction import build_anchor
-from anchor.bitcoin.wallet import Wallet
+from anchor.bitcoin.wallet import StoredWallet, Wallet
 from anchor.directory import StoredCheckpoint
 from anchor.engine import Ticked
 from anchor.journal import Attempt
@@ -59,7 +59,7 @@ class Service:
         self.home._source = source
 
     @property
-    def wallet(self) -> Wallet:
+    def wallet(self) -> StoredWallet:
         return self.home.wallet
 
     def open_chain(self, name: str) -> bytes:
@@ -131,7 +131,7 @@ def judge(receipt: Receipt, card: LogCard, source: Source) -> Verdict:
     return verify(receipt, Verifier(card=card, blocks=blocks, depth=1, check_signature=check_signature))
 
 
-def foreign_anchor(wallet: Wallet, coin: Coin, size: int = 7, root: bytes = bytes(range(32))) -> bytes:
+def foreign_anchor(wallet: Wallet | StoredWallet, coin: Coin, size: int = 7, root: bytes = bytes(range(32))) -> bytes:
     """Return a signed anchor that this wallet's key made and no journal knows: another home's, or a thief's."""
     transaction = build_anchor([coin], wallet.script, encode_payload(size, root), 400, 1_000)
     return wallet.sign(transaction, [coin])

@@ -86,9 +86,9 @@ def test_entropy_makes_the_words_of_bip_39() -> None:
     assert Wallet.from_mnemonic(REGTEST, ABANDON) == Wallet.generate(REGTEST, bytes(16))
 
 
-@pytest.mark.parametrize("size", [0, 15, 17, 32])
+@pytest.mark.parametrize("size", [0, 15, 17, 31, 33, 64])
 def test_other_amounts_of_entropy_are_refused(size: int) -> None:
-    """Twelve words are 16 bytes."""
+    """Twelve words are 16 bytes, and 24 are 32."""
     with pytest.raises(SettingsError, match=f"got {size}"):
         Wallet.generate(REGTEST, bytes(size))
 
@@ -365,9 +365,19 @@ def test_a_key_file_gives_the_wallet_back(wallet: Wallet, tmp_path: Path) -> Non
 def test_a_key_file_says_its_version_and_network(wallet: Wallet, tmp_path: Path) -> None:
     """Whoever finds the file can tell what it is."""
     wallet.write(tmp_path / "key")
-    assert {"format": "anchorline-bitcoin-key/1", "network": "regtest", "mnemonic": ABANDON} == json.loads(
-        (tmp_path / "key").read_text()
-    )
+    assert {
+        "format": "anchorline-key/2",
+        "network": "regtest",
+        "descriptor": wallet.descriptor,
+        "plain": {"mnemonic": ABANDON},
+    } == json.loads((tmp_path / "key").read_text())
+
+
+def test_a_key_file_of_version_1_is_still_read(wallet: Wallet, tmp_path: Path) -> None:
+    """Homes of version 0.1.0 keep their words in clear, without a descriptor."""
+    old = {"format": "anchorline-bitcoin-key/1", "network": "regtest", "mnemonic": ABANDON}
+    write_private(tmp_path / "key", json.dumps(old).encode())
+    assert wallet == Wallet.read(REGTEST, tmp_path / "key")
 
 
 def test_a_key_is_never_written_over(wallet: Wallet, tmp_path: Path) -> None:
@@ -425,9 +435,10 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
         Wallet.read(REGTEST, tmp_path / "key")
 
 
-def test_a_newer_key_file_is_refused_by_name(tmp_path: Path) -> None:
-    """A later version may be encrypted or mean something else."""
-    write_private(tmp_path / "key", b'{"format": "anchorline-bitcoin-key/2", "network": "regtest", "secret": "x"}')
+@pytest.mark.parametrize("name", ["anchorline-bitcoin-key/2", "anchorline-key/3"])
+def test_a_newer_key_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    """A later version may mean something else."""
+    write_private(tmp_path / "key", b'{"format": "%s", "network": "regtest", "secret": "x"}' % name.encode())
     with pytest.raises(UnknownVersionError, match="written by a newer Anchorline"):
         Wallet.read(REGTEST, tmp_path / "key")
 

@@ -1,0 +1,135 @@
+"""What ``init`` and ``wallet`` ask about keys: a password, words to restore from, and showing new words once.
+
+Input is the command line, the environment and whoever sits at the terminal. Nothing here prints a secret but
+``show_words``, and that to a terminal only.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chains.commands.terminal import ask_hidden, at_terminal, usage
+
+if TYPE_CHECKING:
+    from anchor.bitcoin.descriptor import PublicWallet
+    from anchor.bitcoin.networks import Network
+    from anchor.bitcoin.wallet import Wallet
+    from chains.password import Password
+
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option(help="File with the password of the wallet's key (mode 600); the settings then name it."),
+]
+NoPasswordOption = Annotated[
+    bool, typer.Option("--no-password", help="Leave the wallet's key unencrypted: whoever reads its file can spend.")
+]
+MnemonicFileOption = Annotated[
+    Path | None,
+    typer.Option(help="Write the new wallet's words to this new file (mode 600); with --restore, read them there."),
+]
+_WORDS_A_LINE = 4
+_MAX_WORDS_FILE = 10_000
+
+
+def chosen_password(network: str, file: Path | None, *, no_password: bool, has_key: bool = True) -> str | None:
+    """Return the password for the key files of a new home, or None where they stay unencrypted.
+
+    Unencrypted is what --no-password asks for, and the default on regtest, whose coins are worth nothing.
+    """
+    from chains.password import VARIABLE, Password
+
+    if no_password:
+        if file is not None:
+            usage("--no-password and --password-file contradict each other")
+        return None
+    given = Password(file=str(file or ""))
+    if not given.is_given and (network == "regtest" or not has_key):
+        return None
+    return _new_password(given, f"give --password-file FILE, set {VARIABLE}, or choose --no-password")
+
+
+def changed_password(file: Path | None, *, no_password: bool) -> str | None:
+    """Return the password that takes the place of another, from a file or asked for, or None for --no-password."""
+    from chains.password import Password
+
+    if no_password:
+        if file is not None:
+            usage("--no-password and --new-password-file contradict each other")
+        return None
+    # The environment holds the old one.
+    return _new_password(Password(str(file or ""), {}), "give --new-password-file FILE, or choose --no-password")
+
+
+def _new_password(given: "Password", remedy: str) -> str:
+    from anchor.bitcoin.key_cipher import check_new_password
+
+    if not given.is_given:
+        if not at_terminal():
+            usage(f"the wallet's key needs a password, and there is no terminal to ask for it: {remedy}")
+        given.prompt = lambda: ask_hidden("New password for the wallet's key", twice=True)
+    password = given()
+    check_new_password(password)
+    return password
+
+
+def chosen_wallet(network: "Network", descriptor: str, file: Path | None, *, restore: bool) -> "Wallet | PublicWallet":
+    """Return the wallet of a public descriptor, of words that somebody has, or a new one."""
+    from anchor.bitcoin.descriptor import PublicWallet
+    from chains.home import new_wallet
+
+    if descriptor:
+        if restore or file is not None:
+            usage("--descriptor makes no key here: there are no words to restore or to write")
+        return PublicWallet.from_descriptor(network, descriptor)
+    return restored_wallet(network, file) if restore else new_wallet(network)
+
+
+def restored_wallet(network: "Network", file: Path | None) -> "Wallet":
+    """Return the wallet of the words, or the extended private key, in a file or typed in."""
+    from anchor.bitcoin.wallet import Wallet
+    from anchor.signing import read_private_file
+
+    if file is None and not at_terminal():
+        usage("--restore needs the wallet's words: name a file with --mnemonic-file, or run it on a terminal")
+    if file is None:
+        text = ask_hidden("The wallet's words")
+    else:
+        text = read_private_file(file)[:_MAX_WORDS_FILE].decode("ascii", "replace")
+    is_extended = text.strip()[1:4] == "prv"
+    return Wallet.from_extended_key(network, text) if is_extended else Wallet.from_mnemonic(network, text)
+
+
+@contextmanager
+def kept_words(wallet: "Wallet | PublicWallet", file: Path | None) -> Iterator[None]:
+    """Write the words of a new wallet to a file before there is a home, and remove it where none can be made."""
+    from anchor.signing import write_private_file
+
+    if file is None:
+        yield
+        return
+    write_private_file(file, _words(wallet).encode() + b"\n")
+    try:
+        yield
+    except BaseException:
+        file.unlink()
+        raise
+
+
+def show_words(wallet: "Wallet | PublicWallet") -> None:
+    """Show the words of a new wallet, once, where standard output is a terminal; elsewhere do nothing."""
+    words = _words(wallet).split()
+    if not words or not sys.stdout.isatty():
+        return
+    print(f"\nThe wallet's {len(words)} words, shown this once. Write them down on paper, in this order:\n")
+    for first in range(0, len(words), _WORDS_A_LINE):
+        print("  " + "".join(f"{at + 1:2} {words[at]:<10}" for at in range(first, first + _WORDS_A_LINE)))
+    print("\nWhoever has them has the coins; without them and without the keys folder nobody has.", flush=True)
+
+
+def _words(wallet: "Wallet | PublicWallet") -> str:
+    secret = getattr(wallet, "secret", None)
+    return secret.text if secret is not None and secret.kind == "mnemonic" else ""
