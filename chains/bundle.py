@@ -6,6 +6,7 @@ entry costs as much as all its hashes together; a bundle costs a copy of its byt
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 from anchor.errors import StorageCorruptError
@@ -21,23 +22,40 @@ Row = tuple[int, bytes, bytes | None]
 """(seq, entry, kept): one entry as stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Byte strings of a batch, one after the other in one buffer: ``sizes`` says where each ends."""
+
+    data: bytes
+    sizes: Sequence[int]
+
+    @classmethod
+    def of(cls, items: Sequence[bytes]) -> "Column":
+        """Return the column of these items."""
+        return cls(b"".join(items), list(map(len, items)))
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
 class Bundles:
     """The stored entries of one database, by seq; seqs begin at 1 and have no gaps."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def append(self, first_seq: int, entries: Sequence[bytes], kept: Sequence[bytes | None]) -> None:
-        """Append entries with what is kept beside them, inside a transaction; ``first_seq`` is ``next_seq()``."""
+    def append(self, first_seq: int, entries: Column, kept: Column) -> None:
+        """Append entries with what is kept beside each (empty: nothing), inside a transaction.
+
+        ``first_seq`` is ``next_seq()``.
+        """
         if len(entries) != len(kept):
-            raise ValueError(f"expected what is kept beside each of {len(entries)} entries, one list is shorter")
-        held = [item or b"" for item in kept]
+            raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
+        cuts = list(_cuts(kept.sizes))
+        rows = zip(_packed_parts(entries, cuts), _packed_parts(kept, cuts), cuts, strict=True)
         self.engine.execute_many(
             "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
-            [
-                (first_seq + start, end - start, pack(entries[start:end]), pack(held[start:end]))
-                for start, end in _cuts(held)
-            ],
+            ((first_seq + start, end - start, some, beside) for some, beside, (start, end) in rows),
         )
 
     def next_seq(self) -> int:
@@ -86,7 +104,7 @@ class Bundles:
 
 def pack(items: Sequence[bytes]) -> bytes:
     """Return the items in one byte string: the length of each (4 bytes, big-endian), then all of them."""
-    return struct.pack(f">{len(items)}I", *map(len, items)) + b"".join(items)
+    return _lengths(list(map(len, items))) + b"".join(items)
 
 
 def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:
@@ -102,15 +120,29 @@ def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> 
     return [packed[ends[place] : ends[place + 1]] for place in range(first, last)]
 
 
-def _cuts(kept: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield where a batch is cut into bundles."""
-    if max(map(len, kept), default=0) * BUNDLE_ENTRIES <= BUNDLE_BYTES:
-        yield from ((at, min(at + BUNDLE_ENTRIES, len(kept))) for at in range(0, len(kept), BUNDLE_ENTRIES))
+def _lengths(sizes: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(sizes)}I", *sizes)
+
+
+def _packed_parts(column: Column, cuts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield what ``pack`` makes of each part of a column."""
+    at = 0
+    for start, end in cuts:
+        sizes = column.sizes[start:end]
+        size = sum(sizes)
+        yield b"".join((_lengths(sizes), memoryview(column.data)[at : at + size]))
+        at += size
+
+
+def _cuts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield where a batch is cut into bundles; ``sizes`` are those of what is kept."""
+    if max(sizes, default=0) * BUNDLE_ENTRIES <= BUNDLE_BYTES:
+        yield from ((at, min(at + BUNDLE_ENTRIES, len(sizes))) for at in range(0, len(sizes), BUNDLE_ENTRIES))
         return
-    start = size = 0
-    for place, item in enumerate(kept):
-        if place > start and (size + len(item) > BUNDLE_BYTES or place - start == BUNDLE_ENTRIES):
+    start = total = 0
+    for place, size in enumerate(sizes):
+        if place > start and (total + size > BUNDLE_BYTES or place - start == BUNDLE_ENTRIES):
             yield start, place
-            start, size = place, 0
-        size += len(item)
-    yield start, len(kept)
+            start, total = place, 0
+        total += size
+    yield start, len(sizes)

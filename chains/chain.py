@@ -7,6 +7,8 @@ belong to chains in runs (extents), each of which goes on where the one before e
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain as chained
+from itertools import repeat
 from typing import NamedTuple
 
 from anchor.errors import RefusedEntryError, StorageCorruptError, UnknownChainError
@@ -14,7 +16,7 @@ from anchor.log import Trees
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
-from chains.bundle import Bundles
+from chains.bundle import Bundles, Column
 
 MAX_NAME = 100
 
@@ -31,13 +33,13 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries to append, column by column: three lists of one length (a tuple for each row costs as much as a hash).
+    """Entries to append, column by column, all of one length (a tuple for each row costs as much as a hash).
 
     ``kept`` is what ``keep_content`` or ``keep_digest`` made; ``with_ids``: some entries have external ids.
     """
 
-    entries: Sequence[bytes]
-    kept: Sequence[bytes | None]
+    entries: Column
+    kept: Column
     hashes: Sequence[bytes]
     with_ids: bool
 
@@ -83,6 +85,18 @@ def keep_content(salt: bytes, content: bytes) -> bytes:
 def keep_digest(salt: bytes, digest: bytes) -> bytes:
     """Return the ``kept`` column for content that stays elsewhere."""
     return _KEPT_DIGEST + salt + digest
+
+
+def keep_contents(salts: Sequence[bytes], contents: Sequence[bytes]) -> Column:
+    """Return the ``kept`` column of contents that are stored, as ``keep_content`` makes each."""
+    data = b"".join(chained.from_iterable(zip(repeat(_KEPT_CONTENT), salts, contents)))
+    return Column(data, [1 + SALT_SIZE + size for size in map(len, contents)])
+
+
+def keep_digests(salts: Sequence[bytes], digests: Sequence[bytes]) -> Column:
+    """Return the ``kept`` column of contents that stay elsewhere, as ``keep_digest`` makes each."""
+    data = b"".join(chained.from_iterable(zip(repeat(_KEPT_DIGEST), salts, digests)))
+    return Column(data, [1 + SALT_SIZE + HASH_SIZE] * len(digests))
 
 
 def decode_kept(kept: bytes | None) -> Kept | None:

@@ -4,15 +4,17 @@ Submissions come from the CLI (and later the API); every group commit is one tra
 and nothing is acknowledged before it is on disk. Receipts rebuild each writer's path from the rows written here.
 """
 
-import hashlib
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, repeat
+from operator import add
 from typing import NamedTuple, overload
 
 from anchor.directory import checked_clock
 from anchor.errors import RefusedEntryError
-from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.codec import HASH_SIZE, exactly, sha256, sha256_each
 from anchor.proof.entry import (
     SALT_SIZE,
     Entry,
@@ -23,14 +25,17 @@ from anchor.proof.entry import (
     content_commitment,
 )
 from anchor.proof.merkle import leaf_hash, root_of
-from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, PromiseNote, signed_message
+from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, signed_message
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
-from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_digest
+from chains.bundle import Column
+from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests
 from chains.lookup import Lookup
 from chains.settings import Limits
 
 _PROMISE_PREFIX = bytes((0x00, LEAF_TYPE))
+# 00 ‖ 20 ‖ chain_id, leaf_index, entry_hash, submitter.
+_PROMISE_LEAF = struct.Struct(f">{2 + HASH_SIZE}sQ{HASH_SIZE}s{SUBMITTER_SIZE}s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +149,13 @@ class Writer:
             raise RefusedEntryError(
                 f"expected external ids for each of {len(digests)} digests, got {len(external_ids)}"
             )
-        entries, kept = [], []
-        for place, digest in enumerate(digests):
-            salt = os.urandom(SALT_SIZE)
+        salts = _pieces(os.urandom(SALT_SIZE * len(digests)), SALT_SIZE)
+        entries = []
+        for place, (salt, digest) in enumerate(zip(salts, digests, strict=True)):
             ids = tuple(external_ids[place]) if external_ids else ()
-            entry = Entry(chain.chain_id, content_commitment(salt, digest), media_type, ids).encode()
-            entries.append(entry)
-            kept.append(keep_digest(salt, digest))
-        batch = Batch(entries, kept, list(map(leaf_hash, entries)), with_ids=bool(external_ids))
+            entries.append(Entry(chain.chain_id, content_commitment(salt, digest), media_type, ids).encode())
+        hashes = list(map(leaf_hash, entries))
+        batch = Batch(Column.of(entries), keep_digests(salts, digests), hashes, with_ids=bool(external_ids))
         return self._append_fresh(chain, batch, now_ms)
 
     def submit(
@@ -190,17 +194,21 @@ class Writer:
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
-        self._check_content(max(contents, key=len, default=b""))
-        hasher = hashlib.sha256
+        self._check_content_size(max(map(len, contents), default=0))
         encoded = template.encode()
         before, after = encoded[:33], encoded[65:]
-        many_salts = os.urandom(SALT_SIZE * len(contents))
-        salts = [many_salts[at : at + SALT_SIZE] for at in range(0, len(many_salts), SALT_SIZE)]
-        digests = [hasher(content).digest() for content in contents]
-        entries = [before + hasher(salt + digest).digest() + after for salt, digest in zip(salts, digests, strict=True)]
-        kept = list(map(keep_content, salts, contents)) if keep else list(map(keep_digest, salts, digests))
-        hashes = [hasher(b"\x00" + entry).digest() for entry in entries]
-        return Batch(entries, kept, hashes, bool(template.external_ids))
+        salts = _pieces(os.urandom(SALT_SIZE * len(contents)), SALT_SIZE)
+        digests = sha256_each(contents)
+        commitments = sha256_each(map(add, salts, digests))
+        # One buffer of all entries, and one of them with the 00 of a leaf in front of each.
+        entries = _framed(before, commitments, after)
+        leaves = _framed(b"\x00" + before, commitments, after)
+        return Batch(
+            Column(entries, [len(encoded)] * len(contents)),
+            keep_contents(salts, contents) if keep else keep_digests(salts, digests),
+            sha256_each(_pieces(leaves, 1 + len(encoded))),
+            bool(template.external_ids),
+        )
 
     # --- the rules
 
@@ -229,7 +237,7 @@ class Writer:
     def _check_kept(self, entry: Entry, submission: Submission) -> None:
         digest = submission.digest
         if submission.content is not None:
-            self._check_content(submission.content)
+            self._check_content_size(len(submission.content))
             digest = sha256(submission.content)
         if submission.salt is None and digest is None:
             return
@@ -240,10 +248,10 @@ class Writer:
         if content_commitment(submission.salt, digest) != entry.content_commitment:
             raise RefusedEntryError("salt and content do not give the content commitment of the entry")
 
-    def _check_content(self, content: bytes) -> None:
-        if len(content) > self.limits.content_bytes:
+    def _check_content_size(self, size: int) -> None:
+        if size > self.limits.content_bytes:
             raise RefusedEntryError(
-                f"content: expected at most {self.limits.content_bytes} bytes, got {len(content)}; "
+                f"content: expected at most {self.limits.content_bytes} bytes, got {size}; "
                 "record larger things by their digest (`--digest`), or raise content_bytes in the settings"
             )
 
@@ -251,7 +259,7 @@ class Writer:
 
     def _append(self, chain: Chain, batch: Batch, received_at_ms: int, submitter: bytes) -> Sequence[Accepted]:
         """Append a batch and promise it, inside a transaction: after the commit both are there, before it neither."""
-        if not batch.entries:
+        if not batch.hashes:
             return []
         run = self.chains.append_rows(chain, batch, submitter)
         self._promise(chain, run, batch.hashes, received_at_ms)
@@ -289,12 +297,9 @@ class Writer:
 
 def promise_leaves(chain_id: bytes, first_index: int, hashes: Sequence[bytes], submitter: bytes) -> list[bytes]:
     """Return the hashes of the promise leaves of consecutive entries of one chain (docs/spec/promise.md)."""
-    hasher = hashlib.sha256
-    before = _PROMISE_PREFIX + chain_id
-    return [
-        hasher(before + index.to_bytes(8, "big") + entry_hash + submitter).digest()
-        for index, entry_hash in enumerate(hashes, first_index)
-    ]
+    before = _PROMISE_PREFIX + exactly(chain_id, HASH_SIZE, "chain_id")
+    after = exactly(submitter, SUBMITTER_SIZE, "submitter")
+    return sha256_each(map(_PROMISE_LEAF.pack, repeat(before), count(first_index), hashes, repeat(after)))
 
 
 def check_still_valid(entry: Entry, received_at_ms: int) -> None:
@@ -323,12 +328,22 @@ def has_external_ids(entry: bytes) -> bool:
 
 def _batch_of(submissions: Sequence[Submission], hashes: Sequence[bytes]) -> Batch:
     entries = [submission.entry for submission in submissions]
-    return Batch(entries, list(map(_kept, submissions)), hashes, any(map(has_external_ids, entries)))
+    kept = Column.of(list(map(_kept, submissions)))
+    return Batch(Column.of(entries), kept, hashes, any(map(has_external_ids, entries)))
 
 
-def _kept(submission: Submission) -> bytes | None:
+def _kept(submission: Submission) -> bytes:
     if submission.salt is None:
-        return None
+        return b""
     if submission.content is not None:
         return keep_content(submission.salt, submission.content)
-    return None if submission.digest is None else keep_digest(submission.salt, submission.digest)
+    return b"" if submission.digest is None else keep_digest(submission.salt, submission.digest)
+
+
+def _framed(before: bytes, items: Sequence[bytes], after: bytes) -> bytes:
+    """Return every item between ``before`` and ``after``, all in one buffer."""
+    return before + (after + before).join(items) + after if items else b""
+
+
+def _pieces(flat: bytes, size: int) -> list[bytes]:
+    return [piece for (piece,) in struct.iter_unpack(f"{size}s", flat)]

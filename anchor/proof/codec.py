@@ -7,16 +7,23 @@ through it, so that each knows its limits before it reads and none leaves traili
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from anchor.proof.errors import MalformedError, TooLargeError
 
 HASH_SIZE = 32
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
+_DIGEST_OF = type(hashlib.sha256()).digest
 
 
 def sha256(data: bytes) -> bytes:
     """Return the 32-byte SHA-256 of ``data`` (FIPS 180-4)."""
     return hashlib.sha256(data).digest()
+
+
+def sha256_each(messages: Iterable[bytes]) -> list[bytes]:
+    """Return the SHA-256 of each message, in order: ``sha256()`` without a step of the interpreter for each."""
+    return list(map(_DIGEST_OF, map(hashlib.sha256, messages)))
 
 
 class Reader:

@@ -6,10 +6,10 @@ Makers here work on whole lists of leaf hashes (``anchor.log`` makes proofs from
 what every verifier runs.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
+from itertools import repeat
 
-from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.codec import HASH_SIZE, sha256, sha256_each
 from anchor.proof.errors import Reason, VerificationError
 
 EMPTY_ROOT = sha256(b"")
@@ -37,12 +37,10 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     if not leaf_hashes:
         return EMPTY_ROOT
     level = list(leaf_hashes)
-    hasher = hashlib.sha256
     while len(level) > 1:
-        paired = [hasher(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
-        if len(level) % 2:
-            paired.append(level[-1])
-        level = paired
+        lone = level[-1:] if len(level) % 2 else []
+        nodes = iter(level)
+        level = sha256_each(map(b"".join, zip(repeat(b"\x01"), nodes, nodes))) + lone
     return level[0]
 
 

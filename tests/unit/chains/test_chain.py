@@ -13,6 +13,7 @@ from anchor.errors import RefusedEntryError, StorageCorruptError, UnknownChainEr
 from anchor.proof.codec import sha256
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.sqlite import SqliteEngine
+from chains.bundle import Column
 from chains.chain import Batch, Chain, Kept, check_name, decode_kept, keep_content, keep_digest
 from tests.simulators.store import START_MS, Store, chain_id
 
@@ -23,7 +24,7 @@ def open_chain(store: Store, name: str | None, id_: bytes | None = None) -> Chai
 
 
 def append(store: Store, chain: Chain, entries: list[bytes], submitter: bytes = bytes(16), ids: bool = False) -> None:
-    batch = Batch(entries, [None] * len(entries), [leaf_hash(entry) for entry in entries], ids)
+    batch = Batch(Column.of(entries), Column.of([b""] * len(entries)), [leaf_hash(entry) for entry in entries], ids)
     with store.engine.transaction():
         store.chains.append_rows(chain, batch, submitter)
 
@@ -138,14 +139,15 @@ def test_a_chain_whose_rows_are_gone_is_an_error(store: Store) -> None:
 
 
 def test_columns_of_different_lengths_write_nothing(store: Store) -> None:
-    """A batch whose lists differ in length is refused whole."""
+    """A batch whose columns differ in length is refused whole."""
     chain = open_chain(store, "a")
+    batch = Batch(Column.of([b"x", b"y"]), Column.of([b""]), [bytes(32)] * 2, with_ids=False)
 
     def write() -> None:
         with store.engine.transaction():
-            store.chains.append_rows(chain, Batch([b"x", b"y"], [None], [bytes(32)] * 2, with_ids=False), bytes(16))
+            store.chains.append_rows(chain, batch, bytes(16))
 
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="each of 2 entries, got 1"):
         write()
     assert (0, 1) == (store.chains.size(chain), store.chains.next_seq())
 
