@@ -24,18 +24,27 @@ Row = tuple[int, bytes, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Byte strings of a batch, one after the other in one buffer: ``sizes`` says where each ends."""
+    """Byte strings of a batch, in order; each is the concatenation of the same number of pieces.
 
-    data: bytes
+    Pieces are joined once, into the bundle: joining them for each byte string first costs as much as a hash.
+    """
+
+    pieces: Sequence[bytes]
     sizes: Sequence[int]
+    pieces_each: int = 1
 
     @classmethod
     def of(cls, items: Sequence[bytes]) -> "Column":
         """Return the column of these items."""
-        return cls(b"".join(items), list(map(len, items)))
+        return cls(items, list(map(len, items)))
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    def packed(self, start: int, end: int) -> bytes:
+        """Return what ``pack`` makes of the byte strings start to end-1."""
+        pieces = self.pieces[start * self.pieces_each : end * self.pieces_each]
+        return b"".join((_lengths(self.sizes[start:end]), *pieces))
 
 
 class Bundles:
@@ -51,11 +60,12 @@ class Bundles:
         """
         if len(entries) != len(kept):
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
-        cuts = list(_cuts(kept.sizes))
-        rows = zip(_packed_parts(entries, cuts), _packed_parts(kept, cuts), cuts, strict=True)
         self.engine.execute_many(
             "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
-            ((first_seq + start, end - start, some, beside) for some, beside, (start, end) in rows),
+            (
+                (first_seq + start, end - start, entries.packed(start, end), kept.packed(start, end))
+                for start, end in _cuts(kept.sizes)
+            ),
         )
 
     def next_seq(self) -> int:
@@ -104,7 +114,7 @@ class Bundles:
 
 def pack(items: Sequence[bytes]) -> bytes:
     """Return the items in one byte string: the length of each (4 bytes, big-endian), then all of them."""
-    return _lengths(list(map(len, items))) + b"".join(items)
+    return Column.of(items).packed(0, len(items))
 
 
 def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:
@@ -122,16 +132,6 @@ def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> 
 
 def _lengths(sizes: Sequence[int]) -> bytes:
     return struct.pack(f">{len(sizes)}I", *sizes)
-
-
-def _packed_parts(column: Column, cuts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
-    """Yield what ``pack`` makes of each part of a column."""
-    at = 0
-    for start, end in cuts:
-        sizes = column.sizes[start:end]
-        size = sum(sizes)
-        yield b"".join((_lengths(sizes), memoryview(column.data)[at : at + size]))
-        at += size
 
 
 def _cuts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -87,16 +87,16 @@ def keep_digest(salt: bytes, digest: bytes) -> bytes:
     return _KEPT_DIGEST + salt + digest
 
 
-def keep_contents(salts: Sequence[bytes], contents: Sequence[bytes]) -> Column:
-    """Return the ``kept`` column of contents that are stored, as ``keep_content`` makes each."""
-    data = b"".join(chained.from_iterable(zip(repeat(_KEPT_CONTENT), salts, contents)))
-    return Column(data, [1 + SALT_SIZE + size for size in map(len, contents)])
+def keep_contents(salts: Sequence[bytes], contents: Sequence[bytes], sizes: Sequence[int]) -> Column:
+    """Return the ``kept`` column of contents (and their sizes) that are stored, as ``keep_content`` makes each."""
+    pieces = list(chained.from_iterable(zip(repeat(_KEPT_CONTENT), salts, contents)))
+    return Column(pieces, list(map((1 + SALT_SIZE).__add__, sizes)), pieces_each=3)
 
 
 def keep_digests(salts: Sequence[bytes], digests: Sequence[bytes]) -> Column:
     """Return the ``kept`` column of contents that stay elsewhere, as ``keep_digest`` makes each."""
-    data = b"".join(chained.from_iterable(zip(repeat(_KEPT_DIGEST), salts, digests)))
-    return Column(data, [1 + SALT_SIZE + HASH_SIZE] * len(digests))
+    pieces = list(chained.from_iterable(zip(repeat(_KEPT_DIGEST), salts, digests)))
+    return Column(pieces, [1 + SALT_SIZE + HASH_SIZE] * len(digests), pieces_each=3)
 
 
 def decode_kept(kept: bytes | None) -> Kept | None:

@@ -1,8 +1,8 @@
 """Look-ups by entry hash and by external id, without a random index on the hot path.
 
 Rows come from the ``entry`` table in insertion order (seq). Older ones are indexed in sorted runs of 16-byte pairs
-(8 bytes of the key, 8 of the seq), written once per 65,536 entries and merged by eights; the newest are looked up in
-memory. ``chains.writer`` uses it for idempotency, ``chains.reader`` for finding.
+(8 bytes of the key, 8 of the seq), written once per 65,536 entries after a seal and merged by eights; the newest are
+looked up in memory. ``chains.writer`` uses it for idempotency, ``chains.reader`` for finding.
 """
 
 from bisect import bisect_left
@@ -19,8 +19,11 @@ from chains.chain import Chains, Run
 KEY_SIZE = 8
 PAIR_SIZE = 16
 PAIRS_IN_PAGE = 256
-# A run is written when this many entries are not indexed yet: what a look-up may have to read, and memory holds.
+# A run is written when this many entries are not indexed yet.
 RUN_ENTRIES = 65536
+# Runs are written when a seal has been made (cli.py); a writer that no seal follows does it here, so that what a
+# look-up may have to read, and memory holds, stays bounded.
+BACKLOG_ENTRIES = 2 * RUN_ENTRIES
 # Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up reads 8 log8(n) pages.
 FAN_IN = 8
 # Bits of memory for each indexed entry: one look-up in sixteen then reads a page in vain.
@@ -45,6 +48,8 @@ class Lookup:
         self._window: dict[Kind, dict[bytes, list[int]]] = {kind: {} for kind in Kind}
         self._window_start = self._window_end = 0
         self._filters: dict[int, bytearray] = {}
+        # What the runs were once seen to reach: they only grow.
+        self._seen_indexed_to = 1
 
     def find(self, kind: Kind, key: bytes, after_seq: int = -1) -> Iterator[int]:
         """Yield candidate seqs above ``after_seq`` in ascending order; ``key`` is the whole 32-byte hash.
@@ -93,6 +98,14 @@ class Lookup:
                 bits[place >> 3] |= 1 << (place & 7)
             self._filters[run_no] = bits
         return self._filters[run_no]
+
+    def keep_up(self) -> None:
+        """Write runs only where more than a seal should leave behind is not indexed: for writers, before a commit."""
+        if self.chains.next_seq() - self._seen_indexed_to < BACKLOG_ENTRIES:
+            return
+        self._seen_indexed_to = self._indexed_to()
+        if self._unindexed() >= BACKLOG_ENTRIES:
+            self.maintain()
 
     def maintain(self, least: int = RUN_ENTRIES) -> None:
         """Write a run where at least ``least`` entries are not indexed, and merge where eight runs stand side by side.

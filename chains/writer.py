@@ -169,7 +169,7 @@ class Writer:
         """
         entries = [self._check_for(chain, submission) for submission in submissions]
         hashes = [leaf_hash(submission.entry) for submission in submissions]
-        self.lookup.maintain()
+        self.lookup.keep_up()
         with self.engine.transaction():
             accepted = self._known(hashes)
             new: dict[bytes, int] = {}
@@ -188,25 +188,23 @@ class Writer:
 
     def _append_fresh(self, chain: Chain, batch: Batch, now_ms: int) -> Sequence[Accepted]:
         # Before the commit, not after it: what fails here has kept nothing, and what is committed is acknowledged.
-        self.lookup.maintain()
+        self.lookup.keep_up()
         with self.engine.transaction():
             return self._append(chain, batch, self._received_at(now_ms), ANONYMOUS)
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
-        self._check_content_size(max(map(len, contents), default=0))
+        sizes = list(map(len, contents))
+        self._check_content_size(max(sizes, default=0))
         encoded = template.encode()
         before, after = encoded[:33], encoded[65:]
         salts = _pieces(os.urandom(SALT_SIZE * len(contents)), SALT_SIZE)
         digests = sha256_each(contents)
-        commitments = sha256_each(map(add, salts, digests))
-        # One buffer of all entries, and one of them with the 00 of a leaf in front of each.
-        entries = _framed(before, commitments, after)
-        leaves = _framed(b"\x00" + before, commitments, after)
+        entries = [before + commitment + after for commitment in sha256_each(map(add, salts, digests))]
         return Batch(
-            Column(entries, [len(encoded)] * len(contents)),
-            keep_contents(salts, contents) if keep else keep_digests(salts, digests),
-            sha256_each(_pieces(leaves, 1 + len(encoded))),
+            Column(entries, [len(encoded)] * len(entries)),
+            keep_contents(salts, contents, sizes) if keep else keep_digests(salts, digests),
+            sha256_each(map(b"\x00".__add__, entries)),
             bool(template.external_ids),
         )
 
@@ -338,11 +336,6 @@ def _kept(submission: Submission) -> bytes:
     if submission.content is not None:
         return keep_content(submission.salt, submission.content)
     return b"" if submission.digest is None else keep_digest(submission.salt, submission.digest)
-
-
-def _framed(before: bytes, items: Sequence[bytes], after: bytes) -> bytes:
-    """Return every item between ``before`` and ``after``, all in one buffer."""
-    return before + (after + before).join(items) + after if items else b""
 
 
 def _pieces(flat: bytes, size: int) -> list[bytes]:
