@@ -99,13 +99,16 @@ class Lookup:
             self._filters[run_no] = bits
         return self._filters[run_no]
 
-    def keep_up(self) -> None:
-        """Write runs only where more than a seal should leave behind is not indexed: for writers, before a commit."""
-        if self.chains.next_seq() - self._seen_indexed_to < BACKLOG_ENTRIES:
+    def keep_up(self, next_seq: int) -> None:
+        """Write runs only where more than a seal should leave behind is not indexed: for writers, before a commit.
+
+        ``next_seq`` may be an older one (a writer's own last commit): it says when to look, not what is there.
+        """
+        if next_seq - self._seen_indexed_to < BACKLOG_ENTRIES:
             return
         self._seen_indexed_to = self._indexed_to()
         if self._unindexed() >= BACKLOG_ENTRIES:
-            self.maintain()
+            self.maintain(RUN_ENTRIES)
 
     def maintain(self, least: int = RUN_ENTRIES) -> None:
         """Write a run where at least ``least`` entries are not indexed, and merge where eight runs stand side by side.

@@ -90,6 +90,8 @@ class Writer:
         self.log_id = log_id
         self.promise_key = promise_key
         self.limits = limits
+        # After the last append of this writer, committed or not: how much of the index may be waiting.
+        self._next_seq = chains.next_seq()
 
     def open_chain(
         self, external_ids: Sequence[ExternalId], content: bytes, name: str | None, now_ms: int, media_type: str = ""
@@ -169,7 +171,7 @@ class Writer:
         """
         entries = [self._check_for(chain, submission) for submission in submissions]
         hashes = [leaf_hash(submission.entry) for submission in submissions]
-        self.lookup.keep_up()
+        self.lookup.keep_up(self._next_seq)
         with self.engine.transaction():
             accepted = self._known(hashes)
             new: dict[bytes, int] = {}
@@ -188,7 +190,7 @@ class Writer:
 
     def _append_fresh(self, chain: Chain, batch: Batch, now_ms: int) -> Sequence[Accepted]:
         # Before the commit, not after it: what fails here has kept nothing, and what is committed is acknowledged.
-        self.lookup.keep_up()
+        self.lookup.keep_up(self._next_seq)
         with self.engine.transaction():
             return self._append(chain, batch, self._received_at(now_ms), ANONYMOUS)
 
@@ -260,6 +262,7 @@ class Writer:
         if not batch.hashes:
             return []
         run = self.chains.append_rows(chain, batch, submitter)
+        self._next_seq = run.first_seq + run.entry_count
         self._promise(chain, run, batch.hashes, received_at_ms)
         return AcceptedRun(run, batch.hashes)
 

@@ -209,6 +209,30 @@ def test_few_new_entries_make_no_run(store: Store) -> None:
     assert [(1, 11), (1, 11)] == store.engine.query("SELECT first_seq, end_seq FROM lookup_run")
 
 
+@pytest.mark.usefixtures("small")
+def test_a_writer_leaves_runs_to_the_seal_up_to_a_bound(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits make no run until the backlog is full, the next one then does; everything is found all the while.
+
+    A writer that was opened later, and one beside it, keep to the same bound. (Three runs side by side are merged.)
+    """
+    monkeypatch.setattr(lookup, "BACKLOG_ENTRIES", 20)
+    chain = store.open_chain("acme")
+    runs = "SELECT first_seq, end_seq FROM lookup_run WHERE kind = 0 ORDER BY first_seq"
+    store.writer.record(chain, [b"%d" % number for number in range(19)], START_MS)
+    assert [] == store.engine.query(runs)
+    check(store, store.lookup)
+    store.writer.record(chain, [b"the first that finds the backlog full"], START_MS)
+    assert [(1, 11), (11, 21)] == store.engine.query(runs)
+    check(store, store.lookup)
+    store.writer.record(chain, [b"%d" % number for number in range(19)], START_MS)
+    later = Store(store.engine)
+    for writer in (later.writer, store.writer):
+        writer.record(chain, [b"one more"], START_MS)
+    assert [(1, 31), (31, 41)] == store.engine.query(runs)
+    check(store, store.lookup)
+    check(later, later.lookup)
+
+
 def test_look_ups_read_few_pages(store: Store) -> None:
     """Looking for new hashes reads no page but where the filter errs: about one in sixteen."""
     chain = store.open_chain("acme")

@@ -33,6 +33,7 @@ from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS, PromiseNote, check_promise
 from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
+from chains import lookup
 from chains.chain import Chain, decode_kept
 from chains.settings import Limits
 from chains.writer import Accepted, Submission, has_external_ids
@@ -570,6 +571,8 @@ def test_upkeep_of_the_index_never_makes_a_committed_write_fail(
     def fail(*_: object) -> None:
         raise StorageError("no upkeep today")
 
+    monkeypatch.setattr(lookup, "BACKLOG_ENTRIES", 2)
+    store.writer.record(chain, [b"waits for a seal"], START_MS)
     monkeypatch.setattr(store.lookup, "maintain", fail)
     before = counts(store)
     with pytest.raises(StorageError, match="no upkeep"):
