@@ -6,13 +6,11 @@ through it, so that each knows its limits before it reads and none leaves traili
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
 
 from anchor.proof.errors import MalformedError, TooLargeError
 
 HASH_SIZE = 32
-_HEX = re.compile(r"(?:[0-9a-f]{2})*")
 _DIGEST_OF = type(hashlib.sha256()).digest
 
 
@@ -75,9 +73,14 @@ def hash_from_hex(text: str, what: str, size: int = HASH_SIZE) -> bytes:
 
 def bytes_from_hex(text: str, what: str) -> bytes:
     """Return the bytes of a lower-case hex string (design section 3.5: ``^([0-9a-f]{2})*$``)."""
-    if not _HEX.fullmatch(text):
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    # ``fromhex`` also takes capitals and spaces: only what is written back as it came is the one form of its bytes.
+    if value.hex() != text:
         raise MalformedError(f"{what}: expected lower-case hex digits in pairs, got {text[:40]!r}")
-    return bytes.fromhex(text)
+    return value
 
 
 def fits(value: int, size: int, what: str) -> bytes:

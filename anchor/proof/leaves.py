@@ -334,6 +334,9 @@ _DECODERS: dict[int, Callable[[Reader], DirectoryLeaf]] = {
 }
 
 
+_KEY_TYPES = frozenset(KeyType)
+
+
 def _decode_key(reader: Reader) -> Key:
     key = Key(reader.unsigned(1), reader.prefixed(2))
     _check_key(key)
@@ -341,7 +344,7 @@ def _decode_key(reader: Reader) -> Key:
 
 
 def _check_key(key: Key) -> None:
-    if key.type not in tuple(KeyType):
+    if key.type not in _KEY_TYPES:
         raise MalformedError(f"key: expected type 0 or 1, found {key.type}")
     exactly(key.value, 0 if key.type == KeyType.REVOKED else 32, f"key of type {key.type}")
 

@@ -17,6 +17,8 @@ MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
 # Possessive, and with the closing quote optional: time and memory stay linear in whatever a stranger sends.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+# The only way to a lone surrogate, since UTF-8 cannot hold one: an escape \ud800 to \udfff, paired or not.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -43,7 +45,8 @@ def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
         raise MalformedError(f"{what}: expected JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: expected a JSON object, found {type(value).__name__}")
-    _check_text(value, what)
+    if _SURROGATE.search(data):
+        _check_text(value, what)
     return value
 
 
@@ -164,7 +167,7 @@ def _no_float(digits: str) -> float:
 
 
 def _check_text(value: Any, what: str) -> None:
-    """Refuse lone surrogates, which JSON escapes can smuggle in and UTF-8 cannot hold."""
+    """Refuse lone surrogates, which JSON escapes can smuggle in."""
     if isinstance(value, str):
         try:
             value.encode("utf-8")
