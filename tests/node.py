@@ -35,8 +35,10 @@ class RpcFailure(Exception):
 class Node:
     """A running bitcoind: ``url`` of its RPC, ``cookie`` (file), and ``call`` for everything else."""
 
-    def __init__(self, folder: Path, binary: Path, chain: str, options: tuple[str, ...]) -> None:
-        port = _free_port()
+    def __init__(
+        self, folder: Path, binary: Path, chain: str, options: tuple[str, ...], port: int | None = None
+    ) -> None:
+        port = port or _free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._command = [
             str(binary),
@@ -98,10 +100,10 @@ class Node:
 
 
 @contextmanager
-def running_node(folder: Path, *options: str, chain: str = "regtest") -> Iterator[Node]:
-    """Run a bitcoind in ``folder`` with these further options; stop it at the end."""
+def running_node(folder: Path, *options: str, chain: str = "regtest", port: int | None = None) -> Iterator[Node]:
+    """Run a bitcoind in ``folder`` with these further options, on a free port or this one; stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    node = Node(folder, require_bitcoind(), chain, options)
+    node = Node(folder, require_bitcoind(), chain, options, port)
     try:
         yield node
     finally:

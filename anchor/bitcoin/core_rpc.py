@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NoReturn, TypeVar
 
+from anchor.bitcoin.first_contact import FirstContact
 from anchor.bitcoin.json_rpc import Credentials, JsonRpc, RpcError
 from anchor.bitcoin.mempool import SignedTransaction, read_signed
-from anchor.bitcoin.networks import Network
+from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.refusals import refusal_of
 from anchor.errors import Refusal, RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
@@ -63,12 +64,14 @@ class CoreSource:
     """A node of Bitcoin Core at ``url``, which follows ``network``.
 
     A transaction is found by the node's index if it has one (``-txindex``), by its output 0 while that is
-    unspent, and in the newest blocks: twice the network's watch depth.
+    unspent, and in the newest blocks: twice the network's watch depth. Before the first question, and whenever a
+    connection is made anew, the node's network is checked: every method raises WrongNetworkError where it is another.
     """
 
     def __init__(self, url: str, network: Network, credentials: Credentials, timeout_s: float = 30.0) -> None:
         self.network = network
-        self._rpc = JsonRpc(url, credentials, timeout_s)
+        self._contact = FirstContact(self._recognise)
+        self._rpc = JsonRpc(url, credentials, timeout_s, self._contact)
         self._url = url
         self._search_depth = 2 * network.watch_depth
         self._block_index: dict[bytes, tuple[bytes | None, bytes]] = {}  # see _indexed_block
@@ -82,17 +85,7 @@ class CoreSource:
         All signets share a genesis block; the message start is derived from the challenge, which Bitcoin Core
         tells since version 28. Raises WrongNetworkError where they differ.
         """
-        rules = self.network.rules
-        genesis = self._hash(self._rpc.call("getblockhash", 0))
-        if genesis != rules.genesis_hash:
-            self._wrong_network(f"the genesis block {hash_hex(rules.genesis_hash)}", hash_hex(genesis))
-        challenge = self._fields(self._rpc.call("getblockchaininfo")).get("signet_challenge")
-        if challenge is None:
-            return
-        script = self._bytes(challenge)
-        found = sha256d(_compact_size(len(script)) + script)[:4]
-        if found != rules.message_start:
-            self._wrong_network(f"the signet of message start {rules.message_start.hex()}", found.hex())
+        self._contact.recognise()
 
     def tip(self) -> BlockId:
         """Return the tip of the best chain."""
@@ -238,6 +231,18 @@ class CoreSource:
     def close(self) -> None:
         """Close the connections to the node; may be repeated."""
         self._rpc.close()
+
+    def _recognise(self) -> None:
+        rules = self.network.rules
+        genesis = self._hash(self._rpc.call("getblockhash", 0))
+        if genesis != rules.genesis_hash:
+            self._wrong_network(f"the genesis block {hash_hex(rules.genesis_hash)}", hash_hex(genesis))
+        if genesis != NETWORKS["signet"].genesis_hash:
+            return
+        script = self._bytes(self._fields(self._rpc.call("getblockchaininfo")).get("signet_challenge"))
+        found = sha256d(_compact_size(len(script)) + script)[:4]
+        if found != rules.message_start:
+            self._wrong_network(f"the signet of message start {rules.message_start.hex()}", found.hex())
 
     # Steps of a broadcast and of a search
 

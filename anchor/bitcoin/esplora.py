@@ -24,6 +24,7 @@ from anchor.bitcoin.esplora_answers import (
     read_transaction,
     refusal_code,
 )
+from anchor.bitcoin.first_contact import FirstContact
 from anchor.bitcoin.http_retry import Patience, PatientHttp, Surroundings
 from anchor.bitcoin.mempool import read_signed
 from anchor.bitcoin.networks import Network
@@ -61,7 +62,9 @@ class EsploraSource:
     """The Esplora API at ``url`` (for example https://example.org/testnet4/api), which follows ``network``.
 
     A server tells a block's height, a transaction's status, what is unspent and what is in its mempool, and can lie
-    about each of them: ask several, behind ``AgreeingSource``. Raises SettingsError for an unusable address.
+    about each of them: ask several, behind ``AgreeingSource``. Before the first question, and whenever a connection is
+    made anew, its genesis block is compared: every method raises WrongNetworkError where it is another network's.
+    Raises SettingsError for an unusable address.
     """
 
     def __init__(
@@ -72,7 +75,8 @@ class EsploraSource:
         surroundings: Surroundings | None = None,
     ) -> None:
         self.network = network
-        self._http = PatientHttp(url, patience or Patience(), surroundings or Surroundings())
+        self._contact = FirstContact(self._recognise)
+        self._http = PatientHttp(url, patience or Patience(), surroundings or Surroundings(), self._contact)
         self._transactions: dict[bytes, bytes] = {}
 
     # Headers
@@ -82,13 +86,7 @@ class EsploraSource:
 
         All signets share a genesis block, and the API has nothing else that tells them apart.
         """
-        found = self.block_hash(0)
-        if found != self.network.genesis_hash:
-            raise WrongNetworkError(
-                f"{self._http.url}: expected the genesis block {hash_hex(self.network.genesis_hash)} of "
-                f"{self.network.name}, found {'none' if found is None else hash_hex(found)}; "
-                "correct the network or the server's address"
-            )
+        self._contact.recognise()
 
     def tip(self) -> BlockId:
         """Return the tip of the best chain.
@@ -235,6 +233,16 @@ class EsploraSource:
         self._http.close()
 
     # Steps
+
+    def _recognise(self) -> None:
+        found = self.block_hash(0)
+        if found is None:
+            self._nonsense("/block-height/0", "the genesis block of a network", "none")
+        if found != self.network.genesis_hash:
+            raise WrongNetworkError(
+                f"{self._http.url}: expected the genesis block {hash_hex(self.network.genesis_hash)} of "
+                f"{self.network.name}, found {hash_hex(found)}; correct the network or the server's address"
+            )
 
     def _accept_known(self, txid: bytes, refusal: bytes) -> None:
         """Let a refusal pass if the server has the transaction; raise RejectedError otherwise.

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import httpx
 
+from anchor.bitcoin.first_contact import FirstContact
 from anchor.errors import SettingsError, SourceError, SourceUnavailableError
 
 _OK = 200
@@ -21,9 +22,12 @@ _BAD_REQUEST = 400
 _NOT_FOUND = 404
 # Answers with a meaning of their own; every other status says something about the server, not about Bitcoin.
 _MEANT = frozenset({_OK, _BAD_REQUEST, _NOT_FOUND})
+_READ = frozenset({_OK, _BAD_REQUEST})
 _TOO_MANY = 429
 # Gateways and request limits refuse with these; asking again at once would make it worse.
 _REFUSED = frozenset({401, 403})
+# A gateway could not reach the server behind it: whoever answers next there may be another.
+_LOST = frozenset({502, 503, 504})
 # A refusal is quoted at most so far.
 _REFUSAL_LIMIT = 4_096
 # Nobody is believed who asks for more than a day.
@@ -76,14 +80,18 @@ class _LaterError(Exception):
 class PatientHttp:
     """Requests to the server at ``url``, which may have a path and has no password in it.
 
-    Proxies of the environment are used, except for a server on this machine. Raises SettingsError for an address
-    or a proxy that cannot be used. Requests may be repeated, so only idempotent ones may be made.
+    ``contact`` recognises the server over each new connection. Proxies of the environment are used, except for a
+    server on this machine. Raises SettingsError for an address or a proxy that cannot be used. Requests may be
+    repeated, so only idempotent ones may be made.
     """
 
-    def __init__(self, url: str, patience: Patience, surroundings: Surroundings) -> None:
+    def __init__(
+        self, url: str, patience: Patience, surroundings: Surroundings, contact: FirstContact | None = None
+    ) -> None:
         self.url = checked_url(url)
         self._patience = patience
         self._around = surroundings
+        self._contact = contact or FirstContact()
         self._client = _client(self.url, patience)
         self._rest_until_s: float | None = None
         self._rest_cause = ""
@@ -108,7 +116,7 @@ class PatientHttp:
         self._check_open()
         for number in range(1, self._patience.tries + 1):
             try:
-                return self._try(method, path, limit, content)
+                return self._contact.ask(lambda: self._try(method, path, limit, content))
             except _LaterError as later:
                 wait_s = self._wait_s(number, later.retry_after_s)
                 if wait_s is None:
@@ -119,16 +127,22 @@ class PatientHttp:
     def _try(self, method: str, path: str, limit: int, content: bytes | None) -> Answer:
         deadline_s = self._around.monotonic_s() + self._patience.answer_s
         try:
-            with self._client.stream(method, self.url + path, content=content) as response:
+            extensions = {**self._contact.extensions}
+            with self._client.stream(method, self.url + path, content=content, extensions=extensions) as response:
+                if response.status_code not in _READ:
+                    self._drain(response, deadline_s)
                 self._check_status(path, response)
                 if response.status_code == _NOT_FOUND:
                     return Answer(_NOT_FOUND, b"")
                 return Answer(response.status_code, self._body(path, response, limit, deadline_s))
         except httpx.RequestError as error:
+            self._contact.lose()
             raise _LaterError(f"no whole answer ({type(error).__name__}: {error})") from error
 
     def _check_status(self, path: str, response: httpx.Response) -> None:
         status = response.status_code
+        if status in _LOST:
+            self._contact.lose()
         if status == _TOO_MANY or response.is_server_error or status in _REFUSED:
             raise _LaterError(f"HTTP {status}", self._retry_after_s(response.headers.get("Retry-After")))
         if status not in _MEANT:
@@ -148,6 +162,17 @@ class PatientHttp:
             if self._around.monotonic_s() > deadline_s:
                 raise _LaterError(f"no whole answer within {self._patience.answer_s:g} s")
         return body
+
+    def _drain(self, response: httpx.Response, deadline_s: float) -> None:
+        """Read past a short body that says nothing to us: the connection can then be used again."""
+        size = 0
+        try:
+            for part in response.iter_raw():
+                size += len(part)
+                if size > _REFUSAL_LIMIT or self._around.monotonic_s() > deadline_s:
+                    return
+        except httpx.RequestError:
+            self._contact.lose()
 
     def _wait_s(self, number: int, retry_after_s: float | None) -> float | None:
         """Return how long to wait after try ``number``, or None where it was the last one."""

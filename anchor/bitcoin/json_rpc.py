@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import httpx
 
+from anchor.bitcoin.first_contact import FirstContact
 from anchor.errors import SettingsError, SourceError, SourceUnavailableError
 
 # Bitcoin Core, rpc/protocol.h.
@@ -50,12 +51,14 @@ Credentials = Cookie | Password
 class JsonRpc:
     """A connection to a node's RPC port at ``url`` (http or https, without user or password in it).
 
-    Raises SettingsError for another address. Proxies of the environment are not used: a node is near.
+    ``contact`` recognises the node over each new connection. Raises SettingsError for another address. Proxies of the
+    environment are not used: a node is near.
     """
 
-    def __init__(self, url: str, credentials: Credentials, timeout_s: float) -> None:
+    def __init__(self, url: str, credentials: Credentials, timeout_s: float, contact: FirstContact) -> None:
         self._url = _checked_url(url)
         self._credentials = credentials
+        self._contact = contact
         self._auth: httpx.BasicAuth | None = None
         self._client = httpx.Client(timeout=timeout_s, trust_env=False)
 
@@ -63,7 +66,8 @@ class JsonRpc:
         """Return the ``result`` of a call, of whatever shape the method has; ``timeout_s`` for a slow one.
 
         Raises SourceUnavailableError where nobody answers, the credentials are refused or the node is still
-        starting (-28); RpcError where it answers with an error; SourceError where the answer is not JSON-RPC.
+        starting (-28); RpcError where it answers with an error; SourceError where the answer is not JSON-RPC;
+        WrongNetworkError where another node answers than before.
         """
         request: dict[str, object] = {"jsonrpc": "1.0", "id": method, "method": method, "params": list(parameters)}
         return self._result(method, self._post_authorized(request, timeout_s))
@@ -99,6 +103,9 @@ class JsonRpc:
         self._client.close()
 
     def _post_authorized(self, request: object, timeout_s: float | None) -> httpx.Response:
+        return self._contact.ask(lambda: self._post_with_new_cookie(request, timeout_s))
+
+    def _post_with_new_cookie(self, request: object, timeout_s: float | None) -> httpx.Response:
         response = self._post(request, timeout_s)
         if response.status_code == _UNAUTHORIZED:
             self._auth = None  # the node was started again and has written another cookie
@@ -111,8 +118,11 @@ class JsonRpc:
         self._auth = self._auth or _read_auth(self._credentials)
         timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s)
         try:
-            return self._client.post(self._url, json=request, auth=self._auth, timeout=timeout)
+            return self._client.post(
+                self._url, json=request, auth=self._auth, timeout=timeout, extensions={**self._contact.extensions}
+            )
         except httpx.RequestError as error:
+            self._contact.lose()
             raise SourceUnavailableError(
                 f"{self._url}: expected a Bitcoin node, got no answer ({type(error).__name__}: {error}); "
                 "is it running, and is this its RPC port?"

@@ -110,6 +110,12 @@ def send(source: Source, wallet: Wallet, coin: Coin) -> tuple[bytes, Transaction
     return raw, transaction
 
 
+def recognised(source: EsploraSource) -> EsploraSource:
+    """Return a source that has seen who its server is: the next request is the question's own."""
+    source.check_network()
+    return source
+
+
 def asked(server: EsploraServer, question: Callable[[], object]) -> list[str]:
     """Return the paths that an honest answer to this question takes, each once."""
     server.requests.clear()
@@ -218,11 +224,11 @@ def test_a_broken_answer_is_an_error_with_the_servers_name(
     scene: Scene, server: EsploraServer, broken: str, name: str
 ) -> None:
     """Whichever request of a question breaks, and however: nothing is believed, and the message says where."""
-    source = hasty(server)
+    source = recognised(hasty(server))
     paths = asked(server, questions(source, scene)[name])
     source.close()
     for path in paths if broken != "slow" else paths[:1]:
-        fresh = hasty(server, answer_s=0.3 if broken == "slow" else HASTE.answer_s)
+        fresh = recognised(hasty(server, answer_s=0.3 if broken == "slow" else HASTE.answer_s))
         server.faults = [_at(BROKEN[broken], path)]
         with pytest.raises(SourceError, match=re.escape(f"{server.url}{path}: ") + ".*expected"):
             questions(fresh, scene)[name]()
@@ -234,7 +240,7 @@ def test_what_passes_is_waited_for(scene: Scene, server: EsploraServer, source: 
     """A first try that fails leaves no trace in any answer."""
     honest = {name: question() for name, question in questions(source, scene).items()}
     for name, expected in honest.items():
-        fresh = hasty(server)
+        fresh = recognised(hasty(server))
         server.faults = [_at(BROKEN[broken], ".*", times=1)]
         assert expected == questions(fresh, scene)[name]()
         fresh.close()
@@ -276,7 +282,7 @@ def test_no_lie_makes_a_wrong_proof(scene: Scene, server: EsploraServer, source:
     """
     honest = source.prove(scene.anchor.txid, scene.block.hash)
     assert honest is not None
-    fresh = hasty(server)
+    fresh = recognised(hasty(server))
     paths = asked(server, lambda: fresh.prove(scene.anchor.txid, scene.block.hash))
     fresh.close()
     assert 7 == len(paths)

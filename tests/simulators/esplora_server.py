@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,6 +95,10 @@ class EsploraServer:
         """The node; a server without one has faults only, each with ``instead``."""
         assert self._node is not None, "without a node every request must meet a fault"
         return self._node
+
+    def swap(self, node: Node) -> None:
+        """Show another node's chain from now on."""
+        self._node = node
 
     # Requests
 
@@ -356,9 +361,16 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Request)
         self.esplora = esplora
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that broke off; everything else is an error of the simulator's."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Request(BaseHTTPRequestHandler):
     server: _Listener
+    # As public servers do: a connection stays open for further requests.
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self._respond(b"")
@@ -380,16 +392,20 @@ class _Request(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(answer)), **fault.headers}.items():
             self.send_header(name, value)
         self.end_headers()
+        if fault.kept is not None:
+            self.close_connection = True
         self._write(answer[: fault.kept], fault.slow_s)
 
     def _write(self, body: bytes, slow_s: float) -> None:
         parts = [body[at : at + 1] for at in range(len(body))] if slow_s else [body]
         for part in parts:
             if slow_s and self.server.esplora.stopped.wait(slow_s):
+                self.close_connection = True
                 return
             try:
                 self.wfile.write(part)
             except OSError:  # the client has had enough
+                self.close_connection = True
                 return
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name

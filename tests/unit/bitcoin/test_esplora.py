@@ -29,6 +29,7 @@ HASH = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206"
 BLOCK = {"confirmed": True, "block_height": 7, "block_hash": HASH, "block_time": 1_750_000_000}
 COIN = {"txid": HASH, "vout": 1, "value": 5_000, "status": BLOCK}
 TOO_MANY = b'{"error":"Too many requests"}'
+GENESIS = Fault("/block-height/0", body=HASH.encode(), instead=True)
 PAGE = b"<html><head><title>429 Too Many Requests</title></head></html>"
 
 # Every reader with a body that it takes.
@@ -488,19 +489,20 @@ def test_a_proxy_that_cannot_be_used_is_a_matter_of_settings(monkeypatch: pytest
 
 
 def test_a_server_of_another_network_is_refused(server: EsploraServer) -> None:
-    """The message names both genesis blocks; a server without a block 0 is refused too."""
+    """The message names both genesis blocks; a server without a block 0 is refused too, but not as another network."""
     source = EsploraSource(server.url, NETWORKS["testnet4"])
     server.faults = [Fault("/block-height/0", body=HASH.encode(), instead=True, times=1), failing(404)]
     with pytest.raises(WrongNetworkError, match=f"00000000da84f2ba.*testnet4, found {HASH}"):
         source.check_network()
-    with pytest.raises(WrongNetworkError, match="found none"):
+    with pytest.raises(SourceError, match="found none") as refused:
         source.check_network()
+    assert SourceError is refused.type
     source.close()
 
 
 def test_the_header_of_another_block_is_refused(server: EsploraServer) -> None:
     """A header is believed only if it hashes to what was asked for."""
-    server.faults = [Fault("/block/.*/header", body=b"00" * 80, instead=True)]
+    server.faults = [GENESIS, Fault("/block/.*/header", body=b"00" * 80, instead=True)]
     source = EsploraSource(server.url, REGTEST)
     with pytest.raises(SourceError, match="do not trust"):
         source.header(bytes(32))
@@ -510,6 +512,7 @@ def test_the_header_of_another_block_is_refused(server: EsploraServer) -> None:
 def test_bytes_of_another_transaction_are_refused(server: EsploraServer) -> None:
     """A transaction is believed only if it hashes to its txid."""
     server.faults = [
+        GENESIS,
         Fault("/tx/.*/outspend/0", body=b'{"spent": false}', instead=True),
         Fault("/tx/.*/hex", body=READERS["transaction"][1], instead=True),
     ]
