@@ -23,6 +23,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── HeaderRefusedError          a header breaks a rule of its network (anchor.bitcoin.header_rules)
     ├── SigningError                a transaction was not signed, or not as it should be (anchor.bitcoin.signature)
     ├── IllegalTransitionError      an event that cannot follow in the journal (anchor.lifecycle)
+    ├── TimestampError              a time-stamping authority gave no token that holds
     ├── NoFundsError                no coin that can pay for an anchor
     ├── BehindError                 the outside world has seen more of this log than this home knows
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
@@ -118,6 +119,10 @@ class RejectedError(SourceError):
         super().__init__(message)
         self.code = code
         self.refusal = refusal or (Refusal.INPUTS if code == _MISSING_INPUTS else Refusal.OTHER)
+
+
+class TimestampError(AnchorlineError):
+    """A time-stamping authority did not answer, or gave no token that holds; nothing waits for it."""
 
 
 class NoFundsError(AnchorlineError):

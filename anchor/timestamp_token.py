@@ -132,6 +132,12 @@ def _translated() -> Iterator[None]:
         raise MalformedError(f"time stamp: cannot be read: {type(error).__name__}: {error}") from error
 
 
+def is_over(token: bytes, imprint: bytes) -> bool:
+    """Say whether a token is over SHA-256 ``imprint``; nothing else of it is checked. Raises as ``read_token`` does."""
+    read = read_token(token)
+    return (read.imprint_algorithm, read.imprint) == (SHA256, imprint)
+
+
 def check_token(token: Token, imprint: bytes, trusted: Sequence[Certificate]) -> TimeStamp:
     """Check a token over ``imprint`` (SHA-256, 32 bytes) as of the time that it says (RFC 3161 sections 2.2 and 2.3).
 

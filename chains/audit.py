@@ -33,7 +33,7 @@ from anchor.proof.verify import key_history, network_of
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from chains.audit_report import Report
-from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, paged
+from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, check_timestamps, paged
 from chains.chain import Chain, Chains, decode_kept
 from chains.reader import Reader
 from chains.writer import has_external_ids, stored_promise_leaves
@@ -76,6 +76,7 @@ class Audit:
             ("look-ups", partial(check_lookups, self.engine, self.report)),
             ("checkpoints", self._checkpoints),
             ("anchors", self._anchors),
+            ("time stamps", partial(check_timestamps, self.engine, self.directory, self.report)),
         ]
         for where, step in steps:
             with self.report.looking_at(where):

@@ -12,7 +12,9 @@ from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import Entry
 from anchor.proof.leaves import HeadLeaf, LogLeaf, SealLeaf
 from anchor.proof.merkle import leaf_hash
+from anchor.proof.timestamp import imprint_of
 from anchor.storage.engine import Engine, Row
+from anchor.timestamp_token import is_over
 from chains.audit_report import Report
 from chains.bundle import Bundles
 from chains.chain import Chain
@@ -235,3 +237,23 @@ def _check_tree_rows(engine: Engine, directory: Directory, report: Report) -> No
             wanted = (getattr(leaf, "tree_size", None), newest, leaf_hash(leaf.encode()))
             if (sealed_size, head_index, head_hash) != wanted:
                 report.found(where, f"its newest head is directory leaf {newest}; its row in the table of logs differs")
+
+
+# --- time stamps
+
+
+def check_timestamps(engine: Engine, directory: Directory, report: Report) -> None:
+    """Every kept token is one, over the signed checkpoint that it stands beside.
+
+    Whose certificates are to be trusted is the verifier's choice, so signatures are checked when a token comes in, and
+    by ``verify``.
+    """
+    rows = engine.query("SELECT checkpoint_size, authority, token FROM time_stamp ORDER BY checkpoint_size, authority")
+    for size, authority, token in rows:
+        where = f"time stamp of checkpoint {size} by {authority}"
+        with report.looking_at(where):
+            checkpoint = directory.checkpoint_of(int(size))
+            if checkpoint is None:
+                report.found(where, "is over no checkpoint that this log signed")
+            elif not is_over(bytes(token), imprint_of(checkpoint.size, checkpoint.root)):
+                report.found(where, "is over something else than the checkpoint")

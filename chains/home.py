@@ -29,7 +29,10 @@ from anchor.proof.bitcoin import hash_hex
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.signing import SigningKey
+from anchor.stamping import Stamping
 from anchor.storage.sqlite import SqliteEngine
+from anchor.timestamp_authority import TimestampAuthority
+from anchor.timestamp_token import load_certificates
 from chains.chain import Chains
 from chains.deadline import oldest_promise
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
@@ -178,6 +181,22 @@ class Home:
         cap_sat = self.network.spending_cap_sat if settings.spending_cap_sat < 0 else settings.spending_cap_sat
         limits = Limits(cap_sat, settings.low_funds_anchors)
         return Policy(settings.anchor_every_s * 1000, settings.silence_s * 1000, limits)
+
+    @cached_property
+    def stamping(self) -> Stamping | None:
+        """What asks time-stamping authorities, or None where the settings name none."""
+        settings = self.settings
+        if not settings.timestamp_authorities:
+            return None
+        path = self.folder / settings.timestamp_certificates
+        try:
+            trusted = load_certificates(path.read_bytes(), str(path))
+        except OSError as error:
+            raise SettingsError(f"{path}: timestamp_certificates: cannot be read: {error.strerror}") from error
+        authorities = [
+            TimestampAuthority(url, trusted, settings.timestamp_policy) for url in settings.timestamp_authorities
+        ]
+        return Stamping(self.engine, self.directory, authorities)
 
     def check_in_step(self) -> None:
         """Refuse to sign for a home that was restored from a backup (design section 3.3).

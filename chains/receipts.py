@@ -16,8 +16,19 @@ from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
 from anchor.proof.merkle import check_consistency, inclusion_path
 from anchor.proof.promise import Promise, PromiseLeaf, PromiseNote, promise_key_id
-from anchor.proof.receipt import ChainPath, Content, ContentState, DirectoryProof, Leaf, Receipt, Sealed
+from anchor.proof.receipt import (
+    MAX_ANCHORS,
+    Anchor,
+    ChainPath,
+    Content,
+    ContentState,
+    DirectoryProof,
+    Leaf,
+    Receipt,
+    Sealed,
+)
 from anchor.storage.engine import Engine
+from anchor.timestamps import Timestamps
 from chains.chain import Chains
 from chains.reader import StoredEntry
 from chains.writer import stored_promise_leaves
@@ -40,13 +51,14 @@ class Receipts:
         self.directory = directory
         self.chains = chains
         self.journal = journal
+        self.timestamps = Timestamps(engine)
 
     def make(self, stored: StoredEntry, shown: Shown | None = None, checkpoint_size: int | None = None) -> Receipt:
         """Make the receipt of an entry, as complete as it can be now.
 
-        It is proved against the first anchored checkpoint that covers it, or while there is none against its own
-        first one; ``checkpoint_size`` chooses any later checkpoint. Raises NotYetError where the one chosen does not
-        cover the entry, or does not exist.
+        It is proved against the first checkpoint over it that is in a block, or while there is none against the first
+        one that is time-stamped, or else its own first one; ``checkpoint_size`` chooses any later checkpoint. Raises
+        NotYetError where the one chosen does not cover the entry, or does not exist.
         """
         content = _content(stored, shown or Shown())
         sealed = self.sealed(stored, checkpoint_size)
@@ -91,13 +103,13 @@ class Receipts:
         self._check_extends(old.checkpoint, new.sealed.checkpoint)
         if checkpoint_size is None and new.sealed.checkpoint.size < old.checkpoint.size:
             later = self.make(stored, checkpoint_size=old.checkpoint.size)
-            new = later if later.sealed and (later.sealed.anchors or not new.sealed.anchors) else new
-        if old.anchors and not (new.sealed and new.sealed.anchors):
+            new = later if later.sealed and (later.sealed.is_in_bitcoin or not new.sealed.is_in_bitcoin) else new
+        if old.is_in_bitcoin and not (new.sealed and new.sealed.is_in_bitcoin):
             raise NotYetError(
                 "the anchor of this receipt is not in a block of the best chain now, as far as this home knows, and no "
                 "other one is; the receipt was left as it is; try again after the next anchor"
             )
-        return new
+        return _with_timestamps_of(old, new)
 
     def promise(self, stored: StoredEntry) -> Promise:
         """Return the promise made for an entry when it was accepted, with its path."""
@@ -128,10 +140,15 @@ class Receipts:
 
     # --- under a checkpoint
 
-    def _checkpoint(
+    def _checkpoint(self, head_index: int, wanted_size: int | None) -> tuple[StoredCheckpoint, tuple[Anchor, ...]]:
+        """Choose the checkpoint and its anchors: in a block if it is, and time-stamped if it is."""
+        chosen, in_bitcoin = self._in_bitcoin(head_index, wanted_size)
+        return chosen, (*in_bitcoin, *self.timestamps.of(chosen.size))
+
+    def _in_bitcoin(
         self, head_index: int, wanted_size: int | None
     ) -> tuple[StoredCheckpoint, tuple[BitcoinAnchor, ...]]:
-        """Choose the checkpoint: the one wanted, else the first anchored one over the head, else the first one."""
+        """Return the checkpoint wanted, else the first over the head in a block, else time-stamped, else the first."""
         if wanted_size is not None:
             chosen = self.directory.checkpoint_of(wanted_size)
             if chosen is None or chosen.size <= head_index:
@@ -144,7 +161,9 @@ class Receipts:
             return chosen, (anchored[1],) if fits and anchored is not None else ()
         anchored = self.journal.first_anchored(head_index + 1)
         if anchored is None:
-            first = self.directory.first_checkpoint_over(head_index)
+            stamped = self.timestamps.first_stamped(head_index + 1)
+            first = None if stamped is None else self.directory.checkpoint_of(stamped)
+            first = first or self.directory.first_checkpoint_over(head_index)
             assert first is not None
             return first, ()
         attempt, anchor = anchored
@@ -153,7 +172,7 @@ class Receipts:
         return covering, (anchor,)
 
     def _sealed(
-        self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[BitcoinAnchor, ...]
+        self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
     ) -> Sealed:
         head = self.directory.leaf(head_index)
         assert isinstance(head, HeadLeaf)
@@ -197,6 +216,15 @@ class Receipts:
         smaller, larger = sorted((old, new), key=lambda checkpoint: checkpoint.size)
         path = self.trees.consistency_path(DIRECTORY, smaller.size, larger.size)
         check_consistency(smaller.size, larger.size, smaller.root, larger.root, path)
+
+
+def _with_timestamps_of(old: Sealed, new: Receipt) -> Receipt:
+    """Return ``new`` with the old time stamps that it lacks, where both are against one checkpoint."""
+    sealed = new.sealed
+    if sealed is None or sealed.checkpoint != old.checkpoint:
+        return new
+    lacking = tuple(item for item in old.timestamps if item not in sealed.anchors)
+    return replace(new, sealed=replace(sealed, anchors=(*sealed.anchors, *lacking)[:MAX_ANCHORS]))
 
 
 def _content(stored: StoredEntry, shown: Shown) -> Content:

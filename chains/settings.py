@@ -10,9 +10,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from anchor.bitcoin.http_retry import checked_url
 from anchor.errors import SettingsError
 
 MIB = 2**20
+# Each is asked about every anchored checkpoint, and each adds some kilobytes to every receipt.
+MAX_AUTHORITIES = 4
 FILE_NAME = "anchorline.toml"
 EMBEDDED, CORE, ESPLORA = "embedded", "core", "esplora"
 SOURCES = {
@@ -64,6 +67,9 @@ class Settings:
     content_bytes: int = MIB
     seal_within_s: int = 15 * 60
     anchor_within_s: int = 48 * 60 * 60
+    timestamp_authorities: tuple[str, ...] = ()
+    timestamp_certificates: str = ""
+    timestamp_policy: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -140,7 +146,25 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
             "source = 'core' or 'esplora'"
         )
     _check_used(settings, where)
+    _check_timestamps(settings, where)
     return settings
+
+
+def _check_timestamps(settings: Settings, where: str) -> None:
+    """Authorities are few and each once; whoever is asked must be vouched for by a certificate that is trusted."""
+    named = settings.timestamp_authorities
+    if len(named) > MAX_AUTHORITIES or len(set(named)) != len(named):
+        raise SettingsError(
+            f"{where}: timestamp_authorities: expected at most {MAX_AUTHORITIES} addresses, each once, "
+            f"found {len(named)}"
+        )
+    if named and not settings.timestamp_certificates:
+        raise SettingsError(
+            f"{where}: timestamp_authorities: expected timestamp_certificates too, a PEM file of the roots of these "
+            "authorities; without it nobody vouches for their time stamps"
+        )
+    for url in named:
+        checked_url(url)
 
 
 def _check_used(settings: Settings, where: str) -> None:

@@ -11,6 +11,7 @@ from anchor.engine import facts_of
 from anchor.errors import SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
 from anchor.proof.bitcoin import hash_hex
+from anchor.timestamps import Timestamps
 from chains.home import Home
 
 SHOWN_ATTEMPTS = 10
@@ -38,9 +39,17 @@ def status_of(home: Home) -> dict[str, Any]:
         else {"size": newest.size, "seal_number": newest.seal_number, "root": newest.root.hex()},
         "attempts": [attempt_facts(attempt) for attempt in home.journal.newest(SHOWN_ATTEMPTS)],
         "alerts": [alert_facts(alert) for alert in alerts],
+        "time_stamps": _time_stamps(home),
         "wallet": wallet,
         "source_error": source_error,
     }
+
+
+def _time_stamps(home: Home) -> dict[str, Any]:
+    """Return how many time stamps are kept, and what each authority that fails said last."""
+    kept = Timestamps(home.engine)
+    failing = {url: kept.failures(url) for url in home.settings.timestamp_authorities}
+    return {"kept": kept.count(), "failing": {url: found[0].cause for url, found in failing.items() if found}}
 
 
 def attempt_facts(attempt: Attempt) -> dict[str, Any]:

@@ -152,4 +152,26 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "time-stamps",
+        (
+            # Tokens of RFC 3161 over checkpoints, checked before they were stored: one for each authority that was
+            # asked. A failure is noted so that whoever fails is left alone for longer and longer.
+            """CREATE TABLE time_stamp (
+                checkpoint_size BIGINT NOT NULL REFERENCES checkpoint (size),
+                authority TEXT NOT NULL,
+                token {bytes} NOT NULL,
+                received_at_ms BIGINT NOT NULL,
+                PRIMARY KEY (checkpoint_size, authority)
+            )""",
+            """CREATE TABLE time_stamp_failure (
+                failure_no {key},
+                authority TEXT NOT NULL,
+                at_ms BIGINT NOT NULL,
+                cause TEXT NOT NULL
+            )""",
+            "CREATE INDEX time_stamp_of ON time_stamp (authority, received_at_ms)",
+            "CREATE INDEX time_stamp_failure_of ON time_stamp_failure (authority, failure_no)",
+        ),
+    ),
 )

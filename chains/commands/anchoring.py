@@ -1,5 +1,6 @@
 """Commands that seal and anchor: ``seal``, ``tick``, ``daemon``."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,9 +8,12 @@ import typer
 from chains.commands.terminal import ANCHORING, HomeOption, JsonOption, command_group, opened, print_line, say, usage
 
 if TYPE_CHECKING:
+    from anchor.stamping import Stamped
     from chains.home import Home
 
 app = command_group()
+# A tick by hand waits so long for an authority, after everything else is done; the daemon never waits.
+STAMP_WAIT_S = 25.0
 
 
 @app.command(rich_help_panel=ANCHORING)
@@ -42,13 +46,21 @@ def tick(
         done = found.anchoring.tick(found.clock(), at_once=now)
         attempts = [attempt_facts(attempt) for attempt in done.attempts]
         alerts = [alert_facts(alert) for alert in done.alerts]
+        stamped = found.stamping.tick(found.clock(), STAMP_WAIT_S) if found.stamping else []
         plan = type(done.plan).__name__.lower()
         why = getattr(done.plan, "why", "")
     say(
-        {"did": plan, "why": why, "attempts": attempts, "alerts": alerts},
+        {
+            "did": plan,
+            "why": why,
+            "attempts": attempts,
+            "alerts": alerts,
+            "time_stamps": [asdict(item) for item in stamped],
+        },
         lambda: [
             why or "An anchor was sent.",
             *(f"  attempt {item['attempt']}: {item['state']}, {item['txid']}" for item in attempts),
+            *(f"  time stamp by {item.authority}: {item.cause or 'kept'}" for item in stamped),
             *(f"  ALERT {alert['name']}: {alert['message']}" for alert in alerts),
         ],
         as_json=as_json,
@@ -59,7 +71,7 @@ def tick(
 def daemon(home: HomeOption = None) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.alerts import Alert, changes
-    from anchor.daemon import run
+    from anchor.daemon import Job, run
     from chains.sources import source_warnings
 
     with opened(home) as found:
@@ -81,7 +93,21 @@ def daemon(home: HomeOption = None) -> None:
                 print_line(line)
             known[:] = alerts
 
-        run({"seal": (sealing, settings.seal_every_s), "tick": (anchoring, settings.tick_every_s)}, print_line)
+        jobs: dict[str, Job] = {
+            "seal": (sealing, settings.seal_every_s),
+            "tick": (anchoring, settings.tick_every_s),
+        }
+        stamping = found.stamping
+        if stamping is not None:
+            jobs["stamp"] = (lambda: _report_stamps(stamping.tick(found.clock())), settings.tick_every_s)
+        run(jobs, print_line)
+
+
+def _report_stamps(stamped: "list[Stamped]") -> None:
+    """Write one log line for each question to an authority that has ended."""
+    for item in stamped:
+        said = f"authority={item.authority} checkpoint_size={item.checkpoint_size}"
+        print_line(f"event=time-stamp-failed {said} cause={item.cause!r}" if item.cause else f"event=time-stamp {said}")
 
 
 def _mine(found: "Home", count: int) -> None:

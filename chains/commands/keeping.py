@@ -60,6 +60,9 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
         else f"{wallet['balance_sat']} sat, about {wallet['anchors_left']} anchors"
     )
     lines.append(f"  wallet {wallet['address']}: {known}")
+    stamps = facts["time_stamps"]
+    lines += [f"  {stamps['kept']} time stamps kept"] if stamps["kept"] else []
+    lines += [f"  time-stamping authority {cause}" for cause in stamps["failing"].values()]
     if facts["source_error"]:
         lines.append(f"  Bitcoin source: {facts['source_error']}")
     return lines

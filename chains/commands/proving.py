@@ -78,7 +78,7 @@ def upgrade(
         stored = find_entry(found, old.entry.hash.hex())
         receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal)
         new = receipts.upgrade(old, stored, checkpoint)
-    anchored = bool(new.sealed and new.sealed.anchors)
+    anchored = bool(new.sealed and new.sealed.is_in_bitcoin)
     write_file(receipt_file, new.encode())
     facts = {"sealed": new.sealed is not None, "anchored": anchored, "changed": new != old}
     state = "anchored" if anchored else "sealed, not anchored yet" if new.sealed else "not sealed yet"
