@@ -164,7 +164,10 @@ def _check_timestamps(settings: Settings, where: str) -> None:
             "authorities; without it nobody vouches for their time stamps"
         )
     for url in named:
-        checked_url(url)
+        try:
+            checked_url(url)
+        except SettingsError as error:
+            raise SettingsError(f"{where}: timestamp_authorities: {error}") from error
 
 
 def _check_used(settings: Settings, where: str) -> None:

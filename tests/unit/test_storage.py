@@ -454,14 +454,16 @@ def test_a_migration_that_is_cut_short_is_done_again(sqlite_store: SqliteStore, 
     statements = sum(len(statements) for _, statements in MIGRATIONS)
     run_until_killed(
         f"""
-import os, signal
+import itertools, os, signal
 from pathlib import Path
 from anchor.storage import migrations, sqlite
 
+count = itertools.count()
+
 class Stopping(tuple):
     def __iter__(self):
-        for number, statement in enumerate(super().__iter__()):
-            if number == {min(stop, statements - 1)}:
+        for statement in super().__iter__():
+            if next(count) == {min(stop, statements - 1)}:
                 os.kill(os.getpid(), signal.SIGKILL)
             yield statement
 

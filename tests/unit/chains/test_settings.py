@@ -83,6 +83,13 @@ def test_what_is_written_is_read_back(url: str, user: str, urls: list[str], seal
         (LEAST + "sources_needed = 17", "sources_needed: expected 0 to 16, found 17"),
         (LEAST + "esplora_timeout_s = 0", "esplora_timeout_s: expected 1 to 600, found 0"),
         (LEAST + "core_timeout_s = 3601", "core_timeout_s: expected 1 to 3600, found 3601"),
+        (LEAST + 'timestamp_authorities = ["http://a.example"]', "expected timestamp_certificates too"),
+        (
+            LEAST + f"timestamp_authorities = {[f'http://{n}.example' for n in range(5)]}",
+            "expected at most 4 addresses",
+        ),
+        (LEAST + 'timestamp_authorities = ["http://a.example", "http://a.example"]', "each once, found 2"),
+        (LEAST + 'timestamp_authorities = ["nowhere"]\ntimestamp_certificates = "r.pem"', "expected an address like"),
         (LEAST + LEAST, "not TOML"),
         ("network", "not TOML"),
     ],
