@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from anchor.proof.errors import AnchorlineError
-from chains.commands import anchoring, beginning, keeping, proving, publishing, recording, serving, verifying, wallet
+from chains.commands import (
+    anchoring,
+    beginning,
+    headers,
+    keeping,
+    proving,
+    publishing,
+    recording,
+    serving,
+    verifying,
+    wallet,
+)
 from chains.commands.terminal import EXIT_FAILED, command_group, name_of
 
 ABOUT = "Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."
@@ -21,7 +32,7 @@ EXIT_INTERRUPTED = 128 + 2
 """What a shell reports for a process that SIGINT ended."""
 
 app = command_group(ABOUT, name="anchorline", context_settings={"help_option_names": ["-h", "--help"]})
-for group in (beginning, recording, anchoring, serving, proving, verifying, keeping, wallet, publishing):
+for group in (beginning, recording, anchoring, serving, proving, verifying, headers, keeping, wallet, publishing):
     app.add_typer(group.app)
 
 

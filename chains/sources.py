@@ -69,6 +69,14 @@ def open_source(settings: Settings, network: Network, folder: Path) -> Source:
     return AgreeingSource(opened, need)
 
 
+def source_names(settings: Settings, network: Network) -> tuple[str, ...]:
+    """Return how people call the sources of these settings: their addresses."""
+    if settings.source == EMBEDDED:
+        return ("the embedded regtest",)
+    core = (core_url(settings, network),) if CORE in settings.sources else ()
+    return core + esplora_urls(settings, network)
+
+
 def needed(settings: Settings, network: Network) -> int:
     """Return how many sources must agree: as configured, else two where two are known."""
     known = _count(settings, network)

@@ -113,6 +113,11 @@ class HeaderStore:
         return self._rules.network.name
 
     @property
+    def folder(self) -> Path:
+        """Where the store's files are."""
+        return self._folder
+
+    @property
     def believed(self) -> str:
         """Whose word this is, for people: how long the chain is, where it came from, and what was checked."""
         with self._reading() as state:

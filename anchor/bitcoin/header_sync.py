@@ -4,6 +4,7 @@ Input is the answers of a source, which is believed in nothing: ``header_store``
 ``headers sync`` calls ``sync``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,11 +56,14 @@ class Synced:
     held: int
 
 
-def sync(source: Headers, store: HeaderStore) -> Synced:
+def sync(
+    source: Headers, store: HeaderStore, progress: Callable[[BlockId, BlockId], None] = lambda _reached, _offered: None
+) -> Synced:
     """Bring ``store`` level with ``source``, which is believed in nothing: every header is judged.
 
     The height at which both chains part is found by bisection; from there on headers are fetched and kept in batches,
-    so what was fetched before an interruption stays. If the source's chain has less work, ours
+    so what was fetched before an interruption stays; after each batch ``progress`` is told how far the source's chain
+    has been fetched, and its tip. If the source's chain has less work, ours
     stays. Raises WrongNetworkError for another network or beginning; BadHeadersError, by name and height, for a header
     that may not follow or answers that do not fit together three times (headers before that one were judged and are
     kept); and what ``source`` and ``extend`` raise.
@@ -71,7 +75,7 @@ def sync(source: Headers, store: HeaderStore) -> Synced:
         )
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _sync_once(source, store)
+            return _sync_once(source, store, progress)
         except _MovedError as error:
             if attempt == _ATTEMPTS:
                 raise BadHeadersError(
@@ -82,7 +86,7 @@ def sync(source: Headers, store: HeaderStore) -> Synced:
     raise AssertionError
 
 
-def _sync_once(source: Headers, store: HeaderStore) -> Synced:
+def _sync_once(source: Headers, store: HeaderStore, progress: Callable[[BlockId, BlockId], None]) -> Synced:
     offered = source.tip()
     if source.block_hash(offered.height) != offered.hash:
         raise _MovedError(offered.height, f"expected the source's tip {hash_hex(offered.hash)} on its best chain")
@@ -96,6 +100,7 @@ def _sync_once(source: Headers, store: HeaderStore) -> Synced:
         done = _extend_judged(store, batch, first)
         added, removed = added + done.added, removed + done.removed
         parent = BlockId(first + len(batch) - 1, sha256d(batch[-1]))
+        progress(parent, offered)
     ours = store.at(offered.height)
     is_ours = ours is not None and ours.hash == offered.hash
     return Synced(fork, store.tip(), offered, added, removed, 0 if is_ours else offered.height - fork)

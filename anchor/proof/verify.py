@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from math import log2
 from typing import Any
 
 from anchor.proof import ed25519
@@ -128,6 +129,7 @@ class Step:
     text: str
     rests_on: str = ARITHMETIC
     reason: Reason | None = None
+    known: KnownBlock | None = None  # step 12: what was believed about the block
     shallow: bool = False  # not checked because the block is not deep enough yet, which time will mend
 
     @property
@@ -182,7 +184,8 @@ class Verifier:
     """What the verifier brings. Nothing here comes from the receipt or from the service.
 
     ``content_digest`` is the SHA-256 of the file at hand; ``blocks`` are the views of Bitcoin that he trusts, the
-    first that reaches a height is believed; ``depth`` is how many confirmations he wants where they are known.
+    first that reaches a height is believed; ``depth`` is how many confirmations he wants where they are known, and
+    how many blocks of full difficulty the work must be worth where that is known.
     ``check_timestamp`` knows the certificates that he trusts to tell the time; with ``accept_timestamp`` an
     authority's word is enough for him where no block is checked.
     """
@@ -633,19 +636,36 @@ def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Ve
     known, believed = _known_block(rules, anchor.height, sealed, verifier)
     where = f"block {anchor.height} {hash_hex(header.hash)} of {rules.name}"
     if known is None:
-        return _not_checked(
-            12, f"{where}: the header has its work, but nobody was asked whether it is on the best chain"
-        )
+        return _not_checked(12, f"{where}: the header has its work, but {_unasked(verifier)}")
     if known.hash != header.hash:
         raise VerificationError(
             Reason.BLOCK_MISMATCH,
-            f"expected block {anchor.height} to be {hash_hex(known.hash)}, found {hash_hex(header.hash)}",
+            f"expected block {anchor.height} to be {hash_hex(known.hash)}, as {believed} says, found "
+            f"{hash_hex(header.hash)}",
         )
-    depth = "" if known.confirmations is None else f", {known.confirmations} confirmations"
-    if known.confirmations is not None and known.confirmations < verifier.depth:
+    depth = _depth_text(known)
+    counted = [count for count in (known.confirmations, known.full_confirmations) if count is not None]
+    if counted and min(counted) < verifier.depth:
         text = f"{where}{depth}: not deep enough yet, {verifier.depth} are wanted"
-        return Step(12, State.NOT_CHECKED, text, believed, shallow=True)
-    return _ok(12, f"{where}{depth}", believed)
+        return Step(12, State.NOT_CHECKED, text, believed, shallow=True, known=known)
+    return Step(12, State.OK, f"{where}{depth}", believed, known=known)
+
+
+def _unasked(verifier: Verifier) -> str:
+    """Say why nobody said whether a block is on the best chain."""
+    if not verifier.blocks:
+        return "nobody was asked whether it is on the best chain"
+    return f"nothing is known at its height: {'; '.join(view.believed for view in verifier.blocks)}"
+
+
+def _depth_text(known: KnownBlock) -> str:
+    """Say how deep a block is: confirmations, the work of the block and all on top, and what that work is worth."""
+    text = "" if known.confirmations is None else f", {known.confirmations} confirmations"
+    if known.work:
+        text += f" with the work of about 2^{log2(known.work):.1f} hashes"
+    if known.full_confirmations is not None and known.full_confirmations != known.confirmations:
+        text += f", worth {known.full_confirmations} blocks of its period's full difficulty"
+    return text
 
 
 def _known_block(rules: NetworkRules, height: int, sealed: Sealed, verifier: Verifier) -> tuple[KnownBlock | None, str]:
@@ -904,7 +924,7 @@ def _facts(receipt: Receipt, steps: dict[int, Step], anchored: _Anchored, identi
         },
     }
     if anchored.bitcoin is not None and _is_in_block(steps):
-        facts["anchored_in"] = _anchored_in(anchored.bitcoin)
+        facts["anchored_in"] = _anchored_in(anchored.bitcoin) | _depth_facts(steps[12].known)
     if anchored.timestamps:
         facts["time_stamps"] = [judged.to_json() for judged in anchored.timestamps]
     if anchored.attestations:
@@ -917,6 +937,18 @@ def _facts(receipt: Receipt, steps: dict[int, Step], anchored: _Anchored, identi
 def _is_in_block(steps: dict[int, Step]) -> bool:
     """Say whether the checkpoint is in the anchor's block, which may still be one that nobody was asked about."""
     return steps[10].state == steps[11].state == State.OK and steps[12].state != State.FAILED
+
+
+def _depth_facts(known: KnownBlock | None) -> dict[str, Any]:
+    """Return confirmations, and the work of the block and all on top (hex), as far as they are known."""
+    facts: dict[str, Any] = {}
+    if known is not None and known.confirmations is not None:
+        facts["confirmations"] = known.confirmations
+    if known is not None and known.work is not None:
+        facts["work"] = f"{known.work:064x}"
+    if known is not None and known.full_confirmations is not None:
+        facts["full_confirmations"] = known.full_confirmations
+    return facts
 
 
 def _anchored_in(anchor: BitcoinAnchor) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The live Bitcoin sources that a third party names on the command line, as one view of the best chain.
 
-Input is the options of ``verify`` (a node, Esplora servers) and the network of a receipt's log. Nothing of Bitcoin is
+Input is the options of ``verify`` and ``headers`` (a node, Esplora servers) and a network. Nothing of Bitcoin is
 loaded where nobody is named.
 """
 
@@ -15,7 +15,7 @@ from chains.commands.terminal import given, usage
 if TYPE_CHECKING:
     from anchor.bitcoin.known import SourceBlocks
     from anchor.bitcoin.networks import Network
-    from anchor.bitcoin.protocols import Source
+    from anchor.bitcoin.protocols import Headers, Source
     from anchor.proof.leaves import LogLeaf
 
 
@@ -36,11 +36,9 @@ def live_view(node: Node, esplora_urls: list[str], log: "LogLeaf") -> "Iterator[
     All of them must follow the network of ``log``, and all must agree: a verifier who names a source believes it.
     Raises WrongNetworkError for one of another network, SourceUnavailableError for one that does not answer.
     """
-    _check_node(node)
-    if node.url is None and not esplora_urls:
+    if not is_named(node, esplora_urls):
         yield ()
         return
-    from anchor.bitcoin.agreeing import AgreeingSource
     from anchor.bitcoin.known import SourceBlocks
     from anchor.bitcoin.networks import network_named
     from anchor.proof.verify import network_of
@@ -48,14 +46,31 @@ def live_view(node: Node, esplora_urls: list[str], log: "LogLeaf") -> "Iterator[
     rules = network_of(log)
     if rules is None:
         usage("--node-url and --esplora-url need a receipt of a network that this version knows")
-    network = network_named(rules.name)
+    with live_source(node, esplora_urls, network_named(rules.name)) as (source, names):
+        yield (SourceBlocks(source, names),)
+
+
+def is_named(node: Node, esplora_urls: list[str]) -> bool:
+    """Say whether the options name any source; end the command where they contradict each other."""
+    _check_node(node)
+    return node.url is not None or bool(esplora_urls)
+
+
+@contextmanager
+def live_source(node: Node, esplora_urls: list[str], network: "Network") -> "Iterator[tuple[Headers, tuple[str, ...]]]":
+    """Yield what the named sources, at least one, say together, and their names; close them at the end.
+
+    Raises WrongNetworkError for one of another network, SourceUnavailableError for one that does not answer.
+    """
+    from anchor.bitcoin.agreeing import AgreeingSource
+
     with ExitStack() as stack:
         named = given(lambda: _opened(node, esplora_urls, network))
         for each in named.values():
             stack.callback(each.close)
         source = next(iter(named.values())) if len(named) == 1 else AgreeingSource(named, need=len(named))
         source.check_network()
-        yield (SourceBlocks(source, tuple(named)),)
+        yield source, tuple(named)
 
 
 def _check_node(node: Node) -> None:

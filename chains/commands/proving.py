@@ -1,4 +1,4 @@
-"""Commands of whoever holds the log, for proofs: ``receipt``, ``upgrade``, ``headers``, ``log``."""
+"""Commands of whoever holds the log, for proofs: ``receipt``, ``upgrade``, ``log``."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,6 @@ from chains.commands.terminal import (
     HomeOption,
     JsonOption,
     command_group,
-    fail,
     find_entry,
     given,
     opened,
@@ -85,24 +84,6 @@ def upgrade(
     say(facts, lambda: f"{receipt_file}: {state}", as_json=as_json)
 
 
-@app.command(rich_help_panel=PROVING)
-def headers(
-    output: Annotated[Path, typer.Argument(help="File to write.")],
-    first: Annotated[int, typer.Option("--from", min=0, max=MAX_SIZE, help="First height.")] = 0,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write the headers of the best chain, as this home's Bitcoin source knows them, for verify --headers."""
-    from anchor.proof.blocks import encode_headers
-    from chains.home import write_file
-
-    with opened(home) as found:
-        network, raw = found.source.network.name, _headers_from(found.source, first)
-    write_file(output, encode_headers(network, first, raw))
-    facts = {"network": network, "first_height": first, "headers": len(raw), "file": str(output)}
-    say(facts, lambda: f"{len(raw)} headers of {network} from height {first} in {output}", as_json=as_json)
-
-
 @log_app.command("card")
 def log_card(home: HomeOption = None) -> None:
     """Print this log's card: what a verifier pins."""
@@ -129,21 +110,6 @@ def log_trust(
         lambda: f"Receipts of {facts['origin']} (log {facts['log_id']}) are recognised from now on.",
         as_json=as_json,
     )
-
-
-def _headers_from(source: Any, first: int) -> list[bytes]:
-    """Return the headers from a height up to the tip, the header there included."""
-    tip = source.tip().height
-    if first > tip:
-        fail(f"no block {first}: the best chain of {source.network.name} ends at {tip}")
-    raw = []
-    for height in range(first, tip + 1):
-        block_hash = source.block_hash(height)
-        header = source.header(block_hash) if block_hash else None
-        if header is None:
-            break  # the chain became shorter while it was read
-        raw.append(header)
-    return raw
 
 
 def _write_ots(made: Any, output: Path | None, *, network_not_in_file: bool) -> None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
@@ -18,6 +19,7 @@ from chains.commands.terminal import (
     JsonOption,
     command_group,
     given,
+    print_line,
     read_at_most,
     read_limited,
     say,
@@ -25,6 +27,7 @@ from chains.commands.terminal import (
 )
 
 if TYPE_CHECKING:
+    from anchor.proof.leaves import LogLeaf
     from anchor.proof.receipt import LogCard
     from anchor.proof.timestamp import TimestampCheck
     from anchor.proof.verify import Verdict
@@ -48,6 +51,10 @@ def verify(
     esplora_url: Annotated[
         list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
     ] = None,
+    header_store: Annotated[
+        Path | None, typer.Option(help="Folder of header stores (default: yours, where nothing else is named).")
+    ] = None,
+    no_header_store: Annotated[bool, typer.Option("--no-header-store", help="Do not ask your header store.")] = False,
     depth: Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")] = 6,
     tsa_certificate: Annotated[
         list[Path] | None,
@@ -64,11 +71,13 @@ def verify(
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
     not be checked; 5 content withheld or erased, so that the file cannot be compared.
     """
-    from anchor.errors import SourceError
+    from anchor.errors import SourceError, StorageError
     from anchor.proof.receipt import Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
 
+    if header_store is not None and no_header_store:
+        usage("--header-store and --no-header-store contradict each other")
     if len(files) not in {1, 2}:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files)} files")
     data = given(lambda: read_limited(files[-1]))
@@ -85,11 +94,15 @@ def verify(
             node = Node(node_url, node_cookie_file, node_user, node_password_file)
             live = stack.enter_context(live_view(node, esplora_url or [], found.log))
             views = [*given(lambda: _files_given(block or [], headers)), *live]
+            if header_store is not None or not (views or no_header_store):
+                views += stack.enter_context(_stored(found.log, header_store))
             fast = _signature_check()
             verifier = Verifier(digest, card, any_log, tuple(views), depth, fast, check_timestamp, accept_timestamp)
             verdict = judge(found, verifier)
     except SourceError as error:
         _source_failed(error, as_json=as_json)
+    except StorageError as error:
+        _no_verdict(EXIT_NOT_CHECKED, "not checked", [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
     say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
 
@@ -145,6 +158,28 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
     return timestamp_check(
         [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file))]
     )
+
+
+@contextmanager
+def _stored(log: "LogLeaf", chosen: Path | None) -> Iterator[list[Any]]:
+    """Yield the header store of the log's network, if there is one that has caught up with what is known of it."""
+    from anchor.proof.verify import network_of
+
+    rules = network_of(log)
+    if rules is None:
+        yield []
+        return
+    from chains.header_stores import stored_view
+
+    store = stored_view(rules.name, chosen)
+    if store is None:
+        yield []
+        return
+    with store:
+        shortfall = store.shortfall()
+        if shortfall is not None:
+            print_line(f"warning: your header store is not asked: {shortfall}")
+        yield [] if shortfall else [store]
 
 
 def _files_given(blocks: list[str], headers_file: Path | None) -> list[Any]:

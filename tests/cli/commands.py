@@ -161,4 +161,4 @@ def prepare(world: World) -> None:
         home.lookup.maintain(least=1)
     world.ok("add", "acme", "-", stdin=b"not sealed yet")
     world.ok("receipt", "acme:1", "--output", world.receipt)
-    world.ok("headers", world.headers)
+    world.ok("headers", "export", world.headers)

@@ -103,7 +103,7 @@ def test_the_card_names_the_thread_once_it_is_funded(world: World, tmp_path: Pat
 
 def test_headers_are_those_of_the_best_chain(world: World) -> None:
     """The file starts where asked and links up to the tip."""
-    facts = world.ok("headers", world.headers, "--from", "100", "--json").facts
+    facts = world.ok("headers", "export", world.headers, "--from", "100", "--json").facts
     expected = {"network": "regtest", "first_height": 100, "headers": 9, "file": str(world.headers)}
     assert expected == facts
     chain = HeaderChain.decode(world.headers.read_bytes())
@@ -150,7 +150,7 @@ def test_an_upgrade_completes_a_receipt_step_by_step(world: World) -> None:
     world.ok("tick", "--now")
     world.ok("tick", "--mine", "6")
     stages.append(world.ok("upgrade", pending, "--json").facts)
-    world.ok("headers", world.headers)
+    world.ok("headers", "export", world.headers)
     assert [(False, False), (True, False), (True, True)] == [(item["sealed"], item["anchored"]) for item in stages]
     assert [False, True, True] == [item["changed"] for item in stages]
     done = run("verify", "-", pending, "--log", world.card, "--headers", world.headers, stdin=b"not sealed yet")

@@ -55,7 +55,7 @@ def test_the_whole_way(operator: Operator, node: Node) -> None:
     for attempt, path in zip(attempts, receipts, strict=True):
         second_opinion(node, attempt, path)
     headers = operator.folder / "chain.headers"
-    operator.run("headers", headers)
+    operator.run("headers", "export", headers)
     changed = operator.folder / "changed"
     for number, (attempt, path) in enumerate(zip(attempts, receipts, strict=True)):
         height = attempt["block"]["height"]

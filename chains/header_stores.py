@@ -1,0 +1,63 @@
+"""Where header stores are on this machine, and how one is opened: one for each network, in the XDG data folder.
+
+A store belongs to a person and not to a home: whoever verifies has one too. ``anchorline headers`` fills and shows
+them, ``anchorline verify`` asks the one of the receipt's network.
+"""
+
+from pathlib import Path
+
+import platformdirs
+
+from anchor.bitcoin.header_folder import remove_store
+from anchor.bitcoin.header_rules import HEADER_RULES, HeaderRules
+from anchor.bitcoin.header_store import HeaderStore
+from anchor.errors import SettingsError
+
+# Every regtest is a chain of its own, so there is no store that fits them all.
+_PRIVATE = "regtest"
+
+
+def stores_folder(network: str, chosen: Path | None) -> Path:
+    """Return the folder of stores that was chosen, or this person's (XDG Base Directory Specification, data).
+
+    Raises SettingsError for regtest where none was chosen.
+    """
+    if chosen is not None:
+        return chosen
+    if network == _PRIVATE:
+        raise SettingsError(
+            "regtest: expected a folder for its header store, since every regtest is a chain of its own; name one "
+            "with --store"
+        )
+    return Path(platformdirs.user_data_dir("anchorline-headers"))
+
+
+def open_store(network: str, chosen: Path | None, *, writable: bool) -> HeaderStore:
+    """Open the store of a network; raise SettingsError for one whose rules are unknown, and what HeaderStore raises."""
+    return HeaderStore(stores_folder(network, chosen), _rules_of(network), writable=writable)
+
+
+def begin_anew(network: str, chosen: Path | None) -> None:
+    """Remove the store of a network, damaged or not: losing it costs nothing but synchronising."""
+    remove_store(stores_folder(network, chosen) / _rules_of(network).network.name)
+
+
+def stored_view(network: str, chosen: Path | None) -> HeaderStore | None:
+    """Open the store of a network for reading; None where nobody chose one and there is none."""
+    if chosen is None and (
+        network == _PRIVATE
+        or network not in HEADER_RULES
+        or not (stores_folder(network, None) / network / "state").is_file()
+    ):
+        return None
+    return open_store(network, chosen, writable=False)
+
+
+def _rules_of(network: str) -> HeaderRules:
+    rules = HEADER_RULES.get(network)
+    if rules is None:
+        raise SettingsError(
+            f"{network}: expected a network whose header rules are known ({', '.join(HEADER_RULES)}); headers of this "
+            "one cannot be judged"
+        )
+    return rules
