@@ -5,9 +5,11 @@ what is noted here, and receipts take the proofs that are kept here.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from anchor.bitcoin.block_proof import check_proof
+from anchor.bitcoin.depth import Depths
 from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, Observation, Source
 from anchor.errors import SourceError
 from anchor.journal import Attempt, Journal
@@ -17,11 +19,12 @@ from anchor.proof.errors import MalformedError, VerificationError
 
 
 class Watcher:
-    """Looks through one source at the attempts of one journal; keeps nothing between looks."""
+    """Looks through one source at the attempts of one journal; between looks it keeps headers, which never change."""
 
     def __init__(self, journal: Journal, source: Source) -> None:
         self.journal = journal
         self.source = source
+        self._depths = Depths(source.network, source.header)
 
     def look(self, now_ms: int) -> BlockId:
         """Note what became of every watched attempt, keep proofs, and settle what is deep; return the tip before.
@@ -32,7 +35,7 @@ class Watcher:
         tip = self.source.tip()
         confirmations: dict[int, int] = {}
         for attempt in self.journal.watched():
-            seen = self._observe(attempt, tip)
+            seen = self._worth(attempt, self._observe(attempt, tip), tip)
             self.journal.note(attempt, now_ms, partial(events_of, seen=seen, final_depth=depth))
             if isinstance(seen, InBlock):
                 confirmations[attempt.attempt_no] = seen.confirmations
@@ -54,6 +57,21 @@ class Watcher:
         if block is not None and self.is_on_best_chain(block) and self.journal.proof(attempt) is not None:
             return InBlock(block, max(tip.height - block.height + 1, 1))
         return self.source.observe(attempt.txid)
+
+    def _worth(self, attempt: Attempt, seen: Observation, tip: BlockId) -> Observation:
+        """Count confirmations by work too, where one of the two depths that mean something could be reached.
+
+        Once final an attempt is counted again only beyond the watch depth: headers of many blocks are asked for.
+        """
+        if not isinstance(seen, InBlock):
+            return seen
+        network = self.source.network
+        is_final = attempt.state == State.FINAL and attempt.standing.block == seen.block
+        if seen.confirmations < (network.watch_depth if is_final else network.final_depth):
+            return seen
+        # The source may have seen a block since the tip was asked for: counted from here, it is not missing.
+        depth = self._depths.depth(seen.block, tip) if tip.height >= seen.block.height else 1
+        return replace(seen, confirmations=min(seen.confirmations, depth))
 
     def _note_rivals(self, now_ms: int) -> None:
         """Note what the fate of one attempt means for others: those of the same coin, and those built on them."""

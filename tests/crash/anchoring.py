@@ -16,8 +16,9 @@ from anchor.bitcoin.local import LocalRegtest
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.wallet import Wallet
 from anchor.engine import AnchorEngine, Policy
+from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Journal
-from anchor.lifecycle import LIVE, MINED
+from anchor.lifecycle import LIVE, MINED, State
 from anchor.proof.bitcoin import OutPoint, Transaction, find_payload
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.receipt import LogCard, Receipt
@@ -167,6 +168,29 @@ def lose_and_settle(engine: Engine, folder: Path) -> None:
     Run(engine, folder, world).tick()
 
 
+def replace_by_fee(engine: Engine, folder: Path) -> None:
+    """One anchor is mined; the next waits for six blocks in vain, and is replaced with a newer checkpoint and mined."""
+    world = simulated(folder)
+    Run(engine, folder, world).write(1)
+    Run(engine, folder, world).seal()
+    Run(engine, folder, world).tick()
+    _once(folder, "mined", world.mine)
+    Run(engine, folder, world).tick()
+    Run(engine, folder, world).write(2)
+    Run(engine, folder, world).seal()
+    Run(engine, folder, world).tick()
+    for number in range(FEE_TARGET_BLOCKS):
+        _once(folder, f"passed-{number}", lambda: world.mine_without(*world.mempool()))
+    Run(engine, folder, world).write(3)
+    Run(engine, folder, world).seal()
+    for _ in range(3):
+        Run(engine, folder, world).tick()
+    world.mine()
+    Run(engine, folder, world).tick()
+    world.mine(WATCH)
+    Run(engine, folder, world).tick()
+
+
 def _once(folder: Path, what: str, act: Callable[[], object]) -> None:
     """Let something happen to the world once, however often the scenario is run again."""
     mark = folder / f"{HAPPENED}-{what}"
@@ -186,8 +210,11 @@ def check_left(folder: Path, world: World) -> None:
     check_signatures(run.store, folder)
     attempts = run.journal.all()
     assert sum(attempt.state in LIVE for attempt in attempts) <= 2
+    for coin in {attempt.spends for attempt in attempts}:
+        fees = [attempt.fee_sat for attempt in attempts if attempt.spends == coin]
+        assert sorted(set(fees)) == fees, "each version pays more than all before it, so it replaces any of them"
     assert {transaction.txid for transaction in transactions(world)} <= {attempt.txid for attempt in attempts}
-    assert len({attempt.spends for attempt in attempts}) == len(attempts), "no coin is claimed twice"
+    assert len(attempts) - len({attempt.spends for attempt in attempts}) <= 1, "one version for each block at most"
     engine.close()
 
 
@@ -212,8 +239,8 @@ def check_thread(run: Run, folder: Path, world: World, anchors: int) -> None:
     line = [thread[1].outpoint, *(OutPoint(anchor.txid, 0) for anchor in mined)]
     assert line[:-1] == [anchor.inputs[0].previous for anchor in mined]
     attempts = run.journal.all()
-    assert [anchor.txid for anchor in mined] == [attempt.txid for attempt in attempts]
-    assert all(attempt.state in MINED for attempt in attempts)
+    assert [anchor.txid for anchor in mined] == [attempt.txid for attempt in attempts if attempt.state in MINED]
+    assert {State.REPLACED} >= {attempt.state for attempt in attempts} - MINED
     signed = {
         (checkpoint.size, checkpoint.root)
         for line_ in read_lines(folder / SIGNED)

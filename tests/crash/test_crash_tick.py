@@ -20,6 +20,7 @@ from tests.crash.anchoring import (
     check_left,
     embedded,
     lose_and_settle,
+    replace_by_fee,
     simulated,
 )
 from tests.crash.crashing import (
@@ -35,7 +36,11 @@ from tests.crash.crashing import (
 
 PAIRS = 40
 KILLS = 16
-SCENARIOS = {"anchor twice": (anchor_twice_simulated, 2), "lose and settle": (lose_and_settle, 3)}
+SCENARIOS = {
+    "anchor twice": (anchor_twice_simulated, 2),
+    "lose and settle": (lose_and_settle, 3),
+    "replace by fee": (replace_by_fee, 2),
+}
 
 
 def run_again(scenario: Scenario, folder: Path) -> None:
@@ -69,6 +74,15 @@ def test_an_exception_while_anchors_are_lost_and_settled_forks_nothing(tmp_path:
     points = points_of(lose_and_settle, tmp_path / "whole")
     assert len(points) > before + 50
     stopped_at_each(lose_and_settle, tmp_path, range(before + 1, len(points) + 1, 2), 3)
+
+
+def test_an_exception_while_an_attempt_is_replaced_forks_nothing(tmp_path: Path) -> None:
+    """The same where a version is made, stored, sent and mined, and the one before it settled as replaced."""
+    points = points_of(replace_by_fee, tmp_path / "whole")
+    stored = [number for number, name in enumerate(points, 1) if "after INSERT INTO attempt " in name]
+    assert 3 == len(stored)
+    assert any("before UPDATE attempt SET settled_at_ms" in name for name in points)
+    stopped_at_each(replace_by_fee, tmp_path, range(stored[1], len(points) + 1), 2)
 
 
 def stopped_at_each(scenario: Scenario, tmp_path: Path, points: range, anchors: int) -> None:
