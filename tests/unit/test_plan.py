@@ -8,8 +8,19 @@ import pytest
 from anchor.bitcoin.protocols import BlockId
 from anchor.directory import CLOCK_TOLERANCE_MS
 from anchor.journal import Attempt
-from anchor.lifecycle import LIVE, MINED, Standing, State
-from anchor.plan import Build, Facts, Replace, Send, Wait, next_step, thread_end
+from anchor.lifecycle import LIVE, MINED, Event, Standing, State
+from anchor.plan import (
+    LAPSE_MARGIN_MS,
+    MAX_LINE,
+    Build,
+    Facts,
+    Promised,
+    Replace,
+    Send,
+    Wait,
+    next_step,
+    thread_end,
+)
 from anchor.proof.bitcoin import OutPoint
 
 NOW_MS = 1_790_000_000_000
@@ -187,3 +198,108 @@ def test_a_stranger_outside_the_line_does_not_move_its_end() -> None:
     stray = attempt(5, State.CONFIRMED, spends=OutPoint(b"\x77" * 32, 0))
     first = attempt(1, State.CONFIRMED)
     assert (first.coin, first) == thread_end(facts(first, stray))
+
+
+# --- replacing
+
+LATER = BlockId(111, b"\x0d" * 32)
+
+
+def made_now(number: int, *, size: int = 5, refused: Event | None = None, state: State = State.SEEN) -> Attempt:
+    """Return an unconfirmed attempt that was made upon TIP."""
+    made = attempt(number, state, size=size)
+    return replace(made, tip=TIP, standing=replace(made.standing, refused=refused))
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "newest", "at_once", "is_due"),
+    [
+        (EVERY_MS - 1, 9, False, False),
+        (EVERY_MS - 1, 9, True, True),
+        (EVERY_MS, 9, False, True),
+        (EVERY_MS, 5, True, False),
+        (SILENCE_MS, 5, False, True),
+    ],
+)
+def test_a_version_is_thought_of_when_the_next_anchor_is_due(
+    age_ms: int, newest: int, at_once: bool, is_due: bool
+) -> None:
+    """Due as after an anchor in a block: something new and the interval, or silence."""
+    waiting = made_now(1)
+    given = replace(facts(waiting, newest_size=newest, age_ms=age_ms), tip=LATER, at_once=at_once)
+    plan = next_step(given)
+    if is_due:
+        assert Replace(waiting, newest, must=False, before=(), after=(), versions=(waiting,)) == plan
+    else:
+        assert Wait("attempt 1 is in the mempool, not in a block yet") == plan
+
+
+def test_only_the_last_of_a_line_is_replaced() -> None:
+    """Anchors that a reorganisation brought back wait in a line: the last one is replaced, and pays for the others."""
+    line = [made_now(1), made_now(2), made_now(3)]
+    plan = next_step(replace(facts(*line, age_ms=EVERY_MS), tip=LATER))
+    assert Replace(line[2], 9, must=False, before=tuple(line[:2]), after=(), versions=(line[2],)) == plan
+
+
+def test_of_several_versions_the_newest_is_live() -> None:
+    """Older versions, sent or not, are neither sent again nor built upon."""
+    older = made_now(1)
+    newer = replace(made_now(2, state=State.BUILT), spends=older.spends)
+    assert Send(newer) == next_step(facts(older, newer))
+    seen = replace(newer, standing=Standing(State.SEEN))
+    plan = next_step(replace(facts(older, seen, age_ms=EVERY_MS), tip=LATER))
+    assert Replace(seen, 9, must=False, before=(), after=(), versions=(older, seen)) == plan
+
+
+@pytest.mark.parametrize("event", [Event.REFUSED_FEE, Event.REFUSED_INPUTS])
+def test_a_refused_version_is_replaced_after_the_next_block(event: Event) -> None:
+    """At most one version for each block; until then its bytes are sent again, whether or not anything is due."""
+    refused = made_now(1, refused=event, state=State.BUILT)
+    assert Send(refused) == next_step(facts(refused))
+    plan = next_step(replace(facts(refused), tip=LATER))
+    assert Replace(refused, 9, must=True, before=(), after=(), versions=(refused,)) == plan
+
+
+def test_a_refused_one_in_the_line_is_replaced_and_what_follows_counts_as_descendants() -> None:
+    """Nothing after it is in a mempool, since it is not; its fee covers theirs, where some node has them."""
+    first, second = made_now(1, refused=Event.REFUSED_FEE, state=State.REORGED), made_now(2, state=State.REORGED)
+    plan = next_step(replace(facts(first, second), tip=LATER))
+    assert Replace(first, 9, must=True, before=(), after=(second,), versions=(first,)) == plan
+
+
+def test_no_more_of_a_line_is_sent_than_nodes_relay() -> None:
+    """Thirty anchors come back: twenty-five are sent, the others wait for a block."""
+    line = [attempt(number, State.SEEN) for number in range(1, MAX_LINE + 1)]
+    line += [attempt(number, State.REORGED) for number in range(MAX_LINE + 1, 31)]
+    plan = next_step(facts(*line))
+    assert isinstance(plan, Wait)
+    assert "more than 25 are not relayed" in plan.why
+    line[MAX_LINE - 1] = attempt(MAX_LINE, State.REORGED)
+    assert Send(line[MAX_LINE - 1]) == next_step(facts(*line))
+
+
+@pytest.mark.parametrize(("left_ms", "must"), [(LAPSE_MARGIN_MS, True), (LAPSE_MARGIN_MS + 1, False)])
+def test_a_promise_that_would_lapse_makes_a_version_due(left_ms: int, must: bool) -> None:
+    """Whatever the interval and the fee; but not twice upon one block."""
+    waiting = made_now(1)
+    promised = Promised(NOW_MS - SILENCE_MS, NOW_MS + left_ms)
+    given = replace(facts(waiting), tip=LATER, promised=promised)
+    expected = Replace(waiting, 9, must=True, before=(), after=(), versions=(waiting,))
+    assert (expected if must else Wait("attempt 1 is in the mempool, not in a block yet")) == next_step(given)
+    assert isinstance(next_step(replace(given, tip=TIP)), Wait)
+
+
+def test_a_promise_that_would_lapse_does_not_wait_for_the_interval() -> None:
+    """An anchor is built at once where that helps, and not where what was promised is not sealed yet."""
+    last = attempt(1, State.CONFIRMED, size=5)
+    urgent = replace(facts(last), promised=Promised(NOW_MS - SILENCE_MS, NOW_MS + 1))
+    assert Build(last.coin, 9) == next_step(urgent)
+    assert Wait("everything sealed is anchored") == next_step(replace(urgent, newest_size=5))
+
+
+def test_what_only_a_void_anchor_covered_is_due_at_once() -> None:
+    """The anchor that covered leaf 8 was built on a version that lost: the interval does not begin anew for it."""
+    winner = attempt(1, State.CONFIRMED, size=5)
+    void = attempt(3, State.VOID, size=8)
+    assert Build(winner.coin, 9) == next_step(facts(winner, void))
+    assert isinstance(next_step(facts(replace(winner, checkpoint_size=8), void)), Wait)
