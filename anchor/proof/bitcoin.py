@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -162,7 +163,7 @@ class Transaction:
         parts.append(self.lock_time.to_bytes(4, "little"))
         return b"".join(parts)
 
-    @property
+    @cached_property
     def txid(self) -> bytes:
         """The transaction's identity, 32 bytes in internal order: sha256d of ``encode()``."""
         return sha256d(self.encode())
@@ -233,7 +234,7 @@ class Header:
         numbers = b"".join(value.to_bytes(4, "little") for value in (self.time_s, self.bits, self.nonce))
         return self.version.to_bytes(4, "little", signed=True) + self.previous + self.merkle_root + numbers
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         """The block's hash, 32 bytes in internal order: sha256d of ``encode()``."""
         return sha256d(self.encode())
@@ -493,6 +494,16 @@ class BitcoinAnchor:
     header: bytes
     height: int
 
+    @cached_property
+    def decoded_transaction(self) -> Transaction:
+        """The transaction, read once; raises MalformedError or TooLargeError."""
+        return Transaction.decode(self.transaction, MAX_TRANSACTION)
+
+    @cached_property
+    def decoded_header(self) -> Header:
+        """The header, read once; raises MalformedError."""
+        return Header.decode(self.header)
+
 
 def check_anchor_transaction(anchor: BitcoinAnchor) -> Transaction:
     """Check that the transaction and the coinbase are in the header's block, at the height it says (step 11).
@@ -501,8 +512,8 @@ def check_anchor_transaction(anchor: BitcoinAnchor) -> Transaction:
     transactions (CVE-2017-12842). Returns the transaction. Raises VerificationError with one of the Reasons
     of step 11, MalformedError for a transaction or a header that is not well formed.
     """
-    transaction = Transaction.decode(anchor.transaction, MAX_TRANSACTION)
-    root = Header.decode(anchor.header).merkle_root
+    transaction = anchor.decoded_transaction
+    root = anchor.decoded_header.merkle_root
     _check_not_64_bytes(anchor.transaction, "transaction")
     if len(anchor.path) != len(anchor.coinbase_path):
         _fail(
@@ -527,7 +538,7 @@ def check_anchor_header(anchor: BitcoinAnchor, rules: NetworkRules) -> Header:
     Whether the block is on the best chain is for whoever knows that chain. Raises VerificationError with
     TARGET_INVALID, TARGET_ABOVE_LIMIT or WORK_MISSING, MalformedError for a header that is not 80 bytes.
     """
-    header = Header.decode(anchor.header)
+    header = anchor.decoded_header
     check_work(header, rules.pow_limit)
     return header
 

@@ -19,10 +19,8 @@ from anchor.proof import ed25519
 from anchor.proof.bitcoin import (
     NETWORKS,
     BitcoinAnchor,
-    Header,
     NetworkRules,
     OutPoint,
-    Transaction,
     check_anchor_header,
     check_anchor_transaction,
     find_payload,
@@ -612,7 +610,7 @@ def _bitcoin_steps(
 
 
 def _payload(sealed: Sealed, anchor: BitcoinAnchor) -> Step:
-    payload = find_payload(Transaction.decode(anchor.transaction, len(anchor.transaction)))
+    payload = find_payload(anchor.decoded_transaction)
     if (payload.tree_size, payload.root) != (sealed.checkpoint.size, sealed.checkpoint.root):
         raise VerificationError(
             Reason.PAYLOAD_MISMATCH,
@@ -732,7 +730,7 @@ def _check_new_thread(
 
 
 def _first_input(anchor: BitcoinAnchor) -> OutPoint:
-    return Transaction.decode(anchor.transaction, len(anchor.transaction)).inputs[0].previous
+    return anchor.decoded_transaction.inputs[0].previous
 
 
 # 14 time stamps: a step of its own, only where the receipt has some
@@ -952,10 +950,10 @@ def _depth_facts(known: KnownBlock | None) -> dict[str, Any]:
 
 
 def _anchored_in(anchor: BitcoinAnchor) -> dict[str, Any]:
-    header = Header.decode(anchor.header)
+    header = anchor.decoded_header
     return {
         "height": anchor.height,
         "block": hash_hex(header.hash),
         "time_s": header.time_s,
-        "transaction": hash_hex(Transaction.decode(anchor.transaction, len(anchor.transaction)).txid),
+        "transaction": hash_hex(anchor.decoded_transaction.txid),
     }
