@@ -20,6 +20,7 @@ PAYLOAD = b"AL1" + bytes(37)
 IMPRINT = sha256(PAYLOAD)
 ROOT = certify_root()
 SIGNER = certify_signer(ROOT)
+PATIENT = TimestampLimits()
 SHORT = TimestampLimits(connect_s=1, piece_s=0.3, answer_s=0.6)
 
 
@@ -30,7 +31,7 @@ def server() -> Iterator[Authority]:
         yield running
 
 
-def ask(server: Authority, policy: str = "", limits: TimestampLimits = TimestampLimits()) -> bytes:
+def ask(server: Authority, policy: str = "", limits: TimestampLimits = PATIENT) -> bytes:
     return TimestampAuthority(server.url, [ROOT.certificate], policy, limits).ask(PAYLOAD)
 
 
