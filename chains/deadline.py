@@ -18,8 +18,8 @@ def oldest_promise(engine: Engine, directory: Directory, size: int) -> Promised 
     """
     checkpoint = directory.checkpoint_of(size) if size else None
     after_ms = 0 if checkpoint is None else checkpoint.sealed_at_ms
-    last = engine.query("SELECT COALESCE(MAX(first_seq), 0) FROM group_commit")[0][0]
-    low, high = 0, int(last) + 1
+    last = engine.query("SELECT MAX(first_seq) FROM group_commit")[0][0]
+    low, high = 0, 0 if last is None else int(last) + 1
     while low < high:
         middle = (low + high) // 2
         first_seq, received_at_ms = _commit_from(engine, middle)

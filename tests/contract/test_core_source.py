@@ -435,6 +435,20 @@ def test_an_estimate_that_is_no_number_is_refused(result: object) -> None:
         source.fee_rate_sat_per_vb(6)
 
 
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ({"mempoolminfee": 0.00001, "minrelaytxfee": 0.00001}, 1.0),
+        ({"mempoolminfee": 0.00012345, "minrelaytxfee": 0.00001}, 12.345),
+        ({"mempoolminfee": 0, "minrelaytxfee": 0.000001}, 0.1),
+    ],
+)
+def test_the_least_rate_is_what_the_mempool_asks_now(result: object, expected: float) -> None:
+    """The higher of the two minimums, in satoshi per virtual byte."""
+    with answering(result) as source:
+        assert expected == source.least_rate_sat_per_vb()
+
+
 def test_the_header_of_another_block_is_refused() -> None:
     """A header is believed only if it hashes to what was asked for."""
     with answering("00" * 80) as source, pytest.raises(SourceError, match="do not trust"):

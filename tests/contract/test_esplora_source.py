@@ -22,7 +22,7 @@ from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Source
 from anchor.bitcoin.transaction import build_anchor, fee_sat
 from anchor.bitcoin.wallet import Wallet
-from anchor.errors import DisagreementError, RejectedError, SourceError, SourceUnavailableError
+from anchor.errors import DisagreementError, Refusal, RejectedError, SourceError, SourceUnavailableError
 from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload, hash_hex, strip_witness
 from tests.contract.conftest import indexed_esplora
 from tests.simulators.esplora_server import EsploraServer, Fault, running_esplora
@@ -400,7 +400,11 @@ def test_both_ways_of_quoting_the_node_are_read(
     server.faults.append(Fault(".*", status=404, body=b"", instead=True))
     with pytest.raises(RejectedError, match="dust") as refused:
         source.broadcast(scene.raw)
-    assert -26 == refused.value.code
+    assert (-26, Refusal.OTHER) == (refused.value.code, refused.value.refusal)
+    server.faults[0] = Fault("/tx", status=400, body=body.replace(b"dust", b"mempool min fee not met"), instead=True)
+    with pytest.raises(RejectedError) as refused:
+        source.broadcast(scene.raw)
+    assert (-26, Refusal.FEE) == (refused.value.code, refused.value.refusal)
 
 
 def test_the_txid_of_another_transaction_is_no_receipt(

@@ -1,5 +1,6 @@
 """The journal on a real database: what is stored is never changed, and states are folded from events."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from anchor.errors import StorageError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import Event, Happened, IllegalTransitionError, Standing, State, news
 from anchor.proof.bitcoin import OutPoint, Transaction, TxInput, TxOutput, encode_payload, payload_script
+from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.sqlite import SqliteEngine
 
 NOW_MS = 1_790_000_000_000
@@ -282,3 +284,27 @@ def test_many_attempts_of_one_checkpoint(journal: Journal) -> None:
 def _size_of_first(journal: Journal, least_size: int) -> int | None:
     found = journal.first_anchored(least_size)
     return None if found is None else found[0].checkpoint_size
+
+
+def test_a_database_of_before_the_versions_keeps_its_settled_attempts(tmp_path: Path) -> None:
+    """The migration marks what was settled: nothing old is looked at again, and nothing watched is forgotten."""
+    path = tmp_path / "old.db"
+    old = sqlite3.connect(path)
+    spine = dict(MIGRATIONS)["0001-spine"]
+    for statement in spine:
+        old.execute(statement.format(key="INTEGER PRIMARY KEY", bytes="BLOB"))
+    old.execute("INSERT INTO checkpoint VALUES (9, 0, 5, ?, NULL)", (bytes(32),))
+    for number in (1, 2):
+        row = (number, 7, 9, bytes([number]) * 32, bytes(36), b"raw", 322)
+        old.execute("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    events = [(1, "in-block"), (1, "deep"), (1, "settled"), (2, "submitted")]
+    for number, event in events:
+        place = (101, bytes(32)) if event in {"in-block", "deep"} else (None, None)
+        old.execute(
+            "INSERT INTO attempt_event (attempt_no, at_ms, event, block_height, block_hash) VALUES (?, 8, ?, ?, ?)",
+            (number, event, *place),
+        )
+    for statement in dict(MIGRATIONS)["attempt-versions"]:
+        old.execute(statement.format(key="INTEGER PRIMARY KEY", bytes="BLOB"))
+    assert [(1, 8), (2, None)] == old.execute("SELECT attempt_no, settled_at_ms FROM attempt").fetchall()
+    old.close()

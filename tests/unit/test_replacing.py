@@ -8,12 +8,13 @@ import pytest
 from anchor.alerts import AlertName
 from anchor.bitcoin.transaction import fee_sat
 from anchor.engine import AnchorEngine, Ticked
+from anchor.errors import SourceUnavailableError
 from anchor.fees import FEE_TARGET_BLOCKS, Limits
 from anchor.journal import Attempt
 from anchor.plan import Promised, Send, Wait
 from anchor.proof.bitcoin import find_payload
 from anchor.proof.verify import Outcome
-from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, payment
 from tests.simulators.service import HOUR_MS, Service, judge, new_service, restarted
 
 MATURE = 101
@@ -356,3 +357,112 @@ def test_stuck_is_said_after_twelve_intervals(waiting: Service, bitcoin: Simulat
     assert "stuck" in names(waiting.tick())
     bitcoin.mine()
     assert AlertName.STUCK not in names(waiting.tick())
+
+
+# --- a line of anchors after a reorganisation
+
+
+@pytest.fixture
+def line(waiting: Service, bitcoin: SimulatedBitcoin) -> Service:
+    """The same home with three anchors, of which a reorganisation brought all back to the mempool."""
+    bitcoin.mine()
+    waiting.tick()
+    record(waiting, b"third")
+    waiting.tick()
+    bitcoin.mine()
+    waiting.tick()
+    bitcoin.reorg(3)
+    waiting.tick()
+    assert ["seen", "seen", "seen"] == waiting.states()
+    return waiting
+
+
+def test_the_last_of_a_line_pays_for_all_of_it(line: Service, bitcoin: SimulatedBitcoin) -> None:
+    """The first two keep their bytes; the new version of the third lifts the package to the price (CPFP)."""
+    first, second, third = line.attempts()
+    new = replace_once(line, bitcoin, 10.0)
+    assert ["seen", "seen", "replaced", "broadcast"] == line.states()
+    assert [first.txid, second.txid, new.txid] == bitcoin.mempool()
+    size = first.virtual_size + second.virtual_size + fee_sat(1, 1.0)
+    assert 10 * size == first.fee_sat + second.fee_sat + new.fee_sat
+    assert third.spends == new.spends
+    bitcoin.mine()
+    line.tick()
+    assert ["confirmed", "confirmed", "replaced", "confirmed"] == line.states()
+
+
+def test_a_line_that_is_refused_is_replaced_from_its_first(line: Service, bitcoin: SimulatedBitcoin) -> None:
+    """The mempool's minimum has risen above the whole line: one new anchor carries everything, the rest is void."""
+    bitcoin.raise_least_rate(12.0)
+    for _ in range(3):
+        line.tick()
+    blocks_without(bitcoin)
+    for _ in range(2):
+        line.tick()
+    assert ["replaced", "void", "void", "seen"] == line.states()
+    newest = line.home.directory.newest()
+    assert newest is not None
+    made = line.attempts()[-1]
+    assert (newest.size, [made.txid]) == (made.checkpoint_size, bitcoin.mempool())
+    bitcoin.mine()
+    line.tick()
+    assert ["replaced", "void", "void", "confirmed"] == line.states()
+
+
+# --- top-ups
+
+
+def test_a_replacement_reuses_the_top_ups_of_the_first_version(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """They are reserved from the first version on, and no further ones join where these can pay."""
+    bitcoin.mine(1, waiting.wallet.script)
+    bitcoin.mine(WATCH)
+    waiting.tick()
+    record(waiting, b"topped up")
+    waiting.tick()
+    first = waiting.attempts()[-1]
+    assert 2 == len(first.transaction().inputs)
+    waiting.tick()
+    second = replace_once(waiting, bitcoin, 9.0)
+    assert first.transaction().inputs == second.transaction().inputs
+    assert waiting.home.journal.coins_of(first) == waiting.home.journal.coins_of(second)
+
+
+def test_a_top_up_that_is_gone_is_left_out(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """A reorganisation below its depth took the top-up away: the anchor goes on with the thread coin alone."""
+    bitcoin.mine(1, waiting.wallet.script)
+    bitcoin.mine(WATCH)
+    waiting.tick()
+    record(waiting, b"topped up")
+    bitcoin.before("broadcast", lost_connection)
+    with pytest.raises(SourceUnavailableError):
+        waiting.tick()
+    first = waiting.attempts()[-1]
+    top_up = next(coin for coin in bitcoin.unspent(waiting.wallet.script) if coin.outpoint != first.spends)
+    stolen = payment(top_up, b"\x00\x14" + bytes(20))
+    bitcoin.broadcast(waiting.wallet.sign(stolen, [top_up]))
+    bitcoin.mine()
+    ticked = waiting.tick()
+    assert "refused" in names(ticked)
+    blocks_without(bitcoin)
+    plan = waiting.tick().plan
+    assert isinstance(plan, Send)
+    assert [first.spends] == [spent.previous for spent in plan.attempt.transaction().inputs]
+    bitcoin.mine()
+    waiting.tick()
+    assert "confirmed" == waiting.states()[-1]
+
+
+def test_an_unfunded_log_looks_for_coins_once_for_each_block(tmp_path: Path, bitcoin: SimulatedBitcoin) -> None:
+    """A node without index reads all unspent outputs for it: not at every seal of a minute."""
+    with new_service(tmp_path / "home", bitcoin) as service:
+        service.open_chain("acme")
+        service.seal()
+        asked = bitcoin.calls.count("unspent")
+        for number in range(3):
+            service.add("acme", b"%d" % number)
+            service.seal()
+        assert asked == bitcoin.calls.count("unspent")
+        bitcoin.mine()
+        service.add("acme", b"x")
+        service.seal()
+        assert asked + 1 == bitcoin.calls.count("unspent")

@@ -482,7 +482,9 @@ def test_the_estimate_is_the_median(
     """One absurd estimate among three moves nothing."""
     for mirror, rate in zip(mirrors, rates, strict=True):
         mirror.rate = rate
+        mirror.least = rate
     assert expected == agreeing(mirrors).fee_rate_sat_per_vb(6)
+    assert expected == agreeing(mirrors).least_rate_sat_per_vb()
 
 
 # Headers
