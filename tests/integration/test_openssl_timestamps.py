@@ -113,7 +113,7 @@ def test_the_commands_stamp_each_anchor_and_verify_it(
         assert (False, 1) == (early.sealed.is_in_bitcoin, len(early.sealed.timestamps))
         world.ok("tick", "--mine", "6")
         assert "anchored" in world.ok("upgrade", world.receipt).text
-        world.ok("headers", world.headers)
+        world.ok("headers", "export", world.headers)
         assert {"kept": 1, "failing": {}} == world.ok("status", "--json").facts["time_stamps"]
         assert "all hold" in world.ok("audit").text
     assert 1 == len(server.questions)
