@@ -18,7 +18,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     │   ├── WrongNetworkError       the source follows another network
     │   ├── DisagreementError       two sources tell different histories (``suspects`` names who may be lying)
     │   ├── RpcError                a node answered a call with an error (anchor.bitcoin.json_rpc)
-    │   ├── BadHeadersError         a source gave headers that cannot follow (anchor.bitcoin.header_store)
+    │   ├── BadHeadersError         a source gave headers that cannot follow (anchor.bitcoin.header_sync)
     │   └── RejectedError           the node refused our transaction (``code`` is the node's, ``refusal`` the kind)
     ├── HeaderRefusedError          a header breaks a rule of its network (anchor.bitcoin.header_rules)
     ├── SigningError                a transaction was not signed, or not as it should be (anchor.bitcoin.signature)
