@@ -5,6 +5,7 @@ job keeps its state in the database, so running it again is the ordinary path.
 """
 
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -20,6 +21,28 @@ LONGEST_WAIT_S = 0.5
 
 Job = tuple[Callable[[], object], int]
 """What to do, and every how many seconds."""
+
+
+class Beside:
+    """Runs work on a thread of its own, one run at a time, so that no other job waits for it; close it.
+
+    ``start`` begins a run, or does nothing while the last one still goes on. What a run raises is reported.
+    """
+
+    def __init__(self, name: str, work: Callable[[], object], report: Callable[[str], None]) -> None:
+        self._work = _reported(name, work, report)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin a run unless one goes on."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="beside")
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait for the end of the run that goes on; may be repeated."""
+        if self._thread is not None:
+            self._thread.join()
 
 
 def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:

@@ -32,6 +32,7 @@ from anchor.proof.promise import PromiseNote, promise_key_id, signed_message
 from anchor.proof.verify import key_history, network_of
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
+from chains.audit_attestations import check_attestations
 from chains.audit_report import Report
 from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, check_timestamps, paged
 from chains.chain import Chain, Chains, decode_kept
@@ -77,6 +78,7 @@ class Audit:
             ("checkpoints", self._checkpoints),
             ("anchors", self._anchors),
             ("time stamps", partial(check_timestamps, self.engine, self.directory, self.report)),
+            ("attestations", partial(check_attestations, self.engine, self.directory, self.report)),
         ]
         for where, step in steps:
             with self.report.looking_at(where):

@@ -6,6 +6,7 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 
 from dataclasses import dataclass, replace
 
+from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BehindError, NotYetError, StorageCorruptError
 from anchor.journal import Journal
@@ -52,12 +53,13 @@ class Receipts:
         self.chains = chains
         self.journal = journal
         self.timestamps = Timestamps(engine)
+        self.attestations = Attestations(engine)
 
     def make(self, stored: StoredEntry, shown: Shown | None = None, checkpoint_size: int | None = None) -> Receipt:
         """Make the receipt of an entry, as complete as it can be now.
 
         It is proved against the first checkpoint over it that is in a block, or while there is none against the first
-        one that is time-stamped, or else its own first one; ``checkpoint_size`` chooses any later checkpoint. Raises
+        one that is time-stamped or attested, or else its own first one; ``checkpoint_size`` chooses any later one. Raises
         NotYetError where the one chosen does not cover the entry, or does not exist.
         """
         content = _content(stored, shown or Shown())
@@ -109,7 +111,7 @@ class Receipts:
                 "the anchor of this receipt is not in a block of the best chain now, as far as this home knows, and no "
                 "other one is; the receipt was left as it is; try again after the next anchor"
             )
-        return _with_timestamps_of(old, new)
+        return _with_others_of(old, new)
 
     def promise(self, stored: StoredEntry) -> Promise:
         """Return the promise made for an entry when it was accepted, with its path."""
@@ -141,14 +143,14 @@ class Receipts:
     # --- under a checkpoint
 
     def _checkpoint(self, head_index: int, wanted_size: int | None) -> tuple[StoredCheckpoint, tuple[Anchor, ...]]:
-        """Choose the checkpoint and its anchors: in a block if it is, and time-stamped if it is."""
+        """Choose the checkpoint and its anchors: in a block, time-stamped and attested, as far as it is."""
         chosen, in_bitcoin = self._in_bitcoin(head_index, wanted_size)
-        return chosen, (*in_bitcoin, *self.timestamps.of(chosen.size))
+        return chosen, (*in_bitcoin, *self.timestamps.of(chosen.size), *self.attestations.of(chosen.size))
 
     def _in_bitcoin(
         self, head_index: int, wanted_size: int | None
     ) -> tuple[StoredCheckpoint, tuple[BitcoinAnchor, ...]]:
-        """Return the checkpoint wanted, else the first over the head in a block, else time-stamped, else the first."""
+        """Return the checkpoint wanted, else the first over the head in a block, else stamped or attested, else any."""
         if wanted_size is not None:
             chosen = self.directory.checkpoint_of(wanted_size)
             if chosen is None or chosen.size <= head_index:
@@ -161,8 +163,9 @@ class Receipts:
             return chosen, (anchored[1],) if fits and anchored is not None else ()
         anchored = self.journal.first_anchored(head_index + 1)
         if anchored is None:
-            stamped = self.timestamps.first_stamped(head_index + 1)
-            first = None if stamped is None else self.directory.checkpoint_of(stamped)
+            others = (self.timestamps.first_stamped(head_index + 1), self.attestations.first_attested(head_index + 1))
+            sizes = [size for size in others if size is not None]
+            first = self.directory.checkpoint_of(min(sizes)) if sizes else None
             first = first or self.directory.first_checkpoint_over(head_index)
             assert first is not None
             return first, ()
@@ -218,12 +221,14 @@ class Receipts:
         check_consistency(smaller.size, larger.size, smaller.root, larger.root, path)
 
 
-def _with_timestamps_of(old: Sealed, new: Receipt) -> Receipt:
-    """Return ``new`` with the old time stamps that it lacks, where both are against one checkpoint."""
+def _with_others_of(old: Sealed, new: Receipt) -> Receipt:
+    """Return ``new`` with the old time stamps and attestations that it lacks, where both are of one checkpoint."""
     sealed = new.sealed
     if sealed is None or sealed.checkpoint != old.checkpoint:
         return new
-    lacking = tuple(item for item in old.timestamps if item not in sealed.anchors)
+    files = {anchor.ots for anchor in sealed.attestations}
+    lacking: list[Anchor] = [item for item in old.timestamps if item not in sealed.anchors]
+    lacking += [item for item in old.attestations if item.ots not in files]
     return replace(new, sealed=replace(sealed, anchors=(*sealed.anchors, *lacking)[:MAX_ANCHORS]))
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from anchor.bitcoin.http_retry import checked_url
 from anchor.errors import SettingsError
+from anchor.proof.bitcoin import NETWORKS as RULES
 
 MIB = 2**20
 # Each is asked about every anchored checkpoint, and each adds some kilobytes to every receipt.
 MAX_AUTHORITIES = 4
+MAX_CALENDARS = 8
 FILE_NAME = "anchorline.toml"
 EMBEDDED, CORE, ESPLORA = "embedded", "core", "esplora"
 SOURCES = {
@@ -70,6 +72,9 @@ class Settings:
     timestamp_authorities: tuple[str, ...] = ()
     timestamp_certificates: str = ""
     timestamp_policy: str = ""
+    calendars: tuple[str, ...] = ()
+    calendar_network: str = "mainnet"
+    calendar_esplora_url: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -147,6 +152,7 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
         )
     _check_used(settings, where)
     _check_timestamps(settings, where)
+    _check_calendars(settings, where)
     return settings
 
 
@@ -179,6 +185,22 @@ def _check_used(settings: Settings, where: str) -> None:
                     f"{where}: {name}: expected none with source = {settings.source!r}, found "
                     f"{getattr(settings, name)!r:.200}; change the source, or take it out"
                 )
+
+
+def _check_calendars(settings: Settings, where: str) -> None:
+    if len(settings.calendars) > MAX_CALENDARS or len(set(settings.calendars)) < len(settings.calendars):
+        raise SettingsError(
+            f"{where}: calendars: expected at most {MAX_CALENDARS} addresses, each once, found "
+            f"{settings.calendars!r:.200}"
+        )
+    if settings.calendar_network not in RULES:
+        raise SettingsError(
+            f"{where}: calendar_network: expected one of {', '.join(RULES)}; found {settings.calendar_network!r:.80}"
+        )
+    if settings.calendar_esplora_url and not settings.calendars:
+        raise SettingsError(
+            f"{where}: calendar_esplora_url: expected none without calendars; name some, or take it out"
+        )
 
 
 _BELONGING = {

@@ -147,8 +147,7 @@ class PatientHttp:
             raise _LaterError(f"HTTP {status}", self._retry_after_s(response.headers.get("Retry-After")))
         if status not in _MEANT:
             raise SourceError(
-                f"{self.url}{path}: expected an answer of an Esplora server, got HTTP {status}; "
-                "is this the address of its API?"
+                f"{self.url}{path}: expected an answer of this API, got HTTP {status}; is this its address?"
             )
 
     def _body(self, path: str, response: httpx.Response, limit: int, deadline_s: float) -> bytes:

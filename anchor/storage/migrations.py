@@ -174,4 +174,33 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX time_stamp_failure_of ON time_stamp_failure (authority, failure_no)",
         ),
     ),
+    (
+        "calendar-attestations",
+        (
+            # What a calendar answered to a checkpoint's imprint: a timestamp that is pending somewhere. Only added to.
+            """CREATE TABLE calendar_reply (
+                reply_no {key},
+                checkpoint_size BIGINT NOT NULL REFERENCES checkpoint (size),
+                calendar TEXT NOT NULL,
+                replied_at_ms BIGINT NOT NULL,
+                reply {bytes} NOT NULL,
+                UNIQUE (checkpoint_size, calendar)
+            )""",
+            # When calendars were asked what has become of it: noted before they are asked.
+            "CREATE TABLE calendar_round (round_no {key}, asked_at_ms BIGINT NOT NULL)",
+            # A whole .ots file over the imprint, which ends in a block of the network.
+            """CREATE TABLE attestation (
+                attestation_no {key},
+                reply_no BIGINT NOT NULL UNIQUE REFERENCES calendar_reply (reply_no),
+                attested_at_ms BIGINT NOT NULL,
+                network TEXT NOT NULL,
+                ots {bytes} NOT NULL
+            )""",
+            # The header of that block, checked against the file; it may come later than the file.
+            """CREATE TABLE attestation_header (
+                attestation_no BIGINT PRIMARY KEY REFERENCES attestation (attestation_no),
+                header {bytes} NOT NULL
+            )""",
+        ),
+    ),
 )

@@ -1,5 +1,7 @@
-"""Commands that seal and anchor: ``seal``, ``tick``, ``daemon``."""
+"""Commands that seal and anchor: ``seal``, ``tick``, ``attest``, ``daemon``."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +10,15 @@ import typer
 from chains.commands.terminal import ANCHORING, HomeOption, JsonOption, command_group, opened, print_line, say, usage
 
 if TYPE_CHECKING:
+    from anchor.attesting import Attested
     from anchor.stamping import Stamped
     from chains.home import Home
 
 app = command_group()
 # A tick by hand waits so long for an authority, after everything else is done; the daemon never waits.
 STAMP_WAIT_S = 25.0
+# A submission that failed is tried again so often; calendars are asked what is complete far less often.
+ATTEST_EVERY_S = 60
 
 
 @app.command(rich_help_panel=ANCHORING)
@@ -100,7 +105,59 @@ def daemon(home: HomeOption = None) -> None:
         stamping = found.stamping
         if stamping is not None:
             jobs["stamp"] = (lambda: _report_stamps(stamping.tick(found.clock())), settings.tick_every_s)
-        run(jobs, print_line)
+        with attesting_beside(found) as start:
+            if start is not None:
+                jobs["attest"] = (start, ATTEST_EVERY_S)
+            run(jobs, print_line)
+
+
+@app.command(rich_help_panel=ANCHORING)
+def attest(
+    now: Annotated[bool, typer.Option("--now", help="Ask calendars, however lately they were asked.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give the newest anchored checkpoint to the calendars of the settings, and ask what became of earlier ones."""
+    from chains.attesting import PUBLIC_CALENDARS, attesting_of
+
+    with opened(home) as found, attesting_of(found) as attesting:
+        if attesting is None:
+            usage(f"the settings name no calendars; the public ones are {', '.join(PUBLIC_CALENDARS)}")
+        done = attesting.run(found.clock(), at_once=now)
+    say(
+        {"done": [asdict(item) for item in done]},
+        lambda: [_said(item) for item in done] or "Nothing new.",
+        as_json=as_json,
+    )
+
+
+@contextmanager
+def attesting_beside(found: "Home") -> "Iterator[Callable[[], None] | None]":
+    """Yield what starts a run of attesting on a thread of its own, or None without calendars; end it at the end."""
+    from anchor.daemon import Beside
+    from chains.attesting import attesting_of
+
+    with attesting_of(found) as attesting:
+        if attesting is None:
+            yield None
+            return
+
+        def attest_and_say() -> None:
+            for item in attesting.run(found.clock()):
+                print_line(f"event=attest {_said(item)}")
+
+        beside = Beside("attest", attest_and_say, print_line)
+        try:
+            yield beside.start
+        finally:
+            attesting.stop()
+            beside.close()
+
+
+def _said(item: "Attested") -> str:
+    """Return one thing that attesting did as a line of key=value."""
+    cause = f" failed={item.cause!r}" if item.cause else ""
+    return f"what={item.what} checkpoint_size={item.checkpoint_size} calendar={item.calendar}{cause}"
 
 
 def _report_stamps(stamped: "list[Stamped]") -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from anchor.daemon import run
+from anchor.daemon import Beside, run
 from anchor.errors import SourceUnavailableError
 
 
@@ -134,3 +134,28 @@ def test_a_job_that_takes_longer_than_its_pace_runs_once_for_all_that_was_due(
     assert 2 == len(calls)
     assert 4 < time.monotonic() - started < 10
     assert "maximum number of running instances reached" in caplog.text
+
+
+def test_what_runs_beside_makes_no_job_wait() -> None:
+    """A run that hangs holds up nothing, and is not begun a second time; its error is a line like any other."""
+    lines: list[str] = []
+    begun, leave = threading.Semaphore(0), threading.Semaphore(0)
+
+    def hanging() -> None:
+        begun.release()
+        assert leave.acquire(timeout=20)
+        raise SourceUnavailableError("no answer")
+
+    beside = Beside("slow", hanging, lines.append)
+    calls: list[float] = []
+    run({"slow": (beside.start, 1), "beat": (stop_after(3, calls), 1)}, lines.append)
+    assert 3 == len(calls)
+    assert begun.acquire(timeout=20)
+    assert not begun.acquire(blocking=False)
+    leave.release()
+    beside.close()
+    assert "event=failed job=slow error=SourceUnavailableError message='no answer'" == lines[-1]
+    leave.release()
+    beside.start()
+    beside.close()
+    assert begun.acquire(blocking=False)
