@@ -59,8 +59,8 @@ class Receipts:
         """Make the receipt of an entry, as complete as it can be now.
 
         It is proved against the first checkpoint over it that is in a block, or while there is none against the first
-        one that is time-stamped or attested, or else its own first one; ``checkpoint_size`` chooses any later one. Raises
-        NotYetError where the one chosen does not cover the entry, or does not exist.
+        one that is time-stamped or attested, or else its own first one; ``checkpoint_size`` chooses any later one.
+        Raises NotYetError where the one chosen does not cover the entry, or does not exist.
         """
         content = _content(stored, shown or Shown())
         sealed = self.sealed(stored, checkpoint_size)

@@ -21,6 +21,7 @@ FACTS = {
     ("outcome", "headline"),
     [
         (Outcome.INTACT, "INTACT"),
+        (Outcome.ATTESTED, "INTACT BY A CALENDAR'S ATTESTATION, NOT BY THE LOG'S OWN ANCHOR"),
         (Outcome.TIME_STAMPED, "INTACT BY TIME STAMP, NOT BY BITCOIN"),
         (Outcome.FAILED, "DOES NOT VERIFY"),
         (Outcome.INCOMPLETE, "INCOMPLETE"),
