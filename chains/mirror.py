@@ -22,17 +22,14 @@ from anchor.proof.bitcoin import BitcoinAnchor, Header, OutPoint
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
 from anchor.proof.leaves import ThreadLeaf
 from anchor.proof.receipt import LogCard
+from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.thread_list import FILE_NAME as THREAD_FILE
-from anchor.thread_list import ListedAnchor, ThreadList, encode_proofs, proofs_path
-from anchor.tiles import ENTRIES, encode_bundle, new_tiles, tile_width
+from anchor.thread_list import MAX_LIST, ListedAnchor, ThreadList, encode_proofs, proofs_path
+from anchor.tiles import ENTRIES, Fetch, encode_bundle, new_tiles, tile_width
 from chains.chain import Chain, Chains
 
-CARD = "log-card.json"
-CHECKPOINT = "checkpoint"
-ANCHORED = "checkpoints"
-CHAINS = "chain"
 Leaves = Callable[[int, int], Sequence[bytes]]
 _SENT = frozenset({State.BROADCAST, State.SEEN})
 
@@ -272,6 +269,19 @@ class Mirror:
         pending = [attempt for attempt in self.journal.watched() if attempt.state in _SENT]
         raw = tuple(attempt.transaction().encode() for attempt in pending)
         self._put(THREAD_FILE, ThreadList(self.directory.log.log_id, anchors, raw).encode())
+
+
+def fetch_from(folder: Path) -> Fetch:
+    """Return what reads a mirror in a folder; of a file, no more than the largest of the format."""
+
+    def fetch(path: str) -> bytes | None:
+        try:
+            with (folder / path).open("rb") as file:
+                return file.read(MAX_LIST + 1)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    return fetch
 
 
 def _listed(proof: BitcoinAnchor) -> ListedAnchor:

@@ -16,6 +16,8 @@ LAYERS = ["cli", "chains.commands", "chains.web", "chains", "anchor", "anchor.bi
 """From the top down: a module imports its own layer and those below."""
 PURE = {
     "anchor.lifecycle": {"collections.abc", "dataclasses", "enum"},
+    "anchor.directory_rules": {"dataclasses"},
+    "anchor.thread_verdict": {"collections.abc", "dataclasses", "enum", "typing"},
     "anchor.plan": {"collections.abc", "dataclasses"},
     "anchor.fees": {"collections.abc", "dataclasses", "math"},
     "anchor.alerts": {"collections.abc", "dataclasses", "enum"},

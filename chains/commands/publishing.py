@@ -1,12 +1,35 @@
-"""Commands that make a log public and judge it from outside: ``mirror``."""
+"""Commands that make a log public, and judge it from outside: ``mirror``, ``thread``."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from chains.commands.terminal import KEEPING, HomeOption, JsonOption, command_group, opened, say, usage
+from chains.commands.live import Node, live_view
+from chains.commands.terminal import (
+    EXIT_NOT_CHECKED,
+    KEEPING,
+    PROVING,
+    HomeOption,
+    JsonOption,
+    command_group,
+    given,
+    opened,
+    read_limited,
+    say,
+    usage,
+)
+from chains.commands.verifying import trusted_folder
+
+if TYPE_CHECKING:
+    from anchor.bitcoin.protocols import Source
+    from anchor.proof.receipt import LogCard
+    from anchor.thread_audit import Auditor
+    from anchor.tiles import Fetch
+    from chains.home import Home
 
 app = command_group()
 
@@ -42,3 +65,131 @@ def mirror(
         ),
         as_json=as_json,
     )
+
+
+@app.command(rich_help_panel=PROVING)
+def thread(
+    mirror_folder: Annotated[
+        Path | None, typer.Option("--mirror", help="The published log to audit (default: this home's).")
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
+    chain: Annotated[
+        list[str] | None, typer.Option(help="Check the heads of this chain only (id in hex; may be repeated).")
+    ] = None,
+    max_gap: Annotated[
+        float | None, typer.Option(min=0.1, help="Hours for which something may stay unanchored (default: 48).")
+    ] = None,
+    node_url: Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")] = None,
+    node_cookie_file: Annotated[Path | None, typer.Option(help="Its cookie file.")] = None,
+    node_user: Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")] = "",
+    node_password_file: Annotated[Path | None, typer.Option(help="Or the password in this file.")] = None,
+    esplora_url: Annotated[
+        list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Audit a log from outside: one line of anchors, one history, nothing withheld.
+
+    Exit codes: 0 one history; 1 does not hold; 2 usage; 3 incomplete; 4 could not be checked.
+    """
+    from anchor.errors import SourceError
+    from anchor.proof.errors import MalformedError
+    from anchor.thread_audit import audit_thread
+    from chains.wording import thread_lines
+
+    node = Node(node_url, node_cookie_file, node_user, node_password_file)
+    wanted = None if chain is None else frozenset(given(lambda: _chain_ids(chain)))
+    try:
+        with ExitStack() as stack:
+            if mirror_folder is None:
+                found = stack.enter_context(opened(home))
+                fetch, auditor = stack.enter_context(_own(found, log, node, esplora_url or [], wanted, max_gap))
+            else:
+                fetch, auditor = stack.enter_context(
+                    _mirrored(mirror_folder, log, node, esplora_url or [], wanted, max_gap)
+                )
+            verdict = audit_thread(fetch, auditor)
+    except SourceError as error:
+        text = f"COULD NOT BE CHECKED: {error}"
+        say({"outcome": "not checked", "exit_code": EXIT_NOT_CHECKED, "error": text}, lambda: text, as_json=as_json)
+        raise typer.Exit(EXIT_NOT_CHECKED) from error
+    except MalformedError as error:
+        usage(str(error))
+    say(verdict.to_json(), lambda: thread_lines(verdict), as_json=as_json)
+    raise typer.Exit(verdict.exit_code)
+
+
+@contextmanager
+def _mirrored(
+    folder: Path,
+    log: Path | None,
+    node: Node,
+    esplora_urls: list[str],
+    chains: frozenset[bytes] | None,
+    max_gap_h: float | None,
+) -> "Iterator[tuple[Fetch, Auditor]]":
+    """Yield what reads a mirror, and an auditor with the card and the sources that were named."""
+    from anchor.published import read_card
+    from chains.mirror import fetch_from
+
+    fetch = fetch_from(folder)
+    published = given(lambda: read_card(fetch))
+    with live_view(node, esplora_urls, published.log) as live:
+        source = cast("Source", live[0].source) if live else None
+        names = live[0].names if live else ()
+        yield fetch, _auditor(_card(log, published), source, names, chains, max_gap_h)
+
+
+@contextmanager
+def _own(
+    found: "Home",
+    log: Path | None,
+    node: Node,
+    esplora_urls: list[str],
+    chains: frozenset[bytes] | None,
+    max_gap_h: float | None,
+) -> "Iterator[tuple[Fetch, Auditor]]":
+    """Yield what reads a home as its mirror would show it, and an auditor with the home's own sources."""
+    from tempfile import TemporaryDirectory
+
+    from chains.mirror import Mirror, fetch_from
+    from chains.sources import source_names
+
+    with TemporaryDirectory() as folder, live_view(node, esplora_urls, found.directory.log) as live:
+        writer = Mirror(Path(folder), found.engine, found.trees, found.directory, found.chains, found.journal)
+        writer.write(found.checkpoint_key)
+        if not live:
+            found.source.check_network()
+        source = cast("Source", live[0].source) if live else found.source
+        names = live[0].names if live else source_names(found.settings, found.network)
+        hours = max_gap_h or found.settings.anchor_within_s / 3600
+        yield fetch_from(Path(folder)), _auditor(_card(log, found.card()) or found.card(), source, names, chains, hours)
+
+
+def _auditor(
+    card: "LogCard | None",
+    source: "Source | None",
+    names: tuple[str, ...],
+    chains: frozenset[bytes] | None,
+    max_gap_h: float | None,
+) -> "Auditor":
+    from anchor.signing import check_signature
+    from anchor.thread_audit import DEFAULT_MAX_GAP_S, Auditor
+
+    max_gap_s = DEFAULT_MAX_GAP_S if max_gap_h is None else int(max_gap_h * 3600)
+    return Auditor(check_signature, card, source, names, max_gap_s, chains)
+
+
+def _card(path: Path | None, published: "LogCard") -> "LogCard | None":
+    """Return the card that was named, or the one kept for this log by ``anchorline log trust``."""
+    from anchor.proof.receipt import LogCard
+
+    kept = path or trusted_folder() / f"{published.log.log_id.hex()}.json"
+    return given(lambda: LogCard.decode(read_limited(kept))) if path or kept.is_file() else None
+
+
+def _chain_ids(texts: list[str]) -> list[bytes]:
+    from anchor.proof.codec import hash_from_hex
+
+    return [hash_from_hex(text, "--chain", 32) for text in texts]

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 SPEC = ROOT / "docs" / "spec"
 PAGES = (
     *("entry", "chain-and-directory", "heads-tree", "checkpoint", "promise", "receipt", "log-card", "headers"),
-    *("verdict", "strict-json", "mirror"),
+    *("verdict", "strict-json", "mirror", "thread"),
 )
 STORY = tell()
 SHAPE = STORY.shapes["anchored at its own checkpoint"]
