@@ -6,7 +6,7 @@ Descriptors come from an operator who keeps the key elsewhere, or from ``wallet`
 
 from dataclasses import dataclass
 
-from embit import script
+from embit import bech32, script
 from embit.base import EmbitError
 from embit.descriptor.arguments import Key
 from embit.descriptor.checksum import add_checksum
@@ -16,8 +16,6 @@ from embit.networks import NETWORKS as EMBIT_NETWORKS
 from anchor.bitcoin.networks import Network
 from anchor.errors import SettingsError
 
-# What embit calls them; the public test networks share their prefixes.
-_EMBIT_NAMES = {"mainnet": "main", "regtest": "regtest"}
 # One key with its origin is about 200 characters.
 _MAX_LENGTH = 1_000
 _KEY_SIZE = 33
@@ -67,7 +65,7 @@ class PublicWallet:
         return cls(
             network=network,
             script=bytes(paid.data),
-            address=str(paid.address(EMBIT_NETWORKS[embit_name(network)])),
+            address=_address(network, paid.data),
             public_key=bytes(point.sec()),
             descriptor=whole,
             # BIP 32: the first four bytes of the key's hash, which for P2WPKH stands in the script.
@@ -76,9 +74,14 @@ class PublicWallet:
         )
 
 
+def _address(network: Network, script_of_key: bytes) -> str:
+    """Return the address of a P2WPKH script with the network's own prefix (BIP 173)."""
+    return str(bech32.encode(network.address_hrp, 0, script_of_key[2:]))  # type: ignore[no-untyped-call]  # embit has no types
+
+
 def embit_name(network: Network) -> str:
-    """Return what embit calls a network."""
-    return _EMBIT_NAMES.get(network.name, "test")
+    """Return embit's name of the versions of extended keys: all test networks share theirs (SLIP 132, SLIP 44)."""
+    return "main" if network.coin_type == 0 else "test"
 
 
 def _only_key(body: str) -> Key:

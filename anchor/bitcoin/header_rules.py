@@ -6,7 +6,7 @@ an argument. ``header_store`` keeps what passes here, and ``anchor.proof.verify`
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -68,32 +68,34 @@ class HeaderRefusedError(AnchorlineError):
 class HeaderRules:
     """What decides, on one network, whether a header may follow; values of Bitcoin Core, kernel/chainparams.cpp.
 
-    ``genesis`` is the 80 bytes of block 0, ``limit_bits`` the easiest target's compact form. A difficulty period
-    has ``period`` blocks; where ``retargets``, the time it took sets the next one's target. ``eases_after_s``: a
-    block that comes more than so many seconds after its parent, and is not the first of a period, must have the
-    easiest target (the 20-minute rule); None where there is no such rule. ``is_bip94``: a retarget begins from the
-    target of the period's first block instead of its last, and a period's first time is at most ``MAX_TIMEWARP_S``
-    before its parent's. ``versions`` are pairs of a height and the least version from there on, ascending (BIP 34,
-    66 and 65). ``unseen`` names what else makes a block valid there and no header shows; empty where nothing
-    but a block's contents does.
+    ``genesis`` is the 80 bytes of block 0, ``limit_bits`` the easiest target in compact form. A difficulty period has
+    ``period`` blocks; where ``retargets``, the time it took sets the next one's target. ``eases_after_s``: a block
+    that comes more than so many seconds after its parent, and is not the first of a period, must have the easiest
+    target (the 20-minute rule); None where there is no such rule. ``is_bip94``: a retarget begins from the target of
+    the period's first block instead of its last, and a period's first time is at most ``MAX_TIMEWARP_S`` before its
+    parent's. ``versions`` are pairs of a height and the least version from there on, ascending (BIP 34, 66 and 65).
+    ``unseen`` names what else makes a block valid there and no header shows; empty where nothing but a block's
+    contents does.
     """
 
     network: NetworkRules
     genesis: bytes
-    limit_bits: int
     period: int
     retargets: bool
     eases_after_s: int | None
     is_bip94: bool
     versions: tuple[tuple[int, int], ...]
     unseen: str = ""
+    limit_bits: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if target_from_bits(self.limit_bits) != self.network.pow_limit:
+        limit_bits = bits_from_target(self.network.pow_limit)
+        if target_from_bits(limit_bits) != self.network.pow_limit:
             raise MalformedError(
-                f"{self.network.name}: expected the compact form {bits_from_target(self.network.pow_limit):08x} of "
-                f"the network's easiest target, found {self.limit_bits:08x}"
+                f"{self.network.name}: expected an easiest target that has a compact form, such as that of "
+                f"{limit_bits:08x}, found {self.network.pow_limit:064x}"
             )
+        object.__setattr__(self, "limit_bits", limit_bits)
         if self.retargets and self.network.pow_limit * 4 * self.period * SPACING_S >> 256:
             raise MalformedError(
                 f"{self.network.name}: expected a limit that a retarget can multiply in 256 bits, as Bitcoin Core "
@@ -316,7 +318,6 @@ _ALL_RULES = (
     HeaderRules(
         network=NETWORKS["mainnet"],
         genesis=bytes.fromhex(_GENESIS_START + _SATOSHI_ROOT + "29ab5f49ffff001d1dac2b7c"),
-        limit_bits=0x1D00FFFF,
         period=_TWO_WEEKS,
         retargets=True,
         eases_after_s=None,
@@ -326,7 +327,6 @@ _ALL_RULES = (
     HeaderRules(
         network=NETWORKS["testnet3"],
         genesis=bytes.fromhex(_GENESIS_START + _SATOSHI_ROOT + "dae5494dffff001d1aa4ae18"),
-        limit_bits=0x1D00FFFF,
         period=_TWO_WEEKS,
         retargets=True,
         eases_after_s=_TWENTY_MINUTES_S,
@@ -336,7 +336,6 @@ _ALL_RULES = (
     HeaderRules(
         network=NETWORKS["testnet4"],
         genesis=bytes.fromhex(_GENESIS_START + _TESTNET4_ROOT + "046f3566ffff001dbb0c7817"),
-        limit_bits=0x1D00FFFF,
         period=_TWO_WEEKS,
         retargets=True,
         eases_after_s=_TWENTY_MINUTES_S,
@@ -346,7 +345,6 @@ _ALL_RULES = (
     HeaderRules(
         network=NETWORKS["signet"],
         genesis=bytes.fromhex(_GENESIS_START + _SATOSHI_ROOT + "008f4d5fae77031e8ad22203"),
-        limit_bits=0x1E0377AE,
         period=_TWO_WEEKS,
         retargets=True,
         eases_after_s=None,
@@ -357,7 +355,6 @@ _ALL_RULES = (
     HeaderRules(
         network=NETWORKS["regtest"],
         genesis=bytes.fromhex(_GENESIS_START + _SATOSHI_ROOT + "dae5494dffff7f2002000000"),
-        limit_bits=0x207FFFFF,
         period=144,
         retargets=False,
         eases_after_s=_TWENTY_MINUTES_S,

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from anchor.bitcoin.header_rules import HeaderRules
 from anchor.bitcoin.http_retry import checked_url
 from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import NetworkRules, bits_from_target, hash_from_hex, target_from_bits
+from anchor.proof.bitcoin import Header, NetworkRules, bits_from_target, check_work, sha256d, target_from_bits
 from anchor.proof.errors import MalformedError, VerificationError
 
 # A record has some twenty lines; a larger file is not one of networks.
@@ -24,12 +25,17 @@ _MAX_NETWORKS = 32
 _MAX_URLS = 8
 _MAX_NOTE = 500
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-# BIP 173: every public test network has this human-readable part, and the wallet makes addresses with no other.
-_HRP = "tb"
+# BIP 173 allows more; these are what a person can tell apart. Mainnet's own would make addresses look like money.
+_HRP = re.compile(r"[a-z][a-z0-9]{0,15}")
+_MAINNET_HRP = "bc"
+_HEADER_HEX = re.compile(r"[0-9a-f]{160}")
 _EIGHT_HEX = re.compile(r"[0-9a-f]{8}")
 _DUST_SAT = 294  # of a P2WPKH output, by Bitcoin Core's policy; a thread coin below could never be spent
 _MAX_MONEY_SAT = 21_000_000 * 100_000_000
 _MAX_RATE_SAT_PER_VB = 10_000.0
+# As on every network since 2016: periods of two weeks, and versions since BIP 65.
+_TWO_WEEKS = 2016
+_NEWEST_VERSION = 4
 
 _Check = Callable[[Any], Any]
 
@@ -85,10 +91,30 @@ def _network(name: str, fields: object, where: str) -> Network:
         if field not in fields:
             raise SettingsError(f"{where}: field {field!r} is missing")
     checked = {field: _checked(field, value, where) for field, value in fields.items()}
-    rules = NetworkRules(name, *(checked.pop(field) for field in _RULES))
-    network = Network(name=name, rules=rules, **checked)
+    network = _assembled(name, checked, where)
     _check_order(network, where)
     return network
+
+
+def _assembled(name: str, checked: dict[str, Any], where: str) -> Network:
+    """Return the record in its three layers: what verifiers know, what headers must keep to, what the service needs."""
+    genesis, message_start, pow_limit, note = (checked.pop(field) for field in _RULES)
+    rules = NetworkRules(name, sha256d(genesis), message_start, pow_limit, note)
+    try:
+        check_work(Header.decode(genesis), pow_limit)
+        headers = HeaderRules(
+            network=rules,
+            genesis=genesis,
+            period=checked.pop("period", _TWO_WEEKS),
+            retargets=checked.pop("retargets", True),
+            eases_after_s=checked.pop("eases_after_s", None),
+            is_bip94=checked.pop("is_bip94", False),
+            versions=((1, checked.pop("least_version", _NEWEST_VERSION)),),
+            unseen=checked.pop("unseen", ""),
+        )
+    except (MalformedError, VerificationError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+    return Network(headers=headers, **checked)
 
 
 def _check_new(network: Network, known: Mapping[str, Network], where: str) -> None:
@@ -98,7 +124,7 @@ def _check_new(network: Network, known: Mapping[str, Network], where: str) -> No
     for other in known.values():
         if _identity(network) == _identity(other):
             raise SettingsError(
-                f"{where}: genesis_hash and message_start are those of {other.name}; "
+                f"{where}: genesis_header and message_start are those of {other.name}; "
                 f"set the network to {other.name!r}, or correct the record"
             )
 
@@ -131,8 +157,8 @@ def _checked(field: str, value: object, where: str) -> Any:
 # Fields, one by one; each raises MalformedError or its kin, to which ``_checked`` adds the place
 
 
-def _genesis_hash(value: object) -> bytes:
-    return hash_from_hex(_text(value))
+def _genesis_header(value: object) -> bytes:
+    return bytes.fromhex(_matching(value, _HEADER_HEX, "160 lower-case hex digits, the 80 bytes of block 0's header"))
 
 
 def _message_start(value: object) -> bytes:
@@ -156,9 +182,16 @@ def _note(value: object) -> str:
 
 
 def _hrp(value: object) -> str:
-    if value != _HRP:
-        _refuse(f"{_HRP!r}, as on every public test network", value)
-    return _HRP
+    text = _matching(value, _HRP, "1 to 16 lower-case letters and digits, such as 'tb'")
+    if text == _MAINNET_HRP:
+        _refuse("another prefix than mainnet's", value)
+    return text
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        _refuse("true or false", value)
+    return value
 
 
 def _urls(value: object) -> tuple[str, ...]:
@@ -204,9 +237,9 @@ def _refuse(expected: str, found: object) -> NoReturn:
     raise MalformedError(f"expected {expected}, found {found!r:.80}")
 
 
-# In the order of NetworkRules, whose name is the record's.
+# What a verifier knows, in the order in which ``_assembled`` takes it.
 _RULES: Mapping[str, _Check] = {
-    "genesis_hash": _genesis_hash,
+    "genesis_header": _genesis_header,
     "message_start": _message_start,
     "pow_limit_bits": _pow_limit,
     "proof_of_work_note": _note,
@@ -214,13 +247,21 @@ _RULES: Mapping[str, _Check] = {
 _FIELDS: Mapping[str, _Check] = {
     **_RULES,
     "address_hrp": _hrp,
+    "p2p_port": _whole(1, 65_535),
     "rpc_port": _whole(1, 65_535),
+    "period": _whole(2, 100_000),
+    "retargets": _truth,
+    "eases_after_s": _whole(1, 1_000_000),
+    "is_bip94": _truth,
+    "least_version": _whole(1, 0x7FFFFFFF),
+    "unseen": _note,
     "watch_depth": _whole(1, 100_000),
     "final_depth": _whole(1, 100_000),
     "fee_floor_sat_per_vb": _rate,
     "fee_fallback_sat_per_vb": _rate,
     "fee_cap_sat_per_vb": _rate,
     "coin_floor_sat": _whole(_DUST_SAT, _MAX_MONEY_SAT),
+    "spending_cap_sat": _whole(0, _MAX_MONEY_SAT),
     "esplora_urls": _urls,
 }
-_REQUIRED = (*_RULES, "address_hrp", "rpc_port")
+_REQUIRED = (*_RULES, "address_hrp", "p2p_port", "rpc_port")

@@ -1,16 +1,16 @@
 """What differs between the Bitcoin networks: one frozen record each, and the look-up by name.
 
-The identity of a network (genesis hash, message start, proof-of-work limit) comes from
-``anchor.proof.bitcoin``, where receipts are checked; what only a running service needs (ports, depths,
-fees) is written here. Sources, wallet and engine take a ``Network`` as an argument: there is no current one.
+A record has three layers, each written once: identity and proof-of-work limit in ``anchor.proof.bitcoin``, where
+receipts are checked; what headers must keep to in ``header_rules``; and here what only a running service needs
+(ports, depths, fees). Sources, wallet and engine take a ``Network`` as an argument: there is no current one.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from anchor.bitcoin.header_rules import HEADER_RULES, HeaderRules
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import NETWORKS as RULES
 from anchor.proof.bitcoin import NetworkRules
 
 # Most testnet4 blocks are mined by CPUs at difficulty 1, and one block of real difficulty can replace many of
@@ -24,18 +24,19 @@ MAIN_WATCH_DEPTH = 48
 class Network:
     """One Bitcoin network, as a plain value.
 
-    ``address_hrp`` is the human-readable part of its addresses (BIP 173). Depths are confirmations, counted
-    from 1: ``watch_depth`` is how deep an anchor must be before it is no longer looked at, and how deep
-    funding must be before it is used; ``final_depth`` is where an anchor is called final. Rates are satoshi
-    per virtual byte: an estimate is held between ``fee_floor_sat_per_vb`` and ``fee_cap_sat_per_vb``, and
-    ``fee_fallback_sat_per_vb`` stands in where there is none. A thread coin never falls below
-    ``coin_floor_sat``. ``spending_cap_sat`` is the most for the fees of 24 hours where the settings say nothing else
-    (0: no limit). ``esplora_urls`` are public servers that are asked where the settings name no others.
+    ``headers`` are its rules of difficulty, time and version (the 20-minute rule, BIP 94), with its identity inside.
+    ``p2p_port`` and ``rpc_port`` are those of Bitcoin Core. ``address_hrp`` is the human-readable part of addresses
+    (BIP 173). Depths are confirmations, counted from 1: ``watch_depth`` is how deep an anchor must be before it is no
+    longer looked at, and how deep funding must be before it is used; ``final_depth`` is where an anchor is called
+    final. Rates are satoshi per virtual byte: an estimate is held between ``fee_floor_sat_per_vb`` and
+    ``fee_cap_sat_per_vb``, and ``fee_fallback_sat_per_vb`` stands in where there is none. A thread coin never falls
+    below ``coin_floor_sat``. ``spending_cap_sat`` is the most for the fees of 24 hours where the settings say nothing
+    else (0: no limit). ``esplora_urls`` are public servers that are asked where the settings name no others.
     """
 
-    name: str
-    rules: NetworkRules
+    headers: HeaderRules
     address_hrp: str
+    p2p_port: int
     rpc_port: int
     watch_depth: int = TEST_WATCH_DEPTH
     final_depth: int = 6  # Bitcoin's own convention since 2010; a reorganisation deeper than that makes news
@@ -46,6 +47,16 @@ class Network:
     coin_floor_sat: int = 1_000  # the dust limit of a P2WPKH output is 294; the rest pays for a later spend
     spending_cap_sat: int = 0
     esplora_urls: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> NetworkRules:
+        """What a receipt's verifier knows of the network: identity, limit, what its work is worth."""
+        return self.headers.network
+
+    @property
+    def name(self) -> str:
+        """The network's name, as in settings and receipts."""
+        return self.rules.name
 
     @property
     def genesis_hash(self) -> bytes:
@@ -63,9 +74,9 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         network.name: network
         for network in (
             Network(
-                name="mainnet",
-                rules=RULES["mainnet"],
+                headers=HEADER_RULES["mainnet"],
                 address_hrp="bc",
+                p2p_port=8333,
                 rpc_port=8332,
                 watch_depth=MAIN_WATCH_DEPTH,
                 fee_cap_sat_per_vb=100.0,
@@ -75,27 +86,27 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
                 esplora_urls=("https://mempool.space/api", "https://blockstream.info/api"),
             ),
             Network(
-                name="testnet3",
-                rules=RULES["testnet3"],
+                headers=HEADER_RULES["testnet3"],
                 address_hrp="tb",
+                p2p_port=18333,
                 rpc_port=18332,
                 esplora_urls=("https://mempool.space/testnet/api", "https://blockstream.info/testnet/api"),
             ),
             Network(
-                name="testnet4",
-                rules=RULES["testnet4"],
+                headers=HEADER_RULES["testnet4"],
                 address_hrp="tb",
+                p2p_port=48333,
                 rpc_port=48332,
                 esplora_urls=("https://mempool.space/testnet4/api",),
             ),
             Network(
-                name="signet",
-                rules=RULES["signet"],
+                headers=HEADER_RULES["signet"],
                 address_hrp="tb",
+                p2p_port=38333,
                 rpc_port=38332,
                 esplora_urls=("https://mempool.space/signet/api", "https://blockstream.info/signet/api"),
             ),
-            Network(name="regtest", rules=RULES["regtest"], address_hrp="bcrt", rpc_port=18443),
+            Network(headers=HEADER_RULES["regtest"], address_hrp="bcrt", p2p_port=18444, rpc_port=18443),
         )
     }
 )

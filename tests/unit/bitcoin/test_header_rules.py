@@ -161,9 +161,10 @@ def test_a_genesis_block_of_another_network_is_malformed() -> None:
 
 
 def test_a_limit_has_one_compact_form() -> None:
-    """A record whose compact limit is not its network's limit cannot be made."""
+    """The compact limit is the network's own; a network whose limit has none cannot be made."""
+    assert (0x1D00FFFF, 0x207FFFFF) == (TESTNET4.limit_bits, REGTEST.limit_bits)
     with pytest.raises(MalformedError, match="1d00ffff"):
-        replace(TESTNET4, limit_bits=0x1D00FFFE)
+        replace(TESTNET4, network=replace(TESTNET4.network, pow_limit=TESTNET4.network.pow_limit + 1))
 
 
 def test_a_network_that_retargets_from_an_enormous_target_cannot_be_made() -> None:

@@ -100,7 +100,7 @@ def steep_rules() -> HeaderRules:
     raw = bytes.fromhex("01000000" + "00" * 64) + struct.pack("<III", 1_700_000_000, EASY, 0)
     network = NetworkRules("steep", sha256d(raw), b"stee", target_from_bits(EASY), "A network for tests.")
     testnet4 = HEADER_RULES["testnet4"]
-    return replace(testnet4, network=network, genesis=raw, limit_bits=EASY, period=4)
+    return replace(testnet4, network=network, genesis=raw, period=4)
 
 
 STEEP = steep_rules()

@@ -4,30 +4,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embit import bech32
 
+from anchor.bitcoin.header_rules import HeaderRules, genesis_end
 from anchor.bitcoin.network_file import load_networks, networks_from
 from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import NetworkRules, hash_from_hex
+from anchor.proof.bitcoin import NetworkRules, sha256d
 
-GENESIS = "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf044"
+# A header of the tests' own, with the work that it claims: 4.8 million hashes.
+GENESIS = (
+    "0100000000000000000000000000000000000000000000000000000000000000000000009713d657"
+    "454feca5b6c07273f76de1bb26d12c58b55a3b197a725572ac81038e00a5186aae77031e54eaef00"
+)
 RECORD: dict[str, Any] = {
-    "genesis_hash": GENESIS,
+    "genesis_header": GENESIS,
     "message_start": "0a0b0c0d",
-    "pow_limit_bits": "1d00ffff",
+    "pow_limit_bits": "1e0377ae",
     "proof_of_work_note": "Proof of work on testnet5 is worth little.",
     "address_hrp": "tb",
+    "p2p_port": 58333,
     "rpc_port": 58332,
 }
 FILE = f"""
 [networks.testnet5]
-genesis_hash = "{GENESIS}"
+genesis_header = "{GENESIS}"
 message_start = "0a0b0c0d"
-pow_limit_bits = "1d00ffff"
+pow_limit_bits = "1e0377ae"
 proof_of_work_note = "Proof of work on testnet5 is worth little."
 address_hrp = "tb"
+p2p_port = 58333
 rpc_port = 58332
+period = 1008
+eases_after_s = 1800
+is_bip94 = true
+least_version = 5
+unseen = "the signatures of its blocks"
 watch_depth = 144
 final_depth = 12
 fee_floor_sat_per_vb = 1
@@ -56,11 +69,22 @@ def test_a_record_becomes_a_network(tmp_path: Path) -> None:
     path = tmp_path / "networks.toml"
     path.write_text(FILE, encoding="utf-8")
     note = "Proof of work on testnet5 is worth little."
-    rules = NetworkRules("testnet5", hash_from_hex(GENESIS), bytes.fromhex("0a0b0c0d"), 0xFFFF << 208, note)
+    genesis = bytes.fromhex(GENESIS)
+    rules = NetworkRules("testnet5", sha256d(genesis), bytes.fromhex("0a0b0c0d"), 0x0377AE << 216, note)
+    headers = HeaderRules(
+        network=rules,
+        genesis=genesis,
+        period=1008,
+        retargets=True,
+        eases_after_s=1800,
+        is_bip94=True,
+        versions=((1, 5),),
+        unseen="the signatures of its blocks",
+    )
     expected = Network(
-        name="testnet5",
-        rules=rules,
+        headers=headers,
         address_hrp="tb",
+        p2p_port=58333,
         rpc_port=58332,
         watch_depth=144,
         final_depth=12,
@@ -97,10 +121,37 @@ def test_what_a_record_leaves_out_has_the_test_networks_defaults() -> None:
     assert () == made.esplora_urls
 
 
-def test_a_wallet_works_on_a_network_from_a_file() -> None:
-    """Nothing but the record is needed: addresses begin with its human-readable part."""
-    made = read()
-    assert Wallet.generate(made, bytes(16)).address.startswith(f"{made.address_hrp}1q")
+@pytest.mark.parametrize("hrp", ["tb", "bcrt", "tn5"])
+def test_a_wallet_works_on_a_network_from_a_file(hrp: str) -> None:
+    """Nothing but the record is needed: addresses begin with its human-readable part, whatever that is."""
+    made = read(address_hrp=hrp)
+    wallet = Wallet.generate(made, bytes(16))
+    assert wallet.address.startswith(f"{hrp}1q")
+    assert (0, list(wallet.script[2:])) == bech32.decode(hrp, wallet.address)  # type: ignore[no-untyped-call]  # embit has no types
+
+
+def test_headers_are_judged_by_the_record() -> None:
+    """What a record leaves out is as on mainnet today; its genesis block begins a chain."""
+    made, mainnet = read(), NETWORKS["mainnet"].headers
+    assert (mainnet.period, True, None, False) == (
+        made.headers.period,
+        made.headers.retargets,
+        made.headers.eases_after_s,
+        made.headers.is_bip94,
+    )
+    assert (0, made.genesis_hash) == genesis_end(made.headers)[:2]
+
+
+def test_a_genesis_block_without_its_work_is_a_slip_of_the_pen() -> None:
+    """One digit wrong, and the header's hash is no longer below its own target."""
+    said = refused({"networks": {"testnet5": {**RECORD, "genesis_header": GENESIS[:-1] + "1"}}})
+    assert said.startswith("networks.toml: networks.testnet5: expected a block hash of at most")
+
+
+def test_a_limit_that_cannot_retarget_is_refused() -> None:
+    """A limit as regtest's would wrap in Bitcoin Core's arithmetic; without retargets it can be."""
+    assert "must not retarget" in refused({"networks": {"testnet5": {**RECORD, "pow_limit_bits": "207fffff"}}})
+    assert not read(pow_limit_bits="207fffff", retargets=False).headers.retargets
 
 
 @pytest.mark.parametrize("field", RECORD)
@@ -115,9 +166,9 @@ def test_a_required_field_must_be_there(field: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("genesis_hash", GENESIS.upper()),
-        ("genesis_hash", GENESIS[:-2]),
-        ("genesis_hash", 5),
+        ("genesis_header", GENESIS.upper()),
+        ("genesis_header", GENESIS[:-2]),
+        ("genesis_header", 5),
         ("message_start", "0a0b0c"),
         ("message_start", "0A0B0C0D"),
         ("message_start", 168496141),
@@ -132,8 +183,17 @@ def test_a_required_field_must_be_there(field: str) -> None:
         ("proof_of_work_note", "x" * 501),
         ("address_hrp", ""),
         ("address_hrp", "TB"),
+        ("address_hrp", "t1 "),
+        ("address_hrp", "x" * 17),
         ("address_hrp", "bc"),
         ("address_hrp", 5),
+        ("p2p_port", 0),
+        ("period", 1),
+        ("retargets", 1),
+        ("eases_after_s", 0),
+        ("is_bip94", "yes"),
+        ("least_version", 0),
+        ("unseen", ""),
         ("rpc_port", 0),
         ("rpc_port", 65_536),
         ("rpc_port", True),
@@ -167,7 +227,7 @@ def test_a_field_that_cannot_be_is_refused(field: str, value: object) -> None:
 def test_an_unknown_field_is_refused_with_the_known_ones() -> None:
     """A misspelt field never silently does nothing."""
     said = refused({"networks": {"testnet5": {**RECORD, "watchdepth": 5}}})
-    assert "unknown field 'watchdepth'; known are genesis_hash," in said
+    assert "unknown field 'watchdepth'; known are genesis_header," in said
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -178,8 +238,9 @@ def test_a_known_name_cannot_be_redefined(name: str) -> None:
 
 def test_a_known_network_gets_no_second_name() -> None:
     """Mainnet's genesis and message start under another name, with easier rules, would be a trap."""
-    rules = NETWORKS["mainnet"].rules
-    fields = {**RECORD, "genesis_hash": rules.genesis_hash[::-1].hex(), "message_start": rules.message_start.hex()}
+    headers = NETWORKS["mainnet"].headers
+    known = {"genesis_header": headers.genesis.hex(), "message_start": headers.network.message_start.hex()}
+    fields = {**RECORD, **known}
     assert "are those of mainnet" in refused({"networks": {"mymain": fields}})
 
 
@@ -190,9 +251,9 @@ def test_two_records_cannot_be_one_network() -> None:
 
 def test_a_signet_of_ones_own_is_a_network() -> None:
     """Signets share a genesis block; the message start tells them apart (BIP 325)."""
-    signet = NETWORKS["signet"].rules.genesis_hash
-    made = read(genesis_hash=signet[::-1].hex())
-    assert signet == made.genesis_hash
+    signet = NETWORKS["signet"]
+    made = read(genesis_header=signet.headers.genesis.hex())
+    assert (signet.genesis_hash, False) == (made.genesis_hash, signet.rules == made.rules)
 
 
 @pytest.mark.parametrize("name", ["", "Testnet5", "5testnet", "test net", "x" * 33, "tést"])

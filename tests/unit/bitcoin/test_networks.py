@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
+from anchor.bitcoin.header_rules import HEADER_RULES, genesis_end
 from anchor.bitcoin.networks import NETWORKS, Network, network_named
 from anchor.errors import SettingsError
 from anchor.proof import bitcoin
@@ -45,4 +46,13 @@ def test_only_mainnet_has_coin_type_0() -> None:
 def test_a_network_cannot_be_changed() -> None:
     """There is no current network and no way to change one."""
     with pytest.raises(FrozenInstanceError):
-        NETWORKS["regtest"].name = "mainnet"  # type: ignore[misc]  # that it is refused is the test
+        NETWORKS["regtest"].rpc_port = 8332  # type: ignore[misc]  # that it is refused is the test
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
+def test_a_record_says_each_thing_once(network: Network) -> None:
+    """Identity and header rules are parts of the record, so that they cannot contradict it."""
+    assert HEADER_RULES[network.name] is network.headers
+    assert bitcoin.NETWORKS[network.name] is network.rules
+    assert network.genesis_hash == genesis_end(network.headers).hash
+    assert network.p2p_port != network.rpc_port
