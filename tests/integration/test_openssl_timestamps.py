@@ -5,6 +5,7 @@ The home is a real one on a simulated Bitcoin; ``openssl ts`` answers over HTTP,
 
 import json
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +23,15 @@ from tests.cli.commands import World, own_folders, run
 from tests.simulators.timestamp_authority import AT, Stamped, certify_root, certify_signer, stamp
 from tests.simulators.timestamp_server import Authority, OpensslAuthority, serving
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+
+def is_openssl_there() -> bool:
+    """Say whether ``openssl`` is OpenSSL's: other libraries' commands of this name take other options."""
+    if shutil.which("openssl") is None:
+        return False
+    return subprocess.run(["openssl", "version"], capture_output=True, check=False).stdout.startswith(b"OpenSSL ")
+
+
+pytestmark = [pytest.mark.openssl, pytest.mark.skipif(not is_openssl_there(), reason="needs OpenSSL's openssl command")]
 
 PAYLOAD = b"AL1" + bytes(37)
 
