@@ -19,6 +19,7 @@ from anchor.lifecycle import LIVE, Event, news
 from anchor.plan import Build, Facts, Plan, Promised, Replace, Send, Wait, next_step, thread_end
 from anchor.proof.bitcoin import OutPoint, hash_hex
 from anchor.proof.leaves import DirectoryLeaf, ThreadLeaf
+from anchor.signature_requests import SignatureRequests
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.versions import Signer, Versions
@@ -156,6 +157,12 @@ class AnchorEngine:
         return coin, None
 
     def _refuse_spender(self, coin: OutPoint, spender: bytes) -> NoReturn:
+        asked = SignatureRequests(self.engine, self.journal).of_txid(spender)
+        if asked is not None:
+            raise BehindError(
+                f"transaction {hash_hex(spender)} of request {asked.request_no} was signed and sent elsewhere; bring "
+                "its PSBT back with `anchorline wallet psbt import`, so that this home knows it; nothing was signed"
+            )
         self._check_no_unknown_anchor()
         known = "a transaction that this source cannot name" if spender == bytes(32) else hash_hex(spender)
         raise HijackedThreadError(

@@ -25,6 +25,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── IllegalTransitionError      an event that cannot follow in the journal (anchor.lifecycle)
     ├── TimestampError              a time-stamping authority gave no token that holds
     ├── NoFundsError                no coin that can pay for an anchor
+    ├── StaleSignatureError         a signature came for a transaction that nobody waits for
     ├── BehindError                 the outside world has seen more of this log than this home knows
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
@@ -127,6 +128,10 @@ class TimestampError(AnchorlineError):
 
 class NoFundsError(AnchorlineError):
     """No coin that can pay for an anchor."""
+
+
+class StaleSignatureError(AnchorlineError):
+    """A signed transaction came back that is not, or no longer, the one that was to be signed."""
 
 
 class BehindError(AnchorlineError):

@@ -92,13 +92,17 @@ class Journal:
                 None if tip is None else tip.hash,
             ),
         )
+        self.keep_coins(coins)
+        return Attempt(attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends, raw, fee_sat, Standing(), tip)
+
+    def keep_coins(self, coins: Iterable[Coin]) -> None:
+        """Store coins as the source told of them, inside a transaction; what is there already stays."""
         for coin in coins:
             self.engine.execute(
                 "INSERT INTO attempt_coin (outpoint, value_sat, height, coinbase, made_by) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (outpoint) DO NOTHING",
                 (coin.outpoint.encode(), coin.value_sat, coin.height, int(coin.coinbase), coin.transaction),
             )
-        return Attempt(attempt_no, made_at_ms, checkpoint_size, transaction.txid, spends, raw, fee_sat, Standing(), tip)
 
     def note(self, attempt: Attempt, at_ms: int, decide: Callable[[Standing], Iterable[Happened]]) -> None:
         """Append the events that ``decide`` derives from where the attempt stands now.
@@ -141,7 +145,11 @@ class Journal:
 
     def coins_of(self, attempt: Attempt) -> tuple[Coin, ...] | None:
         """Return the coins that an attempt spends, in its order; None where one was not stored with it."""
-        coins = [self._coin(spent.previous) for spent in attempt.transaction().inputs]
+        return self.coins_spent_by(attempt.transaction())
+
+    def coins_spent_by(self, transaction: Transaction) -> tuple[Coin, ...] | None:
+        """Return the coins that a transaction spends, in its order; None where one was not stored."""
+        coins = [self._coin(spent.previous) for spent in transaction.inputs]
         return None if None in coins else tuple(coin for coin in coins if coin is not None)
 
     def all(self) -> list[Attempt]:

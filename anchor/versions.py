@@ -28,6 +28,8 @@ from anchor.plan import Build, Replace, Send, Wait
 from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload
 from anchor.storage.engine import Engine
 
+_WAITS_FOR_SIGNATURE = Wait("an anchor waits for a signature: anchorline wallet psbt export, sign, psbt import")
+
 
 class Signer(Protocol):
     """Whoever owns the thread coin: the wallet, or a PSBT device."""
@@ -36,8 +38,11 @@ class Signer(Protocol):
     def script(self) -> bytes:
         """The script of all its coins (22 bytes, P2WPKH)."""
 
-    def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> bytes:
-        """Return the whole signed transaction; inputs, outputs and txid are those given."""
+    def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> bytes | None:
+        """Return the whole signed transaction; inputs, outputs and txid are those given.
+
+        None: it was stored and is to be signed elsewhere; another call may store another one, or keep the first.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ class Versions:
         if held is not None:
             return held
         raw = self._signed(inputs, plan.size, fee)
+        if raw is None:
+            return _WAITS_FOR_SIGNATURE
         with self.engine.transaction():
             claim = self._claim(plan.coin)
             if claim is None:
@@ -112,6 +119,8 @@ class Versions:
         if held is not None:
             return held if plan.attempt.state == State.SEEN else Send(plan.attempt)
         raw = self._signed(inputs, plan.size, fee)
+        if raw is None:
+            return _WAITS_FOR_SIGNATURE if plan.attempt.state == State.SEEN else Send(plan.attempt)
         with self.engine.transaction():
             claim = self._claim(plan.attempt.spends)
             if claim is None or claim.attempt_no != plan.attempt.attempt_no or claim.state not in LIVE:
@@ -160,7 +169,7 @@ class Versions:
             return None
         return Wait(f"an anchor of {fee} sat would make {spent} sat in 24 hours, of {cap} sat allowed", is_held=True)
 
-    def _signed(self, inputs: Sequence[Coin], size: int, fee: int) -> bytes:
+    def _signed(self, inputs: Sequence[Coin], size: int, fee: int) -> bytes | None:
         checkpoint = self.directory.checkpoint_of(size)
         assert checkpoint is not None
         payload = encode_payload(checkpoint.size, checkpoint.root)

@@ -28,11 +28,13 @@ from anchor.plan import Promised
 from anchor.proof.bitcoin import hash_hex
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
+from anchor.signature_requests import OfflineSigner, SignatureRequests
 from anchor.signing import SigningKey
 from anchor.stamping import Stamping
 from anchor.storage.sqlite import SqliteEngine
 from anchor.timestamp_authority import TimestampAuthority
 from anchor.timestamp_token import load_certificates
+from anchor.versions import Signer
 from chains.chain import Chains
 from chains.deadline import oldest_promise
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
@@ -155,6 +157,18 @@ class Home:
         """The wallet of the thread coin; its key is decrypted when something is to be signed."""
         return StoredWallet(self.network, self.folder / KEYS / WALLET, self.wallet_password)
 
+    @cached_property
+    def signature_requests(self) -> SignatureRequests:
+        """Anchors that wait for a signature from elsewhere."""
+        return SignatureRequests(self.engine, self.journal)
+
+    @property
+    def signer(self) -> Signer:
+        """Who signs anchors: the key in this home, or somebody elsewhere."""
+        if self.settings.signer == "psbt":
+            return OfflineSigner(self.signature_requests, self.wallet.public, self.clock)
+        return self.wallet
+
     @property
     def source(self) -> Source:
         """The Bitcoin source; opening the embedded one locks it for this process."""
@@ -167,7 +181,7 @@ class Home:
         """What seals and anchors; refused where this home is behind its own log."""
         self.check_in_step()
         return AnchorEngine(
-            self.engine, self.directory, self.journal, self.source, self.wallet, self.policy, self.promised
+            self.engine, self.directory, self.journal, self.source, self.signer, self.policy, self.promised
         )
 
     def promised(self, size: int) -> Promised | None:
@@ -211,7 +225,7 @@ class Home:
             check_high_water(self._high_water(), noted)
         elif self._high_water() != HighWater(0, 0):
             AnchorEngine(
-                self.engine, self.directory, self.journal, self.source, self.wallet, Policy(0, 0)
+                self.engine, self.directory, self.journal, self.source, self.signer, Policy(0, 0)
             ).check_in_step()
         self._signs = True
 

@@ -203,4 +203,24 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "signature-requests",
+        (
+            # Anchors that somebody else signs: stored before anybody is asked. At most one has no end.
+            """CREATE TABLE signature_request (
+                request_no {key},
+                made_at_ms BIGINT NOT NULL,
+                checkpoint_size BIGINT NOT NULL REFERENCES checkpoint (size),
+                txid {bytes} NOT NULL,
+                unsigned {bytes} NOT NULL,
+                fee_sat BIGINT NOT NULL
+            )""",
+            "CREATE INDEX signature_request_txid ON signature_request (txid)",
+            """CREATE TABLE signature_request_end (
+                request_no BIGINT PRIMARY KEY REFERENCES signature_request (request_no),
+                at_ms BIGINT NOT NULL,
+                ended TEXT NOT NULL
+            )""",
+        ),
+    ),
 )

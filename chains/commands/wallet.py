@@ -1,4 +1,8 @@
-"""Commands of the wallet that pays for the anchors: ``wallet address``, ``wallet password``."""
+"""Commands of the wallet that pays for the anchors: ``address``, ``balance``, ``history``, ``password``, ``psbt``.
+
+Facts come from ``chains.funds``, changed passwords from ``chains.key_change``, signatures made elsewhere from
+``anchor.signature_requests``.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,11 +10,24 @@ from typing import Annotated
 import typer
 
 from chains.commands.key_options import NoPasswordOption, changed_password
-from chains.commands.terminal import KEEPING, HomeOption, JsonOption, command_group, opened, say
+from chains.commands.terminal import (
+    KEEPING,
+    HomeOption,
+    JsonOption,
+    command_group,
+    fail,
+    given,
+    opened,
+    read_at_most,
+    say,
+    write_output,
+)
 
 app = command_group()
+psbt_app = command_group("Anchors that are signed elsewhere: hand them out, bring them back.")
 wallet_app = command_group("The wallet that pays for the anchors: address, balance, history, password.")
 app.add_typer(wallet_app, name="wallet", rich_help_panel=KEEPING)
+wallet_app.add_typer(psbt_app, name="psbt")
 
 
 @wallet_app.command()
@@ -20,6 +37,26 @@ def address(home: HomeOption = None, as_json: JsonOption = False) -> None:
         wallet = found.wallet
         facts = {"network": found.network.name, "address": wallet.address, "descriptor": wallet.descriptor}
     say(facts, lambda: [f"{facts['address']}  ({facts['network']})", f"  {facts['descriptor']}"], as_json=as_json)
+
+
+@wallet_app.command()
+def balance(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show what the wallet has, what of it the next anchors can spend, and for how many anchors that lasts."""
+    from chains.funds import balance_lines, balance_of
+
+    with opened(home) as found:
+        facts = balance_of(found)
+    say(facts, lambda: balance_lines(facts), as_json=as_json)
+
+
+@wallet_app.command()
+def history(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show what each anchor cost, what came in, and what is left."""
+    from chains.funds import history_lines, history_of
+
+    with opened(home) as found:
+        facts = history_of(found)
+    say(facts, lambda: history_lines(facts), as_json=as_json)
 
 
 @wallet_app.command()
@@ -45,5 +82,56 @@ def password(
     say(
         {"changed": changed, "encrypted": new is not None},
         lambda: [f"{path}: {state}" for path in changed] or "Nothing to change.",
+        as_json=as_json,
+    )
+
+
+@psbt_app.command()
+def export(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Withdraw the one that waits; make another with what is newest now.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Write the anchor that waits for a signature as a PSBT (BIP 174, base64)."""
+    from anchor.bitcoin.psbt import to_base64
+    from anchor.signature_requests import export_request, withdraw
+
+    with opened(home) as found:
+        requests = found.signature_requests
+        if renew:
+            withdraw(requests, found.clock())
+            found.anchoring.tick(found.clock(), at_once=True)
+        request = requests.live()
+        if request is None:
+            fail("no anchor waits for a signature: `anchorline tick` makes one when the next is due")
+        psbt = export_request(requests, request, found.wallet.public)
+    write_output(output, to_base64(psbt).encode("ascii") + b"\n")
+
+
+@psbt_app.command("import")
+def import_(
+    psbt_file: Annotated[Path, typer.Argument(metavar="PSBT", help="The signed file, base64 or binary.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a signed PSBT back; every signature is checked here, and the next tick sends the anchor."""
+    from anchor.bitcoin.psbt import MAX_PSBT, from_base64, transaction_in
+    from anchor.signature_requests import import_signed
+    from chains.status import attempt_facts
+
+    psbt = given(lambda: from_base64(read_at_most(psbt_file, MAX_PSBT + 1)))
+    given(lambda: transaction_in(psbt))
+    with opened(home) as found:
+        attempt = import_signed(
+            found.signature_requests, found.directory, found.source, found.wallet.public, psbt, found.clock()
+        )
+    facts = attempt_facts(attempt)
+    say(
+        facts,
+        lambda: [f"The signatures hold: attempt {facts['attempt']}, {facts['txid']}", "  `anchorline tick` sends it."],
         as_json=as_json,
     )

@@ -172,7 +172,7 @@ def test_the_version_is_printed() -> None:
     assert (0, f"anchorline {version('anchorline')}\n", "") == (done.exit_code, done.text, done.err)
 
 
-@pytest.mark.parametrize("command", [[], ["chain"], ["log"], ["wallet"]])
+@pytest.mark.parametrize("command", [[], ["chain"], ["log"], ["wallet"], ["wallet", "psbt"]])
 def test_help_is_printed_where_a_command_is_missing(command: list[str]) -> None:
     """A bare command shows what there is, without an error message."""
     done = run(*command)
@@ -185,7 +185,17 @@ def test_help_is_printed_where_a_command_is_missing(command: list[str]) -> None:
     [
         *("init", "add", "seal", "tick", "status", "daemon", "receipt", "upgrade", "verify", "headers", "audit"),
         *("demo", "chain", "chain create", "chain list", "chain show", "chain find", "chain export"),
-        *("log", "log card", "log trust", "wallet", "wallet address", "wallet password"),
+        *(
+            "log",
+            "log card",
+            "log trust",
+            "wallet",
+            "wallet address",
+            "wallet balance",
+            "wallet history",
+            "wallet password",
+        ),
+        *("wallet psbt", "wallet psbt export", "wallet psbt import"),
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:

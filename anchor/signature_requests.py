@@ -1,0 +1,205 @@
+"""Transactions that wait for a signature from elsewhere: stored before anybody is asked, one of them live at a time.
+
+``OfflineSigner`` takes the place of the wallet in ``anchor.versions`` and stores what is to be signed; ``anchorline
+wallet psbt`` hands it out and brings it back. A signed one becomes an attempt, which the next tick sends.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from anchor.bitcoin.descriptor import PublicWallet
+from anchor.bitcoin.protocols import BlockId, Coin, Source
+from anchor.bitcoin.psbt import encode_psbt, signed_transaction, transaction_in
+from anchor.bitcoin.signature import check_coins
+from anchor.directory import Directory
+from anchor.errors import StaleSignatureError
+from anchor.journal import Attempt, Journal
+from anchor.lifecycle import LIVE
+from anchor.proof.bitcoin import MAX_TRANSACTION, OutPoint, Transaction, find_payload, hash_hex
+from anchor.storage.engine import Engine, Row
+
+_COLUMNS = "signature_request.request_no, made_at_ms, checkpoint_size, unsigned, fee_sat, ended"
+
+
+class Ended(StrEnum):
+    """How a request ended."""
+
+    SIGNED = "signed"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRequest:
+    """One transaction that is to be signed elsewhere; ``ended`` is None while it is waited for."""
+
+    request_no: int
+    made_at_ms: int
+    checkpoint_size: int
+    transaction: Transaction
+    fee_sat: int
+    ended: Ended | None
+
+    @property
+    def spends(self) -> OutPoint:
+        """The thread coin that it spends."""
+        return self.transaction.inputs[0].previous
+
+
+class SignatureRequests:
+    """The requests of one database."""
+
+    def __init__(self, engine: Engine, journal: Journal) -> None:
+        self.engine = engine
+        self.journal = journal
+
+    def live(self) -> SignatureRequest | None:
+        """Return the request that is waited for, or None."""
+        found = self._select("WHERE ended IS NULL ORDER BY signature_request.request_no DESC LIMIT 1")
+        return found[0] if found else None
+
+    def of_txid(self, txid: bytes) -> SignatureRequest | None:
+        """Return the newest request for the transaction with this txid (32 bytes, internal order), or None."""
+        found = self._select("WHERE txid = ? ORDER BY signature_request.request_no DESC LIMIT 1", txid)
+        return found[0] if found else None
+
+    def add(self, now_ms: int, transaction: Transaction, coins: Sequence[Coin]) -> None:
+        """Store a request, inside a transaction; the one that was live before is withdrawn."""
+        before = self.live()
+        if before is not None:
+            self.end(before, now_ms, Ended.WITHDRAWN)
+        request_no = int(self.engine.query("SELECT COALESCE(MAX(request_no), 0) + 1 FROM signature_request")[0][0])
+        fee_sat = sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in transaction.outputs)
+        size = find_payload(transaction).tree_size
+        self.engine.execute(
+            "INSERT INTO signature_request (request_no, made_at_ms, checkpoint_size, txid, unsigned, fee_sat) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (request_no, now_ms, size, transaction.txid, transaction.encode(), fee_sat),
+        )
+        self.journal.keep_coins(coins)
+
+    def end(self, request: SignatureRequest, now_ms: int, how: Ended) -> None:
+        """Note how a request ended, inside a transaction."""
+        self.engine.execute(
+            "INSERT INTO signature_request_end (request_no, at_ms, ended) VALUES (?, ?, ?)",
+            (request.request_no, now_ms, how),
+        )
+
+    def _select(self, condition: str, *values: bytes) -> list[SignatureRequest]:
+        rows = self.engine.query(
+            f"SELECT {_COLUMNS} FROM signature_request LEFT JOIN signature_request_end "  # noqa: S608  # our own texts
+            f"ON signature_request_end.request_no = signature_request.request_no {condition}",
+            values,
+        )
+        return [_request(row) for row in rows]
+
+
+class OfflineSigner:
+    """A signer that answers later: it stores what is to be signed, and somebody brings the signature."""
+
+    def __init__(self, requests: SignatureRequests, wallet: PublicWallet, clock: Callable[[], int]) -> None:
+        self._requests = requests
+        self._wallet = wallet
+        self._clock = clock
+
+    @property
+    def script(self) -> bytes:
+        """The script of all its coins (22 bytes, P2WPKH)."""
+        return self._wallet.script
+
+    def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> None:
+        """Store the transaction to be signed, unless one for the same thread coin is waited for already.
+
+        That one is kept, however old: whoever signs may have it in his hands. Raises SigningError where a coin is not
+        what it says.
+        """
+        check_coins(transaction, coins, self._wallet.script)
+        with self._requests.engine.transaction():
+            live = self._requests.live()
+            if live is None or live.spends != coins[0].outpoint:
+                self._requests.add(self._clock(), transaction, coins)
+
+
+def withdraw(requests: SignatureRequests, now_ms: int) -> None:
+    """Wait no longer for the live request, so that the next tick makes a newer one.
+
+    A signature of the old one may exist all the same: where it is sent, it is taken up (``import_signed``).
+    """
+    with requests.engine.transaction():
+        live = requests.live()
+        if live is not None:
+            requests.end(live, now_ms, Ended.WITHDRAWN)
+
+
+def export_request(requests: SignatureRequests, request: SignatureRequest, wallet: PublicWallet) -> bytes:
+    """Return the PSBT of a request."""
+    return encode_psbt(request.transaction, _coins(requests, request), wallet)
+
+
+def import_signed(
+    requests: SignatureRequests,
+    directory: Directory,
+    source: Source,
+    wallet: PublicWallet,
+    psbt: bytes,
+    now_ms: int,
+) -> Attempt:
+    """Check a PSBT that came back and store it as an attempt; return the attempt (the same one, if it is repeated).
+
+    Raises StaleSignatureError where it is for a transaction that nobody waits for, SigningError where a signature is
+    missing or does not hold, MalformedError for what is no PSBT. Nothing is sent: the next tick does that.
+    """
+    transaction = transaction_in(psbt)
+    known = requests.journal.of_txid(transaction.txid)
+    if known is not None:
+        return known
+    request = _waited_for(requests, transaction, source)
+    checkpoint = directory.checkpoint_of(request.checkpoint_size)
+    if checkpoint is None or checkpoint.root != find_payload(request.transaction).root:
+        raise StaleSignatureError(f"request {request.request_no} anchors a checkpoint that this log does not have")
+    coins = _coins(requests, request)
+    raw = signed_transaction(psbt, request.transaction, coins, wallet)
+    tip: BlockId = source.tip()
+    with requests.engine.transaction():
+        attempt = requests.journal.of_txid(transaction.txid)
+        if attempt is not None:
+            return attempt
+        if request.ended is None:
+            requests.end(request, now_ms, Ended.SIGNED)
+        return requests.journal.add(now_ms, request.checkpoint_size, raw, request.fee_sat, tip=tip, coins=coins)
+
+
+def _waited_for(requests: SignatureRequests, transaction: Transaction, source: Source) -> SignatureRequest:
+    """Return the request for this very transaction; raise StaleSignatureError, with the reason, where none is."""
+    request, live = requests.of_txid(transaction.txid), requests.live()
+    now_wanted = "nothing is waited for" if live is None else f"request {live.request_no} is: export and sign that one"
+    if request is None:
+        raise StaleSignatureError(
+            f"the PSBT is about transaction {hash_hex(transaction.txid)}, which this home did not ask to sign (inputs, "
+            f"outputs or their order were changed, or it is another home's); {now_wanted}"
+        )
+    spender = source.spender(request.spends)
+    if spender == transaction.txid:
+        # Whoever signed it sent it, too: it is on its way, so it is taken up even if it was withdrawn.
+        return request
+    if request.ended is not None:
+        raise StaleSignatureError(f"request {request.request_no} was {request.ended} before; {now_wanted}")
+    attempt = None if spender is None else requests.journal.of_txid(spender)
+    if spender is not None and (attempt is None or attempt.state not in LIVE):
+        raise StaleSignatureError(
+            f"request {request.request_no} spends {request.spends}, which transaction {hash_hex(spender)} has spent; "
+            "the next tick makes another request"
+        )
+    return request
+
+
+def _coins(requests: SignatureRequests, request: SignatureRequest) -> tuple[Coin, ...]:
+    coins = requests.journal.coins_spent_by(request.transaction)
+    assert coins is not None  # stored with the request
+    return coins
+
+
+def _request(row: Row) -> SignatureRequest:
+    request_no, made_at_ms, size, unsigned, fee_sat, ended = row
+    transaction = Transaction.decode(bytes(unsigned), MAX_TRANSACTION)
+    return SignatureRequest(request_no, made_at_ms, size, transaction, fee_sat, None if ended is None else Ended(ended))
