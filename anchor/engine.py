@@ -12,7 +12,7 @@ from anchor.alerts import Alert, alerts_of
 from anchor.bitcoin.protocols import BlockId, Source
 from anchor.bitcoin.transaction import funding_coins, is_thread_coin
 from anchor.directory import Directory, StoredCheckpoint
-from anchor.errors import BehindError, HijackedThreadError, Refusal, RejectedError
+from anchor.errors import BehindError, HijackedThreadError, Refusal, RejectedError, SourceError
 from anchor.fees import NO_LIMITS, Limits
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, Event, news
@@ -128,6 +128,12 @@ class AnchorEngine:
 
     def _check_no_unknown_anchor(self) -> None:
         for coin in self.source.unspent(self.wallet.script):
+            if not coin.transaction and coin.outpoint.vout == 0 and not self.journal.knows(coin.outpoint.txid):
+                raise SourceError(
+                    f"coin {coin.outpoint} of this wallet was made in a block that the source has pruned: whether it "
+                    "is another home's anchor cannot be seen, and nothing was signed; name a source beside it that keeps "
+                    "every block (esplora_urls)"
+                )
             if is_thread_coin(coin) and not self.journal.knows(coin.outpoint.txid):
                 raise BehindError(
                     f"transaction {hash_hex(coin.outpoint.txid)} anchors with this wallet's key, and this home does "

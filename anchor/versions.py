@@ -5,7 +5,7 @@ What is to be made comes from ``anchor.plan``, coins and prices from the Bitcoin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anchor.bitcoin.protocols import BlockId, Coin, Source
@@ -73,6 +73,7 @@ class Versions:
                 f"the thread coin {plan.coin} is not among the wallet's coins at this source; "
                 "is it another wallet's key, or is the source still catching up?"
             )
+        first = self._with_its_transaction(first)
         inputs = choose_inputs(first, self._top_ups(coins, ()), price.rate_sat_per_vb)
         fee = fee_sat(len(inputs), price.rate_sat_per_vb)
         held = self._over_spending_cap(plan.coin, fee, now_ms)
@@ -154,6 +155,18 @@ class Versions:
         """Return the newest attempt that spends this coin and has not lost it, or None."""
         claims = [item for item in self.journal.watched() if item.spends == coin and item.state not in LOST]
         return claims[-1] if claims else None
+
+    def _with_its_transaction(self, coin: Coin) -> Coin:
+        """Return the coin with the transaction that made it, which a pruned node forgets and the journal does not."""
+        if coin.transaction:
+            return coin
+        maker = self.journal.of_txid(coin.outpoint.txid)
+        if maker is None:
+            raise NoFundsError(
+                f"the thread coin {coin.outpoint} was made in a block that this source has pruned, so its value cannot "
+                "be checked; name a source beside it that keeps every block (esplora_urls)"
+            )
+        return replace(coin, transaction=maker.transaction().encode())
 
     def _top_ups(self, coins: Sequence[Coin], spent: Sequence[Coin]) -> list[Coin]:
         """Return the coins that may join: no watched attempt has reserved them, not even one that lost."""

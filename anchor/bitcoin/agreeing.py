@@ -192,13 +192,20 @@ class AgreeingSource:
         """
         heights: dict[Coin, list[int]] = {}
         votes: Counter[Coin] = Counter()
+        makers: dict[bytes, bytes] = {}  # transactions by txid: a pruned node has forgotten some
         for coins in self._ask(lambda source: source.unspent(script)).values():
             for coin in coins:
-                same = replace(coin, height=None)
+                same = replace(coin, height=None, transaction=b"")
+                if sha256d(coin.transaction) == coin.outpoint.txid:
+                    makers[coin.outpoint.txid] = coin.transaction
                 votes[same] += 1
                 heights.setdefault(same, []).extend([] if coin.height is None else [coin.height])
         return [
-            replace(coin, height=sorted(heights[coin])[self._need - 1] if len(heights[coin]) >= self._need else None)
+            replace(
+                coin,
+                height=sorted(heights[coin])[self._need - 1] if len(heights[coin]) >= self._need else None,
+                transaction=makers.get(coin.outpoint.txid, b""),
+            )
             for coin, count in votes.items()
             if count >= self._need
         ]

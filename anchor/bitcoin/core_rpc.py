@@ -171,7 +171,7 @@ class CoreSource:
         header = self.header(block_hash)
         if header is None:
             return None
-        block = self._fields(self._rpc.call("getblock", hash_hex(block_hash), 1))
+        block = self._whole_block(block_hash)
         txids = [self._hash(each) for each in self._list(block.get("tx"))]
         if not txids or merkle_root(txids) != Header.decode(header).merkle_root:
             self._nonsense(f"the txids of block {hash_hex(block_hash)}", "others")
@@ -265,6 +265,18 @@ class CoreSource:
         (answer,) = self._list(self._rpc.call("testmempoolaccept", [signed.raw.hex()]))
         reason = self._fields(answer).get("reject-reason", "")
         return refusal_of(self._shaped(reason, str))
+
+    def _whole_block(self, block_hash: bytes) -> dict[str, object]:
+        """Return a block with its txids; a node that has pruned it says so with a code that means many things."""
+        try:
+            return self._fields(self._rpc.call("getblock", hash_hex(block_hash), 1))
+        except RpcError as error:
+            if error.code != _PRUNED:
+                raise
+            raise SourceError(
+                f"{self._url}: expected block {hash_hex(block_hash)}, which this node no longer has ({error}); if it "
+                "is pruned, name a source beside it that keeps every block (esplora_urls), or let it keep more (-prune)"
+            ) from error
 
     def _places(self, txid: bytes) -> Iterator[bytes]:
         """Yield the hashes of blocks that may hold the transaction now, the cheapest guess first."""
@@ -360,7 +372,7 @@ class CoreSource:
                 value_sat=self._satoshi(fields.get("amount")),
                 height=self._whole(fields.get("height")),
                 coinbase=fields.get("coinbase") is True,
-                transaction=self._transaction(outpoint.txid, self._hash(fields.get("blockhash"))),
+                transaction=self._transaction_if_kept(outpoint.txid, self._hash(fields.get("blockhash"))),
             )
 
     def _scan(self, script: bytes) -> list[dict[str, object]]:
@@ -408,6 +420,15 @@ class CoreSource:
         if sha256d(body) != txid:
             self._nonsense(f"transaction {hash_hex(txid)}", hash_hex(sha256d(body)))
         return body
+
+    def _transaction_if_kept(self, txid: bytes, block_hash: bytes) -> bytes:
+        """Return a transaction of a block, empty where the node has pruned the block."""
+        try:
+            return self._transaction(txid, block_hash)
+        except RpcError as error:
+            if error.code != _PRUNED:
+                raise
+            return b""
 
     # Calls and shapes
 

@@ -6,7 +6,7 @@ can replace a thousand of those. ``anchor.watching`` counts by these rules; head
 
 from collections.abc import Callable, Sequence
 
-from anchor.bitcoin.header_rules import HEADER_RULES, HeaderFields, HeaderRules, read_fields, work_of
+from anchor.bitcoin.header_rules import HeaderFields, HeaderRules, read_fields, work_of
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import SourceUnavailableError
@@ -21,10 +21,8 @@ def easing_rules(network: Network) -> HeaderRules | None:
 
     Not regtest: every block there is easy, and nobody else mines.
     """
-    rules = HEADER_RULES.get(network.name)
-    if rules is None or rules.network != network.rules or rules.eases_after_s is None or not rules.retargets:
-        return None
-    return rules
+    rules = network.headers
+    return rules if rules.eases_after_s is not None and rules.retargets else None
 
 
 def depth_in_work(bits: Sequence[int], real_bits: int) -> int:

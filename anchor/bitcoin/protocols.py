@@ -43,13 +43,16 @@ Observation = InMempool | InBlock | Missing
 
 @dataclass(frozen=True)
 class Coin:
-    """An unspent output that pays to the asked script. ``height`` is None while unconfirmed."""
+    """An unspent output that pays to the asked script. ``height`` is None while unconfirmed.
+
+    ``transaction`` is the one that made it, stripped of witness data; empty where the source has pruned its block.
+    """
 
     outpoint: OutPoint
     value_sat: int
     height: int | None
     coinbase: bool
-    transaction: bytes  # the whole transaction that made it, stripped of witness data
+    transaction: bytes
 
 
 @dataclass(frozen=True)

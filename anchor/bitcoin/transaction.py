@@ -101,8 +101,11 @@ def is_deep_enough(coin: Coin, tip_height: int, network: Network) -> bool:
 def is_thread_coin(coin: Coin) -> bool:
     """Say whether a coin is output 0 of a transaction that carries an AL1 payload in any of its outputs.
 
-    Raises MalformedError where the coin's transaction is not one without witness.
+    False where a pruned source no longer has that transaction. Raises MalformedError where it is not one without
+    witness.
     """
+    if not coin.transaction:
+        return False
     transaction = Transaction.decode(coin.transaction, limit=len(coin.transaction))
     return coin.outpoint.vout == 0 and any(_starts_as_payload(output) for output in transaction.outputs)
 
@@ -111,9 +114,11 @@ def funding_coins(coins: Iterable[Coin], tip_height: int, network: Network) -> l
     """Return the coins that may start a thread or top one up, the most valuable first.
 
     Those are deep enough and not output 0 of an AL1 transaction: that would be some thread's coin, ours or a
-    stranger's who pays his own to our address, and spending it would tangle two threads.
+    stranger's who pays his own to our address, and spending it would tangle two threads. A coin whose transaction a
+    pruned source no longer has cannot be told from one of these, nor its value be checked: it is left alone.
     """
-    usable = [coin for coin in coins if is_deep_enough(coin, tip_height, network) and not is_thread_coin(coin)]
+    known = [coin for coin in coins if coin.transaction]
+    usable = [coin for coin in known if is_deep_enough(coin, tip_height, network) and not is_thread_coin(coin)]
     return sorted(usable, key=lambda coin: (-coin.value_sat, coin.outpoint.encode()))
 
 

@@ -246,7 +246,7 @@ def test_a_pruned_node_is_searched_as_far_as_it_goes(tmp_path: Path) -> None:
         first_kept = pruned.call("pruneblockchain", 600) + 1
         source = CoreSource(pruned.url, replace(REGTEST, watch_depth=1_000), Cookie(pruned.cookie))
         assert 1 < first_kept
-        with pytest.raises(RpcError, match="code -1"):
+        with pytest.raises(SourceError, match=r"no longer has .*pruned.*; if it is pruned, name a source"):
             source.prove(bytes(32), known_hash(source, 1))
         assert Missing() == source.observe(bytes(32))
         assert len(source._block_index) == 1_000 - first_kept + 1

@@ -12,7 +12,7 @@ import pytest
 
 from anchor.storage.sqlite import SqliteEngine
 from tests.integration.conftest import MATURE, NOBODY, NOBODY_ELSE, Operator
-from tests.node import Node
+from tests.node import Node, running_node
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -229,3 +229,22 @@ def test_without_money_it_says_what_to_do(operator: Operator, node: Node) -> Non
     node.call("generatetodescriptor", MATURE - 1, NOBODY)
     operator.record("file", b"content")
     assert "confirmed" == operator.anchor()["state"]
+
+
+def test_a_pruned_node_anchors_and_proves(tmp_path: Path) -> None:
+    """What is proved was read while the node had the block: pruned since, receipts stay, and the next anchor works."""
+    with running_node(tmp_path / "node", "-fastprune", "-prune=1") as pruned:
+        operator = Operator(tmp_path, pruned)
+        operator.init_and_fund()
+        operator.run("chain", "create", "acme")
+        entry = operator.record("file", b"content")
+        first = operator.anchor()
+        pruned.call("generatetodescriptor", 900, NOBODY)
+        assert first["block"]["height"] < pruned.call("pruneblockchain", 600)
+        path = operator.receipt(entry, "file")
+        assert "INTACT" in operator.verify(operator.folder / "file", path, *operator.by_node)
+        later = operator.record("later", b"more")
+        assert "confirmed" == operator.anchor()["state"]
+        path = operator.receipt(later, "later")
+        assert "INTACT" in operator.verify(operator.folder / "later", path, *operator.by_node)
+        assert "all hold" in operator.run("audit")

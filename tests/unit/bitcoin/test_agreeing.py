@@ -50,6 +50,7 @@ class Mirror:
     claimed_height: int | None = None
     refusal: int | None = None
     forgets_mempool: bool = False
+    pruned: bool = False
     spent_by: bytes | None = None
     rate: float | None = None
     least: float | None = None
@@ -120,7 +121,10 @@ class Mirror:
 
     def unspent(self, script: bytes) -> list[Coin]:
         self._check_up()
-        visible = [coin for coin in self.truth.unspent(script) if coin.height is None or coin.height <= self._height()]
+        coins = self.truth.unspent(script)
+        if self.pruned:
+            coins = [replace(coin, transaction=b"") for coin in coins]
+        visible = [coin for coin in coins if coin.height is None or coin.height <= self._height()]
         return [coin for coin in visible if not (self.forgets_mempool and coin.height is None)]
 
     def spender(self, outpoint: OutPoint) -> bytes | None:
@@ -228,6 +232,15 @@ def test_one_of_three_may_fail(regtest: LocalRegtest, mirrors: list[Mirror], ill
     assert regtest.unspent(WALLET.script) == source.unspent(WALLET.script)
     assert source.spender(OutPoint(transaction.txid, 0)) is None
     assert source.fee_rate_sat_per_vb(6) is None
+
+
+def test_a_pruned_source_still_votes_for_a_coin(regtest: LocalRegtest, mirrors: list[Mirror]) -> None:
+    """What one has forgotten of a coin another knows, proved by its txid; where all have, it is empty."""
+    anchored(regtest)
+    mirrors[0].pruned = True
+    assert regtest.unspent(WALLET.script) == agreeing(mirrors[:2]).unspent(WALLET.script)
+    mirrors[1].pruned = True
+    assert [b""] == [coin.transaction for coin in agreeing(mirrors[:2]).unspent(WALLET.script)]
 
 
 @pytest.mark.parametrize(("ill", "kind"), [("down", SourceUnavailableError), ("wrong", SourceError)])

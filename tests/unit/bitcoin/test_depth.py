@@ -39,7 +39,7 @@ class MadeUp:
 def test_only_networks_with_easy_and_real_blocks_are_counted_by_work() -> None:
     """testnet3 and testnet4 have the 20-minute rule and a difficulty; regtest has no difficulty, the others no rule."""
     assert ["testnet3", "testnet4"] == sorted(name for name in NETWORKS if easing_rules(NETWORKS[name]))
-    assert easing_rules(replace(NETWORKS["testnet4"], rules=NETWORKS["signet"].rules)) is None
+    assert easing_rules(replace(NETWORKS["testnet4"], headers=NETWORKS["signet"].headers)) is None
 
 
 def test_work_is_counted_in_blocks_of_real_difficulty() -> None:

@@ -144,6 +144,13 @@ def test_funding_is_sorted_and_without_thread_coins() -> None:
     assert [rich, poor] == funding_coins([poor, shallow, thread_coin(7_000), rich], TIP, REGTEST)
 
 
+def test_a_coin_whose_transaction_was_pruned_is_left_alone() -> None:
+    """It may be a stranger's thread coin, and nobody can check what it is worth."""
+    pruned = replace(coin(9_000, "pruned"), transaction=b"")
+    assert not is_thread_coin(pruned)
+    assert [] == funding_coins([pruned], TIP, REGTEST)
+
+
 def test_funding_does_not_depend_on_the_order_of_a_source() -> None:
     """Coins of one value are sorted by outpoint, so that two sources lead to one transaction."""
     coins = [coin(5_000, name) for name in "abc"]
