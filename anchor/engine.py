@@ -131,8 +131,8 @@ class AnchorEngine:
             if not coin.transaction and coin.outpoint.vout == 0 and not self.journal.knows(coin.outpoint.txid):
                 raise SourceError(
                     f"coin {coin.outpoint} of this wallet was made in a block that the source has pruned: whether it "
-                    "is another home's anchor cannot be seen, and nothing was signed; name a source beside it that keeps "
-                    "every block (esplora_urls)"
+                    "is another home's anchor cannot be seen, and nothing was signed; name a source beside it that "
+                    "keeps every block (esplora_urls)"
                 )
             if is_thread_coin(coin) and not self.journal.knows(coin.outpoint.txid):
                 raise BehindError(
