@@ -27,7 +27,7 @@ from chains.commands.verifying import trusted_folder
 if TYPE_CHECKING:
     from anchor.bitcoin.protocols import Source
     from anchor.proof.receipt import LogCard
-    from anchor.thread_audit import Auditor
+    from anchor.thread_auditor import Auditor
     from anchor.tiles import Fetch
     from chains.home import Home
 
@@ -175,7 +175,7 @@ def _auditor(
     max_gap_h: float | None,
 ) -> "Auditor":
     from anchor.signing import check_signature
-    from anchor.thread_audit import DEFAULT_MAX_GAP_S, Auditor
+    from anchor.thread_auditor import DEFAULT_MAX_GAP_S, Auditor
 
     max_gap_s = DEFAULT_MAX_GAP_S if max_gap_h is None else int(max_gap_h * 3600)
     return Auditor(check_signature, card, source, names, max_gap_s, chains)

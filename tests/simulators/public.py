@@ -23,7 +23,8 @@ from anchor.proof.bitcoin import (
 from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import leaf_hash, node_hash
-from anchor.thread_audit import Auditor, audit_thread
+from anchor.thread_audit import audit_thread
+from anchor.thread_auditor import Auditor
 from anchor.thread_list import ListedAnchor, ThreadList, encode_proofs
 from anchor.thread_verdict import Verdict
 from tests.simulators.world import Block, Seal, World, fast_check

@@ -25,7 +25,8 @@ from anchor.proof.leaves import (
 )
 from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.verify import State
-from anchor.thread_audit import Auditor, audit_thread
+from anchor.thread_audit import audit_thread
+from anchor.thread_auditor import Auditor
 from anchor.thread_list import ThreadList
 from anchor.thread_verdict import Number, Outcome, Reason, Verdict
 from tests.simulators.public import HOUR_MS, PublicLog, list_files, payload_output, spend, tree_files
