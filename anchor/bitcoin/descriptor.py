@@ -88,7 +88,7 @@ def _only_key(body: str) -> Key:
     """Return the key of ``wpkh(KEY)``, derived to the one address where it is extended."""
     try:
         key = _parsed(body)
-    except (EmbitError, ValueError, TypeError, IndexError, KeyError, AttributeError):
+    except (EmbitError, ValueError, TypeError, IndexError, KeyError, AttributeError, RuntimeError):
         key = None
     if key is None:
         # Outside of the ``except``: embit's error may quote a key.

@@ -22,6 +22,11 @@ from anchor.proof.errors import MalformedError
 MAGIC = b"psbt\xff"
 # Nine inputs, each with the whole transaction that made its coin (100,000 bytes is the most that nodes relay).
 MAX_PSBT = 2_000_000
+# What embit raises for bytes that are no PSBT; RuntimeError where they end too soon.
+_UNREADABLE = (
+    *(EmbitError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError),
+    *(RuntimeError, AssertionError),
+)
 
 
 def encode_psbt(transaction: Transaction, coins: Sequence[Coin], wallet: PublicWallet) -> bytes:
@@ -88,7 +93,7 @@ def signed_transaction(psbt: bytes, transaction: Transaction, coins: Sequence[Co
 def _parsed(psbt: bytes) -> PSBT:
     try:
         parsed: PSBT = PSBT.parse(psbt)
-    except (EmbitError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
+    except _UNREADABLE as error:
         raise MalformedError(f"expected a PSBT (BIP 174), got something else ({type(error).__name__})") from error
     return parsed
 

@@ -232,7 +232,7 @@ def _wallet(network: Network, secret: Secret, master: bip32.HDKey) -> Wallet:
 def _read_extended_key(text: str) -> bip32.HDKey:
     try:
         key: bip32.HDKey = bip32.HDKey.from_string(text)
-    except (EmbitError, ValueError, TypeError, IndexError):
+    except (EmbitError, ValueError, TypeError, IndexError, RuntimeError):
         # Without ``from``: embit's error may quote the key.
         raise SettingsError(
             "wallet: expected an extended private key (BIP 32), got something else; compare it with your copy"
