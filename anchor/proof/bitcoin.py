@@ -17,7 +17,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NoReturn
 
-from anchor.proof.errors import MalformedError, Reason, TooLargeError, VerificationError
+from anchor.proof.compact_size import TransactionCursor, encode_compact_size, with_length
+from anchor.proof.errors import MalformedError, Reason, VerificationError
 
 HASH_SIZE = 32
 HEADER_SIZE = 80
@@ -150,16 +151,16 @@ class Transaction:
 
     def encode(self) -> bytes:
         """Return the serialisation without witness (the original one, from before BIP 144)."""
-        parts = [self.version.to_bytes(4, "little", signed=True), _compact_size(len(self.inputs))]
+        parts = [self.version.to_bytes(4, "little", signed=True), encode_compact_size(len(self.inputs))]
         for spent in self.inputs:
             parts += [
                 spent.previous.encode(),
-                _with_length(spent.script),
+                with_length(spent.script),
                 spent.sequence.to_bytes(4, "little"),
             ]
-        parts.append(_compact_size(len(self.outputs)))
+        parts.append(encode_compact_size(len(self.outputs)))
         for output in self.outputs:
-            parts += [output.value_sat.to_bytes(8, "little"), _with_length(output.script)]
+            parts += [output.value_sat.to_bytes(8, "little"), with_length(output.script)]
         parts.append(self.lock_time.to_bytes(4, "little"))
         return b"".join(parts)
 
@@ -176,10 +177,9 @@ class Transaction:
         MalformedError for anything else: trailing bytes, a length not in its shortest form, no input, no
         output, or a witness (strip it with ``strip_witness``).
         """
-        _check_limit(raw, limit)
-        reader = _Reader(raw)
+        reader = TransactionCursor(raw, limit)
         transaction = _read_body(reader, reader.take(4, "the version"))
-        reader.finish()
+        reader.end()
         return transaction
 
 
@@ -189,16 +189,15 @@ def strip_witness(raw: bytes, limit: int = MAX_WITH_WITNESS) -> bytes:
     Raises TooLargeError above the limit, MalformedError for bytes that are neither form, and for a witness
     form in which every witness is empty, which Bitcoin Core refuses too.
     """
-    _check_limit(raw, limit)
     if raw[4:6] != _SEGWIT_MARK:
         return Transaction.decode(raw, limit).encode()
-    reader = _Reader(raw)
+    reader = TransactionCursor(raw, limit)
     version = reader.take(4, "the version")
     reader.take(2, "the witness mark")
     inputs, outputs = _read_inputs(reader), _read_outputs(reader)
     stacks = [_skip_witness(reader) for _ in inputs]
     lock_time = reader.number(4, "the lock time")
-    reader.finish()
+    reader.end()
     if not any(stacks):
         raise MalformedError("expected the form without witness, since every witness is empty; found the other")
     return Transaction(_signed(version), inputs, outputs, lock_time).encode()
@@ -658,61 +657,12 @@ def _push_of_number(number: int) -> bytes:
 # Reading and small checks
 
 
-class _Reader:
-    """A position in bytes that came from elsewhere; every length is compared with what is left before use."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, count: int, what: str) -> bytes:
-        if count > len(self.data) - self.at:
-            raise MalformedError(
-                f"expected {count} bytes of {what} at byte {self.at}, found {len(self.data) - self.at}"
-            )
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def number(self, count: int, what: str) -> int:
-        return int.from_bytes(self.take(count, what), "little")
-
-    def compact_size(self, what: str) -> int:
-        """Read Bitcoin's variable-length integer, which must be in its shortest form (serialize.h)."""
-        first = self.number(1, what)
-        if first < 0xFD:
-            return first
-        width, least = {0xFD: (2, 0xFD), 0xFE: (4, 0x10000), 0xFF: (8, 0x100000000)}[first]
-        value = self.number(width, what)
-        if value < least:
-            raise MalformedError(f"expected {what} in its shortest form, found {value} in {width + 1} bytes")
-        return value
-
-    def count(self, least_size: int, what: str) -> int:
-        """Read the number of things that follow, each of at least ``least_size`` bytes."""
-        value = self.compact_size(f"the number of {what}")
-        if value * least_size > len(self.data) - self.at:
-            raise MalformedError(
-                f"expected {value} {what} after byte {self.at}, found only {len(self.data) - self.at} bytes"
-            )
-        return value
-
-    def sized(self, what: str) -> bytes:
-        return self.take(self.compact_size(f"the length of {what}"), what)
-
-    def finish(self) -> None:
-        if self.at != len(self.data):
-            raise MalformedError(
-                f"expected a transaction without witness of {self.at} bytes, "
-                f"found {len(self.data) - self.at} more after it"
-            )
-
-
-def _read_body(reader: _Reader, version: bytes) -> Transaction:
+def _read_body(reader: TransactionCursor, version: bytes) -> Transaction:
     inputs, outputs = _read_inputs(reader), _read_outputs(reader)
     return Transaction(_signed(version), inputs, outputs, reader.number(4, "the lock time"))
 
 
-def _read_inputs(reader: _Reader) -> tuple[TxInput, ...]:
+def _read_inputs(reader: TransactionCursor) -> tuple[TxInput, ...]:
     count = reader.count(_INPUT_MIN, "inputs")
     if count == 0:
         raise MalformedError("expected at least one input, found none: a witness must be stripped before")
@@ -726,31 +676,19 @@ def _read_inputs(reader: _Reader) -> tuple[TxInput, ...]:
     )
 
 
-def _read_outputs(reader: _Reader) -> tuple[TxOutput, ...]:
+def _read_outputs(reader: TransactionCursor) -> tuple[TxOutput, ...]:
     count = reader.count(_OUTPUT_MIN, "outputs")
     return tuple(
         TxOutput(value_sat=reader.number(8, "a value"), script=reader.sized("an output's script")) for _ in range(count)
     )
 
 
-def _skip_witness(reader: _Reader) -> int:
+def _skip_witness(reader: TransactionCursor) -> int:
     """Read past one input's witness and return how many elements it has."""
     count = reader.count(1, "witness elements")
     for _ in range(count):
         reader.sized("a witness element")
     return count
-
-
-def _compact_size(value: int) -> bytes:
-    if value < 0xFD:
-        return value.to_bytes(1, "little")
-    if value <= 0xFFFF:
-        return b"\xfd" + value.to_bytes(2, "little")
-    return b"\xfe" + value.to_bytes(4, "little")
-
-
-def _with_length(data: bytes) -> bytes:
-    return _compact_size(len(data)) + data
 
 
 def _signed(four: bytes) -> int:
@@ -765,11 +703,6 @@ def _check_hash(value: bytes, what: str) -> None:
 def _check_range(value: int, least: int, most: int, what: str) -> None:
     if not least <= value <= most:
         raise MalformedError(f"expected {what} from {least} to {most}, found {value}")
-
-
-def _check_limit(raw: bytes, limit: int) -> None:
-    if len(raw) > limit:
-        raise TooLargeError(f"expected a transaction of at most {limit} bytes, found {len(raw)}")
 
 
 def _fail(reason: Reason, message: str) -> NoReturn:

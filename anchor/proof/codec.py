@@ -8,7 +8,8 @@ through it, so that each knows its limits before it reads and none leaves traili
 import hashlib
 from collections.abc import Iterable
 
-from anchor.proof.errors import MalformedError, TooLargeError
+from anchor.proof.cursor import Cursor
+from anchor.proof.errors import MalformedError
 
 HASH_SIZE = 32
 _DIGEST_OF = type(hashlib.sha256()).digest
@@ -24,26 +25,15 @@ def sha256_each(messages: Iterable[bytes]) -> list[bytes]:
     return list(map(_DIGEST_OF, map(hashlib.sha256, messages)))
 
 
-class Reader:
+class Reader(Cursor):
     """Reads one value after the other from ``data``; every method raises MalformedError where bytes lack."""
 
-    def __init__(self, data: bytes, what: str, limit: int) -> None:
-        if len(data) > limit:
-            raise TooLargeError(f"{what}: expected at most {limit} bytes, got {len(data)}")
-        self.data = data
-        self.what = what
-        self.at = 0
+    __slots__ = ("what",)
 
-    def take(self, length: int) -> bytes:
-        """Return the next ``length`` bytes."""
-        end = self.at + length
-        if end > len(self.data):
-            raise MalformedError(
-                f"{self.what}: expected {length} bytes at offset {self.at}, only {len(self.data) - self.at} left"
-            )
-        piece = self.data[self.at : end]
-        self.at = end
-        return piece
+    def __init__(self, data: bytes, what: str, limit: int) -> None:
+        """Stand at the first byte of ``what``; raise TooLargeError for more than ``limit`` bytes."""
+        self.what = what
+        super().__init__(data, limit)
 
     def unsigned(self, size: int) -> int:
         """Return the next ``size`` bytes as a big-endian unsigned integer."""
@@ -53,14 +43,14 @@ class Reader:
         """Return bytes that a big-endian length of ``size`` bytes precedes."""
         return self.take(self.unsigned(size))
 
-    def left(self) -> int:
-        """Return how many bytes are left."""
-        return len(self.data) - self.at
+    def _too_large(self, limit: int, size: int) -> str:
+        return f"{self.what}: expected at most {limit} bytes, got {size}"
 
-    def end(self) -> None:
-        """Refuse trailing bytes."""
-        if self.left():
-            raise MalformedError(f"{self.what}: {self.left()} bytes too many at offset {self.at}")
+    def _lacking(self, count: int, _what: str) -> str:
+        return f"{self.what}: expected {count} bytes at offset {self.at}, only {self.left()} left"
+
+    def _trailing(self) -> str:
+        return f"{self.what}: {self.left()} bytes too many at offset {self.at}"
 
 
 def hash_from_hex(text: str, what: str, size: int = HASH_SIZE) -> bytes:

@@ -30,6 +30,7 @@ from anchor.proof.errors import (
     UnknownVersionError,
     VerificationError,
 )
+from anchor.proof.leb128 import Leb128Cursor, encode_number, with_length
 
 MAGIC = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94"
 VERSION = 1
@@ -121,7 +122,7 @@ class Operation:
 
     def encode(self) -> bytes:
         """Return the bytes of the operation in a timestamp: tag, and length and argument where it takes one."""
-        return bytes([self.tag]) + (_with_length(self.argument) if self.argument else b"")
+        return bytes([self.tag]) + (with_length(self.argument) if self.argument else b"")
 
 
 SHA1 = Operation(0x02)
@@ -279,9 +280,9 @@ class Timestamp:
         For a calendar's reply the message is what was sent to it. Raises TooLargeError where a limit of the
         format is exceeded, MalformedError for anything else that ``encode`` does not write.
         """
-        reader = _Reader(raw)
+        reader = Leb128Cursor(raw, MAX_FILE)
         paths = _read_paths(reader, message_size)
-        reader.finish()
+        reader.end()
         return cls(paths)
 
 
@@ -320,7 +321,7 @@ class DetachedFile:
         Raises UnknownVersionError for another version than 1, TooLargeError above a limit of the format,
         MalformedError for anything else that is not such a file.
         """
-        reader = _Reader(raw)
+        reader = Leb128Cursor(raw, MAX_FILE)
         if reader.take(len(MAGIC), "the magic bytes") != MAGIC:
             raise MalformedError("expected a file that begins with OpenTimestamps' magic bytes; found another")
         version = reader.number(0xFF, "the version")
@@ -329,7 +330,7 @@ class DetachedFile:
         hash_operation = Operation(reader.byte("a hash operation"))
         digest = reader.take(_digest_size(hash_operation), "the digest")
         paths = _read_paths(reader, len(digest))
-        reader.finish()
+        reader.end()
         return cls(hash_operation, digest, Timestamp(paths))
 
 
@@ -418,50 +419,7 @@ def block_steps(index: int, path: Sequence[bytes]) -> tuple[Operation, ...]:
 # Reading
 
 
-class _Reader:
-    """A position in bytes that came from elsewhere; every length is compared with its limit before use."""
-
-    def __init__(self, data: bytes, limit: int = MAX_FILE) -> None:
-        if len(data) > limit:
-            raise TooLargeError(f"expected at most {limit} bytes, found {len(data)}")
-        self.data = data
-        self.at = 0
-
-    def take(self, count: int, what: str) -> bytes:
-        if count > len(self.data) - self.at:
-            raise MalformedError(
-                f"expected {count} bytes of {what} at byte {self.at}, found {len(self.data) - self.at}"
-            )
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def byte(self, what: str) -> int:
-        return self.take(1, what)[0]
-
-    def number(self, most: int, what: str) -> int:
-        """Read an unsigned LEB128 integer up to ``most``, seven bits a byte, the lowest first."""
-        value, shift = 0, 0
-        while True:
-            byte = self.byte(what)
-            value |= (byte & 0x7F) << shift
-            if value > most or shift > 63:
-                raise TooLargeError(f"expected {what} of at most {most}, found more")
-            if byte < 0x80:
-                break
-            shift += 7
-        if byte == 0 and shift:
-            raise MalformedError(f"expected {what} in its shortest form, found {value} in {shift // 7 + 1} bytes")
-        return value
-
-    def sized(self, most: int, what: str) -> bytes:
-        return self.take(self.number(most, f"the length of {what}"), what)
-
-    def finish(self) -> None:
-        if self.at != len(self.data):
-            raise MalformedError(f"expected the end at byte {self.at}, found {len(self.data) - self.at} bytes more")
-
-
-def _read_paths(reader: _Reader, message_size: int) -> tuple[Path, ...]:
+def _read_paths(reader: Leb128Cursor, message_size: int) -> tuple[Path, ...]:
     """Read a tree without recursion.
 
     From the first node to the present one, ``sizes`` are the bytes of their messages and ``seen`` their
@@ -498,24 +456,24 @@ def _read_paths(reader: _Reader, message_size: int) -> tuple[Path, ...]:
                 stack.pop()
 
 
-def _read_operation(reader: _Reader, tag: int) -> Operation:
+def _read_operation(reader: Leb128Cursor, tag: int) -> Operation:
     if tag in _WITH_ARGUMENT:
         return Operation(tag, reader.sized(MAX_MESSAGE, "an argument"))
     return Operation(tag)
 
 
-def _read_attestation(reader: _Reader) -> Attestation:
+def _read_attestation(reader: Leb128Cursor) -> Attestation:
     tag = reader.take(8, "an attestation's tag")
     payload = reader.sized(MAX_PAYLOAD, "an attestation's payload")
     if tag not in _KNOWN_TAGS:
         return UnknownAttestation(tag, payload)
-    inner = _Reader(payload)
+    inner = Leb128Cursor(payload, MAX_PAYLOAD)
     attestation = _read_known_attestation(inner, tag)
-    inner.finish()
+    inner.end()
     return attestation
 
 
-def _read_known_attestation(inner: _Reader, tag: bytes) -> Attestation:
+def _read_known_attestation(inner: Leb128Cursor, tag: bytes) -> Attestation:
     if tag in _BLOCK_TAGS:
         return _BLOCK_TAGS[tag](inner.number(MAX_HEIGHT, "a height"))
     # Latin-1 gives every byte a character; the allowed set then refuses all but ASCII.
@@ -536,24 +494,11 @@ def _encode_from(path: Path, start: int, marked: set[int]) -> bytes:
 def _encode_attestation(attestation: Attestation) -> bytes:
     match attestation:
         case UnknownAttestation(tag, payload):
-            return tag + _with_length(payload)
+            return tag + with_length(payload)
         case PendingAttestation(uri):
-            return attestation.TAG + _with_length(_with_length(uri.encode("ascii")))
+            return attestation.TAG + with_length(with_length(uri.encode("ascii")))
         case _:
-            return attestation.TAG + _with_length(_number(attestation.height))
-
-
-def _with_length(data: bytes) -> bytes:
-    return _number(len(data)) + data
-
-
-def _number(value: int) -> bytes:
-    """Return an unsigned LEB128 integer in its shortest form."""
-    parts = []
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*parts, value])
+            return attestation.TAG + with_length(encode_number(attestation.height))
 
 
 # Small checks
