@@ -90,15 +90,15 @@ class AnchorEngine:
         Raises BehindError or HijackedThreadError for that, SourceUnavailableError where nobody answers.
         """
         self.check_in_step()
-        return self.directory.seal(key, now_ms, self._seal_block(), self._leaves_to_seal())
+        return self.directory.seal(key, now_ms, self._seal_block(), self.leaves_to_seal())
 
     def _seal_block(self) -> BlockId:
         height = self.source.tip().height - SEAL_BLOCK_DEPTH + 1
         block_hash = self.source.block_hash(height) if height > 0 else None
         return BlockId(0, self.source.network.genesis_hash) if block_hash is None else BlockId(height, block_hash)
 
-    def _leaves_to_seal(self) -> list[DirectoryLeaf]:
-        """Return the thread leaf once the wallet has a coin that is deep enough to start a thread.
+    def leaves_to_seal(self) -> list[DirectoryLeaf]:
+        """Return the thread leaf for the next seal, once the wallet has a coin deep enough to start a thread.
 
         Once for each new block of a process: a node without index reads all unspent outputs for it.
         """
@@ -197,20 +197,36 @@ class AnchorEngine:
         Raises what ``check_in_step`` raises, NoFundsError where the thread coin cannot pay for an anchor, and
         RejectedError where the source refuses one for another reason than its fee or its inputs.
         """
+        plan, tip = self._prepare(now_ms, at_once=at_once)
+        if isinstance(plan, Send):
+            plan = self._send(plan.attempt, now_ms)
+        return self._ticked(plan, tip, now_ms, at_once=at_once)
+
+    def prepare(self, now_ms: int, *, at_once: bool = False) -> Ticked:
+        """Do all that ``tick`` does but sending: what it would send is made and stored, and is the plan.
+
+        For rehearsals (``anchor.rehearsal``); raises what ``tick`` raises, but RejectedError.
+        """
+        plan, tip = self._prepare(now_ms, at_once=at_once)
+        return self._ticked(plan, tip, now_ms, at_once=at_once)
+
+    def _prepare(self, now_ms: int, *, at_once: bool) -> tuple[Wait | Send, BlockId]:
         self.source.check_network()
         tip = self.watcher.look(now_ms)
         self.check_in_step()
-        plan = self._carry_out(next_step(self._facts(now_ms, at_once=at_once, tip=tip)), tip, now_ms)
+        return self._made(next_step(self._facts(now_ms, at_once=at_once, tip=tip)), tip, now_ms), tip
+
+    def _made(self, plan: Plan, tip: BlockId, now_ms: int) -> Wait | Send:
+        if isinstance(plan, Build):
+            return self.versions.build(plan, tip, now_ms)
+        if isinstance(plan, Replace):
+            return self.versions.replace(plan, tip, now_ms)
+        return plan
+
+    def _ticked(self, plan: Wait | Send, tip: BlockId, now_ms: int, *, at_once: bool) -> Ticked:
         facts = self._facts(now_ms, at_once=at_once, tip=tip)
         alerts = alerts_of(facts, self.journal.recent(now_ms), self.source.network, self.policy.limits)
         return Ticked(plan, tuple(facts.attempts), alerts)
-
-    def _carry_out(self, plan: Plan, tip: BlockId, now_ms: int) -> Wait | Send:
-        if isinstance(plan, Build):
-            plan = self.versions.build(plan, tip, now_ms)
-        elif isinstance(plan, Replace):
-            plan = self.versions.replace(plan, tip, now_ms)
-        return self._send(plan.attempt, now_ms) if isinstance(plan, Send) else plan
 
     def _send(self, attempt: Attempt, now_ms: int) -> Wait | Send:
         """Hand an attempt to the network; a crash before the notes is found out by the next look.

@@ -30,7 +30,8 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
     ├── OverloadedError             more work waits than can be done soon; nothing of it was kept
-    └── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
+    ├── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
+    └── RehearsalError              a rehearsal was about to do something that others would see
 """
 
 from enum import StrEnum
@@ -152,3 +153,7 @@ class OverloadedError(AnchorlineError):
 
 class NotYetError(AnchorlineError):
     """The proof asked for does not exist yet."""
+
+
+class RehearsalError(AnchorlineError):
+    """A rehearsal was about to send something, or was given what could: a fault in Anchorline, and nothing was done."""

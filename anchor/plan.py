@@ -176,12 +176,42 @@ def is_due(facts: Facts, newest: Attempt) -> bool:
     return facts.at_once or age_ms >= facts.anchor_every_ms or _was_covered_by_void(facts, newest)
 
 
+def newest_of(facts: Facts) -> Attempt | None:
+    """Return the last attempt of the thread, in a block or not; None before the first."""
+    if facts.thread_start is None:
+        return None
+    line = live_line(facts)
+    return line[-1] if line else thread_end(facts)[1]
+
+
+def due_at_ms(facts: Facts) -> int | None:
+    """Return when the next anchor is due as things stand: ``is_due`` is true from then on; None where none can be made.
+
+    Something new that is sealed meanwhile may make it earlier.
+    """
+    if facts.thread_start is None or facts.newest_size is None:
+        return None
+    newest = newest_of(facts)
+    if newest is None or is_due(facts, newest):
+        return facts.now_ms
+    has_news = _has_news(facts, newest)
+    dates = [newest.made_at_ms + facts.silence_ms]
+    if has_news:
+        dates.append(newest.made_at_ms + facts.anchor_every_ms)
+    if facts.promised is not None and (has_news or newest.state not in MINED):
+        dates.append(lapses_from_ms(facts.promised))
+    return min(dates)
+
+
 def would_lapse(facts: Facts) -> bool:
-    """Say whether a promise would lapse if nothing were done: the last two hours of it, or its last quarter."""
-    if facts.promised is None:
-        return False
-    span_ms = facts.promised.anchor_by_ms - facts.promised.received_at_ms
-    return facts.now_ms >= facts.promised.anchor_by_ms - min(LAPSE_MARGIN_MS, span_ms // 4)
+    """Say whether a promise would lapse if nothing were done."""
+    return facts.promised is not None and facts.now_ms >= lapses_from_ms(facts.promised)
+
+
+def lapses_from_ms(promised: Promised) -> int:
+    """Return from when on a promise is in danger: the last two hours of it, or its last quarter."""
+    span_ms = promised.anchor_by_ms - promised.received_at_ms
+    return promised.anchor_by_ms - min(LAPSE_MARGIN_MS, span_ms // 4)
 
 
 def _next_anchor(facts: Facts) -> Plan:

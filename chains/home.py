@@ -31,6 +31,7 @@ from anchor.proof.receipt import LogCard
 from anchor.signature_requests import OfflineSigner, SignatureRequests
 from anchor.signing import SigningKey
 from anchor.stamping import Stamping
+from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
 from anchor.timestamp_authority import TimestampAuthority
 from anchor.timestamp_token import load_certificates
@@ -68,14 +69,14 @@ def default_home() -> Path:
 class Home:
     """An opened home; close it. Parts are made when first used."""
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock = now_ms) -> None:
+    def __init__(self, folder: Path, settings: Settings, clock: Clock = now_ms, engine: Engine | None = None) -> None:
         self.folder = folder
         self.settings = settings
         self.clock = clock
         self._source: Source | None = None
         self._signs = False
         self.wallet_password = WalletPassword(file=settings.wallet_password_file)
-        self.engine = SqliteEngine(folder / DATABASE)
+        self.engine: Engine = engine or SqliteEngine(folder / DATABASE)
 
     @classmethod
     def open(cls, folder: Path, clock: Clock = now_ms) -> "Home":
@@ -95,7 +96,7 @@ class Home:
         """Note how far the log is, and release the database and the Bitcoin source; may be repeated."""
         if self._signs:
             self._signs = False
-            write_high_water(self.directory.log.log_id, self._high_water())
+            write_high_water(self.directory.log.log_id, self.high_water())
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -222,14 +223,15 @@ class Home:
             return
         noted = read_high_water(self.directory.log.log_id)
         if noted is not None:
-            check_high_water(self._high_water(), noted)
-        elif self._high_water() != HighWater(0, 0):
+            check_high_water(self.high_water(), noted)
+        elif self.high_water() != HighWater(0, 0):
             AnchorEngine(
                 self.engine, self.directory, self.journal, self.source, self.signer, Policy(0, 0)
             ).check_in_step()
         self._signs = True
 
-    def _high_water(self) -> HighWater:
+    def high_water(self) -> HighWater:
+        """Return how far this home is."""
         return HighWater(self.chains.next_seq() - 1, self.trees.state(DIRECTORY).size)
 
     def key_file(self, purpose: str) -> Path:

@@ -7,7 +7,7 @@ protocol and never sees sqlite3, whose errors are translated here by code.
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -134,15 +134,19 @@ class SqliteEngine:
         if not self._database.conn.in_transaction:
             raise StorageError("a write outside a transaction: open one with `with engine.transaction():`")
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn sqlite3's errors into ours by primary result code; other errors pass as they are."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            kind, advice = _DETAILS.get(code, (StorageError, "the database refused"))
-            raise kind(f"{self.path}: {advice} ({error})") from error
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self.path)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn sqlite3's errors into ours by primary result code; other errors pass as they are."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        kind, advice = _DETAILS.get(code, (StorageError, "the database refused"))
+        raise kind(f"{path}: {advice} ({error})") from error
 
 
 def _migration(statements: Sequence[str]) -> Callable[[Database], None]:

@@ -10,11 +10,17 @@ import typer
 from chains.commands.terminal import ANCHORING, HomeOption, JsonOption, command_group, opened, print_line, say, usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anchor.attesting import Attested
     from anchor.stamping import Stamped
     from chains.home import Home
 
 app = command_group()
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Do everything but seal, sign, store and send; say what it would cost.")
+]
+DryRunJsonOption = Annotated[bool, typer.Option("--json", help="With --dry-run: print facts as JSON.")]
 # A tick by hand waits so long for an authority, after everything else is done; the daemon never waits.
 STAMP_WAIT_S = 25.0
 # A submission that failed is tried again so often; calendars are asked what is complete far less often.
@@ -39,12 +45,18 @@ def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def tick(
     now: Annotated[bool, typer.Option("--now", help="Anchor what is not anchored yet, without waiting.")] = False,
     mine: Annotated[int, typer.Option(min=0, max=1000, help="Embedded regtest: mine so many blocks first.")] = 0,
+    dry_run: DryRunOption = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look at the anchors and take the next step: build, send, watch."""
     from chains.status import alert_facts, attempt_facts
 
+    if dry_run:
+        if mine:
+            usage("--dry-run does nothing, and --mine mines; give one of them")
+        say_dry_run(home, at_once=now, as_json=as_json)
+        return
     with opened(home) as found:
         if mine:
             _mine(found, mine)
@@ -73,12 +85,17 @@ def tick(
 
 
 @app.command(rich_help_panel=ANCHORING)
-def daemon(home: HomeOption = None) -> None:
+def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryRunJsonOption = False) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.alerts import Alert, changes
     from anchor.daemon import Job, run
     from chains.sources import source_warnings
 
+    if dry_run:
+        say_dry_run(home, at_once=False, as_json=as_json)
+        return
+    if as_json:
+        usage("--json is for --dry-run: a daemon writes log lines")
     with opened(home) as found:
         settings = found.settings
         known: list[Alert] = []
@@ -109,6 +126,15 @@ def daemon(home: HomeOption = None) -> None:
             if start is not None:
                 jobs["attest"] = (start, ATTEST_EVERY_S)
             run(jobs, print_line)
+
+
+def say_dry_run(home: "Path | None", *, at_once: bool, as_json: bool) -> None:
+    """Print what one round of the daemon would do."""
+    from chains.dry_run import dry_run, dry_run_lines
+    from chains.home import default_home
+
+    facts = dry_run(home or default_home(), at_once=at_once)
+    say(facts, lambda: dry_run_lines(facts), as_json=as_json)
 
 
 @app.command(rich_help_panel=ANCHORING)
