@@ -21,6 +21,7 @@ from chains.commands import (
     proving,
     publishing,
     recording,
+    recovering,
     serving,
     verifying,
     wallet,
@@ -32,7 +33,19 @@ EXIT_INTERRUPTED = 128 + 2
 """What a shell reports for a process that SIGINT ended."""
 
 app = command_group(ABOUT, name="anchorline", context_settings={"help_option_names": ["-h", "--help"]})
-for group in (beginning, recording, anchoring, serving, proving, verifying, headers, keeping, wallet, publishing):
+for group in (
+    beginning,
+    recording,
+    anchoring,
+    serving,
+    proving,
+    verifying,
+    headers,
+    keeping,
+    recovering,
+    wallet,
+    publishing,
+):
     app.add_typer(group.app)
 
 

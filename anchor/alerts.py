@@ -28,6 +28,8 @@ class AlertName(StrEnum):
     STUCK = "stuck"
     PROMISE_WILL_LAPSE = "promise-will-lapse"
     REFUSED = "refused"
+    THREAD_LOST = "thread-lost"
+    BEHIND = "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def alerts_of(facts: Facts, made: Sequence[Attempt], network: Network, limits: L
     newest = line[-1] if line else last
     rate = rate_sat_per_vb(network, None if newest is None else newest.fee_sat / newest.virtual_size)
     found = [
+        _recovering(facts),
         _refused(line),
         _at_cap(line, network),
         _low_funds(newest, rate, network, limits),
@@ -65,6 +68,20 @@ def changes(before: Iterable[Alert], after: Iterable[Alert]) -> list[str]:
     old, new = {alert.name: alert for alert in before}, {alert.name: alert for alert in after}
     came = [f"event=alert name={name} message={alert.message!r}" for name, alert in new.items() if name not in old]
     return [*came, *(f"event=alert-over name={name}" for name in old if name not in new)]
+
+
+def _recovering(facts: Facts) -> Alert | None:
+    if facts.recovery is None:
+        return None
+    leaf = facts.recovery.leaf
+    rest = (
+        "once a payment to the wallet's address is in a block, sign for it with `anchorline recover thread "
+        "--recovery-key FILE`"
+        if leaf is None
+        else f"a new one begins at {leaf.outpoint}, signed by the recovery key, with the first seal after this coin is "
+        "as deep as the watch depth; where the coin is gone, sign for another one"
+    )
+    return Alert(AlertName.THREAD_LOST, f"the thread is lost, and nothing is anchored meanwhile: {rest}")
 
 
 def _refused(line: Sequence[Attempt]) -> Alert | None:

@@ -118,9 +118,8 @@ class Directory:
 
     def _append_seal(self, now_ms: int, block: BlockId, extra: Sequence[DirectoryLeaf]) -> bool:
         """Append the seal's leaves and its checkpoint, inside a transaction."""
-        if self.thread_leaf() is not None:
-            # Two processes found the first coin at the same time; a thread starts once.
-            extra = [leaf for leaf in extra if not (isinstance(leaf, ThreadLeaf) and leaf.replaced == NOTHING_REPLACED)]
+        # Two processes found the same coin at the same time: a thread starts once, and is replaced once.
+        extra = [leaf for leaf in extra if not isinstance(leaf, ThreadLeaf) or leaf.replaced == self._newest_thread()]
         changed = self._changed()
         if not changed and not extra:
             return False
@@ -147,6 +146,11 @@ class Directory:
         self.engine.execute_many("INSERT INTO log_mark (leaf_index) VALUES (?)", [(index,) for index in marks])
         self._store_checkpoint(seal)
         return True
+
+    def _newest_thread(self) -> bytes:
+        """Return the leaf hash of the newest thread leaf: what the next one replaces."""
+        newest = self.thread_leaf()
+        return NOTHING_REPLACED if newest is None else leaf_hash(newest[1].encode())
 
     def _changed(self) -> list[_ChangedChain]:
         """Chains with leaves that are not under a head yet, by chain id."""

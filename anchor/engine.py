@@ -6,19 +6,19 @@ between calls but what is in the database, so a restart is the ordinary path and
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
 from anchor.alerts import Alert, alerts_of
 from anchor.bitcoin.protocols import BlockId, Source
-from anchor.bitcoin.transaction import funding_coins, is_thread_coin
+from anchor.bitcoin.transaction import funding_coins
 from anchor.directory import Directory, StoredCheckpoint
-from anchor.errors import BehindError, HijackedThreadError, Refusal, RejectedError, SourceError
+from anchor.errors import Refusal, RejectedError
 from anchor.fees import NO_LIMITS, Limits
+from anchor.in_step import InStep
 from anchor.journal import Attempt, Journal
-from anchor.lifecycle import LIVE, Event, news
-from anchor.plan import Build, Facts, Plan, Promised, Replace, Send, Wait, next_step, thread_end
-from anchor.proof.bitcoin import OutPoint, hash_hex
+from anchor.lifecycle import LIVE, MINED, Event, news
+from anchor.plan import Build, Facts, Plan, Promised, Replace, Send, Wait, is_on_thread, next_step
 from anchor.proof.leaves import DirectoryLeaf, ThreadLeaf
+from anchor.recovery import Recoveries
 from anchor.signature_requests import SignatureRequests
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
@@ -79,8 +79,16 @@ class AnchorEngine:
         self.promised = promised
         self.watcher = Watcher(journal, source)
         self.versions = Versions(engine, directory, journal, source, wallet, policy.limits)
-        self._in_step = False
-        self._looked_for_funding_at: bytes | None = None
+        self.recoveries = Recoveries(engine, directory)
+        self.in_step = InStep(
+            journal,
+            source,
+            wallet,
+            self.recoveries,
+            SignatureRequests(engine, journal),
+            lambda: self._facts(0, at_once=False),
+        )
+        self._looked_for_funding_at: tuple[bytes, ThreadLeaf | None] | None = None
 
     # --- sealing
 
@@ -98,95 +106,28 @@ class AnchorEngine:
         return BlockId(0, self.source.network.genesis_hash) if block_hash is None else BlockId(height, block_hash)
 
     def leaves_to_seal(self) -> list[DirectoryLeaf]:
-        """Return the thread leaf for the next seal, once the wallet has a coin deep enough to start a thread.
+        """Return the thread leaf once there is a coin that is deep enough to begin a thread, the first or a new one.
 
         Once for each new block of a process: a node without index reads all unspent outputs for it.
         """
         tip = self.source.tip()
-        if self.directory.thread_leaf() is not None or self._looked_for_funding_at == tip.hash:
+        pending = self.recoveries.pending()
+        signed = None if pending is None else pending.leaf
+        is_wanted = signed is not None or self.directory.thread_leaf() is None
+        if not is_wanted or self._looked_for_funding_at == (tip.hash, signed):
             return []
         funding = funding_coins(self.source.unspent(self.wallet.script), tip.height, self.source.network)
-        self._looked_for_funding_at = tip.hash
-        return [ThreadLeaf(funding[0].outpoint)] if funding else []
+        self._looked_for_funding_at = tip.hash, signed
+        if signed is None:
+            return [ThreadLeaf(funding[0].outpoint)] if funding else []
+        is_there = any(coin.outpoint == signed.outpoint for coin in funding)
+        return [signed] if is_there and self.recoveries.is_sound(signed) else []
 
     # --- in step with the outside world
 
     def check_in_step(self) -> None:
-        """Refuse to go on where the network shows more of this log than this home knows (design section 3.3).
-
-        Raises BehindError, HijackedThreadError, WrongNetworkError, and SourceUnavailableError where nobody answers.
-        """
-        self.source.check_network()
-        facts = self._facts(0, at_once=False)
-        if facts.thread_start is not None:
-            self._check_thread_end(facts)
-        elif not self._in_step:
-            # Once in a process: the look at all coins is slow on a real node. It covers only a home that knows of no
-            # thread: afterwards a stranger could stop the log by paying the coin of a thread of his own to our address.
-            self._check_no_unknown_anchor()
-        self._in_step = True
-
-    def _check_no_unknown_anchor(self) -> None:
-        for coin in self.source.unspent(self.wallet.script):
-            if not coin.transaction and coin.outpoint.vout == 0 and not self.journal.knows(coin.outpoint.txid):
-                raise SourceError(
-                    f"coin {coin.outpoint} of this wallet was made in a block that the source has pruned: whether it "
-                    "is another home's anchor cannot be seen, and nothing was signed; name a source beside it that "
-                    "keeps every block (esplora_urls)"
-                )
-            if is_thread_coin(coin) and not self.journal.knows(coin.outpoint.txid):
-                raise BehindError(
-                    f"transaction {hash_hex(coin.outpoint.txid)} anchors with this wallet's key, and this home does "
-                    "not know it: the home was restored from a backup, or another service uses the same key; "
-                    "nothing was signed. Stop the other service, or restore a newer backup"
-                )
-
-    def _check_thread_end(self, facts: Facts) -> None:
-        """Follow the thread to its unspent end: whatever spends one of its coins must be an attempt of ours.
-
-        That includes attempts which the network has taken further than the journal says.
-        """
-        coin, stranger = self._follow(self._last_coin(facts))
-        if stranger is not None:
-            # A reorganisation between two questions makes a coin look spent that is only gone: ask them again.
-            coin, stranger = self._follow(self._last_coin(facts))
-        if stranger is not None:
-            self._refuse_spender(coin, stranger)
-
-    def _follow(self, coin: OutPoint) -> tuple[OutPoint, bytes | None]:
-        """Return the last coin of the line of our attempts that begins with ``coin``, and the txid that spends it."""
-        while (spender := self.source.spender(coin)) is not None:
-            attempt = self.journal.of_txid(spender)
-            if attempt is None or attempt.spends != coin:
-                return coin, spender
-            coin = attempt.coin
-        return coin, None
-
-    def _refuse_spender(self, coin: OutPoint, spender: bytes) -> NoReturn:
-        asked = SignatureRequests(self.engine, self.journal).of_txid(spender)
-        if asked is not None:
-            raise BehindError(
-                f"transaction {hash_hex(spender)} of request {asked.request_no} was signed and sent elsewhere; bring "
-                "its PSBT back with `anchorline wallet psbt import`, so that this home knows it; nothing was signed"
-            )
-        self._check_no_unknown_anchor()
-        known = "a transaction that this source cannot name" if spender == bytes(32) else hash_hex(spender)
-        raise HijackedThreadError(
-            f"the thread coin {coin} was spent by {known}, which this home did not make: its key is known to "
-            "somebody else, or the home was restored from a backup; nothing was signed"
-        )
-
-    def _last_coin(self, facts: Facts) -> OutPoint:
-        """Return the newest coin of the thread whose block is on the best chain now.
-
-        The journal may name a later one: where a block was reorganised away since, its coin is not spent but gone.
-        """
-        attempts = list(facts.attempts)
-        while True:
-            coin, last = thread_end(replace(facts, attempts=attempts))
-            if last not in attempts or self.watcher.is_on_best_chain(last.standing.block):
-                return coin
-            attempts.remove(last)
+        """Refuse to go on where the network shows more of this log than this home knows; see ``InStep.check``."""
+        self.in_step.check()
 
     # --- anchoring
 
@@ -212,7 +153,7 @@ class AnchorEngine:
 
     def _prepare(self, now_ms: int, *, at_once: bool) -> tuple[Wait | Send, BlockId]:
         self.source.check_network()
-        tip = self.watcher.look(now_ms)
+        tip = self.watcher.look(now_ms, self._thread_index())
         self.check_in_step()
         return self._made(next_step(self._facts(now_ms, at_once=at_once, tip=tip)), tip, now_ms), tip
 
@@ -227,6 +168,10 @@ class AnchorEngine:
         facts = self._facts(now_ms, at_once=at_once, tip=tip)
         alerts = alerts_of(facts, self.journal.recent(now_ms), self.source.network, self.policy.limits)
         return Ticked(plan, tuple(facts.attempts), alerts)
+
+    def _thread_index(self) -> int:
+        thread = self.directory.thread_leaf()
+        return 0 if thread is None else thread[0]
 
     def _send(self, attempt: Attempt, now_ms: int) -> Wait | Send:
         """Hand an attempt to the network; a crash before the notes is found out by the next look.
@@ -262,17 +207,22 @@ def facts_of(
     """Return what the database says that plans and alerts rest on; Bitcoin is not asked, so the tip is None."""
     newest = directory.newest()
     thread = directory.thread_leaf()
+    index = 0 if thread is None else thread[0]
+    watched, settled = journal.watched(), journal.newest_settled()
     facts = Facts(
         now_ms=now_ms,
         newest_size=None if newest is None else newest.size,
         thread_start=None if thread is None else thread[1].outpoint,
-        thread_index=0 if thread is None else thread[0],
-        attempts=journal.watched(),
-        settled=journal.newest_settled(),
+        thread_index=index,
+        attempts=[attempt for attempt in watched if is_on_thread(attempt, index)],
+        settled=settled if settled is not None and is_on_thread(settled, index) else None,
         anchor_every_ms=policy.anchor_every_ms,
         silence_ms=policy.silence_ms,
+        recovery=Recoveries(directory.engine, directory).pending(),
     )
     if facts.thread_start is None:
         return facts
-    _, last = thread_end(facts)
-    return replace(facts, promised=promised(0 if last is None else last.checkpoint_size))
+    # Anchors of a thread that was replaced are anchors for ever: what they cover needs no other one.
+    mined = [attempt for attempt in watched if attempt.state in MINED]
+    covered = max((each.checkpoint_size for each in (*mined, settled) if each is not None), default=0)
+    return replace(facts, promised=promised(covered))

@@ -15,6 +15,7 @@ from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Attempt
 from anchor.lifecycle import LIVE, MINED, State
 from anchor.proof.bitcoin import OutPoint
+from anchor.recovery import Recovery
 
 # Bitcoin Core before version 31 takes no transaction that has 25 or more unconfirmed ones before it.
 MAX_LINE = 25
@@ -35,8 +36,9 @@ class Facts:
     """What the plan rests on. Sizes are leaves of the directory, times Unix milliseconds.
 
     ``thread_start`` is the outpoint of the newest thread leaf and ``thread_index`` its place in the directory;
-    ``attempts`` are those still watched, oldest first, and ``settled`` the newest that is not. ``tip`` is that of the
-    best chain, ``promised`` is None where nothing waits that was promised.
+    ``attempts`` are those of this thread that are still watched, oldest first, and ``settled`` its newest that is not.
+    ``tip`` is that of the best chain, ``promised`` is None where nothing waits that was promised, ``recovery`` is set
+    while the thread is lost and a new one is on its way.
     """
 
     now_ms: int
@@ -50,6 +52,7 @@ class Facts:
     at_once: bool = False
     tip: BlockId | None = None
     promised: Promised | None = None
+    recovery: Recovery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ def next_step(facts: Facts) -> Plan:
         return Wait("nothing is sealed yet")
     if facts.thread_start is None:
         return Wait("the log is not funded yet: its thread has no first coin")
+    if facts.recovery is not None:
+        return Wait("the thread is lost; nothing is anchored until the new one begins", is_held=True)
     if facts.newest_size <= facts.thread_index:
         return Wait("the leaf that names the thread is not sealed yet")
     line = live_line(facts)
@@ -161,6 +166,14 @@ def thread_end(facts: Facts) -> tuple[OutPoint, Attempt | None]:
         last = mined[coin]
         coin = last.coin
     return coin, last
+
+
+def is_on_thread(attempt: Attempt, thread_index: int) -> bool:
+    """Say whether an attempt is one of the thread whose leaf is at this index of the directory, and of no older one.
+
+    Every anchor of a thread covers the leaf that names it, and from its seal on none is made on an older thread.
+    """
+    return attempt.checkpoint_size > thread_index
 
 
 def is_due(facts: Facts, newest: Attempt) -> bool:

@@ -14,6 +14,7 @@ from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, Observation, 
 from anchor.errors import SourceError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, LOST, MINED, Event, State, advance, events_of, news
+from anchor.plan import is_on_thread
 from anchor.proof.bitcoin import OutPoint, hash_hex
 from anchor.proof.errors import MalformedError, VerificationError
 
@@ -26,9 +27,10 @@ class Watcher:
         self.source = source
         self._depths = Depths(source.network, source.header)
 
-    def look(self, now_ms: int) -> BlockId:
+    def look(self, now_ms: int, thread_index: int = 0) -> BlockId:
         """Note what became of every watched attempt, keep proofs, and settle what is deep; return the tip before.
 
+        ``thread_index`` is that of the newest thread leaf: attempts on older threads are void unless they are found.
         Raises what the source raises, and SourceError for a proof that does not hold.
         """
         depth = self.source.network.final_depth
@@ -39,9 +41,9 @@ class Watcher:
             self.journal.note(attempt, now_ms, partial(events_of, seen=seen, final_depth=depth))
             if isinstance(seen, InBlock):
                 confirmations[attempt.attempt_no] = seen.confirmations
-        self._note_rivals(now_ms)
+        self._note_rivals(now_ms, thread_index)
         self._keep_proofs()
-        self._settle(now_ms, confirmations)
+        self._settle(now_ms, confirmations, thread_index)
         return tip
 
     def is_on_best_chain(self, block: BlockId | None) -> bool:
@@ -73,7 +75,7 @@ class Watcher:
         depth = self._depths.depth(seen.block, tip) if tip.height >= seen.block.height else 1
         return replace(seen, confirmations=min(seen.confirmations, depth))
 
-    def _note_rivals(self, now_ms: int) -> None:
+    def _note_rivals(self, now_ms: int, thread_index: int) -> None:
         """Note what the fate of one attempt means for others: those of the same coin, and those built on them."""
         watched = self.journal.watched()
         winners = {attempt.spends for attempt in watched if attempt.state in MINED}
@@ -89,6 +91,7 @@ class Watcher:
                 states.get(attempt.spends.txid),
                 is_won=attempt.spends in winners,
                 is_old=in_mempool.get(attempt.spends, 0) > attempt.attempt_no,
+                is_abandoned=not is_on_thread(attempt, thread_index),
             )
             if event is not None:
                 self.journal.note(attempt, now_ms, news(event))
@@ -116,9 +119,10 @@ class Watcher:
                 "before that is explained"
             ) from error
 
-    def _settle(self, now_ms: int, confirmations: Mapping[int, int]) -> None:
+    def _settle(self, now_ms: int, confirmations: Mapping[int, int], thread_index: int) -> None:
         """Stop looking at a final attempt beyond the watch depth, and at those that it won against.
 
+        An anchor of a new thread also wins against what is lost of older ones.
         The losers come first, children before parents: after a crash in between, the next tick finds the rest.
         """
         watched = self.journal.watched()
@@ -131,20 +135,29 @@ class Watcher:
             and self.journal.proof(attempt) is not None
         ]
         won = {attempt.spends for attempt in done}
+        is_new_deep = any(is_on_thread(attempt, thread_index) for attempt in (*done, *self._newest_settled()))
         lost: list[Attempt] = []
         for attempt in watched:
             is_child = any(attempt.spends == parent.coin for parent in lost)
-            if attempt.state in LOST and (attempt.spends in won or is_child):
+            is_abandoned = is_new_deep and not is_on_thread(attempt, thread_index)
+            if attempt.state in LOST and (attempt.spends in won or is_child or is_abandoned):
                 lost.append(attempt)
         for attempt in [*reversed(lost), *done]:
             self.journal.note(attempt, now_ms, news(Event.SETTLED))
 
+    def _newest_settled(self) -> tuple[Attempt, ...]:
+        settled = self.journal.newest_settled()
+        return () if settled is None else (settled,)
 
-def _fate(state: State, parent: State | None, *, is_won: bool, is_old: bool) -> Event | None:
+
+def _fate(
+    state: State, parent: State | None, *, is_won: bool, is_old: bool, is_abandoned: bool = False
+) -> Event | None:
     """Return what the state of others means for an attempt.
 
     ``is_won``: its coin is spent in a block. ``is_old``: a newer version of it is in the mempool, which cannot hold
-    both. ``parent`` is the state of the attempt whose coin it spends.
+    both. ``parent`` is the state of the attempt whose coin it spends. ``is_abandoned``: a new thread takes the place of
+    the one that it is on, so it is not sent again; one that is still in the mempool may yet be mined.
     """
     if state in LIVE and is_won:
         return Event.RIVAL_CONFIRMED
@@ -152,6 +165,8 @@ def _fate(state: State, parent: State | None, *, is_won: bool, is_old: bool) -> 
         return Event.PARENT_LOST
     if state in LIVE and is_old:
         return Event.SUPERSEDED
+    if is_abandoned:
+        return Event.PARENT_LOST if state in LIVE and state != State.SEEN else None
     if state == State.VOID and parent in MINED and not is_won:
         return Event.PARENT_BACK
     return None

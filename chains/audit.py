@@ -17,6 +17,7 @@ from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitm
 from anchor.proof.heads import heads_root
 from anchor.proof.leaves import (
     NO_PREVIOUS,
+    NOTHING_REPLACED,
     DirectoryLeaf,
     HeadLeaf,
     KeyLeaf,
@@ -75,6 +76,7 @@ class Audit:
             ("tables of the directory", partial(check_pointers, *parts, self.directory, self.report)),
             ("tiles of the directory", partial(check_tiles, *parts, self.report, DIRECTORY, "directory")),
             ("look-ups", partial(check_lookups, self.engine, self.report)),
+            ("threads", self._thread_leaves),
             ("checkpoints", self._checkpoints),
             ("anchors", self._anchors),
             ("time stamps", partial(check_timestamps, self.engine, self.directory, self.report)),
@@ -372,6 +374,24 @@ class Audit:
         if signed is None or (payload.tree_size, payload.root) != (signed.size, signed.root):
             self.report.found(where, "carries no checkpoint that this log signed")
         self._anchor_proof(where, attempt)
+
+    def _thread_leaves(self) -> None:
+        """The first thread leaf replaces nothing, and each later one the one before, signed by the recovery key."""
+        log, before, keys = self.directory.log, NOTHING_REPLACED, list[KeyLeaf]()
+        for index, leaf in self.directory.log_marks(2**62):
+            if isinstance(leaf, KeyLeaf):
+                keys.append(leaf)
+            if not isinstance(leaf, ThreadLeaf):
+                continue
+            where = f"directory leaf {index}"
+            with self.report.looking_at(where):
+                if leaf.replaced != before:
+                    self.report.found(where, "a thread leaf that does not replace the one before")
+                key = key_history(log, tuple(keys), log.log_id, check_signature).current[Purpose.RECOVERY].value
+                is_first = before == NOTHING_REPLACED
+                if not is_first and not check_signature(key, leaf.signed_message(log.log_id), leaf.signature):
+                    self.report.found(where, "a new thread that is not signed by the recovery key")
+            before = leaf_hash(leaf.encode())
 
     def _thread(self, mined: dict[OutPoint, OutPoint]) -> None:
         """Follow the coins of the mined attempts (spent by: makes) from each start of the thread."""

@@ -181,6 +181,11 @@ class Home:
     def anchoring(self) -> AnchorEngine:
         """What seals and anchors; refused where this home is behind its own log."""
         self.check_in_step()
+        return self.unchecked_anchoring
+
+    @cached_property
+    def unchecked_anchoring(self) -> AnchorEngine:
+        """The same for who looks before anything is signed, and for who mends what makes ``anchoring`` refuse."""
         return AnchorEngine(
             self.engine, self.directory, self.journal, self.source, self.signer, self.policy, self.promised
         )
@@ -221,14 +226,17 @@ class Home:
         """
         if self._signs:
             return
-        noted = read_high_water(self.directory.log.log_id)
-        if noted is not None:
-            check_high_water(self.high_water(), noted)
-        elif self.high_water() != HighWater(0, 0):
-            AnchorEngine(
-                self.engine, self.directory, self.journal, self.source, self.signer, Policy(0, 0)
-            ).check_in_step()
+        if not self.check_high_water() and self.high_water() != HighWater(0, 0):
+            self.unchecked_anchoring.check_in_step()
         self._signs = True
+
+    def check_high_water(self) -> bool:
+        """Say whether this machine has noted how far the log is; raise BehindError where that is further than here."""
+        noted = read_high_water(self.directory.log.log_id)
+        if noted is None:
+            return False
+        check_high_water(self.high_water(), noted)
+        return True
 
     def high_water(self) -> HighWater:
         """Return how far this home is."""
@@ -282,7 +290,7 @@ def create_home(
     for purpose, key in keys.items():
         # Checkpoint and promise keys sign all day; the recovery key is needed once in years.
         key.save(folder / KEYS / f"{purpose}.pem", password if purpose == "recovery" else None)
-    write_key_file(folder / KEYS / WALLET, _key_file(wallet or new_wallet(network), password))
+    write_key_file(folder / KEYS / WALLET, key_file_of(wallet or new_wallet(network), password))
     engine = SqliteEngine(folder / DATABASE)
     try:
         Directory.create(engine, Trees(engine), log)
@@ -302,7 +310,8 @@ def new_wallet(network: Network) -> Wallet:
     return Wallet.generate(network, os.urandom(ENTROPY_SIZE))
 
 
-def _key_file(wallet: Wallet | PublicWallet, password: str | None) -> KeyFile:
+def key_file_of(wallet: Wallet | PublicWallet, password: str | None) -> KeyFile:
+    """Return the key file of a wallet, encrypted where a password is given; of one that others sign for, no secret."""
     if isinstance(wallet, PublicWallet):
         return KeyFile(wallet.network.name, wallet.descriptor, None)
     return wallet.key_file(password)

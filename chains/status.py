@@ -5,10 +5,10 @@ Everything comes from the database; the Bitcoin source is asked for the wallet's
 
 from typing import Any
 
-from anchor.alerts import Alert, alerts_of
+from anchor.alerts import Alert, AlertName, alerts_of
 from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
 from anchor.engine import facts_of
-from anchor.errors import SettingsError, SourceError, StorageBusyError
+from anchor.errors import BehindError, HijackedThreadError, SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
 from anchor.proof.bitcoin import hash_hex
 from anchor.timestamps import Timestamps
@@ -26,7 +26,10 @@ def status_of(home: Home) -> dict[str, Any]:
     )[0]
     wallet, source_error = _wallet(home)
     facts = facts_of(home.directory, home.journal, home.policy, home.clock(), home.promised)
-    alerts = alerts_of(facts, home.journal.recent(facts.now_ms), home.network, home.policy.limits)
+    alerts = (
+        *_out_of_step(home),
+        *alerts_of(facts, home.journal.recent(facts.now_ms), home.network, home.policy.limits),
+    )
     return {
         "origin": log.origin,
         "log_id": log.log_id.hex(),
@@ -68,6 +71,20 @@ def attempt_facts(attempt: Attempt) -> dict[str, Any]:
 def alert_facts(alert: Alert) -> dict[str, str]:
     """Return what is shown of an alert."""
     return {"name": str(alert.name), "message": alert.message}
+
+
+def _out_of_step(home: Home) -> tuple[Alert, ...]:
+    """Return what would be refused now: this home is behind its log, or its thread is lost and no new one is begun."""
+    try:
+        home.check_high_water()
+        home.unchecked_anchoring.check_in_step()
+    except BehindError as error:
+        return (Alert(AlertName.BEHIND, str(error)),)
+    except HijackedThreadError as error:
+        return (Alert(AlertName.THREAD_LOST, str(error)),)
+    except (SourceError, StorageBusyError, SettingsError):
+        return ()  # shown beside the wallet, which needs the same source
+    return ()
 
 
 def _wallet(home: Home) -> tuple[dict[str, Any], str | None]:

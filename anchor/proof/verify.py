@@ -705,15 +705,38 @@ def _thread(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: V
     listed = None if verifier.card is None else verifier.card.thread
     if listed is not None and outpoint not in listed:
         raise VerificationError(
-            Reason.THREAD_MISMATCH, f"the thread starts at {outpoint}, which is not on your log card"
+            Reason.THREAD_MISMATCH,
+            f"the thread starts at {outpoint}, which is not on your log card; if the card is older than this thread, "
+            "ask for the newest one",
         )
-    if sealed.thread.leaf.replaced != NOTHING_REPLACED:
+    _check_order_of_threads(sealed.thread.leaf, listed)
+    is_new = sealed.thread.leaf.replaced != NOTHING_REPLACED
+    if is_new:
         _check_new_thread(receipt, sealed, sealed.thread, verifier, log_id)
-    elif _first_input(anchor) == outpoint:
-        return _ok(13, f"the first transaction of the thread, which starts at {outpoint}", THE_LOG)
+    if _first_input(anchor) == outpoint:
+        again = " again" if is_new else ""
+        return _ok(13, f"the first transaction of the thread, which starts{again} at {outpoint}", THE_LOG)
     return _not_checked(
         13, "the thread is not checked here: whether this transaction is on the log's one line is the auditor's check"
     )
+
+
+def _check_order_of_threads(leaf: ThreadLeaf, listed: tuple[OutPoint, ...] | None) -> None:
+    """The first thread of the card replaces nothing, and its second one the first, whose leaf the card gives.
+
+    A later one replaces a leaf with a signature that neither card nor receipt shows: that is the auditor's check.
+    """
+    if not listed:
+        return
+    place = listed.index(leaf.outpoint)
+    first = leaf_hash(ThreadLeaf(listed[0]).encode())
+    fits = leaf.replaced == NOTHING_REPLACED if place == 0 else leaf.replaced != NOTHING_REPLACED
+    if not fits or (place == 1 and leaf.replaced != first):
+        raise VerificationError(
+            Reason.THREAD_MISMATCH,
+            f"the thread that starts at {leaf.outpoint} is number {place + 1} on your log card, and its leaf replaces "
+            f"{leaf.replaced.hex()}, which is not the leaf of the thread before it",
+        )
 
 
 def _check_new_thread(

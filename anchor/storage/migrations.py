@@ -223,4 +223,20 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "thread-recovery",
+        (
+            # An operator's intent to begin a new thread in the place of the one whose leaf hash is ``replaced``, with
+            # the wallet of ``script`` (``old_script``: of the wallet before, often the same); ``leaf`` is the thread
+            # leaf that the recovery key signed. The newest row counts, until a leaf that replaces this one is sealed.
+            """CREATE TABLE thread_recovery (
+                recovery_no {key},
+                at_ms BIGINT NOT NULL,
+                replaced {bytes} NOT NULL,
+                old_script {bytes} NOT NULL,
+                script {bytes} NOT NULL,
+                leaf {bytes}
+            )""",
+        ),
+    ),
 )

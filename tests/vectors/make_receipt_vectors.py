@@ -34,7 +34,7 @@ from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExtensionType
 from anchor.proof.errors import Reason
-from anchor.proof.leaves import NO_PREVIOUS, KeyLeaf, LogLeaf, Purpose, Signer, ThreadLeaf
+from anchor.proof.leaves import NO_PREVIOUS, NOTHING_REPLACED, KeyLeaf, LogLeaf, Purpose, Signer, ThreadLeaf
 from anchor.proof.merkle import inclusion_path, root_of
 from anchor.proof.promise import promise_key_id, signed_message
 from anchor.proof.receipt import Content, ContentState, DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
@@ -392,6 +392,46 @@ def threads() -> Iterator[Case]:
             world.waiting.append(replace(leaf, signature=bytes(64)))
         receipt, inputs = anchored(world, world.write_next(chain_id, b"order 2"))
         yield judged(name, receipt, inputs, Outcome.FAILED if reasons else Outcome.INTACT, *reasons)
+    yield from threads_on_the_card()
+
+
+def threads_on_the_card() -> Iterator[Case]:
+    """Return receipts of a second and a third thread, with cards that list the threads in their order, and not so."""
+    world, chain_id = begun()
+    world.seal()
+    older, kept = anchored(world, world.write_next(chain_id, b"order 2"))
+    world.fund_thread()
+    receipt, inputs = anchored(world, world.write_next(chain_id, b"order 3"))
+    card, failed, mismatch = world.card, Outcome.FAILED, Reason.THREAD_MISMATCH
+    assert card.thread is not None
+    first, second = card.thread
+    with_both = kept | {"card": card.encode().decode()}
+    yield judged("a receipt of the first thread, the card lists two", older, with_both, Outcome.INTACT)
+    for name, threads in (
+        ("13 the threads are listed in the wrong order", (second, first)),
+        ("13 the card lists only the second thread", (second,)),
+        ("13 the card lists only the first thread", (first,)),
+        ("13 the second thread replaces another first one", (OutPoint(sha256(b"another coin"), 0), second)),
+    ):
+        listed = inputs | {"card": LogCard(card.log, threads).encode().decode()}
+        yield judged(name, receipt, listed, failed, mismatch)
+    world.fund_thread()
+    third, inputs = anchored(world, world.write_next(chain_id, b"order 4"))
+    yield judged("a third thread, on a card of three", third, inputs, Outcome.INTACT)
+
+    world, chain_id = begun()
+    world.seal()
+    world.thread_leaf = sha256(b"a leaf of no thread")
+    world.fund_thread()
+    receipt, inputs = anchored(world, world.write_next(chain_id, b"order 2"))
+    yield judged("13 a signed thread that replaces no leaf of this log", receipt, inputs, failed, mismatch)
+
+    world, chain_id = begun()
+    world.seal()
+    world.thread_leaf = NOTHING_REPLACED
+    world.fund_thread()
+    receipt, inputs = anchored(world, world.write_next(chain_id, b"order 2"))
+    yield judged("13 a second thread that replaces nothing", receipt, inputs, failed, mismatch)
 
 
 # Failed, by the step that fails
