@@ -77,7 +77,10 @@ def sign_thread(home: Home, key: SigningKey, *, keep_history: bool) -> Recovery:
 
 
 def usable_coins(home: Home) -> list[Coin]:
-    """Return the wallet's coins in blocks that can pay for an anchor and are no thread's, the most valuable first."""
+    """Return the wallet's coins in blocks that can pay for an anchor and are no thread's.
+
+    The most valuable comes first, of equal ones the deepest.
+    """
     network = home.network
     rate, floor_sat = network.fee_fallback_sat_per_vb, network.coin_floor_sat
     return sorted(
@@ -86,7 +89,7 @@ def usable_coins(home: Home) -> list[Coin]:
             for coin in home.source.unspent(home.wallet.script)
             if coin.height is not None and not is_thread_coin(coin) and anchors_left(coin.value_sat, rate, floor_sat)
         ),
-        key=lambda coin: (-coin.value_sat, coin.outpoint.encode()),
+        key=lambda coin: (-coin.value_sat, coin.height or 0, coin.outpoint.encode()),
     )
 
 
