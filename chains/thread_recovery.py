@@ -87,7 +87,8 @@ def usable_coins(home: Home) -> list[Coin]:
         (
             coin
             for coin in home.source.unspent(home.wallet.script)
-            if coin.height is not None and not is_thread_coin(coin) and anchors_left(coin.value_sat, rate, floor_sat)
+            if coin.height is not None and coin.transaction and not is_thread_coin(coin)
+            if anchors_left(coin.value_sat, rate, floor_sat)
         ),
         key=lambda coin: (-coin.value_sat, coin.height or 0, coin.outpoint.encode()),
     )
