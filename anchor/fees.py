@@ -13,7 +13,7 @@ from anchor.bitcoin.protocols import BlockId
 from anchor.bitcoin.transaction import fee_sat, is_rate, rate_sat_per_vb, replacement_fee_sat, virtual_size
 from anchor.journal import DAY_MS, Attempt
 from anchor.lifecycle import MINED, State
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 
 # An anchor is wanted within an hour or so; a lower target would only cost more.
 FEE_TARGET_BLOCKS = 6

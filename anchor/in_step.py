@@ -13,7 +13,8 @@ from anchor.bitcoin.transaction import is_thread_coin
 from anchor.errors import BehindError, HijackedThreadError, SettingsError, SourceError
 from anchor.journal import Journal
 from anchor.plan import Facts, thread_end
-from anchor.proof.bitcoin import OutPoint, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.recovery import Recoveries, Recovery
 from anchor.signature_requests import SignatureRequests
 from anchor.versions import Signer

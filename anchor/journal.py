@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin
 from anchor.lifecycle import Event, Happened, Standing, State, fold
-from anchor.proof.bitcoin import MAX_TRANSACTION, BitcoinAnchor, OutPoint, Transaction, strip_witness
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction, strip_witness
 from anchor.storage.engine import Engine, Row
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -14,7 +14,7 @@ from anchor.directory import CLOCK_TOLERANCE_MS
 from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Attempt
 from anchor.lifecycle import LIVE, MINED, State
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.recovery import Recovery
 
 # Bitcoin Core before version 31 takes no transaction that has 25 or more unconfirmed ones before it.

@@ -8,15 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anchor.log import TILE_WIDTH
-from anchor.proof.bitcoin import (
-    MAX_TRANSACTION,
-    BitcoinAnchor,
-    Header,
-    NetworkRules,
-    Transaction,
-    check_anchor_header,
-    check_anchor_transaction,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NetworkRules
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import AnchorlineError, MalformedError

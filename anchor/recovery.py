@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from anchor.directory import Directory
 from anchor.errors import NotYetError, SettingsError
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.leaves import KeyLeaf, Purpose, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.verify import key_history

@@ -17,7 +17,8 @@ from anchor.engine import AnchorEngine
 from anchor.errors import RehearsalError
 from anchor.journal import Attempt, Journal
 from anchor.plan import Send, Wait
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload, find_payload
+from anchor.proof.bitcoin.payload import encode_payload, find_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 
 _UNSETTLED = "attempt_no IN (SELECT attempt_no FROM home.attempt WHERE settled_at_ms IS NULL)"
 JOURNAL = {"attempt": "", "attempt_event": "", "attempt_coin": "", "anchor_proof": _UNSETTLED}

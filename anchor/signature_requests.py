@@ -16,7 +16,9 @@ from anchor.directory import Directory
 from anchor.errors import StaleSignatureError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE
-from anchor.proof.bitcoin import MAX_TRANSACTION, OutPoint, Transaction, find_payload, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction
 from anchor.storage.engine import Engine, Row
 
 _COLUMNS = "signature_request.request_no, made_at_ms, checkpoint_size, unsigned, fee_sat, ended"

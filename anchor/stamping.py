@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 from anchor.directory import Directory
 from anchor.errors import TimestampError
-from anchor.proof.bitcoin import encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
 from anchor.storage.engine import Engine
 from anchor.timestamp_authority import TimestampAuthority
 from anchor.timestamps import Failure, Timestamps

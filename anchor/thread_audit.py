@@ -7,7 +7,8 @@ which ``thread_start`` has 2 to 4, ``thread_roots`` 5 and 6, ``thread_tip`` 10 a
 
 from anchor.chain_audit import ChainsAudited, audit_chains
 from anchor.directory_rules import DirectoryWalk
-from anchor.proof.bitcoin import MAX_TRANSACTION, Transaction, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.receipt import LogCard
 from anchor.proof.verify import State, network_of

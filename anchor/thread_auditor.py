@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from anchor.bitcoin.protocols import Source
 from anchor.directory_rules import DirectoryWalk
-from anchor.proof.bitcoin import Payload, Transaction, find_payload
+from anchor.proof.bitcoin.payload import Payload, find_payload
+from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import VerificationError

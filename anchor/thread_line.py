@@ -12,19 +12,12 @@ from itertools import pairwise
 from anchor.bitcoin.block_proof import check_proof
 from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, InMempool, Source
 from anchor.errors import SourceError, SourceUnavailableError
-from anchor.proof.bitcoin import (
-    MAX_TRANSACTION,
-    BitcoinAnchor,
-    Header,
-    OutPoint,
-    Payload,
-    Transaction,
-    check_anchor_header,
-    check_anchor_transaction,
-    find_payload,
-    hash_hex,
-)
-from anchor.proof.bitcoin import NetworkRules as Rules
+from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NetworkRules as Rules
+from anchor.proof.bitcoin.payload import Payload, find_payload
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction
 from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.errors import Reason as ProofReason
 from anchor.thread_verdict import Finding, Number, Reason

@@ -10,16 +10,12 @@ from typing import Any
 
 from anchor.log import TILE_WIDTH, tile_path
 from anchor.proof import strictjson
-from anchor.proof.bitcoin import (
-    MAX_BRANCH,
-    MAX_COINBASE,
-    MAX_TRANSACTION,
-    BitcoinAnchor,
-    Header,
-    Transaction,
-    hash_from_hex,
-    hash_hex,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import MAX_BRANCH
+from anchor.proof.bitcoin.coinbase import MAX_COINBASE
+from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.errors import MalformedError
 from anchor.proof.strictjson import Fields
 

@@ -7,7 +7,7 @@ Input is an audit whose line of anchors is followed (``Audit``) and the publishe
 from itertools import pairwise
 
 from anchor.log import TILE_WIDTH, Frontier
-from anchor.proof.bitcoin import Payload
+from anchor.proof.bitcoin.payload import Payload
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.merkle import check_consistency

@@ -4,7 +4,7 @@ Input is an audit whose line of anchors is followed (``Audit``). ``anchor.thread
 ``check_tip``.
 """
 
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.errors import Reason as ProofReason
 from anchor.proof.verify import THE_LOG
 from anchor.thread_auditor import Audit, payload_of

@@ -25,7 +25,8 @@ from anchor.fees import (
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, LOST, Event, State
 from anchor.plan import Build, Replace, Send, Wait
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.storage.engine import Engine
 
 _WAITS_FOR_SIGNATURE = Wait("an anchor waits for a signature: anchorline wallet psbt export, sign, psbt import")

@@ -15,7 +15,8 @@ from anchor.errors import SourceError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, LOST, MINED, Event, State, advance, events_of, news
 from anchor.plan import is_on_thread
-from anchor.proof.bitcoin import OutPoint, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.errors import MalformedError, VerificationError
 
 

@@ -11,7 +11,11 @@ from anchor.directory import Directory
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Frontier, Trees
-from anchor.proof.bitcoin import Header, OutPoint, check_anchor_header, check_anchor_transaction, find_payload, hash_hex
+from anchor.proof.bitcoin.anchor import check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.proof.heads import heads_root

@@ -14,7 +14,10 @@ from anchor.errors import SettingsError
 from anchor.journal import Journal
 from anchor.lifecycle import LIVE, State
 from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import BitcoinAnchor, Header, Transaction, hash_hex
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE, Entry, ExternalId, IdKind, content_commitment
 from anchor.proof.receipt import Sealed

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from anchor.bitcoin.local import LocalRegtest
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import LogCard
 from chains.highwater import high_water_file

@@ -16,7 +16,7 @@ from anchor.errors import SettingsError
 from anchor.fees import FEE_TARGET_BLOCKS, price_of, spent_sat
 from anchor.journal import DAY_MS
 from anchor.plan import due_at_ms
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import ThreadLeaf
 from anchor.rehearsal import JOURNAL, MuteSource, Rehearsed, Spending, Unsigned, rehearse
 from anchor.storage.read_only import ReadOnlyEngine

@@ -15,7 +15,8 @@ from anchor.errors import SettingsError, SourceError, StorageBusyError
 from anchor.fees import FEE_TARGET_BLOCKS, price_of
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED
-from anchor.proof.bitcoin import OutPoint, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import OutPoint
 from chains.home import Home
 
 USES = ("thread_coin", "reserved", "top_up", "waiting", "not_ours")

@@ -25,7 +25,7 @@ from anchor.fees import Limits
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
 from anchor.plan import Promised
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.signature_requests import OfflineSigner, SignatureRequests

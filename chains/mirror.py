@@ -18,7 +18,9 @@ from anchor.errors import BehindError, NotYetError, SettingsError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED, State
 from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
-from anchor.proof.bitcoin import BitcoinAnchor, Header, OutPoint
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
 from anchor.proof.leaves import ThreadLeaf
 from anchor.proof.receipt import LogCard

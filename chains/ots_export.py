@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from anchor.errors import NotYetError
 from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import BitcoinAnchor, Transaction, find_payload
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.entry import Entry
 from anchor.proof.merkle import path_length
 from anchor.proof.receipt import ContentState, Receipt, Sealed

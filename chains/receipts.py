@@ -11,7 +11,7 @@ from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BehindError, NotYetError, StorageCorruptError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
-from anchor.proof.bitcoin import BitcoinAnchor
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf

@@ -12,7 +12,7 @@ from typing import Any
 
 from anchor.bitcoin.http_retry import checked_url
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import NETWORKS as RULES
+from anchor.proof.bitcoin.networks import NETWORKS as RULES
 
 MIB = 2**20
 # Each is asked about every anchored checkpoint, and each adds some kilobytes to every receipt.

@@ -10,7 +10,7 @@ from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
 from anchor.engine import facts_of
 from anchor.errors import BehindError, HijackedThreadError, SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.timestamps import Timestamps
 from chains.home import Home
 

@@ -14,7 +14,9 @@ from anchor.bitcoin.records import sync_folder
 from anchor.bitcoin.transaction import anchors_left, is_thread_coin
 from anchor.bitcoin.wallet import StoredWallet
 from anchor.errors import BehindError, NotYetError, SettingsError, StorageError
-from anchor.proof.bitcoin import Transaction, find_payload, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.errors import AnchorlineError
 from anchor.recovery import Recovery
 from anchor.signing import SigningKey

@@ -4,6 +4,7 @@ Everything is read from the sources by their syntax tree: also imports inside fu
 """
 
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,9 +92,7 @@ def test_proofs_import_the_standard_library_only(module: str) -> None:
 def test_copied_proofs_verify_alone(tmp_path: Path) -> None:
     """A copy of ``anchor/proof`` works in a Python without site packages and without the rest of Anchorline."""
     copy = tmp_path / "anchor" / "proof"
-    copy.mkdir(parents=True)
-    for path in (ROOT / "anchor" / "proof").glob("*.py"):
-        (copy / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(ROOT / "anchor" / "proof", copy, ignore=shutil.ignore_patterns("__pycache__"))
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "import anchor.proof.verify as verify, anchor.proof.opentimestamps\n"

@@ -20,7 +20,9 @@ from anchor.errors import (
     SourceUnavailableError,
     WrongNetworkError,
 )
-from anchor.proof.bitcoin import Header, OutPoint, hash_hex, sha256d
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.errors import MalformedError, VerificationError
 
 # Up to here, counted from a source's own tip, another hash is a fork that will pass, and fewer blocks are delay;

@@ -8,12 +8,8 @@ from dataclasses import asdict
 
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId, BlockProof
-from anchor.proof.bitcoin import (
-    BitcoinAnchor,
-    check_anchor_header,
-    check_anchor_transaction,
-    hash_hex,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.errors import MalformedError
 
 

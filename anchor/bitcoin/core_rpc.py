@@ -16,18 +16,10 @@ from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.refusals import refusal_of
 from anchor.errors import Refusal, RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
-from anchor.proof.bitcoin import (
-    HEADER_SIZE,
-    Header,
-    OutPoint,
-    Transaction,
-    hash_from_hex,
-    hash_hex,
-    merkle_path,
-    merkle_root,
-    sha256d,
-    strip_witness,
-)
+from anchor.proof.bitcoin.branch import merkle_path, merkle_root
+from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE, Header
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, strip_witness
 from anchor.proof.errors import MalformedError
 
 # Bitcoin Core, rpc/protocol.h.

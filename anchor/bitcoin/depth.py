@@ -10,7 +10,7 @@ from anchor.bitcoin.header_rules import HeaderFields, HeaderRules, read_fields, 
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import SourceUnavailableError
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 
 # Headers that one source's view keeps: those above the deepest watched block of a test network, several times over.
 _KEPT_HEADERS = 8_192

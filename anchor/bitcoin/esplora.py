@@ -31,13 +31,8 @@ from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.refusals import refusal_of
 from anchor.errors import RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
-from anchor.proof.bitcoin import (
-    MAX_WITH_WITNESS,
-    OutPoint,
-    Transaction,
-    hash_hex,
-    sha256d,
-)
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.transaction import MAX_WITH_WITNESS, OutPoint, Transaction
 from anchor.proof.errors import MalformedError, VerificationError
 
 _OK = 200

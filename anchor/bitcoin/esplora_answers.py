@@ -11,16 +11,10 @@ from math import isfinite
 from typing import NoReturn, TypeVar
 
 from anchor.bitcoin.protocols import BlockId
-from anchor.proof.bitcoin import (
-    HASH_SIZE,
-    HEADER_SIZE,
-    MAX_BRANCH,
-    OutPoint,
-    hash_from_hex,
-    hash_hex,
-    sha256d,
-    strip_witness,
-)
+from anchor.proof.bitcoin.branch import MAX_BRANCH
+from anchor.proof.bitcoin.hashes import HASH_SIZE, hash_from_hex, hash_hex, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE
+from anchor.proof.bitcoin.transaction import OutPoint, strip_witness
 from anchor.proof.errors import MalformedError
 
 _U32 = 0xFFFFFFFF

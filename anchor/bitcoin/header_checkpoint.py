@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from anchor.bitcoin.header_rules import ChainEnd, read_fields
-from anchor.proof.bitcoin import hash_from_hex, hash_hex, sha256d
+from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex, sha256d
 from anchor.proof.errors import MalformedError
 
 

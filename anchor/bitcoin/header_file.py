@@ -15,7 +15,8 @@ from anchor.bitcoin.header_folder import CHUNK, write_all
 from anchor.bitcoin.header_rules import work_of
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import StorageCorruptError
-from anchor.proof.bitcoin import HASH_SIZE, HEADER_SIZE, sha256d
+from anchor.proof.bitcoin.hashes import HASH_SIZE, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE
 
 
 class HeaderFile:

@@ -14,7 +14,7 @@ from typing import IO
 
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import StorageBusyError, StorageError, StorageFullError, StorageReadOnlyError
-from anchor.proof.bitcoin import HEADER_SIZE
+from anchor.proof.bitcoin.header import HEADER_SIZE
 
 # Headers that are read from a file at once.
 CHUNK = 4_096

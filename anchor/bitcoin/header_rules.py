@@ -12,16 +12,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
-from anchor.proof.bitcoin import (
-    HEADER_SIZE,
-    NETWORKS,
-    NetworkRules,
-    bits_from_target,
-    hash_hex,
-    sha256d,
-    target_from_bits,
-    work_from_bits,
-)
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE
+from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
+from anchor.proof.bitcoin.work import bits_from_target, target_from_bits, work_from_bits
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
 
 # Consensus: CBlockIndex::nMedianTimeSpan in Bitcoin Core, chain.h.

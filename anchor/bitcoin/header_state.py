@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import StorageCorruptError
-from anchor.proof.bitcoin import HEADER_SIZE, hash_from_hex, hash_hex
+from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
+from anchor.proof.bitcoin.header import HEADER_SIZE
 
 # A state is some 300 bytes, and a file ``switch`` begins with one: nothing of it lies behind these.
 MAX_STATE = 512

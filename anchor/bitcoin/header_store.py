@@ -42,7 +42,8 @@ from anchor.errors import (
     StorageReadOnlyError,
     WrongNetworkError,
 )
-from anchor.proof.bitcoin import HEADER_SIZE, hash_hex, sha256d
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE
 from anchor.proof.blocks import KnownBlock
 
 

@@ -14,7 +14,8 @@ from anchor.bitcoin.header_folder import CHUNK, headers_in, replace_file
 from anchor.bitcoin.header_state import MAX_STATE, State, decode_state
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import StorageCorruptError
-from anchor.proof.bitcoin import HEADER_SIZE, hash_hex, sha256d
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE
 
 
 def write_switch(folder: Path, state: State, branch: IO[bytes]) -> None:

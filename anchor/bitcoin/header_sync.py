@@ -12,7 +12,8 @@ from anchor.bitcoin.header_rules import HeaderRefusedError, HeaderRule
 from anchor.bitcoin.header_store import Extended, HeaderStore
 from anchor.bitcoin.protocols import BlockId, Headers
 from anchor.errors import SourceError, WrongNetworkError
-from anchor.proof.bitcoin import HEADER_SIZE, hash_hex, sha256d
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import HEADER_SIZE
 
 # Headers that ``sync`` fetches before it judges and stores them: what one message of the peer protocol carries.
 BATCH = 2_000

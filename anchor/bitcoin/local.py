@@ -45,7 +45,10 @@ from anchor.errors import (
     StorageCorruptError,
     WrongNetworkError,
 )
-from anchor.proof.bitcoin import Header, OutPoint, TxOutput, hash_hex, merkle_path
+from anchor.proof.bitcoin.branch import merkle_path
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import OutPoint, TxOutput
 
 # OP_TRUE: a coinbase that nobody needs a key for, where no script is asked for.
 ANYONE = b"\x51"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anchor.errors import Refusal, RejectedError
-from anchor.proof.bitcoin import OutPoint, Transaction, TxOutput, sha256d, strip_witness
+from anchor.proof.bitcoin.hashes import sha256d
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxOutput, strip_witness
 from anchor.proof.errors import MalformedError
 
 # Bitcoin Core, rpc/protocol.h.

@@ -16,7 +16,10 @@ from anchor.bitcoin.header_rules import HeaderRules
 from anchor.bitcoin.http_retry import checked_url
 from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import Header, NetworkRules, bits_from_target, check_work, sha256d, target_from_bits
+from anchor.proof.bitcoin.hashes import sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NetworkRules
+from anchor.proof.bitcoin.work import bits_from_target, check_work, target_from_bits
 from anchor.proof.errors import MalformedError, VerificationError
 
 # A record has some twenty lines; a larger file is not one of networks.

@@ -1,8 +1,8 @@
 """What differs between the Bitcoin networks: one frozen record each, and the look-up by name.
 
-A record has three layers, each written once: identity and proof-of-work limit in ``anchor.proof.bitcoin``, where
-receipts are checked; what headers must keep to in ``header_rules``; and here what only a running service needs
-(ports, depths, fees). Sources, wallet and engine take a ``Network`` as an argument: there is no current one.
+A record has three layers, each written once: identity and proof-of-work limit in ``anchor.proof.bitcoin.networks``,
+where receipts are checked; what headers must keep to in ``header_rules``; and here what only a running service
+needs (ports, depths, fees). Sources, wallet and engine take a ``Network`` as an argument: there is no current one.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from anchor.bitcoin.header_rules import HEADER_RULES, HeaderRules
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import NetworkRules
+from anchor.proof.bitcoin.networks import NetworkRules
 
 # Most testnet4 blocks are mined by CPUs at difficulty 1, and one block of real difficulty can replace many of
 # them (BIP 94, rationale).

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anchor.bitcoin.networks import Network
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 
 
 @dataclass(frozen=True)

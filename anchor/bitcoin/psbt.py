@@ -16,7 +16,7 @@ from embit.transaction import Transaction as EmbitTransaction
 from anchor.bitcoin.descriptor import PublicWallet
 from anchor.bitcoin.protocols import Coin
 from anchor.bitcoin.signature import SIGHASH_ALL, SigningError, check_coins, check_signed, with_witness
-from anchor.proof.bitcoin import MAX_TRANSACTION, Transaction
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.errors import MalformedError
 
 MAGIC = b"psbt\xff"

@@ -7,16 +7,11 @@ bytes and hands them to libbitcoinkernel, which checks everything here by consen
 from collections.abc import Sequence
 
 from anchor.bitcoin.mempool import Pooled
-from anchor.proof.bitcoin import (
-    Header,
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    merkle_root,
-    sha256d,
-    target_from_bits,
-)
+from anchor.proof.bitcoin.branch import merkle_root
+from anchor.proof.bitcoin.hashes import sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
+from anchor.proof.bitcoin.work import target_from_bits
 
 # Bitcoin Core, kernel/chainparams.cpp, CRegTestParams: every block has the easiest target, and the subsidy halves
 # every 150 blocks.

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from anchor.bitcoin.protocols import Coin
-from anchor.proof.bitcoin import Transaction, TxOutput, hash_hex, sha256d, strip_witness
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.transaction import Transaction, TxOutput, strip_witness
 from anchor.proof.errors import AnchorlineError, MalformedError
 
 SIGHASH_ALL = 1

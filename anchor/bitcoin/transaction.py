@@ -12,14 +12,8 @@ from typing import TypeGuard
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Coin
 from anchor.errors import NoFundsError
-from anchor.proof.bitcoin import (
-    ANCHOR_TAG,
-    PAYLOAD_SIZE,
-    Transaction,
-    TxInput,
-    TxOutput,
-    payload_script,
-)
+from anchor.proof.bitcoin.payload import ANCHOR_TAG, PAYLOAD_SIZE, payload_script
+from anchor.proof.bitcoin.transaction import Transaction, TxInput, TxOutput
 from anchor.proof.errors import MalformedError
 
 VERSION = 2

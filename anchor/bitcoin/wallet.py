@@ -19,7 +19,7 @@ from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Coin
 from anchor.bitcoin.signature import SIGHASH_ALL, check_coins, check_signed, signature_hash, with_witness
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import Transaction
+from anchor.proof.bitcoin.transaction import Transaction
 
 ENTROPY_SIZE = 32
 """256 bits: 24 words (BIP 39)."""

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from anchor.proof.bitcoin import NETWORKS, Header, NetworkRules, check_work, hash_from_hex, hash_hex, work_from_bits
+from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
+from anchor.proof.bitcoin.work import check_work, work_from_bits
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, VerificationError
 
 # A million headers are twenty years of blocks.

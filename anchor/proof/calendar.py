@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import NETWORKS, Header, NetworkRules, check_work, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
+from anchor.proof.bitcoin.work import check_work
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 

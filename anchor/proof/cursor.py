@@ -2,7 +2,7 @@
 """A position in bytes that came from elsewhere, on which every reader of a binary format here stands.
 
 Input is bytes and the limit that a format gives them. ``anchor.proof.codec`` reads big-endian formats with it,
-``anchor.proof.compact_size`` Bitcoin's, ``anchor.proof.leb128`` those of OpenTimestamps.
+``anchor.proof.bitcoin.integers`` Bitcoin's, ``anchor.proof.leb128`` those of OpenTimestamps.
 """
 
 from anchor.proof.errors import MalformedError, TooLargeError

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits
 from anchor.proof.errors import MalformedError
 from anchor.proof.merkle import leaf_hash

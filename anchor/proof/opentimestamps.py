@@ -407,7 +407,7 @@ def transaction_steps(transaction: bytes, root: bytes) -> tuple[Operation, ...]:
 def block_steps(index: int, path: Sequence[bytes]) -> tuple[Operation, ...]:
     """Return the 3 steps for each level from a txid at ``index`` of a block to the block's Merkle root.
 
-    ``path`` is the siblings from leaf to root, internal order, checked by ``anchor.proof.bitcoin.fold_branch``.
+    ``path`` is the siblings from leaf to root, internal order, checked by ``anchor.proof.bitcoin.branch``.
     """
     steps: list[Operation] = []
     for level, sibling in enumerate(path):

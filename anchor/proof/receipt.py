@@ -12,7 +12,10 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from anchor.proof import strictjson
-from anchor.proof.bitcoin import MAX_BRANCH, MAX_COINBASE, MAX_TRANSACTION, BitcoinAnchor, OutPoint
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import MAX_BRANCH
+from anchor.proof.bitcoin.coinbase import MAX_COINBASE
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint
 from anchor.proof.calendar import MAX_NETWORK, MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, Note, from_base64
 from anchor.proof.codec import HASH_SIZE

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from anchor.proof.bitcoin import encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 

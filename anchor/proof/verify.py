@@ -16,16 +16,11 @@ from math import log2
 from typing import Any
 
 from anchor.proof import ed25519
-from anchor.proof.bitcoin import (
-    NETWORKS,
-    BitcoinAnchor,
-    NetworkRules,
-    OutPoint,
-    check_anchor_header,
-    check_anchor_transaction,
-    find_payload,
-    hash_hex,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import KnownBlock, KnownBlocks
 from anchor.proof.calendar import JudgedCalendar, judge_calendar
 from anchor.proof.checkpoint import key_id

@@ -161,7 +161,7 @@ def _home_network(home: Path | None) -> str:
 
 def _facts(kept: "HeaderStore") -> dict[str, Any]:
     from anchor.bitcoin.header_rules import read_fields
-    from anchor.proof.bitcoin import hash_hex
+    from anchor.proof.bitcoin.hashes import hash_hex
 
     start, tip, note = kept.start(), kept.tip(), kept.note()
     [raw] = kept.headers_from(tip.height, 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from anchor.bitcoin.local import LocalRegtest
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from tests.cli.commands import REPORT, Done, World, run, spawn
 
 

@@ -25,7 +25,8 @@ from anchor.bitcoin.protocols import Coin, InBlock, Missing
 from anchor.bitcoin.transaction import build_anchor, fee_sat
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import SettingsError, SourceError, SourceUnavailableError, WrongNetworkError
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from tests.node import Node, running_node
 
 REGTEST = NETWORKS["regtest"]

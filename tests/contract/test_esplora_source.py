@@ -23,7 +23,9 @@ from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempo
 from anchor.bitcoin.transaction import build_anchor, fee_sat
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import DisagreementError, Refusal, RejectedError, SourceError, SourceUnavailableError
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload, hash_hex, strip_witness
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, strip_witness
 from tests.contract.conftest import indexed_esplora
 from tests.simulators.esplora_server import EsploraServer, Fault, running_esplora
 

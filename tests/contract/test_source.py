@@ -15,18 +15,10 @@ from anchor.bitcoin.protocols import Coin, InBlock, InMempool, Missing
 from anchor.bitcoin.transaction import build_anchor, choose_inputs, fee_sat, funding_coins, virtual_size
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import RejectedError
-from anchor.proof.bitcoin import (
-    BitcoinAnchor,
-    Header,
-    OutPoint,
-    Transaction,
-    TxOutput,
-    check_anchor_header,
-    check_anchor_transaction,
-    encode_payload,
-    find_payload,
-    strip_witness,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import encode_payload, find_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxOutput, strip_witness
 from anchor.proof.errors import Reason, VerificationError
 from tests.contract.conftest import World
 

@@ -19,7 +19,8 @@ from anchor.engine import AnchorEngine, Policy
 from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Journal
 from anchor.lifecycle import LIVE, MINED, State
-from anchor.proof.bitcoin import OutPoint, Transaction, find_payload
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Outcome

@@ -13,7 +13,13 @@ from btclib.block.proof_of_work import bits_from_target as referee_bits
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from anchor.proof import bitcoin as b
+from anchor.proof.bitcoin.branch import fold_branch, merkle_path, merkle_root
+from anchor.proof.bitcoin.coinbase import check_coinbase
+from anchor.proof.bitcoin.hashes import hash_from_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import Payload, decode_payload, encode_payload, find_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput, strip_witness
+from anchor.proof.bitcoin.work import bits_from_target, target_from_bits
 from anchor.proof.errors import MalformedError, VerificationError
 
 # python-bitcoinlib, which has no types.
@@ -23,17 +29,17 @@ hashes = st.binary(min_size=32, max_size=32)
 u32 = st.integers(0, 0xFFFFFFFF)
 i32 = st.integers(-(1 << 31), (1 << 31) - 1)
 scripts = st.one_of(st.binary(max_size=80), st.integers(250, 260).map(bytes), st.just(bytes(70_000)))
-outpoints = st.builds(b.OutPoint, hashes, u32)
-inputs = st.builds(b.TxInput, outpoints, scripts, u32)
-outputs = st.builds(b.TxOutput, st.integers(0, (1 << 64) - 1), scripts)
+outpoints = st.builds(OutPoint, hashes, u32)
+inputs = st.builds(TxInput, outpoints, scripts, u32)
+outputs = st.builds(TxOutput, st.integers(0, (1 << 64) - 1), scripts)
 transactions = st.builds(
-    b.Transaction,
+    Transaction,
     i32,
     st.lists(inputs, min_size=1, max_size=4).map(tuple),
     st.lists(outputs, min_size=1, max_size=4).map(tuple),
     u32,
 )
-headers = st.builds(b.Header, i32, hashes, hashes, u32, u32, u32)
+headers = st.builds(Header, i32, hashes, hashes, u32, u32, u32)
 LIMIT = 1_000_000
 
 
@@ -59,33 +65,33 @@ def reads_back_or_refuses(raw: bytes, again: Callable[[bytes], bytes]) -> None:
 
 @given(transactions)
 @settings(deadline=None)
-def test_every_transaction_is_read_back(transaction: b.Transaction) -> None:
+def test_every_transaction_is_read_back(transaction: Transaction) -> None:
     """Reading what was written gives the same transaction, and stripping it changes nothing."""
     raw = transaction.encode()
-    assert transaction == b.Transaction.decode(raw, LIMIT)
-    assert raw == b.strip_witness(raw)
+    assert transaction == Transaction.decode(raw, LIMIT)
+    assert raw == strip_witness(raw)
 
 
-@given(st.one_of(st.binary(max_size=300), changed(transactions.map(b.Transaction.encode))))
+@given(st.one_of(st.binary(max_size=300), changed(transactions.map(Transaction.encode))))
 @settings(deadline=None, max_examples=300)
 def test_any_bytes_are_a_transaction_or_malformed(raw: bytes) -> None:
     """Any bytes are written back identically or refused as malformed, and never anything else happens."""
-    reads_back_or_refuses(raw, lambda given_raw: b.Transaction.decode(given_raw, LIMIT).encode())
+    reads_back_or_refuses(raw, lambda given_raw: Transaction.decode(given_raw, LIMIT).encode())
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_stripped_or_malformed(raw: bytes) -> None:
     """What is left after stripping is a transaction that has nothing more to strip."""
     try:
-        stripped = b.strip_witness(raw)
+        stripped = strip_witness(raw)
     except MalformedError:
         return
-    assert stripped == b.strip_witness(stripped)
+    assert stripped == strip_witness(stripped)
 
 
 @given(transactions, st.data())
 @settings(deadline=None)
-def test_witness_never_changes_what_is_left(transaction: b.Transaction, data: st.DataObject) -> None:
+def test_witness_never_changes_what_is_left(transaction: Transaction, data: st.DataObject) -> None:
     """Whatever its witness, a transaction has the same stripped bytes; the referee reads the same txid."""
     raw = transaction.encode()
     stack = st.lists(st.binary(min_size=1, max_size=100), max_size=3)
@@ -95,52 +101,52 @@ def test_witness_never_changes_what_is_left(transaction: b.Transaction, data: st
         bytes([len(each)]) + b"".join(bytes([len(element)]) + element for element in each) for each in stacks
     )
     whole = raw[:4] + b"\x00\x01" + raw[4:-4] + witness + raw[-4:]
-    assert raw == b.strip_witness(whole)
+    assert raw == strip_witness(whole)
     assert reference.CTransaction.deserialize(whole).GetTxid() == transaction.txid
 
 
 @given(headers)
-def test_every_header_is_read_back(header: b.Header) -> None:
+def test_every_header_is_read_back(header: Header) -> None:
     """Reading what was written gives the same header, with the hash that the referee computes."""
     raw = header.encode()
-    assert header == b.Header.decode(raw)
+    assert header == Header.decode(raw)
     assert reference.CBlockHeader.deserialize(raw).GetHash() == header.hash
 
 
 @given(st.one_of(st.binary(min_size=79, max_size=81), st.binary(max_size=200)))
 def test_any_bytes_are_a_header_or_malformed(raw: bytes) -> None:
     """Any 80 bytes are a header; no others are."""
-    reads_back_or_refuses(raw, lambda given_raw: b.Header.decode(given_raw).encode())
+    reads_back_or_refuses(raw, lambda given_raw: Header.decode(given_raw).encode())
 
 
 @given(outpoints)
-def test_every_outpoint_is_read_back(outpoint: b.OutPoint) -> None:
+def test_every_outpoint_is_read_back(outpoint: OutPoint) -> None:
     """Reading what was written gives the same outpoint, and its text the same txid."""
-    assert outpoint == b.OutPoint.decode(outpoint.encode())
+    assert outpoint == OutPoint.decode(outpoint.encode())
     txid, vout = str(outpoint).split(":")
-    assert outpoint == b.OutPoint(b.hash_from_hex(txid), int(vout))
+    assert outpoint == OutPoint(hash_from_hex(txid), int(vout))
 
 
 @given(st.one_of(st.binary(min_size=35, max_size=37), st.binary(max_size=80)))
 def test_any_bytes_are_an_outpoint_or_malformed(raw: bytes) -> None:
     """Any 36 bytes are an outpoint; no others are."""
-    reads_back_or_refuses(raw, lambda given_raw: b.OutPoint.decode(given_raw).encode())
+    reads_back_or_refuses(raw, lambda given_raw: OutPoint.decode(given_raw).encode())
 
 
 @given(st.integers(0, (1 << 40) - 1), hashes)
 def test_every_payload_is_found_again(tree_size: int, root: bytes) -> None:
     """A payload that was put into an anchor transaction is found there, whatever its size and root."""
-    payload = b.encode_payload(tree_size, root)
-    assert b.Payload(tree_size, root) == b.decode_payload(payload)
-    spent = b.TxInput(b.OutPoint(bytes(32), 0), b"", 0)
-    outs = (b.TxOutput(1, b"\x51"), b.TxOutput(0, b.payload_script(payload)))
-    assert b.Payload(tree_size, root) == b.find_payload(b.Transaction(2, (spent,), outs, 0))
+    payload = encode_payload(tree_size, root)
+    assert Payload(tree_size, root) == decode_payload(payload)
+    spent = TxInput(OutPoint(bytes(32), 0), b"", 0)
+    outs = (TxOutput(1, b"\x51"), TxOutput(0, payload_script(payload)))
+    assert Payload(tree_size, root) == find_payload(Transaction(2, (spent,), outs, 0))
 
 
 def payload_again(raw: bytes) -> bytes:
     """Read a payload and write it."""
-    payload = b.decode_payload(raw)
-    return b.encode_payload(payload.tree_size, payload.root)
+    payload = decode_payload(raw)
+    return encode_payload(payload.tree_size, payload.root)
 
 
 @given(st.one_of(st.binary(max_size=50), st.binary(min_size=36, max_size=38).map(lambda rest: b"AL1" + rest)))
@@ -153,12 +159,12 @@ def test_any_bytes_are_a_payload_or_malformed(raw: bytes) -> None:
 def test_any_bits_are_a_target_or_refused(bits: int) -> None:
     """Compact targets are refused by name, or are numbers that the referee writes as we do."""
     try:
-        target = b.target_from_bits(bits)
+        target = target_from_bits(bits)
     except VerificationError:
         return
     assert 0 < target < 1 << 256
-    assert int.from_bytes(referee_bits(target.to_bytes(32, "big")), "big") == b.bits_from_target(target)
-    assert target == b.target_from_bits(b.bits_from_target(target))
+    assert int.from_bytes(referee_bits(target.to_bytes(32, "big")), "big") == bits_from_target(target)
+    assert target == target_from_bits(bits_from_target(target))
 
 
 @given(st.lists(hashes, min_size=1, max_size=40, unique=True), st.data())
@@ -166,8 +172,8 @@ def test_any_bits_are_a_target_or_refused(bits: int) -> None:
 def test_every_branch_leads_to_the_root(txids: list[bytes], data: st.DataObject) -> None:
     """A branch of any block leads to its root, for the referee too."""
     index = data.draw(st.integers(0, len(txids) - 1))
-    path, root = b.merkle_path(txids, index), b.merkle_root(txids)
-    assert root == b.fold_branch(txids[index], index, path)
+    path, root = merkle_path(txids, index), merkle_root(txids)
+    assert root == fold_branch(txids[index], index, path)
     assert referee.verify(txids[index][::-1], [sibling[::-1] for sibling in path], index, root[::-1])
 
 
@@ -175,7 +181,7 @@ def test_every_branch_leads_to_the_root(txids: list[bytes], data: st.DataObject)
 def test_no_branch_crashes(leaf: bytes, index: int, path: list[bytes]) -> None:
     """Any branch leads to some root or is refused by name."""
     try:
-        root = b.fold_branch(leaf, index, path)
+        root = fold_branch(leaf, index, path)
     except (MalformedError, VerificationError):
         return
     assert len(root) == 32
@@ -186,14 +192,14 @@ def test_no_branch_proves_two_places(leaf: bytes, index: int, path: list[bytes],
     """The same branch at another index is refused or leads to another root."""
     assume(other != index)
     assume(len({leaf, *path}) == 6)
-    assert b.fold_branch(leaf, index, path) != b.fold_branch(leaf, other, path)
+    assert fold_branch(leaf, index, path) != fold_branch(leaf, other, path)
 
 
 @given(st.binary(max_size=200))
 def test_no_coinbase_crashes(raw: bytes) -> None:
     """Any bytes are a coinbase with a height, or refused by name."""
     try:
-        height = b.check_coinbase(raw)
+        height = check_coinbase(raw)
     except VerificationError:
         return
     assert 0 <= height < 1 << 31
@@ -203,10 +209,10 @@ def test_no_coinbase_crashes(raw: bytes) -> None:
 @settings(max_examples=300)
 def test_height_of_any_coinbase_script_is_read_one_way(script: bytes) -> None:
     """A coinbase's height, pushed again as Bitcoin Core does it, begins its script."""
-    spent = b.TxInput(b.OutPoint(bytes(32), 0xFFFFFFFF), script, 0)
-    raw = b.Transaction(2, (spent,), (b.TxOutput(0, bytes(10)),), 0).encode()
+    spent = TxInput(OutPoint(bytes(32), 0xFFFFFFFF), script, 0)
+    raw = Transaction(2, (spent,), (TxOutput(0, bytes(10)),), 0).encode()
     try:
-        height = b.check_coinbase(raw)
+        height = check_coinbase(raw)
     except VerificationError:
         return
     pushed = reference.script.CScript([height]) if height > 16 else bytes([height and 0x50 + height])

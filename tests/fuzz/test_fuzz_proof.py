@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anchor.proof.bitcoin import BitcoinAnchor, OutPoint
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import HeaderChain
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature
 from anchor.proof.codec import sha256

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from anchor.proof.bitcoin import Header, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
 from anchor.proof.opentimestamps import BitcoinAttestation, DetachedFile
 from anchor.proof.receipt import Receipt
 from tests.integration.conftest import MATURE, NOBODY, Operator

@@ -21,7 +21,9 @@ from anchor.bitcoin.json_rpc import Cookie
 from anchor.bitcoin.networks import NETWORKS
 from anchor.errors import DisagreementError, SourceError
 from anchor.plan import Send
-from anchor.proof.bitcoin import BitcoinAnchor, Header, hash_hex
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
 from anchor.proof.receipt import Receipt
 from anchor.proof.verify import Outcome
 from chains.reader import Reader

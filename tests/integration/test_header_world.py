@@ -16,7 +16,10 @@ from anchor.bitcoin.core_rpc import CoreSource
 from anchor.bitcoin.header_rules import HEADER_RULES, HeaderRefusedError, HeaderRule, follow_all, genesis_end
 from anchor.bitcoin.json_rpc import Cookie
 from anchor.bitcoin.networks import NETWORKS
-from anchor.proof.bitcoin import Header, fold_branch, hash_hex, merkle_path, sha256d, target_from_bits
+from anchor.proof.bitcoin.branch import fold_branch, merkle_path
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.work import target_from_bits
 from anchor.proof.errors import Reason, VerificationError
 from tests.integration.conftest import NOBODY, NOBODY_ELSE, Operator
 from tests.node import Node, RpcFailure, running_node

@@ -15,7 +15,7 @@ from anchor.bitcoin.core_rpc import CoreSource
 from anchor.bitcoin.json_rpc import Cookie
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.wallet import Wallet
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from tests.integration.conftest import MATURE, NOBODY, Operator
 from tests.node import Node
 from tests.simulators.bitcoin import payment

@@ -31,7 +31,9 @@ from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempo
 from anchor.bitcoin.regtest_block import assemble
 from anchor.bitcoin.transaction import SEQUENCE
 from anchor.errors import Refusal, RejectedError, SourceUnavailableError
-from anchor.proof.bitcoin import Header, OutPoint, Transaction, TxInput, TxOutput, merkle_path
+from anchor.proof.bitcoin.branch import merkle_path
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 
 ANYONE = b"\x51"
 START_S = 1_790_000_000

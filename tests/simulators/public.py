@@ -9,17 +9,11 @@ from dataclasses import dataclass, field
 
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
-from anchor.proof.bitcoin import (
-    BitcoinAnchor,
-    Header,
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    encode_payload,
-    merkle_path,
-    payload_script,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import merkle_path
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import encode_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import leaf_hash, node_hash

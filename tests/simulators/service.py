@@ -15,7 +15,8 @@ from anchor.bitcoin.wallet import StoredWallet, Wallet
 from anchor.directory import StoredCheckpoint
 from anchor.engine import Ticked
 from anchor.journal import Attempt
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Verdict, Verifier, verify

@@ -10,22 +10,14 @@ from dataclasses import dataclass, field, replace
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from anchor.proof.bitcoin import (
-    NETWORKS,
-    BitcoinAnchor,
-    Header,
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    bits_from_target,
-    check_work,
-    encode_payload,
-    hash_hex,
-    merkle_path,
-    merkle_root,
-    payload_script,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import merkle_path, merkle_root
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS
+from anchor.proof.bitcoin.payload import encode_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
+from anchor.proof.bitcoin.work import bits_from_target, check_work
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.codec import sha256

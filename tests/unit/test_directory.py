@@ -17,7 +17,7 @@ from anchor.bitcoin.protocols import BlockId
 from anchor.directory import CLOCK_TOLERANCE_MS, Directory, StoredCheckpoint, checked_clock
 from anchor.errors import ClockError, StorageCorruptError, StorageError
 from anchor.log import DIRECTORY, Trees
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.leaves import NO_PREVIOUS, DirectoryLeaf, EpochLeaf, HeadLeaf, SealLeaf, ThreadLeaf
 from anchor.signing import SigningKey

@@ -22,7 +22,8 @@ from anchor.errors import (
 from anchor.journal import Attempt
 from anchor.lifecycle import Event, State, news
 from anchor.plan import Send, Wait
-from anchor.proof.bitcoin import OutPoint, TxOutput, decode_payload, encode_payload, find_payload, payload_script
+from anchor.proof.bitcoin.payload import decode_payload, encode_payload, find_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, TxOutput
 from anchor.proof.leaves import SealLeaf, ThreadLeaf
 from anchor.proof.verify import Outcome
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_order, payment

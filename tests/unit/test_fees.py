@@ -22,7 +22,8 @@ from anchor.fees import (
 )
 from anchor.journal import DAY_MS, Attempt
 from anchor.lifecycle import MINED, Standing, State
-from anchor.proof.bitcoin import OutPoint, Transaction, TxInput, TxOutput, payload_script
+from anchor.proof.bitcoin.payload import payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 
 REGTEST = NETWORKS["regtest"]
 NOW_MS = 1_790_000_000_000

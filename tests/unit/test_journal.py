@@ -11,7 +11,8 @@ from anchor.bitcoin.protocols import BlockId, BlockProof
 from anchor.errors import StorageError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import Event, Happened, IllegalTransitionError, Standing, State, news
-from anchor.proof.bitcoin import OutPoint, Transaction, TxInput, TxOutput, encode_payload, payload_script
+from anchor.proof.bitcoin.payload import encode_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.sqlite import SqliteEngine
 

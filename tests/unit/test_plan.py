@@ -21,7 +21,7 @@ from anchor.plan import (
     next_step,
     thread_end,
 )
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 
 NOW_MS = 1_790_000_000_000
 EVERY_MS = 600_000

@@ -12,7 +12,7 @@ from anchor.errors import SourceUnavailableError
 from anchor.fees import FEE_TARGET_BLOCKS, Limits
 from anchor.journal import Attempt
 from anchor.plan import Promised, Send, Wait
-from anchor.proof.bitcoin import find_payload
+from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.verify import Outcome
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, payment
 from tests.simulators.service import HOUR_MS, Service, judge, new_service, restarted

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from anchor.proof.bitcoin import OutPoint, TxOutput, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import OutPoint, TxOutput
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import (

@@ -12,8 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anchor.proof import bitcoin as b
 from anchor.proof import opentimestamps as ots
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import merkle_path, merkle_root
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import encode_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
+from anchor.proof.bitcoin.work import target_from_bits
 
 Case = dict[str, Any]
 
@@ -57,35 +63,35 @@ def second_of_three(leaf: bytes, siblings: tuple[bytes, bytes]) -> bytes:
 CHAIN_ROOT = second_of_three(ENTRY, CHAIN_SIBLINGS)
 HEAD = b"\x12" + CHAIN_ID + TREE_SIZE.to_bytes(8, "big") + b"\xff" * 8 + CHAIN_ROOT
 ROOT = second_of_three(HEAD, DIRECTORY_SIBLINGS)
-SCRIPT = b.payload_script(b.encode_payload(TREE_SIZE, ROOT))
+SCRIPT = payload_script(encode_payload(TREE_SIZE, ROOT))
 PAY = b"\x00\x14" + named("a key")[:20]
 
 
-def transaction(*scripts: bytes, lock_time: int = 0, script: bytes = b"") -> b.Transaction:
+def transaction(*scripts: bytes, lock_time: int = 0, script: bytes = b"") -> Transaction:
     """Return a transaction that spends a coin of ours to these scripts, 100,000 satoshi and then 0 each."""
-    outputs = tuple(b.TxOutput(0 if at else 100_000, each) for at, each in enumerate(scripts))
-    spent = b.TxInput(b.OutPoint(named("thread coin"), 0), script, SEQUENCE)
-    return b.Transaction(2, (spent,), outputs, lock_time)
+    outputs = tuple(TxOutput(0 if at else 100_000, each) for at, each in enumerate(scripts))
+    spent = TxInput(OutPoint(named("thread coin"), 0), script, SEQUENCE)
+    return Transaction(2, (spent,), outputs, lock_time)
 
 
-def coinbase(script: bytes, previous: b.OutPoint | None = None) -> b.Transaction:
+def coinbase(script: bytes, previous: OutPoint | None = None) -> Transaction:
     """Return a coinbase with this script, or one that spends something, which no coinbase does."""
-    previous = previous or b.OutPoint(bytes(32), 0xFFFFFFFF)
-    return b.Transaction(2, (b.TxInput(previous, script, 0xFFFFFFFF),), (b.TxOutput(5_000_000_000, PAY),), 0)
+    previous = previous or OutPoint(bytes(32), 0xFFFFFFFF)
+    return Transaction(2, (TxInput(previous, script, 0xFFFFFFFF),), (TxOutput(5_000_000_000, PAY),), 0)
 
 
 def mine(root: bytes, bits: int) -> bytes:
     """Return a header with this root and enough work for ``bits``: on regtest every second nonce is."""
     for nonce in range(1 << 16):
-        header = b.Header(0x20000000, named("block before"), root, 1_767_225_600, bits, nonce)
-        if int.from_bytes(header.hash, "little") <= b.target_from_bits(bits):
+        header = Header(0x20000000, named("block before"), root, 1_767_225_600, bits, nonce)
+        if int.from_bytes(header.hash, "little") <= target_from_bits(bits):
             return header.encode()
     raise ValueError(f"expected a target that 65,536 nonces reach, found {bits:08x}")
 
 
-def without_work(header: b.Header) -> b.Header:
+def without_work(header: Header) -> Header:
     """Return the header with the first nonce that is not enough: on regtest every second one, and never far off."""
-    target = b.target_from_bits(header.bits)
+    target = target_from_bits(header.bits)
     tries = (replace(header, nonce=nonce) for nonce in range(1 << 16))
     return next(each for each in tries if int.from_bytes(each.hash, "little") > target)
 
@@ -94,24 +100,24 @@ ANCHOR_TX = transaction(PAY, SCRIPT)
 COINBASE = coinbase(bytes.fromhex("029600") + b"/made for a test vector/")
 TXIDS = [COINBASE.txid, *(named(f"transaction {at}") for at in range(1, 7))]
 TXIDS[INDEX] = ANCHOR_TX.txid
-ANCHOR = b.BitcoinAnchor(
+ANCHOR = BitcoinAnchor(
     transaction=ANCHOR_TX.encode(),
     index=INDEX,
-    path=b.merkle_path(TXIDS, INDEX),
+    path=merkle_path(TXIDS, INDEX),
     coinbase=COINBASE.encode(),
-    coinbase_path=b.merkle_path(TXIDS, 0),
-    header=mine(b.merkle_root(TXIDS), REGTEST_BITS),
+    coinbase_path=merkle_path(TXIDS, 0),
+    header=mine(merkle_root(TXIDS), REGTEST_BITS),
     height=HEIGHT,
 )
 
 # CVE-2017-12842: the lock time was searched for until the txid could be the second half of a transaction of 64
 # bytes, a search of 3.1 million hashes. The real block has the 64 bytes, and never this transaction.
 FORGED_TX = transaction(
-    PAY, b.payload_script(b.encode_payload(4_000_000, named("a root never anchored"))), lock_time=3_132_928
+    PAY, payload_script(encode_payload(4_000_000, named("a root never anchored"))), lock_time=3_132_928
 )
 SMALL_TX = bytes.fromhex("0200000001") + named("the attacker's coin")[:27] + FORGED_TX.txid
-ATTACKED_TXIDS = [COINBASE.txid, b.sha256d(SMALL_TX)]
-FORGED_PATH = (SMALL_TX[:32], *b.merkle_path(ATTACKED_TXIDS, 1))
+ATTACKED_TXIDS = [COINBASE.txid, sha256d(SMALL_TX)]
+FORGED_PATH = (SMALL_TX[:32], *merkle_path(ATTACKED_TXIDS, 1))
 FORGED_INDEX = 3
 
 
@@ -120,7 +126,7 @@ def hexes(path: tuple[bytes, ...] | list[bytes]) -> list[str]:
     return [each.hex() for each in path]
 
 
-def anchor_json(anchor: b.BitcoinAnchor) -> dict[str, Any]:
+def anchor_json(anchor: BitcoinAnchor) -> dict[str, Any]:
     """Return the fields of an anchor as they stand in a receipt."""
     return {
         "transaction": anchor.transaction.hex(),
@@ -152,8 +158,8 @@ def transaction_cases() -> list[Case]:
     empty, whole = raw[:4] + b"\x00\x01" + raw[4:-4], bytes.fromhex("02 02 aabb 01 cc")
     full = transaction(PAY, SCRIPT, script=bytes(4_000 - len(raw) - 2)).encode()
     over = transaction(PAY, SCRIPT, script=bytes(4_000 - len(raw) - 1)).encode()
-    summary = {"txid": ANCHOR_TX.txid.hex(), "display": b.hash_hex(ANCHOR_TX.txid), "outputs": 2}
-    full_summary = {"txid": b.sha256d(full).hex(), "display": b.hash_hex(b.sha256d(full)), "outputs": 2}
+    summary = {"txid": ANCHOR_TX.txid.hex(), "display": hash_hex(ANCHOR_TX.txid), "outputs": 2}
+    full_summary = {"txid": sha256d(full).hex(), "display": hash_hex(sha256d(full)), "outputs": 2}
 
     def refused(description: str, data: bytes) -> Case:
         return bad(description, "transaction", "malformed", raw=data.hex(), limit=4_000)
@@ -186,7 +192,7 @@ def transaction_cases() -> list[Case]:
 
 def header_cases() -> list[Case]:
     """Return the cases of check "header", "target" and "work"."""
-    genesis = b.Header.decode(MAINNET_GENESIS)
+    genesis = Header.decode(MAINNET_GENESIS)
     want = {
         "hash": "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
         "merkle_root": "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a",
@@ -194,9 +200,9 @@ def header_cases() -> list[Case]:
         "bits": "1d00ffff",
         "nonce": 2083236893,
     }
-    regtest = b.Header.decode(ANCHOR.header)
+    regtest = Header.decode(ANCHOR.header)
 
-    def work(description: str, header: b.Header, network: str, error: str) -> Case:
+    def work(description: str, header: Header, network: str, error: str) -> Case:
         return bad(description, "work", error, header=header.encode().hex(), network=network)
 
     def target(description: str, bits: str, want: str) -> Case:
@@ -224,7 +230,7 @@ def header_cases() -> list[Case]:
         good(
             "a regtest block on regtest",
             "work",
-            b.hash_hex(regtest.hash),
+            hash_hex(regtest.hash),
             header=ANCHOR.header.hex(),
             network="regtest",
         ),
@@ -243,7 +249,7 @@ def header_cases() -> list[Case]:
 def payload_cases() -> list[Case]:
     """Return the cases of check "payload": what an anchor transaction says, and where it may say it."""
     want = {"tree_size": TREE_SIZE, "root": ROOT.hex()}
-    most = b.payload_script(b.encode_payload((1 << 40) - 1, ROOT))
+    most = payload_script(encode_payload((1 << 40) - 1, ROOT))
 
     def found(description: str, *scripts: bytes, size: int = TREE_SIZE) -> Case:
         raw = transaction(*scripts).encode().hex()
@@ -277,7 +283,7 @@ def fold_cases() -> list[Case]:
     """Return the cases of check "fold": branches of Bitcoin's tree."""
     txids = [named(f"transaction {at}") for at in range(7)]
     five = txids[:5]
-    path, last = b.merkle_path(txids, 5), b.merkle_path(five, 4)
+    path, last = merkle_path(txids, 5), merkle_path(five, 4)
     forged = [each.hex() for each in FORGED_PATH]
     doubled = [*txids[:6], txids[4], txids[5]]
 
@@ -286,10 +292,10 @@ def fold_cases() -> list[Case]:
         return good(
             f"transaction {index} of {count}",
             "fold",
-            b.merkle_root(some).hex(),
+            merkle_root(some).hex(),
             leaf=some[index].hex(),
             index=index,
-            path=hexes(b.merkle_path(some, index)),
+            path=hexes(merkle_path(some, index)),
         )
 
     def refused(description: str, error: str, leaf: bytes, index: int, path: list[str]) -> Case:
@@ -325,7 +331,7 @@ def fold_cases() -> list[Case]:
             "branch-duplicated-left-sibling",
             txids[4],
             6,
-            hexes(b.merkle_path(doubled, 6)),
+            hexes(merkle_path(doubled, 6)),
         ),
         refused(
             "a transaction paired with itself although others follow",
@@ -353,7 +359,7 @@ def fold_cases() -> list[Case]:
             "branch-duplicated-left-sibling",
             txids[0],
             0,
-            [txids[1].hex(), b.merkle_root(txids[:2]).hex()],
+            [txids[1].hex(), merkle_root(txids[:2]).hex()],
         ),
         refused(
             "a forged transaction below one of 64 bytes (CVE-2017-12842)",
@@ -368,7 +374,7 @@ def fold_cases() -> list[Case]:
 def long_fold(leaf: bytes, levels: int) -> bytes:
     """Return the root above the leftmost leaf of a tree with made-up siblings."""
     for at in range(levels):
-        leaf = b.sha256d(leaf + named(f"level {at}"))
+        leaf = sha256d(leaf + named(f"level {at}"))
     return leaf
 
 
@@ -394,7 +400,7 @@ def coinbase_cases() -> list[Case]:
 
     raw = COINBASE.encode()
     two = replace(COINBASE, inputs=COINBASE.inputs * 2)
-    elsewhere = b.OutPoint(named("a coin"), 0xFFFFFFFF), b.OutPoint(bytes(32), 0)
+    elsewhere = OutPoint(named("a coin"), 0xFFFFFFFF), OutPoint(bytes(32), 0)
     return [
         *(
             good(f"height {height}", "coinbase", height, raw=coinbase(bytes.fromhex(push) + b"\x00").encode().hex())
@@ -434,17 +440,17 @@ def coinbase_cases() -> list[Case]:
 
 def small_coinbase() -> bytes:
     """Return a coinbase of 64 bytes, which could be taken for two hashes."""
-    output = b.TxOutput(0, b"\x51")
-    return b.Transaction(2, (b.TxInput(b.OutPoint(bytes(32), 0xFFFFFFFF), b"\x51\x51\x51", 0),), (output,), 0).encode()
+    output = TxOutput(0, b"\x51")
+    return Transaction(2, (TxInput(OutPoint(bytes(32), 0xFFFFFFFF), b"\x51\x51\x51", 0),), (output,), 0).encode()
 
 
 def anchor_cases() -> list[Case]:
     """Return the cases of check "anchor": a transaction and the coinbase in a block."""
-    header = b.Header.decode(ANCHOR.header)
+    header = Header.decode(ANCHOR.header)
     other_path = (named("a sibling"), *ANCHOR.path[1:])
-    alone = b.BitcoinAnchor(COINBASE.encode(), 0, (), COINBASE.encode(), (), mine(COINBASE.txid, REGTEST_BITS), HEIGHT)
-    attacked = mine(b.merkle_root(ATTACKED_TXIDS), REGTEST_BITS)
-    short = b.merkle_path(ATTACKED_TXIDS, 0)
+    alone = BitcoinAnchor(COINBASE.encode(), 0, (), COINBASE.encode(), (), mine(COINBASE.txid, REGTEST_BITS), HEIGHT)
+    attacked = mine(merkle_root(ATTACKED_TXIDS), REGTEST_BITS)
+    short = merkle_path(ATTACKED_TXIDS, 0)
     fake_coinbase = coinbase(bytes.fromhex("029600") + b"/another/").encode()
 
     def refused(description: str, error: str, **changes: Any) -> Case:
@@ -485,7 +491,7 @@ def anchor_cases() -> list[Case]:
             transaction=SMALL_TX,
             header=attacked,
             index=1,
-            path=b.merkle_path(ATTACKED_TXIDS, 1),
+            path=merkle_path(ATTACKED_TXIDS, 1),
             coinbase_path=short,
         ),
         refused("the coinbase has 64 bytes", "transaction-of-64-bytes", coinbase=small_coinbase()),
@@ -539,7 +545,7 @@ def steps_json(operations: tuple[ots.Operation, ...]) -> list[list[str]]:
 
 
 DIGEST = hashlib.sha256(CONTENT).digest()
-MERKLE_ROOT = b.Header.decode(ANCHOR.header).merkle_root
+MERKLE_ROOT = Header.decode(ANCHOR.header).merkle_root
 PENDING = bytes.fromhex("0083dfe30d2ef90c8e")
 AT_HEIGHT = bytes.fromhex("000588960d73d71901")
 START = ots.MAGIC + bytes.fromhex("0108") + DIGEST

@@ -13,21 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import (
-    NETWORKS,
-    BitcoinAnchor,
-    Header,
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    encode_payload,
-    hash_hex,
-    merkle_path,
-    merkle_root,
-    payload_script,
-    sha256d,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import merkle_path, merkle_root
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS
+from anchor.proof.bitcoin.payload import encode_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlocks, encode_headers
 from anchor.proof.calendar import MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import NoteSignature, chain_origin, key_id, verifier_key
 from anchor.proof.codec import sha256
 from anchor.proof.entry import (

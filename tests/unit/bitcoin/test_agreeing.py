@@ -25,7 +25,8 @@ from anchor.errors import (
     SourceUnavailableError,
     WrongNetworkError,
 )
-from anchor.proof.bitcoin import OutPoint, Transaction, encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.errors import VerificationError
 
 REGTEST = NETWORKS["regtest"]

@@ -9,7 +9,7 @@ from anchor.bitcoin.header_rules import HEADER_RULES, work_of
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import SourceUnavailableError
-from anchor.proof.bitcoin import Header
+from anchor.proof.bitcoin.header import Header
 
 EASY = 0x1D00FFFF
 HARD = 0x1B00FFFF  # 65,536 times the work

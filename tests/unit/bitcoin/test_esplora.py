@@ -20,7 +20,8 @@ from anchor.bitcoin.http_retry import Answer, Patience, PatientHttp, Surrounding
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import SettingsError, SourceError, SourceUnavailableError, WrongNetworkError
-from anchor.proof.bitcoin import OutPoint, hash_from_hex
+from anchor.proof.bitcoin.hashes import hash_from_hex
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.errors import MalformedError
 from tests.simulators.esplora_server import EsploraServer, Fault, running_esplora
 

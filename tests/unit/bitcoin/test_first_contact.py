@@ -13,7 +13,8 @@ from anchor.bitcoin.first_contact import FirstContact
 from anchor.bitcoin.http_retry import Patience, Surroundings
 from anchor.bitcoin.networks import NETWORKS
 from anchor.errors import SourceUnavailableError, WrongNetworkError
-from anchor.proof.bitcoin import OutPoint, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import OutPoint
 from tests.simulators.esplora_server import EsploraServer, Fault, running_esplora
 
 WHO, QUESTION = "/block-height/0", "/block-height/7"

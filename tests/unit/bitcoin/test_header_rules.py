@@ -40,7 +40,10 @@ from anchor.bitcoin.header_rules import (
     read_fields,
     work_of,
 )
-from anchor.proof.bitcoin import NETWORKS, Header, hash_hex, sha256d, target_from_bits
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS
+from anchor.proof.bitcoin.work import target_from_bits
 from anchor.proof.errors import MalformedError
 
 MAINNET, TESTNET3, TESTNET4, SIGNET, REGTEST = (

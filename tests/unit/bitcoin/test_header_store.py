@@ -53,7 +53,9 @@ from anchor.errors import (
     StorageReadOnlyError,
     WrongNetworkError,
 )
-from anchor.proof.bitcoin import NetworkRules, hash_hex, sha256d, target_from_bits
+from anchor.proof.bitcoin.hashes import hash_hex, sha256d
+from anchor.proof.bitcoin.networks import NetworkRules
+from anchor.proof.bitcoin.work import target_from_bits
 from anchor.proof.blocks import HeaderChain, KnownBlock, KnownBlocks, encode_headers
 from anchor.proof.errors import MalformedError, TooLargeError
 from tests.node import RpcFailure, running_node

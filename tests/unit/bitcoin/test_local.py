@@ -31,7 +31,9 @@ from anchor.errors import (
     StorageBusyError,
     StorageCorruptError,
 )
-from anchor.proof.bitcoin import Header, OutPoint, Transaction, TxOutput, encode_payload
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxOutput
 
 ROOT = Path(__file__).parents[3]
 REGTEST = NETWORKS["regtest"]

@@ -11,7 +11,8 @@ from anchor.bitcoin.network_file import load_networks, networks_from
 from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import SettingsError
-from anchor.proof.bitcoin import NetworkRules, sha256d
+from anchor.proof.bitcoin.hashes import sha256d
+from anchor.proof.bitcoin.networks import NetworkRules
 
 # A header of the tests' own, with the work that it claims: 4.8 million hashes.
 GENESIS = (

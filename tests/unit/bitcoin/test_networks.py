@@ -7,13 +7,13 @@ import pytest
 from anchor.bitcoin.header_rules import HEADER_RULES, genesis_end
 from anchor.bitcoin.networks import NETWORKS, Network, network_named
 from anchor.errors import SettingsError
-from anchor.proof import bitcoin
+from anchor.proof.bitcoin.networks import NETWORKS as RULES
 
 
 def test_every_network_that_a_receipt_can_name_can_be_configured() -> None:
     """The verifier and the service know the same networks, and agree on their identity."""
-    assert set(bitcoin.NETWORKS) == set(NETWORKS)
-    assert dict(bitcoin.NETWORKS) == {name: network.rules for name, network in NETWORKS.items()}
+    assert set(RULES) == set(NETWORKS)
+    assert dict(RULES) == {name: network.rules for name, network in NETWORKS.items()}
 
 
 def test_a_network_is_found_by_its_name() -> None:
@@ -53,6 +53,6 @@ def test_a_network_cannot_be_changed() -> None:
 def test_a_record_says_each_thing_once(network: Network) -> None:
     """Identity and header rules are parts of the record, so that they cannot contradict it."""
     assert HEADER_RULES[network.name] is network.headers
-    assert bitcoin.NETWORKS[network.name] is network.rules
+    assert RULES[network.name] is network.rules
     assert network.genesis_hash == genesis_end(network.headers).hash
     assert network.p2p_port != network.rpc_port

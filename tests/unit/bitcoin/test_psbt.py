@@ -19,7 +19,8 @@ from anchor.bitcoin.psbt import encode_psbt, from_base64, signed_transaction, to
 from anchor.bitcoin.signature import SigningError
 from anchor.bitcoin.transaction import build_anchor
 from anchor.bitcoin.wallet import Wallet
-from anchor.proof.bitcoin import OutPoint, Transaction, TxInput, TxOutput, encode_payload
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.errors import AnchorlineError, MalformedError
 
 WALLET = Wallet.generate(NETWORKS["regtest"], bytes(range(32)))

@@ -25,16 +25,8 @@ from anchor.bitcoin.transaction import (
     virtual_size,
 )
 from anchor.errors import NoFundsError
-from anchor.proof.bitcoin import (
-    MAX_TRANSACTION,
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    encode_payload,
-    find_payload,
-    payload_script,
-)
+from anchor.proof.bitcoin.payload import encode_payload, find_payload, payload_script
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.errors import MalformedError
 
 REGTEST = NETWORKS["regtest"]

@@ -26,14 +26,8 @@ from anchor.bitcoin.signature import SigningError, check_coins, check_signed, si
 from anchor.bitcoin.transaction import build_anchor
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import SettingsError, StorageError
-from anchor.proof.bitcoin import (
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    encode_payload,
-    strip_witness,
-)
+from anchor.proof.bitcoin.payload import encode_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput, strip_witness
 from anchor.proof.errors import UnknownVersionError
 
 REGTEST = NETWORKS["regtest"]

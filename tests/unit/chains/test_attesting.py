@@ -16,7 +16,7 @@ from anchor.bitcoin.calendars import Calendars, may_be_asked, pending_ways
 from anchor.bitcoin.http_retry import Patience
 from anchor.errors import SettingsError
 from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import Header
+from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.calendar import CalendarAnchor, attested_root
 from anchor.proof.errors import MalformedError

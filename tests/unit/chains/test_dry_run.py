@@ -21,7 +21,7 @@ from anchor.errors import (
     StorageReadOnlyError,
 )
 from anchor.plan import Send, due_at_ms, is_due, newest_of
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.rehearsal import JOURNAL, MuteSource, rehearse
 from anchor.storage.read_only import ReadOnlyEngine, quick_check, schema_of
 from chains.dry_run import dry_run, dry_run_lines

@@ -7,7 +7,10 @@ import pytest
 
 from anchor.errors import BehindError, NotYetError, SettingsError
 from anchor.log import DIRECTORY
-from anchor.proof.bitcoin import Header, Transaction, check_anchor_transaction, find_payload
+from anchor.proof.bitcoin.anchor import check_anchor_transaction
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.checkpoint import Checkpoint, Note, chain_origin, key_id
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.merkle import leaf_hash

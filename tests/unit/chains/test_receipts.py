@@ -12,17 +12,11 @@ from typing import Any
 import pytest
 
 from anchor.errors import BehindError, NotYetError
-from anchor.proof.bitcoin import (
-    BitcoinAnchor,
-    Header,
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    encode_payload,
-    fold_branch,
-    payload_script,
-)
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.branch import fold_branch
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import encode_payload, payload_script
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.errors import Reason, TooLargeError, VerificationError
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import leaf_hash, path_length, root_from_inclusion

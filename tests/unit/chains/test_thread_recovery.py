@@ -14,7 +14,7 @@ from anchor.bitcoin.wallet import Wallet
 from anchor.directory import Directory
 from anchor.errors import BehindError, HijackedThreadError, NotYetError, SettingsError, StorageError
 from anchor.plan import Send, Wait
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.leaves import NOTHING_REPLACED, ThreadLeaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.receipt import LogCard

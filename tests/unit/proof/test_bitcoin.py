@@ -27,7 +27,23 @@ from btclib.consensus import CONSENSUS_PARAMS
 from btclib.exceptions import BTClibValueError
 from btclib.p2p.magic import DEFAULT_SIGNET_CHALLENGE, magic_from_network
 
-from anchor.proof import bitcoin as b
+from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
+from anchor.proof.bitcoin.branch import fold_branch, merkle_path, merkle_root
+from anchor.proof.bitcoin.coinbase import MAX_COINBASE, check_coinbase
+from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex, sha256d
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS
+from anchor.proof.bitcoin.payload import encode_payload, find_payload, payload_script
+from anchor.proof.bitcoin.transaction import (
+    MAX_TRANSACTION,
+    MAX_WITH_WITNESS,
+    OutPoint,
+    Transaction,
+    TxInput,
+    TxOutput,
+    strip_witness,
+)
+from anchor.proof.bitcoin.work import bits_from_target, check_work, target_from_bits, work_from_bits
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, VerificationError
 
 ROOT = Path(__file__).parents[3]
@@ -49,9 +65,9 @@ REFEREE_NAMES = {
 # Vectors
 
 
-def read_anchor(fields: dict[str, Any]) -> b.BitcoinAnchor:
+def read_anchor(fields: dict[str, Any]) -> BitcoinAnchor:
     """Return the anchor that a receipt's fields describe."""
-    return b.BitcoinAnchor(
+    return BitcoinAnchor(
         transaction=bytes.fromhex(fields["transaction"]),
         index=fields["index"],
         path=tuple(map(bytes.fromhex, fields["path"])),
@@ -64,20 +80,20 @@ def read_anchor(fields: dict[str, Any]) -> b.BitcoinAnchor:
 
 def check_transaction(case: dict[str, Any]) -> dict[str, Any]:
     raw = bytes.fromhex(case["raw"])
-    transaction = b.Transaction.decode(raw, case["limit"])
+    transaction = Transaction.decode(raw, case["limit"])
     assert raw == transaction.encode()
     return {
         "txid": transaction.txid.hex(),
-        "display": b.hash_hex(transaction.txid),
+        "display": hash_hex(transaction.txid),
         "outputs": len(transaction.outputs),
     }
 
 
 def check_header(case: dict[str, Any]) -> dict[str, Any]:
-    header = b.Header.decode(bytes.fromhex(case["raw"]))
+    header = Header.decode(bytes.fromhex(case["raw"]))
     assert case["raw"] == header.encode().hex()
     return {
-        "hash": b.hash_hex(header.hash),
+        "hash": hash_hex(header.hash),
         "merkle_root": header.merkle_root.hex(),
         "time_s": header.time_s,
         "bits": f"{header.bits:08x}",
@@ -85,32 +101,32 @@ def check_header(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_work(case: dict[str, Any]) -> str:
-    header = b.Header.decode(bytes.fromhex(case["header"]))
-    b.check_work(header, b.NETWORKS[case["network"]].pow_limit)
-    return b.hash_hex(header.hash)
+def check_case_work(case: dict[str, Any]) -> str:
+    header = Header.decode(bytes.fromhex(case["header"]))
+    check_work(header, NETWORKS[case["network"]].pow_limit)
+    return hash_hex(header.hash)
 
 
 def check_payload(case: dict[str, Any]) -> dict[str, Any]:
-    payload = b.find_payload(b.Transaction.decode(bytes.fromhex(case["transaction"]), b.MAX_TRANSACTION))
+    payload = find_payload(Transaction.decode(bytes.fromhex(case["transaction"]), MAX_TRANSACTION))
     return {"tree_size": payload.tree_size, "root": payload.root.hex()}
 
 
 def check_fold(case: dict[str, Any]) -> str:
     path = list(map(bytes.fromhex, case["path"]))
-    return b.fold_branch(bytes.fromhex(case["leaf"]), case["index"], path).hex()
+    return fold_branch(bytes.fromhex(case["leaf"]), case["index"], path).hex()
 
 
 CHECKS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "transaction": check_transaction,
-    "strip": lambda case: b.strip_witness(bytes.fromhex(case["raw"])).hex(),
+    "strip": lambda case: strip_witness(bytes.fromhex(case["raw"])).hex(),
     "header": check_header,
-    "target": lambda case: f"{b.target_from_bits(int(case['bits'], 16)):064x}",
-    "work": check_work,
+    "target": lambda case: f"{target_from_bits(int(case['bits'], 16)):064x}",
+    "work": check_case_work,
     "payload": check_payload,
     "fold": check_fold,
-    "coinbase": lambda case: b.check_coinbase(bytes.fromhex(case["raw"])),
-    "anchor": lambda case: b.check_anchor_transaction(read_anchor(case["anchor"])).txid.hex(),
+    "coinbase": lambda case: check_coinbase(bytes.fromhex(case["raw"])),
+    "anchor": lambda case: check_anchor_transaction(read_anchor(case["anchor"])).txid.hex(),
 }
 
 
@@ -148,10 +164,10 @@ ANCHOR = read_anchor(next(case["anchor"] for case in CASES if case["check"] == "
 # Networks and genesis blocks
 
 
-@pytest.mark.parametrize("name", b.NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_network_is_the_one_its_name_says(name: str) -> None:
     """Genesis hash, message start and limit are those of the referee's tables."""
-    rules, theirs = b.NETWORKS[name], REFEREE_NAMES[name]
+    rules, theirs = NETWORKS[name], REFEREE_NAMES[name]
     genesis = genesis_block(theirs)
     limit = CONSENSUS_PARAMS[theirs].pow_limit_bits
     assert name == rules.name
@@ -165,27 +181,27 @@ def test_network_is_the_one_its_name_says(name: str) -> None:
 def test_networks_cannot_be_changed() -> None:
     """Nobody can swap the rules of a network at run time."""
     with pytest.raises(TypeError):
-        b.NETWORKS["mainnet"] = b.NETWORKS["regtest"]  # type: ignore[index]  # the very thing that is tried
+        NETWORKS["mainnet"] = NETWORKS["regtest"]  # type: ignore[index]  # the very thing that is tried
 
 
 def test_signet_message_start_is_derived_from_its_challenge() -> None:
     """Signet's message start is the beginning of the hash of its block challenge (BIP 325)."""
     serialised = bytes([len(DEFAULT_SIGNET_CHALLENGE)]) + DEFAULT_SIGNET_CHALLENGE
-    assert b.sha256d(serialised)[:4] == b.NETWORKS["signet"].message_start
+    assert sha256d(serialised)[:4] == NETWORKS["signet"].message_start
 
 
-@pytest.mark.parametrize("name", b.NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_genesis_block_reads_and_has_its_work(name: str) -> None:
     """The genesis block of each network is read, written, hashed and worked as the referee says."""
     genesis = genesis_block(REFEREE_NAMES[name])
     raw_header = genesis.header.serialize()
     raw = genesis.transactions[0].serialize(include_witness=False)
-    header, coinbase = b.Header.decode(raw_header), b.Transaction.decode(raw, b.MAX_COINBASE)
-    b.check_work(header, b.NETWORKS[name].pow_limit)
-    assert b.NETWORKS[name].genesis_hash == header.hash
+    header, coinbase = Header.decode(raw_header), Transaction.decode(raw, MAX_COINBASE)
+    check_work(header, NETWORKS[name].pow_limit)
+    assert NETWORKS[name].genesis_hash == header.hash
     assert raw_header == header.encode()
-    assert raw == coinbase.encode() == b.strip_witness(raw)
-    assert header.merkle_root == coinbase.txid == b.merkle_root([coinbase.txid])
+    assert raw == coinbase.encode() == strip_witness(raw)
+    assert header.merkle_root == coinbase.txid == merkle_root([coinbase.txid])
 
 
 # Transactions
@@ -194,7 +210,7 @@ def test_genesis_block_reads_and_has_its_work(name: str) -> None:
 def test_transaction_is_read_as_the_referee_reads_it() -> None:
     """Every field and the txid are those of python-bitcoinlib."""
     raw = ANCHOR.transaction
-    ours, theirs = b.Transaction.decode(raw, b.MAX_TRANSACTION), reference.CTransaction.deserialize(raw)
+    ours, theirs = Transaction.decode(raw, MAX_TRANSACTION), reference.CTransaction.deserialize(raw)
     assert theirs.GetTxid() == ours.txid
     assert (theirs.nVersion, theirs.nLockTime) == (ours.version, ours.lock_time)
     assert [(each.prevout.hash, each.prevout.n, each.scriptSig, each.nSequence) for each in theirs.vin] == [
@@ -213,32 +229,32 @@ def test_witness_is_stripped_as_the_referee_strips_it(count: int) -> None:
     outputs = [reference.CTxOut(at, reference.CScript(bytes([0x51]) * at)) for at in (0, 252, 253, 70_000)]
     stacks = [reference.CTxInWitness(reference.CScriptWitness([bytes(72), bytes(33)])) for _ in inputs]
     theirs = reference.CTransaction(inputs, outputs, 7, 2, reference.CTxWitness(stacks))
-    stripped = b.strip_witness(theirs.serialize())
+    stripped = strip_witness(theirs.serialize())
     assert reference.CTransaction(inputs, outputs, 7, 2).serialize() == stripped
-    assert theirs.GetTxid() == b.sha256d(stripped)
-    assert stripped == b.Transaction.decode(stripped, len(stripped)).encode()
+    assert theirs.GetTxid() == sha256d(stripped)
+    assert stripped == Transaction.decode(stripped, len(stripped)).encode()
 
 
 def test_limit_is_checked_before_reading() -> None:
     """A transaction above its limit is refused whatever is in it."""
     with pytest.raises(TooLargeError):
-        b.Transaction.decode(bytes(b.MAX_TRANSACTION + 1), b.MAX_TRANSACTION)
+        Transaction.decode(bytes(MAX_TRANSACTION + 1), MAX_TRANSACTION)
     with pytest.raises(TooLargeError):
-        b.strip_witness(bytes(b.MAX_WITH_WITNESS + 1))
+        strip_witness(bytes(MAX_WITH_WITNESS + 1))
 
 
 def test_no_prefix_of_a_transaction_is_a_transaction() -> None:
     """A transaction that was cut anywhere is malformed."""
     for size in range(len(ANCHOR.transaction)):
         with pytest.raises(MalformedError):
-            b.Transaction.decode(ANCHOR.transaction[:size], b.MAX_TRANSACTION)
+            Transaction.decode(ANCHOR.transaction[:size], MAX_TRANSACTION)
 
 
 def test_outpoint_is_written_as_in_a_transaction_and_shown_as_in_an_explorer() -> None:
     """An outpoint's bytes are txid and little-endian index; its text is the reversed txid, a colon, the index."""
-    outpoint = b.OutPoint(bytes(range(32)), 258)
+    outpoint = OutPoint(bytes(range(32)), 258)
     assert bytes(range(32)) + bytes.fromhex("02010000") == outpoint.encode()
-    assert outpoint == b.OutPoint.decode(outpoint.encode())
+    assert outpoint == OutPoint.decode(outpoint.encode())
     assert str(outpoint) == "1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100:258"
 
 
@@ -246,42 +262,42 @@ def test_outpoint_is_written_as_in_a_transaction_and_shown_as_in_an_explorer() -
 def test_hash_in_hex_has_one_spelling(text: str) -> None:
     """A hash is 64 lower-case hex digits and nothing else."""
     with pytest.raises(MalformedError):
-        b.hash_from_hex(text)
+        hash_from_hex(text)
 
 
 def test_hash_in_hex_is_reversed() -> None:
     """Display order is internal order backwards, and the way back leads to the same hash."""
     internal = bytes.fromhex("6fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000")
-    assert b.hash_hex(internal) == "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
-    assert internal == b.hash_from_hex(b.hash_hex(internal))
+    assert hash_hex(internal) == "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
+    assert internal == hash_from_hex(hash_hex(internal))
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: b.OutPoint(bytes(31), 0),
-        lambda: b.OutPoint(bytes(32), -1),
-        lambda: b.OutPoint(bytes(32), 1 << 32),
-        lambda: b.TxInput(b.OutPoint(bytes(32), 0), b"", 1 << 32),
-        lambda: b.TxOutput(-1, b""),
-        lambda: b.TxOutput(1 << 64, b""),
-        lambda: b.Transaction(2, (), (b.TxOutput(0, b""),), 0),
-        lambda: b.Transaction(2, (b.TxInput(b.OutPoint(bytes(32), 0), b"", 0),), (), 0),
-        lambda: b.Header(1 << 31, bytes(32), bytes(32), 0, 0, 0),
-        lambda: b.Header(1, bytes(33), bytes(32), 0, 0, 0),
-        lambda: b.Header(1, bytes(32), bytes(32), 0, 0, 1 << 32),
-        lambda: b.encode_payload(1 << 40, bytes(32)),
-        lambda: b.encode_payload(-1, bytes(32)),
-        lambda: b.encode_payload(0, bytes(31)),
-        lambda: b.payload_script(b"AL2" + bytes(37)),
-        lambda: b.payload_script(b"AL1" + bytes(38)),
-        lambda: b.hash_hex(bytes(31)),
-        lambda: b.bits_from_target(0),
-        lambda: b.bits_from_target(1 << 256),
-        lambda: b.merkle_root([]),
-        lambda: b.merkle_root([bytes(31)]),
-        lambda: b.merkle_path([bytes(32)], 1),
-        lambda: b.merkle_path([bytes(32)], -1),
+        lambda: OutPoint(bytes(31), 0),
+        lambda: OutPoint(bytes(32), -1),
+        lambda: OutPoint(bytes(32), 1 << 32),
+        lambda: TxInput(OutPoint(bytes(32), 0), b"", 1 << 32),
+        lambda: TxOutput(-1, b""),
+        lambda: TxOutput(1 << 64, b""),
+        lambda: Transaction(2, (), (TxOutput(0, b""),), 0),
+        lambda: Transaction(2, (TxInput(OutPoint(bytes(32), 0), b"", 0),), (), 0),
+        lambda: Header(1 << 31, bytes(32), bytes(32), 0, 0, 0),
+        lambda: Header(1, bytes(33), bytes(32), 0, 0, 0),
+        lambda: Header(1, bytes(32), bytes(32), 0, 0, 1 << 32),
+        lambda: encode_payload(1 << 40, bytes(32)),
+        lambda: encode_payload(-1, bytes(32)),
+        lambda: encode_payload(0, bytes(31)),
+        lambda: payload_script(b"AL2" + bytes(37)),
+        lambda: payload_script(b"AL1" + bytes(38)),
+        lambda: hash_hex(bytes(31)),
+        lambda: bits_from_target(0),
+        lambda: bits_from_target(1 << 256),
+        lambda: merkle_root([]),
+        lambda: merkle_root([bytes(31)]),
+        lambda: merkle_path([bytes(32)], 1),
+        lambda: merkle_path([bytes(32)], -1),
     ],
 )
 def test_value_that_has_no_bytes_cannot_be_made(make: Callable[[], object]) -> None:
@@ -302,12 +318,12 @@ def test_targets_agree_with_the_referee() -> None:
         expected = referee_value(four)
         if expected is None:
             with pytest.raises(VerificationError) as caught:
-                b.target_from_bits(bits)
+                target_from_bits(bits)
             assert caught.value.reason == Reason.TARGET_INVALID
         else:
-            assert expected == b.target_from_bits(bits)
-            assert block_work(four) == b.work_from_bits(bits)
-            assert int.from_bytes(referee_bits(expected.to_bytes(32, "big")), "big") == b.bits_from_target(expected)
+            assert expected == target_from_bits(bits)
+            assert block_work(four) == work_from_bits(bits)
+            assert int.from_bytes(referee_bits(expected.to_bytes(32, "big")), "big") == bits_from_target(expected)
 
 
 def referee_value(bits: bytes) -> int | None:
@@ -324,32 +340,32 @@ def test_written_target_is_the_closest_below() -> None:
     random_numbers = random.Random(7)
     for _ in range(2_000):
         target = random_numbers.getrandbits(random_numbers.randint(1, 256)) or 1
-        bits = b.bits_from_target(target)
+        bits = bits_from_target(target)
         assert int.from_bytes(referee_bits(target.to_bytes(32, "big")), "big") == bits
-        assert b.target_from_bits(bits) <= target
-        assert bits == b.bits_from_target(b.target_from_bits(bits))
+        assert target_from_bits(bits) <= target
+        assert bits == bits_from_target(target_from_bits(bits))
 
 
 def test_hash_equal_to_the_target_is_enough_and_one_more_is_not() -> None:
     """The comparison with the network's limit is "at most"."""
-    header = b.Header.decode(ANCHOR.header)
-    target = b.target_from_bits(header.bits)
-    b.check_work(header, target)
+    header = Header.decode(ANCHOR.header)
+    target = target_from_bits(header.bits)
+    check_work(header, target)
     with pytest.raises(VerificationError) as caught:
-        b.check_work(header, target - 1)
+        check_work(header, target - 1)
     assert caught.value.reason == Reason.TARGET_ABOVE_LIMIT
 
 
 def test_header_is_judged_by_the_rules_of_one_network() -> None:
     """A regtest block passes on regtest and nowhere else."""
-    expected = b.Header.decode(ANCHOR.header)
-    assert expected == b.check_anchor_header(ANCHOR, b.NETWORKS["regtest"])
+    expected = Header.decode(ANCHOR.header)
+    assert expected == check_anchor_header(ANCHOR, NETWORKS["regtest"])
     theirs = BlockHeader.parse(ANCHOR.header, check_validity=False)
     assert theirs.hash[::-1] == expected.hash
     theirs.assert_valid_pow(CONSENSUS_PARAMS["regtest"].pow_limit_bits)
-    for name in set(b.NETWORKS) - {"regtest"}:
+    for name in set(NETWORKS) - {"regtest"}:
         with pytest.raises(VerificationError) as caught:
-            b.check_anchor_header(ANCHOR, b.NETWORKS[name])
+            check_anchor_header(ANCHOR, NETWORKS[name])
         assert caught.value.reason == Reason.TARGET_ABOVE_LIMIT
 
 
@@ -365,10 +381,10 @@ def txids_of(count: int) -> list[bytes]:
 def test_every_transaction_of_a_block_is_proved(count: int) -> None:
     """For each place in blocks of many sizes our path leads to the root, and the referee agrees."""
     txids = txids_of(count)
-    root = b.merkle_root(txids)
+    root = merkle_root(txids)
     for index, txid in enumerate(txids):
-        path = b.merkle_path(txids, index)
-        assert root == b.fold_branch(txid, index, path)
+        path = merkle_path(txids, index)
+        assert root == fold_branch(txid, index, path)
         assert referee.verify(txid[::-1], [sibling[::-1] for sibling in path], index, root[::-1])
 
 
@@ -376,9 +392,9 @@ def test_every_transaction_of_a_block_is_proved(count: int) -> None:
 def test_no_other_index_leads_to_the_root(count: int) -> None:
     """A path proves one index only: at any other it is refused or leads elsewhere."""
     txids = txids_of(count)
-    root = b.merkle_root(txids)
+    root = merkle_root(txids)
     for index, txid in enumerate(txids):
-        path = b.merkle_path(txids, index)
+        path = merkle_path(txids, index)
         others = set(range(1 << len(path))) - {index}
         assert not [other for other in others if root == fold_or_none(txid, other, path)]
 
@@ -386,7 +402,7 @@ def test_no_other_index_leads_to_the_root(count: int) -> None:
 def fold_or_none(leaf: bytes, index: int, path: tuple[bytes, ...]) -> bytes | None:
     """Return the root, or None for a branch that is refused."""
     try:
-        return b.fold_branch(leaf, index, path)
+        return fold_branch(leaf, index, path)
     except VerificationError:
         return None
 
@@ -395,15 +411,15 @@ def fold_or_none(leaf: bytes, index: int, path: tuple[bytes, ...]) -> bytes | No
 def test_block_that_was_doubled_at_its_end_proves_nothing_there(count: int) -> None:
     """Blocks that hide repeated transactions behind the same root (CVE-2012-2459) do not prove the repetition."""
     txids = txids_of(count)
-    root = b.merkle_root(txids)
+    root = merkle_root(txids)
     proved = 0
     for size in (1, 2, 4, 8):
         doubled = txids + txids[-size:]
-        if b.merkle_root(doubled) != root:
+        if merkle_root(doubled) != root:
             continue
         for index in range(count, len(doubled)):
             with pytest.raises(VerificationError) as caught:
-                b.fold_branch(doubled[index], index, b.merkle_path(doubled, index))
+                fold_branch(doubled[index], index, merkle_path(doubled, index))
             assert caught.value.reason == Reason.BRANCH_DUPLICATED_SIBLING
             proved += 1
     lowest_bit = count & -count
@@ -413,7 +429,7 @@ def test_block_that_was_doubled_at_its_end_proves_nothing_there(count: int) -> N
 def naive_fold(leaf: bytes, index: int, path: tuple[bytes, ...]) -> bytes:
     """Fold a branch as if Bitcoin's tree told leaves from nodes: what a careless verifier does."""
     for sibling in path:
-        leaf = b.sha256d(sibling + leaf if index & 1 else leaf + sibling)
+        leaf = sha256d(sibling + leaf if index & 1 else leaf + sibling)
         index >>= 1
     return leaf
 
@@ -423,15 +439,15 @@ def test_forged_transaction_below_one_of_64_bytes() -> None:
     case = next(each for each in CASES if each.get("want_error") == "branch-inner-node-is-transaction")
     leaf, path = bytes.fromhex(case["leaf"]), tuple(map(bytes.fromhex, case["path"]))
     small = path[0] + leaf
-    block = [path[1], b.sha256d(small)]
-    assert len(b.Transaction.decode(small, 64).encode()) == 64
-    assert b.merkle_root(block) == naive_fold(leaf, case["index"], path)
+    block = [path[1], sha256d(small)]
+    assert len(Transaction.decode(small, 64).encode()) == 64
+    assert merkle_root(block) == naive_fold(leaf, case["index"], path)
     assert leaf not in block
     with pytest.raises(VerificationError) as caught:
-        b.fold_branch(leaf, case["index"], path)
+        fold_branch(leaf, case["index"], path)
     assert caught.value.reason == Reason.BRANCH_INNER_NODE_IS_TRANSACTION
     backwards = [sibling[::-1] for sibling in path]
-    assert not referee.verify(leaf[::-1], backwards, case["index"], b.merkle_root(block)[::-1])
+    assert not referee.verify(leaf[::-1], backwards, case["index"], merkle_root(block)[::-1])
 
 
 def test_forged_anchor_is_a_whole_anchor_to_a_naive_reader() -> None:
@@ -442,14 +458,14 @@ def test_forged_anchor_is_a_whole_anchor_to_a_naive_reader() -> None:
         if each["check"] == "anchor" and "with the true coinbase" in each["description"]
     )
     forged = read_anchor(case)
-    transaction = b.Transaction.decode(forged.transaction, b.MAX_TRANSACTION)
-    root = b.Header.decode(forged.header).merkle_root
-    assert b.find_payload(transaction).tree_size == 4_000_000
+    transaction = Transaction.decode(forged.transaction, MAX_TRANSACTION)
+    root = Header.decode(forged.header).merkle_root
+    assert find_payload(transaction).tree_size == 4_000_000
     assert root == naive_fold(transaction.txid, forged.index, forged.path)
-    assert root == b.fold_branch(b.sha256d(forged.coinbase), 0, forged.coinbase_path)
-    b.check_anchor_header(forged, b.NETWORKS["regtest"])
+    assert root == fold_branch(sha256d(forged.coinbase), 0, forged.coinbase_path)
+    check_anchor_header(forged, NETWORKS["regtest"])
     with pytest.raises(VerificationError):
-        b.check_anchor_transaction(forged)
+        check_anchor_transaction(forged)
 
 
 # Coinbase
@@ -458,11 +474,11 @@ def test_forged_anchor_is_a_whole_anchor_to_a_naive_reader() -> None:
 def test_heights_are_pushed_as_the_referee_pushes_them() -> None:
     """The height that a coinbase begins with is read for every length of push."""
     heights = [*range(600), *(1 << bits for bits in range(31)), *((1 << bits) - 1 for bits in range(1, 32))]
-    coinbase = b.Transaction.decode(ANCHOR.coinbase, b.MAX_COINBASE)
+    coinbase = Transaction.decode(ANCHOR.coinbase, MAX_COINBASE)
     for height in heights:
         script = bip34_commitment(height) + b"\x00"
         with_height = replace(coinbase, inputs=(replace(coinbase.inputs[0], script=script),))
-        assert height == b.check_coinbase(with_height.encode())
+        assert height == check_coinbase(with_height.encode())
 
 
 # The anchor as a whole
@@ -470,14 +486,14 @@ def test_heights_are_pushed_as_the_referee_pushes_them() -> None:
 
 def test_anchor_holds() -> None:
     """An honest anchor gives back its transaction, and that its payload."""
-    transaction = b.check_anchor_transaction(ANCHOR)
-    payload = b.find_payload(transaction)
+    transaction = check_anchor_transaction(ANCHOR)
+    payload = find_payload(transaction)
     assert ANCHOR.transaction == transaction.encode()
-    assert b.encode_payload(payload.tree_size, payload.root) == transaction.outputs[1].script[2:]
+    assert encode_payload(payload.tree_size, payload.root) == transaction.outputs[1].script[2:]
     assert len(transaction.outputs[1].script) == 42
 
 
-def changed_anchor(field: str, value: Any) -> b.BitcoinAnchor:
+def changed_anchor(field: str, value: Any) -> BitcoinAnchor:
     """Return the anchor with one field changed."""
     changes: dict[str, Any] = {field: value}
     return replace(ANCHOR, **changes)
@@ -496,18 +512,18 @@ def test_no_bit_of_an_anchor_can_change(field: str) -> None:
         parts = bytes(changed)
         new: Any = parts if isinstance(value, bytes) else tuple(parts[i : i + 32] for i in range(0, len(parts), 32))
         with pytest.raises((MalformedError, VerificationError)):
-            b.check_anchor_transaction(changed_anchor(field, new))
+            check_anchor_transaction(changed_anchor(field, new))
 
 
 def test_no_byte_of_a_worked_header_can_change() -> None:
     """On mainnet, where work is not free, no byte of a header can be changed without losing the work."""
     raw = genesis_block("mainnet").header.serialize()
-    b.check_anchor_header(replace(ANCHOR, header=raw), b.NETWORKS["mainnet"])
+    check_anchor_header(replace(ANCHOR, header=raw), NETWORKS["mainnet"])
     for at in range(len(raw)):
         changed = bytearray(raw)
         changed[at] ^= 0x01
         with pytest.raises(VerificationError):
-            b.check_anchor_header(replace(ANCHOR, header=bytes(changed)), b.NETWORKS["mainnet"])
+            check_anchor_header(replace(ANCHOR, header=bytes(changed)), NETWORKS["mainnet"])
 
 
 # The page
@@ -523,10 +539,10 @@ def test_example_of_the_page_verifies() -> None:
     example = json.loads(blocks_of("json")[0])
     assert example.pop("type") == "bitcoin"
     anchor = read_anchor(example)
-    transaction = b.check_anchor_transaction(anchor)
-    b.check_anchor_header(anchor, b.NETWORKS["regtest"])
+    transaction = check_anchor_transaction(anchor)
+    check_anchor_header(anchor, NETWORKS["regtest"])
     assert anchor == ANCHOR
-    assert b.find_payload(transaction).tree_size == 3
+    assert find_payload(transaction).tree_size == 3
 
 
 def test_hex_of_the_page_is_true() -> None:
@@ -544,7 +560,7 @@ def test_page_names_every_reason_and_every_network() -> None:
     page = SPEC.read_text()
     reached = {case["want_error"] for case in CASES if "want_error" in case} - {"malformed"}
     assert not [reason for reason in reached if f"`{reason}`" not in page]
-    for rules in b.NETWORKS.values():
-        row = f"| {rules.name} | `{b.hash_hex(rules.genesis_hash)}` | `{rules.message_start.hex()}` |"
+    for rules in NETWORKS.values():
+        row = f"| {rules.name} | `{hash_hex(rules.genesis_hash)}` | `{rules.message_start.hex()}` |"
         assert row in page
-        assert f"`{b.bits_from_target(rules.pow_limit):08x}`" in page
+        assert f"`{bits_from_target(rules.pow_limit):08x}`" in page

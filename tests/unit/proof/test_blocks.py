@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from anchor.proof.bitcoin import NETWORKS, Header, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS
 from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlock, check_network_name, encode_headers
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, VerificationError
 from tests.simulators.world import World, mine_header

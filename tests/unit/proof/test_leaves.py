@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from anchor.proof.bitcoin import OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, TooLargeError
 from anchor.proof.leaves import (

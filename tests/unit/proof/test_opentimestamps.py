@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from anchor.proof import bitcoin
 from anchor.proof import opentimestamps as ots
+from anchor.proof.bitcoin.branch import merkle_path, merkle_root
+from anchor.proof.bitcoin.hashes import sha256d
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, UnknownVersionError, VerificationError
 
 ROOT = Path(__file__).parents[3]
@@ -409,9 +410,9 @@ def test_block_steps_lead_to_the_root_of_the_block(count: int) -> None:
     """The steps through a block's tree make its Merkle root, from every place in it."""
     txids = [hashlib.sha256(bytes([at])).digest() for at in range(count)]
     for index, txid in enumerate(txids):
-        path = bitcoin.merkle_path(txids, index)
+        path = merkle_path(txids, index)
         steps = ots.block_steps(index, path)
-        assert bitcoin.merkle_root(txids) == ots.execute(steps, txid)
+        assert merkle_root(txids) == ots.execute(steps, txid)
         assert len(steps) == 3 * len(path)
 
 
@@ -428,7 +429,7 @@ def test_transaction_steps_lead_from_the_root_to_the_txid() -> None:
     """The four steps make the txid of the transaction that the root stands in."""
     transaction, root = MAKER["ANCHOR"].transaction, MAKER["ROOT"]
     steps = ots.transaction_steps(transaction, root)
-    assert bitcoin.sha256d(transaction) == ots.execute(steps, root)
+    assert sha256d(transaction) == ots.execute(steps, root)
     assert len(steps) == 4
     with pytest.raises(MalformedError):
         ots.transaction_steps(transaction, bytes(range(32)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from anchor.proof.bitcoin import Header
+from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock, HeaderChain
 from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
 from anchor.proof.codec import sha256

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from anchor.proof import ed25519
-from anchor.proof.bitcoin import NETWORKS, BitcoinAnchor, Header, hash_hex
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.networks import NETWORKS
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Extension, ExtensionType

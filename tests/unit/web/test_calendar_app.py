@@ -17,7 +17,7 @@ import pytest
 
 from anchor.errors import OverloadedError, SettingsError, StorageFullError, UnknownChainError
 from anchor.proof import opentimestamps as ots
-from anchor.proof.bitcoin import Header
+from anchor.proof.bitcoin.header import Header
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of, content_commitment
 from chains.calendar import Accepted, Form, Lookups, accept, calendar_chain, check_uri

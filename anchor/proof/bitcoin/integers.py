@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bitcoin's little-endian numbers and its lengths of one to nine bytes (Bitcoin Core, serialize.h, CompactSize).
+"""Bitcoin's integers: their ranges, little-endian, and lengths of one to nine bytes (serialize.h, CompactSize).
 
-Input is the bytes of a transaction, or what is to stand in one. ``anchor.proof.bitcoin`` reads and writes with it;
-only the shortest form of a length is read, because only that is written.
+Input is the bytes of a transaction or a header, or what is to stand in one. The files beside this one read and write
+with it; only the shortest form of a length is read, because only that is written.
 """
 
 from anchor.proof.cursor import Cursor
 from anchor.proof.errors import MalformedError
 
+MAX_U32 = 0xFFFFFFFF
+MAX_U64 = 0xFFFFFFFFFFFFFFFF
 # The first byte of a longer form: how many bytes follow, and the least number that needs them.
 _LONGER = {0xFD: (2, 0xFD), 0xFE: (4, 0x10000), 0xFF: (8, 0x100000000)}
 
@@ -63,3 +65,14 @@ def encode_compact_size(value: int) -> bytes:
 def with_length(data: bytes) -> bytes:
     """Return ``data`` with its length in front."""
     return encode_compact_size(len(data)) + data
+
+
+def signed(four: bytes) -> int:
+    """Return the i32 that little-endian bytes mean."""
+    return int.from_bytes(four, "little", signed=True)
+
+
+def check_range(value: int, least: int, most: int, what: str) -> None:
+    """Raise MalformedError for a value below ``least`` or above ``most``."""
+    if not least <= value <= most:
+        raise MalformedError(f"expected {what} from {least} to {most}, found {value}")

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Block headers: 80 bytes whose hash is the block's.
+
+Input is the bytes that a receipt carries or a Bitcoin source delivered. ``work`` beside this file judges a header, and
+whoever follows Bitcoin's chain reads it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from anchor.proof.bitcoin.hashes import check_hash, sha256d
+from anchor.proof.bitcoin.integers import MAX_U32, check_range, signed
+from anchor.proof.errors import MalformedError
+
+HEADER_SIZE = 80
+
+
+@dataclass(frozen=True)
+class Header:
+    """A block header: version (i32), hashes in internal order, time in seconds, compact target, nonce."""
+
+    version: int
+    previous: bytes
+    merkle_root: bytes
+    time_s: int
+    bits: int
+    nonce: int
+
+    def __post_init__(self) -> None:
+        check_range(self.version, -(1 << 31), (1 << 31) - 1, "a header's version")
+        check_hash(self.previous, "the previous block's hash")
+        check_hash(self.merkle_root, "a Merkle root")
+        for value, what in (
+            (self.time_s, "a time"),
+            (self.bits, "a compact target"),
+            (self.nonce, "a nonce"),
+        ):
+            check_range(value, 0, MAX_U32, what)
+
+    def encode(self) -> bytes:
+        """Return the 80 bytes whose hash is the block's."""
+        numbers = b"".join(value.to_bytes(4, "little") for value in (self.time_s, self.bits, self.nonce))
+        return self.version.to_bytes(4, "little", signed=True) + self.previous + self.merkle_root + numbers
+
+    @cached_property
+    def hash(self) -> bytes:
+        """The block's hash, 32 bytes in internal order: sha256d of ``encode()``."""
+        return sha256d(self.encode())
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Header":
+        """Read the 80 bytes that ``encode`` writes; raise MalformedError for another length."""
+        if len(raw) != HEADER_SIZE:
+            raise MalformedError(f"expected a block header of {HEADER_SIZE} bytes, found {len(raw)}")
+        time_s, bits, nonce = (int.from_bytes(raw[at : at + 4], "little") for at in (68, 72, 76))
+        return cls(signed(raw[:4]), raw[4:36], raw[36:68], time_s, bits, nonce)
