@@ -1,7 +1,7 @@
 """JSON-RPC as Bitcoin Core speaks it: one call, one answer, every way to fail turned into an error of ours.
 
 The address and the credentials come from the settings, the answers from the node; numbers with a point are
-decimals, never floats. ``core_rpc`` is its only user.
+decimals, never floats. ``core_node`` is its only user.
 """
 
 import json

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from anchor.bitcoin import core_rpc
+from anchor.bitcoin import core_coins
+from anchor.bitcoin.core_blocks import holds
 from anchor.bitcoin.core_rpc import CoreSource
 from anchor.bitcoin.json_rpc import Cookie, Password, RpcError
 from anchor.bitcoin.networks import NETWORKS
@@ -232,7 +233,7 @@ def test_a_full_mempool_shows_only_what_we_sent(node: Node, wallet: Wallet, monk
     ours = CoreSource(node.url, REGTEST, Cookie(node.cookie))
     theirs = CoreSource(node.url, REGTEST, Cookie(node.cookie))
     anchor = send_anchor(ours, wallet, funded(node, ours, wallet))
-    monkeypatch.setattr(core_rpc, "_MAX_MEMPOOL", 0)
+    monkeypatch.setattr(core_coins, "_MAX_MEMPOOL", 0)
     assert [OutPoint(anchor.txid, 0)] == [coin.outpoint for coin in ours.unspent(wallet.script)]
     assert [] == theirs.unspent(wallet.script)
     ours.close()
@@ -250,7 +251,7 @@ def test_a_pruned_node_is_searched_as_far_as_it_goes(tmp_path: Path) -> None:
         with pytest.raises(SourceError, match=r"no longer has .*pruned.*; if it is pruned, name a source"):
             source.prove(bytes(32), known_hash(source, 1))
         assert Missing() == source.observe(bytes(32))
-        assert len(source._block_index) == 1_000 - first_kept + 1
+        assert len(source._blocks._index) == 1_000 - first_kept + 1
         source.close()
 
 
@@ -272,10 +273,10 @@ def test_a_txid_is_not_found_across_two_others() -> None:
     """Txids stand end to end, and only whole ones count."""
     wanted = bytes(range(32))
     across = b"\xff" * 20 + wanted[:12] + wanted[12:] + b"\xff" * 12
-    assert not core_rpc._holds(across, wanted)
-    assert not core_rpc._holds(b"", wanted)
-    assert core_rpc._holds(across + wanted, wanted)
-    assert core_rpc._holds(wanted + across, wanted)
+    assert not holds(across, wanted)
+    assert not holds(b"", wanted)
+    assert holds(across + wanted, wanted)
+    assert holds(wanted + across, wanted)
 
 
 # Answers that no node gives
