@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 
 from anchor.bitcoin.block_proof import check_proof
-from anchor.bitcoin.depth import Depths
 from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, Observation, Source
 from anchor.errors import SourceError
 from anchor.journal import Attempt, Journal
@@ -18,27 +17,32 @@ from anchor.plan import is_on_thread
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.errors import MalformedError, VerificationError
+from anchor.recent_headers import RecentHeaders
 
 
 class Watcher:
-    """Looks through one source at the attempts of one journal; between looks it keeps headers, which never change."""
+    """Looks through one source at the attempts of one journal; what it keeps between looks is in the database."""
 
     def __init__(self, journal: Journal, source: Source) -> None:
         self.journal = journal
         self.source = source
-        self._depths = Depths(source.network, source.header)
+        self._headers = RecentHeaders(journal.engine, source)
 
     def look(self, now_ms: int, thread_index: int = 0) -> BlockId:
         """Note what became of every watched attempt, keep proofs, and settle what is deep; return the tip before.
 
         ``thread_index`` is that of the newest thread leaf: attempts on older threads are void unless they are found.
-        Raises what the source raises, and SourceError for a proof that does not hold.
+        Raises what the source raises, and SourceError for a proof or a header that does not hold.
         """
         depth = self.source.network.final_depth
         tip = self.source.tip()
+        looks = [(attempt, self._observe(attempt, tip)) for attempt in self.journal.watched()]
+        heights = [seen.block.height for _, seen in looks if isinstance(seen, InBlock)]
+        if heights:
+            self._headers.follow(min(heights), tip)
         confirmations: dict[int, int] = {}
-        for attempt in self.journal.watched():
-            seen = self._worth(attempt, self._observe(attempt, tip), tip)
+        for attempt, found in looks:
+            seen = self._worth(found)
             self.journal.note(attempt, now_ms, partial(events_of, seen=seen, final_depth=depth))
             if isinstance(seen, InBlock):
                 confirmations[attempt.attempt_no] = seen.confirmations
@@ -61,19 +65,12 @@ class Watcher:
             return InBlock(block, max(tip.height - block.height + 1, 1))
         return self.source.observe(attempt.txid)
 
-    def _worth(self, attempt: Attempt, seen: Observation, tip: BlockId) -> Observation:
-        """Count confirmations by work too, where one of the two depths that mean something could be reached.
-
-        Once final an attempt is counted again only beyond the watch depth: headers of many blocks are asked for.
-        """
-        if not isinstance(seen, InBlock):
+    def _worth(self, seen: Observation) -> Observation:
+        """Count confirmations by work too, where late blocks are nearly free; what was not counted is not deep yet."""
+        if not isinstance(seen, InBlock) or not self._headers.is_needed:
             return seen
-        network = self.source.network
-        is_final = attempt.state == State.FINAL and attempt.standing.block == seen.block
-        if seen.confirmations < (network.watch_depth if is_final else network.final_depth):
-            return seen
-        # The source may have seen a block since the tip was asked for: counted from here, it is not missing.
-        depth = self._depths.depth(seen.block, tip) if tip.height >= seen.block.height else 1
+        known = self._headers.at(seen.block)
+        depth = 0 if known is None else known.depth or 0
         return replace(seen, confirmations=min(seen.confirmations, depth))
 
     def _note_rivals(self, now_ms: int, thread_index: int) -> None:

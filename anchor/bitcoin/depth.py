@@ -1,89 +1,107 @@
-"""How deep a block is where blocks may be nearly free: by the work upon it as well as by their number.
+"""How deep a block is where blocks may be nearly free: what a block of real difficulty is worth, and what to count.
 
 On testnet3 and testnet4 a block that comes late may have the easiest target there is, and one block of real difficulty
-can replace a thousand of those. ``anchor.watching`` counts by these rules; headers come from a Bitcoin source.
+can replace a thousand of those. Headers come from a Bitcoin source; the header store, a live source in ``verify`` and
+the engine's ``anchor.recent_headers`` all count by these rules, and ``KnownBlock.depth`` compares.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from anchor.bitcoin.header_rules import HeaderFields, HeaderRules, read_fields, work_of
-from anchor.bitcoin.networks import Network
-from anchor.bitcoin.protocols import BlockId
-from anchor.errors import SourceUnavailableError
+from anchor.bitcoin.header_rules import HeaderRules, read_fields, work_of
+from anchor.bitcoin.protocols import BlockId, Headers
+from anchor.errors import SourceError
 from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.work import check_work
+from anchor.proof.errors import MalformedError, VerificationError
 
-# Headers that one source's view keeps: those above the deepest watched block of a test network, several times over.
-_KEPT_HEADERS = 8_192
+
+class Counted(NamedTuple):
+    """A header that counts: where it stands, its compact target, and that of its difficulty period's first header."""
+
+    height: int
+    hash: bytes
+    bits: int
+    period_bits: int
+
+    @property
+    def block(self) -> BlockId:
+        """Height and hash."""
+        return BlockId(self.height, self.hash)
 
 
-def easing_rules(network: Network) -> HeaderRules | None:
-    """Return the rules of a network where only late blocks are nearly free, None for any other network.
+def has_easy_blocks(rules: HeaderRules) -> bool:
+    """Say whether late blocks may be easier than others (the 20-minute rule).
 
-    Not regtest: every block there is easy, and nobody else mines.
+    Not on regtest, which has the rule: its difficulty is the easiest already and never changes, so all blocks are
+    worth the same.
     """
-    rules = network.headers
-    return rules if rules.eases_after_s is not None and rules.retargets else None
+    if rules.eases_after_s is None:
+        return False
+    return rules.retargets or read_fields(rules.genesis).bits != rules.limit_bits
 
 
-def depth_in_work(bits: Sequence[int], real_bits: int) -> int:
-    """Return how many blocks of the target ``real_bits`` the work of blocks with these targets is worth, rounded down.
+def full_block_work(rules: HeaderRules, period_bits: int) -> int | None:
+    """Return the work, in expected hashes, of a block at the real difficulty of its period; None where every one is.
 
-    ``bits`` are the compact targets of the block and of all upon it (facts/bitcoin.md, "Reorgs / depth": count work,
-    not just confirmations).
+    ``period_bits`` is the compact target of the period's first header: the 20-minute rule does not ease that one, and
+    every later one of the period has its target or the easiest (Bitcoin Core, pow.cpp, GetNextWorkRequired).
     """
-    return sum(map(work_of, bits)) // work_of(real_bits)
+    return work_of(period_bits) if has_easy_blocks(rules) else None
 
 
-def real_bits(rules: HeaderRules, bits_before: Sequence[int], height: int) -> int:
-    """Return the compact target of a block of real difficulty in the period of the block at ``height``.
+def work_behind(blocks: Iterable[Counted]) -> int:
+    """Return the work of these blocks together, in expected hashes."""
+    return sum(work_of(block.bits) for block in blocks)
 
-    ``bits_before`` are the targets of this block and of those before it, newest first, as far back as the first of the
-    period. That is the newest one which is not the easiest; where all are easy, the period's own difficulty is.
+
+def counted_at(source: Headers, height: int) -> Counted | None:
+    """Return what counts of the best chain's block at ``height``, in two questions; None above the tip.
+
+    Raises SourceError for a header without the work that it claims, and what the source raises.
     """
-    of_period = bits_before[: height % rules.period + 1]
-    return next((bits for bits in of_period if bits != rules.limit_bits), rules.limit_bits)
+    rules = source.network.headers
+    first = source.headers_from(height - height % rules.period, 1)
+    raw = source.headers_from(height, 1)
+    if not first or not raw:
+        return None
+    return _counted(rules, height, raw[0], read_fields(first[0]).bits)
 
 
-class Depths:
-    """Depths of blocks on the best chain of one source, whose headers it keeps: a header never changes."""
+def counted_after(source: Headers, last: Counted, count: int) -> list[Counted]:
+    """Return what counts of at most ``count`` blocks after ``last``, each following the one before.
 
-    def __init__(self, network: Network, header: Callable[[bytes], bytes | None]) -> None:
-        self._rules = easing_rules(network)
-        self._header = header
-        self._known: dict[bytes, HeaderFields] = {}
+    Fewer where the chain ends, or where the source reorganised between two questions: then what follows is for the
+    next time. Raises as ``counted_at`` does.
+    """
+    rules = source.network.headers
+    found: list[Counted] = []
+    for raw in source.headers_from(last.height + 1, count):
+        if read_fields(raw).previous != last.hash:
+            break
+        last = _counted(rules, last.height + 1, raw, last.period_bits)
+        found.append(last)
+    return found
 
-    def depth(self, block: BlockId, tip: BlockId) -> int:
-        """Return the confirmations of a block that is on the best chain to ``tip``; fewer where they are worth fewer.
 
-        Raises SourceUnavailableError where the source does not know a header (any more): a reorganisation came in
-        between.
-        """
-        confirmations = max(tip.height - block.height + 1, 1)
-        if self._rules is None:
-            return confirmations
-        upon = [self._fields(tip.hash)]
-        for _ in range(confirmations - 1):
-            upon.append(self._fields(upon[-1].previous))
-        before = [upon[-1].bits]
-        last = upon[-1]
-        for _ in range(block.height % self._rules.period):
-            if before[-1] != self._rules.limit_bits:
-                break
-            last = self._fields(last.previous)
-            before.append(last.bits)
-        worth = depth_in_work([fields.bits for fields in upon], real_bits(self._rules, before, block.height))
-        return min(confirmations, worth)
-
-    def _fields(self, block_hash: bytes) -> HeaderFields:
-        known = self._known.get(block_hash)
-        if known is not None:
-            return known
-        raw = self._header(block_hash)
-        if raw is None:
-            raise SourceUnavailableError(
-                f"expected the header of block {hash_hex(block_hash)}, found none; try again after the reorganisation"
-            )
-        if len(self._known) >= _KEPT_HEADERS:
-            self._known.pop(next(iter(self._known)))  # the one that was learned first
-        self._known[block_hash] = read_fields(raw)
-        return self._known[block_hash]
+def _counted(rules: HeaderRules, height: int, raw: bytes, period_bits: int) -> Counted:
+    """Check that a header has the work it claims, and no other target than its period allows."""
+    try:
+        header = Header.decode(raw)
+        # The genesis block is known by its hash: not every test network's has work.
+        if height > 0:
+            check_work(header, rules.network.pow_limit)
+    except (MalformedError, VerificationError) as error:
+        raise SourceError(
+            f"the source's header {height} of {rules.network.name} does not hold: {error}; do not trust this source"
+        ) from error
+    if height % rules.period == 0:
+        period_bits = header.bits
+    if header.bits not in {period_bits, rules.limit_bits}:
+        raise SourceError(
+            f"expected header {height} {hash_hex(header.hash)} with compact target {period_bits:08x}, as its period "
+            f"began, or {rules.limit_bits:08x}, found {header.bits:08x}; ask again, and if it stays so do not trust "
+            "this source"
+        )
+    return Counted(height, header.hash, header.bits, period_bits)

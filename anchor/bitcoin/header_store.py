@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.bitcoin.depth import full_block_work
 from anchor.bitcoin.header_branches import Branch, Branches
 from anchor.bitcoin.header_checkpoint import KNOWN_CHAINS, Checkpoint
 from anchor.bitcoin.header_file import HeaderFile
@@ -397,16 +398,12 @@ class HeaderStore:
 
     def _full_block_work(self, height: int) -> int | None:
         """Return the work of a block of its period's real difficulty, None where every block has that."""
-        if self._rules.eases_after_s is None:
-            return None
         start = self._start.end
         first = max(height - height % self._rules.period, start.height)
+        if first == start.height:
+            return full_block_work(self._rules, start.period_bits)
         self._file.check_links(first)
-        bits = start.usual_bits if first == start.height else read_fields(self._file.at(first)).bits
-        for record in self._file.between(first, height):
-            found = read_fields(record).bits
-            bits = bits if found == self._rules.limit_bits else found
-        return work_of(bits)
+        return full_block_work(self._rules, read_fields(self._file.at(first)).bits)
 
     def _end_at(self, height: int) -> ChainEnd:
         """Return the best chain as far as ``height``, rebuilt from its last headers: a period, or eleven."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from anchor.bitcoin.fork import newest_common
 from anchor.bitcoin.header_rules import HeaderRefusedError, HeaderRule
 from anchor.bitcoin.header_store import Extended, HeaderStore
 from anchor.bitcoin.protocols import BlockId, Headers
@@ -108,7 +109,7 @@ def _sync_once(source: Headers, store: HeaderStore, progress: Callable[[BlockId,
 
 
 def _fork_height(source: Headers, store: HeaderStore, offered: BlockId) -> int:
-    """Return the greatest height at which source and store have the same block; steps double, then halve."""
+    """Return the greatest height at which source and store have the same block."""
 
     def agrees(height: int) -> bool:
         known = store.at(height)
@@ -120,13 +121,7 @@ def _fork_height(source: Headers, store: HeaderStore, offered: BlockId) -> int:
             f"expected the block {hash_hex(start.hash)} at height {start.height}, with which the header store begins, "
             "found that the source does not have it; ask another source"
         )
-    low, high, step = top, top + 1, 1
-    while low > start.height and not agrees(low):
-        low, high, step = max(start.height, low - step), low, step * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if agrees(middle) else (low, middle)
-    return low
+    return newest_common(start.height, top, agrees)
 
 
 def _newest_common(source: Headers, store: HeaderStore, fork: int) -> BlockId:

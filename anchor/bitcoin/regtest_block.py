@@ -15,7 +15,7 @@ from anchor.proof.bitcoin.work import target_from_bits
 
 # Bitcoin Core, kernel/chainparams.cpp, CRegTestParams: every block has the easiest target, and the subsidy halves
 # every 150 blocks.
-_BITS = 0x207FFFFF
+BITS = 0x207FFFFF
 _HALVING = 150
 _SUBSIDY_SAT = 50 * 100_000_000
 _VERSION = 0x20000000  # BIP 9: no soft fork signalled
@@ -25,16 +25,24 @@ _COMMITMENT_START = bytes.fromhex("6a24aa21a9ed")  # BIP 141, commitment structu
 
 
 def assemble(
-    parent_hash: bytes, height: int, time_s: int, script: bytes, serial: int, pooled: Sequence[Pooled]
+    parent_hash: bytes,
+    height: int,
+    time_s: int,
+    script: bytes,
+    serial: int,
+    pooled: Sequence[Pooled],
+    *,
+    bits: int = BITS,
 ) -> bytes:
     """Return a whole block (BIP 144 serialisation) on ``parent_hash`` (32 bytes, internal order).
 
     The coinbase pays subsidy and fees to ``script``. ``serial`` (u32) makes its txid unlike that of every
-    other block, also of one at the same height. About two nonces are tried.
+    other block, also of one at the same height. ``bits`` is the compact target that its hash must reach: about two
+    nonces are tried for regtest's.
     """
     coinbase = _coinbase(height, script, serial, pooled)
     txids = [coinbase.txid, *(each.signed.txid for each in pooled)]
-    header = _mined(parent_hash, merkle_root(txids), time_s)
+    header = _mined(parent_hash, merkle_root(txids), time_s, bits)
     raws = [_with_reserved_witness(coinbase), *(each.signed.raw for each in pooled)]
     return header.encode() + _compact_size(len(raws)) + b"".join(raws)
 
@@ -51,11 +59,11 @@ def _coinbase(height: int, script: bytes, serial: int, pooled: Sequence[Pooled])
     )
 
 
-def _mined(parent_hash: bytes, root: bytes, time_s: int) -> Header:
-    target = target_from_bits(_BITS)
+def _mined(parent_hash: bytes, root: bytes, time_s: int, bits: int) -> Header:
+    target = target_from_bits(bits)
     nonce = 0
     while True:
-        header = Header(_VERSION, parent_hash, root, time_s, _BITS, nonce)
+        header = Header(_VERSION, parent_hash, root, time_s, bits, nonce)
         if int.from_bytes(header.hash, "little") <= target:
             return header
         nonce += 1

@@ -29,12 +29,14 @@ class KnownBlock:
     ``work`` is what stands behind the block and all on top of it, in expected hashes: what a rival must exceed; None
     where it is not known. ``full_block_work`` is that of one block at the difficulty of the block's period, where a
     network also lets blocks pass that are easier (the 20-minute rule), and this view knows it; None elsewhere.
+    ``is_least``: there is more work on top that was not counted.
     """
 
     hash: bytes
     confirmations: int | None
     work: int | None = None
     full_block_work: int | None = None
+    is_least: bool = False
 
     @property
     def full_confirmations(self) -> int | None:
@@ -42,6 +44,12 @@ class KnownBlock:
         if self.work is None or not self.full_block_work:
             return None
         return self.work // self.full_block_work
+
+    @property
+    def depth(self) -> int | None:
+        """Return the confirmations, or fewer where they are worth fewer; None where neither is known."""
+        counts = [count for count in (self.confirmations, self.full_confirmations) if count is not None]
+        return min(counts, default=None)
 
 
 class KnownBlocks(Protocol):

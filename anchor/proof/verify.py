@@ -637,8 +637,7 @@ def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Ve
             f"{hash_hex(header.hash)}",
         )
     depth = _depth_text(known)
-    counted = [count for count in (known.confirmations, known.full_confirmations) if count is not None]
-    if counted and min(counted) < verifier.depth:
+    if known.depth is not None and known.depth < verifier.depth:
         text = f"{where}{depth}: not deep enough yet, {verifier.depth} are wanted"
         return Step(12, State.NOT_CHECKED, text, believed, shallow=True, known=known)
     return Step(12, State.OK, f"{where}{depth}", believed, known=known)
@@ -655,7 +654,7 @@ def _depth_text(known: KnownBlock) -> str:
     """Say how deep a block is: confirmations, the work of the block and all on top, and what that work is worth."""
     text = "" if known.confirmations is None else f", {known.confirmations} confirmations"
     if known.work:
-        text += f" with the work of about 2^{log2(known.work):.1f} hashes"
+        text += f" with the work of {'at least' if known.is_least else 'about'} 2^{log2(known.work):.1f} hashes"
     if known.full_confirmations is not None and known.full_confirmations != known.confirmations:
         text += f", worth {known.full_confirmations} blocks of its period's full difficulty"
     return text
@@ -962,6 +961,8 @@ def _depth_facts(known: KnownBlock | None) -> dict[str, Any]:
         facts["confirmations"] = known.confirmations
     if known is not None and known.work is not None:
         facts["work"] = f"{known.work:064x}"
+        if known.is_least:
+            facts["work_is_least"] = True
     if known is not None and known.full_confirmations is not None:
         facts["full_confirmations"] = known.full_confirmations
     return facts

@@ -239,4 +239,17 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "recent-headers",
+        (
+            # What counts for the depth of watched anchors where late blocks are nearly free: the best chain from the
+            # lowest of their blocks on. It can be asked for again at any time.
+            """CREATE TABLE recent_header (
+                height BIGINT PRIMARY KEY,
+                hash {bytes} NOT NULL,
+                bits BIGINT NOT NULL,
+                period_bits BIGINT NOT NULL
+            )""",
+        ),
+    ),
 )

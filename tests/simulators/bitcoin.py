@@ -1,8 +1,8 @@
 """A Bitcoin in memory that can be made to fail, lag, lie and reorganise at any moment of a conversation.
 
-Blocks are real regtest blocks (work, coinbase, branches) and scripts are checked by libbitcoinkernel; what a node
-welcomes into its mempool is decided by ``anchor.bitcoin.mempool``. It is a ``Source``; tests hand it to the engine
-where a real node cannot be made to do what can happen to one.
+Blocks are real ones (work and difficulty by the network's rules, coinbase, branches; cheap on regtest) and scripts
+are checked by libbitcoinkernel; what a node welcomes into its mempool is decided by ``anchor.bitcoin.mempool``. It is
+a ``Source``; tests hand it to the engine where a real node cannot be made to do what can happen to one.
 """
 
 from collections import defaultdict, deque
@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 import pbk
 from pbk.script import PrecomputedTransactionData
 
+from anchor.bitcoin.header_rules import ChainEnd, follow, genesis_end, median_time_s, next_bits
 from anchor.bitcoin.mempool import (
     REJECTED,
     Ledger,
@@ -48,6 +49,7 @@ Act = Callable[[], object]
 class _Block:
     block: BlockId
     raw_header: bytes
+    end: ChainEnd
     transactions: tuple[SignedTransaction, ...]
 
     @property
@@ -89,7 +91,9 @@ class SimulatedBitcoin:
         self.least_rate: float | None = None
         self.calls: list[str] = []
         genesis = BlockId(0, network.genesis_hash)
-        self._chain = [_Block(genesis, b"", ())]
+        # Not before the blocks of other tests: the network's own genesis block may be of 2011.
+        end = genesis_end(network.headers)._replace(times_s=(START_S,))
+        self._chain = [_Block(genesis, network.headers.genesis, end, ())]
         self._known = {network.genesis_hash: self._chain[0]}
         self._ledger = Ledger()
         self._pool: Mempool = {}
@@ -136,10 +140,10 @@ class SimulatedBitcoin:
         """Height of the tip that the world sees."""
         return self._chain[-1].block.height
 
-    def mine(self, count: int = 1, script: bytes = ANYONE) -> BlockId:
-        """Mine blocks to a script, the first of which holds the mempool; return the tip."""
+    def mine(self, count: int = 1, script: bytes = ANYONE, *, step_s: int = BLOCK_S) -> BlockId:
+        """Mine blocks to a script, the first of which holds the mempool, so many seconds apart; return the tip."""
         for _ in range(count):
-            self._append(script, [pooled.signed for pooled in self._pool.values()])
+            self._append(script, [pooled.signed for pooled in self._pool.values()], step_s)
         return self._chain[-1].block
 
     def mine_without(self, *txids: bytes) -> BlockId:
@@ -147,19 +151,30 @@ class SimulatedBitcoin:
         self._append(ANYONE, [pooled.signed for txid, pooled in self._pool.items() if txid not in txids])
         return self._chain[-1].block
 
-    def reorg(self, depth: int, *, drop: bool = False, instead: Sequence[bytes] = ()) -> BlockId:
-        """Replace the newest blocks by a longer branch; its first block holds ``instead`` (raw transactions).
+    def reorg(
+        self,
+        depth: int,
+        *,
+        drop: bool = False,
+        instead: Sequence[bytes] = (),
+        length: int | None = None,
+        step_s: int = BLOCK_S,
+    ) -> BlockId:
+        """Replace the newest blocks by a branch of more work, one longer by default.
 
-        What was replaced goes back to the mempool where it still can, or is forgotten with ``drop``.
+        Its first block holds ``instead`` (raw transactions). What was replaced goes back to the mempool where it still
+        can, or is forgotten with ``drop``.
         """
+        replaced_work = self._chain[-1].end.work
         lost = [signed for each in self._chain[-depth:] for signed in each.transactions[1:]] if depth else []
         pooled = [each.signed for each in self._pool.values()]
         del self._chain[len(self._chain) - depth :]
         self._pool = {}
         self._ledger = _ledger_of(self._chain)
-        self._append(ANYONE, [read_signed(raw) for raw in instead])
-        for _ in range(depth):
-            self._append(ANYONE, [])
+        self._append(ANYONE, [read_signed(raw) for raw in instead], step_s)
+        for _ in range((depth + 1 if length is None else length) - 1):
+            self._append(ANYONE, [], step_s)
+        assert replaced_work < self._chain[-1].end.work, "no node follows a branch without more work"
         self._refill([*([] if drop else lost), *pooled])
         return self._chain[-1].block
 
@@ -293,17 +308,19 @@ class SimulatedBitcoin:
         return (_ledger_of(self._seen()), {}) if self.behind else (self._ledger, self._pool)
 
     def _next(self) -> NextBlock:
-        times = sorted(START_S + each.block.height * BLOCK_S for each in self._chain[-11:])
-        return NextBlock(self.height + 1, times[len(times) // 2])
+        return NextBlock(self.height + 1, median_time_s(self._chain[-1].end))
 
-    def _append(self, script: bytes, signed: Sequence[SignedTransaction]) -> None:
+    def _append(self, script: bytes, signed: Sequence[SignedTransaction], step_s: int = BLOCK_S) -> None:
         pool = self._admitted(signed)
         chosen = [pool[each.txid] for each in signed]
-        height = self.height + 1
-        raw = assemble(self._chain[-1].block.hash, height, START_S + height * BLOCK_S, script, len(self._known), chosen)
+        height, parent, rules = self.height + 1, self._chain[-1].end, self.network.headers
+        time_s = parent.times_s[-1] + step_s
+        bits = next_bits(rules, parent, time_s)
+        raw = assemble(parent.hash, height, time_s, script, len(self._known), chosen, bits=bits)
+        end = follow(rules, parent, raw[:80], time_s)
         header = Header.decode(raw[:80])
         coinbase = read_signed(bytes(next(iter(pbk.Block(raw).transactions))))
-        made = _Block(BlockId(height, header.hash), raw[:80], (coinbase, *signed))
+        made = _Block(BlockId(height, header.hash), raw[:80], end, (coinbase, *signed))
         self._chain.append(made)
         self._known[header.hash] = made
         _add_block(self._ledger, made)

@@ -112,10 +112,12 @@ class Service:
 
 
 @contextmanager
-def new_service(folder: Path, source: Source, clock: Clock | None = None) -> Iterator[Service]:
+def new_service(
+    folder: Path, source: Source, clock: Clock | None = None, settings: Settings = SETTINGS
+) -> Iterator[Service]:
     """Make a home and close it at the end."""
     ticking = clock or Clock()
-    with create_home(folder, SETTINGS, "test.anchorline.example", ticking) as home:
+    with create_home(folder, settings, "test.anchorline.example", ticking) as home:
         yield Service(home, source, ticking)
 
 
