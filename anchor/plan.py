@@ -177,13 +177,20 @@ def is_on_thread(attempt: Attempt, thread_index: int) -> bool:
 
 
 def is_due(facts: Facts, newest: Attempt) -> bool:
-    """Say whether something is to be anchored after ``newest``, the last attempt of the thread, in a block or not."""
+    """Say whether something is to be anchored after ``newest``, the last attempt of the thread, in a block or not.
+
+    One that no block has is due again at its interval also where nothing is new: it anchors what it carries only when
+    it is mined.
+    """
     if would_lapse(facts) and (newest.state not in MINED or _has_news(facts, newest)):
         return True
     age_ms = facts.now_ms - newest.made_at_ms
     # A clock that went back says nothing of the newest one's age; waiting for it to catch up could take years.
     if age_ms < -CLOCK_TOLERANCE_MS or age_ms >= facts.silence_ms:
         return True
+    if newest.state in LIVE:
+        # A quiet log's last anchor must not hang at a fee nobody takes: whether it pays too little is asked elsewhere.
+        return age_ms >= facts.anchor_every_ms or (facts.at_once and _has_news(facts, newest))
     if not _has_news(facts, newest):
         return False
     return facts.at_once or age_ms >= facts.anchor_every_ms or _was_covered_by_void(facts, newest)

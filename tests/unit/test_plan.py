@@ -217,14 +217,16 @@ def made_now(number: int, *, size: int = 5, refused: Event | None = None, state:
         (EVERY_MS - 1, 9, False, False),
         (EVERY_MS - 1, 9, True, True),
         (EVERY_MS, 9, False, True),
-        (EVERY_MS, 5, True, False),
+        (EVERY_MS - 1, 5, False, False),
+        (EVERY_MS - 1, 5, True, False),
+        (EVERY_MS, 5, False, True),
         (SILENCE_MS, 5, False, True),
     ],
 )
 def test_a_version_is_thought_of_when_the_next_anchor_is_due(
     age_ms: int, newest: int, at_once: bool, is_due: bool
 ) -> None:
-    """Due as after an anchor in a block: something new and the interval, or silence."""
+    """The interval has passed, with something new or without; or something is new and asked for at once."""
     waiting = made_now(1)
     given = replace(facts(waiting, newest_size=newest, age_ms=age_ms), tip=LATER, at_once=at_once)
     plan = next_step(given)

@@ -111,6 +111,43 @@ def test_nothing_is_replaced_before_the_next_anchor_is_due(waiting: Service, bit
     assert isinstance(waiting.tick(at_once=True).plan, Send)
 
 
+def test_on_a_quiet_log_an_attempt_that_pays_too_little_is_replaced(
+    waiting: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """With nothing new, once its interval has passed: the same checkpoint at a better fee, once for each block."""
+    old = versions(waiting)[0]
+    bitcoin.fee_rate = 9.0
+    blocks_without(bitcoin)
+    assert isinstance(waiting.tick().plan, Wait), "its interval has not passed"
+    waiting.clock.pass_ms(HOUR_MS)
+    plan = waiting.tick().plan
+    assert isinstance(plan, Send)
+    assert (old.checkpoint_size, old.spends, fee_sat(1, 9.0)) == (
+        plan.attempt.checkpoint_size,
+        plan.attempt.spends,
+        plan.attempt.fee_sat,
+    )
+    bitcoin.fee_rate = 20.0
+    waiting.clock.pass_ms(HOUR_MS)
+    assert isinstance(waiting.tick().plan, Wait), "no block has come since"
+    blocks_without(bitcoin)
+    assert isinstance(waiting.tick().plan, Send)
+    assert 3 == len(versions(waiting))
+    bitcoin.mine()
+    waiting.tick()
+    assert ["confirmed", "replaced", "replaced", "confirmed"] == waiting.states()
+
+
+def test_on_a_quiet_log_an_attempt_that_pays_enough_is_left_alone(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Intervals and blocks go by: the fee does not climb for their number."""
+    bitcoin.fee_rate = 2.0
+    for _ in range(5):
+        waiting.clock.pass_ms(HOUR_MS)
+        blocks_without(bitcoin, FEE_TARGET_BLOCKS)
+        assert isinstance(waiting.tick().plan, Wait)
+    assert 2 == len(waiting.attempts())
+
+
 def test_nothing_is_replaced_that_pays_enough(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
     """Due and unconfirmed is no reason either: replacing at every interval would ratchet the fee to the cap."""
     bitcoin.fee_rate = 2.0
