@@ -159,5 +159,5 @@ def test_no_module_reads_the_clock_on_its_own() -> None:
         and isinstance(node.func, ast.Attribute)
         and (getattr(node.func.value, "id", ""), node.func.attr) in clocks
     }
-    # libbitcoinkernel reads this machine's clock, so anchor.bitcoin.local compares with the same.
-    assert readers <= {"chains.home", "anchor.daemon", "anchor.bitcoin.local"}
+    # libbitcoinkernel reads this machine's clock, so anchor.bitcoin.regtest_kernel compares with the same.
+    assert readers <= {"chains.home", "anchor.daemon", "anchor.bitcoin.regtest_kernel"}

@@ -18,9 +18,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-import pbk
-from pbk.script import PrecomputedTransactionData
-
 from anchor.bitcoin.mempool import (
     RELAY_SAT_PER_VB,
     Ledger,
@@ -37,6 +34,7 @@ from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.records import RecordFile
 from anchor.bitcoin.regtest_block import assemble
+from anchor.bitcoin.regtest_kernel import RegtestKernel, scripts_hold
 from anchor.errors import (
     ClockError,
     SourceError,
@@ -48,14 +46,10 @@ from anchor.errors import (
 from anchor.proof.bitcoin.branch import merkle_path
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
-from anchor.proof.bitcoin.transaction import OutPoint, TxOutput
+from anchor.proof.bitcoin.transaction import OutPoint
 
 # OP_TRUE: a coinbase that nobody needs a key for, where no script is asked for.
 ANYONE = b"\x51"
-# Consensus: MAX_FUTURE_BLOCK_TIME in Bitcoin Core, chain.h.
-_MAX_FUTURE_S = 2 * 60 * 60
-# Consensus: a block's time is above the median of the eleven before it.
-_MEDIAN_SPAN = 11
 # A block weighs at most 4,000,000; the rest is for header and coinbase.
 _MAX_POOLED_WEIGHT = 3_900_000
 
@@ -109,7 +103,7 @@ class LocalRegtest:
         with ExitStack() as stack:
             stack.callback(os.close, _locked(folder / "lock"))
             stack.callback(shutil.rmtree, folder / "kernel", ignore_errors=True)
-            self._kernel = _open_kernel(folder / "kernel")
+            self._kernel = RegtestKernel(folder / "kernel")
             self._block_file = RecordFile(folder / "blocks")
             stack.callback(self._block_file.close)
             self._pool_file = RecordFile(folder / "mempool")
@@ -122,7 +116,7 @@ class LocalRegtest:
     @_one_at_a_time
     def check_network(self) -> None:
         """Compare the kernel's genesis hash with regtest's; raise WrongNetworkError where they differ."""
-        found = bytes(self._chain()[0].block_hash)
+        found = bytes(self._kernel.chain()[0].block_hash)
         if found != self.network.genesis_hash:
             raise WrongNetworkError(
                 f"expected the genesis block of {self.network.name}, {hash_hex(self.network.genesis_hash)}, "
@@ -132,24 +126,24 @@ class LocalRegtest:
     @_one_at_a_time
     def tip(self) -> BlockId:
         """Return the tip of the best chain."""
-        return self._tip()
+        return self._kernel.tip()
 
     @_one_at_a_time
     def block_hash(self, height: int) -> bytes | None:
         """Return the hash (32 bytes, internal order) of the best chain's block, or None above the tip."""
-        entries = self._chain()
+        entries = self._kernel.chain()
         return bytes(entries[height].block_hash) if 0 <= height < len(entries) else None
 
     @_one_at_a_time
     def header(self, block_hash: bytes) -> bytes | None:
         """Return the 80 header bytes of a known block, on the best chain or not, or None."""
-        entry = self._entry(block_hash)
+        entry = self._kernel.entry(block_hash)
         return bytes(entry.block_header) if entry else None
 
     @_one_at_a_time
     def headers_from(self, height: int, count: int) -> list[bytes]:
         """Return the best chain's headers from ``height`` on: ``count`` of them, fewer at the tip."""
-        entries = self._chain()
+        entries = self._kernel.chain()
         return [bytes(entries[at].block_header) for at in range(height, min(height + count, len(entries)))]
 
     # Transactions
@@ -164,7 +158,7 @@ class LocalRegtest:
         signed = read_signed(raw)
         if signed.txid in self._ledger.height_of or signed.txid in self._pool:
             return
-        pool = admit(self._pool, self._ledger, signed, self._next_block(), _scripts_hold)
+        pool = admit(self._pool, self._ledger, signed, self._next_block(), scripts_hold)
         self._pool_file.append(raw)
         # A crash here is harmless: opening admits what the file holds, and the caller broadcasts again.
         self._pool = pool
@@ -177,7 +171,7 @@ class LocalRegtest:
         height = self._ledger.height_of.get(txid)
         if height is None:
             return Missing()
-        entries = self._chain()
+        entries = self._kernel.chain()
         return InBlock(BlockId(height, bytes(entries[height].block_hash)), len(entries) - height)
 
     @_one_at_a_time
@@ -185,7 +179,7 @@ class LocalRegtest:
         """Return the proof of a transaction in that block (on the best chain or not), or None."""
         block = self._blocks.get(block_hash)
         txids = [each.txid for each in block.transactions] if block else []
-        entry = self._entry(block_hash)
+        entry = self._kernel.entry(block_hash)
         if block is None or entry is None or txid not in txids:
             return None
         index = txids.index(txid)
@@ -256,7 +250,7 @@ class LocalRegtest:
         The transactions of the replaced blocks go back to the mempool, as they do at every node, or are
         forgotten if ``drop_transactions`` says so, as if the network had lost them.
         """
-        entries = self._chain()
+        entries = self._kernel.chain()
         fork = len(entries) - 1 - depth
         lost = [] if drop_transactions else self._transactions_above(fork)
         # In the file before the blocks are: a crash in between loses none, as mined ones are skipped on opening.
@@ -292,28 +286,17 @@ class LocalRegtest:
         self._pool_file.replace([pooled.signed.raw for pooled in self._pool.values()])
 
     def _accept(self, raw: bytes) -> bool:
-        """Hand a block to the kernel; say whether its chain now knows it, and remember it if so.
-
-        ``process_block`` returns True also for a block that fails when it is connected, so the index is asked.
-        """
-        header = Header.decode(raw[:80])
-        if header.time_s > time.time() + _MAX_FUTURE_S:  # the kernel looks at this machine's clock, so do we
-            raise ClockError(
-                f"{self._folder}: expected block times at most two hours ahead of this machine's clock, found "
-                f"{header.time_s}; set the clock right"
-            )
-        block = pbk.Block(raw)
-        try:
-            self._kernel.process_block(block)
-        except pbk.ProcessBlockException:
+        """Hand a block to the kernel; say whether its chain now knows it, and remember it if so."""
+        transactions = self._kernel.take(raw)
+        if transactions is None:
             return False
-        transactions = tuple(read_signed(bytes(each)) for each in block.transactions)
+        header = Header.decode(raw[:80])
         self._blocks[header.hash] = _Block(header, transactions)
-        return self._entry(header.hash) is not None
+        return self._kernel.entry(header.hash) is not None
 
     def _build_ledger(self) -> None:
         self._ledger = Ledger()
-        entries = self._chain()
+        entries = self._kernel.chain()
         for height in range(1, len(entries)):  # nothing in the genesis block can be spent
             self._add_to_ledger(height, bytes(entries[height].block_hash))
 
@@ -322,12 +305,12 @@ class LocalRegtest:
             self._ledger.add(signed, height, coinbase=index == 0)
 
     def _refill(self, candidates: Sequence[SignedTransaction]) -> None:
-        self._pool = refill(candidates, self._ledger, self._next_block(), _scripts_hold)
+        self._pool = refill(candidates, self._ledger, self._next_block(), scripts_hold)
 
     # Mining, step by step
 
     def _mine(self, script: bytes) -> BlockId:
-        block = self._store(self._tip(), script, _fitting(self._pool))
+        block = self._store(self._kernel.tip(), script, _fitting(self._pool))
         self._check_tip(block)
         self._add_to_ledger(block.height, block.hash)
         # The mempool's file keeps what was mined until the next opening, which skips it.
@@ -337,7 +320,7 @@ class LocalRegtest:
     def _store(self, parent: BlockId, script: bytes, pooled: Sequence[Pooled]) -> BlockId:
         """Make a block on ``parent``, put it on the disk, and only then hand it to the kernel."""
         height = parent.height + 1
-        time_s = max(int(self._now_s()), self._median_time_s(parent.hash) + 1)
+        time_s = max(int(self._now_s()), self._kernel.median_time_s(parent.hash) + 1)
         raw = assemble(parent.hash, height, time_s, script, len(self._blocks), pooled)
         at = self._block_file.append(raw)
         # A crash here is harmless: opening hands the block to the kernel; nobody was told of it yet.
@@ -349,51 +332,28 @@ class LocalRegtest:
         return BlockId(height, Header.decode(raw[:80]).hash)
 
     def _check_tip(self, expected: BlockId) -> None:
-        found = self._tip()
+        found = self._kernel.tip()
         if found != expected:
             raise SourceError(
                 f"{self._folder}: expected block {hash_hex(expected.hash)} to become the tip, found "
                 f"{hash_hex(found.hash)}: the kernel refused it, which is a fault in Anchorline; report it"
             )
 
-    def _median_time_s(self, block_hash: bytes) -> int:
-        """Return the median time, in seconds, of the eleven blocks that end in this one."""
-        times: list[int] = []
-        entry = self._entry(block_hash)
-        while entry is not None and len(times) < _MEDIAN_SPAN:
-            header = Header.decode(bytes(entry.block_header))
-            times.append(header.time_s)
-            entry = self._entry(header.previous)
-        return sorted(times)[len(times) // 2]
-
     def _next_block(self) -> NextBlock:
-        tip = self._tip()
-        return NextBlock(tip.height + 1, self._median_time_s(tip.hash))
+        tip = self._kernel.tip()
+        return NextBlock(tip.height + 1, self._kernel.median_time_s(tip.hash))
 
-    # Reading the kernel
-
-    def _chain(self) -> Sequence[pbk.BlockTreeEntry]:
-        return self._kernel.get_active_chain().block_tree_entries
-
-    def _tip(self) -> BlockId:
-        entry = self._chain()[-1]
-        return BlockId(entry.height, bytes(entry.block_hash))
-
-    def _entry(self, block_hash: bytes) -> pbk.BlockTreeEntry | None:
-        try:
-            return self._kernel.block_tree_entries[pbk.BlockHash(block_hash)]
-        except KeyError:
-            return None
+    # Reading the best chain
 
     def _maker_of(self, outpoint: OutPoint) -> bytes:
         """Return the stripped transaction of the best chain that made this output."""
-        block_hash = bytes(self._chain()[self._ledger.height_of[outpoint.txid]].block_hash)
+        block_hash = bytes(self._kernel.chain()[self._ledger.height_of[outpoint.txid]].block_hash)
         signed = next(each for each in self._blocks[block_hash].transactions if each.txid == outpoint.txid)
         return signed.body.encode()
 
     def _transactions_above(self, height: int) -> list[SignedTransaction]:
         """Return what the best chain's blocks above ``height`` hold, without coinbases, in chain order."""
-        entries = self._chain()
+        entries = self._kernel.chain()
         hashes = [bytes(entries[each].block_hash) for each in range(height + 1, len(entries))]
         return [signed for each in hashes for signed in self._blocks[each].transactions[1:]]
 
@@ -402,34 +362,6 @@ def _fitting(pool: Mempool) -> list[Pooled]:
     """Return the oldest transactions of the mempool that fit into one block; parents stand before children."""
     weights = accumulate(pooled.signed.weight for pooled in pool.values())
     return [pooled for pooled, sum_ in zip(pool.values(), weights, strict=True) if sum_ <= _MAX_POOLED_WEIGHT]
-
-
-def _scripts_hold(raw: bytes, spent: Sequence[TxOutput]) -> bool:
-    """Say whether every input of a transaction satisfies the script it spends (libbitcoinkernel)."""
-    transaction = pbk.Transaction(raw)
-    outputs = [pbk.TransactionOutput(pbk.ScriptPubkey(each.script), each.value_sat) for each in spent]
-    shared = PrecomputedTransactionData(transaction, outputs)
-    return all(
-        pbk.ScriptPubkey(each.script).verify(
-            each.value_sat, transaction, shared, index, pbk.ScriptVerificationFlags.ALL
-        )
-        for index, each in enumerate(spent)
-    )
-
-
-def _open_kernel(folder: Path) -> pbk.ChainstateManager:
-    """Return a kernel that knows the genesis block only.
-
-    Its databases are in memory and its folder is emptied: after a hard exit they can be behind the blocks that
-    were acknowledged, so nothing is ever read from them.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    context = pbk.make_context(pbk.ChainType.REGTEST)
-    options = pbk.ChainstateManagerOptions(context, str(folder.absolute()), str(folder.absolute() / "blocks"))
-    options.update_block_tree_db_in_memory(block_tree_db_in_memory=True)
-    options.update_chainstate_db_in_memory(chainstate_db_in_memory=True)
-    options.set_worker_threads_num(0)
-    return pbk.ChainstateManager(options)
 
 
 def _locked(path: Path) -> int:
