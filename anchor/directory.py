@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anchor.bitcoin.protocols import BlockId
-from anchor.errors import ClockError, StorageCorruptError
+from anchor.errors import ClockError, SettingsError, StorageCorruptError
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.errors import MalformedError
@@ -17,9 +17,12 @@ from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
     DirectoryLeaf,
+    EpochLeaf,
     HeadLeaf,
+    KeyLeaf,
     LeafType,
     LogLeaf,
+    Purpose,
     SealLeaf,
     ThreadLeaf,
     decode_leaf,
@@ -83,32 +86,48 @@ class Directory:
     # --- sealing
 
     def seal(
-        self, key: SigningKey, now_ms: int, block: BlockId, extra: Sequence[DirectoryLeaf] = ()
+        self,
+        key: SigningKey,
+        now_ms: int,
+        block: BlockId,
+        extra: Sequence[DirectoryLeaf] = (),
+        *,
+        old_key: SigningKey | None = None,
     ) -> StoredCheckpoint | None:
         """Seal every changed chain and sign the checkpoint; return it, or None where nothing had changed.
 
         ``extra`` are leaves about the log itself (design section 3.2: 17, 13, 15, in this order). Three phases, each
         of which a crash leaves whole: tiles (computed from stored leaves, any number of times), one transaction that
-        appends the leaves and stores the checkpoint, and the signature over what is stored.
+        appends the leaves and stores the checkpoint, and the signature over what is stored. ``key`` is the one that is
+        valid for the new checkpoint; ``old_key`` the one before, where ``extra`` replaces it.
         """
         _check_order(extra)
-        self.sign_stored(key)
+        keys = (key,) if old_key is None else (key, old_key)
+        self.sign_stored(*keys)
         for chain in self._changed():
             self.trees.build_ahead(chain.tree_no)
         with self.engine.transaction():
             sealed = self._append_seal(now_ms, block, extra)
         if not sealed:
             return None
-        self.sign_stored(key)
+        self.sign_stored(*keys)
         return self.newest()
 
-    def sign_stored(self, key: SigningKey) -> None:
-        """Sign the checkpoint that is stored without signature, if there is one.
+    def sign_stored(self, *keys: SigningKey) -> None:
+        """Sign what is stored without signature, each checkpoint with that one of ``keys`` which was valid for it.
 
-        Only what is committed is ever signed, and Ed25519 is deterministic: however often this is repeated, one
-        size has one root and one signature.
+        The checkpoint that first covers a key leaf is signed by the new key, those before by the old one (design
+        section 3.2). Only what is committed is ever signed, and Ed25519 is deterministic: however often this is
+        repeated, one size has one root and one signature. Raises SettingsError where the key of its time is not given.
         """
         for stored in self._checkpoints("WHERE note IS NULL ORDER BY size"):
+            wanted = self.checkpoint_key(stored.size)
+            key = next((key for key in keys if key.public_key == wanted), None)
+            if key is None:
+                raise SettingsError(
+                    f"the checkpoint of {stored.size} leaves is stored and not signed, and only the checkpoint key "
+                    f"{wanted.hex()} may sign it; it was not given: restore its file"
+                )
             checkpoint = Checkpoint(self.log.origin, stored.size, stored.root)
             note = sign_checkpoint(checkpoint, self.log.origin, key)
             with self.engine.transaction():
@@ -116,10 +135,18 @@ class Directory:
                     "UPDATE checkpoint SET note = ? WHERE size = ? AND note IS NULL", (note.encode(), stored.size)
                 )
 
+    def checkpoint_key(self, size: int) -> bytes:
+        """Return the public key (32 bytes) that signs the checkpoint of ``size`` leaves: by the key leaves below it."""
+        keys = [leaf for _, leaf in self.log_marks(size) if isinstance(leaf, KeyLeaf)]
+        given = [leaf.new_key for leaf in keys if leaf.purpose == Purpose.CHECKPOINT]
+        return (given[-1] if given else self.log.checkpoint_key).value
+
     def _append_seal(self, now_ms: int, block: BlockId, extra: Sequence[DirectoryLeaf]) -> bool:
         """Append the seal's leaves and its checkpoint, inside a transaction."""
-        # Two processes found the same coin at the same time: a thread starts once, and is replaced once.
+        # Two processes may bring the same leaf: a thread starts once and is replaced once, and a gap is stated once.
         extra = [leaf for leaf in extra if not isinstance(leaf, ThreadLeaf) or leaf.replaced == self._newest_thread()]
+        stated = {leaf.encode() for _, leaf in self.log_marks(NO_PREVIOUS >> 1) if isinstance(leaf, EpochLeaf)}
+        extra = [leaf for leaf in extra if leaf.encode() not in stated]
         changed = self._changed()
         if not changed and not extra:
             return False

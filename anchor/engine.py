@@ -11,6 +11,7 @@ from anchor.alerts import Alert, alerts_of
 from anchor.bitcoin.protocols import BlockId, Source
 from anchor.bitcoin.transaction import funding_coins
 from anchor.directory import Directory, StoredCheckpoint
+from anchor.epochs import Epochs
 from anchor.errors import Refusal, RejectedError
 from anchor.fees import NO_LIMITS, Limits
 from anchor.in_step import InStep
@@ -79,6 +80,7 @@ class AnchorEngine:
         self.promised = promised
         self.watcher = Watcher(journal, source)
         self.versions = Versions(engine, directory, journal, source, wallet, policy.limits)
+        self.epochs = Epochs(engine, directory)
         self.recoveries = Recoveries(engine, directory)
         self.in_step = InStep(
             journal,
@@ -98,7 +100,9 @@ class AnchorEngine:
         Raises BehindError or HijackedThreadError for that, SourceUnavailableError where nobody answers.
         """
         self.check_in_step()
-        return self.directory.seal(key, now_ms, self._seal_block(), self.leaves_to_seal())
+        gap = self.epochs.pending()
+        epochs: list[DirectoryLeaf] = [] if gap is None else [gap]
+        return self.directory.seal(key, now_ms, self._seal_block(), [*epochs, *self.leaves_to_seal()])
 
     def _seal_block(self) -> BlockId:
         height = self.source.tip().height - SEAL_BLOCK_DEPTH + 1

@@ -27,6 +27,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── NoFundsError                no coin that can pay for an anchor
     ├── StaleSignatureError         a signature came for a transaction that nobody waits for
     ├── BehindError                 the outside world has seen more of this log than this home knows
+    ├── HistoryDiffersError         a copy of a home is not the same log's continuation
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
     ├── OverloadedError             more work waits than can be done soon; nothing of it was kept
@@ -137,6 +138,10 @@ class StaleSignatureError(AnchorlineError):
 
 class BehindError(AnchorlineError):
     """The outside world has seen more of this log than this home knows: it was restored from a backup."""
+
+
+class HistoryDiffersError(AnchorlineError):
+    """A copy of a home does not continue it, or is damaged; the message names the first difference."""
 
 
 class HijackedThreadError(AnchorlineError):

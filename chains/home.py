@@ -102,6 +102,15 @@ class Home:
             self._source = None
         self.engine.close()
 
+    def over(self, engine: Engine) -> "Home":
+        """Return a home of the same folder and Bitcoin source over another database: a copy that is looked at.
+
+        Closing it closes the source too.
+        """
+        other = Home(self.folder, self.settings, self.clock, engine)
+        other._source = self.source
+        return other
+
     @cached_property
     def network(self) -> Network:
         """The configured network; refused where it is not the one that the log was made for."""

@@ -3,11 +3,13 @@
 Everything comes from the database; the Bitcoin source is asked for the wallet's coins, and its silence is a fact too.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from anchor.alerts import Alert, AlertName, alerts_of
 from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
 from anchor.engine import facts_of
+from anchor.epochs import Epochs
 from anchor.errors import BehindError, HijackedThreadError, SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
 from anchor.proof.bitcoin.hashes import hash_hex
@@ -41,6 +43,7 @@ def status_of(home: Home) -> dict[str, Any]:
         if newest is None
         else {"size": newest.size, "seal_number": newest.seal_number, "root": newest.root.hex()},
         "attempts": [attempt_facts(attempt) for attempt in home.journal.newest(SHOWN_ATTEMPTS)],
+        "epochs": [asdict(leaf) for leaf in Epochs(home.engine, home.directory).sealed()],
         "alerts": [alert_facts(alert) for alert in alerts],
         "time_stamps": _time_stamps(home),
         "wallet": wallet,

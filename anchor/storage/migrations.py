@@ -252,4 +252,16 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "epoch-marks",
+        (
+            # Promises received in between may be lost (restored from a backup): an intent, until an epoch leaf of the
+            # directory says the same.
+            """CREATE TABLE epoch_mark (
+                mark_no {key},
+                lost_from_ms BIGINT NOT NULL,
+                lost_to_ms BIGINT NOT NULL
+            )""",
+        ),
+    ),
 )

@@ -53,6 +53,10 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
         else f"  checkpoint of {newest['size']} leaves (seal {newest['seal_number']}), root {newest['root']}",
     ]
     lines += [f"  attempt {item['attempt']}: {item['state']}, {item['txid']}" for item in facts["attempts"]]
+    lines += [
+        f"  gap: promises received from {gap['lost_from_ms']} to {gap['lost_to_ms']} ms may be missing"
+        for gap in facts["epochs"]
+    ]
     lines += [f"  ALERT {alert['name']}: {alert['message']}" for alert in facts["alerts"]]
     known = (
         "not asked"

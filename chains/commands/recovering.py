@@ -1,4 +1,4 @@
-"""Commands that bring a log back: ``recover thread``."""
+"""Commands that bring a log back: ``recover thread`` and ``rebuild``."""
 
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,46 @@ def thread(
     say(facts, lambda: _lines(facts), as_json=as_json)
     if made and mnemonic_file is None and not as_json:
         show_words(made[0])
+
+
+@app.command(rich_help_panel=KEEPING)
+def rebuild(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A newer copy of this home: its folder, or its database file.")
+    ] = None,
+    gap: Annotated[
+        bool, typer.Option("--mark-gap", help="There is no copy: state in the log that promises may be lost.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a home level that was restored from a backup. Stop the service first."""
+    from dataclasses import asdict
+
+    from chains.rebuild import mark_gap, rebuild_from
+
+    if (source is None) == (not gap):
+        usage("say how: --from a newer copy of the home, or --mark-gap where there is none")
+    if source is not None:
+        with opened(home) as found:
+            rebuilt = rebuild_from(found, source)
+        facts = asdict(rebuilt) | {"kept": str(rebuilt.kept)}
+        text = (
+            f"Taken over: {rebuilt.after.entries} entries and {rebuilt.after.directory_size} directory leaves, where "
+            f"{rebuilt.before.entries} and {rebuilt.before.directory_size} were. The old database is {rebuilt.kept}."
+        )
+        say(facts, lambda: text, as_json=as_json)
+        return
+    with opened(home) as found:
+        marked = mark_gap(found)
+    say(
+        asdict(marked),
+        lambda: (
+            f"The next seal says that promises received from {marked.lost_from_ms} to {marked.lost_to_ms} ms may be "
+            "missing. Tell those who may hold one."
+        ),
+        as_json=as_json,
+    )
 
 
 def _recovery_key(found: "Home", path: Path, password_file: Path | None) -> "SigningKey":

@@ -1,0 +1,179 @@
+"""Bringing a home level that was restored from a backup: from a newer copy, or with a leaf that states the gap.
+
+``anchorline rebuild`` calls it. A copy is taken over as a whole, after everything was checked in a file beside: until
+the one rename at the end nothing of the home has changed, and a run that was interrupted is repeated.
+"""
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.bitcoin.protocols import InBlock
+from anchor.bitcoin.records import sync_folder
+from anchor.epochs import Epochs
+from anchor.errors import BehindError, HistoryDiffersError, SettingsError, StorageBusyError
+from anchor.proof.bitcoin import OutPoint, Transaction, find_payload, hash_hex
+from anchor.proof.errors import AnchorlineError
+from anchor.proof.leaves import EpochLeaf
+from anchor.storage.sqlite import SqliteEngine, translated
+from chains.audit import Audit
+from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
+from chains.home import DATABASE, Home
+from chains.reader import Reader
+from chains.same_history import check_prefix
+
+NEXT_DATABASE = "anchorline-next.db"
+"""The copy, while it is checked."""
+_BESIDE = ("-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a home had before, what it has now, how many anchors were taken up, and where the old database is kept."""
+
+    before: HighWater
+    after: HighWater
+    anchors_adopted: int
+    kept: Path
+
+
+def rebuild_from(home: Home, copy: Path) -> Rebuilt:
+    """Take over a newer copy of a home (its folder, or its database file); the old database is kept beside.
+
+    The home is closed afterwards; open it again. Raises HistoryDiffersError where the copy does not continue this home
+    or does not pass the audit, BehindError where it is behind too, SettingsError where there is no copy.
+    """
+    source = copy / DATABASE if copy.is_dir() else copy
+    if not source.is_file():
+        raise SettingsError(f"{copy}: expected a copy of a home, or of its database {DATABASE}; found none")
+    following = home.folder / NEXT_DATABASE
+    _remove(following)
+    _snapshot(source, following)
+    with home, home.over(SqliteEngine(following)) as newer:
+        before, after = home.high_water(), newer.high_water()
+        check_prefix(home, newer)
+        noted = read_high_water(home.directory.log.log_id)
+        if noted is not None:
+            check_high_water(after, noted)
+        _check_sound(newer)
+        adopted = adopt_anchors(newer)
+        newer.unchecked_anchoring.check_in_step()
+    kept = _swap(home.folder)
+    return Rebuilt(before, after, adopted, kept)
+
+
+def mark_gap(home: Home) -> EpochLeaf:
+    """Store that promises may be lost, and let this home go on: the next seal states it in an epoch leaf.
+
+    Only where nothing of the directory is missing. Raises BehindError where something is, SettingsError where this
+    machine knows that nothing is missing.
+    """
+    epochs, found = Epochs(home.engine, home.directory), home.high_water()
+    noted = read_high_water(home.directory.log.log_id)
+    if noted is not None and noted.directory_size > found.directory_size:
+        raise BehindError(
+            f"this machine has seen {noted.directory_size} directory leaves of this log, the home has "
+            f"{found.directory_size}: seals are missing, and no leaf can stand for them. Find a newer copy "
+            "(`anchorline rebuild --from`), or begin a new log; receipts of this one stay good"
+        )
+    adopt_anchors(home)
+    home.unchecked_anchoring.check_in_step()
+    if noted is not None and noted.entries <= found.entries and epochs.pending() is None:
+        raise SettingsError("nothing is missing that this machine has seen: there is no gap to mark; go on as usual")
+    newest = int(home.engine.query("SELECT COALESCE(MAX(received_at_ms), 0) FROM group_commit")[0][0])
+    # Stored before the note is reset: a crash in between is found by the next run, which finds the gap and resets it.
+    gap = epochs.mark(newest, max(home.clock(), newest))
+    write_high_water(home.directory.log.log_id, found)
+    return gap
+
+
+def adopt_anchors(home: Home) -> int:
+    """Take up an anchor in a block that continues the thread and carries a checkpoint of this home; return how many.
+
+    It was made after the copy and before the loss. Raises BehindError where the thread goes on in any other way.
+    """
+    if home.directory.thread_leaf() is None or home.unchecked_anchoring.recoveries.pending() is not None:
+        return 0
+    adopted = 0
+    while (lost := home.unchecked_anchoring.in_step.lost_to()) is not None:
+        _adopt(home, *lost)
+        adopted += 1
+    return adopted
+
+
+def _adopt(home: Home, spent: OutPoint, txid: bytes) -> None:
+    ends = [coin for coin in home.unchecked_anchoring.in_step.unknown_anchors() if coin.outpoint.txid == txid]
+    transaction = Transaction.decode(ends[0].transaction, len(ends[0].transaction)) if ends else None
+    size = None if transaction is None else _size_of_ours(home, transaction)
+    if transaction is None or size is None or not isinstance(home.source.observe(txid), InBlock):
+        raise BehindError(
+            f"the thread went on from {spent} with {hash_hex(txid)}, which is no anchor in a block of a checkpoint "
+            "that is here: what is here is behind too, or the thread is lost. Find a newer copy; if there is none, see "
+            "`anchorline recover thread`"
+        )
+    before = home.journal.of_txid(spent.txid)
+    is_alone = len(transaction.inputs) == 1 and before is not None
+    spent_sat = before.transaction().outputs[0].value_sat if is_alone and before is not None else 0
+    fee_sat = max(0, spent_sat - sum(output.value_sat for output in transaction.outputs))
+    with home.engine.transaction():
+        home.journal.add(home.clock(), size, transaction.encode(), fee_sat)
+
+
+def _size_of_ours(home: Home, transaction: Transaction) -> int | None:
+    """Return the size of the checkpoint of this home that a transaction carries, or None."""
+    try:
+        payload = find_payload(transaction)
+    except AnchorlineError:
+        return None
+    held = home.directory.checkpoint_of(payload.tree_size)
+    return payload.tree_size if held is not None and held.root == payload.root else None
+
+
+def _check_sound(home: Home) -> None:
+    reader = Reader(home.engine, home.chains, home.lookup)
+    report = Audit(home.engine, home.trees, home.directory, home.chains, reader, home.journal).run()
+    if not report.clean:
+        first = report.findings[0]
+        raise HistoryDiffersError(
+            f"the copy does not pass the audit: {first.where}: {first.what} "
+            f"({len(report.findings) + report.more_findings} findings); nothing was taken over"
+        )
+
+
+# --- files
+
+
+def _snapshot(source: Path, target: Path) -> None:
+    """Copy a database as of one moment, whoever writes to it; the copy is complete before anything looks at it."""
+    with translated(source):
+        read = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
+        written = sqlite3.connect(target)
+        try:
+            read.backup(written)
+        finally:
+            written.close()
+            read.close()
+
+
+def _swap(folder: Path) -> Path:
+    """Keep the old database under another name, and put the checked copy in its place; return the old one's name."""
+    path, following = folder / DATABASE, folder / NEXT_DATABASE
+    if any(path.with_name(path.name + end).exists() for end in _BESIDE):
+        raise StorageBusyError(f"{path}: another process has it open; stop it, and run this again")
+    number = 1
+    while (kept := folder / f"anchorline-before-{number}.db").exists() and not kept.samefile(path):
+        number += 1
+    if not kept.exists():
+        os.link(path, kept)
+    with following.open("rb+") as file:
+        os.fsync(file.fileno())
+    sync_folder(folder)
+    following.replace(path)
+    sync_folder(folder)
+    return kept
+
+
+def _remove(path: Path) -> None:
+    for end in ("", *_BESIDE):
+        path.with_name(path.name + end).unlink(missing_ok=True)
