@@ -15,11 +15,23 @@ from hypothesis import strategies as st
 
 from anchor.bitcoin.protocols import BlockId
 from anchor.directory import CLOCK_TOLERANCE_MS, Directory, StoredCheckpoint, checked_clock
-from anchor.errors import ClockError, StorageCorruptError, StorageError
+from anchor.errors import ClockError, SettingsError, StorageCorruptError, StorageError
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint
-from anchor.proof.leaves import NO_PREVIOUS, DirectoryLeaf, EpochLeaf, HeadLeaf, SealLeaf, ThreadLeaf
+from anchor.proof.leaves import (
+    NO_PREVIOUS,
+    DirectoryLeaf,
+    EpochLeaf,
+    HeadLeaf,
+    Key,
+    KeyLeaf,
+    KeyType,
+    Purpose,
+    SealLeaf,
+    ThreadLeaf,
+)
+from anchor.proof.leaves import Signer as KeySigner
 from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
 from tests.simulators.rules import all_leaves, check_directory, checkpoints
@@ -267,6 +279,37 @@ def test_signing_again_changes_nothing(store: Store) -> None:
     assert sealed == store.directory.newest()
     assert isinstance(store.checkpoint_key, CountingKey)
     assert 1 == len(store.checkpoint_key.signed)
+
+
+def key_change(store: Store, new: SigningKey) -> KeyLeaf:
+    """Return the leaf that puts ``new`` in the place of the checkpoint key, signed by the old one."""
+    leaf = KeyLeaf(Purpose.CHECKPOINT, LOG.log_id, Key(KeyType.ED25519, new.public_key), KeySigner.OLD_KEY, bytes(64))
+    return replace(leaf, signature=SigningKey(CHECKPOINT_SEED).sign(leaf.signed_message(LOG.log_id)))
+
+
+def test_each_stored_checkpoint_is_signed_by_the_key_of_its_time(store: Store) -> None:
+    """After a crash before the signature, a seal with a new key signs the older checkpoint with the older key."""
+
+    class DyingKey(CountingKey):
+        def sign(self, message: bytes) -> bytes:
+            raise KeyboardInterrupt(message)
+
+    old, new = CountingKey(CHECKPOINT_SEED), CountingKey(bytes(32))
+    write(store, "a")
+    with pytest.raises(KeyboardInterrupt):
+        store.directory.seal(DyingKey(CHECKPOINT_SEED), START_MS, GENESIS)
+    with pytest.raises(SettingsError, match="only the checkpoint key"):
+        store.directory.seal(new, START_MS + 1, GENESIS, [key_change(store, new)])
+    assert [] == new.signed
+    with pytest.raises(KeyboardInterrupt):
+        store.directory.seal(DyingKey(bytes(32)), START_MS + 1, GENESIS, [key_change(store, new)], old_key=old)
+    assert 1 == len(old.signed)
+    with pytest.raises(SettingsError, match="only the checkpoint key"):
+        store.directory.sign_stored(old)
+    store.directory.sign_stored(old, new)
+    assert (1, 1) == (len(old.signed), len(new.signed))
+    first, second = checkpoints(store)
+    assert [old.public_key, new.public_key] == [store.directory.checkpoint_key(each.size) for each in (first, second)]
 
 
 # --- reopening, and damage
