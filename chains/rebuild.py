@@ -13,7 +13,9 @@ from anchor.bitcoin.protocols import InBlock
 from anchor.bitcoin.records import sync_folder
 from anchor.epochs import Epochs
 from anchor.errors import BehindError, HistoryDiffersError, SettingsError, StorageBusyError
-from anchor.proof.bitcoin import OutPoint, Transaction, find_payload, hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.payload import find_payload
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import EpochLeaf
 from anchor.storage.sqlite import SqliteEngine, translated

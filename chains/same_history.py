@@ -7,7 +7,7 @@ named, since it is evidence: two homes of one log that differ have signed two hi
 from collections.abc import Iterator
 
 from anchor.errors import HistoryDiffersError
-from anchor.proof.bitcoin import hash_hex
+from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.storage.engine import Engine, Row
 from chains.home import Home
 
