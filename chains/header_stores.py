@@ -32,32 +32,18 @@ def stores_folder(network: str, chosen: Path | None) -> Path:
     return Path(platformdirs.user_data_dir("anchorline-headers"))
 
 
-def open_store(network: str, chosen: Path | None, *, writable: bool) -> HeaderStore:
-    """Open the store of a network; raise SettingsError for one whose rules are unknown, and what HeaderStore raises."""
-    return HeaderStore(stores_folder(network, chosen), _rules_of(network), writable=writable)
+def open_store(rules: HeaderRules, chosen: Path | None, *, writable: bool) -> HeaderStore:
+    """Open the store of a network, built in or from a file; raise what HeaderStore raises."""
+    return HeaderStore(stores_folder(rules.network.name, chosen), rules, writable=writable)
 
 
-def begin_anew(network: str, chosen: Path | None) -> None:
+def begin_anew(rules: HeaderRules, chosen: Path | None) -> None:
     """Remove the store of a network, damaged or not: losing it costs nothing but synchronising."""
-    remove_store(stores_folder(network, chosen) / _rules_of(network).network.name)
+    remove_store(stores_folder(rules.network.name, chosen) / rules.network.name)
 
 
 def stored_view(network: str, chosen: Path | None) -> HeaderStore | None:
-    """Open the store of a network for reading; None where nobody chose one and there is none."""
-    if chosen is None and (
-        network == _PRIVATE
-        or network not in HEADER_RULES
-        or not (stores_folder(network, None) / network / "state").is_file()
-    ):
+    """Open the store of a built-in network for reading; None where nobody chose one and there is none."""
+    if chosen is None and (network == _PRIVATE or not (stores_folder(network, None) / network / "state").is_file()):
         return None
-    return open_store(network, chosen, writable=False)
-
-
-def _rules_of(network: str) -> HeaderRules:
-    rules = HEADER_RULES.get(network)
-    if rules is None:
-        raise SettingsError(
-            f"{network}: expected a network whose header rules are known ({', '.join(HEADER_RULES)}); headers of this "
-            "one cannot be judged"
-        )
-    return rules
+    return open_store(HEADER_RULES[network], chosen, writable=False)

@@ -27,6 +27,7 @@ from chains.commands.terminal import (
 
 if TYPE_CHECKING:
     from anchor.bitcoin.header_store import HeaderStore
+    from anchor.bitcoin.networks import Network
     from anchor.bitcoin.protocols import BlockId, Headers
 
 app = command_group()
@@ -71,8 +72,8 @@ def sync_headers(
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     with _chosen_source(network, node, esplora_url or [], home) as (source, names):
         if anew:
-            begin_anew(source.network.name, store)
-        with open_store(source.network.name, store, writable=True) as kept:
+            begin_anew(source.network.headers, store)
+        with open_store(source.network.headers, store, writable=True) as kept:
             done = sync(source, kept, _progress)
             kept.write_note(SyncNote(" and ".join(names), now_ms()))
             facts = {
@@ -93,7 +94,7 @@ def show_headers(
     """Show the header store of a network: where it begins and ends, its work, and who it came from."""
     from chains.header_stores import open_store
 
-    with open_store(network or _home_network(home), store, writable=False) as kept:
+    with open_store(_chosen_network(network, home).headers, store, writable=False) as kept:
         facts = _facts(kept)
     say(facts, lambda: _store_lines(facts), as_json=as_json)
 
@@ -146,17 +147,21 @@ def _chosen_source(
         yield found.source, source_names(found.settings, found.network)
 
 
-def _home_network(home: Path | None) -> str:
-    """Return the network of the home, or the default one where there is no home and none was named."""
+def _chosen_network(name: str, home: Path | None) -> "Network":
+    """Return the built-in network of that name, or the home's; without a name and a home, the default one."""
+    from anchor.bitcoin.networks import NETWORKS, network_named
     from anchor.errors import SettingsError
 
+    if name in NETWORKS:
+        return network_named(name)
     try:
         with opened(home) as found:
-            return str(found.network.name)
+            network: Network = found.network
     except SettingsError:
         if home is not None:
             raise
-        return DEFAULT_NETWORK
+        return network_named(name or DEFAULT_NETWORK)
+    return network if name in {"", network.name} else network_named(name)
 
 
 def _facts(kept: "HeaderStore") -> dict[str, Any]:

@@ -74,7 +74,10 @@ def test_verify_rests_on_the_store(world: World) -> None:
 
 def test_a_store_that_does_not_reach_the_block_says_so(world: World) -> None:
     """Exit code 4, and the verdict names the store that should be synchronised on."""
-    with open_store("regtest", world.folder / "stores", writable=True) as store, regtest_of(world) as regtest:
+    with (
+        open_store(HEADER_RULES["regtest"], world.folder / "stores", writable=True) as store,
+        regtest_of(world) as regtest,
+    ):
         store.extend(regtest.headers_from(1, 90))
     done = verified(world, "--json")
     assert 4 == done.exit_code
@@ -135,7 +138,7 @@ def test_options_that_contradict_each_other_are_refused(world: World) -> None:
 def test_a_store_that_has_not_caught_up_says_so(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain with less work than the network is known to have is not the network's, or not yet."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    open_store(network, None, writable=True).close()
+    open_store(HEADER_RULES[network], None, writable=True).close()
     shown = run("headers", "show", "--network", network, "--json").facts
     assert str(tmp_path / "anchorline-headers" / network) == shown["folder"]
     assert f"expected a chain with the work of {network}" in shown["not_believed"]
