@@ -92,6 +92,29 @@ def test_entries_are_taken_while_the_daemon_runs(world: World) -> None:
         stopped(process, signal.SIGTERM)
 
 
+def set_spending_cap(world: World, cap_sat: int) -> None:
+    """Let the anchors of 24 hours cost at most this; 0 is no limit."""
+    settings = world.home / "anchorline.toml"
+    text = re.sub(r"(?m)^spending_cap_sat = .*\n", "", settings.read_text())
+    settings.write_text(f"spending_cap_sat = {cap_sat}\n{text}")
+
+
+def test_the_daemon_logs_an_alert_once(world: World) -> None:
+    """An alert is a line of the log when it comes, not at every tick; where there is no reason there is none."""
+    set_spending_cap(world, 1)
+    with daemon(world) as process:
+        lines = wait_for(process, "event=alert name=spending-cap-reached message=")
+        assert "of the 1 sat allowed; the next one waits" in lines[-1]
+        more = [line for _ in range(3) for line in wait_for(process, "event=done job=tick")]
+        more.append(stopped(process, signal.SIGTERM))
+    assert 0 == "".join(more).count("event=alert")
+    set_spending_cap(world, 0)
+    with daemon(world) as process:
+        quiet = [line for _ in range(3) for line in wait_for(process, "event=done job=tick")]
+        stopped(process, signal.SIGTERM)
+    assert 0 == "".join(quiet).count("event=alert")
+
+
 def test_a_second_daemon_fails_loudly_and_harms_nothing(world: World) -> None:
     """Two daemons on one embedded regtest: the second one reports every job as failed, and can be stopped."""
     with daemon(world) as first:
