@@ -12,7 +12,7 @@ from anchor.bitcoin.networks import Network
 from anchor.bitcoin.transaction import INCREMENTAL_SAT_PER_VB, anchors_left, fee_sat, rate_sat_per_vb
 from anchor.fees import Limits, line_rate_sat_per_vb, spent_sat
 from anchor.journal import Attempt
-from anchor.plan import Facts, live_line, thread_end, would_lapse
+from anchor.plan import Facts, live_line, outlived_request, thread_end, would_lapse
 
 # Twelve intervals, and no less than two hours: on testnet4 often one block in an hour takes any transaction.
 STUCK_INTERVALS = 12
@@ -30,6 +30,7 @@ class AlertName(StrEnum):
     REFUSED = "refused"
     THREAD_LOST = "thread-lost"
     BEHIND = "behind"
+    SIGNATURE_WANTED = "signature-wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def alerts_of(facts: Facts, made: Sequence[Attempt], network: Network, limits: L
         _spent(made, facts.now_ms, rate, limits),
         _stuck(facts, line),
         _lapsing(facts),
+        _unsigned(facts),
     ]
     return tuple(alert for alert in found if alert is not None)
 
@@ -152,4 +154,20 @@ def _lapsing(facts: Facts) -> Alert | None:
     return Alert(
         AlertName.PROMISE_WILL_LAPSE,
         f"an entry was promised to be anchored by a time that ends {when}, and no block holds an anchor of it yet",
+    )
+
+
+def _unsigned(facts: Facts) -> Alert | None:
+    """Return the alert for a request that has waited for the time in which the next anchor would have been due."""
+    request = facts.request
+    if request is None or outlived_request(facts) is not None:
+        return None
+    waited_ms = facts.now_ms - request.made_at_ms
+    if waited_ms < facts.anchor_every_ms:
+        return None
+    return Alert(
+        AlertName.SIGNATURE_WANTED,
+        f"request {request.request_no} has waited for a signature for {waited_ms // 60_000} minutes, and no newer "
+        "anchor is made before it comes: anchorline wallet psbt export (--renew: with what is newest now), sign, "
+        "psbt import",
     )

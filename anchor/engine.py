@@ -17,10 +17,10 @@ from anchor.fees import NO_LIMITS, Limits
 from anchor.in_step import InStep
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, MINED, Event, news
-from anchor.plan import Build, Facts, Plan, Promised, Replace, Send, Wait, is_on_thread, next_step
+from anchor.plan import Build, Facts, Plan, Promised, Replace, Send, Wait, is_on_thread, next_step, outlived_request
 from anchor.proof.leaves import DirectoryLeaf, ThreadLeaf
 from anchor.recovery import Recoveries
-from anchor.signature_requests import SignatureRequests
+from anchor.signature_requests import SignatureRequests, withdraw
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.versions import Signer, Versions
@@ -159,7 +159,11 @@ class AnchorEngine:
         self.source.check_network()
         tip = self.watcher.look(now_ms, self._thread_index())
         self.check_in_step()
-        return self._made(next_step(self._facts(now_ms, at_once=at_once, tip=tip)), tip, now_ms), tip
+        facts = self._facts(now_ms, at_once=at_once, tip=tip)
+        outlived = outlived_request(facts)
+        if outlived is not None:
+            withdraw(SignatureRequests(self.engine, self.journal), now_ms, outlived)
+        return self._made(next_step(facts), tip, now_ms), tip
 
     def _made(self, plan: Plan, tip: BlockId, now_ms: int) -> Wait | Send:
         if isinstance(plan, Build):
@@ -223,6 +227,7 @@ def facts_of(
         anchor_every_ms=policy.anchor_every_ms,
         silence_ms=policy.silence_ms,
         recovery=Recoveries(directory.engine, directory).pending(),
+        request=SignatureRequests(journal.engine, journal).live(),
     )
     if facts.thread_start is None:
         return facts

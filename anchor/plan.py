@@ -16,6 +16,7 @@ from anchor.journal import Attempt
 from anchor.lifecycle import LIVE, MINED, State
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.recovery import Recovery
+from anchor.signature_requests import SignatureRequest, outbid_by
 
 # Bitcoin Core before version 31 takes no transaction that has 25 or more unconfirmed ones before it.
 MAX_LINE = 25
@@ -38,7 +39,7 @@ class Facts:
     ``thread_start`` is the outpoint of the newest thread leaf and ``thread_index`` its place in the directory;
     ``attempts`` are those of this thread that are still watched, oldest first, and ``settled`` its newest that is not.
     ``tip`` is that of the best chain, ``promised`` is None where nothing waits that was promised, ``recovery`` is set
-    while the thread is lost and a new one is on its way.
+    while the thread is lost and a new one is on its way, ``request`` while a signature is waited for.
     """
 
     now_ms: int
@@ -53,6 +54,7 @@ class Facts:
     tip: BlockId | None = None
     promised: Promised | None = None
     recovery: Recovery | None = None
+    request: SignatureRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,21 @@ def is_on_thread(attempt: Attempt, thread_index: int) -> bool:
     Every anchor of a thread covers the leaf that names it, and from its seal on none is made on an older thread.
     """
     return attempt.checkpoint_size > thread_index
+
+
+def outlived_request(facts: Facts) -> SignatureRequest | None:
+    """Return the request whose signature would be of no use any more, or None where it is waited for or there is none.
+
+    Its coin is neither the end of the thread nor in the unconfirmed line, or an attempt that spends the same coin pays
+    as much (a version pays more than all before it, ADR 10), or the thread is lost.
+    """
+    request = facts.request
+    if request is None or facts.thread_start is None:
+        return None
+    line = live_line(facts)
+    spendable = {thread_end(facts)[0]} | {coin for attempt in line for coin in (attempt.spends, attempt.coin)}
+    is_outbid = outbid_by(request, facts.attempts) is not None
+    return request if facts.recovery is not None or is_outbid or request.spends not in spendable else None
 
 
 def is_due(facts: Facts, newest: Attempt) -> bool:

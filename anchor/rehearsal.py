@@ -21,7 +21,14 @@ from anchor.proof.bitcoin.payload import encode_payload, find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 
 _UNSETTLED = "attempt_no IN (SELECT attempt_no FROM home.attempt WHERE settled_at_ms IS NULL)"
-JOURNAL = {"attempt": "", "attempt_event": "", "attempt_coin": "", "anchor_proof": _UNSETTLED}
+JOURNAL = {
+    "attempt": "",
+    "attempt_event": "",
+    "attempt_coin": "",
+    "anchor_proof": _UNSETTLED,
+    "signature_request": "",
+    "signature_request_end": "",
+}
 """The tables that a tick writes, for ``ReadOnlyEngine``: proofs of settled attempts are never looked at."""
 # The longest that a signature is with its type (``anchor.bitcoin.transaction.virtual_size``), and a public key.
 _SIGNATURE_SIZE = 72

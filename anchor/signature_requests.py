@@ -4,7 +4,7 @@
 wallet psbt`` hands it out and brings it back. A signed one becomes an attempt, which the next tick sends.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from anchor.bitcoin.signature import check_coins
 from anchor.directory import Directory
 from anchor.errors import StaleSignatureError
 from anchor.journal import Attempt, Journal
-from anchor.lifecycle import LIVE
+from anchor.lifecycle import LIVE, LOST
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction
@@ -48,6 +48,15 @@ class SignatureRequest:
         return self.transaction.inputs[0].previous
 
 
+def outbid_by(request: SignatureRequest, attempts: Iterable[Attempt]) -> Attempt | None:
+    """Return an attempt that spends the request's coin, has not lost it and pays as much, or None.
+
+    Every version of an anchor pays more than all before it (ADR 10), so such a request can no longer become one.
+    """
+    rivals = (attempt for attempt in attempts if attempt.spends == request.spends and attempt.state not in LOST)
+    return next((attempt for attempt in rivals if attempt.fee_sat >= request.fee_sat), None)
+
+
 class SignatureRequests:
     """The requests of one database."""
 
@@ -65,20 +74,27 @@ class SignatureRequests:
         found = self._select("WHERE txid = ? ORDER BY signature_request.request_no DESC LIMIT 1", txid)
         return found[0] if found else None
 
-    def add(self, now_ms: int, transaction: Transaction, coins: Sequence[Coin]) -> None:
-        """Store a request, inside a transaction; the one that was live before is withdrawn."""
-        before = self.live()
-        if before is not None:
-            self.end(before, now_ms, Ended.WITHDRAWN)
+    def add(self, now_ms: int, transaction: Transaction, coins: Sequence[Coin]) -> SignatureRequest | None:
+        """Store a request, inside a transaction, and return it; the one that was live before is withdrawn.
+
+        None, and nothing stored, where an attempt that was made meanwhile pays as much for the same coin.
+        """
         request_no = int(self.engine.query("SELECT COALESCE(MAX(request_no), 0) + 1 FROM signature_request")[0][0])
         fee_sat = sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in transaction.outputs)
         size = find_payload(transaction).tree_size
+        request = SignatureRequest(request_no, now_ms, size, transaction, fee_sat, None)
+        if outbid_by(request, self.journal.watched()) is not None:
+            return None
+        before = self.live()
+        if before is not None:
+            self.end(before, now_ms, Ended.WITHDRAWN)
         self.engine.execute(
             "INSERT INTO signature_request (request_no, made_at_ms, checkpoint_size, txid, unsigned, fee_sat) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             (request_no, now_ms, size, transaction.txid, transaction.encode(), fee_sat),
         )
         self.journal.keep_coins(coins)
+        return request
 
     def end(self, request: SignatureRequest, now_ms: int, how: Ended) -> None:
         """Note how a request ended, inside a transaction."""
@@ -112,24 +128,29 @@ class OfflineSigner:
     def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> None:
         """Store the transaction to be signed, unless one for the same thread coin is waited for already.
 
-        That one is kept, however old: whoever signs may have it in his hands. Raises SigningError where a coin is not
-        what it says.
+        That one is kept, however old: whoever signs may have it in his hands. One that an attempt outbid meanwhile is
+        not: its signature would be refused. Raises SigningError where a coin is not what it says.
         """
         check_coins(transaction, coins, self._wallet.script)
         with self._requests.engine.transaction():
             live = self._requests.live()
-            if live is None or live.spends != coins[0].outpoint:
+            is_kept = (
+                live is not None
+                and live.spends == coins[0].outpoint
+                and outbid_by(live, self._requests.journal.watched()) is None
+            )
+            if not is_kept:
                 self._requests.add(self._clock(), transaction, coins)
 
 
-def withdraw(requests: SignatureRequests, now_ms: int) -> None:
-    """Wait no longer for the live request, so that the next tick makes a newer one.
+def withdraw(requests: SignatureRequests, now_ms: int, only: SignatureRequest | None = None) -> None:
+    """Wait no longer for the live request, or only if it is this one; the next tick makes a newer one if one is due.
 
     A signature of the old one may exist all the same: where it is sent, it is taken up (``import_signed``).
     """
     with requests.engine.transaction():
         live = requests.live()
-        if live is not None:
+        if live is not None and (only is None or live.request_no == only.request_no):
             requests.end(live, now_ms, Ended.WITHDRAWN)
 
 
@@ -155,7 +176,8 @@ def import_signed(
     known = requests.journal.of_txid(transaction.txid)
     if known is not None:
         return known
-    request = _waited_for(requests, transaction, source)
+    spender = _spender(requests, transaction, source)
+    request = _waited_for(requests, transaction, spender)
     checkpoint = directory.checkpoint_of(request.checkpoint_size)
     if checkpoint is None or checkpoint.root != find_payload(request.transaction).root:
         raise StaleSignatureError(f"request {request.request_no} anchors a checkpoint that this log does not have")
@@ -166,13 +188,26 @@ def import_signed(
         attempt = requests.journal.of_txid(transaction.txid)
         if attempt is not None:
             return attempt
-        if request.ended is None:
-            requests.end(request, now_ms, Ended.SIGNED)
+        # Another process may have withdrawn or outbid it since: decided again under the write lock.
+        request = _waited_for(requests, transaction, spender)
+        live = requests.live()
+        if live is not None and live.spends == request.spends:
+            is_this = live.request_no == request.request_no
+            requests.end(live, now_ms, Ended.SIGNED if is_this else Ended.WITHDRAWN)
         return requests.journal.add(now_ms, request.checkpoint_size, raw, request.fee_sat, tip=tip, coins=coins)
 
 
-def _waited_for(requests: SignatureRequests, transaction: Transaction, source: Source) -> SignatureRequest:
-    """Return the request for this very transaction; raise StaleSignatureError, with the reason, where none is."""
+def _spender(requests: SignatureRequests, transaction: Transaction, source: Source) -> bytes | None:
+    """Return the txid of what spends the coin of the request for a transaction; None: nothing, or nobody asked."""
+    request = requests.of_txid(transaction.txid)
+    return None if request is None else source.spender(request.spends)
+
+
+def _waited_for(requests: SignatureRequests, transaction: Transaction, spender: bytes | None) -> SignatureRequest:
+    """Return the request for this very transaction; raise StaleSignatureError, with the reason, where none is.
+
+    ``spender`` is the txid of what spends its coin, as the source says.
+    """
     request, live = requests.of_txid(transaction.txid), requests.live()
     now_wanted = "nothing is waited for" if live is None else f"request {live.request_no} is: export and sign that one"
     if request is None:
@@ -180,7 +215,6 @@ def _waited_for(requests: SignatureRequests, transaction: Transaction, source: S
             f"the PSBT is about transaction {hash_hex(transaction.txid)}, which this home did not ask to sign (inputs, "
             f"outputs or their order were changed, or it is another home's); {now_wanted}"
         )
-    spender = source.spender(request.spends)
     if spender == transaction.txid:
         # Whoever signed it sent it, too: it is on its way, so it is taken up even if it was withdrawn.
         return request
@@ -190,7 +224,14 @@ def _waited_for(requests: SignatureRequests, transaction: Transaction, source: S
     if spender is not None and (attempt is None or attempt.state not in LIVE):
         raise StaleSignatureError(
             f"request {request.request_no} spends {request.spends}, which transaction {hash_hex(spender)} has spent; "
-            "the next tick makes another request"
+            "the next tick makes another request if one is due"
+        )
+    outbid = outbid_by(request, requests.journal.watched())
+    if outbid is not None:
+        raise StaleSignatureError(
+            f"request {request.request_no} pays {request.fee_sat} sat, and attempt {outbid.attempt_no}, which spends "
+            f"the same coin, {outbid.fee_sat} sat; a version pays more than all before it: the next tick makes another "
+            "request if one is due"
         )
     return request
 
