@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.live import Node, is_named, live_source
+from chains.commands.live import CookieFile, Node, NodeUser, PasswordFile, is_named, live_source
 from chains.commands.terminal import (
     MAX_SIZE,
     PROVING,
@@ -41,9 +41,6 @@ StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Folder of header stores (default: in the XDG data folder).")
 ]
 NodeUrl = Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node (default: the home's source).")]
-CookieFile = Annotated[Path | None, typer.Option(help="Its cookie file.")]
-NodeUser = Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")]
-PasswordFile = Annotated[Path | None, typer.Option(help="Or the password in this file.")]
 EsploraUrls = Annotated[
     list[str] | None, typer.Option("--esplora-url", help="Esplora server; may be repeated, and all named must agree.")
 ]

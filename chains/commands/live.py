@@ -1,14 +1,16 @@
 """The live Bitcoin sources that a third party names on the command line, as one view of the best chain.
 
-Input is the options of ``verify`` and ``headers`` (a node, Esplora servers) and a network. Nothing of Bitcoin is
-loaded where nobody is named.
+Input is the options of ``verify``, ``thread`` and ``headers`` (a node, Esplora servers) and a network. Nothing of
+Bitcoin is loaded where nobody is named.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from chains.commands.terminal import given, usage
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
     from anchor.bitcoin.protocols import Headers, Source
     from anchor.proof.leaves import LogLeaf
+
+TrustedNodeUrl = Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")]
+CookieFile = Annotated[Path | None, typer.Option(help="Its cookie file.")]
+NodeUser = Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")]
+PasswordFile = Annotated[Path | None, typer.Option(help="Or the password in this file.")]
+TrustedEsploraUrls = Annotated[
+    list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
+]
 
 
 @dataclass(frozen=True)

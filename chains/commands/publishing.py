@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from chains.commands.live import Node, live_view
+from chains.commands.live import (
+    CookieFile,
+    Node,
+    NodeUser,
+    PasswordFile,
+    TrustedEsploraUrls,
+    TrustedNodeUrl,
+    live_view,
+)
 from chains.commands.terminal import (
     EXIT_NOT_CHECKED,
     KEEPING,
@@ -79,13 +87,11 @@ def thread(
     max_gap: Annotated[
         float | None, typer.Option(min=0.1, help="Hours for which something may stay unanchored (default: 48).")
     ] = None,
-    node_url: Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")] = None,
-    node_cookie_file: Annotated[Path | None, typer.Option(help="Its cookie file.")] = None,
-    node_user: Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")] = "",
-    node_password_file: Annotated[Path | None, typer.Option(help="Or the password in this file.")] = None,
-    esplora_url: Annotated[
-        list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
-    ] = None,
+    node_url: TrustedNodeUrl = None,
+    node_cookie_file: CookieFile = None,
+    node_user: NodeUser = "",
+    node_password_file: PasswordFile = None,
+    esplora_url: TrustedEsploraUrls = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from anchor.proof.errors import AnchorlineError, MalformedError
-from chains.commands.live import Node, live_view
+from chains.commands.live import (
+    CookieFile,
+    Node,
+    NodeUser,
+    PasswordFile,
+    TrustedEsploraUrls,
+    TrustedNodeUrl,
+    live_view,
+)
 from chains.commands.terminal import (
     EXIT_FAILED,
     EXIT_NOT_CHECKED,
@@ -44,13 +52,11 @@ def verify(
     any_log: Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")] = False,
     block: Annotated[list[str] | None, typer.Option(help="A block you trust: NETWORK:HEIGHT:HASH.")] = None,
     headers: Annotated[Path | None, typer.Option(help="A headers file you trust.")] = None,
-    node_url: Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")] = None,
-    node_cookie_file: Annotated[Path | None, typer.Option(help="Its cookie file.")] = None,
-    node_user: Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")] = "",
-    node_password_file: Annotated[Path | None, typer.Option(help="Or the password in this file.")] = None,
-    esplora_url: Annotated[
-        list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
-    ] = None,
+    node_url: TrustedNodeUrl = None,
+    node_cookie_file: CookieFile = None,
+    node_user: NodeUser = "",
+    node_password_file: PasswordFile = None,
+    esplora_url: TrustedEsploraUrls = None,
     header_store: Annotated[
         Path | None, typer.Option(help="Folder of header stores (default: yours, where nothing else is named).")
     ] = None,

@@ -13,7 +13,6 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import pbk
-from pbk.script import PrecomputedTransactionData
 
 from anchor.bitcoin.header_rules import ChainEnd, follow, genesis_end, median_time_s, next_bits
 from anchor.bitcoin.mempool import (
@@ -30,6 +29,7 @@ from anchor.bitcoin.mempool import (
 from anchor.bitcoin.networks import NETWORKS, Network
 from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.regtest_block import assemble
+from anchor.bitcoin.regtest_kernel import scripts_hold
 from anchor.bitcoin.transaction import SEQUENCE
 from anchor.errors import Refusal, RejectedError, SourceUnavailableError
 from anchor.proof.bitcoin.branch import merkle_path
@@ -339,19 +339,6 @@ class SimulatedBitcoin:
 def lost_connection() -> None:
     """Fail as a source does that cannot be reached."""
     raise SourceUnavailableError("simulated: the connection was lost")
-
-
-def scripts_hold(raw: bytes, spent: Sequence[TxOutput]) -> bool:
-    """Say whether every input satisfies the script that it spends (libbitcoinkernel)."""
-    transaction = pbk.Transaction(raw)
-    outputs = [pbk.TransactionOutput(pbk.ScriptPubkey(each.script), each.value_sat) for each in spent]
-    shared = PrecomputedTransactionData(transaction, outputs)
-    return all(
-        pbk.ScriptPubkey(each.script).verify(
-            each.value_sat, transaction, shared, index, pbk.ScriptVerificationFlags.ALL
-        )
-        for index, each in enumerate(spent)
-    )
 
 
 def payment(coin: Coin, script: bytes, fee_sat: int = 1_000, *more: TxOutput) -> Transaction:

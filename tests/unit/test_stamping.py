@@ -6,7 +6,6 @@ The home is a real one on a simulated Bitcoin; authorities answer over real HTTP
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -21,29 +20,13 @@ from anchor.timestamps import Failure, Timestamps
 from chains.audit import Audit
 from chains.reader import Reader
 from tests.simulators.bitcoin import SimulatedBitcoin
-from tests.simulators.service import HOUR_MS, Service, judge, new_service
+from tests.simulators.service import HOUR_MS, Service, judge
 from tests.simulators.timestamp_authority import certify_root, certify_signer
 from tests.simulators.timestamp_server import Authority, question_of, serving, simulated
 
 ROOT = certify_root()
 SIGNER = certify_signer(ROOT)
 WAIT_S = 10.0
-
-
-@pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A network of 150 blocks."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
-def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
-    """A funded home with the chain acme."""
-    with new_service(tmp_path / "home", bitcoin) as made:
-        bitcoin.mine(1, made.wallet.script)
-        bitcoin.mine(149)
-        made.open_chain("acme")
-        yield made
 
 
 @pytest.fixture

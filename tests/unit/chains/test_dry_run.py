@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,21 +31,6 @@ from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_o
 from tests.simulators.service import HOUR_MS, Service, coin_at, foreign_anchor, new_service
 
 MATURE = 101
-
-
-@pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
-def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
-    """A funded home with one chain, nothing sealed."""
-    with new_service(tmp_path / "home", bitcoin) as made:
-        bitcoin.mine(1, made.wallet.script)
-        bitcoin.mine(MATURE - 1)
-        made.open_chain("acme")
-        yield made
 
 
 def run(service: Service, source: Source, *, at_once: bool = False) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The mirror: what is published of a home, that it grows, and that a reader never finds half of a newer state."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,21 +23,12 @@ from tests.simulators.service import Service, new_service
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
-def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
+def service(service: Service, bitcoin: SimulatedBitcoin) -> Service:
     """A funded home with the chains acme (of 300 entries, sealed and anchored) and meridian."""
-    with new_service(tmp_path / "home", bitcoin) as made:
-        bitcoin.mine(1, made.wallet.script)
-        bitcoin.mine(149)
-        made.open_chain("acme")
-        made.add("acme", *(b"%d" % number for number in range(299)))
-        made.open_chain("meridian")
-        made.anchor(bitcoin)
-        yield made
+    service.add("acme", *(b"%d" % number for number in range(299)))
+    service.open_chain("meridian")
+    service.anchor(bitcoin)
+    return service
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import io
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,29 +25,13 @@ from chains.ots_export import export_ots
 from chains.reader import Reader
 from chains.receipts import Shown
 from tests.simulators.bitcoin import SimulatedBitcoin
-from tests.simulators.service import HOUR_MS, Clock, Service, judge, new_service, restarted
+from tests.simulators.service import HOUR_MS, Clock, Service, judge, restarted
 
 stock: Any = importlib.import_module("opentimestamps.core.timestamp")
 stock_bytes: Any = importlib.import_module("opentimestamps.core.serialize")
 stock_notary: Any = importlib.import_module("opentimestamps.core.notary")
 
 CONTENT = b"poured 12 m3 of concrete"
-
-
-@pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A network of 150 blocks."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
-def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
-    """A funded home with the chain acme."""
-    with new_service(tmp_path / "home", bitcoin) as made:
-        bitcoin.mine(1, made.wallet.script)
-        bitcoin.mine(149)
-        made.open_chain("acme")
-        yield made
 
 
 def anchor_now(service: Service, bitcoin: SimulatedBitcoin) -> None:
