@@ -329,6 +329,12 @@ def key_file_of(wallet: Wallet | PublicWallet, password: str | None) -> KeyFile:
 def _make_folders(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if (folder / KEYS).is_dir() and not (folder / FILE_NAME).exists():
+            # The settings are written last: without them nobody ever used these keys through this folder.
+            raise SettingsError(
+                f"{folder}: an `anchorline init` that did not finish left its keys here; see that they are no copy "
+                "of keys in use, remove the folder, and run it again"
+            )
         if any(folder.iterdir()):
             raise SettingsError(f"{folder}: not empty; choose another folder, or use the home that is there")
         (folder / KEYS).mkdir(mode=0o700)

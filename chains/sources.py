@@ -90,6 +90,10 @@ def needed(settings: Settings, network: Network) -> int:
 
 def source_warnings(settings: Settings, network: Network) -> list[str]:
     """Return what an operator should know of these sources before trusting them; check their addresses on the way."""
+    if CORE in settings.sources:
+        from anchor.bitcoin.json_rpc import checked_rpc_url
+
+        checked_rpc_url(core_url(settings, network))
     if settings.source == EMBEDDED or needed(settings, network) > 1:
         return []
     urls = esplora_urls(settings, network)

@@ -219,9 +219,10 @@ def checked_url(url: str) -> str:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise SettingsError("expected the address of a server, got something that is none") from error
-    if parsed.userinfo:
+    if "@" in url:  # also where no scheme stands in front, and httpx finds no user
         raise SettingsError(
-            f"expected no password in the address of the server at {parsed.host}, since addresses are logged"
+            f"expected no password in the address of the server at {url.rpartition('@')[2]:.200}, "
+            "since addresses are logged"
         )
     is_server = parsed.scheme in {"http", "https"} and parsed.host and 0 < (parsed.port or 443) < 65_536
     if not is_server or parsed.query or parsed.fragment:

@@ -56,7 +56,7 @@ class JsonRpc:
     """
 
     def __init__(self, url: str, credentials: Credentials, timeout_s: float, contact: FirstContact) -> None:
-        self._url = _checked_url(url)
+        self._url = checked_rpc_url(url)
         self._credentials = credentials
         self._contact = contact
         self._auth: httpx.BasicAuth | None = None
@@ -159,18 +159,23 @@ class JsonRpc:
         return RpcError(code, message)
 
 
-def _checked_url(url: str) -> str:
+def checked_rpc_url(url: str) -> str:
+    """Return the address of a node's RPC port, unchanged.
+
+    Raises SettingsError for any other text, and for one with a password, which is never repeated.
+    """
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise SettingsError(f"expected the address of a node's RPC port, got {url!r}") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise SettingsError(f"expected an address like http://127.0.0.1:8332, got {url!r}; correct the setting")
-    if parsed.userinfo:
+        raise SettingsError("expected the address of a node's RPC port, got something that is none") from error
+    if "@" in url:  # also where no scheme stands in front, and httpx finds no user
         raise SettingsError(
-            f"expected no password in the address of the node at {parsed.host}, since addresses are logged; "
+            f"expected no password in the address of the node at {url.rpartition('@')[2]:.200}, "
+            "since addresses are logged; "
             "give a cookie file, or user and password, by themselves"
         )
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise SettingsError(f"expected an address like http://127.0.0.1:8332, got {url!r:.200}; correct the setting")
     return url
 
 

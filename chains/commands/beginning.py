@@ -64,9 +64,9 @@ def init(
 
     core = {
         "core_url": core_url,
-        "core_cookie_file": core_cookie_file,
+        "core_cookie_file": _absolute(core_cookie_file),
         "core_user": core_user,
-        "core_password_file": core_password_file,
+        "core_password_file": _absolute(core_password_file),
     }
     if embedded and (any(core.values()) or esplora_url or network_file or network not in {"", "regtest"}):
         usage("say where Bitcoin is: --embedded is a regtest of its own, and goes with no other source or network")
@@ -118,6 +118,11 @@ def init(
     )
     if not as_json and not restore:
         show_words(wallet)
+
+
+def _absolute(path: str) -> str:
+    """Return the path that is meant here, for a daemon that is started elsewhere."""
+    return str(Path(path).absolute()) if path else ""
 
 
 def _only_network(network_file: Path | None) -> str:

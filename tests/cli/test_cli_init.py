@@ -101,7 +101,9 @@ def test_servers_of_ones_own_are_kept(tmp_path: Path) -> None:
     assert ("u", "/nowhere/password") == (two["core_user"], two["core_password_file"])
 
 
-@pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "https://u:secret@example.org"])
+@pytest.mark.parametrize(
+    "url", ["example.org", "ftp://example.org", "https://u:secret@example.org", "u:secret@example.org"]
+)
 def test_an_address_that_is_none_makes_nothing(tmp_path: Path, url: str) -> None:
     """A server's address is checked before a key is made, and a password in it is not repeated."""
     done = run("init", "--home", tmp_path / "home", "--esplora-url", url, "--no-password")
@@ -109,6 +111,41 @@ def test_an_address_that_is_none_makes_nothing(tmp_path: Path, url: str) -> None
     assert "expected" in done.err
     assert "secret" not in done.err
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8332", "ftp://127.0.0.1", "http://u:secret@127.0.0.1", "u:secret@host:1"])
+def test_a_nodes_address_that_is_none_makes_nothing(tmp_path: Path, url: str) -> None:
+    """A node's address is checked before a key is made; a password in it is neither repeated nor written down."""
+    node = ("--core-url", url, "--core-cookie-file", tmp_path / ".cookie")
+    done = run("init", "--home", tmp_path / "home", *node, "--no-password")
+    assert (1, b"") == (done.exit_code, done.out)
+    assert "expected" in done.err
+    assert "secret" not in done.err
+    assert not (tmp_path / "home").exists()
+
+
+def test_files_of_the_node_are_named_from_everywhere(tmp_path: Path) -> None:
+    """Paths are relative to where init ran; the daemon runs elsewhere, so the settings have them whole."""
+    for number, options in enumerate(
+        (("--core-cookie-file", ".cookie"), ("--core-user", "u", "--core-password-file", "pw"))
+    ):
+        home = tmp_path / f"home-{number}"
+        made = spawn("init", "--home", home, *options, "--no-password", cwd=tmp_path, environment={})
+        assert 0 == made.exit_code, made.err
+    names = ("core_cookie_file", "core_password_file")
+    assert [str(tmp_path / ".cookie"), ""] == [settings_of(tmp_path / "home-0")[name] for name in names]
+    assert ["", str(tmp_path / "pw")] == [settings_of(tmp_path / "home-1")[name] for name in names]
+
+
+def test_what_an_interrupted_init_left_is_named(tmp_path: Path) -> None:
+    """Keys without settings are no home: init says what they are, and touches nothing."""
+    home = tmp_path / "home"
+    assert 0 == run("init", "--embedded", "--home", home).exit_code
+    (home / "anchorline.toml").unlink()
+    done = run("init", "--embedded", "--home", home)
+    assert (1, b"") == (done.exit_code, done.out)
+    assert f"{home}: an `anchorline init` that did not finish left its keys here" in done.err
+    assert (home / "keys" / "wallet.json").is_file()
 
 
 def test_a_network_of_a_file_is_copied_into_the_home(tmp_path: Path) -> None:
