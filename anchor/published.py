@@ -39,7 +39,9 @@ def read_card(fetch: Fetch) -> LogCard:
     """Return the published card; raise MalformedError where it is none, or missing."""
     data = fetch(CARD)
     if data is None:
-        raise MalformedError(f"expected a mirror, which has a {CARD}; found none")
+        raise MalformedError(
+            f"expected a mirror, which has a {CARD}; found none: is this the folder that `anchorline mirror` wrote?"
+        )
     return LogCard.decode(data)
 
 

@@ -31,6 +31,8 @@ from anchor.thread_list import FILE_NAME as THREAD_FILE
 from anchor.thread_list import MAX_LIST, ListedAnchor, ThreadList, encode_proofs, proofs_path
 from anchor.tiles import ENTRIES, Fetch, encode_bundle, new_tiles, tile_width
 from chains.chain import Chain, Chains
+from chains.home import KEYS
+from chains.settings import FILE_NAME as SETTINGS_FILE
 
 Leaves = Callable[[int, int], Sequence[bytes]]
 _SENT = frozenset({State.BROADCAST, State.SEEN})
@@ -112,6 +114,11 @@ class Mirror:
 
     def _check_folder(self) -> None:
         """Refuse a folder that holds something else; mark an empty one as this log's before anything is in it."""
+        if (self.folder / SETTINGS_FILE).exists() or (self.folder / KEYS).exists():
+            # Its log card looks like a mirror's, and whoever serves the folder would serve the keys.
+            raise SettingsError(
+                f"{self.folder}: expected a folder to publish, found a home with its keys; choose another one"
+            )
         card = self.folder / CARD
         if card.is_file():
             found = LogCard.decode(card.read_bytes())

@@ -322,6 +322,18 @@ def test_another_folder_is_left_alone(
     assert before == files(tmp_path / "theirs")
 
 
+def test_a_home_is_no_folder_to_publish(service: Service) -> None:
+    """A home has a log card as a mirror has; nothing is published beside its keys, nor where only they are left."""
+    home = service.home.folder
+    service.home.write_card()
+    for _ in range(2):
+        before = files(home)
+        with pytest.raises(SettingsError, match="found a home with its keys"):
+            publish(service, home)
+        assert before == files(home)
+        (home / "anchorline.toml").unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize("where", ["", "chain"])
 def test_a_mirror_ahead_of_the_home_is_not_taken_back(service: Service, folder: Path, where: str) -> None:
     """A home restored from a backup, or one with another history, does not write over what was published."""
