@@ -13,7 +13,7 @@ from pbk.script import PrecomputedTransactionData
 
 from anchor.bitcoin.mempool import SignedTransaction, read_signed
 from anchor.bitcoin.protocols import BlockId
-from anchor.errors import ClockError
+from anchor.errors import ClockError, StorageError
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.transaction import TxOutput
 
@@ -27,18 +27,19 @@ class RegtestKernel:
     """A kernel that knows the genesis block only, until it is handed more.
 
     Its databases are in memory and its ``folder`` is emptied: after a hard exit they can be behind the blocks that
-    were acknowledged, so nothing is ever read from them.
+    were acknowledged, so nothing is ever read from them. Raises StorageError where the kernel cannot write its files.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         shutil.rmtree(folder, ignore_errors=True)
-        context = pbk.make_context(pbk.ChainType.REGTEST)
-        options = pbk.ChainstateManagerOptions(context, str(folder.absolute()), str(folder.absolute() / "blocks"))
-        options.update_block_tree_db_in_memory(block_tree_db_in_memory=True)
-        options.update_chainstate_db_in_memory(chainstate_db_in_memory=True)
-        options.set_worker_threads_num(0)
-        self._manager = pbk.ChainstateManager(options)
+        try:
+            self._manager = _opened(folder.absolute())
+        except RuntimeError as error:  # all that the kernel says is that it failed
+            raise StorageError(
+                f"{folder.parent}: expected room for the embedded regtest's block files (some 20 MB while it is open), "
+                "which cannot be written; is the disk full, or the folder not ours?"
+            ) from error
 
     def take(self, raw: bytes) -> tuple[SignedTransaction, ...] | None:
         """Hand over a block; return its transactions, or None where the kernel refuses to read it.
@@ -97,3 +98,12 @@ def scripts_hold(raw: bytes, spent: Sequence[TxOutput]) -> bool:
         )
         for index, each in enumerate(spent)
     )
+
+
+def _opened(folder: Path) -> pbk.ChainstateManager:
+    context = pbk.make_context(pbk.ChainType.REGTEST)
+    options = pbk.ChainstateManagerOptions(context, str(folder), str(folder / "blocks"))
+    options.update_block_tree_db_in_memory(block_tree_db_in_memory=True)
+    options.update_chainstate_db_in_memory(chainstate_db_in_memory=True)
+    options.set_worker_threads_num(0)
+    return pbk.ChainstateManager(options)

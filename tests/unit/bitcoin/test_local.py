@@ -30,6 +30,7 @@ from anchor.errors import (
     SourceUnavailableError,
     StorageBusyError,
     StorageCorruptError,
+    StorageError,
 )
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.payload import encode_payload
@@ -224,6 +225,16 @@ def test_a_second_user_is_told_which_folder_is_busy(regtest: LocalRegtest, folde
     done = subprocess.run([sys.executable, "-c", opening], cwd=ROOT, capture_output=True, text=True, check=False)
     assert f"StorageBusyError: {folder}: expected to be the only user" in done.stderr
     regtest.close()
+    LocalRegtest(folder).close()
+
+
+def test_block_files_that_cannot_be_written_are_named(folder: Path) -> None:
+    """Where the kernel has no room for its files (here: a file in their place), one of our errors names the folder."""
+    (folder / "kernel").parent.mkdir(parents=True, exist_ok=True)
+    (folder / "kernel").write_bytes(b"in the way")
+    with pytest.raises(StorageError, match=f"{folder}: expected room for the embedded regtest's block files"):
+        LocalRegtest(folder)
+    (folder / "kernel").unlink()
     LocalRegtest(folder).close()
 
 
