@@ -4,13 +4,14 @@
 job keeps its state in the database, so running it again is the ordinary path.
 """
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -18,6 +19,10 @@ from anchor.proof.errors import AnchorlineError
 
 # A signal that comes just before the wait does not end it; it is noticed when the wait is begun anew.
 LONGEST_WAIT_S = 0.5
+
+# What the scheduler would warn of (a job that is late) is reported as a line of ours.
+_SILENT = logging.getLogger("anchor.daemon.scheduler")
+_SILENT.setLevel(logging.ERROR)
 
 Job = tuple[Callable[[], object], int]
 """What to do, and every how many seconds."""
@@ -49,14 +54,14 @@ def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
     """Run jobs until SIGINT or SIGTERM; the one that is running then is finished first.
 
     One thread runs them all, one after the other: sealing and anchoring never overlap in one process. A job that
-    comes late runs once, however often it was due.
+    comes late runs once, however often it was due; ``event=late`` says that it was due while it waited or ran.
     """
     # A SimpleQueue and no Event: a signal may come while the handler of another one runs, and put is reentrant.
     stop: SimpleQueue[int] = SimpleQueue()
     previous = {
         number: signal.signal(number, lambda number, _: stop.put(number)) for number in (signal.SIGINT, signal.SIGTERM)
     }
-    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, logger=_SILENT)
     for name, (work, every_s) in jobs.items():
         scheduler.add_job(
             _reported(name, work, report),
@@ -69,6 +74,7 @@ def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
             misfire_grace_time=None,
         )
     scheduler.add_listener(lambda event: report(_fault(event)), EVENT_JOB_ERROR)
+    scheduler.add_listener(lambda event: report(f"event=late job={event.job_id}"), EVENT_JOB_MAX_INSTANCES)
     report("event=started jobs=" + ",".join(jobs))
     scheduler.start()
     try:

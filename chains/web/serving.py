@@ -4,6 +4,7 @@ The command line hands in the application and where to listen; the socket is bou
 """
 
 import asyncio
+import os
 import resource
 import signal
 import socket
@@ -70,7 +71,10 @@ def listening_socket(where: str) -> socket.socket:
         raise SettingsError(f"--listen: expected HOST:PORT, got {where!r}")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+    try:
+        return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(f"--listen {where}: cannot listen there: {os.strerror(error.errno or 0)}") from error
 
 
 def serve(app: App, listening: socket.socket, report: Callable[[str], None]) -> None:

@@ -97,6 +97,14 @@ def test_it_listens_where_it_is_told() -> None:
             assert listening.getsockname()[1] > 0
 
 
+def test_a_place_that_is_taken_is_named() -> None:
+    """Who already listens there is not disturbed, and the message names the address."""
+    with listening_socket("127.0.0.1:0") as listening:
+        where = f"127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(SettingsError, match=f"--listen {where}: cannot listen there: Address already in use"):
+            listening_socket(where)
+
+
 @pytest.mark.parametrize(
     "where", ["", "80", ":80", "localhost", "localhost:", "localhost:x", "localhost:65536", "localhost:-1"]
 )
