@@ -179,6 +179,14 @@ class Home:
             return OfflineSigner(self.signature_requests, self.wallet.public, self.clock)
         return self.wallet
 
+    def open_signer(self) -> None:
+        """Open the wallet's key now where this home signs, so that a wrong password is known before it is needed.
+
+        Raises SettingsError where the password is missing or wrong, or where the key file holds no private key.
+        """
+        if self.settings.signer == "key":
+            self.wallet.opened()
+
     @property
     def source(self) -> Source:
         """The Bitcoin source; opening the embedded one locks it for this process."""

@@ -221,6 +221,20 @@ class Receipts:
         check_consistency(smaller.size, larger.size, smaller.root, larger.root, path)
 
 
+def dropped_by_upgrade(old: Receipt, new: Receipt) -> tuple[int, int]:
+    """Return how many time stamps and attestations of ``old`` are not in ``new``.
+
+    They prove a checkpoint, so a receipt that moved to a later one cannot carry them (docs/spec/receipt.md).
+    """
+    if old.sealed is None or new.sealed is None:
+        return 0, 0
+    kept = {anchor.ots for anchor in new.sealed.attestations}
+    return (
+        sum(item not in new.sealed.timestamps for item in old.sealed.timestamps),
+        sum(item.ots not in kept for item in old.sealed.attestations),
+    )
+
+
 def _with_others_of(old: Sealed, new: Receipt) -> Receipt:
     """Return ``new`` with the old time stamps and attestations that it lacks, where both are of one checkpoint."""
     sealed = new.sealed

@@ -98,6 +98,8 @@ def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryR
         usage("--json is for --dry-run: a daemon writes log lines")
     with opened(home) as found:
         settings = found.settings
+        # A daemon that cannot sign should not seem to run until the first anchor is due.
+        found.open_signer()
         known: list[Alert] = []
         for warning in source_warnings(settings, found.network):
             print_line(f"warning: {warning}")

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from chains.commands.terminal import (
     write_output,
 )
 from chains.commands.verifying import trusted_folder
+
+if TYPE_CHECKING:
+    from anchor.proof.receipt import Receipt
 
 app = command_group()
 log_app = command_group("Log cards: show this log's, trust somebody's.")
@@ -70,7 +73,7 @@ def upgrade(
     """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong."""
     from anchor.proof.receipt import Receipt
     from chains.home import write_file
-    from chains.receipts import Receipts
+    from chains.receipts import Receipts, dropped_by_upgrade
 
     old = given(lambda: Receipt.decode(read_limited(receipt_file)))
     with opened(home) as found:
@@ -79,9 +82,27 @@ def upgrade(
         new = receipts.upgrade(old, stored, checkpoint)
     anchored = bool(new.sealed and new.sealed.is_in_bitcoin)
     write_file(receipt_file, new.encode())
-    facts = {"sealed": new.sealed is not None, "anchored": anchored, "changed": new != old}
+    stamps, attestations = dropped_by_upgrade(old, new)
+    facts = {
+        "sealed": new.sealed is not None,
+        "anchored": anchored,
+        "changed": new != old,
+        "dropped": {"time_stamps": stamps, "attestations": attestations},
+    }
     state = "anchored" if anchored else "sealed, not anchored yet" if new.sealed else "not sealed yet"
-    say(facts, lambda: f"{receipt_file}: {state}", as_json=as_json)
+    say(facts, lambda: [f"{receipt_file}: {state}", *_dropped_lines(old, stamps, attestations)], as_json=as_json)
+
+
+def _dropped_lines(old: "Receipt", stamps: int, attestations: int) -> list[str]:
+    """Return what an upgrade says of the time stamps and attestations that only the old file had."""
+    if old.sealed is None or not (stamps or attestations):
+        return []
+    size = old.sealed.checkpoint.size
+    dropped = f"{stamps} time stamps and {attestations} attestations"
+    return [
+        f"  dropped: {dropped}, which prove the earlier checkpoint of {size} leaves and nothing of this one",
+        f"  `anchorline receipt {old.entry.hash.hex()} --checkpoint {size}` writes those that this log keeps",
+    ]
 
 
 @log_app.command("card")

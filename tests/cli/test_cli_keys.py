@@ -170,10 +170,24 @@ def test_what_shows_and_seals_needs_no_password(
     ):
         done = run(*command, "--home", home)
         assert (0, "") == (done.exit_code, done.err), command
-    refused = run("tick", "--now", "--home", home)
+    for command in (("tick", "--now"), ("daemon",)):
+        refused = run(*command, "--home", home)
+        assert 1 == refused.exit_code
+        assert "wallet_password_file" in refused.err
+        assert "ANCHORLINE_WALLET_PASSWORD" in refused.err
+        assert "event=" not in refused.err
+
+
+def test_a_daemon_with_a_wrong_password_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so and ends at once, and not when the first anchor is due."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("ANCHORLINE_WALLET_PASSWORD", PASSWORD)
+    run("init", "--embedded", "--home", home)
+    monkeypatch.setenv("ANCHORLINE_WALLET_PASSWORD", PASSWORD + "!")
+    refused = run("daemon", "--home", home)
     assert 1 == refused.exit_code
-    assert "wallet_password_file" in refused.err
-    assert "ANCHORLINE_WALLET_PASSWORD" in refused.err
+    assert "the password does not open the key file" in refused.err
+    assert "event=started" not in refused.err
 
 
 def test_off_regtest_a_key_is_not_left_open_by_itself(tmp_path: Path) -> None:

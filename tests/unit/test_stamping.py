@@ -19,6 +19,8 @@ from anchor.timestamp_token import timestamp_check
 from anchor.timestamps import Failure, Timestamps
 from chains.audit import Audit
 from chains.reader import Reader
+from chains.receipts import dropped_by_upgrade
+from tests.cli.commands import run
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, Service, judge
 from tests.simulators.timestamp_authority import certify_root, certify_signer
@@ -284,6 +286,43 @@ def test_the_audit_names_a_token_over_another_checkpoint(service: Service, serve
     with engine.transaction():
         engine.execute("UPDATE time_stamp SET checkpoint_size = ?", (newest.size,))
     assert 1 == len(findings(service))
+
+
+def test_an_upgrade_to_a_later_checkpoint_drops_the_time_stamp_and_says_so(
+    service: Service, server: Authority, bitcoin: SimulatedBitcoin, tmp_path: Path
+) -> None:
+    """The stamped checkpoint was replaced by a newer one before a block had it: its token proves nothing of that."""
+    (entry,) = anchor(service)
+    stamping(service, server).tick(service.clock(), WAIT_S)
+    old = service.receipt(entry)
+    assert old.sealed is not None
+    assert 1 == len(old.sealed.timestamps)
+    stored = Reader(service.home.engine, service.home.chains, service.home.lookup).by_hash(entry)
+    assert stored is not None
+    assert (0, 0) == dropped_by_upgrade(old, service.receipts().upgrade(old, stored))
+    service.tick()
+    bitcoin.fee_rate = 9.0
+    bitcoin.mine_without(*bitcoin.mempool())
+    anchor(service, b"newer")
+    bitcoin.mine()
+    service.tick()
+    new = service.receipts().upgrade(old, stored)
+    assert new.sealed is not None
+    assert old.sealed.checkpoint.size < new.sealed.checkpoint.size
+    assert () == new.sealed.timestamps
+    assert (1, 0) == dropped_by_upgrade(old, new)
+    again = service.receipt(entry, old.sealed.checkpoint.size)
+    assert again.sealed is not None
+    assert old.sealed.timestamps == again.sealed.timestamps
+    path, size = tmp_path / "receipt", old.sealed.checkpoint.size
+    for option, expected in (
+        ("", f"which prove the earlier checkpoint of {size} leaves"),
+        ("--json", '"time_stamps": 1'),
+    ):
+        path.write_bytes(old.encode())
+        done = run("upgrade", path, "--home", service.home.folder, *filter(None, [option]))
+        assert (0, True) == (done.exit_code, expected in done.text), done
+        assert new == Receipt.decode(path.read_bytes())
 
 
 def findings(service: Service) -> list[str]:
