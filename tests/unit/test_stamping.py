@@ -6,6 +6,7 @@ The home is a real one on a simulated Bitcoin; authorities answer over real HTTP
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
