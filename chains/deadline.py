@@ -11,7 +11,13 @@ from anchor.storage.engine import Engine
 
 
 def oldest_promise(engine: Engine, directory: Directory, size: int) -> Promised | None:
-    """Return the oldest promise for entries that the checkpoint of ``size`` leaves may not cover, None without one.
+    """Return the oldest promise for entries that the checkpoint of ``size`` leaves may not cover, None without one."""
+    note = oldest_note(engine, directory, size)
+    return None if note is None else Promised(note.received_at_ms, note.anchor_by_ms)
+
+
+def oldest_note(engine: Engine, directory: Directory, size: int) -> PromiseNote | None:
+    """Return the note of that promise, which also says by when its entries are to be sealed.
 
     ``size`` 0 covers nothing. Each seal covers all entries of its time, and the times of commits never fall, so the
     first commit that is not older than the seal is searched for; one of the same millisecond counts as not covered.
@@ -28,10 +34,7 @@ def oldest_promise(engine: Engine, directory: Directory, size: int) -> Promised 
         else:
             low = first_seq + 1
     rows = engine.query("SELECT note FROM group_commit WHERE first_seq >= ? ORDER BY first_seq LIMIT 1", (low,))
-    if not rows:
-        return None
-    note = PromiseNote.decode(bytes(rows[0][0]))
-    return Promised(note.received_at_ms, note.anchor_by_ms)
+    return PromiseNote.decode(bytes(rows[0][0])) if rows else None
 
 
 def _commit_from(engine: Engine, seq: int) -> tuple[int, int]:

@@ -5,6 +5,8 @@ prints their warnings. Nothing is asked of a source here: each is recognised whe
 """
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from anchor.bitcoin.networks import NETWORKS, Network, network_named
@@ -13,6 +15,7 @@ from anchor.errors import SettingsError
 from chains.settings import CORE, EMBEDDED, ESPLORA, Settings
 
 REGTEST = "regtest"
+EMBEDDED_NAME = "the embedded regtest"
 CORE_PASSWORD_VARIABLE = "ANCHORLINE_CORE_PASSWORD"  # noqa: S105 - the variable's name, not a password
 """Environment variable of the node's password: a secret never stands in the settings file."""
 # With two, one that lies or lags is noticed; more would stop the service more often than they help.
@@ -51,17 +54,14 @@ def open_source(settings: Settings, network: Network, folder: Path) -> Source:
 
     Raises SettingsError where addresses, credentials or ``sources_needed`` cannot be used.
     """
-    if settings.source == EMBEDDED:
-        # libbitcoinkernel takes a fifth of a second to load, so it is loaded only where it is used.
-        from anchor.bitcoin.local import LocalRegtest
+    makers = source_makers(settings, network, folder)
+    need = 1 if settings.source == EMBEDDED else needed(settings, network)
+    opened = {name: make() for name, make in makers.items()}
+    return agreeing(opened, need)
 
-        return LocalRegtest(folder / REGTEST)
-    opened: dict[str, Source] = {}
-    if CORE in settings.sources:
-        opened[core_url(settings, network)] = _core(settings, network)
-    for url in esplora_urls(settings, network):
-        opened[url] = _esplora(url, settings, network)
-    need = needed(settings, network)
+
+def agreeing(opened: Mapping[str, Source], need: int) -> Source:
+    """Return one source that stands for those that are open (at least one), of which ``need`` must agree."""
     if len(opened) == 1:
         return next(iter(opened.values()))
     from anchor.bitcoin.agreeing import AgreeingSource
@@ -69,10 +69,27 @@ def open_source(settings: Settings, network: Network, folder: Path) -> Source:
     return AgreeingSource(opened, need)
 
 
+def source_makers(
+    settings: Settings, network: Network, folder: Path, tries: int | None = None
+) -> dict[str, Callable[[], Source]]:
+    """Return, for each source by its name (``source_names``), what opens it; ``tries`` is for Esplora servers.
+
+    Raises SettingsError for addresses that cannot be used; opening raises it for credentials.
+    """
+    if settings.source == EMBEDDED:
+        return {EMBEDDED_NAME: lambda: _embedded(folder)}
+    makers: dict[str, Callable[[], Source]] = {}
+    if CORE in settings.sources:
+        makers[core_url(settings, network)] = lambda: _core(settings, network)
+    for url in esplora_urls(settings, network):
+        makers[url] = partial(_esplora, url, settings, network, tries)
+    return makers
+
+
 def source_names(settings: Settings, network: Network) -> tuple[str, ...]:
     """Return how people call the sources of these settings: their addresses."""
     if settings.source == EMBEDDED:
-        return ("the embedded regtest",)
+        return (EMBEDDED_NAME,)
     core = (core_url(settings, network),) if CORE in settings.sources else ()
     return core + esplora_urls(settings, network)
 
@@ -156,6 +173,13 @@ def _count(settings: Settings, network: Network) -> int:
     return (CORE in settings.sources) + len(esplora_urls(settings, network))
 
 
+def _embedded(folder: Path) -> Source:
+    # libbitcoinkernel takes a fifth of a second to load, so it is loaded only where it is used.
+    from anchor.bitcoin.local import LocalRegtest
+
+    return LocalRegtest(folder / REGTEST)
+
+
 def _core(settings: Settings, network: Network) -> Source:
     from anchor.bitcoin.core_rpc import CoreSource
     from anchor.bitcoin.json_rpc import Cookie, Password
@@ -172,9 +196,10 @@ def _core(settings: Settings, network: Network) -> Source:
     return CoreSource(core_url(settings, network), network, credentials, settings.core_timeout_s)
 
 
-def _esplora(url: str, settings: Settings, network: Network) -> Source:
+def _esplora(url: str, settings: Settings, network: Network, tries: int | None) -> Source:
     from anchor.bitcoin.esplora import EsploraSource
     from anchor.bitcoin.http_retry import Patience
 
     answer_s = float(settings.esplora_timeout_s)
-    return EsploraSource(url, network, Patience(answer_s=answer_s, connect_s=min(answer_s, Patience.connect_s)))
+    patience = Patience(tries or Patience.tries, min(answer_s, Patience.connect_s), answer_s)
+    return EsploraSource(url, network, patience)

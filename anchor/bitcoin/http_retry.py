@@ -236,13 +236,14 @@ def _client(url: str, patience: Patience) -> httpx.Client:
             timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
             # A compressed body could be far larger than what was counted while it was read.
             headers={"Accept-Encoding": "identity", "User-Agent": "anchorline"},
-            trust_env=not _is_this_machine(httpx.URL(url).host),
+            trust_env=not is_this_machine(httpx.URL(url).host),
         )
     except (ImportError, ValueError) as error:
         raise SettingsError(f"expected a usable proxy in the environment (HTTPS_PROXY, ALL_PROXY): {error}") from error
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Say whether a host is this machine, by its name or address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

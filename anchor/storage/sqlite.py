@@ -7,7 +7,7 @@ protocol and never sees sqlite3, whose errors are translated here by code.
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -147,6 +147,18 @@ def translated(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind, advice = _DETAILS.get(code, (StorageError, "the database refused"))
         raise kind(f"{path}: {advice} ({error})") from error
+
+
+def check_writable(path: Path, wait_s: float) -> None:
+    """Take the write lock of a file and give it back; nothing is written.
+
+    Raises StorageBusyError where another process holds it for ``wait_s`` seconds, StorageReadOnlyError where the file
+    cannot be written.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with translated(path), closing(sqlite3.connect(uri, timeout=wait_s, isolation_level=None, uri=True)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
 
 
 def _migration(statements: Sequence[str]) -> Callable[[Database], None]:

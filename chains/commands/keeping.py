@@ -1,10 +1,13 @@
-"""Commands that look after a log: ``status`` and ``audit``."""
+"""Commands that look after a log: ``status``, ``audit`` and ``doctor``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chains.commands.terminal import EXIT_FAILED, KEEPING, HomeOption, JsonOption, command_group, opened, reader_of, say
+
+if TYPE_CHECKING:
+    from chains.diagnosis import Finding
 
 app = command_group()
 
@@ -40,6 +43,32 @@ def audit(home: HomeOption = None, as_json: JsonOption = False) -> None:
         as_json=as_json,
     )
     raise typer.Exit(0 if audited.clean else EXIT_FAILED)
+
+
+@app.command(rich_help_panel=KEEPING)
+def doctor(
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for warnings too.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds that all checks together may take.")] = 30,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine the log, its Bitcoin sources and this machine; exit code 1 where something is wrong."""
+    from chains.diagnosis import Level, worst_of
+    from chains.doctor import examine, facts_of_findings
+    from chains.home import default_home
+
+    findings = examine(home or default_home(), timeout_s=timeout)
+    say(facts_of_findings(findings), lambda: _doctor_lines(findings), as_json=as_json)
+    bad = {Level.ERROR, Level.WARNING} if strict else {Level.ERROR}
+    raise typer.Exit(EXIT_FAILED if worst_of(findings) in bad else 0)
+
+
+def _doctor_lines(findings: "list[Finding]") -> list[str]:
+    lines = []
+    for each in findings:
+        lines.append(f"{each.level:12} {each.check:16} {each.found}")
+        lines += [f"{'':29} -> {each.advice}"] if each.advice else []
+    return lines
 
 
 def _status_lines(facts: dict[str, Any]) -> list[str]:

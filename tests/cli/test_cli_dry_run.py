@@ -17,6 +17,8 @@ def home_files(world: World) -> dict[str, bytes]:
 
 def test_a_dry_run_costs_nothing_and_changes_nothing(world: World) -> None:
     """Both commands say the same, and every file is as before; what they said is what ``tick`` then does."""
+    settings = world.home / "anchorline.toml"
+    settings.write_text(settings.read_text().replace("anchor_every_s = 600", "anchor_every_s = 80000"))
     world.ok("seal")
     before = home_files(world)
     said = world.ok("tick", "--now", "--dry-run", "--json").facts
