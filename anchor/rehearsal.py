@@ -27,6 +27,7 @@ JOURNAL = {
     "attempt_coin": "",
     "anchor_proof": _UNSETTLED,
     "signature_request": "",
+    "recent_header": "",
     "signature_request_end": "",
 }
 """The tables that a tick writes, for ``ReadOnlyEngine``: proofs of settled attempts are never looked at."""

@@ -25,6 +25,10 @@ from chains.home import DATABASE, Clock, Home, now_ms
 from chains.settings import FILE_NAME, load_settings
 from chains.status import alert_facts, attempt_facts
 
+_SIGNED_ELSEWHERE = (
+    "  anchors are signed elsewhere: its signature would be asked for first, unless one is waited for",
+)
+
 
 def dry_run(
     folder: Path, clock: Clock = now_ms, *, at_once: bool = False, source_of: Callable[[Home], Source] | None = None
@@ -47,7 +51,7 @@ def dry_run(
         )
         now = clock()
         rehearsed = rehearse(engine, now, at_once=at_once)
-        facts = {"seal": _seal_facts(home, engine), **_rehearsed_facts(rehearsed)}
+        facts = {"signer": settings.signer, "seal": _seal_facts(home, engine), **_rehearsed_facts(rehearsed)}
         return facts | {"next_due_in_s": _next_due_s(home, now), "pace": _pace(home, source, now)}
 
 
@@ -117,6 +121,7 @@ def dry_run_lines(facts: dict[str, Any]) -> list[str]:
         "Dry run: nothing was signed, sent, sealed or stored.",
         *_seal_lines(facts["seal"]),
         *(_wait_lines(facts) if facts["anchor"] is None else _anchor_lines(facts["anchor"])),
+        *(_SIGNED_ELSEWHERE if facts["anchor"] is not None and facts["signer"] == "psbt" else ()),
         *([] if facts["next_due_in_s"] is None else [f"  next anchor due in {facts['next_due_in_s']} s"]),
         *_pace_lines(facts["pace"]),
         *(f"  ALERT {alert['name']}: {alert['message']}" for alert in facts["alerts"]),

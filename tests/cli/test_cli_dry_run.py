@@ -58,4 +58,4 @@ def test_a_missing_home_is_named(tmp_path: Path) -> None:
 def test_facts_are_json(world: World) -> None:
     """The documented fields are there."""
     facts = json.loads(world.ok("daemon", "--dry-run", "--json").text)
-    assert {"seal", "would", "why", "anchor", "attempts", "alerts", "next_due_in_s", "pace"} == set(facts)
+    assert {"signer", "seal", "would", "why", "anchor", "attempts", "alerts", "next_due_in_s", "pace"} == set(facts)

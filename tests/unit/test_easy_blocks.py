@@ -21,6 +21,7 @@ from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.work import target_from_bits
 from anchor.proof.blocks import KnownBlock
 from anchor.recent_headers import MOST_AT_ONCE, RecentHeaders
+from chains.dry_run import dry_run
 from tests.simulators.bitcoin import ANYONE, SimulatedBitcoin, lost_connection
 from tests.simulators.service import HOUR_MS, SETTINGS, Service, new_service, restarted
 
@@ -271,6 +272,16 @@ def test_two_processes_follow_one_chain(service: Service, bitcoin: SimulatedBitc
     bitcoin.after("headers_from", other_process)
     RecentHeaders(engine, bitcoin).follow(first, tip)
     assert chain_from(bitcoin, first) == kept(service)
+
+
+def test_a_dry_run_counts_work_and_keeps_none_of_it(service: Service, bitcoin: SimulatedBitcoin) -> None:
+    """A rehearsal follows the headers as a tick does, in a copy: those that the home keeps are as before."""
+    easy(bitcoin, 5)
+    before = kept(service)
+    said = dry_run(service.home.folder, service.clock, source_of=lambda _: bitcoin)
+    assert before == kept(service)
+    assert [str(attempt.state) for attempt in service.tick().attempts] == [each["state"] for each in said["attempts"]]
+    assert before != kept(service)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anchor.bitcoin.protocols import Source
+from anchor.bitcoin.transaction import build_anchor
 from anchor.engine import facts_of
 from anchor.errors import (
     BehindError,
@@ -22,6 +23,7 @@ from anchor.errors import (
 )
 from anchor.plan import Send, due_at_ms, is_due, newest_of
 from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.payload import encode_payload
 from anchor.rehearsal import JOURNAL, MuteSource, rehearse
 from anchor.storage.read_only import ReadOnlyEngine, quick_check, schema_of
 from chains.dry_run import dry_run, dry_run_lines
@@ -168,6 +170,28 @@ def test_people_are_told_the_same(service: Service, bitcoin: SimulatedBitcoin) -
         assert shown in text
     service.tick()
     assert "would send nothing: attempt 1 is" in "\n".join(dry_run_lines(run(service, bitcoin)))
+
+
+def test_a_request_that_is_outlived_is_withdrawn_in_the_rehearsal_only(
+    service: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """A tick withdraws a request whose coin is spent; a rehearsal reckons with that, and the request stays."""
+    service.anchor(bitcoin)
+    home = service.home
+    stale = service.attempts()[0]
+    coins = home.journal.coins_of(stale)
+    assert coins is not None
+    transaction = build_anchor(
+        coins, home.wallet.script, encode_payload(stale.checkpoint_size, bytes(32)), 10_000, 1_000
+    )
+    with home.engine.transaction():
+        assert home.signature_requests.add(service.clock(), transaction, coins) is not None
+    before = contents(service)
+    assert "wait" == run(service, bitcoin)["would"]
+    assert before == contents(service)
+    assert home.signature_requests.live() is not None
+    service.tick()
+    assert home.signature_requests.live() is None
 
 
 # --- nothing happens
