@@ -25,7 +25,7 @@ from anchor.proof.leaves import (
     decode_leaf,
 )
 from anchor.proof.merkle import leaf_hash
-from anchor.proof.verify import key_history
+from anchor.proof.steps_log import key_history
 from anchor.thread_verdict import Finding, Number, Reason
 
 # Order of leaves within a seal (docs/spec/chain-and-directory.md): 10, 17, 13, 15, heads, seal.

@@ -11,7 +11,7 @@ from anchor.errors import NotYetError, SettingsError
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.leaves import KeyLeaf, Purpose, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
-from anchor.proof.verify import key_history
+from anchor.proof.steps_log import key_history
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
 

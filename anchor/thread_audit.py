@@ -11,7 +11,8 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.receipt import LogCard
-from anchor.proof.verify import State, network_of
+from anchor.proof.verifier import network_of
+from anchor.proof.verify import State
 from anchor.published import CHECKPOINT, check_checkpoint, directory_leaves, read_anchors, read_card, read_note
 from anchor.thread_auditor import Audit, Auditor, payload_of
 from anchor.thread_roots import check_checkpoints, check_roots

@@ -7,7 +7,8 @@ Input is an audit whose directory is read (``Audit``) and the auditor's Bitcoin 
 from collections.abc import Sequence
 
 from anchor.proof.bitcoin.transaction import OutPoint
-from anchor.proof.verify import THE_LOG, network_of
+from anchor.proof.verdict import THE_LOG
+from anchor.proof.verifier import network_of
 from anchor.thread_auditor import Audit
 from anchor.thread_line import End, Line, MedianTimes, candidates_of, check_list, check_sizes, follow, follow_published
 from anchor.thread_verdict import Number, Reason

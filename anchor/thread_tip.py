@@ -6,7 +6,7 @@ Input is an audit whose line of anchors is followed (``Audit``). ``anchor.thread
 
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.errors import Reason as ProofReason
-from anchor.proof.verify import THE_LOG
+from anchor.proof.verdict import THE_LOG
 from anchor.thread_auditor import Audit, payload_of
 from anchor.thread_line import HOUR_S, End, Line, check_gaps
 from anchor.thread_verdict import Number, Reason

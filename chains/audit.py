@@ -34,7 +34,8 @@ from anchor.proof.leaves import (
 )
 from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.promise import PromiseNote, promise_key_id, signed_message
-from anchor.proof.verify import key_history, network_of
+from anchor.proof.steps_log import key_history
+from anchor.proof.verifier import network_of
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from chains.audit_attestations import check_attestations

@@ -14,7 +14,7 @@ from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.entry import Entry
 from anchor.proof.merkle import path_length
 from anchor.proof.receipt import ContentState, Receipt, Sealed
-from anchor.proof.verify import network_of
+from anchor.proof.verifier import network_of
 
 
 @dataclass(frozen=True, slots=True)

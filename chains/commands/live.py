@@ -51,7 +51,7 @@ def live_view(node: Node, esplora_urls: list[str], log: "LogLeaf") -> "Iterator[
         return
     from anchor.bitcoin.known import SourceBlocks
     from anchor.bitcoin.networks import network_named
-    from anchor.proof.verify import network_of
+    from anchor.proof.verifier import network_of
 
     rules = network_of(log)
     if rules is None:

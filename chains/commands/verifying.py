@@ -169,7 +169,7 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
 @contextmanager
 def _stored(log: "LogLeaf", chosen: Path | None) -> Iterator[list[Any]]:
     """Yield the header store of the log's network, if there is one that has caught up with what is known of it."""
-    from anchor.proof.verify import network_of
+    from anchor.proof.verifier import network_of
 
     rules = network_of(log)
     if rules is None:

@@ -22,7 +22,8 @@ from anchor.proof.codec import sha256
 from anchor.proof.entry import Extension, ExtensionType
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError
 from anchor.proof.receipt import OtherAnchor, Receipt
-from anchor.proof.verify import ExitCode, Outcome, State, Step, Verdict, Verifier, network_of, verify, verify_bytes
+from anchor.proof.verifier import network_of
+from anchor.proof.verify import ExitCode, Outcome, State, Step, Verdict, Verifier, verify, verify_bytes
 from tests.simulators.world import DEPTH_OF_LOWER_END, tell
 from tests.vectors import make_receipt_vectors as maker
 

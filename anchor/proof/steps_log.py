@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps 5 to 9: the log's keys and note, its directory, the seal, whose log it is, and the promise.
+
+Input is a decoded receipt and what the verifier brings; ``verify`` runs the steps in their order.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from anchor.proof import ed25519
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.checkpoint import key_id
+from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.leaves import NO_PREVIOUS, Key, KeyLeaf, KeyType, LogLeaf, Purpose, SealLeaf, Signer
+from anchor.proof.merkle import check_inclusion, leaf_hash
+from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
+from anchor.proof.receipt import DirectoryProof, Receipt, Sealed
+from anchor.proof.verdict import THE_LOG, Step, absent, not_checked, ok
+from anchor.proof.verifier import Identity, Verifier, network_of
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyHistory:
+    """Keys after every shown key leaf: the current one for a purpose, and the leaf hash that gave it."""
+
+    current: dict[int, Key]
+    given_by: dict[int, bytes]
+
+
+def check_keys_and_note(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> Step:
+    """Step 5: the keys follow from leaf 0, and the checkpoint is signed by the one that was valid."""
+    history = key_history(receipt.log, tuple(proof.leaf for proof in sealed.keys), log_id, verifier.check_signature)
+    _check_key_order(sealed)
+    if sealed.checkpoint.origin != receipt.log.origin:
+        raise VerificationError(
+            Reason.CHECKPOINT_ORIGIN_WRONG,
+            f"the checkpoint is by {sealed.checkpoint.origin!r}, the log leaf says {receipt.log.origin!r}",
+        )
+    public_key = history.current[Purpose.CHECKPOINT].value
+    check_note(sealed, receipt.log.origin, public_key, verifier.check_signature)
+    keys = f" after {len(sealed.keys)} changes of keys" if sealed.keys else ""
+    return ok(
+        5,
+        f"checkpoint of {sealed.checkpoint.size} leaves signed by {receipt.log.origin}{keys}",
+        "the log's signature; that all key changes are shown, is the auditor's check",
+    )
+
+
+def check_directory_paths(sealed: Sealed, log_id: bytes) -> Step:
+    """Step 6: every leaf of the directory that is shown is under the checkpoint."""
+    proofs: list[DirectoryProof[Any]] = [sealed.head, sealed.seal]
+    proofs += [proof for proof in (sealed.thread, sealed.previous_head) if proof is not None]
+    proofs += sealed.keys
+    places = [(log_id, 0, sealed.log_path)]
+    places += [(leaf_hash(proof.leaf.encode()), proof.index, proof.path) for proof in proofs]
+    size, root = sealed.checkpoint.size, sealed.checkpoint.root
+    for digest, index, path in places:
+        check_inclusion(digest, index, size, path, root, Reason.DIRECTORY_PATH_WRONG)
+    return ok(6, f"{len(places)} leaves of the directory are under the checkpoint's root")
+
+
+def check_seal(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
+    """Step 7: the head belongs to its seal, and is the first that holds the entry."""
+    head, seal = sealed.head, sealed.seal
+    if not seal.index - seal.leaf.head_count <= head.index < seal.index:
+        raise VerificationError(
+            Reason.SEAL_MISMATCH,
+            f"the seal at {seal.index} holds the {seal.leaf.head_count} heads before it, not the one at {head.index}",
+        )
+    if head.leaf.chain_id != receipt.entry.chain_id:
+        raise VerificationError(
+            Reason.HEAD_MISMATCH, f"the head is of chain {head.leaf.chain_id.hex()}, the entry of another"
+        )
+    _check_first_head(sealed)
+    word, believed = _word_on_block_before(receipt, seal.leaf, verifier)
+    return ok(
+        7,
+        f"sealed as number {seal.leaf.seal_number}, after block {seal.leaf.block_height} "
+        f"{hash_hex(seal.leaf.block_hash)}, {word}",
+        f"{believed}; that no head lies between this one and the one before, is the auditor's check",
+    )
+
+
+def check_log(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
+    """Step 8: the log is the one on the card that the verifier holds."""
+    if verifier.card is None:
+        waived = ", as you said (any log)" if verifier.any_log else ""
+        return not_checked(8, f"the log is not identified{waived}: it calls itself {receipt.log.origin!r}")
+    if verifier.card.log != receipt.log:
+        raise VerificationError(
+            Reason.WRONG_LOG,
+            f"the receipt is of log {log_id.hex()}, your card is of log {verifier.card.log.log_id.hex()}",
+        )
+    return ok(8, f"log {log_id.hex()} is the one on your card", "you (the log card)")
+
+
+def check_promised(receipt: Receipt, verifier: Verifier, identity: Identity) -> Step:
+    """Step 9: the promise is signed by the log, and speaks of this entry at this place; says by when it was to be kept."""
+    promise = receipt.promise
+    if promise is None:
+        return absent(9, "the receipt carries no promise")
+    leaf = promise.leaf
+    found = (leaf.chain_id, leaf.entry_hash)
+    if found != (receipt.entry.chain_id, identity.entry_hash):
+        raise VerificationError(Reason.PROMISE_MISMATCH, "the promise is for another entry or another chain")
+    if receipt.sealed is not None and leaf.leaf_index != receipt.sealed.chain.index:
+        raise VerificationError(
+            Reason.PROMISE_MISMATCH,
+            f"promised at index {leaf.leaf_index}, sealed at {receipt.sealed.chain.index}: keep both as evidence",
+        )
+    keys = [key for key in _promise_keys(receipt) if promise_key_id(key) == promise.key_id]
+    if not keys and receipt.sealed is None:
+        check_promise_path(promise, identity.log_id)
+        return not_checked(9, f"the promise is by key {promise.key_id.hex()}, which only a sealed receipt can show")
+    _check_promise_by_any(keys or [receipt.log.promise_key.value], promise, verifier, identity.log_id)
+    return ok(9, _promise_text(receipt), THE_LOG)
+
+
+def key_history(
+    log: LogLeaf, key_leaves: tuple[KeyLeaf, ...], log_id: bytes, check: ed25519.SignatureCheck
+) -> _KeyHistory:
+    """Follow the key leaves from leaf 0 on; raise VerificationError where one does not follow from the one before."""
+    given_by = {int(purpose): log_id for purpose in Purpose}  # the log id is the hash of leaf 0
+    current = {int(purpose): log.key(purpose) for purpose in Purpose}
+    for leaf in key_leaves:
+        if leaf.replaced != given_by[leaf.purpose]:
+            raise VerificationError(
+                Reason.KEY_HISTORY_WRONG, f"a key leaf replaces {leaf.replaced.hex()}, which did not give the key"
+            )
+        signer = current[Purpose.RECOVERY if leaf.signer == Signer.RECOVERY_KEY else leaf.purpose]
+        if signer.type == KeyType.REVOKED or not check(signer.value, leaf.signed_message(log_id), leaf.signature):
+            raise VerificationError(
+                Reason.KEY_HISTORY_WRONG, "a key leaf is not signed by the old key or the recovery key"
+            )
+        current[leaf.purpose] = leaf.new_key
+        given_by[leaf.purpose] = leaf_hash(leaf.encode())
+    return _KeyHistory(current, given_by)
+
+
+def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.SignatureCheck) -> None:
+    """Raise VerificationError unless the note carries a good signature by the log's checkpoint key.
+
+    Lines by others are ignored; a line with our name and key id that fails, fails the note (C2SP signed-note).
+    """
+    wanted = key_id(origin, public_key)
+    lines = [line for line in sealed.note.signatures if (line.name, line.key_id) == (origin, wanted)]
+    message = sealed.note.text.encode()
+    if not lines or not all(check(public_key, message, line.signature) for line in lines):
+        raise VerificationError(
+            Reason.CHECKPOINT_SIGNATURE_WRONG,
+            f"the checkpoint is not signed by the log's checkpoint key (id {wanted.hex()})",
+        )
+
+
+def _check_key_order(sealed: Sealed) -> None:
+    indexes = [proof.index for proof in sealed.keys]
+    if indexes != sorted(set(indexes)):
+        raise VerificationError(Reason.KEY_HISTORY_WRONG, f"key leaves are not in ascending order: {indexes}")
+
+
+def _word_on_block_before(receipt: Receipt, seal: SealLeaf, verifier: Verifier) -> tuple[str, str]:
+    """Say whose word the lower end of the time bracket is: the log's, unless the verifier has this block too.
+
+    Another block there does not fail the receipt: a reorganisation can take the block away after the seal.
+    """
+    rules = network_of(receipt.log)
+    for view in verifier.blocks:
+        known = view.at(seal.block_height) if rules is not None and view.network == rules.name else None
+        if known is None:
+            continue
+        if known.hash == seal.block_hash:
+            return f"which {view.believed} confirms", view.believed
+        found = hash_hex(known.hash)
+        return f"as the log says, but {view.believed} has {found} there: since when, is not known", THE_LOG
+    return "as the log says", THE_LOG
+
+
+def _check_first_head(sealed: Sealed) -> None:
+    """The head is the first that holds the entry: the one before it was shorter (that none lies between is audited)."""
+    head, previous, index = sealed.head, sealed.previous_head, sealed.chain.index
+    pointer = None if head.leaf.previous_index == NO_PREVIOUS else head.leaf.previous_index
+    if pointer != (None if previous is None else previous.index):
+        raise VerificationError(Reason.NOT_FIRST_HEAD, "the head points to another previous head than the one shown")
+    if previous is None:
+        return
+    if previous.index >= head.index or previous.leaf.chain_id != head.leaf.chain_id:
+        raise VerificationError(Reason.NOT_FIRST_HEAD, "the previous head is of another chain, or not before the head")
+    if not previous.leaf.tree_size <= index < head.leaf.tree_size:
+        raise VerificationError(
+            Reason.NOT_FIRST_HEAD,
+            f"entry {index} is not among those that this head added: {previous.leaf.tree_size} to "
+            f"{head.leaf.tree_size - 1}",
+        )
+
+
+def _promise_keys(receipt: Receipt) -> list[bytes]:
+    """A promise may be older than the newest key leaf, so every promise key that the receipt shows counts."""
+    leaves = tuple(proof.leaf for proof in receipt.sealed.keys) if receipt.sealed else ()
+    later = [leaf.new_key.value for leaf in leaves if leaf.purpose == Purpose.PROMISE and leaf.new_key.value]
+    return [receipt.log.promise_key.value, *later]
+
+
+def _check_promise_by_any(keys: list[bytes], promise: Promise, verifier: Verifier, log_id: bytes) -> None:
+    """Key ids are four bytes, so two keys can share one: it is enough that one of ``keys`` made the promise."""
+    for key in keys[:-1]:
+        try:
+            return check_promise(promise, log_id, key, verifier.check_signature)
+        except VerificationError:
+            continue
+    return check_promise(promise, log_id, keys[-1], verifier.check_signature)
+
+
+def _promise_text(receipt: Receipt) -> str:
+    assert receipt.promise is not None
+    note = receipt.promise.note
+    text = f"promised at {_utc(note.received_at_ms)}"
+    if receipt.sealed is None:
+        return text
+    late_ms = receipt.sealed.seal.leaf.sealed_at_ms - note.seal_by_ms
+    return text if late_ms <= 0 else f"{text}; sealed {late_ms} ms later than promised, which is a breach"
+
+
+def _utc(time_ms: int) -> str:
+    """Return a Unix time in milliseconds as RFC 3339 UTC; a time that no calendar holds stays a number."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return f"{time_ms} ms"

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict: numbered steps, how each ended and whose word it rests on, and what they come to (docs/spec/verdict.md).
+
+The modules ``steps_*`` make the steps, ``conclusion`` weighs them; the CLI and third parties read the verdict.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from anchor.proof.blocks import KnownBlock
+from anchor.proof.errors import MalformedError, Reason, VerificationError
+
+
+class State(StrEnum):
+    """How one step ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+    ABSENT = "absent"
+
+
+class Outcome(StrEnum):
+    """What a verdict says."""
+
+    INTACT = "intact"
+    ATTESTED = "attested"
+    TIME_STAMPED = "time-stamped"
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+    NOT_CHECKED = "not checked"
+    NOT_COMPARED = "content erased or withheld"
+
+
+class ExitCode(IntEnum):
+    """Exit codes of ``anchorline verify`` (docs/spec/verdict.md)."""
+
+    INTACT = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    NOT_CHECKED = 4
+    NOT_COMPARED = 5
+
+
+_EXIT_CODES = {
+    Outcome.INTACT: ExitCode.INTACT,
+    # Only through a block that the verifier knows himself, and never as the log's own anchor.
+    Outcome.ATTESTED: ExitCode.INTACT,
+    # Only where the verifier said that a time stamp is enough for him: see ``Verifier.accept_timestamp``.
+    Outcome.TIME_STAMPED: ExitCode.INTACT,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.INCOMPLETE: ExitCode.INCOMPLETE,
+    Outcome.NOT_CHECKED: ExitCode.NOT_CHECKED,
+    Outcome.NOT_COMPARED: ExitCode.NOT_COMPARED,
+}
+
+
+ARITHMETIC = "arithmetic"
+
+
+THE_LOG = "the log's own statement"
+
+
+NAMES = {
+    1: "entry",
+    2: "content",
+    3: "author",
+    4: "chain path",
+    5: "keys and note",
+    6: "directory paths",
+    7: "seal and first head",
+    8: "log",
+    9: "promise",
+    10: "payload",
+    11: "transaction, branch, coinbase",
+    12: "header, work, block",
+    13: "thread",
+    14: "time stamp",
+    15: "calendar attestation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a verification; ``rests_on`` says whose word it is where it is more than arithmetic."""
+
+    number: int
+    state: State
+    text: str
+    rests_on: str = ARITHMETIC
+    reason: Reason | None = None
+    known: KnownBlock | None = None  # step 12: what was believed about the block
+    shallow: bool = False  # not checked because the block is not deep enough yet, which time will mend
+
+    @property
+    def name(self) -> str:
+        """What the step is about."""
+        return NAMES[self.number]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What ``verify`` found; ``missing`` names what keeps it from INTACT, ``facts`` are for ``--json``."""
+
+    outcome: Outcome
+    steps: tuple[Step, ...]
+    missing: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of ``anchorline verify``."""
+        return int(_EXIT_CODES[self.outcome])
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The names of what failed, in the order of the steps."""
+        return tuple(step.reason for step in self.steps if step.reason is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as ``--json`` prints it."""
+        return {
+            "outcome": str(self.outcome),
+            "exit_code": self.exit_code,
+            "reasons": [str(reason) for reason in self.reasons],
+            "missing": list(self.missing),
+            "steps": [
+                {
+                    "number": step.number,
+                    "name": step.name,
+                    "state": str(step.state),
+                    "text": step.text,
+                    "rests_on": step.rests_on,
+                    "reason": None if step.reason is None else str(step.reason),
+                }
+                for step in self.steps
+            ],
+            "facts": self.facts,
+        }
+
+
+def run(number: int, step: Callable[[], Step]) -> Step:
+    """Turn what a step raises into a failed step, so that the verdict is always whole."""
+    try:
+        return step()
+    except VerificationError as error:
+        return Step(number, State.FAILED, str(error), reason=error.reason)
+    except MalformedError as error:
+        return Step(number, State.FAILED, str(error), reason=Reason.MALFORMED)
+
+
+def absent(number: int, text: str) -> Step:
+    """Return a step whose matter is not in the receipt."""
+    return Step(number, State.ABSENT, text)
+
+
+def ok(number: int, text: str, rests_on: str = ARITHMETIC) -> Step:
+    """Return a step that holds, on the word of whomever it rests on."""
+    return Step(number, State.OK, text, rests_on)
+
+
+def not_checked(number: int, text: str) -> Step:
+    """Return a step that nobody checked."""
+    return Step(number, State.NOT_CHECKED, text, "nobody")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verifier brings: the file's digest, the log's card, the blocks he trusts; nothing of it is the receipt's.
+
+The CLI and third parties make a ``Verifier``; every module ``steps_*`` judges with it.
+"""
+
+from dataclasses import dataclass
+
+from anchor.proof import ed25519
+from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
+from anchor.proof.blocks import KnownBlock, KnownBlocks
+from anchor.proof.leaves import LogLeaf
+from anchor.proof.receipt import LogCard
+from anchor.proof.timestamp import TimestampCheck
+
+# Bitcoin's own convention; on test networks depth says little, and the verdict says so.
+DEFAULT_DEPTH = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What the verifier brings. Nothing here comes from the receipt or from the service.
+
+    ``content_digest`` is the SHA-256 of the file at hand; ``blocks`` are the views of Bitcoin that he trusts, the
+    first that reaches a height is believed; ``depth`` is how many confirmations he wants where they are known, and
+    how many blocks of full difficulty the work must be worth where that is known.
+    ``check_timestamp`` knows the certificates that he trusts to tell the time; with ``accept_timestamp`` an
+    authority's word is enough for him where no block is checked.
+    """
+
+    content_digest: bytes | None = None
+    card: LogCard | None = None
+    any_log: bool = False
+    blocks: tuple[KnownBlocks, ...] = ()
+    depth: int = DEFAULT_DEPTH
+    check_signature: ed25519.SignatureCheck = ed25519.verify
+    check_timestamp: TimestampCheck | None = None
+    accept_timestamp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The two hashes that several steps need, computed once."""
+
+    log_id: bytes
+    entry_hash: bytes
+
+
+def network_of(log: LogLeaf) -> NetworkRules | None:
+    """Return the network that leaf 0 names by genesis hash and message start, or None where it is unknown."""
+    wanted = (log.network_genesis, log.message_start)
+    return next((rules for rules in NETWORKS.values() if (rules.genesis_hash, rules.message_start) == wanted), None)
+
+
+def asked(views: list[KnownBlocks], height: int) -> tuple[KnownBlock | None, str]:
+    """Ask each view in turn; the first that reaches the height is believed."""
+    for view in views:
+        known = view.at(height)
+        if known is not None:
+            return known, view.believed
+    return None, ""
