@@ -5,7 +5,6 @@ before every seal and tick, and ``anchorline recover thread`` asks what it would
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NoReturn
 
 from anchor.bitcoin.protocols import Coin, Source
@@ -138,13 +137,11 @@ class InStep:
 
         The journal may name a later one: where a block was reorganised away since, its coin is not spent but gone.
         """
-        facts = self._facts()
-        attempts = list(facts.attempts)
-        while True:
-            coin, last = thread_end(replace(facts, attempts=attempts))
-            if last not in attempts or self._watcher.is_on_best_chain(last.standing.block):
-                return coin
-            attempts.remove(last)
+        coin, last = thread_end(self._facts())
+        while last is not None and self._watcher.has_left(last):
+            # Another version may have made the coin before: whoever follows the spends from there will find it.
+            coin, last = last.spends, self.journal.of_txid(last.spends.txid)
+        return coin
 
     # --- while a new thread is on its way
 

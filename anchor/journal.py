@@ -131,10 +131,12 @@ class Journal:
                         None if block is None else block.hash,
                     ),
                 )
-            if any(happened.event == Event.SETTLED for happened in new):
-                self.engine.execute(
-                    "UPDATE attempt SET settled_at_ms = ? WHERE attempt_no = ?", (at_ms, attempt.attempt_no)
-                )
+            for happened in new:
+                if happened.event in {Event.SETTLED, Event.UNSETTLED}:
+                    settled_at_ms = at_ms if happened.event == Event.SETTLED else None
+                    self.engine.execute(
+                        "UPDATE attempt SET settled_at_ms = ? WHERE attempt_no = ?", (settled_at_ms, attempt.attempt_no)
+                    )
 
     def watched(self) -> list[Attempt]:
         """Return the attempts that are not settled, oldest first."""
@@ -172,6 +174,20 @@ class Journal:
             "AND attempt_event.event = 'deep') ORDER BY attempt_no DESC LIMIT 64"
         )
         return next((attempt for attempt in settled if attempt.state == State.FINAL), None)
+
+    def settled_with(self, winner: Attempt) -> list[Attempt]:
+        """Return the settled attempts that lost to this one, or were built on one that did, parents first."""
+        lost: list[Attempt] = []
+        coins = [winner.spends]
+        while coins:
+            found = self._select(
+                "WHERE settled_at_ms IS NOT NULL AND spends = ? AND attempt_no != ? ORDER BY attempt_no",
+                coins.pop().encode(),
+                winner.attempt_no,
+            )
+            lost += found
+            coins += [attempt.coin for attempt in found]
+        return lost
 
     def knows(self, txid: bytes) -> bool:
         """Say whether this transaction is one of ours."""

@@ -43,6 +43,7 @@ class Event(StrEnum):
     PARENT_LOST = "parent-lost"  # the version whose coin it spends was replaced
     PARENT_BACK = "parent-back"
     SETTLED = "settled"  # beyond the watch depth, itself or its rival: no longer looked at
+    UNSETTLED = "unsettled"  # a reorganisation reached beyond the watch depth: looked at again
 
 
 class IllegalTransitionError(AnchorlineError):
@@ -83,6 +84,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (_S.FINAL, _E.IN_BLOCK): _S.FINAL,
     (_S.FINAL, _E.LEFT_BLOCK): _S.REORGED,
     (_S.FINAL, _E.SETTLED): _S.FINAL,
+    (_S.FINAL, _E.UNSETTLED): _S.FINAL,
     (_S.REORGED, _E.SUBMITTED): _S.BROADCAST,
     (_S.REORGED, _E.IN_MEMPOOL): _S.SEEN,
     (_S.REORGED, _E.IN_BLOCK): _S.CONFIRMED,
@@ -95,10 +97,12 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (_S.REPLACED, _E.RIVAL_CONFIRMED): _S.REPLACED,
     (_S.REPLACED, _E.PARENT_LOST): _S.VOID,
     (_S.REPLACED, _E.SETTLED): _S.REPLACED,
+    (_S.REPLACED, _E.UNSETTLED): _S.REPLACED,
     (_S.VOID, _E.PARENT_BACK): _S.BROADCAST,
     (_S.VOID, _E.IN_MEMPOOL): _S.SEEN,
     (_S.VOID, _E.IN_BLOCK): _S.CONFIRMED,
     (_S.VOID, _E.SETTLED): _S.VOID,
+    (_S.VOID, _E.UNSETTLED): _S.VOID,
 }
 
 LIVE = frozenset({State.BUILT, State.BROADCAST, State.SEEN, State.REORGED})
@@ -148,7 +152,7 @@ def fold(events: Iterable[Happened]) -> Standing:
             state=state,
             block=(happened.block or standing.block) if state in MINED else None,
             missed=happened.event == Event.MISSED,
-            settled=standing.settled or happened.event == Event.SETTLED,
+            settled=(standing.settled or happened.event == Event.SETTLED) and happened.event != Event.UNSETTLED,
             refused=happened.event if happened.event in REFUSED else None,
         )
     return standing
@@ -163,6 +167,11 @@ def news(event: Event) -> Callable[[Standing], list[Happened]]:
     return lambda standing: (
         [Happened(event)] if (standing.state, event) in TRANSITIONS and standing.refused != event else []
     )
+
+
+def unsettled(standing: Standing) -> list[Happened]:
+    """Return the decision to look at a settled attempt again; where another process has noted that, it is no news."""
+    return [Happened(Event.UNSETTLED)] if standing.settled else []
 
 
 def events_of(standing: Standing, seen: Observation, final_depth: int) -> list[Happened]:

@@ -4,15 +4,16 @@ Input is what the Bitcoin source says; what it means is decided by ``anchor.life
 what is noted here, and receipts take the proofs that are kept here.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
 from anchor.bitcoin.block_proof import check_proof
 from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, Observation, Source
-from anchor.errors import SourceError
+from anchor.errors import SourceError, SourceUnavailableError
 from anchor.journal import Attempt, Journal
-from anchor.lifecycle import LIVE, LOST, MINED, Event, State, advance, events_of, news
+from anchor.lifecycle import LIVE, LOST, MINED, Event, State, advance, events_of, news, unsettled
 from anchor.plan import is_on_thread
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import OutPoint
@@ -36,6 +37,7 @@ class Watcher:
         """
         depth = self.source.network.final_depth
         tip = self.source.tip()
+        self._unsettle(now_ms)
         looks = [(attempt, self._observe(attempt, tip)) for attempt in self.journal.watched()]
         heights = [seen.block.height for _, seen in looks if isinstance(seen, InBlock)]
         if heights:
@@ -54,6 +56,23 @@ class Watcher:
     def is_on_best_chain(self, block: BlockId | None) -> bool:
         """Say whether a block is on the best chain now."""
         return block is not None and self.source.block_hash(block.height) == block.hash
+
+    def has_left(self, attempt: Attempt) -> bool:
+        """Say whether a mined attempt's block is not on the best chain now.
+
+        Raises SourceUnavailableError where a settled one's height is above the source's tip: it says nothing about
+        what was so deep.
+        """
+        block = attempt.standing.block
+        if block is None or not attempt.standing.settled:
+            return not self.is_on_best_chain(block)
+        found = self.source.block_hash(block.height)
+        if found is None:
+            raise SourceUnavailableError(
+                f"expected a best chain that reaches the newest settled anchor, in block {block.height}, found a "
+                "shorter one: the source is still loading its blocks; wait until it has caught up"
+            )
+        return found != block.hash
 
     def _observe(self, attempt: Attempt, tip: BlockId) -> Observation:
         """Ask where an attempt is; one that is proved to be in a block is there while that block is on the best chain.
@@ -117,18 +136,31 @@ class Watcher:
                 "before that is explained"
             ) from error
 
+    def _unsettle(self, now_ms: int) -> None:
+        """Look again at attempts whose block left the best chain after they were settled, newest first.
+
+        A reorganisation that reaches one has reached all after it, so the newest is asked for in each look. What lost
+        to it comes first: after a crash in between, the next look finds the rest.
+        """
+        while (newest := self.journal.newest_settled()) is not None and self.has_left(newest):
+            for attempt in [*self.journal.settled_with(newest), newest]:
+                self.journal.note(attempt, now_ms, unsettled)
+
     def _settle(self, now_ms: int, confirmations: Mapping[int, int], thread_index: int) -> None:
         """Stop looking at a final attempt beyond the watch depth, and at those that it won against.
 
-        An anchor of a new thread also wins against what is lost of older ones.
-        The losers come first, children before parents: after a crash in between, the next tick finds the rest.
+        Not while another version still counts as mined: one look more takes that back. An anchor of a new thread also
+        wins against what is lost of older ones. The losers come first, children before parents: after a crash in
+        between, the next tick finds the rest.
         """
         watched = self.journal.watched()
         depth = self.source.network.watch_depth
+        claims = Counter(attempt.spends for attempt in watched if attempt.state not in LOST)
         done = [
             attempt
             for attempt in watched
             if attempt.state == State.FINAL
+            and claims[attempt.spends] == 1
             and confirmations.get(attempt.attempt_no, 0) >= depth
             and self.journal.proof(attempt) is not None
         ]

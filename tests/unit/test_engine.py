@@ -571,6 +571,43 @@ def test_a_final_anchor_can_be_reorganised_and_grows_deep_again(anchored: Servic
     assert bitcoin.header(block.hash) == proof.header
 
 
+@pytest.mark.parametrize("drop", [False, True], ids=["in the mempool", "forgotten"])
+def test_a_settled_anchor_can_be_reorganised_too(anchored: Service, bitcoin: SimulatedBitcoin, drop: bool) -> None:
+    """Beyond the watch depth too: sealing goes on, the anchors are sent again, and a receipt is remade and settles."""
+    (entry,) = anchored.add("acme", b"before")
+    next_anchor(anchored)
+    bitcoin.mine(WATCH + 5)
+    anchored.tick()
+    assert [True, True] == [attempt.standing.settled for attempt in anchored.attempts()]
+    before = anchored.receipt(entry)
+    bitcoin.reorg(WATCH + 6, drop=drop)
+    anchored.add("acme", b"after")
+    assert anchored.seal() is not None
+    for _ in range(4):
+        anchored.tick()
+    assert ["seen", "seen"] == anchored.states()
+    bitcoin.mine()
+    anchored.tick()
+    card = anchored.home.card()
+    assert Outcome.INTACT != judge(before, card, bitcoin).outcome
+    assert Outcome.INTACT == judge(anchored.receipt(entry), card, bitcoin).outcome
+    bitcoin.mine(WATCH)
+    anchored.tick()
+    assert [True, True] == [attempt.standing.settled for attempt in anchored.attempts()]
+
+
+def test_a_source_that_is_behind_unsettles_nothing(anchored: Service, bitcoin: SimulatedBitcoin) -> None:
+    """A node that is still loading its blocks has none at an anchor's height: that is no reorganisation."""
+    bitcoin.mine(WATCH)
+    anchored.tick()
+    bitcoin.behind = WATCH + 2
+    for step in (anchored.tick, anchored.seal):
+        with pytest.raises(SourceUnavailableError, match="wait until it has caught up"):
+            step()
+    bitcoin.behind = 0
+    assert () == anchored.tick().attempts
+
+
 def test_an_anchor_that_the_network_forgot_in_a_reorganisation_is_sent_again(
     anchored: Service, bitcoin: SimulatedBitcoin
 ) -> None:
@@ -950,6 +987,22 @@ def test_lost_attempts_settle_with_the_winner(
     assert ["final", "replaced", "final", "void"] == anchored.states()
     next_anchor(anchored)
     assert rivals[1].coin == anchored.attempts()[-1].spends
+
+
+def test_a_settled_version_that_lost_can_come_back(
+    rivals: tuple[Attempt, Attempt, Attempt], anchored: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """A reorganisation beyond the watch depth mines the version that had lost, and its child is sent after all."""
+    anchored.tick()
+    bitcoin.mine(WATCH)
+    anchored.tick()
+    assert [True] * 4 == [attempt.standing.settled for attempt in anchored.attempts()]
+    bitcoin.reorg(WATCH + 1, instead=[rivals[0].raw])
+    for _ in range(3):
+        anchored.tick()
+    assert ["final", "final", "replaced", "seen"] == anchored.states()
+    assert [rivals[2].txid] == bitcoin.mempool()
+    assert [rivals[2].txid] == [attempt.txid for attempt in anchored.tick().attempts]
 
 
 def test_the_version_that_lost_can_come_back_with_its_child(

@@ -10,7 +10,7 @@ import pytest
 from anchor.bitcoin.protocols import BlockId, BlockProof
 from anchor.errors import StorageError
 from anchor.journal import Attempt, Journal
-from anchor.lifecycle import Event, Happened, IllegalTransitionError, Standing, State, news
+from anchor.lifecycle import Event, Happened, IllegalTransitionError, Standing, State, news, unsettled
 from anchor.proof.bitcoin.payload import encode_payload, payload_script
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.storage.migrations import MIGRATIONS
@@ -176,6 +176,20 @@ def test_settled_attempts_are_no_longer_watched(journal: Journal) -> None:
     newest = journal.newest_settled()
     assert newest is not None
     assert second.txid == newest.txid
+
+
+def test_unsettled_attempts_are_watched_again(journal: Journal) -> None:
+    """What was settled and is looked at again leaves with those that lost to it, and each is noted once."""
+    first = added(journal)
+    tell(journal, first, Event.IN_BLOCK, Event.DEEP, Event.SETTLED)
+    assert [] == journal.settled_with(first)
+    for _ in range(2):
+        journal.note(journal.all()[0], NOW_MS, unsettled)
+    assert [first.txid] == [attempt.txid for attempt in journal.watched()]
+    assert None is journal.newest_settled()
+    assert (State.FINAL, False) == (journal.all()[0].state, journal.all()[0].standing.settled)
+    (noted,) = journal.engine.query("SELECT COUNT(*) FROM attempt_event WHERE event = 'unsettled'")[0]
+    assert 1 == noted
 
 
 def test_the_newest_settled_is_one_that_was_mined(journal: Journal) -> None:

@@ -59,7 +59,13 @@ LEGAL = {
         "parent-lost": "void",
     },
     "confirmed": {"in-block": "confirmed", "deep": "final", "missed": "confirmed", "left-block": "reorged"},
-    "final": {"in-block": "final", "missed": "final", "left-block": "reorged", "settled": "final"},
+    "final": {
+        "in-block": "final",
+        "missed": "final",
+        "left-block": "reorged",
+        "settled": "final",
+        "unsettled": "final",
+    },
     "reorged": {
         "submitted": "broadcast",
         "in-mempool": "seen",
@@ -76,8 +82,15 @@ LEGAL = {
         "rival-confirmed": "replaced",
         "parent-lost": "void",
         "settled": "replaced",
+        "unsettled": "replaced",
     },
-    "void": {"parent-back": "broadcast", "in-mempool": "seen", "in-block": "confirmed", "settled": "void"},
+    "void": {
+        "parent-back": "broadcast",
+        "in-mempool": "seen",
+        "in-block": "confirmed",
+        "settled": "void",
+        "unsettled": "void",
+    },
 }
 PAIRS = list(itertools.product(State, Event))
 # How an attempt comes to stand in each state, by the shortest story.
@@ -139,6 +152,7 @@ def test_values_are_stored_and_never_renamed() -> None:
         "parent-lost",
         "parent-back",
         "settled",
+        "unsettled",
     ] == list(Event)
 
 
