@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
 
+from anchor.bitcoin import core_rpc  # noqa: F401  # imported before the processes are forked
 from anchor.bitcoin.protocols import Source
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError
-from anchor.storage.sqlite import SqliteEngine
+from anchor.storage.engine import Engine
 from chains.home import Home
 from tests.crash.anchoring import Announced
 from tests.crash.crashing import CrashingEngine, kill_self
@@ -51,7 +52,7 @@ class Done:
 class ArmedEngine(CrashingEngine):
     """A CrashingEngine that serves many steps, and is told for each where to die."""
 
-    def __init__(self, engine: SqliteEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         super().__init__(engine, 0, kill_self)
         self._names: tuple[str, ...] = ()
 
@@ -74,7 +75,7 @@ def serve(pipe: Connection, folder: Path, state: str) -> None:
     with Home.open(folder, lambda: now_ms) as home:
         home.engine.query("PRAGMA synchronous = OFF")  # a killed process loses nothing that the system has taken
         engine = ArmedEngine(home.engine)
-        home.engine = cast("SqliteEngine", engine)
+        home.engine = cast("Engine", engine)
         home._source = cast("Source", Announced(home.source, engine.point))
         replace = Path.replace
 

@@ -4,26 +4,34 @@
 must hold at the end of every story, and asks the node, not the code under test. ``test_matrix`` tells the stories.
 """
 
-import json
 import multiprocessing
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from anchor.bitcoin.core_rpc import CoreSource
+from anchor.bitcoin.json_rpc import Cookie
+from anchor.bitcoin.known import SourceBlocks
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import Coin
 from anchor.bitcoin.wallet import Wallet
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED
-from anchor.proof.bitcoin import OutPoint, Transaction, TxInput, TxOutput, hash_hex
+from anchor.proof.bitcoin import BitcoinAnchor, OutPoint, Transaction, TxInput, TxOutput, hash_hex
 from anchor.proof.codec import sha256
+from anchor.proof.receipt import LogCard, Receipt
+from anchor.proof.verify import Outcome, Verdict, Verifier, verify
+from anchor.signing import check_signature
+from chains.audit import Audit
 from chains.home import Home, create_home
+from chains.reader import Reader
+from chains.receipts import Receipts
 from chains.settings import Settings
 from tests.cli.commands import Done as Said
 from tests.cli.commands import run
@@ -356,9 +364,13 @@ class Story:
 
     # --- the papers
 
+    def content(self, index: int) -> bytes:
+        """Return what an entry is about; the first one opened the chain with nothing."""
+        return self.contents[index - 1] if index else b""
+
     def receipt(self, index: int) -> Path:
         """Write the receipt of an entry, and beside it the file that it is about; return the receipt's path."""
-        (self.folder / f"file-{index}").write_bytes(b"" if index == 0 else self.contents[index - 1])
+        (self.folder / f"file-{index}").write_bytes(self.content(index))
         path = self.folder / f"file-{index}.receipt"
         self.command("receipt", f"{CHAIN}:{index}", "--output", path, "--home", self.home)
         return path
@@ -373,6 +385,19 @@ class Story:
         return self.command(
             "verify", receipt.with_suffix(""), receipt, "--log", self.home / "log-card.json", *by_node, rc=rc
         )
+
+    def judge(self, receipt: Receipt, index: int) -> Verdict:
+        """The same without the command line, for many."""
+        card = LogCard.decode((self.home / "log-card.json").read_bytes())
+        with closing(CoreSource(self.node.url, REGTEST, Cookie(self.ground.cookie))) as source:
+            verifier = Verifier(
+                content_digest=sha256(self.content(index)),
+                card=card,
+                blocks=(SourceBlocks(source, (self.node.url,)),),
+                depth=1,
+                check_signature=check_signature,
+            )
+            return verify(receipt, verifier)
 
     @staticmethod
     def command(*arguments: object, rc: int = 0) -> str:
@@ -490,16 +515,33 @@ def check_thread(story: Story, chain: Chain) -> tuple[str, int]:
 
 
 def check_entries(story: Story, chain: Chain, number: int) -> None:
-    """So many entries are in receipts that verify, the node's own proof says the same, and the audit finds nothing."""
-    with Home.open(story.home) as home:
-        assert 1 + len(story.contents) == home.chains.size(home.chains.named(CHAIN))
+    """So many entries are in receipts that verify, the node's own proof says the same, and the audit finds nothing.
+
+    All are judged by ``anchor.proof`` with the block from the node, the newest through the command line as well.
+    """
     at_height = {height: txid for txid, height in chain.heights.items()}
-    for index in range(number):
-        path = story.receipt(index)
-        assert "INTACT" in story.verify(path)
-        (anchor,) = json.loads(path.read_bytes())["anchors"]
-        txid = at_height[anchor["height"]]
-        proof = story.node.call("gettxoutproof", [txid], story.node.call("getblockhash", anchor["height"]))
+    for index, raw in enumerate(receipts_of(story)[:number]):
+        receipt = Receipt.decode(raw)
+        assert Outcome.INTACT == story.judge(receipt, index).outcome
+        assert receipt.sealed is not None
+        (anchor,) = receipt.sealed.anchors
+        assert isinstance(anchor, BitcoinAnchor)
+        txid = at_height[anchor.height]
+        proof = story.node.call("gettxoutproof", [txid], story.node.call("getblockhash", anchor.height))
         assert [txid] == story.node.call("verifytxoutproof", proof)
-        assert proof[:160] == anchor["header"]
-    assert "all hold" in story.command("audit", "--home", story.home)
+        assert proof[:160] == anchor.header.hex()
+    assert "INTACT" in story.verify(story.receipt(number - 1))
+    with Home.open(story.home) as home:
+        reader = Reader(home.engine, home.chains, home.lookup)
+        report = Audit(home.engine, home.trees, home.directory, home.chains, reader, home.journal).run()
+    assert [] == report.findings
+
+
+def receipts_of(story: Story) -> list[bytes]:
+    """Return the receipts of all entries, as they are handed out."""
+    with Home.open(story.home) as home:
+        receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+        chain = home.chains.named(CHAIN)
+        assert 1 + len(story.contents) == home.chains.size(chain)
+        entries = Reader(home.engine, home.chains, home.lookup).entries(chain, 0, home.chains.size(chain))
+        return [receipts.make(stored).encode() for stored in entries]

@@ -1,4 +1,4 @@
-"""Fees against Bitcoin Core, through the command line: bumps, evictions, a full mempool, an empty wallet.
+"""Fees against Bitcoin Core, through the command line: a full mempool, the cap, a coin that cannot pay for more.
 
 Every story ends with one thread, every entry in a receipt that verifies, and fees in the journal equal to what the
 chain shows. Needs a bitcoind (BITCOIND or PATH); without one the tests are skipped and say so.
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from anchor.fees import FEE_TARGET_BLOCKS
-from anchor.storage.sqlite import SqliteEngine
 from tests.integration.conftest import MATURE, NOBODY, NOBODY_ELSE, Operator
 from tests.node import Node, RpcFailure, running_node
 
@@ -120,14 +119,6 @@ def attempts(operator: Operator) -> list[dict[str, Any]]:
     return found[::-1]
 
 
-def raw_of(operator: Operator, txid: str) -> str:
-    """Return the signed bytes of an attempt, in hex."""
-    engine = SqliteEngine(operator.home / "anchorline.db")
-    (row,) = engine.query("SELECT raw FROM attempt WHERE txid = ?", (bytes.fromhex(txid)[::-1],))
-    engine.close()
-    return bytes(row[0]).hex()
-
-
 def alerts(facts: dict[str, Any]) -> set[str]:
     return {alert["name"] for alert in facts["alerts"]}
 
@@ -153,42 +144,6 @@ def check_end(operator: Operator, node: Node) -> None:
         path = operator.receipt(entry, name)
         assert "INTACT" in operator.verify(operator.folder / name, path, *operator.by_node)
     assert "all hold" in operator.run("audit")
-
-
-def test_three_bumps_and_the_second_version_is_mined(funded: Operator, node: Node, others: Others) -> None:
-    """Each version has a newer checkpoint and replaces the one before at the node; a miner takes the second."""
-    for number in range(3):
-        record(funded, f"bump-{number}")
-        others.blocks(FEE_TARGET_BLOCKS)
-        assert "send" == funded.facts("tick", "--now")["did"]
-        made = attempts(funded)
-        assert [made[-1]["txid"]] == node.call("getrawmempool")
-    versions = made[1:]
-    assert ["replaced", "replaced", "replaced", "broadcast"] == [item["state"] for item in versions]
-    assert sorted({item["checkpoint_size"] for item in versions}) == [item["checkpoint_size"] for item in versions]
-    assert [322, 483, 644, 805] == [item["fee_sat"] for item in versions]
-    others.blocks(1, raw_of(funded, versions[1]["txid"]))
-    assert [] == node.call("getrawmempool")
-    assert "send" == funded.facts("tick", "--now")["did"]
-    assert ["replaced", "confirmed", "replaced", "replaced"] == [item["state"] for item in attempts(funded)[1:5]]
-    node.call("generatetodescriptor", 1, NOBODY_ELSE)
-    assert "confirmed" == funded.look()["state"]
-    check_end(funded, node)
-
-
-def test_an_attempt_that_expired_is_sent_again(funded: Operator, node: Node, others: Others) -> None:
-    """After the node's time for waiting transactions it forgets ours; two looks later it has the same bytes again."""
-    (txid,) = node.call("getrawmempool")
-    tip = node.call("getblockheader", node.call("getbestblockhash"))
-    node.call("setmocktime", tip["time"] + 2 * HOUR_S)
-    stranger = others.pay([{"data": "00"}], 10_000)
-    assert [stranger] == node.call("getrawmempool")
-    assert "second look" in funded.facts("tick")["why"]
-    assert "send" == funded.facts("tick")["did"]
-    assert sorted([stranger, txid]) == sorted(node.call("getrawmempool"))
-    node.call("generatetodescriptor", 1, NOBODY_ELSE)
-    assert ("confirmed", txid) == (funded.look()["state"], attempts(funded)[-1]["txid"])
-    check_end(funded, node)
 
 
 def test_a_full_mempool_leads_to_a_higher_fee(funded: Operator, node: Node, others: Others) -> None:
@@ -230,28 +185,6 @@ def test_above_the_cap_the_attempt_is_held_until_fees_fall(funded: Operator, nod
     node.call("generatetodescriptor", 1, NOBODY_ELSE)
     assert "confirmed" == funded.look()["state"]
     check_end(funded, node)
-
-
-def test_an_empty_wallet_is_said_and_a_payment_heals_it(operator: Operator, node: Node, others: Others) -> None:
-    """The thread coin pays for one anchor only; a later payment joins it once it is as deep as the watch depth."""
-    address = operator.init()
-    others.pay([{address: "0.00001500"}], 1_000)
-    node.call("generatetodescriptor", WATCH, NOBODY_ELSE)
-    operator.run("chain", "create", "acme")
-    record(operator, "first")
-    assert "low-funds" in alerts(operator.facts("tick", "--now"))
-    node.call("generatetodescriptor", 1, NOBODY_ELSE)
-    assert "confirmed" == operator.look()["state"]
-    record(operator, "second")
-    assert "sat are missing; send more to the wallet's address" in operator.run("tick", "--now", rc=1)
-    others.pay([{address: "0.00100000"}], 1_000)
-    node.call("generatetodescriptor", WATCH, NOBODY_ELSE)
-    assert "send" == operator.facts("tick", "--now")["did"]
-    (txid,) = node.call("getrawmempool")
-    assert 2 == len(node.call("getrawtransaction", txid, 1)["vin"])
-    node.call("generatetodescriptor", 1, NOBODY_ELSE)
-    assert "confirmed" == operator.look()["state"]
-    check_end(operator, node)
 
 
 def test_an_attempt_that_cannot_pay_for_more_is_replaced_with_a_payment(

@@ -2,8 +2,8 @@
 
 Every story ends with the same check (``matrix_rig.check_end``): one thread from its first coin, every entry in a
 receipt that verifies, each coin anchored with once, and the journal's fees equal to those of the chain. Each is told
-with a daemon that lives, and with daemons that are killed: at the sample of points in ``SAMPLE``, and with
-ANCHORLINE_WHOLE_MATRIX=1 at every point of every step (an hour or more on two cores).
+with a daemon that lives, and with daemons that are killed by SIGKILL: at the sample of points in ``SAMPLE``, and with
+ANCHORLINE_WHOLE_MATRIX=1 at every point of every step (hours).
 """
 
 import os
@@ -91,8 +91,6 @@ def reorganised(ground: Ground, kills: Kills, depth: int, confirmations: int, *,
     assert [each.standing.settled for each in story.attempts()][-1] == (confirmations >= WATCH)
     receipts = [story.receipt(2), story.receipt(3)]
     old = [path.read_bytes() for path in receipts]
-    for path in receipts:
-        assert "INTACT" in story.verify(path)
     fork_height = story.height - depth
     first = story.reorg(depth)
 
@@ -275,7 +273,8 @@ def empty_wallet(ground: Ground, kills: Kills) -> None:
     assert "NoFundsError" == story.tick(at_once=True).error
     ground.pay({story.wallet.address: 100_000})
     story.blocks(WATCH - 1)
-    assert "send" == story.tick(at_once=True).did
+    story.tick(at_once=True)
+    assert [hex_of(story.attempts()[-1])] == story.mempool
     assert 2 == len(story.attempts()[-1].transaction().inputs)
     story.finish()
 
@@ -315,16 +314,24 @@ def test_a_story_ends_well(ground: Ground, name: str) -> None:
     STORIES[name](ground, Kills())
 
 
-# Every step that passes such a point ends there; a daemon that is started anew takes it again.
+# Every step that passes such a point ends there, and a daemon that is started anew takes it again.
 SAMPLE: dict[str, tuple[str, ...]] = {
-    "stored, not sent; sealed, not signed": ("before broadcast", "before UPDATE checkpoint SET note"),
-    "sent, and nobody told": ("after broadcast", "after UPDATE checkpoint SET note"),
-    "half of what was seen is noted": ("after INSERT INTO attempt_event", "after INSERT INTO directory_leaf"),
+    "stored, not sent": ("before broadcast", "before UPDATE checkpoint SET note", "after INSERT INTO anchor_proof"),
+    "sent, and nobody told": ("after broadcast", "after UPDATE checkpoint SET note", "before the file"),
+    "half noted": ("after INSERT INTO attempt_event", "after INSERT INTO directory_leaf"),
 }
+# Where what is seen matters most: told with half of it noted, too.
+TOLD_BY_HALVES = (
+    "bumped three times, second mined",
+    "reorg of 6 before final",
+    "reorg of 100, settled",
+    "reorg confirms another version",
+    "coin stolen from an attempt",
+)
+KILLED = [(name, points) for name in STORIES for points in SAMPLE if points != "half noted" or name in TOLD_BY_HALVES]
 
 
-@pytest.mark.parametrize("points", SAMPLE)
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize(("name", "points"), KILLED)
 def test_a_story_with_killed_daemons_ends_well(ground: Ground, name: str, points: str) -> None:
     """Daemons die in every step that passes one of these points, and the story ends as it does without."""
     kills = Kills(SAMPLE[points])
