@@ -23,7 +23,9 @@ from anchor.bitcoin.protocols import Coin
 from anchor.bitcoin.wallet import Wallet
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED
-from anchor.proof.bitcoin import BitcoinAnchor, OutPoint, Transaction, TxInput, TxOutput, hash_hex
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.codec import sha256
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Outcome, Verdict, Verifier, verify
