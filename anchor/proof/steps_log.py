@@ -96,7 +96,7 @@ def check_log(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
 
 
 def check_promised(receipt: Receipt, verifier: Verifier, identity: Identity) -> Step:
-    """Step 9: the promise is signed by the log, and speaks of this entry at this place; says by when it was to be kept."""
+    """Step 9: the promise is signed by the log, and speaks of this entry at this place."""
     promise = receipt.promise
     if promise is None:
         return absent(9, "the receipt carries no promise")
