@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from anchor.bitcoin import header_store
+from anchor.bitcoin.header_checkpoint import KNOWN_CHAINS
 from anchor.bitcoin.header_rules import HEADER_RULES
 from anchor.bitcoin.local import LocalRegtest
 from chains.header_stores import open_store
@@ -143,3 +145,44 @@ def test_a_store_that_has_not_caught_up_says_so(network: str, tmp_path: Path, mo
     assert str(tmp_path / "anchorline-headers" / network) == shown["folder"]
     assert f"expected a chain with the work of {network}" in shown["not_believed"]
     assert json.loads(json.dumps(shown)) == shown
+
+
+def test_verify_asks_no_store_that_is_not_believed_yet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4 and a warning, though the store has the block: its chain has too little work.
+
+    No receipt of a public network can be made here, since its block would cost the work: so regtest is given what is
+    known of another network.
+    """
+    synced(world)
+    assert 0 == verified(world).exit_code
+    monkeypatch.setattr(header_store, "KNOWN_CHAINS", {"regtest": KNOWN_CHAINS["testnet4"]})
+    done = verified(world, "--json")
+    assert 4 == done.exit_code
+    assert "warning: your header store is not asked: expected a chain with the work of regtest" in done.err
+    [step] = [step for step in done.facts["steps"] if step["number"] == 12]
+    assert "not checked" == step["state"]
+
+
+def test_verify_names_its_default_store_that_is_not_believed_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receipt of testnet4 meets the verifier's own store, which has the genesis block only: a warning, incomplete."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    home, receipt = tmp_path / "home", tmp_path / "receipt"
+    node = (
+        "--network",
+        "testnet4",
+        "--core-url",
+        "http://simulated.invalid",
+        "--core-cookie-file",
+        tmp_path / "cookie",
+    )
+    assert 0 == run("init", "--home", home, "--origin", "test.anchorline.example", *node, "--no-password").exit_code
+    assert 0 == run("chain", "create", "acme", "--home", home).exit_code
+    assert 0 == run("receipt", "acme:0", "--home", home, "--output", receipt).exit_code
+    without = run("verify", receipt, "--log", home / "log-card.json")
+    assert (3, False) == (without.exit_code, "header store" in without.err)
+    open_store(HEADER_RULES["testnet4"], None, writable=True).close()
+    done = run("verify", receipt, "--log", home / "log-card.json")
+    assert 3 == done.exit_code
+    assert "warning: your header store is not asked: expected a chain with the work of testnet4" in done.err
