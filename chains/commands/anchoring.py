@@ -89,6 +89,7 @@ def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryR
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.alerts import Alert, changes
     from anchor.daemon import Job, run
+    from anchor.progress import progress, sealing_lines
     from chains.sources import source_warnings
 
     if dry_run:
@@ -101,21 +102,21 @@ def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryR
         # A daemon that cannot sign should not seem to run until the first anchor is due.
         found.open_signer()
         known: list[Alert] = []
+        watched = found.journal.watched()
         for warning in source_warnings(settings, found.network):
             print_line(f"warning: {warning}")
 
         def sealing() -> None:
-            found.anchoring.seal(found.checkpoint_key, found.clock())
+            _print_lines(sealing_lines(found.anchoring.seal(found.checkpoint_key, found.clock())))
             found.lookup.maintain()
             found.write_card()
 
         def anchoring() -> None:
             if settings.source == "embedded":
                 _mine(found, 1)
-            alerts = found.anchoring.tick(found.clock()).alerts
-            for line in changes(known, alerts):
-                print_line(line)
-            known[:] = alerts
+            done = found.anchoring.tick(found.clock())
+            _print_lines([*progress(watched, done.attempts), *changes(known, done.alerts)])
+            watched[:], known[:] = done.attempts, done.alerts
 
         jobs: dict[str, Job] = {
             "seal": (sealing, settings.seal_every_s),
@@ -128,6 +129,11 @@ def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryR
             if start is not None:
                 jobs["attest"] = (start, ATTEST_EVERY_S)
             run(jobs, print_line)
+
+
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
+        print_line(line)
 
 
 def say_dry_run(home: "Path | None", *, at_once: bool, as_json: bool) -> None:

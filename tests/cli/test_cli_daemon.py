@@ -59,12 +59,17 @@ def test_the_daemon_seals_and_anchors_and_stops_when_told(world: World) -> None:
     before = anchored_size(world)
     with daemon(world) as process:
         wait_for(process, "event=started jobs=seal,tick")
+        said = wait_for(process, " state=confirmed ")
         _until(world, process, lambda: world.ok("status", "--json").facts["unsealed"] == 0)
         for _ in range(4):
             wait_for(process, "event=done job=tick")
         assert "event=stopped" in stopped(process, signal.SIGTERM)
     sealed = world.ok("status", "--json").facts["checkpoint"]["size"]
     assert before < sealed == anchored_size(world)
+    attempt = world.ok("status", "--json").facts["attempts"][0]
+    assert f"size={sealed}" in said[-1]
+    assert f"txid={attempt['txid']} " in said[-1]
+    assert any(line.startswith("event=sealed ") and f" size={sealed} " in line for line in said), said
     world.ok("add", "acme", "-", stdin=b"while the daemon was away")
     with daemon(world) as process:
         for _ in range(6):
