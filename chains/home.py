@@ -5,6 +5,7 @@ never touches keys, and only sealing and anchoring touch Bitcoin.
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -361,12 +362,16 @@ def write_file(path: Path, data: bytes) -> None:
         if target.exists() and not target.is_file():
             target.write_bytes(data)
             return
-        beside = target.with_name(f"{target.name}.new")
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
+        # A name of its own: a daemon and a command may write the same file at the same time.
+        beside = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_native_id()}.new")
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

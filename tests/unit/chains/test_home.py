@@ -55,6 +55,19 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert ([tmp_path / "file"], b"new") == (list(tmp_path.iterdir()), (tmp_path / "file").read_bytes())
 
 
+def test_two_processes_write_one_file(tmp_path: Path) -> None:
+    """A daemon and a command both write the log card: neither takes the other's half-written file away."""
+    target = tmp_path / "file"
+    program = (
+        "import sys, pathlib, chains.home\n"
+        "for _ in range(300): chains.home.write_file(pathlib.Path(sys.argv[1]), sys.argv[2].encode() * 1000)\n"
+    )
+    writing = [subprocess.Popen([sys.executable, "-c", program, str(target), letter]) for letter in "ab"]
+    assert [0, 0] == [each.wait(60) for each in writing]
+    assert target.read_bytes() in {b"a" * 1000, b"b" * 1000}
+    assert [target] == list(tmp_path.iterdir())
+
+
 def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     """A process killed between writing and renaming has not touched what was there."""
     target = tmp_path / "file"
