@@ -21,6 +21,7 @@ from anchor.bitcoin.known import SourceBlocks
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import Coin
 from anchor.bitcoin.wallet import Wallet
+from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
@@ -128,6 +129,11 @@ class Ground:
         finally:
             self.node.start()
             self.greet(self.node)
+
+    def forget_estimates(self) -> None:
+        """Start the node anew without what it has learned of fees: after many stories it begins to give estimates."""
+        self.restart((self.node.cookie.parent / "fee_estimates.dat").unlink)
+        assert "feerate" not in self.node.call("estimatesmartfee", FEE_TARGET_BLOCKS)
 
     @contextmanager
     def another_node(self, chain: str) -> Iterator[Node]:

@@ -59,6 +59,7 @@ def plain(ground: Ground, kills: Kills) -> None:
 
 def bumped(ground: Ground, kills: Kills) -> None:
     """An anchor is replaced three times with a newer checkpoint each, and a miner takes the second version."""
+    ground.forget_estimates()
     story = ground.story(kills)
     story.anchor()
     versions = [story.send()]
@@ -125,6 +126,7 @@ def height_of(attempt: Attempt) -> int:
 
 def other_version(ground: Ground, kills: Kills) -> None:
     """The newer version of an anchor is mined and built upon; the block leaves, and the older version is mined."""
+    ground.forget_estimates()
     story = ground.story(kills)
     story.anchor()
     older = story.send()
