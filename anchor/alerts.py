@@ -31,6 +31,7 @@ class AlertName(StrEnum):
     THREAD_LOST = "thread-lost"
     BEHIND = "behind"
     SIGNATURE_WANTED = "signature-wanted"
+    PUBLISHED_UNREAD = "published-unread"
 
 
 @dataclass(frozen=True, slots=True)

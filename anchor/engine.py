@@ -19,6 +19,7 @@ from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, MINED, Event, news
 from anchor.plan import Build, Facts, Plan, Promised, Replace, Send, Wait, is_on_thread, next_step, outlived_request
 from anchor.proof.leaves import DirectoryLeaf, ThreadLeaf
+from anchor.published_checkpoint import PublishedCheckpoint
 from anchor.recovery import Recoveries
 from anchor.signature_requests import SignatureRequests, withdraw
 from anchor.signing import SigningKey
@@ -58,7 +59,8 @@ def nothing_promised(_: int) -> Promised | None:
 class AnchorEngine:
     """Anchors one log through one source with one wallet.
 
-    ``promised`` tells of the oldest promise to anchor something that the checkpoint of so many leaves does not cover.
+    ``promised`` tells of the oldest promise to anchor something that the checkpoint of so many leaves does not cover;
+    ``published`` is the newest published checkpoint, where the settings name one.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class AnchorEngine:
         wallet: Signer,
         policy: Policy,
         promised: Callable[[int], Promised | None] = nothing_promised,
+        published: PublishedCheckpoint | None = None,
     ) -> None:
         self.engine = engine
         self.directory = directory
@@ -78,6 +81,7 @@ class AnchorEngine:
         self.wallet = wallet
         self.policy = policy
         self.promised = promised
+        self.published = published
         self.watcher = Watcher(journal, source)
         self.versions = Versions(engine, directory, journal, source, wallet, policy.limits)
         self.epochs = Epochs(engine, directory)
@@ -130,7 +134,12 @@ class AnchorEngine:
     # --- in step with the outside world
 
     def check_in_step(self) -> None:
-        """Refuse to go on where the network shows more of this log than this home knows; see ``InStep.check``."""
+        """Refuse to go on where the outside world shows more of this log than this home knows.
+
+        See ``PublishedCheckpoint.check`` and ``InStep.check``.
+        """
+        if self.published is not None:
+            self.published.check()
         self.in_step.check()
 
     # --- anchoring

@@ -47,7 +47,8 @@ def dry_run(
             check_high_water(home.high_water(), noted)
         source = MuteSource(home.source if source_of is None else source_of(home))
         engine = AnchorEngine(
-            stored, home.directory, home.journal, source, Unsigned(home.wallet.script), home.policy, home.promised
+            *(stored, home.directory, home.journal, source, Unsigned(home.wallet.script), home.policy, home.promised),
+            published=home.published_checkpoint,
         )
         now = clock()
         rehearsed = rehearse(engine, now, at_once=at_once)

@@ -29,6 +29,7 @@ from anchor.plan import Promised
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
 from anchor.proof.receipt import LogCard
+from anchor.published_checkpoint import PublishedCheckpoint, read_from
 from anchor.signature_requests import OfflineSigner, SignatureRequests
 from anchor.signing import SigningKey
 from anchor.stamping import Stamping
@@ -205,8 +206,15 @@ class Home:
     def unchecked_anchoring(self) -> AnchorEngine:
         """The same for who looks before anything is signed, and for who mends what makes ``anchoring`` refuse."""
         return AnchorEngine(
-            self.engine, self.directory, self.journal, self.source, self.signer, self.policy, self.promised
+            *(self.engine, self.directory, self.journal, self.source, self.signer, self.policy, self.promised),
+            published=self.published_checkpoint,
         )
+
+    @cached_property
+    def published_checkpoint(self) -> PublishedCheckpoint | None:
+        """The newest published checkpoint, or None where the settings name none."""
+        where = self.settings.published_checkpoint
+        return PublishedCheckpoint(self.directory, where, read_from(where, self.folder)) if where else None
 
     def promised(self, size: int) -> Promised | None:
         """Return the oldest promise that the checkpoint of ``size`` leaves does not cover."""
@@ -240,12 +248,15 @@ class Home:
         """Refuse to sign for a home that was restored from a backup (design section 3.3).
 
         What this machine has noted outside the home answers at once; a machine that knows nothing of this log asks
-        Bitcoin. Sealing and anchoring ask Bitcoin in any case (``AnchorEngine.check_in_step``).
+        Bitcoin; a published checkpoint is compared wherever the settings name one. Sealing and anchoring ask both in
+        any case (``AnchorEngine.check_in_step``).
         """
         if self._signs:
             return
         if not self.check_high_water() and self.high_water() != HighWater(0, 0):
             self.unchecked_anchoring.check_in_step()
+        elif self.published_checkpoint is not None:
+            self.published_checkpoint.check()
         self._signs = True
 
     def check_high_water(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from anchor.bitcoin.http_retry import checked_url
+from anchor.bitcoin.http_retry import checked_url, is_address
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.networks import NETWORKS as RULES
 
@@ -75,6 +75,7 @@ class Settings:
     calendars: tuple[str, ...] = ()
     calendar_network: str = "mainnet"
     calendar_esplora_url: str = ""
+    published_checkpoint: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -153,6 +154,7 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
     _check_used(settings, where)
     _check_timestamps(settings, where)
     _check_calendars(settings, where)
+    _check_published(settings, where)
     return settings
 
 
@@ -201,6 +203,15 @@ def _check_calendars(settings: Settings, where: str) -> None:
         raise SettingsError(
             f"{where}: calendar_esplora_url: expected none without calendars; name some, or take it out"
         )
+
+
+def _check_published(settings: Settings, where: str) -> None:
+    if not is_address(settings.published_checkpoint):
+        return
+    try:
+        checked_url(settings.published_checkpoint)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: published_checkpoint: {error}") from error
 
 
 _BELONGING = {

@@ -80,7 +80,14 @@ def _out_of_step(home: Home) -> tuple[Alert, ...]:
     """Return what would be refused now: this home is behind its log, or its thread is lost and no new one is begun."""
     try:
         home.check_high_water()
-        home.unchecked_anchoring.check_in_step()
+        if home.published_checkpoint is not None:
+            home.published_checkpoint.check()
+    except BehindError as error:
+        return (Alert(AlertName.BEHIND, str(error)),)
+    except SourceError as error:
+        return (Alert(AlertName.PUBLISHED_UNREAD, str(error)),)
+    try:
+        home.unchecked_anchoring.in_step.check()
     except BehindError as error:
         return (Alert(AlertName.BEHIND, str(error)),)
     except HijackedThreadError as error:

@@ -1,7 +1,7 @@
 """HTTP as public servers demand it: bounded answers, a bounded number of tries, waits that grow and are jittered.
 
 The address comes from the settings, the answers from a server that may be busy or broken; no body is looked into
-here. ``esplora`` is its only user; ``network_file`` checks addresses with it.
+here. ``esplora`` and ``anchor.published_checkpoint`` use it; ``network_file`` checks addresses with it.
 """
 
 import random
@@ -208,6 +208,11 @@ class PatientHttp:
         if left_s > 0:
             raise SourceUnavailableError(f"{self._rest_cause}; it is left alone for {left_s:.0f} s more")
         self._rest_until_s = None
+
+
+def is_address(place: str) -> bool:
+    """Say whether a place is one on the web, not a file."""
+    return place.startswith(("http://", "https://"))
 
 
 def checked_url(url: str) -> str:
