@@ -12,7 +12,7 @@ from anchor.bitcoin.protocols import BlockId, Source
 from anchor.bitcoin.transaction import funding_coins
 from anchor.directory import Directory, StoredCheckpoint
 from anchor.epochs import Epochs
-from anchor.errors import Refusal, RejectedError
+from anchor.errors import Refusal, RejectedError, SourceUnavailableError
 from anchor.fees import NO_LIMITS, Limits
 from anchor.in_step import InStep
 from anchor.journal import Attempt, Journal
@@ -95,18 +95,26 @@ class AnchorEngine:
             lambda: self._facts(0, at_once=False),
         )
         self._looked_for_funding_at: tuple[bytes, ThreadLeaf | None] | None = None
+        self._newest_seal_block: BlockId | None = None
 
     # --- sealing
 
     def seal(self, key: SigningKey, now_ms: int) -> StoredCheckpoint | None:
         """Seal what changed; nothing is signed before the outside world was asked whether it has seen more of us.
 
-        Raises BehindError or HijackedThreadError for that, SourceUnavailableError where nobody answers.
+        Raises BehindError or HijackedThreadError for that, SourceUnavailableError where nobody answers and nobody has
+        since this process began (docs/adr/0016-seals-while-bitcoin-is-silent.md).
         """
-        self.check_in_step()
         gap = self.epochs.pending()
+        try:
+            self.check_in_step()
+            self._newest_seal_block, leaves = self._seal_block(), self.leaves_to_seal()
+        except SourceUnavailableError:
+            if self._newest_seal_block is None:
+                raise
+            leaves = []
         epochs: list[DirectoryLeaf] = [] if gap is None else [gap]
-        return self.directory.seal(key, now_ms, self._seal_block(), [*epochs, *self.leaves_to_seal()])
+        return self.directory.seal(key, now_ms, self._newest_seal_block, [*epochs, *leaves])
 
     def _seal_block(self) -> BlockId:
         height = self.source.tip().height - SEAL_BLOCK_DEPTH + 1

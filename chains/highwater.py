@@ -5,6 +5,8 @@ stays. ``chains.home`` compares the two before the first signature of a process 
 """
 
 import json
+import os
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,7 +40,8 @@ def read_high_water(log_id: bytes) -> HighWater | None:
 def write_high_water(log_id: bytes, mark: HighWater) -> None:
     """Note how far the log is. Without a folder to write to, the next process asks Bitcoin instead."""
     path = high_water_file(log_id)
-    beside = path.with_name(f"{path.name}.new")
+    # A name of its own: a daemon and a command may note at the same time.
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(asdict(mark)))

@@ -473,17 +473,57 @@ def test_a_source_that_says_another_block_is_not_believed(service: Service, bitc
     assert service.home.journal.proof(attempt) is not None
 
 
-def test_a_silent_source_stops_signing(anchored: Service, bitcoin: SimulatedBitcoin) -> None:
-    """Where nobody answers, nothing is sealed and nothing is anchored: the log could have gone on elsewhere."""
+def test_a_source_that_is_silent_from_the_start_stops_signing(anchored: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Where nobody has answered yet nothing is sealed, nothing anchored: the log could have gone on elsewhere."""
     anchored.add("acme", b"x")
     before = anchored.home.directory.newest()
+    with restarted(anchored.home.folder, bitcoin, anchored.clock) as service:
+        with out_of_order(bitcoin):
+            with pytest.raises(SourceUnavailableError):
+                service.seal()
+            with pytest.raises(SourceUnavailableError):
+                service.tick()
+        assert before == service.home.directory.newest()
+        assert service.seal() is not None
+
+
+def test_seals_go_on_while_a_source_is_silent(anchored: Service, bitcoin: SimulatedBitcoin) -> None:
+    """A node that is restarted breaks no promise: the seal names the newest block that was known before."""
+    bitcoin.mine(FINAL)
+    anchored.add("acme", b"heard")
+    heard = anchored.seal()
+    anchored.add("acme", b"silent")
+    bitcoin.mine(1)
     with out_of_order(bitcoin):
-        with pytest.raises(SourceUnavailableError):
-            anchored.seal()
+        silent = anchored.seal()
         with pytest.raises(SourceUnavailableError):
             anchored.tick()
-    assert before == anchored.home.directory.newest()
-    assert anchored.seal() is not None
+    assert heard is not None
+    assert silent is not None
+    blocks = [
+        (leaf.block_height, leaf.block_hash)
+        for leaf in (anchored.home.directory.leaf(sealed.size - 1) for sealed in (heard, silent))
+        if isinstance(leaf, SealLeaf)
+    ]
+    assert 2 == len(blocks)
+    assert blocks[0] == blocks[1]
+    anchored.clock.pass_ms(HOUR_MS)
+    assert isinstance(anchored.tick().plan, Send)
+
+
+def test_what_a_source_shows_after_its_silence_stops_sealing(
+    anchored: Service, bitcoin: SimulatedBitcoin, tmp_path: Path
+) -> None:
+    """Going on in silence forgives nothing: a home that went on elsewhere meanwhile is refused at the next answer."""
+    anchored.seal()
+    with copy_of(anchored, backup(anchored, tmp_path / "copy"), bitcoin) as other:
+        next_anchor(other)
+        anchored.add("acme", b"x")
+        with out_of_order(bitcoin):
+            assert anchored.seal() is not None
+        anchored.add("acme", b"y")
+        with pytest.raises((BehindError, HijackedThreadError)):
+            anchored.seal()
 
 
 @pytest.mark.parametrize("method", ["tip", "block_hash", "spender", "observe", "unspent", "fee_rate_sat_per_vb"])
@@ -601,9 +641,10 @@ def test_a_source_that_is_behind_unsettles_nothing(anchored: Service, bitcoin: S
     bitcoin.mine(WATCH)
     anchored.tick()
     bitcoin.behind = WATCH + 2
-    for step in (anchored.tick, anchored.seal):
-        with pytest.raises(SourceUnavailableError, match="wait until it has caught up"):
-            step()
+    with restarted(anchored.home.folder, bitcoin, anchored.clock) as service:
+        for step in (anchored.tick, service.seal):
+            with pytest.raises(SourceUnavailableError, match="wait until it has caught up"):
+                step()
     bitcoin.behind = 0
     assert () == anchored.tick().attempts
 
