@@ -28,6 +28,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── StaleSignatureError         a signature came for a transaction that nobody waits for
     ├── BehindError                 the outside world has seen more of this log than this home knows
     ├── HistoryDiffersError         a copy of a home is not the same log's continuation
+    ├── EntriesMissingError         a mirror does not hold the entries that a home lacks
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
     ├── OverloadedError             more work waits than can be done soon; nothing of it was kept
@@ -142,6 +143,10 @@ class BehindError(AnchorlineError):
 
 class HistoryDiffersError(AnchorlineError):
     """A copy of a home does not continue it, or is damaged; the message names the first difference."""
+
+
+class EntriesMissingError(AnchorlineError):
+    """A mirror has only hashes of entries that a home lacks; the message names the chains."""
 
 
 class HijackedThreadError(AnchorlineError):

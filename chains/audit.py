@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from anchor.directory import Directory
+from anchor.epochs import Epochs
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Frontier, Trees
@@ -216,7 +217,8 @@ class Audit:
 
     def _promises(self) -> None:
         """Every row is promised once, in order, by the promise key, over what stands there."""
-        expected, received_at_ms = 1, 0
+        received_at_ms, mirrored = 0, self._mirrored()
+        expected = _after(mirrored, 1)
         query = (
             "SELECT first_seq, entry_count, received_at_ms, note, signature FROM group_commit WHERE first_seq > ? "
             "ORDER BY first_seq LIMIT ?"
@@ -229,10 +231,19 @@ class Audit:
                 self._promise(where, (first_seq, count, at_ms), PromiseNote.decode(bytes(note)), bytes(signature))
             if at_ms < received_at_ms:
                 self.report.found(where, "received before the promise that stands before it")
-            received_at_ms, expected = at_ms, first_seq + count
+            received_at_ms, expected = at_ms, _after(mirrored, first_seq + count)
             self.report.promises += 1
         if expected != self.chains.next_seq():
             self.report.found(f"row {expected}", "no promise was kept for it")
+
+    def _mirrored(self) -> dict[int, int]:
+        """Return the runs of rows whose promises were lost (first row: count); the log must say that some were."""
+        query = "SELECT first_seq, entry_count FROM mirrored_run WHERE entry_count > 0"
+        runs = {int(first): int(count) for first, count in self.engine.query(query)}
+        epochs = Epochs(self.engine, self.directory)
+        if runs and not epochs.sealed() and epochs.pending() is None:
+            self.report.found(f"row {min(runs)}", "came from a mirror without its promise, and no epoch leaf says so")
+        return runs
 
     def _promise(self, where: str, row: tuple[int, int, int], note: PromiseNote, signature: bytes) -> None:
         first_seq, count, at_ms = row
@@ -421,6 +432,13 @@ class Audit:
         rules = network_of(self.directory.log)
         if rules is not None:
             check_anchor_header(proof, rules)
+
+
+def _after(runs: dict[int, int], row: int) -> int:
+    """Return the first row from ``row`` on that is in none of the runs."""
+    while row in runs:
+        row += runs[row]
+    return row
 
 
 def _needs_decoding(raw: bytes) -> bool:

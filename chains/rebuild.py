@@ -1,4 +1,4 @@
-"""Bringing a home level that was restored from a backup: from a newer copy, or with a leaf that states the gap.
+"""Bringing a home level that was restored from a backup: from a newer copy or a mirror, or with a leaf for the gap.
 
 ``anchorline rebuild`` calls it. A copy is taken over as a whole, after everything was checked in a file beside: until
 the one rename at the end nothing of the home has changed, and a run that was interrupted is repeated.
@@ -20,8 +20,10 @@ from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import EpochLeaf
 from anchor.storage.sqlite import SqliteEngine, translated
 from chains.audit import Audit
+from chains.from_mirror import take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
-from chains.home import DATABASE, Home
+from chains.home import CARD, DATABASE, Home
+from chains.mirror import fetch_from
 from chains.reader import Reader
 from chains.same_history import check_prefix
 
@@ -38,17 +40,24 @@ class Rebuilt:
     after: HighWater
     anchors_adopted: int
     kept: Path
+    gap: EpochLeaf | None = None
+    """From a mirror only, which has no promises: what the next seal says about these."""
+    entries_mirrored: int = 0
+    """Entries from a mirror: without promise, content and salt."""
 
 
 def rebuild_from(home: Home, copy: Path) -> Rebuilt:
-    """Take over a newer copy of a home (its folder, or its database file); the old database is kept beside.
+    """Take over a newer copy of a home (its folder, or its database file), or a mirror; the old database is kept.
 
     The home is closed afterwards; open it again. Raises HistoryDiffersError where the copy does not continue this home
-    or does not pass the audit, BehindError where it is behind too, SettingsError where there is no copy.
+    or does not pass the audit, BehindError where it is behind too, SettingsError where there is no copy, and what
+    ``from_mirror.take_over`` raises.
     """
     source = copy / DATABASE if copy.is_dir() else copy
+    if not source.is_file() and (copy / CARD).is_file():
+        return _rebuild_from_mirror(home, copy)
     if not source.is_file():
-        raise SettingsError(f"{copy}: expected a copy of a home, or of its database {DATABASE}; found none")
+        raise SettingsError(f"{copy}: expected a copy of a home, of its database {DATABASE}, or a mirror; found none")
     following = home.folder / NEXT_DATABASE
     _remove(following)
     _snapshot(source, following)
@@ -63,6 +72,33 @@ def rebuild_from(home: Home, copy: Path) -> Rebuilt:
         newer.unchecked_anchoring.check_in_step()
     kept = _swap(home.folder)
     return Rebuilt(before, after, adopted, kept)
+
+
+def _rebuild_from_mirror(home: Home, folder: Path) -> Rebuilt:
+    """Add what the mirror has to a copy of the home's own database, and put that copy in its place."""
+    following = home.folder / NEXT_DATABASE
+    _remove(following)
+    _snapshot(home.folder / DATABASE, following)
+    with home, home.over(SqliteEngine(following)) as newer:
+        before, log_id = home.high_water(), home.directory.log.log_id
+        taken = take_over(newer, fetch_from(folder))
+        after = newer.high_water()
+        noted = read_high_water(log_id)
+        if noted is not None and noted.directory_size > after.directory_size:
+            raise BehindError(
+                f"this machine has seen {noted.directory_size} directory leaves of this log, the mirror has "
+                f"{after.directory_size}: it is behind too; nothing was taken over. Find a newer copy or mirror"
+            )
+        _check_sound(newer)
+        adopted = taken.anchors + adopt_anchors(newer)
+        newer.unchecked_anchoring.check_in_step()
+        if home.high_water() != before:
+            raise StorageBusyError(f"{home.folder}: another process writes to it; stop it, and run this again")
+    # Promises may be lost for good, so the note may know of more entries. It is set before the database is replaced:
+    # after a crash in between it still names more directory leaves than the old one has, which goes on being refused.
+    write_high_water(log_id, after)
+    kept = _swap(home.folder)
+    return Rebuilt(before, after, adopted, kept, taken.gap, taken.entries)
 
 
 def mark_gap(home: Home) -> EpochLeaf:
@@ -111,8 +147,8 @@ def _adopt(home: Home, spent: OutPoint, txid: bytes) -> None:
     if transaction is None or size is None or not isinstance(home.source.observe(txid), InBlock):
         raise BehindError(
             f"the thread went on from {spent} with {hash_hex(txid)}, which is no anchor in a block of a checkpoint "
-            "that is here: what is here is behind too, or the thread is lost. Find a newer copy; if there is none, see "
-            "`anchorline recover thread`"
+            "that is here: what is here is behind too, or the thread is lost. Where it is an anchor on its way, wait "
+            "for its block; else find a newer copy; if there is none, see `anchorline recover thread`"
         )
     before = home.journal.of_txid(spent.txid)
     is_alone = len(transaction.inputs) == 1 and before is not None

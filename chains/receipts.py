@@ -113,9 +113,15 @@ class Receipts:
             )
         return _with_others_of(old, new)
 
-    def promise(self, stored: StoredEntry) -> Promise:
-        """Return the promise made for an entry when it was accepted, with its path."""
-        first_seq, count, note, signature = self._commit_of(stored.seq)
+    def promise(self, stored: StoredEntry) -> Promise | None:
+        """Return the promise made for an entry when it was accepted, with its path.
+
+        None where it was lost: the entry was taken over from a mirror (``chains.from_mirror``).
+        """
+        commit = self._commit_of(stored.seq)
+        if commit is None:
+            return None
+        first_seq, count, note, signature = commit
         leaves = list(stored_promise_leaves(self.chains, first_seq, count))
         place = stored.seq - first_seq
         submitter = self.chains.place_of(stored.seq).submitter
@@ -129,13 +135,16 @@ class Receipts:
             path=inclusion_path(leaves, place),
         )
 
-    def _commit_of(self, seq: int) -> tuple[int, int, bytes, bytes]:
+    def _commit_of(self, seq: int) -> tuple[int, int, bytes, bytes] | None:
         rows = self.engine.query(
             "SELECT first_seq, entry_count, note, signature FROM group_commit WHERE first_seq <= ? "
             "ORDER BY first_seq DESC LIMIT 1",
             (seq,),
         )
         if not rows or rows[0][0] + rows[0][1] <= seq:
+            mirrored = "SELECT 1 FROM mirrored_run WHERE first_seq <= ? AND first_seq + entry_count > ?"
+            if self.engine.query(mirrored, (seq, seq)):
+                return None
             raise StorageCorruptError(f"row {seq} belongs to no group commit; run `anchorline audit`")
         first_seq, count, note, signature = rows[0]
         return int(first_seq), int(count), bytes(note), bytes(signature)

@@ -264,4 +264,11 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "mirrored-runs",
+        (
+            # Rows that were taken over from a mirror: entries only, their promises are lost, and an epoch mark says so.
+            "CREATE TABLE mirrored_run (first_seq {key}, entry_count BIGINT NOT NULL)",
+        ),
+    ),
 )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from anchor.recovery import Recovery
     from anchor.signing import SigningKey
     from chains.home import Home
+    from chains.rebuild import Rebuilt
 
 app = command_group()
 recover_app = command_group("Go on after a loss: a new thread of anchors.")
@@ -95,7 +96,8 @@ def thread(
 @app.command(rich_help_panel=KEEPING)
 def rebuild(
     source: Annotated[
-        Path | None, typer.Option("--from", help="A newer copy of this home: its folder, or its database file.")
+        Path | None,
+        typer.Option("--from", help="A newer copy of this home (folder or database file), or a mirror."),
     ] = None,
     gap: Annotated[
         bool, typer.Option("--mark-gap", help="There is no copy: state in the log that promises may be lost.")
@@ -114,9 +116,11 @@ def rebuild(
         with opened(home) as found:
             rebuilt = rebuild_from(found, source)
         facts = asdict(rebuilt) | {"kept": str(rebuilt.kept)}
+        lost = "" if rebuilt.gap is None else f" {_gap_text(rebuilt)}"
         text = (
             f"Taken over: {rebuilt.after.entries} entries and {rebuilt.after.directory_size} directory leaves, where "
-            f"{rebuilt.before.entries} and {rebuilt.before.directory_size} were. The old database is {rebuilt.kept}."
+            f"{rebuilt.before.entries} and {rebuilt.before.directory_size} were. The old database is "
+            f"{rebuilt.kept}.{lost}"
         )
         say(facts, lambda: text, as_json=as_json)
         return
@@ -129,6 +133,15 @@ def rebuild(
             "missing. Tell those who may hold one."
         ),
         as_json=as_json,
+    )
+
+
+def _gap_text(rebuilt: "Rebuilt") -> str:
+    gap = rebuilt.gap
+    assert gap is not None
+    return (
+        f"Of {rebuilt.entries_mirrored} entries the mirror has no promise, no content and no salt. The next seal says "
+        f"that promises received from {gap.lost_from_ms} to {gap.lost_to_ms} ms may be missing."
     )
 
 

@@ -44,3 +44,23 @@ def test_one_way_has_to_be_chosen(world: World) -> None:
     assert 2 == world.run("rebuild", "--mark-gap", "--from", world.home).exit_code
     done = world.run("rebuild", "--from", world.folder / "none")
     assert (1, True) == (done.exit_code, "expected a copy of a home" in done.err)
+
+
+def test_a_restored_home_is_brought_level_from_a_mirror(world: World) -> None:
+    """Entries come back without promise, content and salt, which is said; a chain that is only hashes is refused."""
+    world.ok("seal")
+    shutil.copytree(world.home, world.folder / "backup")
+    world.ok("add", "acme", "-", stdin=b"after the backup")
+    world.ok("seal")
+    world.ok("mirror", world.folder / "hashes")
+    world.ok("mirror", world.folder / "mirror", "--all-chains")
+    shutil.rmtree(world.home)
+    (world.folder / "backup").rename(world.home)
+    done = world.run("rebuild", "--from", world.folder / "hashes")
+    assert (1, True) == (done.exit_code, "1 chains of which entries are missing here: acme (" in done.err)
+    facts = world.ok("rebuild", "--from", world.folder / "mirror", "--json").facts
+    assert 1 == facts["entries_mirrored"] == facts["after"]["entries"] - facts["before"]["entries"]
+    world.ok("add", "acme", "-", stdin=b"and on")
+    world.ok("seal")
+    assert [facts["gap"]] == world.ok("status", "--json").facts["epochs"]
+    assert "all hold" in world.ok("audit").text

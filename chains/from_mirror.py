@@ -1,0 +1,333 @@
+"""Taking over from a mirror what a restored home lacks: directory leaves, checkpoints, entries and anchors.
+
+Input is a ``Fetch`` over a published log, which is audited in full before anything of it is used, and a home opened
+over a copy of its own database; ``chains.rebuild`` puts that copy in place afterwards. A mirror holds no promises, no
+content and no salts (docs/spec/mirror.md): the rows that come from it are listed as such, and an epoch mark says so.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anchor.bitcoin.protocols import BlockId, BlockProof
+from anchor.epochs import Epochs
+from anchor.errors import EntriesMissingError, HistoryDiffersError, SettingsError
+from anchor.journal import Attempt
+from anchor.lifecycle import MINED, Event, Happened, Standing
+from anchor.log import DIRECTORY, TILE_WIDTH
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.payload import Payload, find_payload
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
+from anchor.proof.checkpoint import Checkpoint
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.errors import VerificationError
+from anchor.proof.leaves import EpochLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_leaf
+from anchor.proof.merkle import leaf_hash
+from anchor.proof.promise import ANONYMOUS
+from anchor.proof.receipt import LogCard
+from anchor.proof.verifier import network_of
+from anchor.published import (
+    ANCHORED,
+    CHAINS,
+    CHECKPOINT,
+    check_checkpoint,
+    directory_leaves,
+    read_anchors,
+    read_card,
+    read_note,
+)
+from anchor.signing import check_signature
+from anchor.thread_audit import audit_thread
+from anchor.thread_auditor import Auditor
+from anchor.thread_verdict import Number
+from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError
+from chains.bundle import Column
+from chains.chain import Batch, Chain
+from chains.home import Home
+from chains.writer import has_external_ids
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What a mirror gave: ``entries`` without promise, content and salt, ``anchors``, and the gap that is marked."""
+
+    entries: int
+    anchors: int
+    gap: EpochLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What the mirror has and the home lacks: leaves of the directory from ``start`` on, newest heads by chain."""
+
+    checkpoint: Checkpoint
+    start: int
+    leaves: list[bytes]
+    heads: dict[bytes, int]
+
+
+def take_over(home: Home, fetch: Fetch) -> TakenOver:
+    """Bring a home level with a published log. ``home`` is over a copy of the database, thrown away where this raises.
+
+    Raises HistoryDiffersError where the mirror does not continue the home (the first difference is named) or does not
+    pass the audit, EntriesMissingError where it lacks entries that the home lacks, SettingsError where it has nothing
+    new, or a checkpoint key of its time is not in the home.
+    """
+    ahead = _read(home, fetch)
+    _check_chains(home, fetch, ahead)
+    with home.engine.transaction():
+        entries = _append_entries(home, fetch, ahead)
+        _append_directory(home, fetch, ahead)
+    # An Ed25519 signature is determined by key and text: this makes those again that the mirror does not publish.
+    home.directory.sign_stored(home.checkpoint_key)
+    anchors = sum(_take_anchor(home, proof) for proof in _anchors(home, fetch))
+    newest_ms = int(home.engine.query("SELECT COALESCE(MAX(received_at_ms), 0) FROM group_commit")[0][0])
+    gap = Epochs(home.engine, home.directory).mark(newest_ms, max(home.clock(), newest_ms))
+    return TakenOver(entries, anchors, gap)
+
+
+# --- reading and comparing
+
+
+def _read(home: Home, fetch: Fetch) -> _Ahead:
+    """Audit the mirror as a stranger would, and return what it has beyond the home's directory."""
+    log, published = home.directory.log, read_card(fetch).log
+    if published != log:
+        raise HistoryDiffersError(f"the mirror is of log {published.log_id.hex()}, this home of {log.log_id.hex()}")
+    note = read_note(fetch, CHECKPOINT)
+    if note is None:
+        raise SettingsError("the mirror has no checkpoint yet: there is nothing to take over")
+    checkpoint = Checkpoint.decode(note.text)
+    # Before the audit: where two histories were signed, the place at which they part is what people must know.
+    leaves = list(_leaves(home, fetch, checkpoint.size))
+    verdict = audit_thread(fetch, Auditor(check_signature, card=LogCard(log)))
+    for finding in (finding for step in verdict.steps for finding in step.findings):
+        if finding.reason is not None or finding.number == Number.LEAVES:
+            raise HistoryDiffersError(f"the mirror does not pass the audit: {finding.text}; nothing was taken over")
+    if not leaves:
+        raise SettingsError(
+            f"the mirror has {checkpoint.size} directory leaves, and so has this home: there is nothing to take over. "
+            "Where promises are missing, `anchorline rebuild --mark-gap` says so"
+        )
+    start = checkpoint.size - len(leaves)
+    heads = [leaf for raw in leaves if isinstance(leaf := decode_leaf(raw), HeadLeaf)]
+    return _Ahead(checkpoint, start, leaves, {head.chain_id: head.tree_size for head in heads})
+
+
+def _leaves(home: Home, fetch: Fetch, size: int) -> Iterator[bytes]:
+    """Yield the published directory leaves after the home's own, which must all be there, unchanged."""
+    ours, index = home.trees.state(DIRECTORY).size, 0
+    for part in directory_leaves(PublishedTree(fetch, "", size)):
+        if isinstance(part, LeafRange):
+            raise HistoryDiffersError(f"the mirror does not pass the audit: directory: {part} were withheld")
+        own = home.engine.query(
+            "SELECT leaf FROM directory_leaf WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+            (index, index + len(part)),
+        )
+        for place, raw in enumerate(part):
+            if index + place >= ours:
+                yield raw
+            elif bytes(own[place][0]) != raw:
+                raise _differs(f"directory leaf {index + place}", is_missing=False)
+        index += len(part)
+    if index < ours:
+        raise _differs(f"directory leaf {index}", is_missing=True)
+
+
+def _check_chains(home: Home, fetch: Fetch, ahead: _Ahead) -> None:
+    """Every entry of the home is in the mirror at its place, and every other one is there with its bytes."""
+    for chain in home.chains.all():
+        size = home.chains.size(chain)
+        published = ahead.heads.get(chain.chain_id, home.trees.state(chain.chain_no).sealed_size)
+        if published < size:
+            raise _differs(f"chain {chain.chain_id.hex()}: entry {published}", is_missing=True)
+        if chain.chain_id in ahead.heads:
+            _check_prefix(home, chain, size, PublishedTree(fetch, _prefix(chain.chain_id), published))
+    lacking = [chain_id for chain_id in sorted(ahead.heads) if not _has_entries(home, fetch, ahead, chain_id)]
+    if lacking:
+        names = ", ".join(_name(home, chain_id) for chain_id in lacking)
+        raise EntriesMissingError(
+            f"the mirror has leaf hashes, and not all entries, of {len(lacking)} chains of which entries are missing "
+            f"here: {names}; nothing was taken over. Find a copy of the home, or a mirror that has them (`mirror "
+            "--chain`, `--all-chains`)"
+        )
+
+
+def _check_prefix(home: Home, chain: Chain, size: int, tree: PublishedTree) -> None:
+    for tile_no in range(-(-size // TILE_WIDTH)):
+        first = tile_no * TILE_WIDTH
+        ours = b"".join(home.trees.leaf_hashes(chain.chain_no, first, min(first + TILE_WIDTH, size)))
+        theirs = _tile(tree, tile_no)[: len(ours)]
+        for at in range(0, len(ours), HASH_SIZE):
+            if ours[at : at + HASH_SIZE] != theirs[at : at + HASH_SIZE]:
+                raise _differs(f"chain {chain.chain_id.hex()}: entry {first + at // HASH_SIZE}", is_missing=False)
+
+
+def _tile(tree: PublishedTree, tile_no: int) -> bytes:
+    try:
+        return tree.tile(0, tile_no)
+    except WithheldError as error:
+        raise HistoryDiffersError(f"the mirror does not pass the audit: {error}; nothing was taken over") from error
+
+
+def _has_entries(home: Home, fetch: Fetch, ahead: _Ahead, chain_id: bytes) -> bool:
+    chain = home.chains.by_id(chain_id)
+    start = 0 if chain is None else home.chains.size(chain)
+    tree = PublishedTree(fetch, _prefix(chain_id), ahead.heads[chain_id])
+    tiles = range(start // TILE_WIDTH, -(-tree.size // TILE_WIDTH)) if start < tree.size else range(0)
+    return all(tree.bundle(tile_no) is not None for tile_no in tiles)
+
+
+def _name(home: Home, chain_id: bytes) -> str:
+    chain = home.chains.by_id(chain_id)
+    return chain_id.hex() if chain is None or chain.name is None else f"{chain.name} ({chain_id.hex()})"
+
+
+def _differs(what: str, *, is_missing: bool) -> HistoryDiffersError:
+    how = "this home has it, and the mirror does not" if is_missing else "it is another one in the mirror"
+    return HistoryDiffersError(
+        f"the mirror does not continue this home: {what}: {how}; nothing was taken over. Where the mirror is only "
+        "older, it is of no use here; otherwise keep both: they are evidence of what happened"
+    )
+
+
+# --- entries
+
+
+def _append_entries(home: Home, fetch: Fetch, ahead: _Ahead) -> int:
+    """Append what each chain lacks, inside a transaction, and list these rows; return how many."""
+    first_seq = home.chains.next_seq()
+    for chain_id, size in sorted(ahead.heads.items()):
+        # A name is this home's own label, and in no mirror.
+        chain = home.chains.by_id(chain_id) or home.chains.open(chain_id, None, home.clock())
+        _append_chain(home, chain, PublishedTree(fetch, _prefix(chain_id), size))
+    count = home.chains.next_seq() - first_seq
+    if count:
+        home.engine.execute("INSERT INTO mirrored_run (first_seq, entry_count) VALUES (?, ?)", (first_seq, count))
+    return count
+
+
+def _append_chain(home: Home, chain: Chain, tree: PublishedTree) -> None:
+    while (start := home.chains.size(chain)) < tree.size:
+        tile_no, skipped = divmod(start, TILE_WIDTH)
+        entries = (tree.bundle(tile_no) or [])[skipped:]
+        hashes = [leaf_hash(entry) for entry in entries]
+        if not entries or b"".join(hashes) != _tile(tree, tile_no)[skipped * HASH_SIZE :]:
+            raise HistoryDiffersError(
+                f"the mirror changed while it was read: chain {chain.chain_id.hex()}, entries from {start} on; nothing "
+                "was taken over. Copy it, and run this again"
+            )
+        nothing_kept = Column.of([b""] * len(entries))
+        batch = Batch(Column.of(entries), nothing_kept, hashes, any(map(has_external_ids, entries)))
+        home.chains.append_rows(chain, batch, ANONYMOUS)
+    home.trees.build_to(chain.chain_no, tree.size)
+
+
+# --- directory
+
+
+def _append_directory(home: Home, fetch: Fetch, ahead: _Ahead) -> None:
+    """Append leaves and checkpoints with the tables that point into them, inside a transaction."""
+    home.engine.execute_many(
+        "INSERT INTO directory_leaf (leaf_index, leaf) VALUES (?, ?)", list(enumerate(ahead.leaves, ahead.start))
+    )
+    home.trees.append(DIRECTORY, ahead.start, b"".join(map(leaf_hash, ahead.leaves)))
+    home.trees.build_to(DIRECTORY, ahead.checkpoint.size)
+    for index, raw in enumerate(ahead.leaves, ahead.start):
+        leaf = decode_leaf(raw)
+        if isinstance(leaf, HeadLeaf):
+            _store_head(home, index, leaf)
+        elif isinstance(leaf, SealLeaf):
+            _store_checkpoint(home, fetch, index + 1, leaf)
+        elif not isinstance(leaf, LogLeaf):
+            home.engine.execute("INSERT INTO log_mark (leaf_index) VALUES (?)", (index,))
+    if home.trees.root(DIRECTORY, ahead.checkpoint.size) != ahead.checkpoint.root:
+        raise HistoryDiffersError("the mirror changed while it was read: nothing was taken over; run this again")
+
+
+def _store_head(home: Home, index: int, head: HeadLeaf) -> None:
+    chain = home.chains.by_id(head.chain_id)
+    assert chain is not None, "every chain with a new head was opened"
+    home.engine.execute(
+        "INSERT INTO head (directory_index, tree_no, tree_size) VALUES (?, ?, ?)",
+        (index, chain.chain_no, head.tree_size),
+    )
+    home.engine.execute(
+        "UPDATE tree SET sealed_size = ?, head_index = ?, head_hash = ? WHERE tree_no = ?",
+        (head.tree_size, index, leaf_hash(head.encode()), chain.chain_no),
+    )
+
+
+def _store_checkpoint(home: Home, fetch: Fetch, size: int, seal: SealLeaf) -> None:
+    """Store a checkpoint with its published signature, if there is one that holds."""
+    root, origin = home.trees.root(DIRECTORY, size), home.directory.log.origin
+    wanted, key = Checkpoint(origin, size, root), home.directory.checkpoint_key(size)
+    notes = [read_note(fetch, f"{ANCHORED}/{size}"), read_note(fetch, CHECKPOINT)]
+    good = [each for each in notes if check_checkpoint(each, wanted, origin, key, check_signature) is None]
+    home.engine.execute(
+        "INSERT INTO checkpoint (size, seal_number, sealed_at_ms, root, note) VALUES (?, ?, ?, ?, ?)",
+        (size, seal.seal_number, seal.sealed_at_ms, root, good[0].encode() if good and good[0] else None),
+    )
+
+
+# --- anchors
+
+
+def _anchors(home: Home, fetch: Fetch) -> list[BitcoinAnchor]:
+    """Return the published anchors, whose proofs hold, of checkpoints of this log, in the order of the thread."""
+    log = home.directory.log
+    anchors, _ = read_anchors(fetch, log.log_id, network_of(log))
+    return [proof for proof in anchors.proofs if _is_ours(home, _payload(proof))]
+
+
+def _payload(proof: BitcoinAnchor) -> Payload | None:
+    try:
+        return find_payload(Transaction.decode(proof.transaction, MAX_TRANSACTION))
+    except VerificationError:
+        return None
+
+
+def _is_ours(home: Home, payload: Payload | None) -> bool:
+    held = None if payload is None else home.directory.checkpoint_of(payload.tree_size)
+    return payload is not None and held is not None and held.root == payload.root
+
+
+def _take_anchor(home: Home, proof: BitcoinAnchor) -> bool:
+    """Store an anchor that the journal lacks, or does not know in a block; say whether anything was stored.
+
+    The block must be on the best chain of the home's own source; where it left that, the next tick finds the anchor.
+    """
+    transaction = Transaction.decode(proof.transaction, MAX_TRANSACTION)
+    known = home.journal.of_txid(transaction.txid)
+    if known is not None and known.state in MINED:
+        return False
+    attempt = known or _added(home, transaction)
+    block = BlockId(proof.height, Header.decode(proof.header).hash)
+    if home.source.block_hash(block.height) == block.hash:
+        home.journal.note(attempt, home.clock(), lambda standing: _in_block(standing, block))
+        kept = BlockProof(
+            *(proof.transaction, proof.index, proof.path, proof.coinbase, proof.coinbase_path),
+            header=proof.header,
+            height=proof.height,
+        )
+        home.journal.keep_proof(attempt, block.hash, kept)
+    return True
+
+
+def _in_block(standing: Standing, block: BlockId) -> list[Happened]:
+    return [] if standing.state in MINED else [Happened(Event.IN_BLOCK, block)]
+
+
+def _added(home: Home, transaction: Transaction) -> Attempt:
+    """Store the transaction, without witness as it is published; its fee is known where a known anchor paid it."""
+    before = home.journal.of_txid(transaction.inputs[0].previous.txid)
+    is_alone = len(transaction.inputs) == 1 and before is not None
+    spent_sat = before.transaction().outputs[0].value_sat if is_alone and before is not None else 0
+    fee_sat = max(0, spent_sat - sum(output.value_sat for output in transaction.outputs))
+    size = find_payload(transaction).tree_size
+    with home.engine.transaction():
+        return home.journal.add(home.clock(), size, transaction.encode(), fee_sat)
+
+
+def _prefix(chain_id: bytes) -> str:
+    return f"{CHAINS}/{chain_id.hex()}/"
