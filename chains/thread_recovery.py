@@ -50,6 +50,7 @@ def begin_thread(home: Home, new_wallet: Callable[[], KeyFile] | None, *, keep_h
     path = home.folder / KEYS / NEXT_WALLET
     # What an interrupted run left: no intent names it, so nobody was told its address.
     path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.new").unlink(missing_ok=True)
     write_key_file(path, new_wallet())
     begun = recoveries.begin(_stored(home, path).script, script, home.clock())
     _swap(home, begun.script)
