@@ -144,11 +144,12 @@ class AnchorEngine:
     def check_in_step(self) -> None:
         """Refuse to go on where the outside world shows more of this log than this home knows.
 
-        See ``PublishedCheckpoint.check`` and ``InStep.check``.
+        See ``PublishedCheckpoint.check`` and ``InStep.check``: both are asked, also where one of them is silent.
         """
-        if self.published is not None:
-            self.published.check()
+        silent = None if self.published is None else _silence(self.published)
         self.in_step.check()
+        if silent is not None:
+            raise silent
 
     # --- anchoring
 
@@ -220,6 +221,15 @@ class AnchorEngine:
     def _facts(self, now_ms: int, *, at_once: bool, tip: BlockId | None = None) -> Facts:
         facts = facts_of(self.directory, self.journal, self.policy, now_ms, self.promised)
         return replace(facts, at_once=at_once, tip=tip)
+
+
+def _silence(published: PublishedCheckpoint) -> SourceUnavailableError | None:
+    """Compare with what is published; return why it could not be read."""
+    try:
+        published.check()
+    except SourceUnavailableError as error:
+        return error
+    return None
 
 
 def facts_of(

@@ -22,7 +22,7 @@ from chains.home import Home
 from chains.settings import FILE_NAME, checked_settings
 from chains.status import status_of
 from tests.simulators.bitcoin import SimulatedBitcoin
-from tests.simulators.service import SETTINGS, Clock, Service, new_service, restarted
+from tests.simulators.service import SETTINGS, Clock, Service, foreign_anchor, new_service, restarted
 
 
 @contextmanager
@@ -166,11 +166,36 @@ def test_before_the_first_seal_nothing_need_be_published(
     with watching(tmp_path / "empty", bitcoin, str(missing)) as service:
         service.open_chain("acme")
         assert service.seal() is not None
-        service.add("acme", b"x")
+    with watching(tmp_path / "empty", bitcoin, str(missing)) as service:
         with pytest.raises(SourceUnavailableError, match="is not there"):
             service.seal()
         service.mirror(missing.parent).write(service.home.checkpoint_key)
+        service.add("acme", b"x")
         assert service.seal() is not None
+
+
+def test_a_process_that_was_answered_once_goes_on_sealing(
+    published: Path, tmp_path: Path, bitcoin: SimulatedBitcoin
+) -> None:
+    """Silence does not break promises; it anchors nothing, and what Bitcoin shows meanwhile is not overlooked."""
+    with watching(tmp_path / "level", bitcoin, str(published)) as service:
+        service.add("acme", b"x")
+        assert service.seal() is not None
+        published.unlink()
+        service.add("acme", b"y")
+        assert service.seal() is not None
+        with pytest.raises(SourceUnavailableError, match="is not there"):
+            service.tick()
+        bitcoin.mine(1, service.wallet.script)
+        bitcoin.mine(100)
+        coin = bitcoin.unspent(service.wallet.script)[0]
+        bitcoin.broadcast(foreign_anchor(service.wallet, coin))
+        bitcoin.mine(1)
+    with (
+        watching(tmp_path / "level", bitcoin, str(published)) as service,
+        pytest.raises(BehindError, match="anchors with this wallet's key"),
+    ):
+        service.seal()
 
 
 def test_a_path_is_relative_to_the_home(published: Path, tmp_path: Path, bitcoin: SimulatedBitcoin) -> None:
