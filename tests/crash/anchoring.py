@@ -210,7 +210,9 @@ def check_left(folder: Path, world: World) -> None:
     check_entries(run.store)
     check_signatures(run.store, folder)
     attempts = run.journal.all()
-    assert sum(attempt.state in LIVE for attempt in attempts) <= 2
+    live = [attempt for attempt in attempts if attempt.state in LIVE]
+    assert len({attempt.spends for attempt in live}) <= 2, "one after the other, after a reorganisation"
+    assert len(live) <= 3, "the last one and the version that is about to replace it"
     for coin in {attempt.spends for attempt in attempts}:
         fees = [attempt.fee_sat for attempt in attempts if attempt.spends == coin]
         assert sorted(set(fees)) == fees, "each version pays more than all before it, so it replaces any of them"
@@ -219,24 +221,27 @@ def check_left(folder: Path, world: World) -> None:
     engine.close()
 
 
-def check_done(folder: Path, world: World, anchors: int) -> None:
-    """What the next whole run makes of it: one thread, every anchor a signed checkpoint, every entry proved."""
+def check_done(folder: Path, world: World, anchors: int, more: int = 0) -> None:
+    """What the next whole run makes of it: one thread, every anchor a signed checkpoint, every entry proved.
+
+    The thread has so many anchors, or up to ``more`` beyond them.
+    """
     engine = SqliteEngine(folder / DATABASE)
     run = Run(engine, folder, world)
     check_entries(run.store)
     check_directory(run.store)
     check_signatures(run.store, folder)
-    check_thread(run, folder, world, anchors)
+    check_thread(run, folder, world, range(anchors, anchors + more + 1))
     check_receipts(run, world)
     engine.close()
 
 
-def check_thread(run: Run, folder: Path, world: World, anchors: int) -> None:
-    """The best chain has this many anchors, each spending the one before, each of a checkpoint that was signed."""
+def check_thread(run: Run, folder: Path, world: World, anchors: range) -> None:
+    """The best chain has so many anchors, each spending the one before, each of a checkpoint that was signed."""
     thread = run.store.directory.thread_leaf()
     assert thread is not None
     mined = transactions(world)
-    assert anchors == len(mined)
+    assert len(mined) in anchors
     line = [thread[1].outpoint, *(OutPoint(anchor.txid, 0) for anchor in mined)]
     assert line[:-1] == [anchor.inputs[0].previous for anchor in mined]
     attempts = run.journal.all()
