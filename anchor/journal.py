@@ -8,10 +8,11 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin
+from anchor.bitcoin.protocols import BlockId, Coin
 from anchor.lifecycle import Event, Happened, Standing, State, fold
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction, strip_witness
+from anchor.proof.strictjson import Fields
 from anchor.storage.engine import Engine, Row
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -200,22 +201,13 @@ class Journal:
 
     # --- proofs
 
-    def keep_proof(self, attempt: Attempt, block_hash: bytes, proof: BlockProof) -> None:
+    def keep_proof(self, attempt: Attempt, block_hash: bytes, proof: BitcoinAnchor) -> None:
         """Store what a receipt needs of the block that holds an attempt; repeating it changes nothing."""
-        anchor = {
-            "transaction": proof.transaction.hex(),
-            "index": proof.index,
-            "path": [item.hex() for item in proof.path],
-            "coinbase": proof.coinbase.hex(),
-            "coinbase_path": [item.hex() for item in proof.coinbase_path],
-            "header": proof.header.hex(),
-            "height": proof.height,
-        }
         with self.engine.transaction():
             self.engine.execute(
                 "INSERT INTO anchor_proof (attempt_no, block_hash, anchor) VALUES (?, ?, ?) "
                 "ON CONFLICT (attempt_no, block_hash) DO NOTHING",
-                (attempt.attempt_no, block_hash, json.dumps(anchor)),
+                (attempt.attempt_no, block_hash, json.dumps(proof.to_json())),
             )
 
     def proof(self, attempt: Attempt) -> BitcoinAnchor | None:
@@ -226,7 +218,7 @@ class Journal:
             "SELECT anchor FROM anchor_proof WHERE attempt_no = ? AND block_hash = ?",
             (attempt.attempt_no, attempt.standing.block.hash),
         )
-        return _decode_anchor(rows[0][0]) if rows else None
+        return BitcoinAnchor.from_json(Fields(json.loads(rows[0][0]), "kept proof")) if rows else None
 
     def first_anchored(self, least_size: int) -> tuple[Attempt, BitcoinAnchor] | None:
         """Return the mined attempt with the smallest checkpoint of at least ``least_size`` leaves, or None."""
@@ -284,16 +276,3 @@ class Journal:
             Happened(Event(event), None if block_hash is None else BlockId(int(height), bytes(block_hash)))
             for event, height, block_hash in rows
         ]
-
-
-def _decode_anchor(text: str) -> BitcoinAnchor:
-    value = json.loads(text)
-    return BitcoinAnchor(
-        transaction=bytes.fromhex(value["transaction"]),
-        index=value["index"],
-        path=tuple(bytes.fromhex(item) for item in value["path"]),
-        coinbase=bytes.fromhex(value["coinbase"]),
-        coinbase_path=tuple(bytes.fromhex(item) for item in value["coinbase_path"]),
-        header=bytes.fromhex(value["header"]),
-        height=value["height"],
-    )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from anchor.log import TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
-from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
@@ -146,7 +145,7 @@ def _why_not(proof: BitcoinAnchor, height: int, block_hash: bytes, rules: Networ
             check_anchor_header(proof, rules)
     except AnchorlineError as error:
         return str(error)
-    same = (proof.height, Header.decode(proof.header).hash) == (height, block_hash)
+    same = (proof.height, proof.decoded_header.hash) == (height, block_hash)
     return None if same else "it is of another block than the list says"
 
 

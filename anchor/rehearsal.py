@@ -10,13 +10,14 @@ from typing import NoReturn
 
 from anchor.alerts import Alert
 from anchor.bitcoin.networks import Network
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, Observation, Source
+from anchor.bitcoin.protocols import BlockId, Coin, Observation, Source
 from anchor.bitcoin.signature import with_witness
 from anchor.bitcoin.transaction import anchors_left
 from anchor.engine import AnchorEngine
 from anchor.errors import RehearsalError
 from anchor.journal import Attempt, Journal
 from anchor.plan import Send, Wait
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import encode_payload, find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 
@@ -71,7 +72,7 @@ class MuteSource:
         """See ``Transactions.observe``."""
         return self._source.observe(txid)
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """See ``Transactions.prove``."""
         return self._source.prove(txid, block_hash)
 

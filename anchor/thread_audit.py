@@ -8,7 +8,6 @@ which ``thread_start`` has 2 to 4, ``thread_roots`` 5 and 6, ``thread_tip`` 10 a
 from anchor.chain_audit import ChainsAudited, audit_chains
 from anchor.directory_rules import DirectoryWalk
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.receipt import LogCard
 from anchor.proof.verifier import network_of
@@ -26,7 +25,7 @@ def audit_thread(fetch: Fetch, auditor: Auditor) -> Verdict:
     """Judge a published log. Raises MalformedError for a folder that is no mirror, SourceError for a silent source."""
     card = read_card(fetch)
     anchors, findings = read_anchors(fetch, card.log.log_id, network_of(card.log))
-    payloads = [payload_of(Transaction.decode(proof.transaction, MAX_TRANSACTION)) for proof in anchors.proofs]
+    payloads = [payload_of(proof.decoded_transaction) for proof in anchors.proofs]
     sizes = frozenset(payload.tree_size for payload in payloads if payload is not None)
     walk = DirectoryWalk(card.log, auditor.check, sizes)
     audit = Audit(fetch, auditor, card.log, walk, anchors, found=findings)

@@ -5,19 +5,19 @@ each of which must prove itself. The thread audit joins the lines of all starts;
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from anchor.bitcoin.block_proof import check_proof
-from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, InMempool, Source
+from anchor.bitcoin.protocols import BlockId, InBlock, InMempool, Source
 from anchor.errors import SourceError, SourceUnavailableError
 from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.networks import NetworkRules as Rules
 from anchor.proof.bitcoin.payload import Payload, find_payload
-from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction
+from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.errors import Reason as ProofReason
 from anchor.thread_verdict import Finding, Number, Reason
@@ -76,8 +76,7 @@ def candidates_of(proofs: Iterable[BitcoinAnchor]) -> dict[OutPoint, BitcoinAnch
     """Return published proofs by the coin that they spend first; which of them hold, ``follow`` finds out."""
     found = {}
     for proof in proofs:
-        transaction = Transaction.decode(proof.transaction, MAX_TRANSACTION)
-        found[transaction.inputs[0].previous] = proof
+        found[proof.decoded_transaction.inputs[0].previous] = proof
     return found
 
 
@@ -166,16 +165,15 @@ def _find(
         check_proof(proof, spender, seen.block, source.network)
     except AnchorlineError as error:
         raise SourceError(f"{error}; do not trust this source before that is explained") from error
-    transaction = Transaction.decode(proof.transaction, len(proof.transaction))
-    return Mined(transaction, spender, seen.block, clock.at(seen.block))
+    return Mined(proof.decoded_transaction, spender, seen.block, clock.at(seen.block))
 
 
 def _proved(source: Source, listed: BitcoinAnchor, clock: MedianTimes) -> Mined | None:
     """Return a published transaction if its proof holds and its block is on the best chain now; else None."""
-    transaction = Transaction.decode(listed.transaction, MAX_TRANSACTION)
-    block = BlockId(listed.height, Header.decode(listed.header).hash)
+    transaction = listed.decoded_transaction
+    block = BlockId(listed.height, listed.decoded_header.hash)
     try:
-        check_proof(BlockProof(**asdict(listed)), transaction.txid, block, source.network)
+        check_proof(listed, transaction.txid, block, source.network)
     except AnchorlineError:
         return None
     if source.block_hash(block.height) != block.hash:

@@ -6,15 +6,11 @@ believed that the proofs, the thread itself and a Bitcoin source do not show (do
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from anchor.log import TILE_WIDTH, tile_path
 from anchor.proof import strictjson
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.branch import MAX_BRANCH
-from anchor.proof.bitcoin.coinbase import MAX_COINBASE
 from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
-from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.errors import MalformedError
 from anchor.proof.strictjson import Fields
@@ -82,7 +78,8 @@ def proofs_path(bundle_no: int) -> str:
 
 def encode_proofs(first: int, proofs: Sequence[BitcoinAnchor]) -> bytes:
     """Return a file of proofs, the first of which is of anchor ``first``; each as in a receipt."""
-    value = {"format": PROOFS_FORMAT, "first": first, "proofs": [_proof_to_json(proof) for proof in proofs]}
+    items = [{"type": "bitcoin", **proof.to_json()} for proof in proofs]
+    value = {"format": PROOFS_FORMAT, "first": first, "proofs": items}
     return strictjson.dumps(value).encode("ascii")
 
 
@@ -111,31 +108,10 @@ def _transaction(raw: bytes) -> bytes:
     return raw
 
 
-def _proof_to_json(proof: BitcoinAnchor) -> dict[str, Any]:
-    return {
-        "type": "bitcoin",
-        "transaction": proof.transaction.hex(),
-        "index": proof.index,
-        "path": [item.hex() for item in proof.path],
-        "coinbase": proof.coinbase.hex(),
-        "coinbase_path": [item.hex() for item in proof.coinbase_path],
-        "header": proof.header.hex(),
-        "height": proof.height,
-    }
-
-
 def _proof_from_json(fields: Fields) -> BitcoinAnchor:
     if fields.text("type") != "bitcoin":
         raise MalformedError("thread proofs: expected the type 'bitcoin'; the thread has no other anchors")
-    proof = BitcoinAnchor(
-        transaction=_transaction(fields.hex("transaction", maximum=MAX_TRANSACTION)),
-        index=fields.integer("index"),
-        path=fields.hashes("path", MAX_BRANCH),
-        coinbase=fields.hex("coinbase", maximum=MAX_COINBASE),
-        coinbase_path=fields.hashes("coinbase_path", MAX_BRANCH),
-        header=fields.hex("header", exact=80),
-        height=fields.integer("height"),
-    )
-    fields.end()
-    Header.decode(proof.header)
+    proof = BitcoinAnchor.from_json(fields)
+    # Read to see that they can be: what they prove is checked where the thread is followed.
+    _ = proof.decoded_transaction, proof.decoded_header
     return proof

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import partial
 
 from anchor.bitcoin.block_proof import check_proof
-from anchor.bitcoin.protocols import BlockId, BlockProof, InBlock, Observation, Source
+from anchor.bitcoin.protocols import BlockId, InBlock, Observation, Source
 from anchor.errors import SourceError, SourceUnavailableError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import LIVE, LOST, MINED, Event, State, advance, events_of, news, unsettled
 from anchor.plan import is_on_thread
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.errors import MalformedError, VerificationError
@@ -126,7 +127,7 @@ class Watcher:
             self._check(proof, attempt, block)
             self.journal.keep_proof(attempt, block.hash, proof)
 
-    def _check(self, proof: BlockProof, attempt: Attempt, block: BlockId) -> None:
+    def _check(self, proof: BitcoinAnchor, attempt: Attempt, block: BlockId) -> None:
         """Check a proof as a verifier of a receipt would; raise SourceError where it proves something else."""
         try:
             check_proof(proof, attempt.txid, block, self.source.network)

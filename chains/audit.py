@@ -14,7 +14,6 @@ from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Frontier, Trees
 from anchor.proof.bitcoin.anchor import check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
@@ -423,7 +422,7 @@ class Audit:
         if proof is None or block is None:
             return
         transaction = check_anchor_transaction(proof)
-        if (transaction.txid, Header.decode(proof.header).hash, proof.height) != (
+        if (transaction.txid, proof.decoded_header.hash, proof.height) != (
             attempt.txid,
             block.hash,
             block.height,

@@ -16,8 +16,6 @@ from anchor.lifecycle import LIVE, State
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.bitcoin.header import Header
-from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE, Entry, ExternalId, IdKind, content_commitment
 from anchor.proof.receipt import Sealed
@@ -190,10 +188,10 @@ class Lookups:
 
 def _is_final(journal: Journal, anchor: BitcoinAnchor) -> bool:
     """Say whether the journal holds the anchor, in this very block, to be final now."""
-    attempt = journal.of_txid(Transaction.decode(anchor.transaction, len(anchor.transaction)).txid)
+    attempt = journal.of_txid(anchor.decoded_transaction.txid)
     if attempt is None or attempt.state != State.FINAL or attempt.standing.block is None:
         return False
-    return attempt.standing.block.hash == Header.decode(anchor.header).hash
+    return attempt.standing.block.hash == anchor.decoded_header.hash
 
 
 def _completed(sealed: Sealed, anchor: BitcoinAnchor) -> bytes:

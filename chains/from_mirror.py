@@ -8,19 +8,17 @@ content and no salts (docs/spec/mirror.md): the rows that come from it are liste
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from anchor.bitcoin.protocols import BlockId, BlockProof
+from anchor.bitcoin.protocols import BlockId
 from anchor.epochs import Epochs
 from anchor.errors import EntriesMissingError, HistoryDiffersError, SettingsError
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED, Event, Happened, Standing
 from anchor.log import DIRECTORY, TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.payload import Payload, find_payload
-from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
+from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.errors import VerificationError
 from anchor.proof.leaves import EpochLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS
@@ -38,7 +36,7 @@ from anchor.published import (
 )
 from anchor.signing import check_signature
 from anchor.thread_audit import audit_thread
-from anchor.thread_auditor import Auditor
+from anchor.thread_auditor import Auditor, payload_of
 from anchor.thread_verdict import Number
 from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError
 from chains.bundle import Column
@@ -277,14 +275,7 @@ def _anchors(home: Home, fetch: Fetch) -> list[BitcoinAnchor]:
     """Return the published anchors, whose proofs hold, of checkpoints of this log, in the order of the thread."""
     log = home.directory.log
     anchors, _ = read_anchors(fetch, log.log_id, network_of(log))
-    return [proof for proof in anchors.proofs if _is_ours(home, _payload(proof))]
-
-
-def _payload(proof: BitcoinAnchor) -> Payload | None:
-    try:
-        return find_payload(Transaction.decode(proof.transaction, MAX_TRANSACTION))
-    except VerificationError:
-        return None
+    return [proof for proof in anchors.proofs if _is_ours(home, payload_of(proof.decoded_transaction))]
 
 
 def _is_ours(home: Home, payload: Payload | None) -> bool:
@@ -297,20 +288,15 @@ def _take_anchor(home: Home, proof: BitcoinAnchor) -> bool:
 
     The block must be on the best chain of the home's own source; where it left that, the next tick finds the anchor.
     """
-    transaction = Transaction.decode(proof.transaction, MAX_TRANSACTION)
+    transaction = proof.decoded_transaction
     known = home.journal.of_txid(transaction.txid)
     if known is not None and known.state in MINED:
         return False
     attempt = known or _added(home, transaction)
-    block = BlockId(proof.height, Header.decode(proof.header).hash)
+    block = BlockId(proof.height, proof.decoded_header.hash)
     if home.source.block_hash(block.height) == block.hash:
         home.journal.note(attempt, home.clock(), lambda standing: _in_block(standing, block))
-        kept = BlockProof(
-            *(proof.transaction, proof.index, proof.path, proof.coinbase, proof.coinbase_path),
-            header=proof.header,
-            height=proof.height,
-        )
-        home.journal.keep_proof(attempt, block.hash, kept)
+        home.journal.keep_proof(attempt, block.hash, proof)
     return True
 
 

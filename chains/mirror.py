@@ -19,7 +19,6 @@ from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED, State
 from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
 from anchor.proof.leaves import ThreadLeaf
@@ -294,7 +293,7 @@ def fetch_from(folder: Path) -> Fetch:
 
 
 def _listed(proof: BitcoinAnchor) -> ListedAnchor:
-    return ListedAnchor(proof.transaction, proof.height, Header.decode(proof.header).hash)
+    return ListedAnchor(proof.transaction, proof.height, proof.decoded_header.hash)
 
 
 def _chain_path(chain_id: bytes) -> str:

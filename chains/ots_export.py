@@ -10,7 +10,6 @@ from anchor.errors import NotYetError
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import find_payload
-from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.entry import Entry
 from anchor.proof.merkle import path_length
 from anchor.proof.receipt import ContentState, Receipt, Sealed
@@ -52,12 +51,11 @@ def to_entry_hash(entry: Entry, salt: bytes) -> list[ots.Operation]:
 
 def from_entry_hash(sealed: Sealed, anchor: BitcoinAnchor) -> list[ots.Operation]:
     """Return the steps from the entry hash to the Merkle root of the anchor's block: through chain and directory."""
-    transaction = Transaction.decode(anchor.transaction, len(anchor.transaction))
     return [
         *_to_root(sealed.chain.index, sealed.head.leaf.tree_size, sealed.chain.path),
         *_around(sealed.head.leaf.encode(), sealed.head.leaf.root),
         *_to_root(sealed.head.index, sealed.checkpoint.size, sealed.head.path),
-        *ots.transaction_steps(anchor.transaction, find_payload(transaction).root),
+        *ots.transaction_steps(anchor.transaction, find_payload(anchor.decoded_transaction).root),
         *ots.block_steps(anchor.index, anchor.path),
     ]
 

@@ -11,7 +11,7 @@ from statistics import median_low
 from typing import TypeVar
 
 from anchor.bitcoin.block_proof import check_proof
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation, Source
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation, Source
 from anchor.errors import (
     DisagreementError,
     RejectedError,
@@ -20,6 +20,7 @@ from anchor.errors import (
     SourceUnavailableError,
     WrongNetworkError,
 )
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex, sha256d
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.transaction import OutPoint
@@ -168,7 +169,7 @@ class AgreeingSource:
             )
         return InMempool() if elsewhere.count(InMempool()) >= self._need else Missing()
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """Return a verified proof from whichever source has one, of a block that ``need`` sources agree on, or None.
 
         Raises SourceError where no source has one and one of them handed over a false one.
@@ -331,7 +332,7 @@ class AgreeingSource:
             raise _together(faults, "expected a proof from one of the sources, got none")
 
 
-def _proof(name: str, source: Source, txid: bytes, block_hash: bytes) -> BlockProof | None:
+def _proof(name: str, source: Source, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
     """Return a source's proof, checked again: not every kind of source checks its own."""
     proof = source.prove(txid, block_hash)
     if proof is None:

@@ -14,9 +14,10 @@ from anchor.bitcoin.first_contact import FirstContact
 from anchor.bitcoin.json_rpc import Credentials, RpcError
 from anchor.bitcoin.mempool import SignedTransaction, read_signed
 from anchor.bitcoin.networks import NETWORKS, Network
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.refusals import refusal_of
 from anchor.errors import Refusal, RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.branch import merkle_path, merkle_root
 from anchor.proof.bitcoin.hashes import hash_hex, sha256d
 from anchor.proof.bitcoin.header import HEADER_SIZE, Header
@@ -135,7 +136,7 @@ class CoreSource:
                 return found
         return Missing()
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """Return the proof of a transaction in that block (on the best chain or not), or None.
 
         Raises SourceError where the node's txids do not lead to the root in the block's header, or where the
@@ -151,7 +152,7 @@ class CoreSource:
         if txid not in txids:
             return None
         index = txids.index(txid)
-        return BlockProof(
+        return BitcoinAnchor(
             transaction=self._node.transaction(txid, block_hash),
             index=index,
             path=merkle_path(txids, index),

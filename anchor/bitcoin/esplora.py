@@ -28,9 +28,10 @@ from anchor.bitcoin.first_contact import FirstContact
 from anchor.bitcoin.http_retry import Patience, PatientHttp, Surroundings
 from anchor.bitcoin.mempool import read_signed
 from anchor.bitcoin.networks import Network
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.refusals import refusal_of
 from anchor.errors import RejectedError, SourceError, SourceUnavailableError, WrongNetworkError
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex, sha256d
 from anchor.proof.bitcoin.transaction import MAX_WITH_WITNESS, OutPoint, Transaction
 from anchor.proof.errors import MalformedError, VerificationError
@@ -169,7 +170,7 @@ class EsploraSource:
             return InBlock(place, max(self.tip().height - place.height + 1, 1))
         return InMempool() if self._in_mempool(txid) else Missing()
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """Return the verified proof of a transaction in that block of the best chain, or None if it is not there.
 
         Everything a verifier will check (steps 11 and 12 of a receipt) is checked here. Raises SourceError where
@@ -270,7 +271,7 @@ class EsploraSource:
             return False
         return self._place(outpoint.txid) is not None or self._in_mempool(outpoint.txid)
 
-    def _proof(self, txid: bytes, place: BlockId) -> BlockProof:
+    def _proof(self, txid: bytes, place: BlockId) -> BitcoinAnchor:
         block_path = f"/block/{hash_hex(place.hash)}"
         coinbase_txid = _there(self._found(f"{block_path}/txid/0", _TEXT_LIMIT, read_hash), "the coinbase's txid")
         branch, coinbase_branch = self._branch(txid), self._branch(coinbase_txid)
@@ -279,7 +280,7 @@ class EsploraSource:
                 f"expected height {place.height} and the coinbase at 0, found {branch.height} and "
                 f"{coinbase_branch.index}"
             )
-        return BlockProof(
+        return BitcoinAnchor(
             transaction=_there(self._transaction(txid), "the transaction"),
             index=branch.index,
             path=branch.path,

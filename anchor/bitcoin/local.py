@@ -31,7 +31,7 @@ from anchor.bitcoin.mempool import (
     spenders,
 )
 from anchor.bitcoin.networks import NETWORKS
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.records import RecordFile
 from anchor.bitcoin.regtest_block import assemble
 from anchor.bitcoin.regtest_kernel import RegtestKernel, scripts_hold
@@ -43,6 +43,7 @@ from anchor.errors import (
     StorageCorruptError,
     WrongNetworkError,
 )
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.branch import merkle_path
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
@@ -175,7 +176,7 @@ class LocalRegtest:
         return InBlock(BlockId(height, bytes(entries[height].block_hash)), len(entries) - height)
 
     @_one_at_a_time
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """Return the proof of a transaction in that block (on the best chain or not), or None."""
         block = self._blocks.get(block_hash)
         txids = [each.txid for each in block.transactions] if block else []
@@ -183,7 +184,7 @@ class LocalRegtest:
         if block is None or entry is None or txid not in txids:
             return None
         index = txids.index(txid)
-        return BlockProof(
+        return BitcoinAnchor(
             transaction=block.transactions[index].body.encode(),
             index=index,
             path=merkle_path(txids, index),

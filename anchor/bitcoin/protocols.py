@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anchor.bitcoin.networks import Network
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import OutPoint
 
 
@@ -53,22 +54,6 @@ class Coin:
     height: int | None
     coinbase: bool
     transaction: bytes
-
-
-@dataclass(frozen=True)
-class BlockProof:
-    """What a receipt needs from one block: design section 3.5, "a bitcoin anchor".
-
-    ``transaction`` and ``coinbase`` are stripped of witness data; paths go from leaf to root, internal order.
-    """
-
-    transaction: bytes
-    index: int
-    path: tuple[bytes, ...]
-    coinbase: bytes
-    coinbase_path: tuple[bytes, ...]
-    header: bytes
-    height: int
 
 
 class Headers(Protocol):
@@ -116,7 +101,7 @@ class Transactions(Protocol):
         In the mempool means the mempool says so; in a block means that block is on the best chain *now*.
         """
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """Return the proof of a transaction in that block, or None if it is not there."""
 
 

@@ -13,9 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from anchor.proof import strictjson
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.branch import MAX_BRANCH
-from anchor.proof.bitcoin.coinbase import MAX_COINBASE
-from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint
+from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.calendar import MAX_NETWORK, MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, Note, from_base64
 from anchor.proof.codec import HASH_SIZE
@@ -245,16 +243,7 @@ def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
     if isinstance(anchor, CalendarAnchor):
         value = {"type": "opentimestamps", "network": anchor.network, "ots": base64.b64encode(anchor.ots).decode()}
         return value if anchor.header is None else value | {"header": anchor.header.hex()}
-    return {
-        "type": "bitcoin",
-        "transaction": anchor.transaction.hex(),
-        "index": anchor.index,
-        "path": _hex_list(anchor.path),
-        "coinbase": anchor.coinbase.hex(),
-        "coinbase_path": _hex_list(anchor.coinbase_path),
-        "header": anchor.header.hex(),
-        "height": anchor.height,
-    }
+    return {"type": "bitcoin", **anchor.to_json()}
 
 
 def _hex_list(hashes: tuple[bytes, ...]) -> list[str]:
@@ -360,17 +349,7 @@ def _anchor_from_json(fields: Fields) -> Anchor:
         return _attestation_from_json(fields)
     if kind != "bitcoin":
         return OtherAnchor(kind, fields.rest())
-    anchor = BitcoinAnchor(
-        transaction=fields.hex("transaction", maximum=MAX_TRANSACTION),
-        index=fields.integer("index"),
-        path=fields.hashes("path", MAX_BRANCH),
-        coinbase=fields.hex("coinbase", maximum=MAX_COINBASE),
-        coinbase_path=fields.hashes("coinbase_path", MAX_BRANCH),
-        header=fields.hex("header", exact=80),
-        height=fields.integer("height"),
-    )
-    fields.end()
-    return anchor
+    return BitcoinAnchor.from_json(fields)
 
 
 def _timestamp_from_json(fields: Fields) -> TimestampAnchor:

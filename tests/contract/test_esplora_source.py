@@ -19,10 +19,11 @@ from anchor.bitcoin.block_proof import check_proof
 from anchor.bitcoin.esplora import EsploraSource
 from anchor.bitcoin.http_retry import Patience, Surroundings
 from anchor.bitcoin.networks import NETWORKS
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Source
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Source
 from anchor.bitcoin.transaction import build_anchor, fee_sat
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import DisagreementError, Refusal, RejectedError, SourceError, SourceUnavailableError
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, strip_witness
@@ -295,7 +296,7 @@ def test_no_lie_makes_a_wrong_proof(scene: Scene, server: EsploraServer, source:
         assert path.endswith("/status") or "none" not in outcomes, path
 
 
-def outcome(scene: Scene, server: EsploraServer, path: str, lie: bytes, honest: BlockProof) -> str:
+def outcome(scene: Scene, server: EsploraServer, path: str, lie: bytes, honest: BitcoinAnchor) -> str:
     """Return what becomes of a proof when one answer is a lie; fail on a wrong proof."""
     server.faults = [Fault(re.escape(path), body=lie, instead=True)]
     fresh = hasty(server)
@@ -312,7 +313,7 @@ def outcome(scene: Scene, server: EsploraServer, path: str, lie: bytes, honest: 
     return "true"
 
 
-def tried(question: Callable[[], BlockProof | None]) -> BlockProof | SourceError | None:
+def tried(question: Callable[[], BitcoinAnchor | None]) -> BitcoinAnchor | SourceError | None:
     """Return the answer, or the error that came instead."""
     try:
         return question()

@@ -27,11 +27,12 @@ from anchor.bitcoin.mempool import (
     spenders,
 )
 from anchor.bitcoin.networks import NETWORKS, Network
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation
 from anchor.bitcoin.regtest_block import assemble
 from anchor.bitcoin.regtest_kernel import scripts_hold
 from anchor.bitcoin.transaction import SEQUENCE
 from anchor.errors import Refusal, RejectedError, SourceUnavailableError
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.branch import merkle_path
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
@@ -234,12 +235,12 @@ class SimulatedBitcoin:
         return InMempool() if txid in self._pool and not self.behind else Missing()
 
     @_answer
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         found = self._known.get(block_hash)
         if found is None or txid not in found.txids:
             return None
         index = found.txids.index(txid)
-        return BlockProof(
+        return BitcoinAnchor(
             transaction=found.transactions[index].body.encode(),
             index=index,
             path=merkle_path(found.txids, index),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from anchor.bitcoin.networks import NETWORKS
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.branch import merkle_path
 from anchor.proof.bitcoin.header import Header
@@ -155,13 +155,13 @@ class WorldSource:
             return Missing()
         return InBlock(BlockId(found.height, found.header.hash), len(self.blocks) - found.height + 1)
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         found = self._block_of(txid)
         if found is None or found.header.hash != block_hash:
             return None
         txids = [each.txid for each in found.transactions]
         index = txids.index(txid)
-        return BlockProof(
+        return BitcoinAnchor(
             transaction=found.transactions[index].encode(),
             index=index,
             path=merkle_path(txids, index),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from anchor.bitcoin.protocols import BlockId, BlockProof
+from anchor.bitcoin.protocols import BlockId
 from anchor.errors import StorageError
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import Event, Happened, IllegalTransitionError, Standing, State, news, unsettled
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import encode_payload, payload_script
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.storage.migrations import MIGRATIONS
@@ -58,8 +59,8 @@ def tell(journal: Journal, attempt: Attempt, *events: Event, block: BlockId = BL
     journal.note(attempt, NOW_MS, lambda _: [Happened(each, block if each in named else None) for each in events])
 
 
-def proof_in(block: BlockId, attempt: Attempt) -> BlockProof:
-    return BlockProof(attempt.raw, 1, (b"\x01" * 32,), b"coinbase", (attempt.txid,), bytes(80), block.height)
+def proof_in(block: BlockId, attempt: Attempt) -> BitcoinAnchor:
+    return BitcoinAnchor(attempt.raw, 1, (b"\x01" * 32,), b"coinbase", (attempt.txid,), bytes(80), block.height)
 
 
 def read(journal: Journal) -> list[tuple[int, State]]:

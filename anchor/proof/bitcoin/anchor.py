@@ -7,15 +7,17 @@ check with it; whether the block is on the best chain is for whoever knows that 
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from anchor.proof.bitcoin.branch import check_not_64_bytes, fold_branch
-from anchor.proof.bitcoin.coinbase import check_coinbase
+from anchor.proof.bitcoin.branch import MAX_BRANCH, check_not_64_bytes, fold_branch
+from anchor.proof.bitcoin.coinbase import MAX_COINBASE, check_coinbase
 from anchor.proof.bitcoin.hashes import hash_hex, sha256d
-from anchor.proof.bitcoin.header import Header
+from anchor.proof.bitcoin.header import HEADER_SIZE, Header
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.bitcoin.work import check_work
 from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.strictjson import Fields
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,36 @@ class BitcoinAnchor:
     coinbase_path: tuple[bytes, ...]
     header: bytes
     height: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return its fields as a receipt has them (docs/spec/bitcoin-anchor.md), but for the type."""
+        return {
+            "transaction": self.transaction.hex(),
+            "index": self.index,
+            "path": [item.hex() for item in self.path],
+            "coinbase": self.coinbase.hex(),
+            "coinbase_path": [item.hex() for item in self.coinbase_path],
+            "header": self.header.hex(),
+            "height": self.height,
+        }
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> "BitcoinAnchor":
+        """Take what ``to_json`` wrote, within the limits of a receipt (design section 3.5), and refuse other fields.
+
+        Raises MalformedError, TooLargeError above a limit; what it proves is not checked.
+        """
+        anchor = cls(
+            transaction=fields.hex("transaction", maximum=MAX_TRANSACTION),
+            index=fields.integer("index"),
+            path=fields.hashes("path", MAX_BRANCH),
+            coinbase=fields.hex("coinbase", maximum=MAX_COINBASE),
+            coinbase_path=fields.hashes("coinbase_path", MAX_BRANCH),
+            header=fields.hex("header", exact=HEADER_SIZE),
+            height=fields.integer("height"),
+        )
+        fields.end()
+        return anchor
 
     @cached_property
     def decoded_transaction(self) -> Transaction:

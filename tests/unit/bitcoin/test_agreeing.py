@@ -14,7 +14,7 @@ import pytest
 from anchor.bitcoin.agreeing import LAG_BLOCKS, AgreeingSource
 from anchor.bitcoin.local import LocalRegtest
 from anchor.bitcoin.networks import NETWORKS, Network
-from anchor.bitcoin.protocols import BlockId, BlockProof, Coin, InBlock, InMempool, Missing, Observation, Source
+from anchor.bitcoin.protocols import BlockId, Coin, InBlock, InMempool, Missing, Observation, Source
 from anchor.bitcoin.transaction import build_anchor, fee_sat
 from anchor.bitcoin.wallet import Wallet
 from anchor.errors import (
@@ -25,6 +25,7 @@ from anchor.errors import (
     SourceUnavailableError,
     WrongNetworkError,
 )
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.errors import VerificationError
@@ -113,7 +114,7 @@ class Mirror:
             return InBlock(block, found.confirmations - self.hidden)
         return Missing() if self.forgets_mempool else found
 
-    def prove(self, txid: bytes, block_hash: bytes) -> BlockProof | None:
+    def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         self._check_up()
         proof = self.truth.prove(txid, block_hash)
         if proof is None or self.edit_proof is None:
