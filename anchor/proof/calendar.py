@@ -15,7 +15,7 @@ from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
 from anchor.proof.bitcoin.work import check_work
 from anchor.proof.blocks import KnownBlock
-from anchor.proof.errors import MalformedError, Reason, VerificationError
+from anchor.proof.errors import MalformedError, Reason, VerificationError, reason_of
 
 MAX_OTS = ots.MAX_FILE
 MAX_NETWORK = 40
@@ -69,9 +69,7 @@ class JudgedCalendar:
     @property
     def reason(self) -> Reason | None:
         """The name of the failure."""
-        if isinstance(self.error, VerificationError):
-            return self.error.reason
-        return None if self.error is None else Reason.MALFORMED
+        return None if self.error is None else reason_of(self.error)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``facts.attestations`` of a verdict shows it."""

@@ -110,3 +110,8 @@ class VerificationError(AnchorlineError):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def reason_of(error: VerificationError | MalformedError) -> Reason:
+    """Return the name of a failure: its own, or that something did not have its form."""
+    return error.reason if isinstance(error, VerificationError) else Reason.MALFORMED

@@ -12,7 +12,7 @@ from typing import Any
 
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.codec import sha256
-from anchor.proof.errors import MalformedError, Reason, VerificationError
+from anchor.proof.errors import MalformedError, Reason, VerificationError, reason_of
 
 # Tokens with their certificates are 1 to 8 KiB; those that carry revocation lists too are larger.
 MAX_TOKEN = 65536
@@ -82,9 +82,7 @@ class JudgedTimestamp:
     @property
     def reason(self) -> Reason | None:
         """The name of the failure."""
-        if isinstance(self.error, VerificationError):
-            return self.error.reason
-        return None if self.error is None else Reason.MALFORMED
+        return None if self.error is None else reason_of(self.error)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``facts.time_stamps`` of a verdict shows it."""

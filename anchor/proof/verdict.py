@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from anchor.proof.blocks import KnownBlock
-from anchor.proof.errors import MalformedError, Reason, VerificationError
+from anchor.proof.errors import MalformedError, Reason, VerificationError, reason_of
 
 
 class State(StrEnum):
@@ -146,10 +146,8 @@ def run(number: int, step: Callable[[], Step]) -> Step:
     """Turn what a step raises into a failed step, so that the verdict is always whole."""
     try:
         return step()
-    except VerificationError as error:
-        return Step(number, State.FAILED, str(error), reason=error.reason)
-    except MalformedError as error:
-        return Step(number, State.FAILED, str(error), reason=Reason.MALFORMED)
+    except (VerificationError, MalformedError) as error:
+        return Step(number, State.FAILED, str(error), reason=reason_of(error))
 
 
 def absent(number: int, text: str) -> Step:
