@@ -51,6 +51,10 @@ class KnownBlock:
         counts = [count for count in (self.confirmations, self.full_confirmations) if count is not None]
         return min(counts, default=None)
 
+    def is_shallow(self, wanted: int) -> bool:
+        """Say whether it is known not to be as deep as is wanted."""
+        return self.depth is not None and self.depth < wanted
+
 
 class KnownBlocks(Protocol):
     """A view of one network's best chain."""

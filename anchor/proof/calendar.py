@@ -166,6 +166,6 @@ def _judged(anchor: CalendarAnchor, imprint: bytes, known: Known, depth: int) ->
             f"expected {where} to be {hash_hex(found.hash)}, found {hash_hex(header.hash)}",
         )
     block = AttestedBlock(rules, height, header, found.confirmations, believed)
-    if found.confirmations is not None and found.confirmations < depth:
+    if found.is_shallow(depth):
         return JudgedCalendar(anchor.network, unchecked=f"{block.name}: not deep enough yet, {depth} are wanted")
     return JudgedCalendar(anchor.network, block=block)

@@ -97,7 +97,7 @@ def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Ve
             f"{hash_hex(header.hash)}",
         )
     depth = _depth_text(known)
-    if known.depth is not None and known.depth < verifier.depth:
+    if known.is_shallow(verifier.depth):
         text = f"{where}{depth}: not deep enough yet, {verifier.depth} are wanted"
         return Step(12, State.NOT_CHECKED, text, believed, shallow=True, known=known)
     return Step(12, State.OK, f"{where}{depth}", believed, known=known)

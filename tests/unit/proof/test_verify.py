@@ -17,7 +17,8 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.networks import NETWORKS
-from anchor.proof.blocks import GivenBlock
+from anchor.proof.blocks import GivenBlock, KnownBlock
+from anchor.proof.calendar import JudgedCalendar, judge_calendar
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Extension, ExtensionType
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError
@@ -475,3 +476,19 @@ def test_a_part_taken_away_is_missed_or_was_a_claim_more() -> None:
         assert left == {"promise"}
         [(_, verdict)] = escapes(name, iter([json.dumps(value | {"anchors": []}).encode()]))
         assert Outcome.INCOMPLETE == verdict.outcome
+
+
+def test_an_attestation_on_easy_blocks_is_not_deep() -> None:
+    """Step 15 counts depth as step 12 does: six confirmations that are worth one full block are one."""
+    imprint = sha256(b"a checkpoint")
+    anchor = maker.attested(imprint)
+    header = Header.decode(anchor.header or b"")
+
+    def judged(full_block_work: int | None) -> JudgedCalendar:
+        known = KnownBlock(header.hash, confirmations=6, work=12, full_block_work=full_block_work)
+        return judge_calendar(anchor, lambda: imprint, lambda _rules, _height: (known, "a store"), 6)
+
+    assert judged(None).block is not None
+    assert judged(2).block is not None
+    assert judged(12).block is None
+    assert "not deep enough yet, 6 are wanted" in judged(12).unchecked
