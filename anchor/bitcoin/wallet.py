@@ -26,8 +26,39 @@ ENTROPY_SIZE = 32
 _ENTROPY_SIZES = (16, ENTROPY_SIZE)
 
 
+class _WithPublic:
+    """What is public of a wallet, wherever its key is."""
+
+    public: PublicWallet
+
+    @property
+    def network(self) -> Network:
+        """The only network that it is used on."""
+        return self.public.network
+
+    @property
+    def script(self) -> bytes:
+        """The script of all its coins (22 bytes, P2WPKH)."""
+        return self.public.script
+
+    @property
+    def address(self) -> str:
+        """The script for people (BIP 173)."""
+        return self.public.address
+
+    @property
+    def public_key(self) -> bytes:
+        """Its public key (33 bytes, SEC 1)."""
+        return self.public.public_key
+
+    @property
+    def descriptor(self) -> str:
+        """The public descriptor, which any wallet can watch (BIP 380)."""
+        return self.public.descriptor
+
+
 @dataclass(frozen=True)
-class Wallet:
+class Wallet(_WithPublic):
     """A P2WPKH wallet of one address, with its key: index 0 of the external chain of account 0 (BIP 84).
 
     Made by ``generate``, ``from_mnemonic``, ``from_extended_key`` or ``read``; ``repr`` shows no secret.
@@ -105,31 +136,6 @@ class Wallet:
         plain = KeyFile(self.network.name, self.descriptor, self.secret)
         return plain if password is None else plain.encrypted(password, cost)
 
-    @property
-    def network(self) -> Network:
-        """The only network that it is used on."""
-        return self.public.network
-
-    @property
-    def script(self) -> bytes:
-        """The script of all its coins (22 bytes, P2WPKH)."""
-        return self.public.script
-
-    @property
-    def address(self) -> str:
-        """The script for people (BIP 173)."""
-        return self.public.address
-
-    @property
-    def public_key(self) -> bytes:
-        """Its public key (33 bytes, SEC 1)."""
-        return self.public.public_key
-
-    @property
-    def descriptor(self) -> str:
-        """The public descriptor, which any wallet can watch (BIP 380)."""
-        return self.public.descriptor
-
     def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> bytes:
         """Return the whole raw transaction with witness (BIP 144); ``coins`` are what it spends, in order.
 
@@ -145,7 +151,7 @@ class Wallet:
         return raw
 
 
-class StoredWallet:
+class StoredWallet(_WithPublic):
     """The wallet of a key file: what is public at once, the key when it is first needed to sign, once in a process.
 
     ``password`` is asked for only where the file is encrypted. Raises SettingsError where the file is missing, is open
@@ -167,21 +173,6 @@ class StoredWallet:
             self.public = PublicWallet.from_descriptor(network, self._file.descriptor)
         else:
             self.public = self._open(network).public
-
-    @property
-    def script(self) -> bytes:
-        """The script of all its coins (22 bytes, P2WPKH)."""
-        return self.public.script
-
-    @property
-    def address(self) -> str:
-        """The script for people (BIP 173)."""
-        return self.public.address
-
-    @property
-    def descriptor(self) -> str:
-        """The public descriptor, which any wallet can watch (BIP 380)."""
-        return self.public.descriptor
 
     @property
     def is_encrypted(self) -> bool:
