@@ -75,10 +75,6 @@ class Examined:
         _or_raise(self._network)
         return _or_raise(self._home).network
 
-    def home_or_raise(self) -> Home:
-        """Return the home, or raise what kept it from being opened."""
-        return _or_raise(self._home)
-
     def once(self, name: str, find: Callable[[], Part]) -> Part:
         """Return what ``find`` returns, found once, whichever check asks first; the others wait for it."""
         with self._mutex:

@@ -26,11 +26,10 @@ from chains.commands.terminal import (
     command_group,
     given,
     opened,
-    read_limited,
     say,
     usage,
 )
-from chains.commands.verifying import trusted_folder
+from chains.commands.verifying import known_card
 
 if TYPE_CHECKING:
     from anchor.bitcoin.protocols import Source
@@ -144,7 +143,7 @@ def _mirrored(
     with live_view(node, esplora_urls, published.log) as live:
         source = cast("Source", live[0].source) if live else None
         names = live[0].names if live else ()
-        yield fetch, _auditor(_card(log, published), source, names, chains, max_gap_h)
+        yield fetch, _auditor(given(lambda: known_card(log, published.log.log_id)), source, names, chains, max_gap_h)
 
 
 @contextmanager
@@ -170,7 +169,12 @@ def _own(
         source = cast("Source", live[0].source) if live else found.source
         names = live[0].names if live else source_names(found.settings, found.network)
         hours = max_gap_h or found.settings.anchor_within_s / 3600
-        yield fetch_from(Path(folder)), _auditor(_card(log, found.card()) or found.card(), source, names, chains, hours)
+        yield (
+            fetch_from(Path(folder)),
+            _auditor(
+                given(lambda: known_card(log, found.directory.log.log_id)) or found.card(), source, names, chains, hours
+            ),
+        )
 
 
 def _auditor(
@@ -185,14 +189,6 @@ def _auditor(
 
     max_gap_s = DEFAULT_MAX_GAP_S if max_gap_h is None else int(max_gap_h * 3600)
     return Auditor(check_signature, card, source, names, max_gap_s, chains)
-
-
-def _card(path: Path | None, published: "LogCard") -> "LogCard | None":
-    """Return the card that was named, or the one kept for this log by ``anchorline log trust``."""
-    from anchor.proof.receipt import LogCard
-
-    kept = path or trusted_folder() / f"{published.log.log_id.hex()}.json"
-    return given(lambda: LogCard.decode(read_limited(kept))) if path or kept.is_file() else None
 
 
 def _chain_ids(texts: list[str]) -> list[bytes]:

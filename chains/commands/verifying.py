@@ -94,7 +94,7 @@ def verify(
         _no_verdict(EXIT_FAILED, "failed", ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
     digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
-    card = given(lambda: _card(log, found.log.log_id))
+    card = given(lambda: known_card(log, found.log.log_id))
     try:
         with ExitStack() as stack:
             node = Node(node_url, node_cookie_file, node_user, node_password_file)
@@ -136,7 +136,7 @@ def trusted_folder() -> Path:
     return Path(platformdirs.user_config_dir("anchorline")) / "logs"
 
 
-def _card(path: Path | None, log_id: bytes) -> "LogCard | None":
+def known_card(path: Path | None, log_id: bytes) -> "LogCard | None":
     """Return the card that was named, or the one kept for this log by ``anchorline log trust``."""
     from anchor.proof.receipt import LogCard
 
