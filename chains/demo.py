@@ -16,8 +16,9 @@ from anchor.errors import SettingsError
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import LogCard
+from chains.files import write_file
 from chains.highwater import high_water_file
-from chains.home import CARD, Home, create_home, write_file
+from chains.home import CARD, Home, create_home
 from chains.intake import Intake
 from chains.reader import Reader
 from chains.receipts import Receipts, Shown

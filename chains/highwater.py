@@ -5,14 +5,13 @@ stays. ``chains.home`` compares the two before the first signature of a process 
 """
 
 import json
-import os
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import platformdirs
 
 from anchor.errors import BehindError
+from chains.files import write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,9 @@ def read_high_water(log_id: bytes) -> HighWater | None:
 def write_high_water(log_id: bytes, mark: HighWater) -> None:
     """Note how far the log is. Without a folder to write to, the next process asks Bitcoin instead."""
     path = high_water_file(log_id)
-    # A name of its own: a daemon and a command may note at the same time.
-    beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(asdict(mark)))
-        beside.replace(path)
+        write_file(path, json.dumps(asdict(mark)).encode())
     except OSError:
         return
 

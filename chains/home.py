@@ -5,7 +5,6 @@ never touches keys, and only sealing and anchoring touch Bitcoin.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,6 +39,7 @@ from anchor.timestamp_token import load_certificates
 from anchor.versions import Signer
 from chains.chain import Chains
 from chains.deadline import oldest_promise
+from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
 from chains.password import Password as WalletPassword
@@ -360,31 +360,6 @@ def _make_folders(folder: Path) -> None:
         (folder / KEYS).mkdir(mode=0o700)
     except OSError as error:
         raise SettingsError(f"{folder}: no home can be made here: {error.strerror}; choose another folder") from error
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: beside it first, synced, then renamed over it.
-
-    A link is followed; what is there and is no file (a terminal, a pipe, /dev/null) is written to, never replaced.
-    Raises OSError with the path that was asked for.
-    """
-    target = path.resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
-            return
-        # A name of its own: a daemon and a command may write the same file at the same time.
-        beside = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_native_id()}.new")
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _public(key: SigningKey) -> Key:

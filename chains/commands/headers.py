@@ -111,7 +111,7 @@ def export_headers(
 ) -> None:
     """Write the headers of the best chain, as the source knows them, to a file for verify --headers."""
     from anchor.proof.blocks import encode_headers
-    from chains.home import write_file
+    from chains.files import write_file
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     with _chosen_source(network, node, esplora_url or [], home) as (source, _):

@@ -72,7 +72,7 @@ def upgrade(
 ) -> None:
     """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong."""
     from anchor.proof.receipt import Receipt
-    from chains.home import write_file
+    from chains.files import write_file
     from chains.receipts import Receipts, dropped_by_upgrade
 
     old = given(lambda: Receipt.decode(read_limited(receipt_file)))
@@ -118,7 +118,7 @@ def log_trust(
 ) -> None:
     """Keep a log's card, so that verify recognises its receipts."""
     from anchor.proof.receipt import LogCard
-    from chains.home import write_file
+    from chains.files import write_file
 
     trusted = given(lambda: LogCard.decode(read_limited(card)))
     folder = trusted_folder()

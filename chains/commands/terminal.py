@@ -123,7 +123,7 @@ def write_output(output: Path | None, data: bytes) -> None:
     if output is None or str(output) == "-":
         sys.stdout.buffer.write(data)
         return
-    from chains.home import write_file
+    from chains.files import write_file
 
     write_file(output, data)
 

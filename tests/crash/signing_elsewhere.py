@@ -14,7 +14,7 @@ from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.signature_requests import Ended, OfflineSigner, SignatureRequests, export_request, import_signed, withdraw
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
-from chains.home import write_file
+from chains.files import write_file
 from tests.crash.anchoring import Run, World, _once, embedded, simulated, wallet
 from tests.crash.crashing import DATABASE
 from tests.simulators.signer import sign_psbt

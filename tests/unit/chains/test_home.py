@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import BehindError, SettingsError
+from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, high_water_file, read_high_water, write_high_water
-from chains.home import Home, create_home, default_home, write_file
+from chains.home import Home, create_home, default_home
 from chains.settings import Settings
 
 EMBEDDED = Settings("regtest", "embedded")
@@ -59,8 +60,8 @@ def test_two_processes_write_one_file(tmp_path: Path) -> None:
     """A daemon and a command both write the log card: neither takes the other's half-written file away."""
     target = tmp_path / "file"
     program = (
-        "import sys, pathlib, chains.home\n"
-        "for _ in range(300): chains.home.write_file(pathlib.Path(sys.argv[1]), sys.argv[2].encode() * 1000)\n"
+        "import sys, pathlib, chains.files\n"
+        "for _ in range(300): chains.files.write_file(pathlib.Path(sys.argv[1]), sys.argv[2].encode() * 1000)\n"
     )
     writing = [subprocess.Popen([sys.executable, "-c", program, str(target), letter]) for letter in "ab"]
     assert [0, 0] == [each.wait(60) for each in writing]
@@ -73,9 +74,9 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"old")
     program = (
-        "import os, signal, sys, pathlib, chains.home\n"
+        "import os, signal, sys, pathlib, chains.files\n"
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "chains.home.write_file(pathlib.Path(sys.argv[1]), b'new')\n"
+        "chains.files.write_file(pathlib.Path(sys.argv[1]), b'new')\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(target)], check=False)
     assert (-9, b"old") == (done.returncode, target.read_bytes())
