@@ -25,7 +25,7 @@ from chains.commands.terminal import (
 
 app = command_group()
 psbt_app = command_group("Anchors that are signed elsewhere: hand them out, bring them back.")
-wallet_app = command_group("The wallet that pays for the anchors: address, balance, history, password.")
+wallet_app = command_group("The wallet that pays for the anchors: address, balance, history, password, PSBTs.")
 app.add_typer(wallet_app, name="wallet", rich_help_panel=KEEPING)
 wallet_app.add_typer(psbt_app, name="psbt")
 
