@@ -119,10 +119,10 @@ class Versions:
             return _held(plan, f"the next version would pay {fee} sat, which the cap of {cap:g} sat/vB does not allow")
         held = self._over_spending_cap(plan.attempt.spends, fee, now_ms)
         if held is not None:
-            return held if plan.attempt.state == State.SEEN else Send(plan.attempt)
+            return _wait_or_send(plan, held)
         raw = self._signed(inputs, plan.size, fee)
         if raw is None:
-            return _WAITS_FOR_SIGNATURE if plan.attempt.state == State.SEEN else Send(plan.attempt)
+            return _wait_or_send(plan, _WAITS_FOR_SIGNATURE)
         with self.engine.transaction():
             claim = self._claim(plan.attempt.spends)
             if claim is None or claim.attempt_no != plan.attempt.attempt_no or claim.state not in LIVE:
@@ -192,7 +192,10 @@ class Versions:
 
 
 def _held(plan: Replace, why: str) -> Send | Wait:
-    """Say why a version stays as it is; one that is in no mempool is sent again nevertheless."""
-    if plan.attempt.state != State.SEEN:
-        return Send(plan.attempt)
-    return Wait(f"attempt {plan.attempt.attempt_no} is not replaced: {why}", is_held=True)
+    """Say why a version stays as it is."""
+    return _wait_or_send(plan, Wait(f"attempt {plan.attempt.attempt_no} is not replaced: {why}", is_held=True))
+
+
+def _wait_or_send(plan: Replace, wait: Wait) -> Send | Wait:
+    """Return the wait; a version that is in no mempool is sent again nevertheless."""
+    return wait if plan.attempt.state == State.SEEN else Send(plan.attempt)
