@@ -18,7 +18,8 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import LogCard
 from chains.files import write_file
 from chains.highwater import high_water_file
-from chains.home import CARD, Home, create_home
+from chains.home import CARD, Home
+from chains.home_making import create_home
 from chains.intake import Intake
 from chains.reader import Reader
 from chains.receipts import Receipts, Shown

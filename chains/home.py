@@ -1,51 +1,47 @@
 """A home: the folder that holds one log's database, keys and settings; and how its parts are put together.
 
-``cli.py`` makes one with ``create_home`` and opens it with ``Home.open``. What is not needed is not opened: reading
-never touches keys, and only sealing and anchoring touch Bitcoin.
+``chains.home_making`` makes one, ``Home.open`` opens it. What is not needed is not opened: reading never touches keys,
+and only sealing and anchoring touch Bitcoin.
 """
 
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from anchor.bitcoin.descriptor import PublicWallet
-from anchor.bitcoin.key_file import KeyFile, write_key_file
-from anchor.bitcoin.networks import Network
-from anchor.bitcoin.protocols import Source
-from anchor.bitcoin.wallet import ENTROPY_SIZE, StoredWallet, Wallet
 from anchor.directory import Directory
-from anchor.engine import AnchorEngine, Policy
 from anchor.errors import SettingsError
-from anchor.fees import Limits
-from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
-from anchor.plan import Promised
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.leaves import Key, KeyType, LogLeaf, ThreadLeaf
+from anchor.proof.leaves import ThreadLeaf
 from anchor.proof.receipt import LogCard
-from anchor.published_checkpoint import PublishedCheckpoint, read_from
-from anchor.signature_requests import OfflineSigner, SignatureRequests
 from anchor.signing import SigningKey
-from anchor.stamping import Stamping
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
-from anchor.timestamp_authority import TimestampAuthority
-from anchor.timestamp_token import load_certificates
-from anchor.versions import Signer
 from chains.chain import Chains
-from chains.deadline import oldest_promise
 from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
-from chains.password import Password as WalletPassword
 from chains.settings import FILE_NAME, Settings, load_settings
 from chains.sources import network_of, open_source
 from chains.writer import Writer
+
+if TYPE_CHECKING:  # what reading never needs is imported where it is made: `chain list` starts fast
+    from anchor.bitcoin.networks import Network
+    from anchor.bitcoin.protocols import Source
+    from anchor.bitcoin.wallet import StoredWallet
+    from anchor.engine import AnchorEngine, Policy
+    from anchor.journal import Journal
+    from anchor.plan import Promised
+    from anchor.published_checkpoint import PublishedCheckpoint
+    from anchor.signature_requests import SignatureRequests
+    from anchor.stamping import Stamping
+    from anchor.versions import Signer
+    from chains.password import Password
 
 DATABASE = "anchorline.db"
 KEYS = "keys"
@@ -77,7 +73,6 @@ class Home:
         self.clock = clock
         self._source: Source | None = None
         self._signs = False
-        self.wallet_password = WalletPassword(file=settings.wallet_password_file)
         self.engine: Engine = engine or SqliteEngine(folder / DATABASE)
 
     @classmethod
@@ -114,7 +109,7 @@ class Home:
         return other
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> "Network":
         """The configured network; refused where it is not the one that the log was made for."""
         network = network_of(self.settings, self.folder)
         log = self.directory.log
@@ -148,8 +143,10 @@ class Home:
         return Lookup(self.engine, self.chains)
 
     @cached_property
-    def journal(self) -> Journal:
+    def journal(self) -> "Journal":
         """The journal of anchoring."""
+        from anchor.journal import Journal
+
         return Journal(self.engine)
 
     @cached_property
@@ -165,19 +162,32 @@ class Home:
         return SigningKey.load(self.key_file("checkpoint"))
 
     @cached_property
-    def wallet(self) -> StoredWallet:
+    def wallet_password(self) -> "Password":
+        """The password of the wallet's key file, asked for when it is needed."""
+        from chains.password import Password
+
+        return Password(file=self.settings.wallet_password_file)
+
+    @cached_property
+    def wallet(self) -> "StoredWallet":
         """The wallet of the thread coin; its key is decrypted when something is to be signed."""
+        from anchor.bitcoin.wallet import StoredWallet
+
         return StoredWallet(self.network, self.folder / KEYS / WALLET, self.wallet_password)
 
     @cached_property
-    def signature_requests(self) -> SignatureRequests:
+    def signature_requests(self) -> "SignatureRequests":
         """Anchors that wait for a signature from elsewhere."""
+        from anchor.signature_requests import SignatureRequests
+
         return SignatureRequests(self.engine, self.journal)
 
     @property
-    def signer(self) -> Signer:
+    def signer(self) -> "Signer":
         """Who signs anchors: the key in this home, or somebody elsewhere."""
         if self.settings.signer == "psbt":
+            from anchor.signature_requests import OfflineSigner
+
             return OfflineSigner(self.signature_requests, self.wallet.public, self.clock)
         return self.wallet
 
@@ -190,50 +200,66 @@ class Home:
             self.wallet.opened()
 
     @property
-    def source(self) -> Source:
+    def source(self) -> "Source":
         """The Bitcoin source; opening the embedded one locks it for this process."""
         if self._source is None:
             self._source = open_source(self.settings, self.network, self.folder)
         return self._source
 
     @cached_property
-    def anchoring(self) -> AnchorEngine:
+    def anchoring(self) -> "AnchorEngine":
         """What seals and anchors; refused where this home is behind its own log."""
         self.check_in_step()
         return self.unchecked_anchoring
 
     @cached_property
-    def unchecked_anchoring(self) -> AnchorEngine:
+    def unchecked_anchoring(self) -> "AnchorEngine":
         """The same for who looks before anything is signed, and for who mends what makes ``anchoring`` refuse."""
+        from anchor.engine import AnchorEngine
+
         return AnchorEngine(
             *(self.engine, self.directory, self.journal, self.source, self.signer, self.policy, self.promised),
             published=self.published_checkpoint,
         )
 
     @cached_property
-    def published_checkpoint(self) -> PublishedCheckpoint | None:
+    def published_checkpoint(self) -> "PublishedCheckpoint | None":
         """The newest published checkpoint, or None where the settings name none."""
         where = self.settings.published_checkpoint
-        return PublishedCheckpoint(self.directory, where, read_from(where, self.folder)) if where else None
+        if not where:
+            return None
+        from anchor.published_checkpoint import PublishedCheckpoint
+        from anchor.published_reading import read_from
 
-    def promised(self, size: int) -> Promised | None:
+        return PublishedCheckpoint(self.directory, where, read_from(where, self.folder))
+
+    def promised(self, size: int) -> "Promised | None":
         """Return the oldest promise that the checkpoint of ``size`` leaves does not cover."""
+        from chains.deadline import oldest_promise
+
         return oldest_promise(self.engine, self.directory, size)
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """How often this log anchors, and what it may cost."""
+        from anchor.engine import Policy
+        from anchor.fees import Limits
+
         settings = self.settings
         cap_sat = self.network.spending_cap_sat if settings.spending_cap_sat < 0 else settings.spending_cap_sat
         limits = Limits(cap_sat, settings.low_funds_anchors)
         return Policy(settings.anchor_every_s * 1000, settings.silence_s * 1000, limits)
 
     @cached_property
-    def stamping(self) -> Stamping | None:
+    def stamping(self) -> "Stamping | None":
         """What asks time-stamping authorities, or None where the settings name none."""
         settings = self.settings
         if not settings.timestamp_authorities:
             return None
+        from anchor.stamping import Stamping
+        from anchor.timestamp_authority import TimestampAuthority
+        from anchor.timestamp_token import load_certificates
+
         path = self.folder / settings.timestamp_certificates
         try:
             trusted = load_certificates(path.read_bytes(), str(path))
@@ -286,81 +312,3 @@ class Home:
         path = self.folder / CARD
         write_file(path, self.card().encode())
         return path
-
-
-def create_home(
-    folder: Path,
-    settings: Settings,
-    origin: str,
-    clock: Clock = now_ms,
-    *,
-    wallet: Wallet | PublicWallet | None = None,
-    password: str | None = None,
-) -> Home:
-    """Make a home: keys, settings, database, and with them the log's identity; return it opened.
-
-    ``wallet`` is one that exists already (a public one is signed for elsewhere), else a new one is made; its key and
-    the recovery key are encrypted where ``password`` is given. The folder must be new or empty. Keys come first and the
-    settings file last, so a half-made home is never mistaken for one. A ``network_file`` is read where it is and copied
-    into the home. Nothing is made where the origin is malformed; raises SettingsError or MalformedError.
-    """
-    network = network_of(settings, Path())
-    keys = {purpose: SigningKey.generate() for purpose in ("checkpoint", "promise", "recovery")}
-    log = LogLeaf(
-        origin=origin,
-        network_genesis=network.genesis_hash,
-        message_start=network.rules.message_start,
-        checkpoint_key=_public(keys["checkpoint"]),
-        promise_key=_public(keys["promise"]),
-        recovery_key=_public(keys["recovery"]),
-    )
-    log.encode()
-    _make_folders(folder)
-    for purpose, key in keys.items():
-        # Checkpoint and promise keys sign all day; the recovery key is needed once in years.
-        key.save(folder / KEYS / f"{purpose}.pem", password if purpose == "recovery" else None)
-    write_key_file(folder / KEYS / WALLET, key_file_of(wallet or new_wallet(network), password))
-    engine = SqliteEngine(folder / DATABASE)
-    try:
-        Directory.create(engine, Trees(engine), log)
-    finally:
-        engine.close()
-    if settings.network_file:
-        write_file(folder / NETWORKS_FILE, Path(settings.network_file).read_bytes())
-        settings = replace(settings, network_file=NETWORKS_FILE)
-    write_file(folder / FILE_NAME, settings.encode().encode())
-    home = Home.open(folder, clock)
-    home.write_card()
-    return home
-
-
-def new_wallet(network: Network) -> Wallet:
-    """Return a wallet of fresh randomness."""
-    return Wallet.generate(network, os.urandom(ENTROPY_SIZE))
-
-
-def key_file_of(wallet: Wallet | PublicWallet, password: str | None) -> KeyFile:
-    """Return the key file of a wallet, encrypted where a password is given; of one that others sign for, no secret."""
-    if isinstance(wallet, PublicWallet):
-        return KeyFile(wallet.network.name, wallet.descriptor, None)
-    return wallet.key_file(password)
-
-
-def _make_folders(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / KEYS).is_dir() and not (folder / FILE_NAME).exists():
-            # The settings are written last: without them nobody ever used these keys through this folder.
-            raise SettingsError(
-                f"{folder}: an `anchorline init` that did not finish left its keys here; see that they are no copy "
-                "of keys in use, remove the folder, and run it again"
-            )
-        if any(folder.iterdir()):
-            raise SettingsError(f"{folder}: not empty; choose another folder, or use the home that is there")
-        (folder / KEYS).mkdir(mode=0o700)
-    except OSError as error:
-        raise SettingsError(f"{folder}: no home can be made here: {error.strerror}; choose another folder") from error
-
-
-def _public(key: SigningKey) -> Key:
-    return Key(KeyType.ED25519, key.public_key)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from anchor.bitcoin.http_retry import checked_url, is_address
+from anchor.bitcoin.web_address import checked_url, is_address
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.networks import NETWORKS as RULES
 

@@ -131,7 +131,7 @@ def esplora_urls(settings: Settings, network: Network) -> tuple[str, ...]:
     """
     if ESPLORA not in settings.sources:
         return ()
-    from anchor.bitcoin.http_retry import checked_url
+    from anchor.bitcoin.web_address import checked_url
 
     urls = tuple(checked_url(url) for url in settings.esplora_urls or network.esplora_urls)
     if not urls:

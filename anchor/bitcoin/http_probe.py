@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from anchor.bitcoin.http_retry import is_this_machine
+from anchor.bitcoin.web_address import is_this_machine
 from anchor.errors import SourceUnavailableError
 
 

@@ -1,7 +1,7 @@
 """HTTP as public servers demand it: bounded answers, a bounded number of tries, waits that grow and are jittered.
 
 The address comes from the settings, the answers from a server that may be busy or broken; no body is looked into
-here. ``esplora`` and ``anchor.published_checkpoint`` use it; ``network_file`` checks addresses with it.
+here. ``esplora``, ``calendars`` and ``anchor.published_reading`` use it.
 """
 
 import random
@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import NoReturn
 
 import httpx
 
 from anchor.bitcoin.first_contact import FirstContact
+from anchor.bitcoin.web_address import checked_url, is_this_machine
 from anchor.errors import SettingsError, SourceError, SourceUnavailableError
 
 _OK = 200
@@ -210,31 +210,6 @@ class PatientHttp:
         self._rest_until_s = None
 
 
-def is_address(place: str) -> bool:
-    """Say whether a place is one on the web, not a file."""
-    return place.startswith(("http://", "https://"))
-
-
-def checked_url(url: str) -> str:
-    """Return the address of a server (http or https, without password, query or fragment), without a last slash.
-
-    Raises SettingsError for any other text; a password in it is never repeated.
-    """
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise SettingsError("expected the address of a server, got something that is none") from error
-    if "@" in url:  # also where no scheme stands in front, and httpx finds no user
-        raise SettingsError(
-            f"expected no password in the address of the server at {url.rpartition('@')[2]:.200}, "
-            "since addresses are logged"
-        )
-    is_server = parsed.scheme in {"http", "https"} and parsed.host and 0 < (parsed.port or 443) < 65_536
-    if not is_server or parsed.query or parsed.fragment:
-        raise SettingsError(f"expected an address like https://example.org/api, got {url!r:.200}; correct the setting")
-    return str(parsed).rstrip("/")
-
-
 def _client(url: str, patience: Patience) -> httpx.Client:
     try:
         return httpx.Client(
@@ -245,11 +220,3 @@ def _client(url: str, patience: Patience) -> httpx.Client:
         )
     except (ImportError, ValueError) as error:
         raise SettingsError(f"expected a usable proxy in the environment (HTTPS_PROXY, ALL_PROXY): {error}") from error
-
-
-def is_this_machine(host: str) -> bool:
-    """Say whether a host is this machine, by its name or address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from anchor.bitcoin.header_rules import HeaderRules
-from anchor.bitcoin.http_retry import checked_url
 from anchor.bitcoin.networks import NETWORKS, Network
+from anchor.bitcoin.web_address import checked_url
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.hashes import sha256d
 from anchor.proof.bitcoin.header import Header

@@ -58,7 +58,8 @@ def init(
     """
     import socket
 
-    from chains.home import create_home, default_home
+    from chains.home import default_home
+    from chains.home_making import create_home
     from chains.settings import checked_settings
     from chains.sources import network_of, source_warnings
 

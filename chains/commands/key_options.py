@@ -79,7 +79,7 @@ def _new_password(given: "Password", remedy: str) -> str:
 def chosen_wallet(network: "Network", descriptor: str, file: Path | None, *, restore: bool) -> "Wallet | PublicWallet":
     """Return the wallet of a public descriptor, of words that somebody has, or a new one."""
     from anchor.bitcoin.descriptor import PublicWallet
-    from chains.home import new_wallet
+    from chains.home_making import new_wallet
 
     if descriptor:
         if restore or file is not None:

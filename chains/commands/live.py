@@ -92,7 +92,7 @@ def _check_node(node: Node) -> None:
 
 def _opened(node: Node, esplora_urls: list[str], network: "Network") -> "dict[str, Source]":
     from anchor.bitcoin.esplora import EsploraSource
-    from anchor.bitcoin.http_retry import checked_url
+    from anchor.bitcoin.web_address import checked_url
 
     opened: dict[str, Source] = {}
     if node.url is not None:

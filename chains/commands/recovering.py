@@ -166,7 +166,7 @@ def _new_key_file(
     no_password: bool,
 ) -> "KeyFile":
     """Make a new wallet, note it in ``made``, and return its key file, under the password that the service knows."""
-    from chains.home import key_file_of
+    from chains.home_making import key_file_of
 
     wallet = chosen_wallet(found.network, descriptor, mnemonic_file, restore=False)
     named = found.settings.wallet_password_file

@@ -25,7 +25,8 @@ from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
 from chains import rebuild
 from chains.audit import Audit
-from chains.home import DATABASE, KEYS, WALLET, Home, key_file_of
+from chains.home import DATABASE, KEYS, WALLET, Home
+from chains.home_making import key_file_of
 from chains.reader import Reader
 from chains.rebuild import mark_gap, rebuild_from
 from chains.settings import FILE_NAME, load_settings

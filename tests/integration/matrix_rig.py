@@ -32,7 +32,8 @@ from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Outcome, Verdict, Verifier, verify
 from anchor.signing import check_signature
 from chains.audit import Audit
-from chains.home import Home, create_home
+from chains.home import Home
+from chains.home_making import create_home
 from chains.reader import Reader
 from chains.receipts import Receipts
 from chains.settings import Settings

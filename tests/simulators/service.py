@@ -21,7 +21,8 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Verdict, Verifier, verify
 from anchor.signing import check_signature
-from chains.home import Home, create_home
+from chains.home import Home
+from chains.home_making import create_home
 from chains.mirror import Mirror
 from chains.reader import Reader
 from chains.receipts import Receipts

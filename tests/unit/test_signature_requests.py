@@ -20,7 +20,7 @@ from anchor.journal import Attempt
 from anchor.plan import Send, Wait
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.signature_requests import Ended, SignatureRequest, export_request, import_signed, outbid_by, withdraw
-from chains.home import create_home
+from chains.home_making import create_home
 from chains.status import status_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, SETTINGS, Clock, Service

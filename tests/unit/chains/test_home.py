@@ -13,7 +13,8 @@ import pytest
 from anchor.errors import BehindError, SettingsError
 from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, high_water_file, read_high_water, write_high_water
-from chains.home import Home, create_home, default_home
+from chains.home import Home, default_home
+from chains.home_making import create_home
 from chains.settings import Settings
 
 EMBEDDED = Settings("regtest", "embedded")

@@ -22,7 +22,8 @@ from anchor.proof.verify import Outcome
 from anchor.recovery import Recovery
 from anchor.signing import SigningKey
 from chains.audit import Audit
-from chains.home import KEYS, WALLET, key_file_of
+from chains.home import KEYS, WALLET
+from chains.home_making import key_file_of
 from chains.reader import Reader
 from chains.status import status_of
 from chains.thread_recovery import NEXT_WALLET, begin_thread, sign_thread
