@@ -5,7 +5,6 @@ simulator, kept in this process by folder, or the embedded regtest, kept in file
 what must hold after a stop, and after the run that followed it.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -113,7 +112,7 @@ def _funded() -> SimulatedBitcoin:
 def simulated(folder: Path) -> SimulatedBitcoin:
     """Return the simulated Bitcoin of a folder, the first time with one deep coin of ours."""
     if folder not in WORLDS:
-        WORLDS[folder] = copy.deepcopy(_funded())
+        WORLDS[folder] = _funded().copy()
     return WORLDS[folder]
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-import pbk
-
 from anchor.bitcoin.header_rules import ChainEnd, follow, genesis_end, median_time_s, next_bits
 from anchor.bitcoin.mempool import (
     REJECTED,
@@ -101,6 +99,14 @@ class SimulatedBitcoin:
         self._before: defaultdict[str, deque[Act]] = defaultdict(deque)
         self._instead: defaultdict[str, deque[Act]] = defaultdict(deque)
         self._after: defaultdict[str, deque[Act]] = defaultdict(deque)
+
+    def copy(self) -> "SimulatedBitcoin":
+        """Return another Bitcoin with the same past, and no faults."""
+        other = SimulatedBitcoin(self.network)
+        other._chain, other._known, other._pool = list(self._chain), dict(self._known), dict(self._pool)
+        ledger = self._ledger
+        other._ledger = Ledger(dict(ledger.unspent), dict(ledger.spent_by), dict(ledger.height_of))
+        return other
 
     # Faults
 
@@ -320,7 +326,8 @@ class SimulatedBitcoin:
         raw = assemble(parent.hash, height, time_s, script, len(self._known), chosen, bits=bits)
         end = follow(rules, parent, raw[:80], time_s)
         header = Header.decode(raw[:80])
-        coinbase = read_signed(bytes(next(iter(pbk.Block(raw).transactions))))
+        # Behind the header and the number of transactions (one byte here), before those that were chosen.
+        coinbase = read_signed(raw[81 : len(raw) - sum(len(each.raw) for each in signed)])
         made = _Block(BlockId(height, header.hash), raw[:80], end, (coinbase, *signed))
         self._chain.append(made)
         self._known[header.hash] = made
