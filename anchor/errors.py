@@ -13,6 +13,9 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     │   └── WrongPasswordError      the password does not open the key, or the key file was changed
     ├── UnknownChainError           no such chain here
     ├── RefusedEntryError           an entry that this chain or this log does not take
+    │   ├── ContentTooLargeError    content of more bytes than the settings allow
+    │   └── ChainExistsError        a chain of this id or name is there already
+    ├── ReusedKeyError              a request key was used for another request
     ├── SourceError                 a Bitcoin source did not answer, or answered nonsense
     │   ├── SourceUnavailableError  no connection, time-out, wrong password, still starting
     │   ├── WrongNetworkError       the source follows another network
@@ -79,6 +82,18 @@ class UnknownChainError(AnchorlineError):
 
 class RefusedEntryError(AnchorlineError):
     """The entry is well formed, but this chain or this log does not take it."""
+
+
+class ContentTooLargeError(RefusedEntryError):
+    """The content has more bytes than this home takes."""
+
+
+class ChainExistsError(RefusedEntryError):
+    """A chain of this id, or of this name, is there already."""
+
+
+class ReusedKeyError(AnchorlineError):
+    """A client's name for a request was used for another request before."""
 
 
 class SourceError(AnchorlineError):

@@ -38,8 +38,26 @@ class Column:
         """Return the column of these items."""
         return cls(items, list(map(len, items)))
 
+    @classmethod
+    def joined(cls, columns: Sequence["Column"]) -> "Column":
+        """Return the columns one after the other as one; they may be made of different numbers of pieces."""
+        if len(columns) == 1:
+            return columns[0]
+        pieces_each = {column.pieces_each for column in columns}
+        if len(pieces_each) > 1:
+            return cls.of([item for column in columns for item in column.items()])
+        pieces = [piece for column in columns for piece in column.pieces]
+        return cls(pieces, [size for column in columns for size in column.sizes], pieces_each.pop())
+
     def __len__(self) -> int:
         return len(self.sizes)
+
+    def items(self) -> list[bytes]:
+        """Return the byte strings."""
+        if self.pieces_each == 1:
+            return list(self.pieces)
+        starts = range(0, len(self.pieces), self.pieces_each)
+        return [b"".join(self.pieces[at : at + self.pieces_each]) for at in starts]
 
     def packed(self, start: int, end: int) -> bytes:
         """Return what ``pack`` makes of the byte strings start to end-1."""

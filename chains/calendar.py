@@ -24,7 +24,8 @@ from chains.home import Home
 from chains.ots_export import from_entry_hash, to_entry_hash
 from chains.reader import Reader
 from chains.receipts import Receipts
-from chains.writer import Submission, Writer
+from chains.work import Submission
+from chains.writer import Writer
 
 MAX_DIGEST = 64
 """Bytes that a client may post: what the reference calendar takes."""

@@ -11,7 +11,7 @@ from itertools import chain as chained
 from itertools import repeat
 from typing import NamedTuple
 
-from anchor.errors import RefusedEntryError, StorageCorruptError, UnknownChainError
+from anchor.errors import ChainExistsError, RefusedEntryError, StorageCorruptError, UnknownChainError
 from anchor.log import Trees
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
@@ -99,6 +99,15 @@ def keep_digests(salts: Sequence[bytes], digests: Sequence[bytes]) -> Column:
     return Column(pieces, [1 + SALT_SIZE + HASH_SIZE] * len(digests), pieces_each=3)
 
 
+def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequence[bytes | None]) -> Column:
+    """Return the ``kept`` column of contents of which some are stored, and some (None) stay elsewhere."""
+    pieces: list[bytes] = []
+    for salt, digest, content in zip(salts, digests, contents, strict=True):
+        pieces += (_KEPT_DIGEST, salt, digest) if content is None else (_KEPT_CONTENT, salt, content)
+    sizes = [1 + SALT_SIZE + (HASH_SIZE if content is None else len(content)) for content in contents]
+    return Column(pieces, sizes, pieces_each=3)
+
+
 def decode_kept(kept: bytes | None) -> Kept | None:
     """Read a ``kept`` column; None where nothing is kept."""
     if kept is None:
@@ -120,12 +129,12 @@ class Chains:
         self.bundles = Bundles(engine)
 
     def open(self, chain_id: bytes, name: str | None, now_ms: int) -> Chain:
-        """Add a chain, inside a transaction; raise RefusedEntryError where its id or name is taken."""
+        """Add a chain, inside a transaction; raise ChainExistsError where its id or name is taken."""
         check_name(name)
         if self.by_id(chain_id) is not None:
-            raise RefusedEntryError(f"chain {chain_id.hex()} exists already: other external ids give another chain")
+            raise ChainExistsError(f"chain {chain_id.hex()} exists already: other external ids give another chain")
         if name is not None and self.by_name(name) is not None:
-            raise RefusedEntryError(f"a chain called {name!r} exists already: choose another name")
+            raise ChainExistsError(f"a chain called {name!r} exists already: choose another name")
         chain_no = self.trees.create(chain_id)
         self.engine.execute(
             "INSERT INTO chain (chain_no, name, opened_at_ms) VALUES (?, ?, ?)", (chain_no, name, now_ms)
@@ -135,6 +144,10 @@ class Chains:
     def by_id(self, chain_id: bytes) -> Chain | None:
         """Return the chain with this id, or None."""
         return next(self._select("WHERE tree.chain_id = ?", chain_id), None)
+
+    def by_no(self, chain_no: int) -> Chain | None:
+        """Return the chain with this number, or None."""
+        return next(self._select("WHERE chain.chain_no = ?", chain_no), None)
 
     def by_name(self, name: str) -> Chain | None:
         """Return the chain with this name, or None."""
@@ -231,7 +244,7 @@ class Chains:
             yield start, first_seq + start - first_index, taken
             start += taken
 
-    def _select(self, condition: str, *values: str | bytes) -> Iterator[Chain]:
+    def _select(self, condition: str, *values: str | bytes | int) -> Iterator[Chain]:
         rows = self.engine.query(
             "SELECT chain.chain_no, tree.chain_id, chain.name, chain.opened_at_ms FROM chain "  # noqa: S608  # our own texts
             f"JOIN tree ON tree.tree_no = chain.chain_no {condition}",

@@ -24,7 +24,7 @@ from chains.intake import Intake
 from chains.reader import Reader
 from chains.receipts import Receipts, Shown
 from chains.settings import Settings
-from chains.writer import Accepted
+from chains.work import Accepted
 
 CSV = Path("docs/demo/seattle-weather.csv")
 SHOWN_FILE = Path("README.md")

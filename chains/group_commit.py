@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from anchor.errors import OverloadedError
@@ -16,49 +17,95 @@ Work = TypeVar("Work")
 Done = TypeVar("Done")
 
 MOST_WAITING = 20_000
-"""Pieces of work that wait before more is refused: seconds of work, so that no client waits for minutes."""
+"""Entries that wait before more is refused: seconds of work, so that no client waits for minutes."""
 MOST_TOGETHER = 2_000
-"""Pieces of work in one commit: larger ones cost the first of them more than they save the rest."""
+"""Entries in one commit: larger ones cost the first of them more than they save the rest."""
+MOST_WAITING_BYTES = 128 * 2**20
+"""Bytes that wait before more is refused: what this costs in memory."""
+MOST_TOGETHER_BYTES = 16 * 2**20
+"""Bytes in one commit: the write-ahead log has to hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a piece of work weighs: entries, and bytes in memory."""
+
+    entries: int = 1
+    bytes: int = 0
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.entries + other.entries, self.bytes + other.bytes)
+
+    def __sub__(self, other: "Size") -> "Size":
+        return Size(self.entries - other.entries, self.bytes - other.bytes)
+
+    def within(self, limit: "Size") -> bool:
+        """Say whether neither number is above the limit's."""
+        return self.entries <= limit.entries and self.bytes <= limit.bytes
+
+
+_NOTHING = Size(0, 0)
+_ONE = Size()
+
+
+def _set_answers(answered: "Sequence[tuple[Future[Done], Done | BaseException]]") -> None:
+    for future, answer in answered:
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 class GroupCommit(Generic[Work, Done]):
     """Commits work of many threads on a thread of its own; ``stop`` it.
 
-    ``commit`` makes a group durable and returns an answer for each piece, in order. What it raises is the answer to
-    the whole group, of which it must then have kept nothing.
+    ``commit`` makes a group durable and returns an answer for each piece, in order; an answer that is an exception is
+    raised to that piece's caller alone. What ``commit`` raises is the answer to the whole group, of which it must then
+    have kept nothing.
     """
 
     def __init__(
         self,
-        commit: Callable[[list[Work]], Sequence[Done]],
+        commit: Callable[[list[Work]], Sequence[Done | BaseException]],
         *,
         most_waiting: int = MOST_WAITING,
         most_together: int = MOST_TOGETHER,
+        most_waiting_bytes: int = MOST_WAITING_BYTES,
+        most_together_bytes: int = MOST_TOGETHER_BYTES,
     ) -> None:
         self._commit = commit
-        self._most_waiting = most_waiting
-        self._most_together = most_together
-        self._waiting: deque[tuple[Work, Future[Done]]] = deque()
+        self._most_waiting = Size(most_waiting, most_waiting_bytes)
+        self._most_together = Size(most_together, most_together_bytes)
+        self._waiting: deque[tuple[Work, Future[Done], Size]] = deque()
+        self._size = _NOTHING
         self._news = threading.Condition()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name="group-commit")
         self._thread.start()
 
-    def submit(self, work: Work) -> "Future[Done]":
+    @property
+    def waiting(self) -> Size:
+        """What waits now."""
+        return self._size
+
+    def submit(self, work: Work, size: Size = _ONE) -> "Future[Done]":
         """Queue a piece of work; its answer comes after the commit that made it durable.
 
-        Raises OverloadedError where too much is waiting, or where this was stopped. A future that is cancelled while
-        its work waits takes that work back; afterwards it cannot be cancelled.
+        Raises OverloadedError where too much is waiting, or where this was stopped; a piece that is larger than the
+        limits by itself is taken when nothing waits. A future that is cancelled while its work waits takes that work
+        back; afterwards it cannot be cancelled.
         """
         future: Future[Done] = Future()
         with self._news:
             if self._is_stopped:
                 raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
-            if len(self._waiting) >= self._most_waiting:
+            if self._waiting and not (self._size + size).within(self._most_waiting):
                 raise OverloadedError(
-                    f"expected at most {self._most_waiting} pieces of work to wait, so many do; try again soon"
+                    f"expected at most {self._most_waiting.entries} entries and {self._most_waiting.bytes} bytes to "
+                    f"wait, {self._size.entries} and {self._size.bytes} do; try again soon"
                 )
-            self._waiting.append((work, future))
+            self._waiting.append((work, future, size))
+            self._size += size
             self._news.notify()
         return future
 
@@ -74,11 +121,8 @@ class GroupCommit(Generic[Work, Done]):
             try:
                 answers = self._commit([work for work, _ in group])
             except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
-                for _, future in group:
-                    future.set_exception(error)
-            else:
-                for (_, future), answer in zip(group, answers, strict=True):
-                    future.set_result(answer)
+                answers = [error] * len(group)
+            _set_answers([(future, answer) for (_, future), answer in zip(group, answers, strict=True)])
 
     def _next_group(self) -> list[tuple[Work, "Future[Done]"]]:
         """Wait for work; return some of it, or nothing once stopped and done."""
@@ -88,7 +132,17 @@ class GroupCommit(Generic[Work, Done]):
                 self._news.wait_for(lambda: self._waiting or self._is_stopped)
                 if not self._waiting:
                     return []
-                count = min(len(self._waiting), self._most_together)
-                taken = [self._waiting.popleft() for _ in range(count)]
+                taken = self._take()
             group = [(work, future) for work, future in taken if future.set_running_or_notify_cancel()]
         return group
+
+    def _take(self) -> list[tuple[Work, "Future[Done]"]]:
+        """Take the first piece, and those after it that fit."""
+        taken: list[tuple[Work, Future[Done]]] = []
+        total = _NOTHING
+        while self._waiting and (not taken or (total + self._waiting[0][2]).within(self._most_together)):
+            work, future, size = self._waiting.popleft()
+            taken.append((work, future))
+            total += size
+        self._size -= total
+        return taken

@@ -17,7 +17,8 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError
 from chains.chain import Chain
 from chains.home import Clock
-from chains.writer import Accepted, Writer
+from chains.work import Accepted
+from chains.writer import Writer
 
 BATCH_ENTRIES = 1000
 BATCH_BYTES = 8 * 2**20

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
-from anchor.errors import BehindError, NotYetError, StorageCorruptError
+from anchor.errors import BehindError, NotYetError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
-from anchor.proof.merkle import check_consistency, inclusion_path
-from anchor.proof.promise import Promise, PromiseLeaf, PromiseNote, promise_key_id
+from anchor.proof.merkle import check_consistency
+from anchor.proof.promise import Promise, PromiseLeaf, promise_key_id
 from anchor.proof.receipt import (
     MAX_ANCHORS,
     Anchor,
@@ -31,8 +31,8 @@ from anchor.proof.receipt import (
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
 from chains.chain import Chains
+from chains.promised import promised_at
 from chains.reader import StoredEntry
-from chains.writer import stored_promise_leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,36 +118,15 @@ class Receipts:
 
         None where it was lost: the entry was taken over from a mirror (``chains.from_mirror``).
         """
-        commit = self._commit_of(stored.seq)
-        if commit is None:
+        key_id = promise_key_id(self.directory.log.promise_key.value)
+        promised = promised_at(self.engine, self.chains, key_id, stored.seq)
+        if promised is None:
             return None
-        first_seq, count, note, signature = commit
-        leaves = list(stored_promise_leaves(self.chains, first_seq, count))
-        place = stored.seq - first_seq
         submitter = self.chains.place_of(stored.seq).submitter
         chain_id = self.trees.state(stored.chain_no).chain_id
-        return Promise(
-            note=PromiseNote.decode(note),
-            key_id=promise_key_id(self.directory.log.promise_key.value),
-            signature=signature,
-            leaf=PromiseLeaf(bytes(chain_id), stored.leaf_index, stored.entry_hash, submitter),
-            index=place,
-            path=inclusion_path(leaves, place),
+        return promised.promise(
+            PromiseLeaf(bytes(chain_id), stored.leaf_index, stored.entry_hash, submitter), stored.seq
         )
-
-    def _commit_of(self, seq: int) -> tuple[int, int, bytes, bytes] | None:
-        rows = self.engine.query(
-            "SELECT first_seq, entry_count, note, signature FROM group_commit WHERE first_seq <= ? "
-            "ORDER BY first_seq DESC LIMIT 1",
-            (seq,),
-        )
-        if not rows or rows[0][0] + rows[0][1] <= seq:
-            mirrored = "SELECT 1 FROM mirrored_run WHERE first_seq <= ? AND first_seq + entry_count > ?"
-            if self.engine.query(mirrored, (seq, seq)):
-                return None
-            raise StorageCorruptError(f"row {seq} belongs to no group commit; run `anchorline audit`")
-        first_seq, count, note, signature = rows[0]
-        return int(first_seq), int(count), bytes(note), bytes(signature)
 
     # --- under a checkpoint
 

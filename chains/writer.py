@@ -6,14 +6,13 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain as chained
 from itertools import count, repeat
 from operator import add
-from typing import NamedTuple, overload
 
 from anchor.directory import checked_clock
-from anchor.errors import RefusedEntryError
+from anchor.errors import ContentTooLargeError, RefusedEntryError
 from anchor.proof.codec import HASH_SIZE, exactly, sha256, sha256_each
 from anchor.proof.entry import (
     SALT_SIZE,
@@ -24,58 +23,24 @@ from anchor.proof.entry import (
     check_author,
     content_commitment,
 )
-from anchor.proof.merkle import leaf_hash, root_of
-from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, signed_message
+from anchor.proof.errors import AnchorlineError
+from anchor.proof.merkle import leaf_hash
+from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, promise_key_id, signed_message
+from anchor.proof.promise_run import levels_of
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
 from chains.bundle import Column
-from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests
+from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests, keep_each
+from chains.idempotency import RequestKey
 from chains.lookup import Lookup
 from chains.settings import Limits
+from chains.work import Accepted, AcceptedRun, Content, Opening, Promised, Refused, Submission, Work
 
+# Later than any time that eight bytes hold.
+_EVER = 1 << 64
 _PROMISE_PREFIX = bytes((0x00, LEAF_TYPE))
 # 00 ‖ 20 ‖ chain_id, leaf_index, entry_hash, submitter.
 _PROMISE_LEAF = struct.Struct(f">{2 + HASH_SIZE}sQ{HASH_SIZE}s{SUBMITTER_SIZE}s")
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """An entry that its writer made, with what is to be kept beside it; salt and content go together."""
-
-    entry: bytes
-    salt: bytes | None = None
-    digest: bytes | None = None
-    content: bytes | None = None
-
-
-class Accepted(NamedTuple):
-    """Where an entry is now, durably; ``repeated``: it was there before and was not written again."""
-
-    entry_hash: bytes
-    leaf_index: int
-    seq: int
-    repeated: bool = False
-
-
-class AcceptedRun(Sequence[Accepted]):
-    """What one commit added to a chain, in order; each ``Accepted`` is made when asked for."""
-
-    def __init__(self, run: Run, hashes: Sequence[bytes]) -> None:
-        self._run = run
-        self._hashes = hashes
-
-    def __len__(self) -> int:
-        return len(self._hashes)
-
-    @overload
-    def __getitem__(self, place: int) -> Accepted: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Accepted]: ...
-    def __getitem__(self, place: int | slice) -> Accepted | list[Accepted]:
-        places = range(len(self._hashes))[place]
-        if isinstance(places, range):
-            return [self[inner] for inner in places]
-        return Accepted(self._hashes[places], self._run.first_index + places, self._run.first_seq + places)
 
 
 class Writer:
@@ -91,7 +56,8 @@ class Writer:
         self.promise_key = promise_key
         self.limits = limits
         # After the last append of this writer, committed or not: how much of the index may be waiting.
-        self._next_seq = chains.next_seq()
+        self.next_seq = chains.next_seq()
+        self.key_id = promise_key_id(promise_key.public_key)
 
     def open_chain(
         self, external_ids: Sequence[ExternalId], content: bytes, name: str | None, now_ms: int, media_type: str = ""
@@ -101,19 +67,16 @@ class Writer:
         batch = self._fresh(Entry(chain_id, bytes(32), media_type, tuple(external_ids)), [content], keep=True)
         with self.engine.transaction():
             chain = self.chains.open(chain_id, name, now_ms)
-            accepted = self._append(chain, batch, self._received_at(now_ms), ANONYMOUS)
+            accepted = self._append(chain, batch, self.received_at(now_ms), ANONYMOUS)
         return chain, accepted[0]
 
     def open_chain_with(self, submission: Submission, name: str | None, now_ms: int) -> tuple[Chain, Accepted]:
         """Open a chain with a first entry that its writer made; its ids must give the chain id it names."""
         entry = self._checked(submission)
-        if not entry.external_ids or chain_id_of(entry.external_ids) != entry.chain_id:
-            raise RefusedEntryError(
-                f"the external ids of a first entry must give its chain id; they do not give {entry.chain_id.hex()}"
-            )
+        _check_first(entry.chain_id, entry.external_ids)
         batch = _batch_of([submission], [leaf_hash(submission.entry)])
         with self.engine.transaction():
-            received_at_ms = self._received_at(now_ms)
+            received_at_ms = self.received_at(now_ms)
             check_still_valid(entry, received_at_ms)
             chain = self.chains.open(entry.chain_id, name, now_ms)
             accepted = self._append(chain, batch, received_at_ms, ANONYMOUS)
@@ -171,15 +134,15 @@ class Writer:
         """
         entries = [self._check_for(chain, submission) for submission in submissions]
         hashes = [leaf_hash(submission.entry) for submission in submissions]
-        self.lookup.keep_up(self._next_seq)
+        self.lookup.keep_up(self.next_seq)
         with self.engine.transaction():
-            accepted = self._known(hashes)
+            accepted = self.known(hashes)
             new: dict[bytes, int] = {}
             for place, key in enumerate(hashes):
                 if key not in accepted:
                     new.setdefault(key, place)
             if new:
-                received_at_ms = self._received_at(now_ms)
+                received_at_ms = self.received_at(now_ms)
                 for place in new.values():
                     check_still_valid(entries[place], received_at_ms)
                 batch = _batch_of([submissions[place] for place in new.values()], list(new))
@@ -188,11 +151,61 @@ class Writer:
         # The same entry twice in one batch: the second one repeats the first.
         return [accepted[key]._replace(repeated=new.get(key) != place) for place, key in enumerate(hashes)]
 
+    # --- work for a commit of many
+
+    def prepare(
+        self,
+        to: Chain | Opening,
+        items: Sequence[Submission | Content],
+        submitter: bytes = ANONYMOUS,
+        key: RequestKey | None = None,
+    ) -> Work:
+        """Check what a client hands in, and make its entries: work for ``chains.together.commit_together``.
+
+        Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone.
+        """
+        refused: dict[int, Refused] = {}
+        made: dict[int, tuple[bytes, bytes]] = {}
+        fresh: dict[int, tuple[Content, bytes]] = {}
+        not_after: dict[int, int] = {}
+        for place, item in enumerate(items):
+            try:
+                if isinstance(item, Content):
+                    fresh[place] = item, self._template(to, item)
+                else:
+                    not_after[place] = _not_after_ms(self._check_for(to, item))
+                    made[place] = item.entry, _kept(item)
+            except AnchorlineError as error:
+                refused[place] = Refused.by(error)
+        entries, kept = _entries_of(fresh, made)
+        order = [place for place in range(len(items)) if place not in refused]
+        return Work(
+            to=to,
+            entries=entries,
+            kept=kept,
+            hashes=sha256_each(map(b"\x00".__add__, entries)),
+            with_ids=any(map(has_external_ids, entries)),
+            is_fresh=not made,
+            submitter=submitter,
+            refused=refused,
+            not_after_ms={
+                inner: until for inner, place in enumerate(order) if (until := not_after.get(place, _EVER)) < _EVER
+            },
+            key=key,
+        )
+
+    def _template(self, to: Chain | Opening, item: Content) -> bytes:
+        """Return the entry of a content, but for its commitment."""
+        self._check_content_size(len(item.content))
+        if isinstance(to, Opening):
+            _check_first(to.chain_id, item.external_ids)
+        return Entry(to.chain_id, bytes(HASH_SIZE), item.media_type, item.external_ids).encode()
+
     def _append_fresh(self, chain: Chain, batch: Batch, now_ms: int) -> Sequence[Accepted]:
         # Before the commit, not after it: what fails here has kept nothing, and what is committed is acknowledged.
-        self.lookup.keep_up(self._next_seq)
+        self.lookup.keep_up(self.next_seq)
         with self.engine.transaction():
-            return self._append(chain, batch, self._received_at(now_ms), ANONYMOUS)
+            return self._append(chain, batch, self.received_at(now_ms), ANONYMOUS)
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
@@ -212,12 +225,14 @@ class Writer:
 
     # --- the rules
 
-    def _check_for(self, chain: Chain, submission: Submission) -> Entry:
+    def _check_for(self, chain: Chain | Opening, submission: Submission) -> Entry:
         entry = self._checked(submission)
         if entry.chain_id != chain.chain_id:
             raise RefusedEntryError(
                 f"the entry is for chain {entry.chain_id.hex()}, it was handed in for {chain.chain_id.hex()}"
             )
+        if isinstance(chain, Opening):
+            _check_first(chain.chain_id, entry.external_ids)
         return entry
 
     def _checked(self, submission: Submission) -> Entry:
@@ -250,7 +265,7 @@ class Writer:
 
     def _check_content_size(self, size: int) -> None:
         if size > self.limits.content_bytes:
-            raise RefusedEntryError(
+            raise ContentTooLargeError(
                 f"content: expected at most {self.limits.content_bytes} bytes, got {size}; "
                 "record larger things by their digest (`--digest`), or raise content_bytes in the settings"
             )
@@ -262,11 +277,10 @@ class Writer:
         if not batch.hashes:
             return []
         run = self.chains.append_rows(chain, batch, submitter)
-        self._next_seq = run.first_seq + run.entry_count
-        self._promise(chain, run, batch.hashes, received_at_ms)
-        return AcceptedRun(run, batch.hashes)
+        self.promise([(chain.chain_id, run, batch.hashes)], received_at_ms)
+        return AcceptedRun(run.first_index, run.first_seq, batch.hashes)
 
-    def _known(self, hashes: Sequence[bytes]) -> dict[bytes, Accepted]:
+    def known(self, hashes: Sequence[bytes]) -> dict[bytes, Accepted]:
         """Return those entries that are kept already."""
         known = {}
         for key, seqs in self.lookup.candidates(hashes).items():
@@ -275,22 +289,31 @@ class Writer:
                     known[key] = Accepted(key, self.chains.place_of(seq).leaf_index, seq, repeated=True)
         return known
 
-    def _promise(self, chain: Chain, run: Run, hashes: Sequence[bytes], received_at_ms: int) -> None:
-        """Sign one promise over everything that this commit adds."""
+    def promise(self, runs: Sequence[tuple[bytes, Run, Sequence[bytes]]], received_at_ms: int) -> Promised:
+        """Sign one promise over everything that a commit adds, inside its transaction.
+
+        ``runs``: for each run of rows, in their order, its chain id and its entry hashes.
+        """
+        leaves = [promise_leaves(chain_id, run.first_index, hashes, run.submitter) for chain_id, run, hashes in runs]
+        levels = levels_of(list(chained.from_iterable(leaves)))
+        first_seq, size = runs[0][1].first_seq, len(levels[0])
+        self.next_seq = first_seq + size
         note = PromiseNote(
             log_id=self.log_id,
             received_at_ms=received_at_ms,
             seal_by_ms=received_at_ms + self.limits.seal_within_ms,
             anchor_by_ms=received_at_ms + self.limits.anchor_within_ms,
-            count=len(hashes),
-            root=root_of(promise_leaves(chain.chain_id, run.first_index, hashes, run.submitter)),
+            count=size,
+            root=levels[-1][0],
         )
+        signature = self.promise_key.sign(signed_message(note))
         self.engine.execute(
             "INSERT INTO group_commit (first_seq, entry_count, received_at_ms, note, signature) VALUES (?, ?, ?, ?, ?)",
-            (run.first_seq, len(hashes), received_at_ms, note.encode(), self.promise_key.sign(signed_message(note))),
+            (first_seq, size, received_at_ms, note.encode(), signature),
         )
+        return Promised(note, self.key_id, signature, levels, first_seq)
 
-    def _received_at(self, now_ms: int) -> int:
+    def received_at(self, now_ms: int) -> int:
         """Return the time of this commit, inside its transaction: it never falls."""
         rows = self.engine.query("SELECT received_at_ms FROM group_commit ORDER BY first_seq DESC LIMIT 1")
         return checked_clock(now_ms, int(rows[0][0]) if rows else 0, "the last write")
@@ -339,6 +362,43 @@ def _kept(submission: Submission) -> bytes:
     if submission.content is not None:
         return keep_content(submission.salt, submission.content)
     return b"" if submission.digest is None else keep_digest(submission.salt, submission.digest)
+
+
+def _check_first(chain_id: bytes, external_ids: Sequence[ExternalId]) -> None:
+    if not external_ids or chain_id_of(external_ids) != chain_id:
+        raise RefusedEntryError(
+            f"the external ids of a first entry must give its chain id; they do not give {chain_id.hex()}"
+        )
+
+
+def _not_after_ms(entry: Entry) -> int:
+    """Return until when an entry is valid, in Unix milliseconds; most are for ever."""
+    not_after = entry.extension(ExtensionType.NOT_VALID_AFTER)
+    return _EVER if not_after is None else int.from_bytes(not_after, "big")
+
+
+def _entries_of(
+    fresh: Mapping[int, tuple[Content, bytes]], made: Mapping[int, tuple[bytes, bytes]]
+) -> tuple[list[bytes], Column]:
+    """Return entries and what is kept beside them, in the order of their places; ``fresh`` ones are salted here."""
+    entries, kept = _salted(fresh.values())
+    if not made:
+        return entries, kept
+    rows = dict(zip(fresh, zip(entries, kept.items(), strict=True), strict=True)) | dict(made)
+    in_order = [rows[place] for place in sorted(rows)]
+    return [entry for entry, _ in in_order], Column.of([item for _, item in in_order])
+
+
+def _salted(fresh: Collection[tuple[Content, bytes]]) -> tuple[list[bytes], Column]:
+    """Return an entry for each content with its template, under fresh salts, and what is kept beside it."""
+    salts = _pieces(os.urandom(SALT_SIZE * len(fresh)), SALT_SIZE)
+    digests = sha256_each([item.content for item, _ in fresh])
+    commitments = sha256_each(map(add, salts, digests))
+    entries = [
+        template[:33] + commitment + template[65:] for commitment, (_, template) in zip(commitments, fresh, strict=True)
+    ]
+    column = keep_each(salts, digests, [item.content if item.keep else None for item, _ in fresh])
+    return entries, column
 
 
 def _pieces(flat: bytes, size: int) -> list[bytes]:

@@ -271,4 +271,18 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE TABLE mirrored_run (first_seq {key}, entry_count BIGINT NOT NULL)",
         ),
     ),
+    (
+        "request-keys",
+        (
+            # What became of requests that their clients named, for a day: so that a repetition gets the same answer.
+            """CREATE TABLE request_key (
+                name {bytes} PRIMARY KEY,
+                request {bytes} NOT NULL,
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                outcomes TEXT NOT NULL,
+                at_ms BIGINT NOT NULL
+            )""",
+            "CREATE INDEX request_key_age ON request_key (at_ms)",
+        ),
+    ),
 )

@@ -23,7 +23,7 @@ from anchor.bitcoin.local import LocalRegtest
 from anchor.errors import RefusedEntryError
 from anchor.proof.entry import Entry, ExternalId, IdKind, content_commitment
 from chains.home import Home
-from chains.writer import Submission
+from chains.work import Submission
 from tests.cli.commands import COMMAND, Done, World, run, spawn
 
 DAY_MS = 24 * 60 * 60 * 1000

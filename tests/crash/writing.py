@@ -17,7 +17,7 @@ from anchor.proof.promise import PromiseNote, signed_message
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from chains.chain import Chain
-from chains.writer import Accepted
+from chains.work import Accepted
 from tests.crash.crashing import open_database
 from tests.simulators.rules import check_directory, check_entries
 from tests.simulators.store import (

@@ -15,15 +15,16 @@ from anchor.log import Trees
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of, content_commitment
 from anchor.proof.leaves import Key, KeyType, LogLeaf
-from anchor.proof.merkle import inclusion_path
+from anchor.proof.merkle import inclusion_path, leaf_hash
 from anchor.proof.promise import Promise, PromiseLeaf, PromiseNote, promise_key_id
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
-from chains.chain import Chain, Chains
+from chains.chain import Chain, Chains, Run
 from chains.lookup import Lookup
 from chains.settings import Limits
-from chains.writer import Submission, Writer, promise_leaves
+from chains.work import Submission
+from chains.writer import Writer
 
 REGTEST = NETWORKS["regtest"]
 GENESIS = BlockId(0, REGTEST.genesis_hash)
@@ -88,21 +89,26 @@ class Store:
         """
         by_no = {chain.chain_no: chain for chain in self.chains.all()}
         for commit in self.commits():
-            (run,) = self.chains.runs(commit.first_seq, commit.first_seq + commit.entry_count)
-            chain_id = by_no[run.chain_no].chain_id
-            end = run.first_index + run.entry_count
-            flat = b"".join(self.trees.leaf_hashes(run.chain_no, run.first_index, end))
-            hashes = [flat[at : at + 32] for at in range(0, len(flat), 32)]
-            leaves = promise_leaves(chain_id, run.first_index, hashes, run.submitter)
+            leaves = [
+                PromiseLeaf(by_no[run.chain_no].chain_id, run.first_index + place, key, run.submitter)
+                for run in self.chains.runs(commit.first_seq, commit.first_seq + commit.entry_count)
+                for place, key in enumerate(self._hashes_of(run))
+            ]
+            hashes = [leaf_hash(leaf.encode()) for leaf in leaves]
             for place in sorted({*range(min(3, len(hashes))), len(hashes) // 2, len(hashes) - 1}):
                 yield Promise(
                     note=PromiseNote.decode(bytes(commit.note)),
-                    leaf=PromiseLeaf(chain_id, run.first_index + place, hashes[place], run.submitter),
+                    leaf=leaves[place],
                     index=place,
-                    path=inclusion_path(leaves, place),
+                    path=inclusion_path(hashes, place),
                     key_id=promise_key_id(self.promise_key.public_key),
                     signature=bytes(commit.signature),
                 )
+
+    def _hashes_of(self, run: Run) -> list[bytes]:
+        end = run.first_index + run.entry_count
+        flat = b"".join(self.trees.leaf_hashes(run.chain_no, run.first_index, end))
+        return [flat[at : at + 32] for at in range(0, len(flat), 32)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anchor.errors import OverloadedError, StorageFullError
-from chains.group_commit import GroupCommit
+from chains.group_commit import GroupCommit, Size
 
 SOON_S = 20
 
@@ -100,7 +100,7 @@ def test_too_much_that_waits_is_refused(gate: Gate, start: Callable[..., GroupCo
     futures = [commits.submit(0)]
     assert gate.entered.acquire(timeout=SOON_S)
     futures += [commits.submit(1), commits.submit(2)]
-    with pytest.raises(OverloadedError, match="at most 2 pieces of work"):
+    with pytest.raises(OverloadedError, match="at most 2 entries"):
         commits.submit(3)
     gate.let(1)
     assert gate.entered.acquire(timeout=SOON_S)
@@ -139,3 +139,43 @@ def test_stopping_finishes_what_waits(gate: Gate, start: Callable[..., GroupComm
     with pytest.raises(OverloadedError, match="stopping"):
         commits.submit(9)
     commits.stop()
+
+
+# --- weight
+
+
+def test_bytes_that_wait_are_limited_too(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """Few pieces of many bytes are refused as many small ones are; memory stays bounded."""
+    commits = start(most_waiting_bytes=100)
+    futures = [commits.submit(0, Size(1, 60))]
+    assert gate.entered.acquire(timeout=SOON_S)
+    futures += [commits.submit(1, Size(1, 60))]
+    with pytest.raises(OverloadedError, match="100 bytes to wait, 1 and 60 do"):
+        commits.submit(2, Size(1, 60))
+    futures += [commits.submit(3, Size(1, 40))]
+    assert Size(2, 100) == commits.waiting
+    gate.let(3)
+    assert [0, 2, 6] == answers(futures)
+    assert Size(0, 0) == commits.waiting
+
+
+def test_a_commit_takes_so_many_entries_and_bytes(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """Pieces that weigh more than a commit holds wait for the next one; one that is too large goes alone."""
+    commits = start(most_together=10, most_together_bytes=100)
+    futures = [commits.submit(0)]
+    assert gate.entered.acquire(timeout=SOON_S)
+    sizes = [Size(4, 1), Size(6, 1), Size(1, 1), Size(1, 99), Size(99, 999), Size(1, 1)]
+    futures += [commits.submit(place, size) for place, size in enumerate(sizes, 1)]
+    gate.let(10)
+    assert [0, 2, 4, 6, 8, 10, 12] == answers(futures)
+    assert [[0], [1, 2], [3, 4], [5], [6]] == gate.groups
+
+
+def test_one_piece_that_is_refused_fails_alone() -> None:
+    """An answer that is an error belongs to its own piece."""
+    commits: GroupCommit[int, int] = GroupCommit(
+        lambda group: [KeyError(item) if item == 2 else item for item in group]
+    )
+    futures = [commits.submit(item) for item in (1, 2, 3)]
+    commits.stop()
+    assert [1, KeyError, 3] == [found if isinstance(found, int) else type(found) for found in answers(futures)]

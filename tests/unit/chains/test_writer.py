@@ -36,7 +36,8 @@ from anchor.storage.sqlite import SqliteEngine
 from chains import lookup
 from chains.chain import Chain, decode_kept
 from chains.settings import Limits
-from chains.writer import Accepted, Submission, has_external_ids
+from chains.work import Accepted, Submission
+from chains.writer import has_external_ids
 from tests.simulators.rules import check_entries
 from tests.simulators.store import GENESIS, LOG, START_MS, Store, chain_id, clear, entry_of, submission_of
 

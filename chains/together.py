@@ -1,0 +1,268 @@
+"""The group commit of many pieces of work: one transaction and one signed promise, and one bad piece fails alone.
+
+``chains.group_commit`` hands in what clients left waiting, each made by ``Writer.prepare``. What is returned is on
+disk; what is raised means that nothing of the whole group was kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from anchor.errors import ClockError, RefusedEntryError, ReusedKeyError
+from anchor.proof.errors import AnchorlineError
+from chains.bundle import Column
+from chains.chain import Batch, Chain, Run
+from chains.idempotency import RequestKeys, Saved
+from chains.promised import promised_at
+from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
+from chains.writer import Writer
+
+Answer = Done | AnchorlineError
+"""What became of a piece of work; an error says why nothing of it was kept."""
+
+
+def commit_together(writer: Writer, works: Sequence[Work], now_ms: int) -> list[Answer]:
+    """Commit pieces of work of many callers as one; return what became of each, in order.
+
+    Entries of one caller for one chain keep their order. Idempotent by entry hash, and by request key where a piece has
+    one. Raises a StorageError: nothing was kept.
+    """
+    # Before the transaction: what fails here has kept nothing.
+    writer.lookup.keep_up(writer.next_seq)
+    with writer.engine.transaction():
+        return _Commit(writer, works, now_ms).run()
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A piece of work on its way: where it goes, which of its entries are new, and where they are then."""
+
+    work: Work
+    chain: Chain
+    new: Sequence[int] = ()
+    late: dict[int, Refused] = field(default_factory=dict)
+    first_index: int = 0
+    first_seq: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the caller handed in is new."""
+        return len(self.new) == self.work.count
+
+    def hashes(self) -> Sequence[bytes]:
+        """Return the entry hashes of what is new."""
+        return self.work.hashes if self._all() else [self.work.hashes[place] for place in self.new]
+
+    def entries(self) -> Column:
+        """Return what is new."""
+        return Column.of(self.work.entries if self._all() else [self.work.entries[place] for place in self.new])
+
+    def kept(self) -> Column:
+        """Return what is kept beside it."""
+        if self._all():
+            return self.work.kept
+        items = self.work.kept.items()
+        return Column.of([items[place] for place in self.new])
+
+    def _all(self) -> bool:
+        return len(self.new) == len(self.work.entries)
+
+
+class _Commit:
+    """One transaction: what was answered before, what is to be opened, what is new; then rows, promise and keys."""
+
+    def __init__(self, writer: Writer, works: Sequence[Work], now_ms: int) -> None:
+        self.writer = writer
+        self.works = works
+        self.now_ms = now_ms
+        self.keys = RequestKeys(writer.engine)
+        self.answers: dict[int, Answer] = {}
+        self.pieces: dict[int, _Piece] = {}
+        # Repetitions inside this group: which piece has the answer.
+        self.same_as: dict[int, int] = {}
+        self.placed: dict[bytes, Accepted] = {}
+
+    def run(self) -> list[Answer]:
+        """Return the answers, in order."""
+        self._replay()
+        try:
+            received_at_ms = self.writer.received_at(self.now_ms)
+        except ClockError as error:
+            self._only_repeat(error)
+            promised = None
+        else:
+            self._open(received_at_ms)
+            self._choose(received_at_ms)
+            promised = self._append(received_at_ms)
+        for number, piece in self.pieces.items():
+            self.answers[number] = self._done(piece, promised)
+        for number, first in self.same_as.items():
+            self.answers[number] = _replayed(self.answers[first])
+        return [self.answers[number] for number in range(len(self.works))]
+
+    # --- request keys
+
+    def _replay(self) -> None:
+        """Answer again what was answered before, by its key."""
+        seen: dict[bytes, int] = {}
+        for number, work in enumerate(self.works):
+            if work.key is None:
+                continue
+            first = seen.setdefault(work.key.name, number)
+            try:
+                found = self.keys.find(work.key, self.now_ms)
+                if found is not None:
+                    self.answers[number] = self._again(work, *found)
+                elif first != number:
+                    self._check_same(first, work)
+                    self.same_as[number] = first
+            except AnchorlineError as error:
+                self.answers[number] = error
+
+    def _check_same(self, first: int, work: Work) -> None:
+        if self.works[first].key != work.key:
+            raise ReusedKeyError("expected a fresh key for each request, got two requests with one at the same time")
+
+    def _again(self, work: Work, chain_no: int, saved: Saved) -> Done:
+        """Make the answer again from what was kept of it."""
+        chains = self.writer.chains
+        chain = next(found for found in [chains.by_no(chain_no)] if found is not None)
+        outcomes: list[Outcome] = []
+        newest = 0
+        for item in saved:
+            if isinstance(item, tuple):
+                outcomes.append(Refused(*item))
+                continue
+            place = chains.place_of(abs(item))
+            key = chains.trees.leaf_hash(place.chain_no, place.leaf_index)
+            outcomes.append(Accepted(key, place.leaf_index, abs(item), repeated=item < 0))
+            newest = max(newest, item)
+        promised = promised_at(self.writer.engine, chains, self.writer.key_id, newest) if newest else None
+        return Done(chain, work.submitter, outcomes, promised, is_replayed=True)
+
+    def _unanswered(self) -> list[tuple[int, Work]]:
+        return [
+            (number, work)
+            for number, work in enumerate(self.works)
+            if number not in self.answers and number not in self.same_as
+        ]
+
+    # --- what is new
+
+    def _only_repeat(self, error: ClockError) -> None:
+        """Answer for what is there already; a clock that went back takes nothing new."""
+        for number, work in self._unanswered():
+            if isinstance(work.to, Opening) or work.is_fresh or self._lacking(work):
+                self.answers[number] = error
+            else:
+                self.pieces[number] = _Piece(work, work.to)
+
+    def _lacking(self, work: Work) -> bool:
+        known = self.writer.known(work.hashes)
+        self.placed |= known
+        return not work.hashes or any(key not in known for key in work.hashes)
+
+    def _open(self, received_at_ms: int) -> None:
+        """Open the chains that are to be opened; from here on all work has a chain."""
+        for number, work in self._unanswered():
+            if isinstance(work.to, Chain):
+                self.pieces[number] = _Piece(work, work.to)
+                continue
+            try:
+                self.pieces[number] = _Piece(work, self._opened(work, work.to, received_at_ms))
+            except RefusedEntryError as error:
+                self.answers[number] = error
+
+    def _opened(self, work: Work, opening: Opening, received_at_ms: int) -> Chain:
+        if len(work.entries) != 1:
+            reason = next(iter(work.refused.values()), Refused("", "expected one first entry"))
+            raise RefusedEntryError(reason.detail)
+        if any(until < received_at_ms for until in work.not_after_ms.values()):
+            raise RefusedEntryError(_late(next(iter(work.not_after_ms.values())), received_at_ms).detail)
+        chain = self.writer.chains.open(opening.chain_id, opening.name, self.now_ms)
+        opening.note(chain)
+        return chain
+
+    def _choose(self, received_at_ms: int) -> None:
+        """Say of each piece which of its entries are new: not there yet, nowhere before it in the group, and valid."""
+        made_elsewhere = [piece for piece in self.pieces.values() if not piece.work.is_fresh]
+        self.placed |= self.writer.known([key for piece in made_elsewhere for key in piece.work.hashes])
+        claimed: set[bytes] = set()
+        for piece in self.pieces.values():
+            if piece.work.is_fresh:
+                piece.new = range(len(piece.work.entries))
+                continue
+            new = []
+            for place, key in enumerate(piece.work.hashes):
+                until = piece.work.not_after_ms.get(place)
+                if key in self.placed or key in claimed:
+                    continue
+                if until is not None and until < received_at_ms:
+                    piece.late[place] = _late(until, received_at_ms)
+                    continue
+                claimed.add(key)
+                new.append(place)
+            piece.new = new
+
+    # --- rows, promise, keys
+
+    def _append(self, received_at_ms: int) -> Promised | None:
+        """Append what is new, a run for each chain and submitter, and promise all of it."""
+        groups: dict[tuple[int, bytes, bool], list[_Piece]] = {}
+        for piece in self.pieces.values():
+            if piece.new:
+                key = (piece.chain.chain_no, piece.work.submitter, piece.work.with_ids)
+                groups.setdefault(key, []).append(piece)
+        if not groups:
+            return None
+        return self.writer.promise([self._append_run(pieces) for pieces in groups.values()], received_at_ms)
+
+    def _append_run(self, pieces: list[_Piece]) -> tuple[bytes, Run, Sequence[bytes]]:
+        hashes = [piece.hashes() for piece in pieces]
+        flat = hashes[0] if len(hashes) == 1 else [key for each in hashes for key in each]
+        entries = Column.joined([piece.entries() for piece in pieces])
+        kept = Column.joined([piece.kept() for piece in pieces])
+        first = pieces[0]
+        batch = Batch(entries, kept, flat, with_ids=first.work.with_ids)
+        run = self.writer.chains.append_rows(first.chain, batch, first.work.submitter)
+        before = 0
+        for piece, keys in zip(pieces, hashes, strict=True):
+            piece.first_index, piece.first_seq = run.first_index + before, run.first_seq + before
+            before += len(keys)
+            if not piece.work.is_fresh:
+                self.placed |= {item.entry_hash: item for item in _placed(piece)}
+        return first.chain.chain_id, run, flat
+
+    def _done(self, piece: _Piece, promised: Promised | None) -> Done:
+        outcomes = _placed(piece) if piece.is_whole else self._outcomes(piece)
+        key = piece.work.key
+        if key is not None:
+            self.keys.note(key, piece.chain.chain_no, _saved(outcomes), self.now_ms)
+        return Done(piece.chain, piece.work.submitter, outcomes, promised if piece.new else None)
+
+    def _outcomes(self, piece: _Piece) -> list[Outcome]:
+        """Return what became of each entry, in the caller's order."""
+        new = dict(zip(piece.new, _placed(piece), strict=True))
+        inner = iter(
+            new.get(place) or piece.late.get(place) or self.placed[key]._replace(repeated=True)
+            for place, key in enumerate(piece.work.hashes)
+        )
+        refused = piece.work.refused
+        return [refused[place] if place in refused else next(inner) for place in range(piece.work.count)]
+
+
+def _placed(piece: _Piece) -> AcceptedRun:
+    return AcceptedRun(piece.first_index, piece.first_seq, piece.hashes())
+
+
+def _saved(outcomes: Sequence[Outcome]) -> Saved:
+    return [(-item.seq if item.repeated else item.seq) if isinstance(item, Accepted) else item for item in outcomes]
+
+
+def _replayed(answer: Answer) -> Answer:
+    if isinstance(answer, Done):
+        return Done(answer.chain, answer.submitter, answer.outcomes, answer.promised, is_replayed=True)
+    return answer
+
+
+def _late(until_ms: int, now_ms: int) -> Refused:
+    return Refused("entry-too-late", f"the entry was valid until {until_ms} ms, now is {now_ms}; make a new one")
