@@ -7,27 +7,20 @@ data, so nothing here needs to run in constant time; ``anchor.signing`` signs, a
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.edwards import ORDER, PRIME, Addend, decode_point, is_identity, multiples_of
 
 SignatureCheck = Callable[[bytes, bytes, bytes], bool]
 """check(public_key 32, message, signature 64) -> bool, by the rule above."""
 
 SIGNATURE_SIZE = 64
-PRIME = 2**255 - 19
-ORDER = 2**252 + 27742317777372353535851937790883648493
-_D = (-121665 * pow(121666, -1, PRIME)) % PRIME
-_D2 = 2 * _D % PRIME
-_ROOT_OF_MINUS_ONE = pow(2, (PRIME - 1) // 4, PRIME)
 
 # The y coordinates of the eight points of small order (those of order 8 solve d*y^4 + 2*y^2 - 1 = 0).
 _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 SMALL_ORDER_Y = frozenset({0, 1, PRIME - 1, _Y_OF_ORDER_8, PRIME - _Y_OF_ORDER_8})
-
-# A point is (X, Y, Z, T) with x = X/Z, y = Y/Z, x*y = T/Z; a table entry is (Y-X, Y+X, 2Z, 2dT).
-_Point = tuple[int, int, int, int]
-_IDENTITY: _Point = (0, 1, 1, 0)
 
 
 def acceptable_encodings(public_key: bytes, signature: bytes) -> bool:
@@ -44,136 +37,45 @@ def acceptable_encodings(public_key: bytes, signature: bytes) -> bool:
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Say whether ``signature`` (64 bytes) over ``message`` is by ``public_key`` (32 bytes): RFC 8032, rule above."""
+    """Say whether ``signature`` (64 bytes) over ``message`` is by ``public_key`` (32 bytes): RFC 8032, rule above.
+
+    encode(sB - hA) is R's bytes just where they are the one encoding of a point R, and E = sB - hA - R is the
+    identity. Instead of E a multiple vE is computed, whose scalars are half as long and cost half the doublings
+    (Antipa, Brown, Gallant, Lambert, Struik, Vanstone: "Accelerated Verification of ECDSA Signatures", SAC 2005).
+    The order of E divides that of the curve, 8L, to which v is prime, so vE is the identity only where E is: this
+    is the rule above, also for points that are not multiples of B, and no rule with a cofactor.
+    """
     if not acceptable_encodings(public_key, signature):
         return False
-    key = _decode_point(public_key)
-    if key is None:
+    key, r = multiples_of_key(public_key), decode_point(signature[:32])
+    if key is None or r is None:
         return False
     digest = hashlib.sha512(signature[:32] + public_key + message).digest()
-    h = int.from_bytes(digest, "little") % ORDER
+    u, v = halved(int.from_bytes(digest, "little") % ORDER)
     s = int.from_bytes(signature[32:], "little")
-    x, y, z, t = key
-    return _encode_point(_double_multiply(s, h, (PRIME - x, y, z, PRIME - t))) == signature[:32]
+    return is_identity(v * s % ORDER, ((-u, key), (-v, multiples_of(r))))
+
+
+@lru_cache(maxsize=64)
+def multiples_of_key(public_key: bytes) -> Sequence[Addend] | None:
+    """Return what ``is_identity`` needs of a key (32 bytes), or None for no point; kept: a key signs more than once."""
+    point = decode_point(public_key)
+    return None if point is None else multiples_of(point)
+
+
+def halved(h: int) -> tuple[int, int]:
+    """Return (u, v), of about 128 bits each, with u = v*h modulo 8L and v prime to 8L; ``h`` is 0 to L-1.
+
+    Euclid's algorithm on 8L and h keeps u = v*h modulo 8L at each step, while u falls and v grows, and no two v in a
+    row have a common factor: one of them is odd. At the first u below 2^127 both are smaller than 8L / 2^127, so
+    smaller than the prime L; what is odd and smaller than L is prime to 8L.
+    """
+    before, u, v_before, v = 8 * ORDER, h, 0, 1
+    while u >= 1 << 127:
+        times, rest = divmod(before, u)
+        before, u, v_before, v = u, rest, v, v_before - times * v
+    return (u, v) if v % 2 else (before, v_before)
 
 
 def _y_of(encoded: bytes) -> int:
     return int.from_bytes(encoded, "little") & ((1 << 255) - 1)
-
-
-def _decode_point(encoded: bytes) -> _Point | None:
-    """RFC 8032 section 5.1.3, for a canonical y."""
-    y = _y_of(encoded)
-    sign = encoded[31] >> 7
-    u = (y * y - 1) % PRIME
-    v = (_D * y * y + 1) % PRIME
-    x = u * pow(v, 3, PRIME) * pow(u * pow(v, 7, PRIME), (PRIME - 5) // 8, PRIME) % PRIME
-    if (v * x * x - u) % PRIME:
-        x = x * _ROOT_OF_MINUS_ONE % PRIME
-    if (v * x * x - u) % PRIME or (x == 0 and sign):
-        return None
-    if x & 1 != sign:
-        x = PRIME - x
-    return x, y, 1, x * y % PRIME
-
-
-def _encode_point(point: _Point) -> bytes:
-    x, y, z, _ = point
-    inverse = pow(z, -1, PRIME)
-    x, y = x * inverse % PRIME, y * inverse % PRIME
-    return (y | (x & 1) << 255).to_bytes(32, "little")
-
-
-def _table_entry(point: _Point) -> _Point:
-    x, y, z, t = point
-    return (y - x) % PRIME, (y + x) % PRIME, 2 * z % PRIME, _D2 * t % PRIME
-
-
-def _add(point: _Point, entry: _Point) -> _Point:
-    """Add a table entry (RFC 8032 section 5.1.4, complete)."""
-    x, y, z, t = point
-    minus, plus, z2, t2 = entry
-    a = (y - x) * minus % PRIME
-    b = (y + x) * plus % PRIME
-    c = t * t2 % PRIME
-    d = z * z2 % PRIME
-    e, f, g, h = b - a, d - c, d + c, b + a
-    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
-
-
-def _double(point: _Point) -> _Point:
-    x, y, z, _ = point
-    a = x * x % PRIME
-    b = y * y % PRIME
-    h = a + b
-    e = h - (x + y) * (x + y) % PRIME
-    g = a - b
-    f = 2 * z * z % PRIME + g
-    return e * f % PRIME, g * h % PRIME, f * g % PRIME, e * h % PRIME
-
-
-def _odd_multiples(point: _Point, count: int) -> list[_Point]:
-    twice = _table_entry(_double(point))
-    multiples = [_table_entry(point)]
-    for _ in range(count - 1):
-        point = _add(point, twice)
-        multiples.append(_table_entry(point))
-    return multiples
-
-
-def _signed_digits(scalar: int, width: int) -> list[int]:
-    """Return the width-w non-adjacent form, least significant digit first: odd digits, mostly zeros."""
-    digits = []
-    window = 1 << width
-    while scalar:
-        digit = 0
-        if scalar & 1:
-            digit = scalar & (window - 1)
-            if digit >= window >> 1:
-                digit -= window
-            scalar -= digit
-        digits.append(digit)
-        scalar >>= 1
-    return digits
-
-
-def _negative(entry: _Point) -> _Point:
-    minus, plus, z2, t2 = entry
-    return plus, minus, z2, PRIME - t2
-
-
-_BASE_WIDTH = 7
-_KEY_WIDTH = 5
-_BASE_Y = 4 * pow(5, -1, PRIME) % PRIME
-_BASE_POINT = _decode_point(_BASE_Y.to_bytes(32, "little"))
-assert _BASE_POINT is not None
-_BASE_MULTIPLES = _odd_multiples(_BASE_POINT, 1 << (_BASE_WIDTH - 2))
-
-
-def _double_multiply(s: int, h: int, point: _Point) -> _Point:
-    """Return s*B + h*point, both scalars walked together (Straus)."""
-    multiples = _odd_multiples(point, 1 << (_KEY_WIDTH - 2))
-    base_digits = _signed_digits(s, _BASE_WIDTH)
-    key_digits = _signed_digits(h, _KEY_WIDTH)
-    length = max(len(base_digits), len(key_digits))
-    base_digits += [0] * (length - len(base_digits))
-    key_digits += [0] * (length - len(key_digits))
-    x, y, z, t = _IDENTITY
-    for base_digit, key_digit in zip(reversed(base_digits), reversed(key_digits), strict=True):
-        # ``_double`` written out, and T made only where an addition follows: a third of the time of a check.
-        a, b, xy = x * x % PRIME, y * y % PRIME, x + y
-        g, h = a - b, a + b
-        e, f = h - xy * xy % PRIME, 2 * z * z % PRIME + g
-        x, y, z = e * f % PRIME, g * h % PRIME, f * g % PRIME
-        if not (base_digit or key_digit):
-            continue
-        t = e * h % PRIME
-        if base_digit:
-            x, y, z, t = _add((x, y, z, t), _chosen(_BASE_MULTIPLES, base_digit))
-        if key_digit:
-            x, y, z, t = _add((x, y, z, t), _chosen(multiples, key_digit))
-    return x, y, z, t
-
-
-def _chosen(multiples: list[_Point], digit: int) -> _Point:
-    return multiples[digit >> 1] if digit > 0 else _negative(multiples[-digit >> 1])

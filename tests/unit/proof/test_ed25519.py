@@ -4,8 +4,11 @@ Input is ``ed25519.json``, which its maker computes with arithmetic of its own, 
 (PyNaCl) is the referee: its rule is ours. OpenSSL (``cryptography``) takes more, so our point checks stand in front.
 """
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,12 @@ import nacl.bindings
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nacl.exceptions import BadSignatureError
 
-from anchor.proof import ed25519
+from anchor.proof import ed25519, edwards
+from anchor.proof.ed25519 import halved
 from tests.simulators.world import fast_check, public_bytes
 from tests.vectors import make_ed25519_vectors as maker
 
@@ -79,14 +83,100 @@ def test_the_points_of_small_order_are_all_known() -> None:
 
 
 def test_curve_constants_are_those_of_the_rfc() -> None:
-    """The base point's multiples are where the affine law puts them, and its order is L (RFC 8032 section 5.1)."""
-    base = ed25519._BASE_POINT
-    assert base is not None
-    assert base[:2] == maker.BASE
-    for scalar in (1, 2, 15, 2**200 + 1, ed25519.ORDER - 1):
-        product = ed25519._double_multiply(scalar, 0, base)
-        assert maker.encode(maker.multiply(scalar, maker.BASE)) == ed25519._encode_point(product)
-    assert maker.encode(maker.IDENTITY) == ed25519._encode_point(ed25519._double_multiply(ed25519.ORDER, 0, base))
+    """The base point is where the affine law has it, and L is its order (RFC 8032 section 5.1)."""
+    assert maker.encode(maker.BASE) == edwards.BASE
+    assert maker.ORDER == edwards.ORDER
+    assert edwards.is_identity(0, ())
+    for scalar in (1, 2, 15, 2**128 - 1, 2**128, edwards.ORDER - 1):
+        assert not edwards.is_identity(scalar, ())
+
+
+def multiples(point: tuple[int, int]) -> Sequence[edwards.Addend]:
+    """Decode an affine point of the maker's and return what ``is_identity`` takes."""
+    decoded = edwards.decode_point(maker.encode(point))
+    assert decoded is not None
+    assert decoded[:2] == point
+    return edwards.multiples_of(decoded)
+
+
+SCALARS = st.one_of(st.integers(-(2**130), 2**130), st.integers(-20, 20), st.integers(0, 2**256))
+
+
+@given(st.integers(0, edwards.ORDER - 1), SCALARS, SCALARS, st.integers(0, 7), st.integers(1, 2**252))
+@settings(max_examples=60, deadline=None)
+def test_sums_of_multiples_are_those_of_the_affine_law(base: int, u: int, v: int, torsion: int, seed: int) -> None:
+    """A sum is the identity with the one point that completes it, and with no other, whatever the points' orders."""
+    p = maker.add(maker.multiply(seed, maker.BASE), maker.TORSION[torsion])
+    q = maker.multiply(3 * seed + 1, maker.BASE)
+    total = maker.multiply(base, maker.BASE)
+    for scalar, point in ((u, p), (v, q)):
+        total = maker.add(total, maker.multiply(scalar % (8 * maker.ORDER), point))
+    for rest, expected in ((total, True), (maker.add(total, maker.TORSION[1]), False), (maker.add(total, q), False)):
+        terms = ((u, multiples(p)), (v, multiples(q)), (-1, multiples(rest)))
+        assert expected == edwards.is_identity(base, terms)
+
+
+@given(st.integers(-(2**260), 2**260), st.integers(2, 9))
+def test_windows_add_up(scalar: int, width: int) -> None:
+    """Digits are odd, fit their table, stand at least a window apart, and their sum is the scalar."""
+    digits = edwards._digits(scalar, width)
+    assert scalar == sum(digit << place for place, digit in digits)
+    assert all(digit % 2 and abs(digit) < 1 << width - 1 for _, digit in digits)
+    assert all(later - earlier >= width for (earlier, _), (later, _) in pairwise(digits))
+
+
+# Here Euclid's algorithm jumps from an even v, with u = 8, to u = 0 and v = -L, which is odd and kills every E.
+JUMPS = [pow(eighth, -1, edwards.ORDER) for eighth in (2**122 + 1, 2**122 + 3, 2**123 + 5, 3**76)]
+
+
+@given(st.one_of(st.integers(0, edwards.ORDER - 1), st.integers(0, 2**128), st.sampled_from(JUMPS)))
+@example(0)
+@example(1)
+@example(8)
+@example(edwards.ORDER - 1)
+def test_a_halved_challenge_stands_for_the_whole(h: int) -> None:
+    """The second half is prime to 8L, so that vE is the identity only where E is; the first is v times h."""
+    u, v = halved(h)
+    assert (u - v * h) % (8 * edwards.ORDER) == 0
+    assert gcd(v, 8 * edwards.ORDER) == 1
+    assert abs(v) < 2**129
+
+
+@given(st.binary())
+def test_half_of_a_challenge_is_short(message: bytes) -> None:
+    """Both halves of a challenge that nobody chose are about half as long, which is where the time is saved."""
+    h = int.from_bytes(hashlib.sha512(message).digest(), "little") % edwards.ORDER
+    assert max(map(int.bit_length, halved(h))) < 160
+
+
+@pytest.mark.parametrize("y", [2, 3, 4, 5, 6, 7, 8, 9])
+def test_a_y_off_the_curve_encodes_no_point(y: int) -> None:
+    """Half of all y have an x, and the others encode nothing."""
+    point = edwards.decode_point(y.to_bytes(32, "little"))
+    assert (maker.with_y(y) is None) == (point is None)
+
+
+@pytest.mark.parametrize("y", [edwards.PRIME, edwards.PRIME + 1, edwards.PRIME + 4, 2**255 - 1])
+def test_a_y_is_below_the_prime(y: int) -> None:
+    """The same point with 2^255 - 19 added to its y is another encoding, which is none."""
+    assert edwards.decode_point(y.to_bytes(32, "little")) is None
+    assert edwards.decode_point((y | 1 << 255).to_bytes(32, "little")) is None
+
+
+@pytest.mark.parametrize("y", [1, edwards.PRIME - 1])
+def test_an_x_of_0_has_no_sign(y: int) -> None:
+    """RFC 8032 section 5.1.3, step 4: of x = 0 the sign bit is 0."""
+    assert edwards.decode_point(y.to_bytes(32, "little")) is not None
+    assert edwards.decode_point((y | 1 << 255).to_bytes(32, "little")) is None
+
+
+@given(st.binary(min_size=32, max_size=32))
+@settings(max_examples=80, deadline=None)
+def test_a_point_has_one_encoding(encoded: bytes) -> None:
+    """What decodes to a point is what the point is encoded as."""
+    point = edwards.decode_point(encoded)
+    if point is not None:
+        assert encoded == maker.encode(point[:2])
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=200), st.integers(0, 511), st.integers(0, 255))
