@@ -42,11 +42,15 @@ def decode_point(encoded: bytes) -> Point | None:
     if y >= PRIME:
         return None
     u, v = (y * y - 1) % PRIME, (_D * y * y + 1) % PRIME
-    uv3 = u * pow(v, 3, PRIME) % PRIME
-    x = uv3 * _power_for_root(uv3 * pow(v, 4, PRIME) % PRIME) % PRIME
-    if (v * x * x - u) % PRIME:
+    v2 = v * v % PRIME
+    uv3 = u * v2 % PRIME * v % PRIME
+    x = uv3 * _power_for_root(uv3 * v2 % PRIME * v2 % PRIME) % PRIME
+    found = v * x % PRIME * x % PRIME
+    if found != u:
+        if found != -u % PRIME:
+            return None
         x = x * _ROOT_OF_MINUS_ONE % PRIME
-    if (v * x * x - u) % PRIME or (x == 0 and sign):
+    if x == 0 and sign:
         return None
     if x & 1 != sign:
         x = PRIME - x
