@@ -15,6 +15,7 @@ import typer
 from anchor.proof.errors import AnchorlineError
 from chains.commands import (
     anchoring,
+    backing_up,
     beginning,
     headers,
     keeping,
@@ -42,6 +43,7 @@ for group in (
     verifying,
     headers,
     keeping,
+    backing_up,
     recovering,
     wallet,
     publishing,

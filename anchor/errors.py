@@ -31,6 +31,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── StaleSignatureError         a signature came for a transaction that nobody waits for
     ├── BehindError                 the outside world has seen more of this log than this home knows
     ├── HistoryDiffersError         a copy of a home is not the same log's continuation
+    ├── BackupError                 a backup is damaged, is none, or is not of the log it says
     ├── EntriesMissingError         a mirror does not hold the entries that a home lacks
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
@@ -158,6 +159,10 @@ class BehindError(AnchorlineError):
 
 class HistoryDiffersError(AnchorlineError):
     """A copy of a home does not continue it, or is damaged; the message names the first difference."""
+
+
+class BackupError(AnchorlineError):
+    """A backup is damaged, is none, or does not hold what its manifest says; nothing was restored from it."""
 
 
 class EntriesMissingError(AnchorlineError):

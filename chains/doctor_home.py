@@ -209,7 +209,7 @@ def _folder(folder: Path) -> list[Finding]:
 
 def _signing_key(home: Home, purpose: Purpose) -> list[Finding]:
     path = home.key_file(purpose.name.lower())
-    if SigningKey.load(path).public_key == _key_of_log(home, purpose).value:
+    if SigningKey.load(path).public_key == key_of_log(home, purpose).value:
         return []
     return [error("keys", f"{path}: not the key of this log", "restore the right one: nothing it signs is believed")]
 
@@ -222,7 +222,7 @@ def _recovery_key(home: Home) -> list[Finding]:
     return [warning("keys", f"{path}: the recovery key lies in clear beside what it is to recover", advice)]
 
 
-def _key_of_log(home: Home, purpose: Purpose) -> Key:
+def key_of_log(home: Home, purpose: Purpose) -> Key:
     """Return the key that the directory gives for a purpose."""
     marks = [leaf for _, leaf in home.directory.log_marks(2**62) if isinstance(leaf, KeyLeaf)]
     newer = [leaf.new_key for leaf in marks if leaf.purpose == purpose]

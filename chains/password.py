@@ -13,6 +13,8 @@ from anchor.signing import read_private_file
 
 VARIABLE = "ANCHORLINE_WALLET_PASSWORD"
 """Environment variable of the password."""
+BACKUP_VARIABLE = "ANCHORLINE_BACKUP_PASSWORD"
+"""Environment variable of the password under which a backup holds its keys."""
 MAX_PASSWORD = 1_000
 
 
@@ -20,10 +22,15 @@ class Password:
     """A password that is found when it is first asked for; ``repr`` does not show it."""
 
     def __init__(
-        self, file: str = "", environment: Mapping[str, str] = os.environ, prompt: Callable[[], str] | None = None
+        self,
+        file: str = "",
+        environment: Mapping[str, str] = os.environ,
+        prompt: Callable[[], str] | None = None,
+        variable: str = VARIABLE,
     ) -> None:
         self.file = file
         self.prompt = prompt
+        self.variable = variable
         self._environment = environment
         self._found: str | None = None
 
@@ -39,15 +46,20 @@ class Password:
     @property
     def is_given(self) -> bool:
         """Whether a file or the environment has one: nobody would be asked."""
-        return bool(self.file or self._environment.get(VARIABLE))
+        return bool(self.file or self._environment.get(self.variable))
 
     def _find(self) -> str:
         if self.file:
             return read_password(Path(self.file))
-        given = self._environment.get(VARIABLE)
+        given = self._environment.get(self.variable)
         if given:
             return given
         if self.prompt is None:
+            if self.variable != VARIABLE:
+                raise SettingsError(
+                    "a password is needed, and there is no terminal to ask for it: name a file with --password-file, "
+                    f"or set the environment variable {self.variable}"
+                )
             raise SettingsError(
                 "the wallet's key is encrypted, and there is no terminal to ask for its password: name a file with "
                 f"wallet_password_file in the settings, or set the environment variable {VARIABLE}"

@@ -5,7 +5,6 @@ the one rename at the end nothing of the home has changed, and a run that was in
 """
 
 import os
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import EpochLeaf
-from anchor.storage.sqlite import SqliteEngine, translated
+from anchor.storage.sqlite import SqliteEngine, copy_database
 from chains.audit import Audit
 from chains.from_mirror import take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
@@ -60,7 +59,7 @@ def rebuild_from(home: Home, copy: Path) -> Rebuilt:
         raise SettingsError(f"{copy}: expected a copy of a home, of its database {DATABASE}, or a mirror; found none")
     following = home.folder / NEXT_DATABASE
     _remove(following)
-    _snapshot(source, following)
+    copy_database(source, following)
     with home, home.over(SqliteEngine(following)) as newer:
         before, after = home.high_water(), newer.high_water()
         check_prefix(home, newer)
@@ -78,7 +77,7 @@ def _rebuild_from_mirror(home: Home, folder: Path) -> Rebuilt:
     """Add what the mirror has to a copy of the home's own database, and put that copy in its place."""
     following = home.folder / NEXT_DATABASE
     _remove(following)
-    _snapshot(home.folder / DATABASE, following)
+    copy_database(home.folder / DATABASE, following)
     with home, home.over(SqliteEngine(following)) as newer:
         before, log_id = home.high_water(), home.directory.log.log_id
         taken = take_over(newer, fetch_from(folder))
@@ -180,18 +179,6 @@ def _check_sound(home: Home) -> None:
 
 
 # --- files
-
-
-def _snapshot(source: Path, target: Path) -> None:
-    """Copy a database as of one moment, whoever writes to it; the copy is complete before anything looks at it."""
-    with translated(source):
-        read = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
-        written = sqlite3.connect(target)
-        try:
-            read.backup(written)
-        finally:
-            written.close()
-            read.close()
 
 
 def _swap(folder: Path) -> Path:

@@ -18,7 +18,7 @@ NONCE_SIZE = 12
 KEY_SIZE = 32
 # Secrets of all kinds fill the same space, so that the size of a file says nothing about what is in it.
 PADDED_SIZE = 256
-_TAG_SIZE = 16
+TAG_SIZE = 16
 LEAST_PASSWORD = 8
 """Characters of a new password; scrypt makes each guess cost a tenth of a second and 128 MiB, not more."""
 # What may be asked of a machine that opens a file: more is a damaged file, or a trap.
@@ -70,29 +70,31 @@ def check_new_password(password: str) -> None:
         raise SettingsError(f"password: expected at least {LEAST_PASSWORD} characters, got {len(password)}")
 
 
-def seal(secret: bytes, bound: bytes, password: str, randomness: bytes, cost: Cost) -> Sealed:
-    """Encrypt a secret of at most 255 bytes without zero bytes; ``bound`` is what opening must present again.
+def seal(
+    secret: bytes, bound: bytes, password: str, randomness: bytes, cost: Cost, padded_size: int = PADDED_SIZE
+) -> Sealed:
+    """Encrypt a secret of less than ``padded_size`` bytes without zero bytes; opening must present ``bound`` again.
 
     ``randomness`` is 28 fresh bytes. Raises SettingsError for a password shorter than 8 characters.
     """
     check_new_password(password)
     cost.check()
     assert len(randomness) == SALT_SIZE + NONCE_SIZE
-    assert len(secret) < PADDED_SIZE
+    assert len(secret) < padded_size
     salt, nonce = randomness[:SALT_SIZE], randomness[SALT_SIZE:]
-    padded = secret.ljust(PADDED_SIZE, b"\x00")
+    padded = secret.ljust(padded_size, b"\x00")
     ciphertext = AESGCM(_key(password, salt, cost)).encrypt(nonce, padded, _all_bound(bound, cost, salt))
     return Sealed(cost, salt, nonce, ciphertext)
 
 
-def unseal(sealed: Sealed, bound: bytes, password: str) -> bytes:
-    """Return the secret.
+def unseal(sealed: Sealed, bound: bytes, password: str, padded_size: int = PADDED_SIZE) -> bytes:
+    """Return the secret, which was padded to ``padded_size`` bytes.
 
     Raises WrongPasswordError where the password is another, or where anything of the file was changed: the two cannot
     be told apart. Raises SettingsError for parameters that cost too much, before anything is computed.
     """
     sealed.cost.check()
-    sizes = (SALT_SIZE, NONCE_SIZE, PADDED_SIZE + _TAG_SIZE)
+    sizes = (SALT_SIZE, NONCE_SIZE, padded_size + TAG_SIZE)
     found = (len(sealed.salt), len(sealed.nonce), len(sealed.ciphertext))
     if sizes != found:
         raise SettingsError(f"expected salt, nonce and ciphertext of {sizes} bytes, found {found}; the key file is cut")

@@ -117,6 +117,21 @@ def quick_check(path: Path, is_over: "threading.Event") -> tuple[str, ...] | Non
     return tuple(str(row[0]) for row in rows if row[0] != "ok")
 
 
+def integrity_check(path: Path) -> tuple[str, ...]:
+    """Return what SQLite's ``integrity_check`` and ``foreign_key_check`` find wrong: nothing where the file is whole.
+
+    Reads the whole file, and compares every index with its table. Raises StorageError.
+    """
+    with closing(sqlite3.connect(":memory:", timeout=BUSY_TIMEOUT_S, uri=True)) as connection, translated(path):
+        _attach(connection, path)
+        found = [str(row[0]) for row in connection.execute("PRAGMA home.integrity_check(10)")]
+        dangling = connection.execute("PRAGMA home.foreign_key_check").fetchmany(10)
+    return (
+        *(text for text in found if text != "ok"),
+        *(f"row {row[1]} of {row[0]} refers to no row of {row[2]}" for row in dangling),
+    )
+
+
 def _attach(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("ATTACH ? AS home", (f"{path.absolute().as_uri()}?mode=ro",))
 

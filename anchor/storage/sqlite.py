@@ -4,6 +4,7 @@ The file is the home's ``anchorline.db``; ``cli.py`` and the tests open it. Ever
 protocol and never sees sqlite3, whose errors are translated here by code.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -147,6 +148,27 @@ def translated(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind, advice = _DETAILS.get(code, (StorageError, "the database refused"))
         raise kind(f"{path}: {advice} ({error})") from error
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database as of one moment, whoever writes to it, into a new file; it is on the disk on return.
+
+    What is copied is one transaction's view (SQLite's online backup), writers go on meanwhile. The copy is one file
+    without a write-ahead log beside it, and carries what the source had applied of the migrations. Raises StorageError;
+    then the target is no database yet.
+    """
+    with translated(source):
+        read = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
+        written = sqlite3.connect(target)
+        try:
+            read.backup(written)
+            # A file that is only read, on a medium that nobody can write to, must not need files beside it.
+            written.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            written.close()
+            read.close()
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def check_writable(path: Path, wait_s: float) -> None:

@@ -1,0 +1,155 @@
+"""Commands that keep copies of a log: ``backup`` and ``restore``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chains.commands.terminal import (
+    KEEPING,
+    HomeOption,
+    JsonOption,
+    ask_hidden,
+    at_terminal,
+    command_group,
+    opened,
+    print_line,
+    say,
+    usage,
+)
+
+if TYPE_CHECKING:
+    from chains.backup import BackedUp
+    from chains.password import Password
+    from chains.restore import Restored
+
+app = command_group()
+PasswordFileOption = Annotated[
+    Path | None, typer.Option(help="File with the password of the keys in the backup (mode 600).")
+]
+
+
+@app.command(rich_help_panel=KEEPING)
+def backup(
+    target: Annotated[Path, typer.Argument(help="New folder, or (name ends in .tar) new file, to write.")],
+    with_keys: Annotated[
+        bool, typer.Option("--with-keys", help="Also the keys, encrypted under a password: see docs/operate/backup.md.")
+    ] = False,
+    password_file: PasswordFileOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the log while it is in use, and check the copy.
+
+    Without --with-keys the keys folder is not in it. Passwords, cookies and what is published never are.
+    """
+    from chains.backup import make_backup
+
+    if password_file is not None and not with_keys:
+        usage("--password-file is for --with-keys")
+    password = _password(password_file, "New password for the keys in the backup", twice=True) if with_keys else None
+    if password is not None and not password.is_given and password.prompt is None:
+        usage("--with-keys needs a password: give --password-file FILE, or set ANCHORLINE_BACKUP_PASSWORD")
+    with opened(home) as found:
+        made = make_backup(found, target, password)
+    if made.has_keys:
+        print_line(
+            f"WARNING: {target} holds the keys of this log. Whoever has it and its password can sign in the log's name "
+            "and spend its coins. Keep the two apart, and keep it from everybody who need not restore"
+        )
+    say(_backup_facts(made, target), lambda: _backup_lines(made, target), as_json=as_json)
+
+
+@app.command(rich_help_panel=KEEPING)
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="BACKUP", help="A backup: folder or .tar file.")],
+    folder: Annotated[Path, typer.Argument(metavar="HOME", help="New or empty folder for the home.")],
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder of the log's keys, where they are not in the backup.")
+    ] = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a home of a backup, and say whether it is level with what the world has seen of its log.
+
+    Refused where a single byte is another than when the backup was made. Stop the service first.
+    """
+    from chains.restore import restore as restored_from
+
+    done = restored_from(source, folder, _password(password_file, "Password of the keys in the backup"), keys)
+    say(_restore_facts(done, folder), lambda: _restore_lines(done, folder), as_json=as_json)
+
+
+def _password(file: Path | None, question: str, *, twice: bool = False) -> "Password":
+    from chains.password import BACKUP_VARIABLE, Password
+
+    password = Password(str(file or ""), variable=BACKUP_VARIABLE)
+    if at_terminal():
+        password.prompt = lambda: ask_hidden(question, twice=twice)
+    return password
+
+
+def _backup_facts(made: "BackedUp", target: Path) -> dict[str, Any]:
+    held = made.manifest.held
+    return {
+        "backup": str(target),
+        "made_at_ms": made.manifest.made_at_ms,
+        "log_id": held.log_id.hex(),
+        "chains": held.chains,
+        "entries": held.entries,
+        "directory_size": held.directory_size,
+        "checkpoint_size": held.checkpoint_size,
+        "has_keys": made.has_keys,
+        "left_out": list(made.left_out),
+        "files": [{"path": each.path, "size": each.size} for each in made.manifest.files],
+    }
+
+
+def _backup_lines(made: "BackedUp", target: Path) -> list[str]:
+    held, total = made.manifest.held, sum(each.size for each in made.manifest.files)
+    first = (
+        f"{target}: {held.entries} entries of {held.chains} chains, {held.directory_size} directory leaves, "
+        f"{total} bytes; opened again and checked."
+    )
+    keys = "  The keys are not in it: see that you have a copy of the keys folder."
+    lines = [first] if made.has_keys else [first, keys]
+    return lines + [f"  not in it: {name}" for name in made.left_out]
+
+
+def _restore_facts(done: "Restored", folder: Path) -> dict[str, Any]:
+    held = done.manifest.held
+    return {
+        "home": str(folder),
+        "log_id": held.log_id.hex(),
+        "made_at_ms": done.manifest.made_at_ms,
+        "entries": held.entries,
+        "directory_size": held.directory_size,
+        "has_keys": done.has_keys,
+        "missing": list(done.missing),
+        "step": str(done.standing.step),
+        "message": done.standing.message,
+    }
+
+
+def _restore_lines(done: "Restored", folder: Path) -> list[str]:
+    from chains.restore import Step
+
+    held = done.manifest.held
+    lines = [f"{folder}: {held.entries} entries of {held.chains} chains, {held.directory_size} directory leaves."]
+    if not done.has_keys:
+        lines.append(f"  It cannot sign: put the log's keys into {folder / 'keys'} (mode 700, files 600).")
+    lines += [f"  named by the settings, and not here: {name}" for name in done.missing]
+    if done.standing.step is Step.IN_STEP:
+        return [*lines, f"  In step: {done.standing.message}."]
+    if done.standing.step is Step.NOT_KNOWN:
+        return [
+            *lines,
+            f"  Whether it is behind is not known: {done.standing.message}",
+            "  The service asks again before it signs anything.",
+        ]
+    return [
+        *lines,
+        f"  BEHIND: {done.standing.message}",
+        "  `anchorline rebuild --from` takes over a newer copy or a mirror; where there is none and only promises are",
+        "  missing, `anchorline rebuild --mark-gap` states that in the log (docs/operate/backup.md).",
+    ]
