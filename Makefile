@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := anchor chains cli.py tests benchmarks
+CODE := anchor chains cli.py setup.py tests benchmarks
 
 .PHONY: demo test check format lint types bench lock clean
 
@@ -39,12 +39,13 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
 		--no-header --no-annotate --output-file requirements.lock
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml setup.py $(wildcard anchor/hashing/*.[ch] anchor/hashing/build_native.py)
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 to 3.13, found none; name one: make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@# Builds the native hashing too, where there is a C compiler and Python's headers.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build *.egg-info anchor/hashing/*.so .mypy_cache .ruff_cache .pytest_cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import ClockError, SettingsError, StorageCorruptError
+from anchor.hashing.chosen import HASHING
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.errors import MalformedError
@@ -214,7 +215,7 @@ class Directory:
             "INSERT INTO directory_leaf (leaf_index, leaf) VALUES (?, ?)",
             [(size + place, raw) for place, raw in enumerate(encoded)],
         )
-        new_size = self.trees.append(DIRECTORY, size, b"".join(leaf_hash(raw) for raw in encoded))
+        new_size = self.trees.append(DIRECTORY, size, HASHING.leaves(encoded).flat)
         self.trees.build_to(DIRECTORY, new_size)
 
     def _store_checkpoint(self, seal: SealLeaf) -> None:

@@ -4,7 +4,6 @@ Leaf hashes come from the writer (chains) and from ``anchor.directory`` (directo
 Receipts, seals and the audit take their roots and paths from here; pymerkle is imported in this module only.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from pymerkle import BaseMerkleTree
 
 from anchor.errors import StorageCorruptError
+from anchor.hashing.chosen import HASHING
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash
 from anchor.storage.engine import Engine
@@ -167,7 +167,7 @@ class Trees:
     def _expand(self, key: tuple[int, int, int]) -> list[bytes]:
         levels = [self._stored_tile(*key)]
         for _ in range(TILE_HEIGHT - 1):
-            levels.append(halved(levels[-1]))
+            levels.append(HASHING.nodes(levels[-1]))
         if self.engine.in_transaction:
             return levels  # it may yet be rolled back, and the cache would remember what never was
         self._tiles[key] = levels
@@ -243,17 +243,10 @@ class Frontier:
         return root
 
 
-def halved(hashes: bytes) -> bytes:
-    """Return the level above flat hashes: one node for each whole pair (a last single one is left out)."""
-    sha256 = hashlib.sha256
-    whole = len(hashes) & -64
-    return b"".join([sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, whole, 64)])
-
-
 def tile_roots(tiles: bytes) -> bytes:
     """Return the root of each full tile in ``tiles`` (flat, 8,192 bytes a tile)."""
     for _ in range(TILE_HEIGHT):
-        tiles = halved(tiles)
+        tiles = HASHING.nodes(tiles)
     return tiles
 
 

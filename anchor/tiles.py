@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from anchor.log import TILE_HEIGHT, TILE_WIDTH, halved, tile_path
+from anchor.hashing.chosen import HASHING
+from anchor.log import TILE_HEIGHT, TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash, split_point
@@ -140,7 +141,7 @@ class PublishedTree:
     def _expand(self, level: int, tile_no: int) -> list[bytes]:
         levels = [self.tile(level, tile_no)]
         for _ in range(TILE_HEIGHT - 1):
-            levels.append(halved(levels[-1]))
+            levels.append(HASHING.nodes(levels[-1]))
         return levels
 
     def _read(self, level: int | str, tile_no: int, width: int) -> bytes | None:

@@ -9,6 +9,7 @@ from functools import partial
 
 from anchor.directory import Directory
 from anchor.epochs import Epochs
+from anchor.hashing.chosen import HASHING
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Frontier, Trees
@@ -32,7 +33,7 @@ from anchor.proof.leaves import (
     UnassignedLeaf,
     decode_leaf,
 )
-from anchor.proof.merkle import leaf_hash, root_of
+from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import PromiseNote, promise_key_id, signed_message
 from anchor.proof.steps_log import key_history
 from anchor.proof.verifier import network_of
@@ -251,7 +252,7 @@ class Audit:
             self.report.found(where, f"not signed by promise key {promise_key_id(key).hex()} of this log")
         if note.received_at_ms != at_ms:
             self.report.found(where, f"its row says received at {at_ms} ms, the promise {note.received_at_ms} ms")
-        if note.count != count or note.root != root_of(list(stored_promise_leaves(self.chains, first_seq, count))):
+        if note.count != count or note.root != HASHING.root(stored_promise_leaves(self.chains, first_seq, count)):
             self.report.found(where, "the promise is not over these entries")
 
     # --- directory

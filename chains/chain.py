@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from anchor.errors import ChainExistsError, RefusedEntryError, StorageCorruptError, UnknownChainError
+from anchor.hashing.pieces import Pieces
 from anchor.log import Trees
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
@@ -40,7 +41,7 @@ class Batch:
 
     entries: Column
     kept: Column
-    hashes: Sequence[bytes]
+    hashes: Pieces
     with_ids: bool
 
 
@@ -87,13 +88,13 @@ def keep_digest(salt: bytes, digest: bytes) -> bytes:
     return _KEPT_DIGEST + salt + digest
 
 
-def keep_contents(salts: Sequence[bytes], contents: Sequence[bytes], sizes: Sequence[int]) -> Column:
+def keep_contents(salts: Pieces, contents: Sequence[bytes], sizes: Sequence[int]) -> Column:
     """Return the ``kept`` column of contents (and their sizes) that are stored, as ``keep_content`` makes each."""
     pieces = list(chained.from_iterable(zip(repeat(_KEPT_CONTENT), salts, contents)))
     return Column(pieces, list(map((1 + SALT_SIZE).__add__, sizes)), pieces_each=3)
 
 
-def keep_digests(salts: Sequence[bytes], digests: Sequence[bytes]) -> Column:
+def keep_digests(salts: Pieces, digests: Pieces) -> Column:
     """Return the ``kept`` column of contents that stay elsewhere, as ``keep_digest`` makes each."""
     pieces = list(chained.from_iterable(zip(repeat(_KEPT_DIGEST), salts, digests)))
     return Column(pieces, [1 + SALT_SIZE + HASH_SIZE] * len(digests), pieces_each=3)
@@ -185,7 +186,7 @@ class Chains:
         run = Run(self.next_seq(), chain.chain_no, self.size(chain), count, submitter, int(batch.with_ids))
         self.bundles.append(run.first_seq, batch.entries, batch.kept)
         self._extend(run)
-        self.trees.append(chain.chain_no, run.first_index, b"".join(batch.hashes))
+        self.trees.append(chain.chain_no, run.first_index, batch.hashes.flat)
         return run
 
     def _extend(self, run: Run) -> None:

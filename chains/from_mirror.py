@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from anchor.bitcoin.protocols import BlockId
 from anchor.epochs import Epochs
 from anchor.errors import EntriesMissingError, HistoryDiffersError, SettingsError
+from anchor.hashing.chosen import HASHING
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED, Event, Happened, Standing
 from anchor.log import DIRECTORY, TILE_WIDTH
@@ -209,8 +210,8 @@ def _append_chain(home: Home, chain: Chain, tree: PublishedTree) -> None:
     while (start := home.chains.size(chain)) < tree.size:
         tile_no, skipped = divmod(start, TILE_WIDTH)
         entries = (tree.bundle(tile_no) or [])[skipped:]
-        hashes = [leaf_hash(entry) for entry in entries]
-        if not entries or b"".join(hashes) != _tile(tree, tile_no)[skipped * HASH_SIZE :]:
+        hashes = HASHING.leaves(entries)
+        if not entries or hashes.flat != _tile(tree, tile_no)[skipped * HASH_SIZE :]:
             raise HistoryDiffersError(
                 f"the mirror changed while it was read: chain {chain.chain_id.hex()}, entries from {start} on; nothing "
                 "was taken over. Copy it, and run this again"
@@ -229,7 +230,7 @@ def _append_directory(home: Home, fetch: Fetch, ahead: _Ahead) -> None:
     home.engine.execute_many(
         "INSERT INTO directory_leaf (leaf_index, leaf) VALUES (?, ?)", list(enumerate(ahead.leaves, ahead.start))
     )
-    home.trees.append(DIRECTORY, ahead.start, b"".join(map(leaf_hash, ahead.leaves)))
+    home.trees.append(DIRECTORY, ahead.start, HASHING.leaves(ahead.leaves).flat)
     home.trees.build_to(DIRECTORY, ahead.checkpoint.size)
     for index, raw in enumerate(ahead.leaves, ahead.start):
         leaf = decode_leaf(raw)

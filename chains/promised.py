@@ -4,8 +4,8 @@ Rows are written by ``chains.writer``; receipts and repeated requests take promi
 """
 
 from anchor.errors import StorageCorruptError
+from anchor.hashing.chosen import HASHING
 from anchor.proof.promise import PromiseNote
-from anchor.proof.promise_run import levels_of
 from anchor.storage.engine import Engine
 from chains.chain import Chains
 from chains.work import Promised
@@ -28,5 +28,5 @@ def promised_at(engine: Engine, chains: Chains, key_id: bytes, seq: int) -> Prom
             return None
         raise StorageCorruptError(f"row {seq} belongs to no group commit; run `anchorline audit`")
     first_seq, count, note, signature = rows[0]
-    levels = levels_of(list(stored_promise_leaves(chains, int(first_seq), int(count))))
+    levels = HASHING.levels(stored_promise_leaves(chains, int(first_seq), int(count)))
     return Promised(PromiseNote.decode(bytes(note)), key_id, bytes(signature), levels, int(first_seq))

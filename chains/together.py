@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from anchor.errors import ClockError, RefusedEntryError, ReusedKeyError
+from anchor.hashing.pieces import Pieces
 from anchor.proof.errors import AnchorlineError
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run
@@ -48,9 +49,9 @@ class _Piece:
         """Whether all that the caller handed in is new."""
         return len(self.new) == self.work.count
 
-    def hashes(self) -> Sequence[bytes]:
+    def hashes(self) -> Pieces:
         """Return the entry hashes of what is new."""
-        return self.work.hashes if self._all() else [self.work.hashes[place] for place in self.new]
+        return self.work.hashes if self._all() else Pieces.of([self.work.hashes[place] for place in self.new])
 
     def entries(self) -> Column:
         """Return what is new."""
@@ -216,13 +217,13 @@ class _Commit:
             return None
         return self.writer.promise([self._append_run(pieces) for pieces in groups.values()], received_at_ms)
 
-    def _append_run(self, pieces: list[_Piece]) -> tuple[bytes, Run, Sequence[bytes]]:
+    def _append_run(self, pieces: list[_Piece]) -> tuple[bytes, Run, Pieces]:
         hashes = [piece.hashes() for piece in pieces]
-        flat = hashes[0] if len(hashes) == 1 else [key for each in hashes for key in each]
+        joined = Pieces.joined(hashes)
         entries = Column.joined([piece.entries() for piece in pieces])
         kept = Column.joined([piece.kept() for piece in pieces])
         first = pieces[0]
-        batch = Batch(entries, kept, flat, with_ids=first.work.with_ids)
+        batch = Batch(entries, kept, joined, with_ids=first.work.with_ids)
         run = self.writer.chains.append_rows(first.chain, batch, first.work.submitter)
         before = 0
         for piece, keys in zip(pieces, hashes, strict=True):
@@ -230,7 +231,7 @@ class _Commit:
             before += len(keys)
             if not piece.work.is_fresh:
                 self.placed |= {item.entry_hash: item for item in _placed(piece)}
-        return first.chain.chain_id, run, flat
+        return first.chain.chain_id, run, joined
 
     def _done(self, piece: _Piece, promised: Promised | None) -> Done:
         outcomes = _placed(piece) if piece.is_whole else self._outcomes(piece)

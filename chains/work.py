@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, overload
 
 from anchor.errors import ContentTooLargeError
+from anchor.hashing.pieces import Pieces
 from anchor.proof.entry import ExternalId
 from anchor.proof.errors import AnchorlineError, MalformedError, TooLargeError, UnknownVersionError, VerificationError
 from anchor.proof.promise import ANONYMOUS, Promise, PromiseLeaf, PromiseNote
@@ -115,7 +116,7 @@ class Work:
     to: Chain | Opening
     entries: Sequence[bytes]
     kept: Column
-    hashes: Sequence[bytes]
+    hashes: Pieces
     with_ids: bool
     is_fresh: bool
     submitter: bytes = ANONYMOUS

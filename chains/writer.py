@@ -6,14 +6,17 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 
 import os
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain as chained
-from itertools import count, repeat
-from operator import add
+from itertools import repeat
 
 from anchor.directory import checked_clock
 from anchor.errors import ContentTooLargeError, RefusedEntryError
-from anchor.proof.codec import HASH_SIZE, exactly, sha256, sha256_each
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import LEAF_PREFIX
+from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
     SALT_SIZE,
     Entry,
@@ -26,7 +29,6 @@ from anchor.proof.entry import (
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, promise_key_id, signed_message
-from anchor.proof.promise_run import levels_of
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
 from chains.bundle import Column
@@ -39,8 +41,9 @@ from chains.work import Accepted, AcceptedRun, Content, Opening, Promised, Refus
 # Later than any time that eight bytes hold.
 _EVER = 1 << 64
 _PROMISE_PREFIX = bytes((0x00, LEAF_TYPE))
-# 00 ‖ 20 ‖ chain_id, leaf_index, entry_hash, submitter.
-_PROMISE_LEAF = struct.Struct(f">{2 + HASH_SIZE}sQ{HASH_SIZE}s{SUBMITTER_SIZE}s")
+_INDEX_SIZE = 8
+# Where the content commitment stands in an encoded entry (docs/spec/entry.md).
+_COMMITMENT = slice(33, 65)
 
 
 class Writer:
@@ -74,7 +77,7 @@ class Writer:
         """Open a chain with a first entry that its writer made; its ids must give the chain id it names."""
         entry = self._checked(submission)
         _check_first(entry.chain_id, entry.external_ids)
-        batch = _batch_of([submission], [leaf_hash(submission.entry)])
+        batch = _batch_of([submission], HASHING.leaves([submission.entry]))
         with self.engine.transaction():
             received_at_ms = self.received_at(now_ms)
             check_still_valid(entry, received_at_ms)
@@ -97,7 +100,7 @@ class Writer:
         With ``keep`` false only their digests are stored. No equal entry can be there already (a salt has 128 random
         bits), so none is looked for.
         """
-        template = Entry(chain.chain_id, bytes(32), media_type, tuple(external_ids))
+        template = Entry(chain.chain_id, bytes(HASH_SIZE), media_type, tuple(external_ids))
         return self._append_fresh(chain, self._fresh(template, contents, keep=keep), now_ms)
 
     def record_digests(
@@ -114,13 +117,16 @@ class Writer:
             raise RefusedEntryError(
                 f"expected external ids for each of {len(digests)} digests, got {len(external_ids)}"
             )
-        salts = _pieces(os.urandom(SALT_SIZE * len(digests)), SALT_SIZE)
-        entries = []
-        for place, (salt, digest) in enumerate(zip(salts, digests, strict=True)):
-            ids = tuple(external_ids[place]) if external_ids else ()
-            entries.append(Entry(chain.chain_id, content_commitment(salt, digest), media_type, ids).encode())
-        hashes = list(map(leaf_hash, entries))
-        batch = Batch(Column.of(entries), keep_digests(salts, digests), hashes, with_ids=bool(external_ids))
+        template = Entry(chain.chain_id, bytes(HASH_SIZE), media_type)
+        given = Pieces.of(digests, what="digest")
+        salts = _fresh_salts(len(digests))
+        commitments = HASHING.rows(b"", salts, given)
+        if external_ids:
+            pairs = zip(commitments, external_ids, strict=True)
+            column, hashes = _entries_with_ids(template, pairs)
+        else:
+            column, hashes = _entries(template, commitments)
+        batch = Batch(column, keep_digests(salts, given), hashes, with_ids=bool(external_ids))
         return self._append_fresh(chain, batch, now_ms)
 
     def submit(
@@ -133,7 +139,7 @@ class Writer:
         Raises RefusedEntryError, MalformedError, VerificationError, ClockError or a StorageError: nothing was kept.
         """
         entries = [self._check_for(chain, submission) for submission in submissions]
-        hashes = [leaf_hash(submission.entry) for submission in submissions]
+        hashes = HASHING.leaves([submission.entry for submission in submissions])
         self.lookup.keep_up(self.next_seq)
         with self.engine.transaction():
             accepted = self.known(hashes)
@@ -145,7 +151,7 @@ class Writer:
                 received_at_ms = self.received_at(now_ms)
                 for place in new.values():
                     check_still_valid(entries[place], received_at_ms)
-                batch = _batch_of([submissions[place] for place in new.values()], list(new))
+                batch = _batch_of([submissions[place] for place in new.values()], Pieces.of(list(new)))
                 added = self._append(chain, batch, received_at_ms, submitter)
                 accepted |= {item.entry_hash: item for item in added}
         # The same entry twice in one batch: the second one repeats the first.
@@ -183,7 +189,7 @@ class Writer:
             to=to,
             entries=entries,
             kept=kept,
-            hashes=sha256_each(map(b"\x00".__add__, entries)),
+            hashes=HASHING.leaves(entries),
             with_ids=any(map(has_external_ids, entries)),
             is_fresh=not made,
             submitter=submitter,
@@ -211,17 +217,10 @@ class Writer:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
         sizes = list(map(len, contents))
         self._check_content_size(max(sizes, default=0))
-        encoded = template.encode()
-        before, after = encoded[:33], encoded[65:]
-        salts = _pieces(os.urandom(SALT_SIZE * len(contents)), SALT_SIZE)
-        digests = sha256_each(contents)
-        entries = [before + commitment + after for commitment in sha256_each(map(add, salts, digests))]
-        return Batch(
-            Column(entries, [len(encoded)] * len(entries)),
-            keep_contents(salts, contents, sizes) if keep else keep_digests(salts, digests),
-            sha256_each(map(b"\x00".__add__, entries)),
-            bool(template.external_ids),
-        )
+        salts, digests = _fresh_salts(len(contents)), HASHING.each(contents)
+        entries, hashes = _entries(template, HASHING.rows(b"", salts, digests))
+        kept = keep_contents(salts, contents, sizes) if keep else keep_digests(salts, digests)
+        return Batch(entries, kept, hashes, bool(template.external_ids))
 
     # --- the rules
 
@@ -289,13 +288,13 @@ class Writer:
                     known[key] = Accepted(key, self.chains.place_of(seq).leaf_index, seq, repeated=True)
         return known
 
-    def promise(self, runs: Sequence[tuple[bytes, Run, Sequence[bytes]]], received_at_ms: int) -> Promised:
+    def promise(self, runs: Sequence[tuple[bytes, Run, Pieces]], received_at_ms: int) -> Promised:
         """Sign one promise over everything that a commit adds, inside its transaction.
 
         ``runs``: for each run of rows, in their order, its chain id and its entry hashes.
         """
         leaves = [promise_leaves(chain_id, run.first_index, hashes, run.submitter) for chain_id, run, hashes in runs]
-        levels = levels_of(list(chained.from_iterable(leaves)))
+        levels = HASHING.levels(Pieces.joined(leaves))
         first_seq, size = runs[0][1].first_seq, len(levels[0])
         self.next_seq = first_seq + size
         note = PromiseNote(
@@ -319,11 +318,12 @@ class Writer:
         return checked_clock(now_ms, int(rows[0][0]) if rows else 0, "the last write")
 
 
-def promise_leaves(chain_id: bytes, first_index: int, hashes: Sequence[bytes], submitter: bytes) -> list[bytes]:
+def promise_leaves(chain_id: bytes, first_index: int, hashes: Pieces, submitter: bytes) -> Pieces:
     """Return the hashes of the promise leaves of consecutive entries of one chain (docs/spec/promise.md)."""
     before = _PROMISE_PREFIX + exactly(chain_id, HASH_SIZE, "chain_id")
     after = exactly(submitter, SUBMITTER_SIZE, "submitter")
-    return sha256_each(map(_PROMISE_LEAF.pack, repeat(before), count(first_index), hashes, repeat(after)))
+    indexes = struct.pack(f">{len(hashes)}Q", *range(first_index, first_index + len(hashes)))
+    return HASHING.rows(before, Pieces.cut(indexes, _INDEX_SIZE), hashes, after)
 
 
 def check_still_valid(entry: Entry, received_at_ms: int) -> None:
@@ -335,14 +335,15 @@ def check_still_valid(entry: Entry, received_at_ms: int) -> None:
         )
 
 
-def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Iterator[bytes]:
-    """Yield the hashes of the promise leaves of one group commit, made again from what is stored."""
+def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Pieces:
+    """Return the hashes of the promise leaves of one group commit, made again from what is stored."""
+    leaves = []
     for run in chains.runs(first_seq, first_seq + count):
         chain_id = bytes(chains.trees.state(run.chain_no).chain_id)
         last_index = run.first_index + run.entry_count
-        flat = b"".join(chains.trees.leaf_hashes(run.chain_no, run.first_index, last_index))
-        hashes = [flat[at : at + HASH_SIZE] for at in range(0, len(flat), HASH_SIZE)]
-        yield from promise_leaves(chain_id, run.first_index, hashes, run.submitter)
+        hashes = Pieces.cut(b"".join(chains.trees.leaf_hashes(run.chain_no, run.first_index, last_index)))
+        leaves.append(promise_leaves(chain_id, run.first_index, hashes, run.submitter))
+    return Pieces.joined(leaves)
 
 
 def has_external_ids(entry: bytes) -> bool:
@@ -350,7 +351,31 @@ def has_external_ids(entry: bytes) -> bool:
     return entry[66 + entry[65]] != 0
 
 
-def _batch_of(submissions: Sequence[Submission], hashes: Sequence[bytes]) -> Batch:
+def _fresh_salts(count: int) -> Pieces:
+    return Pieces.cut(os.urandom(SALT_SIZE * count), SALT_SIZE)
+
+
+def _entries(template: Entry, commitments: Pieces) -> tuple[Column, Pieces]:
+    """Return the entries that differ from the template in their commitments only, with their hashes."""
+    encoded = template.encode()
+    before, after = encoded[: _COMMITMENT.start], encoded[_COMMITMENT.stop :]
+    pieces = list(chained.from_iterable(zip(repeat(before), commitments, repeat(after))))
+    column = Column(pieces, [len(encoded)] * len(commitments), pieces_each=3)
+    return column, HASHING.rows(LEAF_PREFIX + before, commitments, suffix=after)
+
+
+def _entries_with_ids(
+    template: Entry, commitments: Iterable[tuple[bytes, Sequence[ExternalId]]]
+) -> tuple[Column, Pieces]:
+    """Return the entries that differ in their commitments and external ids, with their hashes."""
+    entries = [
+        replace(template, content_commitment=commitment, external_ids=tuple(ids)).encode()
+        for commitment, ids in commitments
+    ]
+    return Column.of(entries), HASHING.leaves(entries)
+
+
+def _batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
     entries = [submission.entry for submission in submissions]
     kept = Column.of(list(map(_kept, submissions)))
     return Batch(Column.of(entries), kept, hashes, any(map(has_external_ids, entries)))
@@ -391,15 +416,11 @@ def _entries_of(
 
 def _salted(fresh: Collection[tuple[Content, bytes]]) -> tuple[list[bytes], Column]:
     """Return an entry for each content with its template, under fresh salts, and what is kept beside it."""
-    salts = _pieces(os.urandom(SALT_SIZE * len(fresh)), SALT_SIZE)
-    digests = sha256_each([item.content for item, _ in fresh])
-    commitments = sha256_each(map(add, salts, digests))
+    salts, digests = _fresh_salts(len(fresh)), HASHING.each([item.content for item, _ in fresh])
+    commitments = HASHING.rows(b"", salts, digests)
     entries = [
-        template[:33] + commitment + template[65:] for commitment, (_, template) in zip(commitments, fresh, strict=True)
+        template[: _COMMITMENT.start] + commitment + template[_COMMITMENT.stop :]
+        for commitment, (_, template) in zip(commitments, fresh, strict=True)
     ]
     column = keep_each(salts, digests, [item.content if item.keep else None for item, _ in fresh])
     return entries, column
-
-
-def _pieces(flat: bytes, size: int) -> list[bytes]:
-    return [piece for (piece,) in struct.iter_unpack(f"{size}s", flat)]

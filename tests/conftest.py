@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-_REQUIRED = {"node": "ANCHORLINE_REQUIRE_NODE", "go": "ANCHORLINE_REQUIRE_GO", "openssl": "ANCHORLINE_REQUIRE_OPENSSL"}
+_REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in ("node", "go", "openssl", "native")}
 
 
 # Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.

@@ -1,4 +1,4 @@
-"""Commands that look after a log: ``status``, ``audit`` and ``doctor``."""
+"""Commands that look after a log: ``status``, ``audit``, ``doctor`` and ``version``."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +61,26 @@ def doctor(
     say(facts_of_findings(findings), lambda: _doctor_lines(findings), as_json=as_json)
     bad = {Level.ERROR, Level.WARNING} if strict else {Level.ERROR}
     raise typer.Exit(EXIT_FAILED if worst_of(findings) in bad else 0)
+
+
+@app.command(rich_help_panel=KEEPING)
+def version(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say too what it runs on.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the version; with -v also Python, SQLite, OpenSSL, and which hashing is used and why."""
+    from chains.versions import running_versions
+
+    facts = running_versions()
+    say(facts, lambda: _version_lines(facts, verbose=verbose), as_json=as_json)
+
+
+def _version_lines(facts: dict[str, Any], *, verbose: bool) -> list[str]:
+    lines = [f"anchorline {facts['anchorline']}"]
+    if verbose:
+        lines += [f"  {name:8} {facts[name]}" for name in ("python", "sqlite", "openssl")]
+        lines += [f"  hashing  {facts['hashing']['name']} ({facts['hashing']['reason']})"]
+    return lines
 
 
 def _doctor_lines(findings: "list[Finding]") -> list[str]:

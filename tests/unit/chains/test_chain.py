@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.errors import RefusedEntryError, StorageCorruptError, UnknownChainError
+from anchor.hashing.pieces import Pieces
 from anchor.proof.codec import sha256
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.sqlite import SqliteEngine
@@ -24,7 +25,9 @@ def open_chain(store: Store, name: str | None, id_: bytes | None = None) -> Chai
 
 
 def append(store: Store, chain: Chain, entries: list[bytes], submitter: bytes = bytes(16), ids: bool = False) -> None:
-    batch = Batch(Column.of(entries), Column.of([b""] * len(entries)), [leaf_hash(entry) for entry in entries], ids)
+    batch = Batch(
+        Column.of(entries), Column.of([b""] * len(entries)), Pieces.of([leaf_hash(entry) for entry in entries]), ids
+    )
     with store.engine.transaction():
         store.chains.append_rows(chain, batch, submitter)
 
@@ -141,7 +144,7 @@ def test_a_chain_whose_rows_are_gone_is_an_error(store: Store) -> None:
 def test_columns_of_different_lengths_write_nothing(store: Store) -> None:
     """A batch whose columns differ in length is refused whole."""
     chain = open_chain(store, "a")
-    batch = Batch(Column.of([b"x", b"y"]), Column.of([b""]), [bytes(32)] * 2, with_ids=False)
+    batch = Batch(Column.of([b"x", b"y"]), Column.of([b""]), Pieces.cut(bytes(64)), with_ids=False)
 
     def write() -> None:
         with store.engine.transaction():

@@ -1,0 +1,28 @@
+/* Batches of SHA-256 and RFC 9162 nodes over flat buffers: what Python calls (anchor/hashing/native.py).
+
+   Who calls has checked every size: lengths of buffers follow from `count` and the widths. `hardware` 1 uses the
+   processor's instructions, which must be there (hardware_name() is not ""), 0 portable C. Nothing is kept between calls,
+   so threads may call at the same time. */
+
+/* Name of the processor's SHA-256 instructions, "" where there are none. */
+const char *hardware_name(void);
+
+/* Longest message of hash_rows, in bytes. */
+int64_t longest_row(void);
+
+/* out[i] = H(prefix || first[i] || second[i] || suffix), each column `count` pieces of its width.
+   Returns 0, or -1 for a message longer than longest_row(). */
+int hash_rows(int hardware, size_t count, const uint8_t *prefix, size_t prefix_size, const uint8_t *first,
+              size_t first_width, const uint8_t *second, size_t second_width, const uint8_t *suffix,
+              size_t suffix_size, uint8_t *out);
+
+/* out[i] = H(prefix || piece i of data), piece i being sizes[i] bytes behind piece i-1.
+   Returns 0, or -1 where the sizes do not add up to data_size or the prefix has more than 64 bytes. */
+int hash_pieces(int hardware, size_t count, const uint8_t *prefix, size_t prefix_size, const uint8_t *data,
+                size_t data_size, const uint64_t *sizes, uint8_t *out);
+
+/* out[i] = H(01 || hashes[2i] || hashes[2i+1]) for `pairs` pairs (RFC 9162 section 2.1.1). */
+void hash_nodes(int hardware, size_t pairs, const uint8_t *hashes, uint8_t *out);
+
+/* out = root over `count` leaf hashes, at least one (RFC 9162 section 2.1.1: a lone last node is promoted). */
+void hash_root(int hardware, size_t count, const uint8_t *hashes, uint8_t *out);

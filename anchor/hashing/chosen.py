@@ -1,0 +1,70 @@
+"""Which hashing this process uses, chosen once: native where it was built and agrees with hashlib, else hashlib.
+
+``ANCHORLINE_HASHING`` chooses otherwise. Whoever hashes batches takes ``HASHING`` from here; `anchorline version -v`
+says what it is, and why.
+"""
+
+import os
+from typing import NamedTuple
+
+from anchor.errors import SettingsError
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import PlainHashing
+
+VARIABLE = "ANCHORLINE_HASHING"
+
+
+class Choice(NamedTuple):
+    """A hashing, and why it is this one."""
+
+    hashing: PlainHashing
+    reason: str
+
+
+def choose(wanted: str) -> Choice:
+    """Return the hashing that is wanted: "hashlib", "native", "portable" (native C without SHA instructions), or any.
+
+    Raises SettingsError for another word, and where native is wanted by name and is not there or not right.
+    """
+    if wanted not in {"", "hashlib", "native", "portable"}:
+        raise SettingsError(f"{VARIABLE}: expected hashlib, native or portable, got {wanted[:40]!r}")
+    if wanted == "hashlib":
+        return Choice(PlainHashing(), f"{VARIABLE} says so")
+    try:
+        native = _checked_native(portable=wanted == "portable")
+    except (ImportError, ArithmeticError) as error:
+        if wanted:
+            raise SettingsError(f"{VARIABLE} says {wanted}, which cannot be had here: {error}") from error
+        return Choice(PlainHashing(), str(error))
+    return Choice(native, f"{VARIABLE} says so" if wanted else "it was built here, and agrees with hashlib")
+
+
+def _checked_native(*, portable: bool) -> PlainHashing:
+    """Return native hashing; raise ImportError where it was not built, ArithmeticError where it computes wrongly."""
+    try:
+        from anchor.hashing.native import NativeHashing  # noqa: PLC0415  # may not be there
+    except ImportError as error:
+        raise ImportError(f"the native module was not built when Anchorline was installed ({error})") from error
+    native = NativeHashing(portable=portable)
+    check_agrees(native, PlainHashing())
+    return native
+
+
+def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
+    """Raise ArithmeticError unless both give the same hashes for messages around every padding, and the same roots.
+
+    A processor or compiler that gets SHA-256 wrong would make a log that nobody can verify.
+    """
+    messages = [bytes([size]) * size for size in range(130)]
+    hashes = other.each(messages, b"\x00")
+    wide = Pieces.cut(bytes(range(192)) * 2, 48)
+    if (
+        hashing.each(messages, b"\x00").flat != hashes.flat
+        or hashing.root(hashes) != other.root(hashes)
+        or hashing.nodes(hashes.flat) != other.nodes(hashes.flat)
+        or hashing.rows(b"<", wide, wide, b">").flat != other.rows(b"<", wide, wide, b">").flat
+    ):
+        raise ArithmeticError(f"{hashing.name} does not agree with {other.name} and is not used: report this machine")
+
+
+HASHING, REASON = choose(os.environ.get(VARIABLE, ""))

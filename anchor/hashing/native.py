@@ -1,0 +1,102 @@
+"""Batches of SHA-256 in native code: one call of C for a whole batch, without an object for each hash.
+
+It is the extension that ``build_native.py`` describes; importing this module where that was not built is an
+ImportError. Every length is checked here, before C sees a buffer.
+"""
+
+from array import array
+from collections.abc import Sequence
+
+from anchor.hashing._native import ffi, lib
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import PlainHashing, check_columns, check_sizes
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.merkle import EMPTY_ROOT
+
+# Above this length hashlib's cost is the compression itself, and a joined copy of the messages only memory.
+_LONGEST = 4096
+# Portable C compresses slower than OpenSSL's own code without SHA instructions, but needs no call for each message.
+_LONGEST_PORTABLE = 256
+# Messages joined at a time: at most 4 MiB.
+_JOINED = 1024
+_PREFIX_LIMIT = 64
+_ROW_LIMIT: int = lib.longest_row()
+HARDWARE: str = ffi.string(lib.hardware_name()).decode()
+"""The processor's SHA-256 instructions, "" where it has none."""
+
+
+class NativeHashing(PlainHashing):
+    """As ``PlainHashing``; what is too long to gain anything is left to hashlib."""
+
+    def __init__(self, *, portable: bool = False) -> None:
+        """Use the processor's SHA-256 instructions where it has them, unless ``portable``."""
+        self._hardware = int(bool(HARDWARE) and not portable)
+        self._longest = _LONGEST if self._hardware else _LONGEST_PORTABLE
+        self.name = f"native, {HARDWARE}" if self._hardware else "native, portable C"
+
+    def each(self, messages: Sequence[bytes], prefix: bytes = b"") -> Pieces:
+        """See ``PlainHashing.each``."""
+        sizes = list(map(len, messages))
+        if max(sizes, default=0) > self._longest or len(prefix) > _PREFIX_LIMIT:
+            return super().each(messages, prefix)
+        parts = [
+            self._cut(b"".join(messages[at : at + _JOINED]), sizes[at : at + _JOINED], prefix)
+            for at in range(0, len(sizes), _JOINED)
+        ]
+        return Pieces(HASH_SIZE, flat=parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def cut(self, data: bytes, sizes: Sequence[int], prefix: bytes = b"") -> Pieces:
+        """See ``PlainHashing.cut``."""
+        if max(sizes, default=0) > self._longest or len(prefix) > _PREFIX_LIMIT:
+            return super().cut(data, sizes, prefix)
+        check_sizes(data, sizes)
+        return Pieces(HASH_SIZE, flat=self._cut(data, sizes, prefix))
+
+    def rows(self, prefix: bytes, first: Pieces, second: Pieces | None = None, suffix: bytes = b"") -> Pieces:
+        """See ``PlainHashing.rows``."""
+        check_columns(first, second)
+        other = second or Pieces(0, flat=b"")
+        width = len(prefix) + first.size + other.size + len(suffix)
+        if width > min(_ROW_LIMIT, self._longest):
+            return super().rows(prefix, first, second, suffix)
+        out = bytearray(HASH_SIZE * len(first))
+        ends = prefix, len(prefix), first.flat, first.size, other.flat, other.size, suffix, len(suffix)
+        _check(lib.hash_rows(self._hardware, len(first), *ends, ffi.from_buffer(out)))
+        return Pieces(HASH_SIZE, flat=bytes(out))
+
+    def nodes(self, hashes: bytes) -> bytes:
+        """See ``PlainHashing.nodes``."""
+        pairs = len(hashes) // (2 * HASH_SIZE)
+        out = bytearray(HASH_SIZE * pairs)
+        lib.hash_nodes(self._hardware, pairs, hashes, ffi.from_buffer(out))
+        return bytes(out)
+
+    def root(self, hashes: Pieces) -> bytes:
+        """See ``PlainHashing.root``."""
+        if not hashes:
+            return EMPTY_ROOT
+        out = bytearray(HASH_SIZE)
+        lib.hash_root(self._hardware, len(hashes), hashes.flat, ffi.from_buffer(out))
+        return bytes(out)
+
+    def levels(self, hashes: Pieces) -> Sequence[Pieces]:
+        """See ``PlainHashing.levels``."""
+        levels = [hashes]
+        while (size := len(levels[-1])) > 1:
+            below = levels[-1].flat
+            lone = below[-HASH_SIZE:] if size % 2 else b""
+            levels.append(Pieces(HASH_SIZE, flat=self.nodes(below) + lone))
+        return levels
+
+    def _cut(self, data: bytes, sizes: Sequence[int], prefix: bytes) -> bytes:
+        out = bytearray(HASH_SIZE * len(sizes))
+        lengths = ffi.from_buffer("uint64_t[]", array("Q", sizes))
+        ends = prefix, len(prefix), data, len(data), lengths
+        _check(lib.hash_pieces(self._hardware, len(sizes), *ends, ffi.from_buffer(out)))
+        return bytes(out)
+
+
+def _check(refused: int) -> None:
+    """Raise ValueError where C refused lengths that were checked before it was called."""
+    if refused:
+        raise ValueError("native hashing refused the lengths that it was given: a defect of Anchorline, report it")

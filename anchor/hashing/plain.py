@@ -1,0 +1,79 @@
+"""Batches of SHA-256 with hashlib: what always works, and what native hashing must agree with.
+
+Callers give whole batches (a group commit, a bundle, a tile). ``anchor.hashing.native`` takes its place where it was
+built.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from itertools import accumulate, pairwise, repeat
+
+from anchor.hashing.pieces import Pieces
+from anchor.proof.codec import HASH_SIZE, sha256_each
+from anchor.proof.merkle import root_of
+from anchor.proof.promise_run import levels_of
+
+LEAF_PREFIX = b"\x00"
+"""Stands before a leaf when it is hashed, so that no leaf is a node (RFC 9162 section 2.1.1)."""
+
+
+class PlainHashing:
+    """SHA-256 (FIPS 180-4) of batches, and the nodes of RFC 9162 section 2.1.1; every message is any bytes."""
+
+    name = "hashlib"
+
+    def each(self, messages: Sequence[bytes], prefix: bytes = b"") -> Pieces:
+        """Return H(prefix ‖ message) of each message."""
+        return _hashes(sha256_each(map(prefix.__add__, messages) if prefix else messages))
+
+    def leaves(self, leaves: Sequence[bytes]) -> Pieces:
+        """Return the hash of each leaf of a log (RFC 9162 section 2.1.1)."""
+        return self.each(leaves, LEAF_PREFIX)
+
+    def cut(self, data: bytes, sizes: Sequence[int], prefix: bytes = b"") -> Pieces:
+        """Return H(prefix ‖ piece) of the pieces of ``data``, which stand one behind the other.
+
+        Raises ValueError unless the sizes, in bytes, add up to ``data``.
+        """
+        check_sizes(data, sizes)
+        return self.each([data[start:end] for start, end in pairwise(accumulate(sizes, initial=0))], prefix)
+
+    def rows(self, prefix: bytes, first: Pieces, second: Pieces | None = None, suffix: bytes = b"") -> Pieces:
+        """Return H(prefix ‖ first ‖ second ‖ suffix) of each row of one or two columns.
+
+        Raises ValueError where the columns differ in their number of rows.
+        """
+        check_columns(first, second)
+        columns = [repeat(prefix), first.each, second.each if second else None, repeat(suffix) if suffix else None]
+        rows = zip(*(column for column in columns if column is not None), strict=False)
+        return _hashes(sha256_each(map(b"".join, rows)))
+
+    def nodes(self, hashes: bytes) -> bytes:
+        """Return the level above flat hashes: one node for each whole pair (a last single one is left out)."""
+        sha256 = hashlib.sha256
+        whole = len(hashes) & -64
+        return b"".join([sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, whole, 64)])
+
+    def root(self, hashes: Pieces) -> bytes:
+        """Return the root over leaf hashes; of none, the hash of the empty string (RFC 9162 section 2.1.1)."""
+        return root_of(hashes.each)
+
+    def levels(self, hashes: Pieces) -> Sequence[Pieces]:
+        """Return all levels of the tree over at least one leaf hash, up to its root; a lone last node is carried up."""
+        return [Pieces(HASH_SIZE, each=level) for level in levels_of(hashes.each)]
+
+
+def check_sizes(data: bytes, sizes: Sequence[int]) -> None:
+    """Raise ValueError unless sizes are those of consecutive pieces that make up ``data``."""
+    if min(sizes, default=0) < 0 or sum(sizes) != len(data):
+        raise ValueError(f"expected sizes of pieces that add up to {len(data)} bytes, got {sum(sizes)}")
+
+
+def check_columns(first: Pieces, second: Pieces | None) -> None:
+    """Raise ValueError unless two columns have as many rows."""
+    if second is not None and len(first) != len(second):
+        raise ValueError(f"expected two columns of {len(first)} rows, got one of {len(second)}")
+
+
+def _hashes(each: list[bytes]) -> Pieces:
+    return Pieces(HASH_SIZE, each=each)

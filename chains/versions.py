@@ -1,0 +1,23 @@
+"""What runs here: the version of Anchorline, and of what its results and its speed rest on.
+
+Input is the running Python; `anchorline version` prints it.
+"""
+
+import platform
+import sqlite3
+import ssl
+from importlib.metadata import version
+from typing import Any
+
+from anchor.hashing.chosen import HASHING, REASON
+
+
+def running_versions() -> dict[str, Any]:
+    """Return the versions by name, and under ``hashing`` which hashing is used and why."""
+    return {
+        "anchorline": version("anchorline"),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "openssl": ssl.OPENSSL_VERSION,
+        "hashing": {"name": HASHING.name, "reason": REASON},
+    }
