@@ -24,6 +24,7 @@ from anchor.recovery import Recoveries
 from anchor.signature_requests import SignatureRequests, withdraw
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
+from anchor.useful_blocks import UsefulBlocks
 from anchor.versions import Signer, Versions
 from anchor.watching import Watcher
 
@@ -83,7 +84,7 @@ class AnchorEngine:
         self.promised = promised
         self.published = published
         self.watcher = Watcher(journal, source)
-        self.versions = Versions(engine, directory, journal, source, wallet, policy.limits)
+        self.versions = Versions(engine, directory, journal, source, wallet, policy.limits, UsefulBlocks(source))
         self.epochs = Epochs(engine, directory)
         self.recoveries = Recoveries(engine, directory)
         self.in_step = InStep(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from anchor.bitcoin.networks import Network
-from anchor.bitcoin.protocols import BlockId
 from anchor.bitcoin.transaction import fee_sat, is_rate, rate_sat_per_vb, replacement_fee_sat, virtual_size
 from anchor.journal import DAY_MS, Attempt
 from anchor.lifecycle import MINED, State
@@ -62,19 +61,16 @@ def line_rate_sat_per_vb(line: Sequence[Attempt]) -> float:
     return sum(attempt.fee_sat for attempt in line) / sum(attempt.virtual_size for attempt in line)
 
 
-def is_too_low(line: Sequence[Attempt], price: Price, tip: BlockId | None) -> bool:
-    """Say whether a line of unconfirmed attempts pays too little to be mined within the target.
+def pays_too_little(line: Sequence[Attempt], price: Price) -> bool:
+    """Say whether a line of unconfirmed attempts pays less than the estimate, or than the mempool asks of everyone.
 
-    With an estimate that is a comparison. Without one it shows by waiting: as many blocks as the target were found
-    since the last of the line was made, and none took it.
+    What pays enough by that may be too low for its target all the same: that shows by waiting, which
+    ``anchor.useful_blocks`` counts. Without an estimate nothing else shows it.
     """
     rate = line_rate_sat_per_vb(line)
     if rate < min(price.least_sat_per_vb, price.rate_sat_per_vb):
         return True
-    if price.is_estimated:
-        return rate < price.rate_sat_per_vb
-    made_at = line[-1].tip
-    return made_at is None or tip is None or tip.height - made_at.height >= FEE_TARGET_BLOCKS
+    return price.is_estimated and rate < price.rate_sat_per_vb
 
 
 def replacing_fee_sat(

@@ -76,6 +76,10 @@ class MuteSource:
         """See ``Transactions.prove``."""
         return self._source.prove(txid, block_hash)
 
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        """See ``Transactions.transaction_count``."""
+        return self._source.transaction_count(block_hash)
+
     def unspent(self, script: bytes) -> list[Coin]:
         """See ``Coins.unspent``."""
         return self._source.unspent(script)

@@ -17,7 +17,7 @@ from anchor.fees import (
     Limits,
     Price,
     highest_fee_sat,
-    is_too_low,
+    pays_too_little,
     price_of,
     replacing_fee_sat,
     spent_sat,
@@ -28,6 +28,7 @@ from anchor.plan import Build, Replace, Send, Wait
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.storage.engine import Engine
+from anchor.useful_blocks import UsefulBlocks
 
 _WAITS_FOR_SIGNATURE = Wait("an anchor waits for a signature: anchorline wallet psbt export, sign, psbt import")
 
@@ -48,7 +49,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Makes attempts of one log for one thread; keeps nothing but what it stores in the journal."""
+    """Makes attempts of one log for one thread; what they rest on is in the journal."""
 
     engine: Engine
     directory: Directory
@@ -56,6 +57,7 @@ class Versions:
     source: Source
     wallet: Signer
     limits: Limits
+    useful_blocks: UsefulBlocks
 
     def build(self, plan: Build, tip: BlockId, now_ms: int) -> Send | Wait:
         """Make the first version of the next anchor; return what to do with it, or why there is none.
@@ -95,7 +97,7 @@ class Versions:
         A version that is in no mempool is sent again where it cannot be replaced: fees may have fallen.
         """
         price = self._price()
-        if not plan.must and not is_too_low([*plan.before, plan.attempt], price, tip):
+        if not plan.must and not self._is_too_low(plan, price, tip):
             return plan.otherwise
         spent = self.journal.coins_of(plan.attempt)
         if spent is None:
@@ -111,6 +113,13 @@ class Versions:
         return self._replaced(plan, with_top_ups, price, tip, now_ms)
 
     # --- replacing
+
+    def _is_too_low(self, plan: Replace, price: Price, tip: BlockId) -> bool:
+        """Say whether an attempt's fee is too low for its target: by its price, or since it has waited that long."""
+        if pays_too_little([*plan.before, plan.attempt], price):
+            return True
+        made_at = plan.attempt.tip
+        return made_at is not None and self.useful_blocks.have_passed(FEE_TARGET_BLOCKS, made_at, tip)
 
     def _replaced(self, plan: Replace, inputs: Sequence[Coin], price: Price, tip: BlockId, now_ms: int) -> Send | Wait:
         fee = replacing_fee_sat(len(inputs), price, plan.versions, plan.before, plan.after)

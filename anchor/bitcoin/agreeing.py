@@ -186,6 +186,12 @@ class AgreeingSource:
         self._check_faults(faults)
         return None
 
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        """Return the median of what the sources say (the lower one of two), or None where none knows the block."""
+        counts = self._ask(lambda source: source.transaction_count(block_hash), need=1)
+        known = [count for count in counts.values() if count is not None]
+        return median_low(known) if known else None
+
     # Coins
 
     def unspent(self, script: bytes) -> list[Coin]:

@@ -162,6 +162,14 @@ class CoreSource:
             height=self._node.whole(block.get("height")),
         )
 
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        """Return how many transactions a block holds, its coinbase among them; a pruned node knows it, too."""
+        found = self._node.call_or_none(NOT_FOUND, "getblockheader", hash_hex(block_hash), True)
+        if found is None:
+            return None
+        # Zero for a block of which the node has only the header.
+        return self._node.whole(self._node.fields(found).get("nTx")) or None
+
     # Coins
 
     def unspent(self, script: bytes) -> list[Coin]:

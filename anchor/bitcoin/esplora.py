@@ -22,6 +22,7 @@ from anchor.bitcoin.esplora_answers import (
     read_spend,
     read_status,
     read_transaction,
+    read_transaction_count,
     refusal_code,
 )
 from anchor.bitcoin.first_contact import FirstContact
@@ -187,6 +188,10 @@ class EsploraSource:
                 return None  # reorganised between two answers; the next look finds it
             self._nonsense(f"/tx/{hash_hex(txid)}", f"a proof in block {hash_hex(block_hash)}", str(error), error)
         return proof
+
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        """Return how many transactions a block holds, its coinbase among them, or None where it is unknown."""
+        return self._found(f"/block/{hash_hex(block_hash)}", _JSON_LIMIT, read_transaction_count)
 
     # Coins
 

@@ -78,6 +78,15 @@ def read_block(body: bytes) -> BlockId:
     return BlockId(_number(fields, "height"), _hash(fields, "id"))
 
 
+def read_transaction_count(body: bytes) -> int:
+    """Return how many transactions the block of ``/block/:hash`` holds; raise MalformedError for any other body."""
+    fields = _object(body)
+    count = _number(fields, "tx_count")
+    if count < 1:
+        _refuse("tx_count", "at least the coinbase", count)
+    return count
+
+
 def read_block_headers(body: bytes) -> list[tuple[BlockId, bytes]]:
     """Return height, hash and the 80 header bytes of each block of ``/blocks/:height``, newest first.
 

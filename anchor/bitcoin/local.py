@@ -194,6 +194,12 @@ class LocalRegtest:
             height=entry.height,
         )
 
+    @_one_at_a_time
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        """Return how many transactions a block holds, its coinbase among them, or None where it is unknown."""
+        found = self._blocks.get(block_hash)
+        return None if found is None else len(found.transactions)
+
     # Coins
 
     @_one_at_a_time

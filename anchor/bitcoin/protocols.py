@@ -104,6 +104,12 @@ class Transactions(Protocol):
     def prove(self, txid: bytes, block_hash: bytes) -> BitcoinAnchor | None:
         """Return the proof of a transaction in that block, or None if it is not there."""
 
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        """Return how many transactions a block holds, its coinbase among them, or None where the block is unknown.
+
+        It is the source's word, and only fees are decided by it.
+        """
+
 
 class Coins(Protocol):
     """Coins of one script, and prices."""

@@ -84,6 +84,16 @@ def test_nothing_is_above_the_tip(world: World) -> None:
     assert world.source.header(UNKNOWN) is None
 
 
+def test_a_block_says_how_many_transactions_it_holds(world: World, wallet: Wallet, funding: Coin) -> None:
+    """An empty block has its coinbase, one with an anchor two; an unknown block is none."""
+    raw, _ = signed_anchor(wallet, [funding])
+    assert 1 == world.source.transaction_count(world.source.tip().hash)
+    world.source.broadcast(raw)
+    world.mine(1, OTHER_SCRIPT)
+    assert 2 == world.source.transaction_count(world.source.tip().hash)
+    assert world.source.transaction_count(UNKNOWN) is None
+
+
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 25])
 def test_many_headers_are_those_that_are_there_one_by_one(world: World, count: int) -> None:
     """From any height on, in order, as many as are wanted; each is its block's own."""

@@ -180,7 +180,7 @@ def replace_by_fee(engine: Engine, folder: Path) -> None:
     Run(engine, folder, world).seal()
     Run(engine, folder, world).tick()
     for number in range(FEE_TARGET_BLOCKS):
-        _once(folder, f"passed-{number}", lambda: world.mine_without(*world.mempool()))
+        _once(folder, f"passed-{number}", world.mine_others)
     Run(engine, folder, world).write(3)
     Run(engine, folder, world).seal()
     for _ in range(3):

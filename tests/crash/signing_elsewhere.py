@@ -104,7 +104,7 @@ def replace_signed(engine: Engine, folder: Path) -> None:
     ElsewhereRun(engine, folder, world).tick()
     _anchor(engine, folder, world, "second", 2)
     for number in range(FEE_TARGET_BLOCKS):
-        _once(folder, f"passed-{number}", lambda: world.mine_without(*world.mempool()))
+        _once(folder, f"passed-{number}", world.mine_others)
     ElsewhereRun(engine, folder, world).write(3)
     ElsewhereRun(engine, folder, world).seal()
     for _ in range(2):

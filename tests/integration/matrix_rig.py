@@ -122,6 +122,10 @@ class Ground:
                 break  # full, and this one does not pay enough to evict another
         return float(self.node.call("getmempoolinfo")["mempoolminfee"] / SAT / 1000)
 
+    def strangers(self, number: int) -> list[str]:
+        """Return payments of other people's, raw, that no mempool has."""
+        return [self._strangers_transaction(b"", 10_000) for _ in range(number)]
+
     def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Stop the node, let something happen, and start it again: its mempool is empty then."""
         self.node.stop()
@@ -146,11 +150,14 @@ class Ground:
 
     def _stranger(self, data: bytes, fee_sat: int) -> None:
         """Send a transaction of somebody else, which spends a coinbase and carries so much data."""
+        self.node.call("sendrawtransaction", self._strangers_transaction(data, fee_sat), 0)
+
+    def _strangers_transaction(self, data: bytes, fee_sat: int) -> str:
         coinbase, value_sat = self._coinbase()
         script = b"\x6a" + (b"" if not data else b"\x4e" + len(data).to_bytes(4, "little") + data)
         spend = TxInput(OutPoint(bytes.fromhex(coinbase)[::-1], 0), b"", 0xFFFFFFFD)
         outputs = (TxOutput(value_sat - fee_sat, b"\x51"), TxOutput(0, script))
-        self.node.call("sendrawtransaction", Transaction(2, (spend,), outputs, 0).encode().hex(), 0)
+        return Transaction(2, (spend,), outputs, 0).encode().hex()
 
     def _coinbase(self) -> tuple[str, int]:
         """Return the txid and the value of the next coinbase that nobody has spent."""
@@ -342,6 +349,11 @@ class Story:
         for _ in range(number):
             self.node.call("generateblock", miner(), list(transactions))
             transactions = ()
+
+    def useful_blocks(self, number: int) -> None:
+        """Mine blocks that take one payment of other people's each, and nothing else of the mempool."""
+        for raw in self.ground.strangers(number):
+            self.blocks_with(1, raw)
 
     def reorg(self, depth: int, *transactions: str) -> str:
         """Let a longer branch replace the newest blocks, its first one with these; return the first block that left."""

@@ -64,7 +64,7 @@ def bumped(ground: Ground, kills: Kills) -> None:
     story.anchor()
     versions = [story.send()]
     for _ in range(3):
-        story.blocks_with(FEE_TARGET_BLOCKS)
+        story.useful_blocks(FEE_TARGET_BLOCKS)
         versions.append(story.send())
         assert [hex_of(versions[-1])] == story.mempool
     assert 4 == len({each.checkpoint_size for each in versions})
@@ -130,7 +130,7 @@ def other_version(ground: Ground, kills: Kills) -> None:
     story = ground.story(kills)
     story.anchor()
     older = story.send()
-    story.blocks_with(FEE_TARGET_BLOCKS)
+    story.useful_blocks(FEE_TARGET_BLOCKS)
     newer = story.send()
     story.blocks_with(1, newer.raw.hex())
     story.tick()

@@ -158,6 +158,21 @@ class SimulatedBitcoin:
         self._append(ANYONE, [pooled.signed for txid, pooled in self._pool.items() if txid not in txids])
         return self._chain[-1].block
 
+    def mine_others(self, count: int = 1) -> BlockId:
+        """Mine blocks that hold a stranger's payment each, and leave the mempool as it is; return the tip."""
+        for _ in range(count):
+            self._append(ANYONE, [read_signed(self._strangers_payment())])
+        return self._chain[-1].block
+
+    def _strangers_payment(self) -> bytes:
+        deep = self.height + 1 - self.network.coinbase_maturity
+        free = next(
+            Coin(outpoint, coin.output.value_sat, coin.height, coin.coinbase, b"")
+            for outpoint, coin in self._ledger.unspent.items()
+            if coin.output.script == ANYONE and coin.height is not None and (not coin.coinbase or coin.height <= deep)
+        )
+        return payment(free, ANYONE, 1_000, TxOutput(0, b"\x6a\x08stranger")).encode()
+
     def reorg(
         self,
         depth: int,
@@ -255,6 +270,11 @@ class SimulatedBitcoin:
             header=found.raw_header,
             height=found.block.height,
         )
+
+    @_answer
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        found = self._known.get(block_hash)
+        return None if found is None else max(len(found.transactions), 1)
 
     # Coins
 

@@ -11,11 +11,10 @@ from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import BlockId
 from anchor.bitcoin.transaction import MAX_TOP_UPS, fee_sat, virtual_size
 from anchor.fees import (
-    FEE_TARGET_BLOCKS,
     Price,
     highest_fee_sat,
-    is_too_low,
     line_rate_sat_per_vb,
+    pays_too_little,
     price_of,
     replacing_fee_sat,
     spent_sat,
@@ -74,23 +73,22 @@ def test_the_rate_is_held_between_what_is_asked_and_the_cap(
 # --- too low
 
 
-def test_with_an_estimate_too_low_is_a_comparison() -> None:
+def test_with_an_estimate_too_little_is_a_comparison() -> None:
     """What an anchor was made to pay is enough at the same price, and not at a higher one."""
     made = attempt(1, fee_sat(1, 10.0))
-    assert not is_too_low([made], PRICE, TIP)
-    assert is_too_low([made], replace(PRICE, rate_sat_per_vb=10.1), TIP)
+    assert not pays_too_little([made], PRICE)
+    assert pays_too_little([made], replace(PRICE, rate_sat_per_vb=10.1))
 
 
-@pytest.mark.parametrize(("passed", "expected"), [(FEE_TARGET_BLOCKS - 1, False), (FEE_TARGET_BLOCKS, True)])
-def test_without_an_estimate_too_low_shows_by_waiting(passed: int, expected: bool) -> None:
-    """As many blocks as the target went by without it."""
-    assert expected == is_too_low([attempt(1, 322)], UNKNOWN, BlockId(TIP.height + passed, bytes(32)))
+def test_without_an_estimate_the_fallback_is_no_reason_to_pay_more() -> None:
+    """Nobody says what is enough: only waiting shows it."""
+    assert not pays_too_little([attempt(1, 161)], UNKNOWN)
 
 
 def test_what_the_mempool_asks_is_the_least_with_and_without_estimate() -> None:
-    """A minimum above what it pays is too low, as far as the cap allows to pay it."""
-    assert is_too_low([attempt(1, 322)], Price(12.0, 12.0, is_estimated=False), TIP)
-    assert not is_too_low([attempt(1, fee_sat(1, 50.0))], Price(50.0, 400.0, is_estimated=True), TIP)
+    """A minimum above what it pays is too little, as far as the cap allows to pay it."""
+    assert pays_too_little([attempt(1, 322)], Price(12.0, 12.0, is_estimated=False))
+    assert not pays_too_little([attempt(1, fee_sat(1, 50.0))], Price(50.0, 400.0, is_estimated=True))
 
 
 # --- replacing

@@ -139,7 +139,7 @@ def test_on_a_quiet_log_an_attempt_that_pays_too_little_is_replaced(
 
 
 def test_on_a_quiet_log_an_attempt_that_pays_enough_is_left_alone(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
-    """Intervals and blocks go by: the fee does not climb for their number."""
+    """Intervals and empty blocks go by: the fee does not climb for their number."""
     bitcoin.fee_rate = 2.0
     for _ in range(5):
         waiting.clock.pass_ms(HOUR_MS)
@@ -174,11 +174,85 @@ def test_without_an_estimate_too_low_shows_by_waiting(waiting: Service, bitcoin:
     """On networks without estimates, as many blocks as the target go by before a version pays one sat/vB more."""
     for number in range(FEE_TARGET_BLOCKS - 1):
         record(waiting, b"%d" % number)
-        blocks_without(bitcoin)
+        bitcoin.mine_others()
         assert isinstance(waiting.tick().plan, Wait)
-    blocks_without(bitcoin)
+    bitcoin.mine_others()
     assert isinstance(waiting.tick().plan, Send)
     assert [322, 322 + 161] == [version.fee_sat for version in versions(waiting)]
+
+
+@pytest.mark.parametrize("estimate", [None, 1.0, 2.0])
+def test_an_attempt_that_waited_past_its_target_is_raised_whatever_the_estimate_says(
+    waiting: Service, bitcoin: SimulatedBitcoin, estimate: float | None
+) -> None:
+    """Six blocks took others' transactions and not this one: one sat/vB more, and six more blocks for each version."""
+    bitcoin.fee_rate = estimate
+    waiting.clock.pass_ms(HOUR_MS)
+    for expected in (322 + 161, 322 + 2 * 161):
+        bitcoin.mine_others(FEE_TARGET_BLOCKS - 1)
+        assert isinstance(waiting.tick().plan, Wait)
+        bitcoin.mine_others()
+        plan = waiting.tick().plan
+        assert isinstance(plan, Send)
+        assert expected == plan.attempt.fee_sat
+        waiting.clock.pass_ms(HOUR_MS)
+        waiting.tick()
+    bitcoin.mine()
+    waiting.tick()
+    assert ["final", "replaced", "replaced", "confirmed"] == waiting.states()
+
+
+def test_empty_blocks_raise_nothing(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Testnet4: a day of 130 blocks of which every thirtieth takes transactions costs no ratchet, with entries too."""
+    for number in range(130):
+        if number % 30 == 29:
+            bitcoin.mine_others()
+        blocks_without(bitcoin)
+        if number % 10 == 0:
+            record(waiting, b"%d" % number)
+            assert isinstance(waiting.tick().plan, Wait)
+    assert [322] == [version.fee_sat for version in versions(waiting)]
+
+
+def test_useful_blocks_count_however_many_empty_ones_lie_between(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """One useful block in ten: after sixty blocks the attempt has waited for its target."""
+    waiting.clock.pass_ms(HOUR_MS)
+    for _ in range(FEE_TARGET_BLOCKS):
+        assert isinstance(waiting.tick().plan, Wait)
+        blocks_without(bitcoin, 9)
+        bitcoin.mine_others()
+    assert isinstance(waiting.tick().plan, Send)
+
+
+def test_waiting_raises_no_fee_beyond_the_cap(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """At the cap an attempt waits on: the plan says so, and it is held."""
+    cap = bitcoin.network.fee_cap_sat_per_vb
+    at_cap = replace_once(waiting, bitcoin, cap)
+    assert fee_sat(1, cap) == at_cap.fee_sat
+    waiting.tick()
+    waiting.clock.pass_ms(HOUR_MS)
+    bitcoin.mine_others(FEE_TARGET_BLOCKS)
+    ticked = waiting.tick()
+    assert isinstance(ticked.plan, Wait)
+    assert ticked.plan.is_held
+    assert "fee-cap-reached" in names(ticked)
+    assert [at_cap.txid] == bitcoin.mempool()
+
+
+def test_blocks_are_asked_about_once(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Ticks come every minute and blocks every ten: what a block holds is no new question in each tick."""
+    waiting.clock.pass_ms(HOUR_MS)
+    bitcoin.mine_others(FEE_TARGET_BLOCKS - 1)
+    blocks_without(bitcoin, 20)
+    waiting.tick()
+    asked = bitcoin.calls.count("transaction_count")
+    assert FEE_TARGET_BLOCKS - 1 + 20 == asked
+    for _ in range(5):
+        assert isinstance(waiting.tick().plan, Wait)
+    assert asked == bitcoin.calls.count("transaction_count")
+    bitcoin.mine_others()
+    assert isinstance(waiting.tick().plan, Send)
+    assert asked + 1 == bitcoin.calls.count("transaction_count")
 
 
 def test_a_promise_that_would_lapse_needs_no_low_fee(waiting: Service, bitcoin: SimulatedBitcoin) -> None:
@@ -332,7 +406,7 @@ def test_absurd_rates_survive(said: float | None, waiting: Service, bitcoin: Sim
     bitcoin.fee_rate = said
     bitcoin.instead("least_rate_sat_per_vb", lambda: said)
     record(waiting)
-    blocks_without(bitcoin, FEE_TARGET_BLOCKS)
+    bitcoin.mine_others(FEE_TARGET_BLOCKS)
     plan = waiting.tick().plan
     assert isinstance(plan, Send)
     assert fee_sat(1, bitcoin.network.fee_cap_sat_per_vb if said == 1e9 else 3.0) == plan.attempt.fee_sat

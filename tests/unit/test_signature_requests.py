@@ -149,7 +149,7 @@ def test_without_an_estimate_too_low_shows_by_waiting_here_too(waiting: Elsewher
     for number in range(FEE_TARGET_BLOCKS):
         assert waiting.home.signature_requests.live() is None
         waiting.record(b"%d" % number)
-        bitcoin.mine_without(*bitcoin.mempool())
+        bitcoin.mine_others()
         waiting.tick()
     assert waiting.request().fee_sat > waiting.attempts()[1].fee_sat
 

@@ -56,6 +56,7 @@ class Mirror:
     spent_by: bytes | None = None
     rate: float | None = None
     least: float | None = None
+    counts: int | None = None
     network: Network = REGTEST
     edit_proof: bytes | None = None
     edited_headers: dict[int, bytes] = field(default_factory=dict)
@@ -120,6 +121,10 @@ class Mirror:
         if proof is None or self.edit_proof is None:
             return proof
         return replace(proof, coinbase=self.edit_proof)
+
+    def transaction_count(self, block_hash: bytes) -> int | None:
+        self._check_up()
+        return self.counts or self.truth.transaction_count(block_hash)
 
     def unspent(self, script: bytes) -> list[Coin]:
         self._check_up()
@@ -500,6 +505,17 @@ def test_the_estimate_is_the_median(
         mirror.least = rate
     assert expected == agreeing(mirrors).fee_rate_sat_per_vb(6)
     assert expected == agreeing(mirrors).least_rate_sat_per_vb()
+
+
+def test_the_number_of_a_blocks_transactions_is_the_median(regtest: LocalRegtest, mirrors: list[Mirror]) -> None:
+    """One source that says that every block is full moves no fee; what nobody knows is None."""
+    tip = regtest.tip()
+    mirrors[0].counts = 4_000
+    assert 1 == agreeing(mirrors).transaction_count(tip.hash)
+    mirrors[0].counts = None
+    mirrors[1].down = True
+    assert 1 == agreeing(mirrors).transaction_count(tip.hash)
+    assert agreeing(mirrors).transaction_count(STRANGER) is None
 
 
 # Headers

@@ -42,6 +42,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         b"01000000" + b"01" + b"11" * 36 + b"00" + b"ffffffff" + b"01" + b"00" * 8 + b"00" + b"00000000",
     ),
     "block": (answers.read_block, json.dumps({"id": HASH, "height": 7, "nonce": 2}).encode()),
+    "count": (answers.read_transaction_count, json.dumps({"id": HASH, "height": 7, "tx_count": 3}).encode()),
     "status": (answers.read_status, json.dumps(BLOCK).encode()),
     "branch": (answers.read_branch, json.dumps({"block_height": 7, "merkle": [HASH], "pos": 1}).encode()),
     "coins": (answers.read_coins, json.dumps([COIN]).encode()),
@@ -66,6 +67,7 @@ def test_values_keep_what_the_server_said() -> None:
     inner = hash_from_hex(HASH)
     assert inner == answers.read_hash(HASH.encode())
     assert BlockId(7, inner) == answers.read_block(READERS["block"][1])
+    assert 3 == answers.read_transaction_count(READERS["count"][1])
     assert BlockId(7, inner) == answers.read_status(READERS["status"][1])
     assert Branch(7, 1, (inner,)) == answers.read_branch(READERS["branch"][1])
     assert [ListedCoin(OutPoint(inner, 1), 5_000, 7)] == answers.read_coins(READERS["coins"][1])
