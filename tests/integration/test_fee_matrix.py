@@ -199,7 +199,7 @@ def test_an_attempt_that_cannot_pay_for_more_is_replaced_with_a_payment(
     operator.run("tick", "--now")
     record(operator, "second")
     for _ in range(FEE_TARGET_BLOCKS):
-        others.blocks(1, others.pay([], 1_000))
+        others.blocks(1, others.pay([{"data": "00" * 32}], 1_000))
     assert "cannot pay for more" in operator.facts("tick", "--now")["why"]
     payment = others.pay([{address: "0.00100000"}], 1_000)
     others.blocks(1, payment)

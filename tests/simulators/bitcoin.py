@@ -36,6 +36,8 @@ from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 
 ANYONE = b"\x51"
+# What payments of strangers can be told by; without it they would be too small for a block.
+STRANGERS = TxOutput(0, b"\x6a\x08stranger")
 START_S = 1_790_000_000
 BLOCK_S = 600
 
@@ -171,7 +173,7 @@ class SimulatedBitcoin:
             for outpoint, coin in self._ledger.unspent.items()
             if coin.output.script == ANYONE and coin.height is not None and (not coin.coinbase or coin.height <= deep)
         )
-        return payment(free, ANYONE, 1_000, TxOutput(0, b"\x6a\x08stranger")).encode()
+        return payment(free, ANYONE, 1_000, STRANGERS).encode()
 
     def reorg(
         self,
@@ -209,8 +211,9 @@ class SimulatedBitcoin:
         return list(self._pool)
 
     def mined(self) -> list[Transaction]:
-        """Return all transactions of the best chain but coinbases, in order."""
-        return [signed.body for block in self._chain for signed in block.transactions[1:]]
+        """Return all transactions of the best chain but coinbases and what ``mine_others`` made, in order."""
+        bodies = [signed.body for block in self._chain for signed in block.transactions[1:]]
+        return [body for body in bodies if STRANGERS not in body.outputs]
 
     # Headers
 
