@@ -31,6 +31,7 @@ class AlertName(StrEnum):
     THREAD_LOST = "thread-lost"
     BEHIND = "behind"
     SIGNATURE_WANTED = "signature-wanted"
+    SIGNATURE_RENEWED = "signature-renewed"
     PUBLISHED_UNREAD = "published-unread"
 
 
@@ -62,6 +63,7 @@ def alerts_of(facts: Facts, made: Sequence[Attempt], network: Network, limits: L
         _stuck(facts, line),
         _lapsing(facts),
         _unsigned(facts),
+        _renewed(facts),
     ]
     return tuple(alert for alert in found if alert is not None)
 
@@ -155,6 +157,19 @@ def _lapsing(facts: Facts) -> Alert | None:
     return Alert(
         AlertName.PROMISE_WILL_LAPSE,
         f"an entry was promised to be anchored by a time that ends {when}, and no block holds an anchor of it yet",
+    )
+
+
+def _renewed(facts: Facts) -> Alert | None:
+    """Return the alert for a request that took the place of one which somebody may have in his hands."""
+    request = facts.request
+    if request is None or request.renews is None or outlived_request(facts) is not None:
+        return None
+    return Alert(
+        AlertName.SIGNATURE_RENEWED,
+        f"fees have risen: request {request.request_no}, which pays {request.fee_sat} sat, took the place of request "
+        f"{request.renews}: export and sign the newer one. A signature of the older one is taken as well if it comes "
+        "first",
     )
 
 

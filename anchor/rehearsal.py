@@ -6,20 +6,22 @@ Input is what a tick reads, through a source that cannot send and an engine that
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NoReturn
 
 from anchor.alerts import Alert
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import BlockId, Coin, Observation, Source
 from anchor.bitcoin.signature import with_witness
-from anchor.bitcoin.transaction import anchors_left
+from anchor.bitcoin.transaction import anchors_left, virtual_size
 from anchor.engine import AnchorEngine
 from anchor.errors import RehearsalError
-from anchor.journal import Attempt, Journal
-from anchor.plan import Send, Wait
+from anchor.journal import Attempt
+from anchor.plan import Send
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import encode_payload, find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
+from anchor.signature_requests import OfflineSigner, SignatureRequest, SignatureRequests
 
 _UNSETTLED = "attempt_no IN (SELECT attempt_no FROM home.attempt WHERE settled_at_ms IS NULL)"
 JOURNAL = {
@@ -138,10 +140,22 @@ class Spending:
         return self.fee_sat / self.virtual_size
 
 
+class Would(StrEnum):
+    """What a tick would do with the outside world."""
+
+    WAIT = "wait"
+    SEND = "send"
+    ASK = "ask"
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What a tick would do: wait (``why`` says for what), or send an anchor, and the alerts that it would give."""
+    """What a tick would do: wait (``why`` says for what), send an anchor, or ask for its signature (``would``).
 
+    With the alerts that it would give.
+    """
+
+    would: Would
     why: str
     spending: Spending | None
     attempts: tuple[Attempt, ...]
@@ -151,37 +165,56 @@ class Rehearsed:
 def rehearse(engine: AnchorEngine, now_ms: int, *, at_once: bool = False) -> Rehearsed:
     """Return what ``engine.tick`` would do now; raises what that raises.
 
-    The engine must have a MuteSource and an Unsigned signer, and a database whose journal is a copy; raises
-    RehearsalError where it has not.
+    The engine must have a MuteSource, a signer without a key (Unsigned, or OfflineSigner where others sign), and a
+    database whose journal is a copy; raises RehearsalError where it has not.
     """
-    if not isinstance(engine.source, MuteSource) or not isinstance(engine.wallet, Unsigned):
+    if not isinstance(engine.source, MuteSource) or not isinstance(engine.wallet, Unsigned | OfflineSigner):
         raise RehearsalError("expected a source that cannot send and a signer without a key, found real ones")
     known = {attempt.attempt_no for attempt in engine.journal.watched()}
+    requests = SignatureRequests(engine.engine, engine.journal)
+    before = requests.live()
     prepared = engine.prepare(now_ms, at_once=at_once)
-    plan = prepared.plan
-    if isinstance(plan, Wait):
-        return Rehearsed(plan.why, None, prepared.attempts, prepared.alerts)
-    spending = _spending(plan, known, engine.journal, prepared.attempts, engine.source.network)
-    return Rehearsed("", spending, prepared.attempts, prepared.alerts)
+    asked = requests.live()
+    if isinstance(prepared.plan, Send):
+        spending = _sent(prepared.plan.attempt, known, engine, prepared.attempts)
+        return Rehearsed(Would.SEND, "", spending, prepared.attempts, prepared.alerts)
+    if asked is not None and (before is None or before.request_no != asked.request_no):
+        spending = _asked(asked, engine, prepared.attempts)
+        return Rehearsed(Would.ASK, prepared.plan.why, spending, prepared.attempts, prepared.alerts)
+    return Rehearsed(Would.WAIT, prepared.plan.why, None, prepared.attempts, prepared.alerts)
 
 
-def _spending(plan: Send, known: set[int], journal: Journal, attempts: Sequence[Attempt], network: Network) -> Spending:
-    attempt = plan.attempt
-    transaction = attempt.transaction()
+def _sent(attempt: Attempt, known: set[int], engine: AnchorEngine, attempts: Sequence[Attempt]) -> Spending:
     is_new = attempt.attempt_no not in known
     earlier = [each.attempt_no for each in attempts if each.spends == attempt.spends and each.attempt_no in known]
-    values = {coin.outpoint: coin.value_sat for coin in journal.coins_of(attempt) or ()}
+    replaces = max(earlier) if is_new and earlier else None
+    return _spending(
+        engine, attempt.transaction(), attempt.fee_sat, attempt.virtual_size, is_new=is_new, replaces=replaces
+    )
+
+
+def _asked(request: SignatureRequest, engine: AnchorEngine, attempts: Sequence[Attempt]) -> Spending:
+    earlier = [each.attempt_no for each in attempts if each.spends == request.spends]
+    size = virtual_size(len(request.transaction.inputs))
+    replaces = max(earlier, default=None)
+    return _spending(engine, request.transaction, request.fee_sat, size, is_new=True, replaces=replaces)
+
+
+def _spending(
+    engine: AnchorEngine, transaction: Transaction, fee_sat: int, size: int, *, is_new: bool, replaces: int | None
+) -> Spending:
+    values = {coin.outpoint: coin.value_sat for coin in engine.journal.coins_spent_by(transaction) or ()}
     left_sat = transaction.outputs[0].value_sat
     said = find_payload(transaction)
     return Spending(
-        txid=attempt.txid,
+        txid=transaction.txid,
         inputs=tuple((spent.previous, values.get(spent.previous)) for spent in transaction.inputs),
-        fee_sat=attempt.fee_sat,
-        virtual_size=attempt.virtual_size,
-        checkpoint_size=attempt.checkpoint_size,
+        fee_sat=fee_sat,
+        virtual_size=size,
+        checkpoint_size=said.tree_size,
         payload=encode_payload(said.tree_size, said.root),
         left_sat=left_sat,
-        anchors_left=anchors_left(left_sat, attempt.fee_sat / attempt.virtual_size, network.coin_floor_sat),
+        anchors_left=anchors_left(left_sat, fee_sat / size, engine.source.network.coin_floor_sat),
         is_new=is_new,
-        replaces=max(earlier) if is_new and earlier else None,
+        replaces=replaces,
     )

@@ -7,11 +7,13 @@ wallet psbt`` hands it out and brings it back. A signed one becomes an attempt, 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 
 from anchor.bitcoin.descriptor import PublicWallet
 from anchor.bitcoin.protocols import BlockId, Coin, Source
 from anchor.bitcoin.psbt import encode_psbt, signed_transaction, transaction_in
 from anchor.bitcoin.signature import check_coins
+from anchor.bitcoin.transaction import INCREMENTAL_SAT_PER_VB, virtual_size
 from anchor.directory import Directory
 from anchor.errors import StaleSignatureError
 from anchor.journal import Attempt, Journal
@@ -21,7 +23,9 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction
 from anchor.storage.engine import Engine, Row
 
-_COLUMNS = "signature_request.request_no, made_at_ms, checkpoint_size, unsigned, fee_sat, ended"
+_COLUMNS = "signature_request.request_no, made_at_ms, checkpoint_size, unsigned, fee_sat, now.ended, before.request_no"
+# A waiting request gives way to one that pays this many times its fee rate.
+RENEWED_AT = 1.5
 
 
 class Ended(StrEnum):
@@ -29,11 +33,15 @@ class Ended(StrEnum):
 
     SIGNED = "signed"
     WITHDRAWN = "withdrawn"
+    RENEWED = "renewed"  # another one that pays more took its place; signed meanwhile, it is a version all the same
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureRequest:
-    """One transaction that is to be signed elsewhere; ``ended`` is None while it is waited for."""
+    """One transaction that is to be signed elsewhere; ``ended`` is None while it is waited for.
+
+    ``renews`` is the number of the request whose place it took since fees had risen, or None.
+    """
 
     request_no: int
     made_at_ms: int
@@ -41,6 +49,7 @@ class SignatureRequest:
     transaction: Transaction
     fee_sat: int
     ended: Ended | None
+    renews: int | None = None
 
     @property
     def spends(self) -> OutPoint:
@@ -57,6 +66,17 @@ def outbid_by(request: SignatureRequest, attempts: Iterable[Attempt]) -> Attempt
     return next((attempt for attempt in rivals if attempt.fee_sat >= request.fee_sat), None)
 
 
+def is_outpaced(request: SignatureRequest, transaction: Transaction, fee_sat: int) -> bool:
+    """Say whether a request pays clearly less than another transaction would that spends the same coin with this fee.
+
+    Clearly is half as much again for each virtual byte, and enough for the dearer one to replace it in a mempool:
+    both may be signed. Small changes of an estimate do not take away what somebody has in his hands.
+    """
+    own, other = virtual_size(len(request.transaction.inputs)), virtual_size(len(transaction.inputs))
+    is_dearer = fee_sat * own >= RENEWED_AT * request.fee_sat * other
+    return is_dearer and fee_sat >= request.fee_sat + ceil(other * INCREMENTAL_SAT_PER_VB)
+
+
 class SignatureRequests:
     """The requests of one database."""
 
@@ -66,7 +86,7 @@ class SignatureRequests:
 
     def live(self) -> SignatureRequest | None:
         """Return the request that is waited for, or None."""
-        found = self._select("WHERE ended IS NULL ORDER BY signature_request.request_no DESC LIMIT 1")
+        found = self._select("WHERE now.ended IS NULL ORDER BY signature_request.request_no DESC LIMIT 1")
         return found[0] if found else None
 
     def of_txid(self, txid: bytes) -> SignatureRequest | None:
@@ -74,8 +94,10 @@ class SignatureRequests:
         found = self._select("WHERE txid = ? ORDER BY signature_request.request_no DESC LIMIT 1", txid)
         return found[0] if found else None
 
-    def add(self, now_ms: int, transaction: Transaction, coins: Sequence[Coin]) -> SignatureRequest | None:
-        """Store a request, inside a transaction, and return it; the one that was live before is withdrawn.
+    def add(
+        self, now_ms: int, transaction: Transaction, coins: Sequence[Coin], before: Ended = Ended.WITHDRAWN
+    ) -> SignatureRequest | None:
+        """Store a request, inside a transaction, and return it; the one that was live ends as ``before`` says.
 
         None, and nothing stored, where an attempt that was made meanwhile pays as much for the same coin.
         """
@@ -85,9 +107,9 @@ class SignatureRequests:
         request = SignatureRequest(request_no, now_ms, size, transaction, fee_sat, None)
         if outbid_by(request, self.journal.watched()) is not None:
             return None
-        before = self.live()
-        if before is not None:
-            self.end(before, now_ms, Ended.WITHDRAWN)
+        live = self.live()
+        if live is not None:
+            self.end(live, now_ms, before)
         self.engine.execute(
             "INSERT INTO signature_request (request_no, made_at_ms, checkpoint_size, txid, unsigned, fee_sat) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -105,8 +127,10 @@ class SignatureRequests:
 
     def _select(self, condition: str, *values: bytes) -> list[SignatureRequest]:
         rows = self.engine.query(
-            f"SELECT {_COLUMNS} FROM signature_request LEFT JOIN signature_request_end "  # noqa: S608  # our own texts
-            f"ON signature_request_end.request_no = signature_request.request_no {condition}",
+            f"SELECT {_COLUMNS} FROM signature_request "  # noqa: S608  # our own texts
+            "LEFT JOIN signature_request_end now ON now.request_no = signature_request.request_no "
+            "LEFT JOIN signature_request_end before "
+            f"ON before.request_no = signature_request.request_no - 1 AND before.ended = '{Ended.RENEWED}' {condition}",
             values,
         )
         return [_request(row) for row in rows]
@@ -128,19 +152,21 @@ class OfflineSigner:
     def sign(self, transaction: Transaction, coins: Sequence[Coin]) -> None:
         """Store the transaction to be signed, unless one for the same thread coin is waited for already.
 
-        That one is kept, however old: whoever signs may have it in his hands. One that an attempt outbid meanwhile is
-        not: its signature would be refused. Raises SigningError where a coin is not what it says.
+        That one is kept, however old, while its fee is not clearly too low: whoever signs may have it in his hands.
+        One that an attempt outbid meanwhile is not: its signature would be refused. Raises SigningError where a coin
+        is not what it says.
         """
         check_coins(transaction, coins, self._wallet.script)
+        fee = sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in transaction.outputs)
         with self._requests.engine.transaction():
             live = self._requests.live()
-            is_kept = (
-                live is not None
-                and live.spends == coins[0].outpoint
-                and outbid_by(live, self._requests.journal.watched()) is None
-            )
-            if not is_kept:
+            if live is None or live.spends != coins[0].outpoint or self._is_outbid(live):
                 self._requests.add(self._clock(), transaction, coins)
+            elif is_outpaced(live, transaction, fee):
+                self._requests.add(self._clock(), transaction, coins, Ended.RENEWED)
+
+    def _is_outbid(self, live: SignatureRequest) -> bool:
+        return outbid_by(live, self._requests.journal.watched()) is not None
 
 
 def withdraw(requests: SignatureRequests, now_ms: int, only: SignatureRequest | None = None) -> None:
@@ -192,9 +218,19 @@ def import_signed(
         request = _waited_for(requests, transaction, spender)
         live = requests.live()
         if live is not None and live.spends == request.spends:
-            is_this = live.request_no == request.request_no
-            requests.end(live, now_ms, Ended.SIGNED if is_this else Ended.WITHDRAWN)
+            _end_with(requests, live, request, now_ms)
         return requests.journal.add(now_ms, request.checkpoint_size, raw, request.fee_sat, tip=tip, coins=coins)
+
+
+def _end_with(requests: SignatureRequests, live: SignatureRequest, signed: SignatureRequest, now_ms: int) -> None:
+    """End the live request with the signature of one that spends the same coin, its own or another one's.
+
+    One that took the signed one's place, and pays clearly more, is waited for all the same: it can replace it.
+    """
+    if live.request_no == signed.request_no:
+        requests.end(live, now_ms, Ended.SIGNED)
+    elif signed.ended != Ended.RENEWED or not is_outpaced(signed, live.transaction, live.fee_sat):
+        requests.end(live, now_ms, Ended.WITHDRAWN)
 
 
 def _spender(requests: SignatureRequests, transaction: Transaction, source: Source) -> bytes | None:
@@ -218,7 +254,8 @@ def _waited_for(requests: SignatureRequests, transaction: Transaction, spender: 
     if spender == transaction.txid:
         # Whoever signed it sent it, too: it is on its way, so it is taken up even if it was withdrawn.
         return request
-    if request.ended is not None:
+    is_renewed = request.ended == Ended.RENEWED and live is not None and live.spends == request.spends
+    if request.ended is not None and not is_renewed:
         raise StaleSignatureError(f"request {request.request_no} was {request.ended} before; {now_wanted}")
     attempt = None if spender is None else requests.journal.of_txid(spender)
     if spender is not None and (attempt is None or attempt.state not in LIVE):
@@ -243,6 +280,7 @@ def _coins(requests: SignatureRequests, request: SignatureRequest) -> tuple[Coin
 
 
 def _request(row: Row) -> SignatureRequest:
-    request_no, made_at_ms, size, unsigned, fee_sat, ended = row
+    request_no, made_at_ms, size, unsigned, fee_sat, ended, renews = row
     transaction = Transaction.decode(bytes(unsigned), MAX_TRANSACTION)
-    return SignatureRequest(request_no, made_at_ms, size, transaction, fee_sat, None if ended is None else Ended(ended))
+    how = None if ended is None else Ended(ended)
+    return SignatureRequest(request_no, made_at_ms, size, transaction, fee_sat, how, renews)

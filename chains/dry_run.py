@@ -18,16 +18,12 @@ from anchor.journal import DAY_MS
 from anchor.plan import due_at_ms
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import ThreadLeaf
-from anchor.rehearsal import JOURNAL, MuteSource, Rehearsed, Spending, Unsigned, rehearse
+from anchor.rehearsal import JOURNAL, MuteSource, Rehearsed, Spending, Unsigned, Would, rehearse
 from anchor.storage.read_only import ReadOnlyEngine
 from chains.highwater import check_high_water, read_high_water
 from chains.home import DATABASE, Clock, Home, now_ms
 from chains.settings import FILE_NAME, load_settings
 from chains.status import alert_facts, attempt_facts
-
-_SIGNED_ELSEWHERE = (
-    "  anchors are signed elsewhere: its signature would be asked for first, unless one is waited for",
-)
 
 
 def dry_run(
@@ -46,14 +42,15 @@ def dry_run(
         if noted is not None:
             check_high_water(home.high_water(), noted)
         source = MuteSource(home.source if source_of is None else source_of(home))
+        signer = home.signer if settings.signer == "psbt" else Unsigned(home.wallet.script)
         engine = AnchorEngine(
-            *(stored, home.directory, home.journal, source, Unsigned(home.wallet.script), home.policy, home.promised),
+            *(stored, home.directory, home.journal, source, signer, home.policy, home.promised),
             published=home.published_checkpoint,
         )
         now = clock()
         rehearsed = rehearse(engine, now, at_once=at_once)
         facts = {"signer": settings.signer, "seal": _seal_facts(home, engine), **_rehearsed_facts(rehearsed)}
-        return facts | {"next_due_in_s": _next_due_s(home, now), "pace": _pace(home, source, now)}
+        return facts | {"next_due_in_s": _next_due_s(home, now), "pace": _pace(home, source, now, rehearsed.spending)}
 
 
 def _seal_facts(home: Home, engine: AnchorEngine) -> dict[str, Any]:
@@ -71,7 +68,7 @@ def _seal_facts(home: Home, engine: AnchorEngine) -> dict[str, Any]:
 
 def _rehearsed_facts(rehearsed: Rehearsed) -> dict[str, Any]:
     return {
-        "would": "wait" if rehearsed.spending is None else "send",
+        "would": str(rehearsed.would),
         "why": rehearsed.why,
         "anchor": None if rehearsed.spending is None else _spending_facts(rehearsed.spending),
         "attempts": [attempt_facts(attempt) for attempt in rehearsed.attempts],
@@ -102,8 +99,9 @@ def _next_due_s(home: Home, now: int) -> int | None:
     return None if due_ms is None else max(due_ms - now, 0) // 1000
 
 
-def _pace(home: Home, source: Source, now: int) -> dict[str, Any]:
+def _pace(home: Home, source: Source, now: int, spending: Spending | None) -> dict[str, Any]:
     """Return what a day of anchors at the settings' pace costs at today's price, and what is allowed and spent."""
+    this = (None, 0) if spending is None else (spending.inputs[0][0], spending.fee_sat)
     price = price_of(home.network, source.fee_rate_sat_per_vb(FEE_TARGET_BLOCKS), source.least_rate_sat_per_vb())
     anchors_a_day = -(-DAY_MS // home.policy.anchor_every_ms)
     return {
@@ -111,7 +109,7 @@ def _pace(home: Home, source: Source, now: int) -> dict[str, Any]:
         "is_estimated": price.is_estimated,
         "anchors_a_day": anchors_a_day,
         "most_a_day_sat": anchors_a_day * fee_sat(1, price.rate_sat_per_vb),
-        "spent_24_h_sat": spent_sat(home.journal.recent(now), now),
+        "spent_24_h_sat": spent_sat(home.journal.recent(now), now, *this),
         "spending_cap_sat": home.policy.limits.spending_cap_sat,
     }
 
@@ -121,9 +119,8 @@ def dry_run_lines(facts: dict[str, Any]) -> list[str]:
     return [
         "Dry run: nothing was signed, sent, sealed or stored.",
         *_seal_lines(facts["seal"]),
-        *(_wait_lines(facts) if facts["anchor"] is None else _anchor_lines(facts["anchor"])),
-        *(_SIGNED_ELSEWHERE if facts["anchor"] is not None and facts["signer"] == "psbt" else ()),
-        *([] if facts["next_due_in_s"] is None else [f"  next anchor due in {facts['next_due_in_s']} s"]),
+        *(_wait_lines(facts) if facts["anchor"] is None else _anchor_lines(facts["would"], facts["anchor"])),
+        *_due_lines(facts),
         *_pace_lines(facts["pace"]),
         *(f"  ALERT {alert['name']}: {alert['message']}" for alert in facts["alerts"]),
     ]
@@ -145,10 +142,17 @@ def _wait_lines(facts: dict[str, Any]) -> list[str]:
     return [f"  would send nothing: {facts['why']}"]
 
 
-def _anchor_lines(anchor: dict[str, Any]) -> list[str]:
+def _due_lines(facts: dict[str, Any]) -> list[str]:
+    if facts["next_due_in_s"] is None or facts["would"] == Would.ASK:
+        return []
+    return [f"  next anchor due in {facts['next_due_in_s']} s"]
+
+
+def _anchor_lines(would: str, anchor: dict[str, Any]) -> list[str]:
     replacing = f", replacing attempt {anchor['replaces']}" if anchor["replaces"] else ""
+    sends = "send" if anchor["is_new"] else "send again"
     return [
-        f"  would {'send' if anchor['is_new'] else 'send again'} {anchor['txid']}{replacing}",
+        f"  would {'ask for a signature of' if would == Would.ASK else sends} {anchor['txid']}{replacing}",
         *(f"  input {each['outpoint']}: {_sat(each['value_sat'])}" for each in anchor["inputs"]),
         f"  fee {anchor['fee_sat']} sat: {anchor['virtual_size']} vB at {anchor['rate_sat_per_vb']:g} sat/vB",
         f"  payload {anchor['payload']}: the checkpoint of {anchor['checkpoint_size']} leaves",

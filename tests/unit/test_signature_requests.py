@@ -155,14 +155,105 @@ def test_without_an_estimate_too_low_shows_by_waiting_here_too(waiting: Elsewher
 
 
 def test_a_request_stays_the_same_while_the_signer_has_it(waiting: Elsewhere, bitcoin: SimulatedBitcoin) -> None:
-    """Later ticks, blocks, entries and fees make no other one: there is one, whoever asks."""
+    """Later ticks, blocks, entries and fees a little higher make no other one: there is one, whoever asks."""
     asked = ask_for_more(waiting, bitcoin)
-    bitcoin.fee_rate = 30.0
+    bitcoin.fee_rate = 13.0
     for _ in range(3):
         waiting.record()
         bitcoin.mine_without(*bitcoin.mempool())
         waiting.tick()
     assert asked == waiting.request()
+
+
+def outpace(service: Elsewhere, bitcoin: SimulatedBitcoin, rate: float = 14.0) -> SignatureRequest:
+    """Let fees rise clearly above what the waiting request pays; return the one that took its place."""
+    bitcoin.fee_rate = rate
+    service.record(b"while it waits")
+    bitcoin.mine_without(*bitcoin.mempool())
+    assert Wait(WAITS) == service.tick().plan
+    return service.request()
+
+
+def test_a_request_whose_fee_fell_clearly_behind_is_renewed(waiting: Elsewhere, bitcoin: SimulatedBitcoin) -> None:
+    """Half as much again: another request, with what is newest, and an alert names both; falling fees do nothing."""
+    asked = ask_for_more(waiting, bitcoin)
+    assert "signature-renewed" not in names(waiting)
+    newer = outpace(waiting, bitcoin)
+    assert (asked.request_no + 1, asked.request_no) == (newer.request_no, newer.renews)
+    assert newer.checkpoint_size > asked.checkpoint_size
+    assert newer.fee_sat > asked.fee_sat
+    (alert,) = [alert for alert in waiting.tick().alerts if alert.name == "signature-renewed"]
+    assert "request 4, which pays 2254 sat, took the place of request 3" in alert.message
+    bitcoin.fee_rate = 1.0
+    waiting.record()
+    waiting.tick()
+    assert newer == waiting.request(), "fees that fall renew nothing"
+    waiting.bring(waiting.signed())
+    assert "signature-renewed" not in names(waiting)
+
+
+def test_the_first_anchor_is_renewed_as_a_version_is(fresh: Elsewhere, bitcoin: SimulatedBitcoin) -> None:
+    """A request for a coin of which there is no attempt yet."""
+    bitcoin.fee_rate = 2.0
+    fresh.tick()
+    first = fresh.request()
+    bitcoin.fee_rate = 2.9
+    fresh.tick()
+    assert first == fresh.request()
+    bitcoin.fee_rate = 3.0
+    fresh.tick()
+    assert first.request_no == fresh.request().renews
+
+
+def test_a_renewed_request_that_is_signed_meanwhile_is_a_version(waiting: Elsewhere, bitcoin: SimulatedBitcoin) -> None:
+    """The older signature comes first and is sent; the newer one comes later, and replaces it in the mempool."""
+    ask_for_more(waiting, bitcoin)
+    older = waiting.signed()
+    newer = outpace(waiting, bitcoin)
+    first = waiting.bring(older)
+    assert first == waiting.bring(older)
+    assert newer == waiting.request(), "it pays clearly more, so it is waited for"
+    assert isinstance(waiting.tick().plan, Send)
+    assert [first.txid] == bitcoin.mempool()
+    second = waiting.bring(waiting.signed())
+    assert isinstance(waiting.tick().plan, Send)
+    assert [second.txid] == bitcoin.mempool()
+    bitcoin.mine()
+    waiting.tick()
+    assert ["confirmed", "replaced", "replaced", "confirmed"] == waiting.states()
+    assert ["signed", "signed", "renewed", "signed"] == waiting.ended()
+
+
+def test_a_renewed_request_is_refused_when_the_newer_one_was_signed(
+    waiting: Elsewhere, bitcoin: SimulatedBitcoin
+) -> None:
+    """It pays less than the attempt of the same coin; and it is refused where its successor was withdrawn."""
+    ask_for_more(waiting, bitcoin)
+    older = waiting.signed()
+    outpace(waiting, bitcoin)
+    newer = waiting.signed()
+    withdraw(waiting.home.signature_requests, waiting.clock())
+    with pytest.raises(StaleSignatureError, match=r"request 3 was renewed before; nothing is waited for"):
+        waiting.bring(older)
+    waiting.tick()
+    assert transaction_in(newer).txid == waiting.request().transaction.txid
+    waiting.bring(newer)
+    with pytest.raises(StaleSignatureError, match=r"request 3 was renewed before; nothing is waited for"):
+        waiting.bring(older)
+    waiting.tick()
+    assert 3 == len(waiting.attempts())
+
+
+def test_a_renewed_request_that_is_mined_ends_the_newer_one(waiting: Elsewhere, bitcoin: SimulatedBitcoin) -> None:
+    """Nobody is asked to sign for a coin that a block spends."""
+    ask_for_more(waiting, bitcoin)
+    older = waiting.signed()
+    outpace(waiting, bitcoin)
+    waiting.bring(older)
+    waiting.tick()
+    bitcoin.mine()
+    waiting.tick()
+    assert ["signed", "signed", "renewed", "withdrawn"] == waiting.ended()[:4]
 
 
 def test_a_replaced_request_that_is_signed_late_is_refused_by_name(

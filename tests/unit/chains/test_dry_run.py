@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.transaction import build_anchor
+from anchor.bitcoin.wallet import Wallet
 from anchor.engine import facts_of
 from anchor.errors import (
     BehindError,
@@ -28,9 +30,9 @@ from anchor.rehearsal import JOURNAL, MuteSource, rehearse
 from anchor.storage.read_only import ReadOnlyEngine, quick_check, schema_of
 from chains.dry_run import dry_run, dry_run_lines
 from chains.highwater import HighWater, high_water_file, write_high_water
-from chains.home import DATABASE
+from chains.home import DATABASE, create_home
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_order
-from tests.simulators.service import HOUR_MS, Service, coin_at, foreign_anchor, new_service
+from tests.simulators.service import HOUR_MS, SETTINGS, Clock, Service, coin_at, foreign_anchor, new_service
 
 MATURE = 101
 
@@ -192,6 +194,36 @@ def test_a_request_that_is_outlived_is_withdrawn_in_the_rehearsal_only(
     assert home.signature_requests.live() is not None
     service.tick()
     assert home.signature_requests.live() is None
+
+
+def test_where_others_sign_it_would_ask_and_not_send(tmp_path: Path, bitcoin: SimulatedBitcoin) -> None:
+    """Before a request, with one that waits, and where fees have left that one behind; the tick then does the same."""
+    clock, key = Clock(), Wallet.generate(NETWORKS["regtest"], bytes(range(16)))
+    settings = replace(SETTINGS, signer="psbt")
+    with create_home(tmp_path / "home", settings, "test.anchorline.example", clock, wallet=key.public) as home:
+        service = Service(home, bitcoin, clock)
+        bitcoin.mine(1, key.script)
+        bitcoin.mine(MATURE - 1)
+        service.open_chain("acme")
+        service.seal()
+        said = run(service, bitcoin)
+        assert "ask" == said["would"]
+        lines = dry_run_lines(said)
+        assert f"  would ask for a signature of {said['anchor']['txid']}" in lines
+        assert not [line for line in lines if "would send" in line]
+        assert said["anchor"]["fee_sat"] == said["pace"]["spent_24_h_sat"]
+        assert home.signature_requests.live() is None
+        service.tick()
+        asked = home.signature_requests.live()
+        assert asked is not None
+        assert said["anchor"]["txid"] == hash_hex(asked.transaction.txid)
+        said = run(service, bitcoin)
+        assert ("wait", None) == (said["would"], said["anchor"])
+        assert "waits for a signature" in "\n".join(dry_run_lines(said))
+        bitcoin.fee_rate = 9.0
+        said = run(service, bitcoin)
+        assert ("ask", ["signature-renewed"]) == (said["would"], [alert["name"] for alert in said["alerts"]])
+        assert asked == home.signature_requests.live()
 
 
 # --- nothing happens
