@@ -128,7 +128,8 @@ def read_private_file(path: Path) -> bytes:
         mode = path.stat().st_mode
         if mode & 0o077:
             raise SettingsError(
-                f"{path}: others may read it (mode {mode & 0o777:o}); run `chmod 600 {path}` and consider the key known"
+                f"{path}: others may read it (mode {mode & 0o777:o}); run `chmod 600 {path}` and consider known "
+                "what is in it"
             )
         return path.read_bytes()
     except FileNotFoundError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from anchor.attestations import Attestations
 from anchor.bitcoin.http_probe import Probe, probe
+from anchor.errors import SourceUnavailableError
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import Key, KeyLeaf, Purpose
 from anchor.signing import SigningKey, is_encrypted_key, read_private_file
@@ -132,6 +133,18 @@ def high_water_check(subject: Examined) -> list[Finding]:
     return [ok(check, f"{noted.entries} entries and {noted.directory_size} directory leaves noted, and all are there")]
 
 
+def published_check(subject: Examined) -> list[Finding]:
+    """Read the newest published checkpoint, and compare the home with it."""
+    check, published = "published", subject.home.published_checkpoint
+    if published is None:
+        raise NotCheckedError("the settings name no published_checkpoint")
+    try:
+        published.check()
+    except SourceUnavailableError as silence:
+        return [error(check, str(silence), "until it can be read, a process that begins now signs nothing")]
+    return [ok(check, f"{published.where}: of this log, and this home continues it")]
+
+
 def time_stamps_check(subject: Examined) -> list[Finding]:
     """Ask whether the time-stamping authorities answer, and look at what they gave."""
     check, home = "time-stamps", subject.home
@@ -182,6 +195,7 @@ HOME_CHECKS: dict[str, Callable[[Examined], Sequence[Finding]]] = {
     "write-ahead-log": write_ahead_log_check,
     "write-lock": lock_check,
     "high-water": high_water_check,
+    "published": published_check,
     "time-stamps": time_stamps_check,
     "calendars": calendars_check,
 }

@@ -1,7 +1,7 @@
 """Several pieces of work at once, none of which can keep the others waiting beyond a common time limit.
 
-``chains.doctor`` runs its checks with it, and asks the sources. What does not end is left behind on a daemon thread,
-which ends with the process.
+``chains.doctor`` runs its checks with it and asks the sources, as ``anchorline init`` does. What does not end is left
+behind on a daemon thread, which ends with the process.
 """
 
 import threading

@@ -1,17 +1,21 @@
 """The Bitcoin sources of a home: which network, which servers, how many must agree, all from its settings.
 
 ``chains.home`` opens them; ``anchorline init`` checks with the same functions what it is about to write down, and
-prints their warnings. Nothing is asked of a source here: each is recognised when it is first asked.
+prints their warnings. Only ``network_warnings`` asks a source something: each is recognised when it is first asked.
 """
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from anchor.bitcoin.networks import NETWORKS, Network, network_named
 from anchor.bitcoin.protocols import Source
-from anchor.errors import SettingsError
+from anchor.errors import SettingsError, SourceUnavailableError
+from anchor.signing import read_private_file
+from chains.parallel import all_within
 from chains.settings import CORE, EMBEDDED, ESPLORA, Settings
 
 REGTEST = "regtest"
@@ -21,6 +25,8 @@ CORE_PASSWORD_VARIABLE = "ANCHORLINE_CORE_PASSWORD"  # noqa: S105 - the variable
 # With two, one that lies or lags is noticed; more would stop the service more often than they help.
 USUALLY_NEEDED = 2
 _MAX_PASSWORD_BYTES = 4_096
+# Nobody waits for longer to make a home; a source that is silent is asked again before the first seal.
+_ASK_S = 5
 _ALONE = (
     "only one Bitcoin source is known for {network}, {url}: it alone says what the best chain is, and nobody "
     "contradicts it. Name a second one (--esplora-url, esplora_urls), or run a node of your own"
@@ -119,6 +125,34 @@ def source_warnings(settings: Settings, network: Network) -> list[str]:
     return [_ALONE.format(network=network.name, url=urls[0])] if urls else []
 
 
+def network_warnings(settings: Settings, network: Network, folder: Path) -> list[str]:
+    """Ask each source which network it follows; return what an operator should know of those that did not answer.
+
+    Raises WrongNetworkError for a source of another network, SourceError for what answers and is no Bitcoin source.
+    """
+    if settings.source == EMBEDDED:
+        return []
+    hasty = replace(settings, core_timeout_s=_ASK_S, esplora_timeout_s=_ASK_S)
+    makers = source_makers(hasty, network, folder, tries=1)
+    found = []
+    for name, answer in all_within(
+        {name: partial(_ask_network, make) for name, make in makers.items()}, _ASK_S
+    ).items():
+        if isinstance(answer, SourceUnavailableError | SettingsError | TimeoutError):
+            found.append(
+                f"{name} could not be asked whether it follows {network.name}; it is asked again before anything is "
+                f"sealed ({answer})"
+            )
+        elif answer is not None:
+            raise answer
+    return found
+
+
+def _ask_network(make: Callable[[], Source]) -> None:
+    with closing(make()) as source:
+        source.check_network()
+
+
 def core_url(settings: Settings, network: Network) -> str:
     """Return the address of the node's RPC port: the configured one, or the network's own port on this machine."""
     return settings.core_url or f"http://127.0.0.1:{network.rpc_port}"
@@ -146,7 +180,7 @@ def esplora_urls(settings: Settings, network: Network) -> tuple[str, ...]:
 def read_password(password_file: str) -> str:
     """Return the node's password from a file (its first line), or from ANCHORLINE_CORE_PASSWORD where none is named.
 
-    Raises SettingsError where there is none; no message repeats it.
+    Raises SettingsError where there is none, or where others may read the file; no message repeats it.
     """
     if not password_file:
         password = os.environ.get(CORE_PASSWORD_VARIABLE, "")
@@ -156,9 +190,11 @@ def read_password(password_file: str) -> str:
                 "that is named (core_password_file, --node-password-file); found neither"
             )
         return password
+    path = Path(password_file)
     try:
-        with Path(password_file).open("rb") as file:
-            lines = file.read(_MAX_PASSWORD_BYTES).decode("utf-8").splitlines()
+        if not path.is_file():
+            raise SettingsError(f"{password_file}: expected the node's password, cannot read: no such file")
+        lines = read_private_file(path)[:_MAX_PASSWORD_BYTES].decode("utf-8").splitlines()
     except OSError as error:
         raise SettingsError(f"{password_file}: expected the node's password, cannot read: {error.strerror}") from error
     except UnicodeDecodeError:

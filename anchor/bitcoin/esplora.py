@@ -238,7 +238,10 @@ class EsploraSource:
     def _recognise(self) -> None:
         found = self.block_hash(0)
         if found is None:
-            self._nonsense("/block-height/0", "the genesis block of a network", "none")
+            raise SourceError(
+                f"the address is wrong: expected an Esplora API at {self._http.url}, got HTTP 404 for its genesis "
+                "block (/block-height/0); most servers have the API under a path like /api or /testnet4/api"
+            )
         if found != self.network.genesis_hash:
             raise WrongNetworkError(
                 f"{self._http.url}: expected the genesis block {hash_hex(self.network.genesis_hash)} of "

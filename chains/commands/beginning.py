@@ -52,7 +52,8 @@ def init(
 ) -> None:
     """Make a home: keys, database, settings, and the log's identity.
 
-    Without --embedded, --core-... and --esplora-url, the network's public Esplora servers are used.
+    Without --embedded, --core-... and --esplora-url, the network's public Esplora servers are used. Each source is
+    asked which network it follows: a wrong one is refused, one that does not answer is warned of.
     The wallet's 24 words are shown once, on a terminal only; its key is encrypted under a password that is asked for,
     or taken from --password-file or ANCHORLINE_WALLET_PASSWORD. On regtest it is not, unless one of these is given.
     """
@@ -61,7 +62,7 @@ def init(
     from chains.home import default_home
     from chains.home_making import create_home
     from chains.settings import checked_settings
-    from chains.sources import network_of, source_warnings
+    from chains.sources import network_of, network_warnings, source_warnings
 
     core = {
         "core_url": core_url,
@@ -87,7 +88,7 @@ def init(
         values["network_file"] = str(network_file.absolute()) if network_file else ""
     settings = checked_settings(values, "init")
     bitcoin = network_of(settings, Path())
-    warnings = source_warnings(settings, bitcoin)
+    warnings = [*source_warnings(settings, bitcoin), *network_warnings(settings, bitcoin, Path())]
     folder = home or default_home()
     wallet = chosen_wallet(bitcoin, descriptor, mnemonic_file, restore=restore)
     password = chosen_password(bitcoin.name, password_file, no_password=no_password, has_key=not descriptor)

@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 
 import cli
+from anchor.bitcoin.networks import NETWORKS
 from anchor.proof.receipt import LogCard
 from tests.cli.commands import run, spawn
+from tests.simulators.genesis_server import running_genesis
 from tests.unit.bitcoin.test_network_file import FILE
+
+# A proxy that nobody runs: no test asks a public server.
+NO_PROXY = "http://127.0.0.1:1"
 
 
 def test_a_new_home_has_keys_settings_database_and_card(tmp_path: Path) -> None:
@@ -52,7 +57,7 @@ def test_two_logs_are_never_the_same(tmp_path: Path) -> None:
     [("testnet4", "tb1q"), ("signet", "tb1q"), ("testnet3", "tb1q"), ("mainnet", "bc1q"), ("regtest", "bcrt1q")],
 )
 def test_a_home_for_a_node_keeps_its_address_and_no_secret(tmp_path: Path, network: str, prefix: str) -> None:
-    """The settings name node, cookie file and network; nothing is asked of the node yet."""
+    """The settings name node, cookie file and network; a node that is down is no hindrance."""
     home = tmp_path / "home"
     node = ("--core-url", "http://127.0.0.1:1", "--core-cookie-file", tmp_path / ".cookie", "--no-password")
     facts = run("init", "--home", home, "--network", network, *node, "--json").facts
@@ -68,22 +73,35 @@ def test_the_public_testnet_is_the_default(tmp_path: Path) -> None:
     assert "testnet4" == run("init", "--home", tmp_path / "home", *node, "--json").facts["network"]
 
 
+def test_a_source_of_another_network_makes_nothing(tmp_path: Path) -> None:
+    """A server that follows another network is refused before a key is made; both genesis blocks are named."""
+    with running_genesis(NETWORKS["signet"].genesis_hash) as server:
+        done = run("init", "--home", tmp_path / "home", "--esplora-url", server, "--no-password")
+    assert (1, b"") == (done.exit_code, done.out)
+    assert "expected the genesis block 00000000da84f2ba" in done.err
+    assert "correct the network or the server's address" in done.err
+    assert not (tmp_path / "home").exists()
+
+
 def settings_of(home: Path) -> dict[str, Any]:
     return tomllib.loads((home / "anchorline.toml").read_text())
 
 
-def test_without_any_source_the_public_servers_are_used(tmp_path: Path) -> None:
-    """A home for signet asks the servers of the network's record, which are not written down; nothing is asked yet."""
+def test_without_any_source_the_public_servers_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home for signet asks the servers of the network's record, which are not written down; they are warned of."""
+    monkeypatch.setenv("HTTPS_PROXY", NO_PROXY)
     done = run("init", "--home", tmp_path / "home", "--network", "signet", "--no-password", "--json")
-    assert (0, "") == (done.exit_code, done.err)
+    assert 0 == done.exit_code
+    assert 2 == done.err.count("could not be asked whether it follows signet")
     found = settings_of(tmp_path / "home")
     assert ("signet", "esplora", [], 60) == tuple(
         found[name] for name in ("network", "source", "esplora_urls", "tick_every_s")
     )
 
 
-def test_a_single_public_server_is_warned_of(tmp_path: Path) -> None:
+def test_a_single_public_server_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of testnet4 one public server is known: the home is made, and the operator told that nobody contradicts it."""
+    monkeypatch.setenv("HTTPS_PROXY", NO_PROXY)
     done = run("init", "--home", tmp_path / "home", "--no-password", "--json")
     assert (0, "testnet4") == (done.exit_code, done.facts["network"])
     assert done.err.startswith("warning: only one Bitcoin source is known for testnet4, https://mempool.space/")
@@ -92,9 +110,11 @@ def test_a_single_public_server_is_warned_of(tmp_path: Path) -> None:
 def test_servers_of_ones_own_are_kept(tmp_path: Path) -> None:
     """--esplora-url may be repeated, and stands beside a node."""
     urls = ("--esplora-url", "http://127.0.0.1:1", "--esplora-url", "http://127.0.0.1:2")
-    assert "" == run("init", "--home", tmp_path / "one", *urls, "--no-password").err
+    silent = run("init", "--home", tmp_path / "one", *urls, "--no-password").err
+    assert 2 == silent.count("warning: http://127.0.0.1:")
     node = ("--core-user", "u", "--core-password-file", "/nowhere/password")
-    assert "" == run("init", "--home", tmp_path / "two", *urls, *node, "--no-password").err
+    silent = run("init", "--home", tmp_path / "two", *urls, *node, "--no-password").err
+    assert 3 == silent.count("warning: http://127.0.0.1:")
     one, two = settings_of(tmp_path / "one"), settings_of(tmp_path / "two")
     assert [["http://127.0.0.1:1", "http://127.0.0.1:2"]] * 2 == [one["esplora_urls"], two["esplora_urls"]]
     assert ("esplora", "core+esplora") == (one["source"], two["source"])

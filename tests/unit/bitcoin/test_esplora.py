@@ -492,12 +492,12 @@ def test_a_proxy_that_cannot_be_used_is_a_matter_of_settings(monkeypatch: pytest
 
 
 def test_a_server_of_another_network_is_refused(server: EsploraServer) -> None:
-    """The message names both genesis blocks; a server without a block 0 is refused too, but not as another network."""
+    """The message names both genesis blocks; a server without a block 0 has no API at this address."""
     source = EsploraSource(server.url, NETWORKS["testnet4"])
     server.faults = [Fault("/block-height/0", body=HASH.encode(), instead=True, times=1), failing(404)]
     with pytest.raises(WrongNetworkError, match=f"00000000da84f2ba.*testnet4, found {HASH}"):
         source.check_network()
-    with pytest.raises(SourceError, match="found none") as refused:
+    with pytest.raises(SourceError, match=f"the address is wrong: expected an Esplora API at {server.url}") as refused:
         source.check_network()
     assert SourceError is refused.type
     source.close()

@@ -65,6 +65,34 @@ def text(findings: list[Finding]) -> str:
     return " ".join(each.found for each in findings)
 
 
+# --- what is published
+
+
+def test_the_doctor_reads_what_is_published(service: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Sound, of another log, and not there: each with what it means; where nothing is configured nothing is checked."""
+    home = service.home
+    assert "name no published_checkpoint" in text(found(service, bitcoin)["published"])
+    place = home.folder / "published"
+    settings = home.folder / "anchorline.toml"
+    written = settings.read_text()
+    assert 'published_checkpoint = ""' in written
+    settings.write_text(written.replace('published_checkpoint = ""', f'published_checkpoint = "{place}"'))
+    findings = found(service, bitcoin)
+    assert {"published": "error"} == bad(findings)
+    assert "is not there" in text(findings["published"])
+    newest = home.directory.newest()
+    assert newest is not None
+    assert newest.note is not None
+    place.write_text(newest.note)
+    findings = found(service, bitcoin)
+    assert {} == bad(findings)
+    assert "this home continues it" in text(findings["published"])
+    place.write_text("no checkpoint")
+    findings = found(service, bitcoin)
+    assert {"published": "error"} == bad(findings)
+    assert "expected a signed checkpoint" in text(findings["published"])
+
+
 # --- the whole
 
 

@@ -10,9 +10,19 @@ from anchor.bitcoin.core_rpc import CoreSource
 from anchor.bitcoin.esplora import EsploraSource
 from anchor.bitcoin.local import LocalRegtest
 from anchor.bitcoin.networks import NETWORKS
-from anchor.errors import SettingsError
+from anchor.errors import SettingsError, SourceError, WrongNetworkError
 from chains.settings import Settings, checked_settings
-from chains.sources import core_url, esplora_urls, needed, network_of, open_source, read_password, source_warnings
+from chains.sources import (
+    core_url,
+    esplora_urls,
+    needed,
+    network_of,
+    network_warnings,
+    open_source,
+    read_password,
+    source_warnings,
+)
+from tests.simulators.genesis_server import running_genesis
 from tests.unit.bitcoin.test_network_file import FILE
 
 ONE, TWO = "http://127.0.0.1:3001", "http://127.0.0.1:3002"
@@ -107,6 +117,7 @@ def test_a_password_comes_from_a_file_or_the_environment(tmp_path: Path, monkeyp
     """The first line of the file that is named; the variable where none is."""
     path = tmp_path / "password"
     path.write_text("päss word\nmore\n", encoding="utf-8")
+    path.chmod(0o600)
     monkeypatch.setenv("ANCHORLINE_CORE_PASSWORD", "other")
     assert ("päss word", "other") == (read_password(str(path)), read_password(""))
 
@@ -116,11 +127,44 @@ def test_a_missing_password_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("ANCHORLINE_CORE_PASSWORD", raising=False)
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "bytes").write_bytes(b"se\xffcret")
+    for name in ("empty", "bytes"):
+        (tmp_path / name).chmod(0o600)
     cases = {"": "found neither", "empty": "found an empty one", ".": "cannot read", "bytes": "found other bytes"}
     for name, message in cases.items():
         with pytest.raises(SettingsError, match=message) as refused:
             read_password(str(tmp_path / name) if name else "")
         assert "cret" not in str(refused.value)
+
+
+def test_a_password_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    """As a key file is: when it is read, so when a daemon starts, and in the doctor's check of the source."""
+    path = tmp_path / "password"
+    path.write_text("secret\n")
+    path.chmod(0o640)
+    with pytest.raises(SettingsError, match=r"password: others may read it \(mode 640\); run `chmod 600") as refused:
+        read_password(str(path))
+    assert "secret" not in str(refused.value)
+    configured = settings("core", core_user="u", core_password_file=str(path))
+    with pytest.raises(SettingsError, match="others may read it"):
+        open_source(configured, NETWORKS["testnet4"], tmp_path)
+
+
+# --- asked when a home is made
+
+
+def test_sources_are_asked_for_their_network(tmp_path: Path) -> None:
+    """The right one is silent, one that is down is warned of, another network and no API at all are refused."""
+    with running_genesis(NETWORKS["signet"].genesis_hash) as url:
+        right = settings("esplora", "signet", esplora_urls=[url])
+        assert [] == network_warnings(right, NETWORKS["signet"], tmp_path)
+        (said,) = network_warnings(
+            settings("esplora", "signet", esplora_urls=[url, "http://127.0.0.1:1"]), NETWORKS["signet"], tmp_path
+        )
+        assert said.startswith("http://127.0.0.1:1 could not be asked whether it follows signet")
+        with pytest.raises(WrongNetworkError, match=r"expected the genesis block .* of testnet4"):
+            network_warnings(settings("esplora", esplora_urls=[url]), NETWORKS["testnet4"], tmp_path)
+        with pytest.raises(SourceError, match=r"the address is wrong: expected an Esplora API at .*/wrong"):
+            network_warnings(settings("esplora", esplora_urls=[f"{url}/wrong"]), NETWORKS["testnet4"], tmp_path)
 
 
 def test_a_node_without_credentials_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""An HTTP server that knows one thing of Esplora's API, the genesis block of a network, and answers 404 to the rest.
+
+Tests ask it for the network of a source (``chains.sources``, ``anchorline init``).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def running_genesis(genesis_hash: bytes) -> Iterator[str]:
+    """Run the server for a genesis hash (internal order); yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_known = self.path == "/block-height/0"
+            body = genesis_hash[::-1].hex().encode() if is_known else b"<html>not here</html>"
+            self.send_response(200 if is_known else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
