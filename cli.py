@@ -14,6 +14,7 @@ import typer
 
 from anchor.proof.errors import AnchorlineError
 from chains.commands import (
+    accounts,
     anchoring,
     backing_up,
     beginning,
@@ -46,6 +47,7 @@ for group in (
     backing_up,
     recovering,
     wallet,
+    accounts,
     publishing,
 ):
     app.add_typer(group.app)

@@ -16,6 +16,10 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     │   ├── ContentTooLargeError    content of more bytes than the settings allow
     │   └── ChainExistsError        a chain of this id or name is there already
     ├── ReusedKeyError              a request key was used for another request
+    ├── AccountError                an organisation, key or grant cannot be as it was asked for
+    │   └── UnknownAccountError     no such organisation, key or grant here
+    ├── KeyRefusedError             an API key does not hold
+    ├── QuotaError                  an organisation has used up what it may write for now
     ├── SourceError                 a Bitcoin source did not answer, or answered nonsense
     │   ├── SourceUnavailableError  no connection, time-out, wrong password, still starting
     │   ├── WrongNetworkError       the source follows another network
@@ -95,6 +99,29 @@ class ChainExistsError(RefusedEntryError):
 
 class ReusedKeyError(AnchorlineError):
     """A client's name for a request was used for another request before."""
+
+
+class AccountError(AnchorlineError):
+    """An organisation, a key or a grant cannot be as it was asked for; nothing was changed."""
+
+
+class UnknownAccountError(AccountError):
+    """No organisation, key or grant of this name is here."""
+
+
+class KeyRefusedError(AnchorlineError):
+    """An API key does not hold. Whoever has not the whole key learns nothing from the message."""
+
+
+class QuotaError(AnchorlineError):
+    """An organisation has used up what it may write for now; nothing of the request was taken.
+
+    ``retry_after_s`` is when the same request would be taken, None where it is larger than the quota ever allows.
+    """
+
+    def __init__(self, retry_after_s: int | None, message: str) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class SourceError(AnchorlineError):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from anchor.signature_requests import SignatureRequests
     from anchor.stamping import Stamping
     from anchor.versions import Signer
+    from chains.accounts import Accounts
     from chains.password import Password
 
 DATABASE = "anchorline.db"
@@ -141,6 +142,13 @@ class Home:
     def lookup(self) -> Lookup:
         """Look-ups by entry hash and external id."""
         return Lookup(self.engine, self.chains)
+
+    @cached_property
+    def accounts(self) -> "Accounts":
+        """Who may do what here."""
+        from chains.accounts import Accounts
+
+        return Accounts(self.engine)
 
     @cached_property
     def journal(self) -> "Journal":

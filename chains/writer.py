@@ -6,7 +6,7 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 
 import os
 import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain as chained
 from itertools import repeat
@@ -63,13 +63,24 @@ class Writer:
         self.key_id = promise_key_id(promise_key.public_key)
 
     def open_chain(
-        self, external_ids: Sequence[ExternalId], content: bytes, name: str | None, now_ms: int, media_type: str = ""
+        self,
+        external_ids: Sequence[ExternalId],
+        content: bytes,
+        name: str | None,
+        now_ms: int,
+        media_type: str = "",
+        *,
+        note: Callable[[Chain], None] = lambda _: None,
     ) -> tuple[Chain, Accepted]:
-        """Open a chain with its first entry, whose external ids give the chain its id; one transaction."""
+        """Open a chain with its first entry, whose external ids give the chain its id; one transaction.
+
+        ``note`` is run in the same transaction, as that of ``Opening``: to say whose the chain is.
+        """
         chain_id = chain_id_of(external_ids)
         batch = self._fresh(Entry(chain_id, bytes(32), media_type, tuple(external_ids)), [content], keep=True)
         with self.engine.transaction():
             chain = self.chains.open(chain_id, name, now_ms)
+            note(chain)
             accepted = self._append(chain, batch, self.received_at(now_ms), ANONYMOUS)
         return chain, accepted[0]
 

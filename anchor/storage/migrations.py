@@ -285,4 +285,52 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX request_key_age ON request_key (at_ms)",
         ),
     ),
+    (
+        "accounts",
+        (
+            # Who has an account. Nothing of it is ever deleted: a removed one keeps its name and its chains.
+            """CREATE TABLE organisation (
+                organisation_id TEXT PRIMARY KEY,
+                name TEXT NOT NULL UNIQUE,
+                submitter_salt {bytes} NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                removed_at_ms BIGINT,
+                entries_per_s BIGINT,
+                bytes_per_day BIGINT
+            )""",
+            # Keys of the HTTP API: visible part and SHA-256 of each. The operator's have no organisation.
+            """CREATE TABLE api_key (
+                key_no {key},
+                key_id TEXT NOT NULL UNIQUE,
+                organisation_id TEXT REFERENCES organisation (organisation_id),
+                role TEXT NOT NULL,
+                label TEXT NOT NULL,
+                token_hash {bytes} NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                expires_at_ms BIGINT,
+                revoked_at_ms BIGINT,
+                replaces TEXT REFERENCES api_key (key_id)
+            )""",
+            "CREATE INDEX api_key_of ON api_key (organisation_id, key_no)",
+            # Whose a chain is, and who may read it. A chain without a row is the operator's, and private.
+            """CREATE TABLE chain_owner (
+                chain_no BIGINT PRIMARY KEY REFERENCES chain (chain_no),
+                organisation_id TEXT REFERENCES organisation (organisation_id),
+                visibility TEXT NOT NULL
+            )""",
+            "CREATE INDEX chain_owner_of ON chain_owner (organisation_id, chain_no)",
+            # What others may do on a chain. A grant that was withdrawn stays, with the time.
+            """CREATE TABLE chain_grant (
+                grant_no {key},
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                organisation_id TEXT NOT NULL REFERENCES organisation (organisation_id),
+                role TEXT NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                expires_at_ms BIGINT,
+                withdrawn_at_ms BIGINT
+            )""",
+            """CREATE UNIQUE INDEX chain_grant_of ON chain_grant (chain_no, organisation_id)
+                WHERE withdrawn_at_ms IS NULL""",
+        ),
+    ),
 )

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from chains.commands.terminal import (
     usage,
 )
 
+if TYPE_CHECKING:
+    from chains.access import Visibility
+
 app = command_group()
 chain_app = command_group("Chains: open, list, show, find, export.")
 app.add_typer(chain_app, name="chain", rich_help_panel=RECORDING)
@@ -40,21 +43,43 @@ def chain_create(
         bool, typer.Option("--private", help="First id is 32 random bytes; nothing is in clear.")
     ] = False,
     content: Annotated[Path | None, typer.Option(help="Content of the first entry (default: empty).")] = None,
+    organisation: Annotated[str | None, typer.Option(help="Whose chain it is (default: the operator's).")] = None,
+    visibility: Annotated[
+        str | None,
+        typer.Option(help="Who may read it: public, members or private (the default)."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Open a chain with its first entry."""
+    """Open a chain with its first entry.
+
+    With --organisation or --visibility, a chain that is not public gets a random id unless --id names some: an id in
+    clear can be guessed from the chain id, which everybody sees.
+    """
     from anchor.proof.entry import ExternalId, IdKind
+    from chains.access import Visibility
 
     if private and external_id:
         usage("--private draws a random id; ids in clear would undo it")
+    readable = Visibility.PRIVATE if visibility is None else visibility_of(visibility)
+    is_shared = organisation is not None or visibility is not None
     ids = [ExternalId(IdKind.CLEAR, id_bytes(text)) for text in external_id or [name]]
-    if private:
+    if private or (is_shared and readable != Visibility.PUBLIC and not external_id):
         ids = [ExternalId(IdKind.HASHED, os.urandom(32))]
     with opened(home) as found:
         first = given(lambda: read_at_most(content, found.settings.content_bytes + 1)) if content else b""
-        chain, accepted = found.writer.open_chain(ids, first, name, found.clock())
-        facts = {"name": name, "chain_id": chain.chain_id.hex(), "first_entry": accepted.entry_hash.hex()}
+        owner = found.accounts.organisations.live(organisation) if organisation else None
+        chain, accepted = found.writer.open_chain(
+            *(ids, first, name, found.clock()),
+            note=lambda opened_chain: found.accounts.sharing.own(opened_chain, owner, readable),
+        )
+        facts = {
+            "name": name,
+            "chain_id": chain.chain_id.hex(),
+            "first_entry": accepted.entry_hash.hex(),
+            "organisation": None if owner is None else owner.name,
+            "visibility": readable.value,
+        }
     say(facts, lambda: f"Chain {name}: {facts['chain_id']}", as_json=as_json)
 
 
@@ -191,6 +216,15 @@ def progress_bar(files: list[Path], *, quiet: bool) -> Iterator[Callable[[int], 
     with Progress(console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
         task = progress.add_task("recording", total=total or None)
         yield lambda size: progress.advance(task, size)
+
+
+def visibility_of(text: str) -> "Visibility":
+    """Read who may read a chain; end the command where it is none of the three."""
+    from chains.access import Visibility
+
+    if text not in list(Visibility):
+        usage(f"visibility: expected one of {', '.join(Visibility)}, got {text[:40]!r}")
+    return Visibility(text)
 
 
 def _described(stored: Any) -> dict[str, Any]:

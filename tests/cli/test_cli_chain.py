@@ -18,7 +18,8 @@ def test_a_chain_has_the_id_that_its_external_ids_give(world: World) -> None:
     facts = world.ok("chain", "create", "new", "--id", "one", "--id", "two", "--json").facts
     ids = [ExternalId(IdKind.CLEAR, text) for text in (b"one", b"two")]
     assert ("new", chain_id_of(ids).hex()) == (facts["name"], facts["chain_id"])
-    assert {"name", "chain_id", "first_entry"} == set(facts)
+    assert {"name", "chain_id", "first_entry", "organisation", "visibility"} == set(facts)
+    assert (None, "private") == (facts["organisation"], facts["visibility"])
 
 
 def test_a_chain_without_ids_takes_its_name(world: World) -> None:

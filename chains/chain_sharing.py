@@ -1,0 +1,161 @@
+"""Whose a chain is, who may read it, and what others were granted on it: what ``chains.access`` decides upon.
+
+Rows of ``chain_owner`` and ``chain_grant``, written by the commands ``chain`` and ``grant`` and by whoever opens a
+chain for an organisation. What is not there is not allowed: such a chain is the operator's, and private.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anchor.errors import AccountError, UnknownAccountError
+from anchor.storage.engine import Engine, Row
+from chains.access import GRANTABLE, ChainAccess, Grant, Role, Visibility
+from chains.chain import Chain
+from chains.organisations import Organisation
+
+_AT_ONCE = 500
+"""Chains that one query asks about: SQLite takes 999 values in its oldest builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenGrant:
+    """A grant as it was given."""
+
+    grant: Grant
+    made_at_ms: int
+
+
+class ChainSharing:
+    """Owners, visibilities and grants of the chains of one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def access_of(self, chain_no: int) -> ChainAccess:
+        """Return what holds for a chain now. Ask for every request: what was withdrawn must not be remembered."""
+        return self.access_of_each([chain_no])[chain_no]
+
+    def access_of_each(self, chain_nos: Sequence[int]) -> dict[int, ChainAccess]:
+        """Return the same for each of many chains."""
+        found: dict[int, ChainAccess] = {}
+        for start in range(0, len(chain_nos), _AT_ONCE):
+            found |= self._access_of_some(chain_nos[start : start + _AT_ONCE])
+        return found
+
+    def own(self, chain: Chain, organisation: Organisation | None, visibility: Visibility) -> None:
+        """Say whose a new chain is and who may read it, inside the transaction that opens it."""
+        owner = None if organisation is None else organisation.organisation_id
+        self._set(chain, owner, visibility)
+
+    def set_owner(self, chain: Chain, organisation: Organisation | None, now_ms: int) -> int:
+        """Give a chain to an organisation, or (None) to the operator; return how many grants that ended.
+
+        Grants were the old owner's, so they end; the visibility stays as it is.
+        """
+        owner = None if organisation is None else organisation.organisation_id
+        with self.engine.transaction():
+            before = self.access_of(chain.chain_no)
+            if owner == before.owner:
+                return 0
+            self._set(chain, owner, before.visibility)
+            return self.engine.execute(
+                "UPDATE chain_grant SET withdrawn_at_ms = ? WHERE chain_no = ? AND withdrawn_at_ms IS NULL",
+                (now_ms, chain.chain_no),
+            )
+
+    def set_visibility(self, chain: Chain, visibility: Visibility) -> None:
+        """Say who may read a chain without a grant. What was read while it was public stays read."""
+        with self.engine.transaction():
+            self._set(chain, self.access_of(chain.chain_no).owner, visibility)
+
+    def grants(self, chain: Chain) -> list[GivenGrant]:
+        """Return the grants that were not withdrawn, expired ones too, in the order of giving."""
+        rows = self.engine.query(
+            "SELECT chain_no, organisation_id, role, expires_at_ms, made_at_ms FROM chain_grant "
+            "WHERE chain_no = ? AND withdrawn_at_ms IS NULL ORDER BY grant_no",
+            (chain.chain_no,),
+        )
+        return [GivenGrant(_grant(row[:4]), int(row[4])) for row in rows]
+
+    def grant(
+        self, chain: Chain, organisation: Organisation, role: Role, expires_at_ms: int | None, now_ms: int
+    ) -> Grant:
+        """Let an organisation do on a chain what a role does there; it takes the place of what it had before.
+
+        Raises AccountError for a role that cannot be granted, an expiry that is not to come, and for the owner itself.
+        """
+        if role not in GRANTABLE:
+            raise AccountError(f"role of a grant: expected one of {', '.join(sorted(GRANTABLE))}, got {role}")
+        if expires_at_ms is not None and expires_at_ms <= now_ms:
+            raise AccountError(
+                f"expiry of a grant: expected a time to come, got {expires_at_ms} ms, which is "
+                f"{now_ms - expires_at_ms} ms ago or now"
+            )
+        given = Grant(organisation.organisation_id, role, expires_at_ms)
+        with self.engine.transaction():
+            if self.access_of(chain.chain_no).owner == organisation.organisation_id:
+                raise AccountError(f"{organisation.name!r} owns the chain: its keys need no grant")
+            self._withdraw(chain, organisation, now_ms)
+            self.engine.execute(
+                "INSERT INTO chain_grant (chain_no, organisation_id, role, made_at_ms, expires_at_ms) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (chain.chain_no, given.organisation, role.value, now_ms, expires_at_ms),
+            )
+        return given
+
+    def withdraw(self, chain: Chain, organisation: Organisation, now_ms: int) -> None:
+        """End the grant of an organisation on a chain; raise UnknownAccountError where it has none."""
+        with self.engine.transaction():
+            if not self._withdraw(chain, organisation, now_ms):
+                raise UnknownAccountError(
+                    f"{organisation.name!r} was granted nothing on this chain; `anchorline grant list` shows the grants"
+                )
+
+    def owned_by(self, organisation: Organisation) -> int:
+        """Return how many chains an organisation owns."""
+        return int(
+            self.engine.query(
+                "SELECT COUNT(*) FROM chain_owner WHERE organisation_id = ?", (organisation.organisation_id,)
+            )[0][0]
+        )
+
+    def _access_of_some(self, chain_nos: Sequence[int]) -> dict[int, ChainAccess]:
+        places = ", ".join("?" * len(chain_nos))
+        owners = self.engine.query(
+            f"SELECT chain_no, organisation_id, visibility FROM chain_owner WHERE chain_no IN ({places})",  # noqa: S608
+            chain_nos,
+        )
+        grants = self.engine.query(
+            "SELECT chain_no, organisation_id, role, expires_at_ms FROM chain_grant "  # noqa: S608  # places only
+            f"WHERE withdrawn_at_ms IS NULL AND chain_no IN ({places}) ORDER BY grant_no",
+            chain_nos,
+        )
+        granted: dict[int, list[Grant]] = {}
+        for row in grants:
+            granted.setdefault(int(row[0]), []).append(_grant(row))
+        owned = {int(chain_no): (owner, Visibility(visibility)) for chain_no, owner, visibility in owners}
+        return {
+            chain_no: ChainAccess(*owned.get(chain_no, (None, Visibility.PRIVATE)), tuple(granted.get(chain_no, ())))
+            for chain_no in chain_nos
+        }
+
+    def _set(self, chain: Chain, owner: str | None, visibility: Visibility) -> None:
+        self.engine.execute(
+            "INSERT INTO chain_owner (chain_no, organisation_id, visibility) VALUES (?, ?, ?) "
+            "ON CONFLICT (chain_no) DO UPDATE SET organisation_id = excluded.organisation_id, "
+            "visibility = excluded.visibility",
+            (chain.chain_no, owner, visibility.value),
+        )
+
+    def _withdraw(self, chain: Chain, organisation: Organisation, now_ms: int) -> bool:
+        ended = self.engine.execute(
+            "UPDATE chain_grant SET withdrawn_at_ms = ? "
+            "WHERE chain_no = ? AND organisation_id = ? AND withdrawn_at_ms IS NULL",
+            (now_ms, chain.chain_no, organisation.organisation_id),
+        )
+        return ended > 0
+
+
+def _grant(row: Row) -> Grant:
+    """Read (chain_no, organisation_id, role, expires_at_ms)."""
+    return Grant(row[1], Role(row[2]), row[3])
