@@ -7,6 +7,8 @@ through it, so that each knows its limits before it reads and none leaves traili
 
 import hashlib
 from collections.abc import Iterable
+from struct import Struct
+from typing import Any
 
 from anchor.proof.cursor import Cursor
 from anchor.proof.errors import MalformedError
@@ -38,6 +40,10 @@ class Reader(Cursor):
     def unsigned(self, size: int) -> int:
         """Return the next ``size`` bytes as a big-endian unsigned integer."""
         return int.from_bytes(self.take(size), "big")
+
+    def unpack(self, layout: Struct) -> tuple[Any, ...]:
+        """Return the values of the next bytes, which are laid out as ``layout`` says."""
+        return layout.unpack(self.take(layout.size))
 
     def prefixed(self, size: int) -> bytes:
         """Return bytes that a big-endian length of ``size`` bytes precedes."""

@@ -8,6 +8,7 @@ Input is the ``leaf`` hex of a receipt, a log card, or a row of the directory. `
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from struct import Struct
 
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits
@@ -23,6 +24,11 @@ NOTHING_REPLACED = bytes(HASH_SIZE)
 SIGNATURE_SIZE = 64
 # Assigned to nothing yet (design section 3.2): hashed and shown, and no auditor gives a verdict on them.
 UNASSIGNED_TYPES = frozenset({0x14, 0x16, *range(0x18, 0x20)})
+
+
+# Fields of a seal and of a head behind the type, in the order of their classes.
+_SEAL = Struct(">QQIQ32sI32s")
+_HEAD = Struct(">32sQQ32s")
 
 
 class LeafType(IntEnum):
@@ -280,24 +286,11 @@ def _decode_log(reader: Reader) -> LogLeaf:
 
 
 def _decode_seal(reader: Reader) -> SealLeaf:
-    return SealLeaf(
-        seal_number=reader.unsigned(8),
-        sealed_at_ms=reader.unsigned(8),
-        head_count=reader.unsigned(4),
-        chain_count=reader.unsigned(8),
-        heads_root=reader.take(HASH_SIZE),
-        block_height=reader.unsigned(4),
-        block_hash=reader.take(HASH_SIZE),
-    )
+    return SealLeaf(*reader.unpack(_SEAL))
 
 
 def _decode_head(reader: Reader) -> HeadLeaf:
-    return HeadLeaf(
-        chain_id=reader.take(HASH_SIZE),
-        tree_size=reader.unsigned(8),
-        previous_index=reader.unsigned(8),
-        root=reader.take(HASH_SIZE),
-    )
+    return HeadLeaf(*reader.unpack(_HEAD))
 
 
 def _decode_key_leaf(reader: Reader) -> KeyLeaf:
@@ -335,6 +328,8 @@ _DECODERS: dict[int, Callable[[Reader], DirectoryLeaf]] = {
 
 
 _KEY_TYPES = frozenset(KeyType)
+_PURPOSES = frozenset(Purpose)
+_SIGNERS = frozenset(Signer)
 
 
 def _decode_key(reader: Reader) -> Key:
@@ -356,9 +351,9 @@ def _live(key: Key) -> Key:
 
 
 def _check_key_leaf(leaf: KeyLeaf) -> None:
-    if leaf.purpose not in tuple(Purpose):
+    if leaf.purpose not in _PURPOSES:
         raise MalformedError(f"key leaf: expected purpose 1, 2 or 3, found {leaf.purpose}")
-    if leaf.signer not in tuple(Signer):
+    if leaf.signer not in _SIGNERS:
         raise MalformedError(f"key leaf: expected signer 0 or 3, found {leaf.signer}")
     if leaf.purpose == Purpose.RECOVERY and leaf.signer != Signer.RECOVERY_KEY:
         raise MalformedError("key leaf: a recovery key is replaced by the recovery key only")

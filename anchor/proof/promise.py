@@ -7,6 +7,7 @@ inside a receipt. ``verify`` and everybody who holds one check it with the funct
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
 from anchor.proof import ed25519
@@ -21,8 +22,11 @@ SUBMITTER_DOMAIN = b"anchorline/submitter/v1\n"
 SUBMITTER_SIZE = 16
 ANONYMOUS = bytes(SUBMITTER_SIZE)
 LEAF_TYPE = 0x20
-NOTE_SIZE = 32 + 8 + 8 + 8 + 4 + 32
-LEAF_SIZE = 1 + 32 + 8 + 32 + SUBMITTER_SIZE
+# The fields of a note, and those of a leaf behind its type, in the order of their classes.
+_NOTE = Struct(">32sQQQI32s")
+_LEAF = Struct(f">32sQ32s{SUBMITTER_SIZE}s")
+NOTE_SIZE = _NOTE.size
+LEAF_SIZE = 1 + _LEAF.size
 KEY_ID_SIZE = 4
 # A group commit holds at most 2^32 - 1 entries.
 MAX_PROMISE_PATH = 32
@@ -56,14 +60,7 @@ class PromiseNote:
     def decode(cls, data: bytes) -> "PromiseNote":
         """Read a note of exactly 92 bytes."""
         reader = Reader(data, "promise note", NOTE_SIZE)
-        note = cls(
-            log_id=reader.take(HASH_SIZE),
-            received_at_ms=reader.unsigned(8),
-            seal_by_ms=reader.unsigned(8),
-            anchor_by_ms=reader.unsigned(8),
-            count=reader.unsigned(4),
-            root=reader.take(HASH_SIZE),
-        )
+        note = cls(*reader.unpack(_NOTE))
         reader.end()
         return note
 
@@ -96,7 +93,7 @@ class PromiseLeaf:
         kind = reader.unsigned(1)
         if kind != LEAF_TYPE:
             raise MalformedError(f"promise leaf: expected type 20 (hex), found {kind:02x}")
-        leaf = cls(reader.take(HASH_SIZE), reader.unsigned(8), reader.take(HASH_SIZE), reader.take(SUBMITTER_SIZE))
+        leaf = cls(*reader.unpack(_LEAF))
         reader.end()
         return leaf
 

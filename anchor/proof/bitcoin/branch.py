@@ -129,7 +129,12 @@ def _check_right_sibling(node: bytes, sibling: bytes, index: int, *, is_last: bo
 
 
 def _check_inner_node(pair: bytes) -> None:
-    """Refuse the 64 bytes of two siblings if they are also a transaction: one honest pair in 2^30 is."""
+    """Refuse the 64 bytes of two siblings if they are also a transaction: one honest pair in 2^30 is.
+
+    The fifth byte of a transaction of 64 bytes counts its inputs, of which it has room for one.
+    """
+    if pair[4] != 1:
+        return
     try:
         Transaction.decode(pair, len(pair))
     except MalformedError:
