@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from anchor.proof.errors import AnchorlineError
+from chains.api_key import masked
 from chains.commands import (
     accounts,
     anchoring,
@@ -82,7 +83,7 @@ def stop(message: str, exit_code: int) -> NoReturn:
     with suppress(io.UnsupportedOperation):  # a caller's stand-in for standard output has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if message:
-        print(f"anchorline: {message}", file=sys.stderr)
+        print(f"anchorline: {masked(message)}", file=sys.stderr)
     sys.exit(exit_code)
 
 

@@ -17,6 +17,8 @@ SECRET_BYTES = 32
 # "al_", 5 bytes in base32 (the key id, visible), "_", 32 bytes in base64url without padding: 55 characters.
 _FORM = re.compile(r"(al_[a-z2-7]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 
+_SECRET = re.compile(r"(al_[a-z2-7]{8})_[A-Za-z0-9_-]+", re.ASCII)
+
 
 def make_token(random: RandomBytes) -> str:
     """Return a new key of 256 random bits behind 40 visible ones."""
@@ -29,6 +31,11 @@ def key_id_of(token: str) -> str | None:
     """Return the visible part of a key, by which it is found and named; None for what is no key by its form."""
     found = _FORM.fullmatch(token)
     return found[1] if found else None
+
+
+def masked(text: str) -> str:
+    """Return a text without the secret part of any key, or beginning of one, in it: for errors and logs."""
+    return _SECRET.sub(r"\1_...", text)
 
 
 def token_hash(token: str) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from anchor.proof.errors import AnchorlineError
+from chains.api_key import masked
 
 if TYPE_CHECKING:
     from chains.home import Home
@@ -85,8 +86,8 @@ def usage(message: str) -> NoReturn:
 
 
 def fail(message: str, exit_code: int = EXIT_FAILED) -> NoReturn:
-    """End a command with a sentence on standard error."""
-    print(f"anchorline: {message}", file=sys.stderr)
+    """End a command with a sentence on standard error, in which an API key that was mistaken for a name is masked."""
+    print(f"anchorline: {masked(message)}", file=sys.stderr)
     raise typer.Exit(exit_code)
 
 

@@ -30,7 +30,8 @@ from anchor.rehearsal import JOURNAL, MuteSource, rehearse
 from anchor.storage.read_only import ReadOnlyEngine, quick_check, schema_of
 from chains.dry_run import dry_run, dry_run_lines
 from chains.highwater import HighWater, high_water_file, write_high_water
-from chains.home import DATABASE, create_home
+from chains.home import DATABASE
+from chains.home_making import create_home
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_order
 from tests.simulators.service import HOUR_MS, SETTINGS, Clock, Service, coin_at, foreign_anchor, new_service
 
