@@ -1,0 +1,93 @@
+/* Calls every function of anchor/hashing/batches.h over buffers that are exactly as long as they must be, so that a
+   sanitizer sees each byte read or written too far. Portable C and the processor's instructions must agree, and one
+   message hashed in three ways. Prints "ok" and the name of the instructions; else the line that does not hold. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batches.h"
+
+#define HOLDS(condition) \
+    if (!(condition)) return printf("line %d: %s\n", __LINE__, #condition), 1
+
+/* A new buffer; of size 0 it can be neither read nor written. */
+static uint8_t *buffer(size_t size) {
+    static uint32_t seed = 1;
+    uint8_t *made = malloc(size);
+    for (size_t i = 0; i < size; i++) made[i] = (uint8_t)((seed = seed * 1664525 + 1013904223) >> 24);
+    return made;
+}
+
+static int pieces(int hardware, size_t prefix_size, size_t size) {
+    uint8_t *prefix = buffer(prefix_size), *data = buffer(size), *none = buffer(0);
+    uint8_t *one = buffer(32), *other = buffer(32);
+    uint64_t *sizes = malloc(sizeof *sizes);
+    *sizes = size;
+    HOLDS(hash_pieces(0, 1, prefix, prefix_size, data, size, sizes, one) == 0);
+    HOLDS(hash_pieces(hardware, 1, prefix, prefix_size, data, size, sizes, other) == 0);
+    HOLDS(memcmp(one, other, 32) == 0);
+    HOLDS(hash_rows(0, 1, prefix, prefix_size, data, size, none, 0, none, 0, other) == 0);
+    HOLDS(memcmp(one, other, 32) == 0);
+    HOLDS(hash_rows(hardware, 1, none, 0, prefix, prefix_size, data, size, none, 0, other) == 0);
+    HOLDS(memcmp(one, other, 32) == 0);
+    for (int too = 0; too < 3; too++) {
+        *sizes = too == 0 ? UINT64_MAX : too == 1 ? size + 1 : size ? size - 1 : 1;
+        HOLDS(hash_pieces(hardware, 1, prefix, prefix_size, data, size, sizes, other) == -1);
+    }
+    free(prefix), free(data), free(none), free(one), free(other), free(sizes);
+    return 0;
+}
+
+static int rows(int hardware, size_t count) {
+    uint8_t *prefix = buffer(34), *first = buffer(8 * count), *second = buffer(32 * count), *suffix = buffer(16);
+    uint8_t *one = buffer(32 * count), *other = buffer(32 * count);
+    HOLDS(hash_rows(0, count, prefix, 34, first, 8, second, 32, suffix, 16, one) == 0);
+    HOLDS(hash_rows(hardware, count, prefix, 34, first, 8, second, 32, suffix, 16, other) == 0);
+    HOLDS(memcmp(one, other, 32 * count) == 0);
+    free(prefix), free(first), free(second), free(suffix), free(one), free(other);
+    return 0;
+}
+
+static int trees(int hardware, size_t count) {
+    const size_t pairs = count / 2;
+    uint8_t *hashes = buffer(32 * count), *one = buffer(32), *other = buffer(32);
+    uint8_t *nodes = buffer(32 * pairs), *same_nodes = buffer(32 * pairs);
+    hash_root(0, count, hashes, one);
+    hash_root(hardware, count, hashes, other);
+    HOLDS(memcmp(one, other, 32) == 0);
+    hash_nodes(0, pairs, hashes, nodes);
+    hash_nodes(hardware, pairs, hashes, same_nodes);
+    HOLDS(memcmp(nodes, same_nodes, 32 * pairs) == 0);
+    free(hashes), free(one), free(other), free(nodes), free(same_nodes);
+    return 0;
+}
+
+/* Too long for a row, also where the sum of the lengths is too large for a size_t. */
+static int limits(int hardware) {
+    uint8_t *longest = buffer(4096), *none = buffer(0), *out = buffer(32), *prefix = buffer(65);
+    uint64_t *sizes = calloc(1, sizeof *sizes);
+    HOLDS(longest_row() == 4096);
+    HOLDS(hash_rows(hardware, 1, none, 0, longest, 4096, none, 0, none, 0, out) == 0);
+    HOLDS(hash_rows(hardware, 1, prefix, 1, longest, 4096, none, 0, none, 0, out) == -1);
+    HOLDS(hash_rows(hardware, 1, none, SIZE_MAX, none, 1, none, 0, none, 0, out) == -1);
+    HOLDS(hash_rows(hardware, 1, none, SIZE_MAX / 4, none, SIZE_MAX / 4, none, SIZE_MAX / 4, none, SIZE_MAX, out) == -1);
+    HOLDS(hash_pieces(hardware, 1, prefix, 65, none, 0, sizes, out) == -1);
+    HOLDS(hash_pieces(hardware, 0, prefix, 64, none, 0, sizes, out) == 0);
+    free(longest), free(none), free(out), free(prefix), free(sizes);
+    return 0;
+}
+
+int main(void) {
+    const int hardware = *hardware_name() != 0;
+    for (size_t size = 0; size < 330; size++)
+        for (size_t prefix = 0; prefix <= 64; prefix += prefix < 2 || prefix > 54 ? 1 : 53)
+            if (pieces(hardware, prefix, size)) return 1;
+    for (size_t count = 0; count < 20; count++)
+        if (rows(hardware, count)) return 1;
+    for (size_t count = 1; count < 300; count++)
+        if (trees(hardware, count)) return 1;
+    if (limits(hardware)) return 1;
+    printf("ok %s\n", hardware_name());
+    return 0;
+}

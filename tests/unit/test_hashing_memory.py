@@ -1,0 +1,64 @@
+"""The C of the native hashing under the sanitizers for addresses and undefined behaviour, built here for the purpose.
+
+``hashing_driver.c`` beside this file calls every function with buffers of exactly the length that it may touch.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parent.parent.parent / "anchor" / "hashing"
+DRIVER = Path(__file__).with_name("hashing_driver.c")
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def build(target: Path, *options: str) -> None:
+    """Compile the driver with the module's C; skip where there is no compiler, or none with sanitizers."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here")
+    if options:
+        probe = target.with_name("probe.c")
+        probe.write_text("int main(void) { return 0; }\n")
+        done = subprocess.run([compiler, *options, probe, "-o", target], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip(f"the compiler here has no sanitizers: {done.stderr.decode()[-200:]}")
+    sources = [DRIVER, SOURCES / "batches.c", SOURCES / "sha256.c"]
+    command = [compiler, *STRICT, *options, f"-I{SOURCES}", *sources, "-o", target]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr.decode())
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("level", ["-O0", "-O3"])
+def test_nothing_is_read_or_written_beyond_a_buffer(tmp_path: Path, level: str) -> None:
+    """At every length of message, prefix, batch and tree the C stays inside its buffers, and all ways agree."""
+    program = tmp_path / "driver"
+    build(program, level, *SANITIZED)
+    done = subprocess.run([program], capture_output=True, check=False, timeout=300, env=os.environ | {"LD_PRELOAD": ""})
+    assert (0, "") == (done.returncode, done.stderr.decode()), done.stdout.decode()
+    assert done.stdout.startswith(b"ok")
+
+
+@pytest.mark.native
+def test_the_sanitizer_sees_what_it_is_there_for(tmp_path: Path) -> None:
+    """A buffer that is one byte too short is noticed: the test above can fail."""
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for name in ("batches.c", "batches.h", "sha256.c", "sha256.h"):
+        text = (SOURCES / name).read_text()
+        (changed / name).write_text(
+            text.replace("put(edge + held, piece, size);", "put(edge + held, piece, size + 1);")
+        )
+    assert (changed / "batches.c").read_text() != (SOURCES / "batches.c").read_text()
+    program = tmp_path / "driver"
+    build(tmp_path / "sound", *SANITIZED)
+    sources = [DRIVER, changed / "batches.c", changed / "sha256.c"]
+    subprocess.run(["cc", *SANITIZED, f"-I{changed}", *sources, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, check=False, timeout=300, env=os.environ | {"LD_PRELOAD": ""})
+    assert done.returncode != 0
+    assert b"heap-buffer-overflow" in done.stderr
