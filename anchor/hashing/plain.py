@@ -4,8 +4,7 @@ Callers give whole batches (a group commit, a bundle, a tile). ``anchor.hashing.
 built.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise, repeat
 
 from anchor.hashing.pieces import Pieces
@@ -14,7 +13,8 @@ from anchor.proof.merkle import root_of
 from anchor.proof.promise_run import levels_of
 
 LEAF_PREFIX = b"\x00"
-"""Stands before a leaf when it is hashed, so that no leaf is a node (RFC 9162 section 2.1.1)."""
+NODE_PREFIX = b"\x01"
+"""What stands before a leaf and before a node when it is hashed, so that none is the other (RFC 9162 section 2.1.1)."""
 
 
 class PlainHashing:
@@ -24,7 +24,7 @@ class PlainHashing:
 
     def each(self, messages: Sequence[bytes], prefix: bytes = b"") -> Pieces:
         """Return H(prefix ‖ message) of each message."""
-        return _hashes(sha256_each(map(prefix.__add__, messages) if prefix else messages))
+        return _hashes(sha256_each(messages, prefix))
 
     def leaves(self, leaves: Sequence[bytes]) -> Pieces:
         """Return the hash of each leaf of a log (RFC 9162 section 2.1.1)."""
@@ -44,15 +44,13 @@ class PlainHashing:
         Raises ValueError where the columns differ in their number of rows.
         """
         check_columns(first, second)
-        columns = [repeat(prefix), first.each, second.each if second else None, repeat(suffix) if suffix else None]
-        rows = zip(*(column for column in columns if column is not None), strict=False)
-        return _hashes(sha256_each(map(b"".join, rows)))
+        columns: list[Iterable[bytes]] = [first.each, *([second.each] if second else ()), repeat(suffix)]
+        return _hashes(sha256_each(map(b"".join, zip(*columns, strict=False)), prefix))
 
     def nodes(self, hashes: bytes) -> bytes:
         """Return the level above flat hashes: one node for each whole pair (a last single one is left out)."""
-        sha256 = hashlib.sha256
-        whole = len(hashes) & -64
-        return b"".join([sha256(b"\x01" + hashes[at : at + 64]).digest() for at in range(0, whole, 64)])
+        pairs = (hashes[at : at + 2 * HASH_SIZE] for at in range(0, len(hashes) - HASH_SIZE, 2 * HASH_SIZE))
+        return b"".join(sha256_each(pairs, NODE_PREFIX))
 
     def root(self, hashes: Pieces) -> bytes:
         """Return the root over leaf hashes; of none, the hash of the empty string (RFC 9162 section 2.1.1)."""

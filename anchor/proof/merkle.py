@@ -7,7 +7,7 @@ what every verifier runs.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from operator import add
 
 from anchor.proof.codec import HASH_SIZE, sha256, sha256_each
 from anchor.proof.errors import Reason, VerificationError
@@ -40,7 +40,7 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     while len(level) > 1:
         lone = level[-1:] if len(level) % 2 else []
         nodes = iter(level)
-        level = sha256_each(map(b"".join, zip(repeat(b"\x01"), nodes, nodes))) + lone
+        level = sha256_each(map(add, nodes, nodes), b"\x01") + lone
     return level[0]
 
 

@@ -7,7 +7,7 @@ from it, with the path, by ``promise_of``. The tree of a group commit is made on
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from operator import add
 from typing import Any
 
 from anchor.proof import ed25519
@@ -31,7 +31,7 @@ def levels_of(leaf_hashes: Sequence[bytes]) -> Levels:
     while len(level := levels[-1]) > 1:
         nodes = iter(level)
         lone = level[-1:] if len(level) % 2 else []
-        levels.append([*sha256_each(map(b"".join, zip(repeat(b"\x01"), nodes, nodes))), *lone])
+        levels.append([*sha256_each(map(add, nodes, nodes), b"\x01"), *lone])
     return levels
 
 
