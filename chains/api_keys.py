@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from anchor.errors import AccountError, KeyRefusedError, UnknownAccountError
 from anchor.storage.engine import Engine, Row
 from chains.access import Actor, Role
-from chains.api_key import RandomBytes, key_id_of, make_token, token_hash
+from chains.api_key import RandomBytes, key_id_of, make_token, masked, token_hash
 from chains.organisations import Organisation
 
 MAX_LABEL = 100
@@ -81,6 +81,8 @@ class ApiKeys:
             )
         if len(label) > MAX_LABEL or not label.isprintable():
             raise AccountError(f"label: expected at most {MAX_LABEL} printable characters, got {label[:120]!r}")
+        if masked(label) != label:
+            raise AccountError("label: got an API key in it, which would be stored; name a key by its visible part")
         _check_to_come(expires_at_ms, now_ms)
         owner = None if organisation is None else organisation.organisation_id
         with self.engine.transaction():

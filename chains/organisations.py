@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anchor.errors import AccountError, UnknownAccountError
 from anchor.proof.promise import submitter_of
 from anchor.storage.engine import Engine, Row
-from chains.api_key import RandomBytes
+from chains.api_key import RandomBytes, masked
 from chains.quota import UNLIMITED, Quota
 
 MAX_NAME = 100
@@ -113,6 +113,8 @@ def check_name(name: str) -> None:
             f"name of an organisation: expected 1 to {MAX_NAME} printable characters without spaces around, got "
             f"{name[:120]!r}"
         )
+    if masked(name) != name:
+        raise AccountError("name of an organisation: got an API key in it, which would be stored; choose another name")
     if name.startswith(ID_PREFIX):
         raise AccountError(f"name of an organisation: {ID_PREFIX!r} begins ids only; choose another name")
 

@@ -20,7 +20,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from embit import bip32, bip39
 
+from anchor.errors import KeyRefusedError
 from anchor.signing import SigningKey
+from chains.access import Role
+from chains.home import Home
 from chains.password import Password
 from tests.cli.commands import COMMAND, run, spawn
 
@@ -208,6 +211,51 @@ def test_a_fault_in_the_daemon_shows_no_secret(home: Path) -> None:
         database.execute("UPDATE tree SET size = 'many'")
     database.close()
     secrets.check("daemon", _daemon(home, {}, until="event=fault"))
+
+
+def test_an_api_key_is_shown_once_and_kept_nowhere(home: Path, tmp_path: Path) -> None:
+    """Only what made it prints it: no list, no error, no file of the home, no log of the daemon has it."""
+    tokens = {}
+    for command in (("org", "create", "acme"), ("chain", "create", "press", "--organisation", "acme")):
+        assert 0 == run(*command, "--home", home).exit_code
+    tokens["owner"] = run("key", "create", "acme", "--role", "owner", "--home", home).text.strip()
+    tokens["writer"] = run("key", "create", "acme", "--role", "writer", "--json", "--home", home).facts["key"]
+    tokens["operator"] = run("key", "create", "--operator", "--home", home).text.strip()
+    tokens["rotated"] = run("key", "rotate", tokens["owner"][:11], "--home", home).text.strip()
+    secrets = Secrets(home, {"password": PASSWORD, **{name: token[12:] for name, token in tokens.items()}})
+    for name, token in tokens.items():
+        assert 43 == len(token[12:])
+        secrets.texts[f"the bytes of {name} in hex"] = base64.urlsafe_b64decode(token[12:] + "=").hex()
+        with pytest.raises(AssertionError, match=f"shows {name}"):
+            secrets.check("what shows it", token.encode())
+    key_id = tokens["writer"][:11]
+    for command in (
+        *(("key", "list"), ("key", "list", "--json"), ("org", "show", "acme"), ("org", "show", "acme", "--json")),
+        *(("key", "revoke", key_id), ("key", "revoke", key_id, "--json"), ("key", "rotate", key_id), ("audit",)),
+        *(("key", "revoke", tokens["owner"]), ("org", "show", tokens["owner"]), ("chain", "show", tokens["owner"])),
+        *(("grant", "add", "press", tokens["operator"], "--role", "reader"), ("org", "create", "x" + tokens["owner"])),
+        *(("key", "create", "acme", "--role", "reader", "--label", f"as {tokens['writer']}"),),
+        *(("org", "remove", "acme"), ("key", "rotate", tokens["rotated"][:11]), ("status",)),
+    ):
+        done = run(*command, "--home", home)
+        secrets.check(" ".join(command[:2]), done.out + done.err.encode())
+    secrets.check_files(home)
+    secrets.check("daemon", _daemon(home, {"ANCHORLINE_WALLET_PASSWORD": PASSWORD}, until="event=sealed"))
+
+
+def test_what_is_wrong_with_an_api_key_is_said_without_it(home: Path) -> None:
+    """Nor does the actor, the row or the new key show it when it is printed."""
+    with Home.open(home) as found:
+        keys = found.accounts.keys
+        made = keys.create(None, Role.OPERATOR, "office", None, found.clock())
+        secrets = Secrets(home, {"key": made.token[12:]})
+        shown = [repr(made), repr(made.key), repr(found.accounts.authenticate(made.token, found.clock()))]
+        keys.revoke(made.key, found.clock())
+        for wrong in (made.token, made.token[:-1], made.token + "x", made.token.swapcase()):
+            with pytest.raises(KeyRefusedError) as refused:
+                found.accounts.authenticate(wrong, found.clock())
+            shown.append(repr(refused.value))
+        secrets.check("what is said", "".join(shown).encode())
 
 
 def test_what_holds_a_password_does_not_show_it() -> None:

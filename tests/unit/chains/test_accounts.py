@@ -69,7 +69,9 @@ def test_an_organisation_is_found_by_name_and_by_id(accounts: Accounts, acme: Or
     assert [acme] == list(accounts.organisations.all())
 
 
-@pytest.mark.parametrize("name", ["", " acme", "acme ", "ac\nme", "x" * 101, "org_aaaaaaaaaaaaaaaa", "org_"])
+@pytest.mark.parametrize(
+    "name", ["", " acme", "acme ", "ac\nme", "x" * 101, "org_aaaaaaaaaaaaaaaa", "org_", "al_aaaaaaaa_x"]
+)
 def test_a_malformed_name_is_refused(accounts: Accounts, name: str) -> None:
     """A name can be typed and told from an id."""
     with pytest.raises(AccountError, match="name of an organisation"):
@@ -234,6 +236,7 @@ def test_a_removed_organisation_has_no_key_that_holds(
         (Role.OPERATOR, "", None, "role of a key: expected operator without an organisation"),
         (Role.WRITER, "two\nlines", None, "label: expected at most 100 printable characters"),
         (Role.WRITER, "x" * 101, None, "label: expected at most 100"),
+        (Role.WRITER, "for al_aaaaaaaa_secret", None, "label: got an API key in it"),
         (Role.WRITER, "", NOW_MS, "expiry of a key: expected a time to come"),
         (Role.WRITER, "", NOW_MS - DAY_MS, "86400000 ms ago"),
     ],
