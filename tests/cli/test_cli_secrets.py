@@ -216,8 +216,8 @@ def test_a_fault_in_the_daemon_shows_no_secret(home: Path) -> None:
 def test_an_api_key_is_shown_once_and_kept_nowhere(home: Path, tmp_path: Path) -> None:
     """Only what made it prints it: no list, no error, no file of the home, no log of the daemon has it."""
     tokens = {}
-    for command in (("org", "create", "acme"), ("chain", "create", "press", "--organisation", "acme")):
-        assert 0 == run(*command, "--home", home).exit_code
+    for made in (("org", "create", "acme"), ("chain", "create", "press", "--organisation", "acme")):
+        assert 0 == run(*made, "--home", home).exit_code
     tokens["owner"] = run("key", "create", "acme", "--role", "owner", "--home", home).text.strip()
     tokens["writer"] = run("key", "create", "acme", "--role", "writer", "--json", "--home", home).facts["key"]
     tokens["operator"] = run("key", "create", "--operator", "--home", home).text.strip()
@@ -229,14 +229,15 @@ def test_an_api_key_is_shown_once_and_kept_nowhere(home: Path, tmp_path: Path) -
         with pytest.raises(AssertionError, match=f"shows {name}"):
             secrets.check("what shows it", token.encode())
     key_id = tokens["writer"][:11]
-    for command in (
+    asked: list[tuple[str, ...]] = [
         *(("key", "list"), ("key", "list", "--json"), ("org", "show", "acme"), ("org", "show", "acme", "--json")),
         *(("key", "revoke", key_id), ("key", "revoke", key_id, "--json"), ("key", "rotate", key_id), ("audit",)),
         *(("key", "revoke", tokens["owner"]), ("org", "show", tokens["owner"]), ("chain", "show", tokens["owner"])),
         *(("grant", "add", "press", tokens["operator"], "--role", "reader"), ("org", "create", "x" + tokens["owner"])),
         *(("key", "create", "acme", "--role", "reader", "--label", f"as {tokens['writer']}"),),
         *(("org", "remove", "acme"), ("key", "rotate", tokens["rotated"][:11]), ("status",)),
-    ):
+    ]
+    for command in asked:
         done = run(*command, "--home", home)
         secrets.check(" ".join(command[:2]), done.out + done.err.encode())
     secrets.check_files(home)
