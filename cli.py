@@ -1,57 +1,20 @@
-"""The ``anchorline`` command: its groups put together, and what becomes of whatever goes wrong.
+"""The ``anchorline`` command: it runs the groups of ``chains.commands``, and says what becomes of whatever goes wrong.
 
-The commands are in ``chains.commands``, one short function each; everything that decides something is in ``anchor``
-and the rest of ``chains``. A command imports what it needs when it runs: ``verify`` starts without a database.
+Everything that decides something is in ``anchor`` and the rest of ``chains``. Nothing but the standard library is
+loaded before ``main`` is called: loading the commands takes longer than an impatient Ctrl-C.
 """
 
 import io
 import os
+import signal
 import sys
-from contextlib import suppress
-from typing import Annotated, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
-import typer
-
-from anchor.proof.errors import AnchorlineError
-from chains.api_key import masked
-from chains.commands import (
-    accounts,
-    anchoring,
-    backing_up,
-    beginning,
-    headers,
-    keeping,
-    proving,
-    publishing,
-    recording,
-    recovering,
-    serving,
-    verifying,
-    wallet,
-)
-from chains.commands.terminal import EXIT_FAILED, command_group, name_of
-
-ABOUT = "Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."
 EXIT_INTERRUPTED = 128 + 2
 """What a shell reports for a process that SIGINT ended."""
-
-app = command_group(ABOUT, name="anchorline", context_settings={"help_option_names": ["-h", "--help"]})
-for group in (
-    beginning,
-    recording,
-    anchoring,
-    serving,
-    proving,
-    verifying,
-    headers,
-    keeping,
-    backing_up,
-    recovering,
-    wallet,
-    accounts,
-    publishing,
-):
-    app.add_typer(group.app)
+_INTERRUPTED = "interrupted"
 
 
 def main() -> None:
@@ -60,6 +23,10 @@ def main() -> None:
     Exit codes: 0 done; 1 failed or refused; 2 a command line that makes no sense; 130 interrupted. ``verify`` has
     more (docs/spec/verdict.md).
     """
+    with _leaving_at_once():
+        from anchor.proof.errors import AnchorlineError
+        from chains.commands.application import app
+        from chains.commands.terminal import EXIT_FAILED, name_of
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name need not be text: what cannot be printed is escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -75,7 +42,7 @@ def main() -> None:
     except OSError as error:
         stop(": ".join(filter(None, [name_of(error), error.strerror or str(error)])), EXIT_FAILED)
     except KeyboardInterrupt:
-        stop("interrupted", EXIT_INTERRUPTED)
+        stop(_INTERRUPTED, EXIT_INTERRUPTED)
 
 
 def stop(message: str, exit_code: int) -> NoReturn:
@@ -83,25 +50,32 @@ def stop(message: str, exit_code: int) -> NoReturn:
     with suppress(io.UnsupportedOperation):  # a caller's stand-in for standard output has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if message:
+        from chains.api_key import masked
+
         print(f"anchorline: {masked(message)}", file=sys.stderr)
     sys.exit(exit_code)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
+@contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """Let SIGINT end the process with one line, for as long as nothing is open that would have to be closed.
 
-        print(f"anchorline {version('anchorline')}")
-        raise typer.Exit
+    An exception would do as well, but for imports: what it meets in a callback of theirs is printed and forgotten.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield  # somebody else's, or ignored by whoever started us
+        return
+    signal.signal(signal.SIGINT, lambda *_: _leave())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-@app.callback()
-def options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."""
+def _leave() -> NoReturn:
+    os.write(2, f"anchorline: {_INTERRUPTED}\n".encode())
+    os._exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-import cli
+from chains.commands.application import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -206,7 +206,7 @@ def test_files_and_functions_that_are_named_exist(name: str) -> None:
 def known_commands() -> set[str]:
     """Return every command, groups and their commands in two words."""
     names = set()
-    for name, command in typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]  # a group
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]  # a group
         names |= {name, *(f"{name} {inner}" for inner in getattr(command, "commands", {}))}
     return names
 

@@ -433,6 +433,26 @@ def test_an_interrupt_ends_without_a_traceback(world: World) -> None:
     assert before == entries_in(world)
 
 
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.35])
+def test_an_interrupt_while_the_command_is_loaded_ends_with_one_line(world: World, delay_s: float) -> None:
+    """From the first module that the entry point loads on, Ctrl-C is exit code 130 and one sentence."""
+    program = (
+        "import os, sys, cli\n"
+        "def tell(event, about):\n"
+        "    if event == 'import' and about[0] == 'anchor.proof.errors': os.write(1, b'here')\n"
+        "sys.addaudithook(tell)\n"
+        "cli.main()\n"
+    )
+    command = [sys.executable, "-c", program, "add", "acme", "-", "--home", str(world.home)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]  # three pipes
+        assert b"here" == process.stdout.read(4)
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (130, b"", b"anchorline: interrupted\n") == (process.returncode, out, err)
+
+
 # --- time, money, and copies
 
 
