@@ -13,16 +13,18 @@ from pymerkle import BaseMerkleTree
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
+from anchor.proof.bundles import TILE_HEIGHT, TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash
+from anchor.proof.frontier import Frontier
+from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges
 from anchor.storage.engine import Engine
+
+__all__ = ["DIRECTORY", "TILE_BYTES", "TILE_HEIGHT", "TILE_WIDTH", "Frontier", "TreeState", "Trees", "tile_path"]
+"""What callers need of logs; the frontier and the places of tiles are the verifier's too, and in ``anchor.proof``."""
 
 DIRECTORY = 0
 """tree_no of the directory; chains are numbered from 1."""
 
-# C2SP tlog-tiles: height 8, 256 hashes a tile.
-TILE_HEIGHT = 8
-TILE_WIDTH = 1 << TILE_HEIGHT
 TILE_BYTES = TILE_WIDTH * HASH_SIZE
 # Expanded tiles kept in memory, 16 KiB each.
 CACHED_TILES = 1024
@@ -214,53 +216,11 @@ class Trees:
         )
 
 
-class Frontier:
-    """The right edge of a log that is read from its first leaf on: a root at any size, in O(log n) memory.
-
-    The nodes are the roots of the full subtrees of the binary digits of ``size``, largest first.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._nodes: list[bytes] = []
-
-    def add(self, leaf_hash: bytes) -> None:
-        """Add the next leaf hash."""
-        node, rest = leaf_hash, self.size
-        while rest & 1:
-            node = node_hash(self._nodes.pop(), node)
-            rest >>= 1
-        self._nodes.append(node)
-        self.size += 1
-
-    def root(self) -> bytes:
-        """Return the root of all leaves added so far (RFC 9162 section 2.1.1)."""
-        if not self._nodes:
-            return EMPTY_ROOT
-        root = self._nodes[-1]
-        for node in reversed(self._nodes[:-1]):
-            root = node_hash(node, root)
-        return root
-
-
 def tile_roots(tiles: bytes) -> bytes:
     """Return the root of each full tile in ``tiles`` (flat, 8,192 bytes a tile)."""
     for _ in range(TILE_HEIGHT):
         tiles = HASHING.nodes(tiles)
     return tiles
-
-
-def tile_path(level: int | str, tile_no: int, width: int = TILE_WIDTH) -> str:
-    """Return the C2SP path of a tile: tile/<level>/<number in groups of three digits>[.p/<width>].
-
-    ``level`` is "entries" for the leaves themselves.
-    """
-    groups = [f"{tile_no % 1000:03d}"]
-    while tile_no >= 1000:
-        tile_no //= 1000
-        groups.insert(0, f"x{tile_no % 1000:03d}")
-    partial = "" if width == TILE_WIDTH else f".p/{width}"
-    return f"tile/{level}/{'/'.join(groups)}{partial}"
 
 
 class _TreeView(BaseMerkleTree):

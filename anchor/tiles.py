@@ -10,8 +10,9 @@ from functools import lru_cache
 
 from anchor.hashing.chosen import HASHING
 from anchor.log import TILE_HEIGHT, TILE_WIDTH, tile_path
+from anchor.proof import bundles
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.errors import AnchorlineError
+from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash, split_point
 
 Fetch = Callable[[str], bytes | None]
@@ -79,14 +80,10 @@ def encode_bundle(leaves: Sequence[bytes]) -> bytes:
 
 def decode_bundle(data: bytes) -> list[bytes] | None:
     """Return the leaves of an entry bundle, or None where the lengths do not add up."""
-    leaves, at = [], 0
-    while at < len(data):
-        end = at + 2 + int.from_bytes(data[at : at + 2], "big")
-        if at + 2 > len(data) or end > len(data):
-            return None
-        leaves.append(data[at + 2 : end])
-        at = end
-    return leaves
+    try:
+        return bundles.decode_bundle(data)
+    except MalformedError:
+        return None
 
 
 class PublishedTree:

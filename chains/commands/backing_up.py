@@ -1,4 +1,4 @@
-"""Commands that keep copies of a log: ``backup`` and ``restore``."""
+"""Commands that keep copies of a log: ``backup``, ``restore`` and ``export``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,6 +78,35 @@ def restore(
 
     done = restored_from(source, folder, _password(password_file, "Password of the keys in the backup"), keys)
     say(_restore_facts(done, folder), lambda: _restore_lines(done, folder), as_json=as_json)
+
+
+@app.command(rich_help_panel=KEEPING)
+def export(
+    archive: Annotated[Path, typer.Argument(help="New file to write; ends in .tar, .tar.gz or .tgz.")],
+    without_content: Annotated[
+        bool, typer.Option("--without-content", help="Leave out contents, salts and digests.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write everything that is sealed into one archive, which anybody can check without this log and its programs.
+
+    Who has it reads every content that is kept, also of private chains, unless --without-content is said.
+    """
+    from dataclasses import asdict
+
+    from chains.export import export as export_to
+
+    with opened(home) as found:
+        done = export_to(found, archive, with_content=not without_content)
+    say(
+        asdict(done) | {"archive": str(archive)},
+        lambda: (
+            f"{archive}: {done.entries} entries of {done.chains} chains, {done.contents} contents or digests, "
+            f"{done.promises} promises, {done.anchors} anchors, {done.files} files. Unpack it: README.md says the rest."
+        ),
+        as_json=as_json,
+    )
 
 
 def _password(file: Path | None, question: str, *, twice: bool = False) -> "Password":

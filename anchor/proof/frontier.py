@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The right edge of a log that is read leaf by leaf: its root at any size, without keeping the leaves.
+
+Input is leaf hashes in order. Audits and ``archive`` compare what it gives with heads and checkpoints.
+"""
+
+from anchor.proof.merkle import EMPTY_ROOT, node_hash
+
+
+class Frontier:
+    """The right edge of a log that is read from its first leaf on: a root at any size, in O(log n) memory.
+
+    The nodes are the roots of the full subtrees of the binary digits of ``size``, largest first.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._nodes: list[bytes] = []
+
+    def add(self, leaf_hash: bytes) -> None:
+        """Add the next leaf hash."""
+        node, rest = leaf_hash, self.size
+        while rest & 1:
+            node = node_hash(self._nodes.pop(), node)
+            rest >>= 1
+        self._nodes.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of all leaves added so far (RFC 9162 section 2.1.1)."""
+        if not self._nodes:
+            return EMPTY_ROOT
+        root = self._nodes[-1]
+        for node in reversed(self._nodes[:-1]):
+            root = node_hash(node, root)
+        return root

@@ -1,0 +1,270 @@
+"""The export of a home: one archive of everything that is sealed, with the specifications and the verifier.
+
+Everything comes from the home's database, as far as its newest checkpoint reaches; ``anchorline export`` writes it
+(docs/spec/export.md). Whoever has the archive and a block hash needs neither the service nor its programs again.
+"""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import os
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import anchor.proof
+from anchor.bitcoin.records import sync_folder
+from anchor.errors import SettingsError
+from anchor.proof.archive import CHECKPOINTS, PROMISES
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.promise import PromiseLeaf
+from chains import stand_alone
+from chains.chain import Chain, Run, decode_kept
+from chains.home import Home
+from chains.mirror import Mirror
+
+ENDINGS = (".tar", ".tar.gz", ".tgz")
+SUMS = "SHA256SUMS"
+_SPOOL_BYTES = 1 << 20
+_PAGE = 1_024
+_README = """\
+# An export of log {origin}
+
+Everything that log {log_id}
+had sealed in its directory of {size} leaves, and what is needed to check it without whoever ran the log.
+
+    python3 -I verify.py                                      all that can be seen without Bitcoin
+    python3 -I verify.py --block NETWORK:HEIGHT:HASH          ... and that it existed by then
+    sha256sum -c {sums}                                  only that no file was damaged on the way
+
+Take the block's hash from a source that you trust (a node of your own, several explorers), and the log's id from
+wherever you know this log. Python 3.11 or later is enough; nothing is installed. Or read spec/export.md, and write
+a verifier of your own.
+
+    mirror/            the log as it was published: tiles, entries, checkpoints, anchors (spec/mirror.md)
+    content/           salts, digests and contents, a file for each chain{content}
+    checkpoints.jsonl  every checkpoint that was signed
+    promises.jsonl     every promise to its writers
+    spec/              the formats
+    anchor/proof/      the verifier (Apache-2.0)
+    verify.py          what runs it over this folder
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What is in an archive: the size of the directory it reaches, and counts."""
+
+    size: int
+    chains: int
+    entries: int
+    contents: int
+    promises: int
+    anchors: int
+    files: int
+
+
+def export(home: Home, target: Path, *, with_content: bool = True) -> Exported:
+    """Write an archive of a home to a new file; it appears whole or not at all.
+
+    The same home gives the same bytes (until it seals, anchors or erases something), in a folder that is named after
+    the log. What is not sealed yet is not in it. Raises SettingsError for a name without one of ``ENDINGS`` and for a
+    file that exists, NotYetError before the first seal.
+    """
+    if not target.name.endswith(ENDINGS):
+        raise SettingsError(f"{target}: expected a name that ends in {', '.join(ENDINGS)}")
+    if target.exists():
+        raise SettingsError(f"{target}: exists already; choose a new name")
+    specification = spec_folder()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=target.resolve().parent)))
+            chains = list(home.chains.all())
+            parts = (home.engine, home.trees, home.directory, home.chains, home.journal)
+            mirrored = Mirror(folder, *parts).write(home.checkpoint_key, chains, whole=True)
+            file = stack.enter_context(beside.open("xb"))
+            name = f"anchorline-{home.directory.log.log_id.hex()[:16]}"
+            writer = _Writer(stack, file, target, name, _sealed_at_s(home, mirrored.size))
+            done = _Export(home, writer, mirrored.size)
+            done.write(folder, specification, with_content=with_content)
+        with beside.open("rb+") as written:
+            os.fsync(written.fileno())
+        beside.rename(target)
+        sync_folder(target.resolve().parent)
+    finally:
+        beside.unlink(missing_ok=True)
+    return Exported(
+        mirrored.size, done.chains, done.entries, done.contents, done.promises, mirrored.anchors, writer.files
+    )
+
+
+def spec_folder() -> Path:
+    """Return the folder of the specifications: of the checkout, or where they were installed to."""
+    found = [
+        Path(__file__).resolve().parent.parent / "docs" / "spec",
+        Path(sysconfig.get_path("data")) / "share" / "anchorline" / "spec",
+    ]
+    for folder in found:
+        if (folder / "receipt.md").is_file():
+            return folder
+    raise SettingsError(
+        f"expected the specifications in {' or '.join(map(str, found))}, found none: install Anchorline again; an "
+        "archive without them would be hard to read in thirty years"
+    )
+
+
+class _Export:
+    """One run: what is written, in order, and the counts of it."""
+
+    def __init__(self, home: Home, writer: "_Writer", size: int) -> None:
+        self.home = home
+        self.writer = writer
+        self.size = size
+        self.chains = self.entries = self.contents = self.promises = 0
+
+    def write(self, mirror: Path, specification: Path, *, with_content: bool) -> None:
+        log = self.home.directory.log
+        readme = _README.format(
+            origin=log.origin,
+            log_id=log.log_id.hex(),
+            size=self.size,
+            sums=SUMS,
+            content="" if with_content else " (left out: --without-content)",
+        )
+        self.writer.add("README.md", readme.encode())
+        self.writer.add("verify.py", Path(stand_alone.__file__).read_bytes())
+        proofs = Path(anchor.proof.__file__).parent
+        for path in sorted(each for each in proofs.rglob("*") if each.suffix == ".py" or each.name == "LICENSE"):
+            self.writer.add(f"anchor/proof/{path.relative_to(proofs).as_posix()}", path.read_bytes())
+        for path in sorted(specification.glob("*.md")):
+            self.writer.add(f"spec/{path.name}", path.read_bytes())
+        for path in sorted(each for each in mirror.rglob("*") if each.is_file()):
+            self.writer.add(f"mirror/{path.relative_to(mirror).as_posix()}", path.read_bytes())
+        self.writer.add_lines(CHECKPOINTS, self._checkpoints())
+        self.writer.add_lines(PROMISES, self._promises())
+        for chain in self.home.chains.all():
+            self._chain(chain, with_content=with_content)
+        self.writer.add_sums()
+
+    def _chain(self, chain: Chain, *, with_content: bool) -> None:
+        size = self._sealed_size(chain)
+        self.chains += size > 0
+        self.entries += size
+        if with_content and size:
+            self.writer.add_lines(f"content/{chain.chain_id.hex()}.jsonl", self._contents(chain, size))
+
+    def _sealed_size(self, chain: Chain) -> int:
+        """Return how many entries of a chain are under the checkpoint that is exported."""
+        query = "SELECT COALESCE(MAX(tree_size), 0) FROM head WHERE tree_no = ? AND directory_index < ?"
+        return int(self.home.engine.query(query, (chain.chain_no, self.size))[0][0])
+
+    def _checkpoints(self) -> Iterator[bytes]:
+        after = 0
+        query = (
+            "SELECT size, note FROM checkpoint WHERE size > ? AND size <= ? AND note IS NOT NULL ORDER BY size LIMIT ?"
+        )
+        while rows := self.home.engine.query(query, (after, self.size, _PAGE)):
+            for size, note in rows:
+                after = int(size)
+                yield _line({"note": note})
+
+    def _promises(self) -> Iterator[bytes]:
+        """Yield the group commits that are sealed whole: what is promised and not sealed nobody can check here."""
+        after = 0
+        query = (
+            "SELECT first_seq, entry_count, note, signature FROM group_commit WHERE first_seq > ? "
+            "ORDER BY first_seq LIMIT ?"
+        )
+        sizes: dict[int, int] = {}
+        while rows := self.home.engine.query(query, (after, _PAGE)):
+            for first_seq, count, note, signature in rows:
+                after = int(first_seq)
+                runs = list(self.home.chains.runs(after, after + int(count)))
+                if all(self._is_sealed(run, sizes) for run in runs):
+                    self.promises += 1
+                    leaves = [leaf.encode().hex() for run in runs for leaf in self._promise_leaves(run)]
+                    yield _line({"note": bytes(note).hex(), "signature": bytes(signature).hex(), "leaves": leaves})
+
+    def _is_sealed(self, run: Run, sizes: dict[int, int]) -> bool:
+        if run.chain_no not in sizes:
+            chain = self.home.chains.by_no(run.chain_no)
+            sizes[run.chain_no] = 0 if chain is None else self._sealed_size(chain)
+        return run.first_index + run.entry_count <= sizes[run.chain_no]
+
+    def _promise_leaves(self, run: Run) -> Iterator[PromiseLeaf]:
+        trees = self.home.trees
+        chain_id = bytes(trees.state(run.chain_no).chain_id)
+        flat = b"".join(trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count))
+        for place in range(run.entry_count):
+            entry_hash = flat[place * HASH_SIZE : (place + 1) * HASH_SIZE]
+            yield PromiseLeaf(chain_id, run.first_index + place, entry_hash, bytes(run.submitter))
+
+    def _contents(self, chain: Chain, size: int) -> Iterator[bytes]:
+        for leaf_index, first_seq, count in self.home.chains.seq_ranges(chain, 0, size):
+            for seq, _, kept_column in self.home.chains.bundles.rows(first_seq, first_seq + count):
+                kept = decode_kept(kept_column)
+                if kept is None:
+                    continue
+                self.contents += 1
+                value = {"index": leaf_index + seq - first_seq, "salt": kept.salt.hex(), "digest": kept.digest.hex()}
+                content = {} if kept.content is None else {"content": base64.b64encode(kept.content).decode()}
+                yield _line(value | content)
+
+
+class _Writer:
+    """The archive: files in the order in which they are added, without a word of the machine that wrote it."""
+
+    def __init__(self, stack: ExitStack, file: IO[bytes], target: Path, folder: str, at_s: int) -> None:
+        self.files = 0
+        self._at_s = at_s
+        self._sums: list[str] = []
+        self._folder = folder
+        if not target.name.endswith(".tar"):
+            file = cast("IO[bytes]", stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0)))
+        tar = tarfile.TarFile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)
+        self._tar = stack.enter_context(tar)
+
+    def add(self, path: str, data: bytes) -> None:
+        """Add a file."""
+        self._add(path, io.BytesIO(data), len(data), hashlib.sha256(data).hexdigest())
+
+    def add_lines(self, path: str, lines: Iterator[bytes]) -> None:
+        """Add a file of lines, which may be larger than memory; none where there are no lines."""
+        digest, size = hashlib.sha256(), 0
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spooled:
+            for line in lines:
+                spooled.write(line)
+                digest.update(line)
+                size += len(line)
+            spooled.seek(0)
+            if size:
+                self._add(path, spooled, size, digest.hexdigest())
+
+    def add_sums(self) -> None:
+        """Add the digests of all files, in the form of ``sha256sum``."""
+        text = "".join(self._sums).encode()
+        self._add(SUMS, io.BytesIO(text), len(text), "")
+
+    def _add(self, path: str, data: IO[bytes], size: int, digest: str) -> None:
+        member = tarfile.TarInfo(f"{self._folder}/{path}")
+        member.size, member.mtime, member.mode = size, self._at_s, 0o644
+        self._tar.addfile(member, data)
+        self._sums.append(f"{digest}  {path}\n")
+        self.files += 1
+
+
+def _sealed_at_s(home: Home, size: int) -> int:
+    stored = home.directory.checkpoint_of(size)
+    return 0 if stored is None else stored.sealed_at_ms // 1000
+
+
+def _line(value: dict[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
