@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
 
-from anchor.bitcoin import core_rpc  # noqa: F401  # imported before the processes are forked
+import anchor.bitcoin.core_rpc
+import anchor.bitcoin.wallet
+import anchor.engine  # noqa: F401  # what a home imports when it needs it, before the processes are forked
 from anchor.bitcoin.protocols import Source
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError
@@ -26,7 +28,9 @@ CHAIN = "acme"
 
 @dataclass(frozen=True)
 class Order:
-    """A step to take at ``now_ms``. ``kill`` is the point to die at: its number, or parts of names (the first of any).
+    """A step to take at ``now_ms``. ``kill`` is where to die: parts of names of points (the first of any), or a number.
+
+    The number counts what outlives the process (``EFFECTS``).
 
     ``contents`` are all that the chain should hold after a write, oldest first: what is there is not written again.
     """
@@ -48,6 +52,19 @@ class Done:
     alerts: tuple[str, ...] = ()
     points: tuple[str, ...] = field(default=(), repr=False)
 
+    @property
+    def effects(self) -> int:
+        """How many of the points are around something that outlives the process."""
+        return sum(map(_is_effect, self.points))
+
+
+EFFECTS = ("after COMMIT", "before broadcast", "after broadcast", "before the file", "after the file")
+"""Points between which a killed process leaves the same behind: what a transaction had begun is undone."""
+
+
+def _is_effect(point: str) -> bool:
+    return point.startswith(EFFECTS)
+
 
 class ArmedEngine(CrashingEngine):
     """A CrashingEngine that serves many steps, and is told for each where to die."""
@@ -55,15 +72,20 @@ class ArmedEngine(CrashingEngine):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, 0, kill_self)
         self._names: tuple[str, ...] = ()
+        self._left = 0
 
     def arm(self, kill: int | tuple[str, ...]) -> None:
         """Count points anew, and die at this one."""
         self.points.clear()
-        self._stop_at, self._names = (kill, ()) if isinstance(kill, int) else (0, kill)
+        self._left, self._names = (kill, ()) if isinstance(kill, int) else (0, kill)
 
     def point(self, name: str) -> None:
         """See ``CrashingEngine``."""
         super().point(name)
+        if self._left and _is_effect(name):
+            self._left -= 1
+            if not self._left:
+                kill_self()
         if any(part in name for part in self._names):
             kill_self()
 

@@ -184,7 +184,7 @@ class Kills:
     """Where the daemon dies: at the same point of each step, or nowhere; and what happens before it is back.
 
     ``point`` is a number or parts of names (see ``Order``). ``died`` counts the deaths, and ``longest`` is the most
-    points that one step has passed.
+    effects that one step has had.
     """
 
     point: int | tuple[str, ...] = ()
@@ -252,7 +252,7 @@ class Story:
             order = Order(step, self.now_ms, at_once, tuple(self.contents))
             done = self._running().take(order)
             assert done is not None
-        self.kills.longest = max(self.kills.longest, len(done.points) if done else 0)
+        self.kills.longest = max(self.kills.longest, done.effects if done else 0)
         return done or Done()
 
     def write(self, number: int = 1) -> Done:

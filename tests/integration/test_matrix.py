@@ -3,7 +3,7 @@
 Every story ends with the same check (``matrix_rig.check_end``): one thread from its first coin, every entry in a
 receipt that verifies, each coin anchored with once, and the journal's fees equal to those of the chain. Each is told
 with a daemon that lives, and with daemons that are killed by SIGKILL: at the sample of points in ``SAMPLE``, and with
-ANCHORLINE_WHOLE_MATRIX=1 at every point of every step (hours).
+ANCHORLINE_WHOLE_MATRIX=1 around every side effect of every step.
 """
 
 import os
@@ -376,7 +376,7 @@ if os.environ.get("ANCHORLINE_WHOLE_MATRIX"):
     @pytest.mark.slow
     @pytest.mark.parametrize("name", STORIES)
     def test_a_story_with_daemons_killed_everywhere_ends_well(tmp_path: Path, name: str) -> None:
-        """Told once for each number: in every step the daemon dies at the point of this number, if it passes it."""
+        """Told once for each number: in every step the daemon dies around the effect of this number, if it has it."""
         with running_node(tmp_path / "node", *OPTIONS) as node:
             ground = Ground(node, tmp_path)
             whole = Kills()
