@@ -237,6 +237,10 @@ class Directory:
         found = self._checkpoints("WHERE note IS NOT NULL AND size = ?", size)
         return found[0] if found else None
 
+    def checkpoints_below(self, size: int, count: int) -> list[StoredCheckpoint]:
+        """Return signed checkpoints of fewer than ``size`` leaves, newest first, at most ``count``."""
+        return self._checkpoints("WHERE note IS NOT NULL AND size < ? ORDER BY size DESC LIMIT ?", size, count)
+
     def first_checkpoint_over(self, index: int) -> StoredCheckpoint | None:
         """Return the first signed checkpoint that covers the leaf at ``index``."""
         found = self._checkpoints("WHERE note IS NOT NULL AND size > ? ORDER BY size LIMIT 1", index)
@@ -258,6 +262,15 @@ class Directory:
         rows = self.engine.query(
             "SELECT directory_index FROM head WHERE tree_no = ? AND tree_size > ? ORDER BY directory_index LIMIT 1",
             (tree_no, leaf_index),
+        )
+        return int(rows[0][0]) if rows else None
+
+    def newest_head(self, tree_no: int, size: int) -> int | None:
+        """Return the directory index of a chain's newest head below ``size``, or None: none is there yet."""
+        rows = self.engine.query(
+            "SELECT directory_index FROM head WHERE tree_no = ? AND directory_index < ? "
+            "ORDER BY directory_index DESC LIMIT 1",
+            (tree_no, size),
         )
         return int(rows[0][0]) if rows else None
 

@@ -173,6 +173,10 @@ class Chains:
         """Yield every chain in the order of opening."""
         return self._select("ORDER BY chain.chain_no")
 
+    def after(self, chain_no: int, count: int) -> Iterator[Chain]:
+        """Yield chains in the order of opening, from behind ``chain_no`` on, at most ``count``."""
+        return self._select("WHERE chain.chain_no > ? ORDER BY chain.chain_no LIMIT ?", chain_no, count)
+
     def size(self, chain: Chain) -> int:
         """Return how many entries a chain has."""
         return self.trees.state(chain.chain_no).size

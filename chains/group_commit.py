@@ -88,6 +88,11 @@ class GroupCommit(Generic[Work, Done]):
         """What waits now."""
         return self._size
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that more would be refused."""
+        return not self._size.within(self._most_waiting - _ONE)
+
     def submit(self, work: Work, size: Size = _ONE) -> "Future[Done]":
         """Queue a piece of work; its answer comes after the commit that made it durable.
 

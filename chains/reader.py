@@ -67,7 +67,7 @@ class Reader:
     def by_hash(self, entry_hash: bytes) -> StoredEntry | None:
         """Return the entry with this hash, in whatever chain, or None."""
         for seq in self.lookup.find(Kind.ENTRY_HASH, entry_hash):
-            found = self._row(seq)
+            found = self.row(seq)
             if found.entry_hash == entry_hash:
                 return found
         return None
@@ -76,13 +76,14 @@ class Reader:
         """Yield the entries that carry an external id (compared by digest), oldest first, in one chain or in all."""
         digest = external_id.digest()
         for seq in self.lookup.find(Kind.EXTERNAL_ID, digest):
-            found = self._row(seq)
+            found = self.row(seq)
             if chain is not None and found.chain_no != chain.chain_no:
                 continue
             if any(item.digest() == digest for item in found.entry.external_ids):
                 yield found
 
-    def _row(self, seq: int) -> StoredEntry:
+    def row(self, seq: int) -> StoredEntry:
+        """Return the entry of one row, whatever its chain."""
         _, raw, kept = self.chains.bundles.row(seq)
         place = self.chains.place_of(seq)
         if leaf_hash(raw) != self.chains.trees.leaf_hash(place.chain_no, place.leaf_index):

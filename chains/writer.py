@@ -173,13 +173,14 @@ class Writer:
     def prepare(
         self,
         to: Chain | Opening,
-        items: Sequence[Submission | Content],
+        items: Sequence[Submission | Content | Refused],
         submitter: bytes = ANONYMOUS,
         key: RequestKey | None = None,
     ) -> Work:
         """Check what a client hands in, and make its entries: work for ``chains.together.commit_together``.
 
-        Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone.
+        Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone, and what
+        the caller refused already keeps its place.
         """
         refused: dict[int, Refused] = {}
         made: dict[int, tuple[bytes, bytes]] = {}
@@ -187,7 +188,9 @@ class Writer:
         not_after: dict[int, int] = {}
         for place, item in enumerate(items):
             try:
-                if isinstance(item, Content):
+                if isinstance(item, Refused):
+                    refused[place] = item
+                elif isinstance(item, Content):
                     fresh[place] = item, self._template(to, item)
                 else:
                     not_after[place] = _not_after_ms(self._check_for(to, item))

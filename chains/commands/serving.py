@@ -1,4 +1,4 @@
-"""Commands that serve others over HTTP: ``calendar``."""
+"""Commands that serve others over HTTP: ``serve`` and ``calendar``."""
 
 from typing import Annotated
 
@@ -7,11 +7,30 @@ import typer
 from chains.commands.terminal import ANCHORING, HomeOption, command_group, given, opened, print_line, usage
 
 app = command_group()
+ListenOption = Annotated[str, typer.Option(help="Where to listen: HOST:PORT.")]
+
+
+@app.command(rich_help_panel=ANCHORING)
+def serve(
+    listen: ListenOption = "127.0.0.1:8780",
+    no_daemon: Annotated[
+        bool, typer.Option("--no-daemon", help="Do not seal and anchor: `anchorline daemon` does it elsewhere.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Serve the HTTP API, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
+    from chains.web.serving import listening_socket
+    from chains.web.serving_api import serve_api
+
+    with given(lambda: listening_socket(listen)) as listening, opened(home) as writing:
+        if not no_daemon:
+            usage("expected --no-daemon: this version serves the API alone; run `anchorline daemon` beside it")
+        serve_api(writing, listening, print_line)
 
 
 @app.command(rich_help_panel=ANCHORING)
 def calendar(
-    listen: Annotated[str, typer.Option(help="Where to listen: HOST:PORT.")],
+    listen: ListenOption,
     uri: Annotated[str, typer.Option(help="Address at which clients reach this calendar, for decades.")],
     chain: Annotated[str, typer.Option(help="Chain that takes the digests; opened where there is none.")] = "calendar",
     network_not_in_file: Annotated[

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -18,11 +19,12 @@ BODY_TIMEOUT_S = 10.0
 """A client that takes longer over a small body is slow on purpose, or gone."""
 # A refused body up to this size is read and dropped, so that the client reads why; behind a larger one we hang up.
 _DRAINED_BYTES = 65_536
+_CLOSE = (b"connection", b"close")
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 _EVERYONE = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"timestamp-state, retry-after"),
+    (b"access-control-expose-headers", b"etag, idempotency-replayed, location, retry-after, timestamp-state"),
     (b"x-content-type-options", b"nosniff"),
 )
 
@@ -86,44 +88,71 @@ def wants_json(scope: Scope) -> bool:
     return any(kind.split(b";")[0].strip().lower() == JSON.encode() for kind in kinds)
 
 
-async def read_body(scope: Scope, receive: Receive, most_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
-    """Return the request's body; raise RefusedRequestError for one that is too long, slow, or cut off.
+class Fault(StrEnum):
+    """Why a body was not taken."""
+
+    TOO_LONG = "too long"
+    TOO_SLOW = "too slow"
+    CUT_OFF = "cut off"
+    BAD_LENGTH = "bad length"
+
+
+class BodyRefusedError(Exception):
+    """A body that was not taken; ``hang_up``: what is left of it is not read, so that the connection has to end."""
+
+    def __init__(self, fault: Fault, message: str, *, hang_up: bool) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.headers: tuple[Header, ...] = (_CLOSE,) if hang_up else ()
+
+
+async def take_body(scope: Scope, receive: Receive, most_bytes: int, timeout_s: float) -> bytes:
+    """Return the request's body; raise BodyRefusedError for one that is too long, slow, or cut off.
 
     A length that is announced is compared before anything is read.
     """
     _check_length(header(scope, b"content-length"), most_bytes)
-    body = b""
+    pieces: list[bytes] = []
+    size, more = 0, True
     try:
         async with asyncio.timeout(timeout_s):
-            more = True
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise RefusedRequestError(text_answer(400, "The request was cut off"))
-                body += message.get("body", b"")
+                    raise BodyRefusedError(Fault.CUT_OFF, "The request was cut off", hang_up=True)
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
                 more = message.get("more_body", False)
-                if len(body) > most_bytes:
-                    raise RefusedRequestError(_too_long(most_bytes, (b"connection", b"close")))
+                if size > most_bytes:
+                    raise _too_long(most_bytes, hang_up=True)
     except TimeoutError:
-        slow = text_answer(408, f"Expected the whole body within {timeout_s:g} s", (b"connection", b"close"))
-        raise RefusedRequestError(slow) from None
-    return body
+        text = f"Expected the whole body within {timeout_s:g} s"
+        raise BodyRefusedError(Fault.TOO_SLOW, text, hang_up=True) from None
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_body(scope: Scope, receive: Receive, most_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
+    """Return the request's body as ``take_body`` does; raise RefusedRequestError with a plain answer."""
+    try:
+        return await take_body(scope, receive, most_bytes, timeout_s)
+    except BodyRefusedError as refused:
+        status = 408 if refused.fault is Fault.TOO_SLOW else 400
+        raise RefusedRequestError(text_answer(status, str(refused), *refused.headers)) from None
 
 
 def _check_length(announced: bytes | None, most_bytes: int) -> None:
     if announced is None:
         return
     if not announced.isdigit():
-        raise RefusedRequestError(text_answer(400, "Content-Length: expected a number", (b"connection", b"close")))
+        raise BodyRefusedError(Fault.BAD_LENGTH, "Content-Length: expected a number", hang_up=True)
     # More than nine digits are too many anyway, and Python counts no further than it must.
     length = int(announced[:10])
     if length > most_bytes:
-        hang_up = ((b"connection", b"close"),) if length > _DRAINED_BYTES else ()
-        raise RefusedRequestError(_too_long(most_bytes, *hang_up))
+        raise _too_long(most_bytes, hang_up=length > _DRAINED_BYTES)
 
 
-def _too_long(most_bytes: int, *headers: Header) -> Answer:
-    return text_answer(400, f"Expected at most {most_bytes} bytes, got more", *headers)
+def _too_long(most_bytes: int, *, hang_up: bool) -> BodyRefusedError:
+    return BodyRefusedError(Fault.TOO_LONG, f"Expected at most {most_bytes} bytes, got more", hang_up=hang_up)
 
 
 async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
@@ -134,7 +163,7 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
         *_EVERYONE,
         *answer.headers,
     ]
-    if answer.status == 204:
-        del headers[:2]  # RFC 9110, section 8.6: no Content-Length in a 204
+    if answer.status in {204, 304}:
+        del headers[:2]  # RFC 9110, sections 8.6 and 15.4.5: no Content-Length in a 204, nor of what a 304 leaves out
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})

@@ -1,0 +1,176 @@
+"""The HTTP API as an ASGI application: a request is routed by the table of operations, read within limits, answered.
+
+Messages come from uvicorn; what an operation does is in the modules ``api_*``. Every answer that is not one of an
+operation's own is a problem document.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
+
+from anchor.proof.errors import AnchorlineError
+from chains.web import api_about, api_chains, api_entries, api_log, api_search, api_verify, api_writing
+from chains.web.answers import entity_tag, is_unchanged
+from chains.web.asgi import (
+    Answer,
+    BodyRefusedError,
+    Fault,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    preflight,
+    send_answer,
+    take_body,
+)
+from chains.web.limits import BODY_TIMEOUT_S
+from chains.web.openapi import document_of
+from chains.web.operations import In, Operation, Router, path_parameters
+from chains.web.problems import ProblemError, problem_answer, problem_of
+from chains.web.requests import Request, media_type_of
+from chains.web.service import Service
+
+OPERATIONS: tuple[Operation, ...] = (
+    *api_writing.OPERATIONS,
+    *api_chains.OPERATIONS,
+    *api_entries.OPERATIONS,
+    *api_search.OPERATIONS,
+    *api_log.OPERATIONS,
+    *api_verify.OPERATIONS,
+    *api_about.OPERATIONS,
+)
+MAX_QUERY = 8_192
+_MAX_PARAMETERS = 32
+_FAULTS = {Fault.TOO_LONG: "body-too-large", Fault.TOO_SLOW: "too-slow"}
+
+
+class Api:
+    """The application; one for each process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._router = Router(OPERATIONS)
+        service.document = document_of(OPERATIONS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3.0); other kinds of connections are refused by raising, as the standard says."""
+        if scope["type"] != "http":
+            raise NotImplementedError(f"expected HTTP, got {scope['type']}")
+        try:
+            answer = await self._answer(scope, receive)
+        except ProblemError as problem:
+            answer = problem_answer(problem)
+        except AnchorlineError as error:
+            answer = self._failed(scope, error)
+        except Exception as error:  # noqa: BLE001  # a fault in one request must not end the connection without an answer
+            self._service.report(f"event=fault path={scope['path'][:80]!r} error={type(error).__name__} {str(error)!r}")
+            answer = problem_answer(ProblemError("internal-error"))
+        await send_answer(scope, send, answer)
+
+    def _failed(self, scope: Scope, error: AnchorlineError) -> Answer:
+        problem = problem_of(error)
+        if problem.code in {"storage-failed", "not-possible-now", "clock-wrong"}:
+            line = f"event=failed path={scope['path'][:80]!r} error={type(error).__name__} message={str(error)!r}"
+            self._service.report(line)
+        return problem_answer(problem)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        operations, values = self._router.find(scope["raw_path"])
+        method = scope["method"]
+        if method == "OPTIONS":
+            return _preflight(operations)
+        operation = operations.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            allowed = ", ".join(_methods(operations)).encode()
+            raise ProblemError("method-not-allowed", f"Allowed here: {allowed.decode()}", (b"allow", allowed))
+        request = self._read_head(operation, scope, values)
+        answer = await self._run(operation, request, scope, receive)
+        return _conditional(request, answer) if operation.method == "GET" and operation.has_etag else answer
+
+    def _read_head(self, operation: Operation, scope: Scope, values: list[str]) -> Request:
+        headers = tuple(scope["headers"])
+        request = Request(scope["method"], scope["path"], headers, b"", self._service.clock())
+        arguments = dict(zip(path_parameters(operation.path), values, strict=True))
+        arguments |= _query(operation, scope["query_string"])
+        for parameter in operation.parameters:
+            if parameter.place is In.HEADER:
+                value = request.all_headers(parameter.name.lower().encode())
+                if value is not None:
+                    arguments[parameter.name] = value.decode("latin-1")
+            if parameter.name in arguments:
+                parameter.check(arguments[parameter.name])
+            elif parameter.is_required:
+                raise ProblemError("parameter-malformed", f"{parameter.name}: expected it, got none")
+        return request.with_arguments(arguments)
+
+    async def _run(self, operation: Operation, request: Request, scope: Scope, receive: Receive) -> Answer:
+        if operation.run_async is not None:
+            return await operation.run_async(self._service, request, _reading(scope, receive))
+        if operation.body is not None:
+            _check_media_type(operation, request)
+            request = request.with_body(await _reading(scope, receive)(operation.body.most_bytes))
+        run = operation.run
+        assert run is not None
+        return await self._service.rooms.ask(lambda room: run(room, room.authenticated(request)))
+
+
+def _reading(scope: Scope, receive: Receive) -> Callable[[int], Awaitable[bytes]]:
+    async def read(most_bytes: int) -> bytes:
+        try:
+            return await take_body(scope, receive, most_bytes, BODY_TIMEOUT_S)
+        except BodyRefusedError as refused:
+            raise ProblemError(_FAULTS.get(refused.fault, "bad-request"), str(refused), *refused.headers) from None
+
+    return read
+
+
+def _check_media_type(operation: Operation, request: Request) -> None:
+    assert operation.body is not None
+    found = media_type_of(request.header(b"content-type"))
+    if found not in operation.body.media_types:
+        wanted = " or ".join(operation.body.media_types)
+        raise ProblemError("media-type-unsupported", f"expected a body of {wanted}, got {found[:80]!r}")
+
+
+def _query(operation: Operation, query: bytes) -> dict[str, str]:
+    """Return the query's parameters; unknown ones and ones that come twice are refused, so that none is ignored."""
+    if len(query) > MAX_QUERY:
+        raise ProblemError("parameter-malformed", f"expected a query of at most {MAX_QUERY} bytes, got {len(query)}")
+    known = {parameter.name for parameter in operation.parameters if parameter.place is In.QUERY}
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
+        )
+    except ValueError as error:
+        raise ProblemError("parameter-malformed", f"the query cannot be read: {error}") from error
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known or name in found:
+            raise ProblemError(
+                "parameter-malformed", f"expected each of {sorted(known)} at most once, got {name[:80]!r}"
+            )
+        found[name] = value
+    return found
+
+
+def _methods(operations: dict[str, Operation]) -> list[str]:
+    found = list(operations)
+    return [*found, *(["HEAD"] if "GET" in found else []), "OPTIONS"]
+
+
+def _preflight(operations: dict[str, Operation]) -> Answer:
+    """Return what scripts of other origins may do: read, and have a receipt verified; never write."""
+    open_to_all = [name for name, operation in operations.items() if not operation.needs_key]
+    return preflight([*open_to_all, *(["HEAD"] if "GET" in open_to_all else []), "OPTIONS"])
+
+
+def _conditional(request: Request, answer: Answer) -> Answer:
+    """Return the answer with its entity tag, or 304 where the client has it (RFC 9110 section 13.2.2)."""
+    if answer.status != 200:
+        return answer
+    tag = entity_tag(answer.body)
+    headers: tuple[Header, ...] = (*answer.headers, (b"etag", tag))
+    if not any(name == b"cache-control" for name, _ in headers):
+        headers = (*headers, (b"cache-control", b"private, no-cache"))
+    if is_unchanged(request.header(b"if-none-match"), tag):
+        return Answer(304, b"", answer.content_type, headers)
+    return Answer(200, answer.body, answer.content_type, headers)

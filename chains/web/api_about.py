@@ -1,0 +1,87 @@
+"""Operations about the service itself: whether it is well, and what it can do.
+
+They run in the event loop but for the readiness, which asks the database; ``chains.web.api`` has them in its table.
+"""
+
+from chains.web.answers import json_of
+from chains.web.asgi import JSON, Answer
+from chains.web.docs_page import PAGE, POLICY
+from chains.web.operations import Operation, ReadBody, Shape
+from chains.web.problems import ProblemError
+from chains.web.requests import Request
+from chains.web.schemas import Health
+from chains.web.service import Service
+
+NO_STORE = (b"cache-control", b"no-store")
+HTML = "text/html; charset=utf-8"
+
+
+async def health(_service: Service, _request: Request, _read: ReadBody) -> Answer:
+    """Answer while the event loop runs."""
+    return json_of(Health(status="ok"), NO_STORE)
+
+
+async def readiness(service: Service, _request: Request, _read: ReadBody) -> Answer:
+    """Say whether entries can be written and read now."""
+    reasons = ["stopping"] if service.is_stopping else []
+    if service.writing.commits.is_full:
+        reasons.append("too much waits to be written")
+    if not reasons:
+        await service.rooms.ask(lambda room: room.home.directory.newest())
+        return json_of(Health(status="ok"), NO_STORE)
+    raise ProblemError("overloaded", "; ".join(reasons), (b"retry-after", b"1"))
+
+
+async def openapi(service: Service, _request: Request, _read: ReadBody) -> Answer:
+    """Return the OpenAPI document of this service."""
+    return Answer(200, service.document, JSON, ((b"cache-control", b"public, max-age=300"),))
+
+
+async def docs(_service: Service, _request: Request, _read: ReadBody) -> Answer:
+    """Return a page on which the operations can be tried."""
+    headers = ((b"content-security-policy", POLICY), (b"cache-control", b"public, max-age=300"))
+    return Answer(200, PAGE, HTML, headers)
+
+
+GROUP = "Service"
+OPERATIONS = (
+    Operation(
+        "health",
+        "GET",
+        "/healthz",
+        "Whether the process answers",
+        GROUP,
+        {200: Shape("It does", {JSON: Health})},
+        run_async=health,
+        has_etag=False,
+    ),
+    Operation(
+        "readiness",
+        "GET",
+        "/readyz",
+        "Whether entries can be written and read now",
+        GROUP,
+        {200: Shape("They can", {JSON: Health})},
+        ("overloaded",),
+        run_async=readiness,
+        has_etag=False,
+    ),
+    Operation(
+        "openapi",
+        "GET",
+        "/v1/openapi.json",
+        "This document",
+        GROUP,
+        {200: Shape("OpenAPI 3.1", {JSON: dict})},
+        run_async=openapi,
+    ),
+    Operation(
+        "docs",
+        "GET",
+        "/docs",
+        "A page to try it",
+        GROUP,
+        {200: Shape("The page", {"text/html": str})},
+        run_async=docs,
+    ),
+)

@@ -1,0 +1,220 @@
+"""Operations that read chains: which there are, what is in them, and each as a tiled log of its own.
+
+They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them in its table.
+"""
+
+from anchor.directory import sign_checkpoint
+from anchor.proof.checkpoint import Checkpoint, chain_origin
+from anchor.proof.leaves import HeadLeaf
+from chains.access import Action, Visibility
+from chains.chain import Chain
+from chains.web.answers import cached, json_of
+from chains.web.asgi import TEXT, Answer
+from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
+from chains.web.operations import JSON, Operation, Shape
+from chains.web.parameters import CHAIN, CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, TILE_PATH, TO_SIZE
+from chains.web.problems import ProblemError
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.web.schemas import ChainModel, Chains, Consistency, Entries, Head, Inclusion
+from chains.web.shown import chain_shown, entry_shown
+from chains.web.trees import OCTETS, consistency_answer, inclusion_answer, tile_answer
+
+
+def list_chains(room: Room, request: Request) -> Answer:
+    """Return those chains that who asks may see; a page may be short where he may not see many."""
+    room.require(request, Action.CHAIN_LIST)
+    limit, after = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
+    looked_at = list(room.home.chains.after(after, MOST_SCANNED))
+    shown: list[ChainModel] = []
+    for chain in looked_at:
+        if len(shown) == limit:
+            return json_of(Chains(chains=shown, cursor=str(after)))
+        after = chain.chain_no
+        if room.may(request, Action.CHAIN_LIST, chain):
+            shown.append(chain_shown(room, request, chain))
+    return json_of(Chains(chains=shown, cursor=str(after) if len(looked_at) == MOST_SCANNED else None))
+
+
+def get_chain(room: Room, request: Request) -> Answer:
+    """Return one chain."""
+    return json_of(chain_shown(room, request, room.chain(request, Action.CHAIN_READ)))
+
+
+def chain_entries(room: Room, request: Request) -> Answer:
+    """Return entries of a chain, in order."""
+    chain = room.chain(request, Action.ENTRY_READ)
+    limit, start = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
+    size = room.home.chains.size(chain)
+    page = [entry_shown(room, request, chain, stored) for stored in room.reader.page(chain, min(start, size), limit)]
+    end = start + len(page)
+    return json_of(Entries(entries=page, cursor=str(end) if page and end < size else None))
+
+
+def chain_head(room: Room, request: Request) -> Answer:
+    """Return a chain's newest sealed head."""
+    chain = room.chain(request, Action.HEAD_READ)
+    index, head = _newest_head(room, chain)
+    covering = room.home.directory.first_checkpoint_over(index)
+    assert covering is not None
+    return json_of(
+        Head(
+            chain_id=chain.chain_id.hex(),
+            tree_size=head.tree_size,
+            root=head.root.hex(),
+            directory_index=index,
+            checkpoint_size=covering.size,
+            sealed_at_ms=covering.sealed_at_ms,
+            unsealed=room.home.chains.size(chain) - head.tree_size,
+        )
+    )
+
+
+def chain_checkpoint(room: Room, request: Request) -> Answer:
+    """Return a chain's own checkpoint (C2SP signed note): its newest head that is in the directory."""
+    chain = room.chain(request, Action.HEAD_READ)
+    _, head = _newest_head(room, chain)
+    origin = room.home.directory.log.origin
+    checkpoint = Checkpoint(chain_origin(origin, chain.chain_id), head.tree_size, head.root)
+    note = sign_checkpoint(checkpoint, origin, room.home.checkpoint_key)
+    return Answer(200, note.encode().encode(), TEXT, (cached(_who(room, chain), "max-age=1"),))
+
+
+def chain_tile(room: Room, request: Request) -> Answer:
+    """Return a tile of a chain; entry bundles need the right to read entries."""
+    wants_entries = request.arguments["tile_path"].startswith("entries/")
+    chain = room.chain(request, Action.ENTRY_READ if wants_entries else Action.TILE_READ)
+
+    def leaves(start: int, end: int) -> list[bytes]:
+        return [stored.raw for stored in room.reader.entries(chain, start, end)]
+
+    size = _sealed_size(room, chain)
+    path = request.arguments["tile_path"]
+    return tile_answer(room.home.trees, chain.chain_no, size, path, leaves, _who(room, chain))
+
+
+def chain_consistency(room: Room, request: Request) -> Answer:
+    """Return a consistency path of a chain."""
+    chain = room.chain(request, Action.HEAD_READ)
+    return consistency_answer(room.home.trees, chain.chain_no, _sealed_size(room, chain), request)
+
+
+def chain_inclusion(room: Room, request: Request) -> Answer:
+    """Return an inclusion path of a chain."""
+    chain = room.chain(request, Action.HEAD_READ)
+    return inclusion_answer(room.home.trees, chain.chain_no, _sealed_size(room, chain), request)
+
+
+def _newest_head(room: Room, chain: Chain) -> tuple[int, HeadLeaf]:
+    """Return a chain's newest head under a signed checkpoint, and its index in the directory."""
+    newest = room.home.directory.newest()
+    index = None if newest is None else room.home.directory.newest_head(chain.chain_no, newest.size)
+    if index is None:
+        raise ProblemError("not-found", "The chain is not sealed yet")
+    head = room.home.directory.leaf(index)
+    assert isinstance(head, HeadLeaf)
+    return index, head
+
+
+def _sealed_size(room: Room, chain: Chain) -> int:
+    """Return how many leaves are under a signed checkpoint."""
+    try:
+        return _newest_head(room, chain)[1].tree_size
+    except ProblemError:
+        return 0
+
+
+def _who(room: Room, chain: Chain) -> str:
+    return "public" if room.access_of(chain).visibility == Visibility.PUBLIC else "private"
+
+
+GROUP = "Chains"
+OPERATIONS = (
+    Operation(
+        "listChains",
+        "GET",
+        "/v1/chains",
+        "The chains that you may see",
+        GROUP,
+        {200: Shape("A page", {JSON: Chains})},
+        parameters=(CURSOR, LIMIT),
+        run=list_chains,
+    ),
+    Operation(
+        "getChain",
+        "GET",
+        "/v1/chains/{chain}",
+        "One chain",
+        GROUP,
+        {200: Shape("The chain", {JSON: ChainModel})},
+        ("not-found",),
+        parameters=(CHAIN,),
+        run=get_chain,
+    ),
+    Operation(
+        "listEntries",
+        "GET",
+        "/v1/chains/{chain}/entries",
+        "The entries of a chain, in order",
+        GROUP,
+        {200: Shape("A page", {JSON: Entries})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN, CURSOR, LIMIT),
+        run=chain_entries,
+    ),
+    Operation(
+        "getHead",
+        "GET",
+        "/v1/chains/{chain}/head",
+        "The newest sealed head of a chain",
+        GROUP,
+        {200: Shape("The head", {JSON: Head})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN,),
+        run=chain_head,
+    ),
+    Operation(
+        "getChainCheckpoint",
+        "GET",
+        "/v1/chains/{chain}/checkpoint",
+        "The chain's own checkpoint (C2SP)",
+        GROUP,
+        {200: Shape("The note", {"text/plain": str})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN,),
+        run=chain_checkpoint,
+    ),
+    Operation(
+        "getChainTile",
+        "GET",
+        "/v1/chains/{chain}/tile/{tile_path}",
+        "A tile of a chain (C2SP tlog-tiles)",
+        GROUP,
+        {200: Shape("Hashes, or entries each behind its length", {OCTETS: bytes})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN, TILE_PATH),
+        run=chain_tile,
+    ),
+    Operation(
+        "getChainConsistency",
+        "GET",
+        "/v1/chains/{chain}/consistency",
+        "Consistency of two sizes of a chain",
+        GROUP,
+        {200: Shape("The path", {JSON: Consistency})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN, FROM_SIZE, TO_SIZE),
+        run=chain_consistency,
+    ),
+    Operation(
+        "getChainInclusion",
+        "GET",
+        "/v1/chains/{chain}/inclusion",
+        "Inclusion of an entry in a chain",
+        GROUP,
+        {200: Shape("The path", {JSON: Inclusion})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN, INDEX, SIZE),
+        run=chain_inclusion,
+    ),
+)

@@ -1,0 +1,165 @@
+"""Operations about the log itself, all public: its card, its checkpoints, and the directory as a tiled log.
+
+They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them in its table.
+"""
+
+import msgspec
+
+from anchor.directory import StoredCheckpoint
+from anchor.log import DIRECTORY
+from chains.web.answers import cached, json_of
+from chains.web.asgi import TEXT, Answer
+from chains.web.limits import BATCH_BYTES, BATCH_ENTRIES, PAGE_ITEMS
+from chains.web.operations import JSON, Operation, Shape
+from chains.web.parameters import CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, TILE_PATH, TO_SIZE
+from chains.web.problems import ProblemError
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.web.schemas import CheckpointModel, Checkpoints, Consistency, Inclusion, LimitsModel, Log
+from chains.web.trees import OCTETS, consistency_answer, inclusion_answer, tile_answer
+
+SOON = "max-age=1"
+"""A checkpoint is the newest for as long as no other is sealed."""
+
+
+def log_card(room: Room, _: Request) -> Answer:
+    """Return who this log is, and what requests may carry."""
+    home = room.home
+    limits = home.settings.limits
+    card = home.card()
+    found = Log(
+        card=msgspec.json.decode(card.encode()),
+        log_id=card.log.log_id.hex(),
+        origin=card.log.origin,
+        network=home.network.name,
+        limits=LimitsModel(
+            content_bytes=limits.content_bytes,
+            batch_bytes=BATCH_BYTES,
+            batch_entries=BATCH_ENTRIES,
+            seal_within_ms=limits.seal_within_ms,
+            anchor_within_ms=limits.anchor_within_ms,
+        ),
+    )
+    return json_of(found, cached("public", "max-age=60"))
+
+
+def newest_checkpoint(room: Room, _: Request) -> Answer:
+    """Return the newest signed checkpoint as the signed note that it is."""
+    return Answer(200, (_newest(room).note or "").encode(), TEXT, (cached("public", SOON),))
+
+
+def checkpoints(room: Room, request: Request) -> Answer:
+    """Return checkpoints, newest first."""
+    limit, below = request.number("limit", PAGE_ITEMS), request.number("cursor", 2**62)
+    found = room.home.directory.checkpoints_below(below, limit + 1)
+    page = [_shown(stored) for stored in found[:limit]]
+    return json_of(Checkpoints(checkpoints=page, cursor=str(page[-1].size) if len(found) > limit else None))
+
+
+def directory_tile(room: Room, request: Request) -> Answer:
+    """Return a tile or an entry bundle of the directory."""
+    directory, trees = room.home.directory, room.home.trees
+
+    def leaves(start: int, end: int) -> list[bytes]:
+        return [directory.leaf(index).encode() for index in range(start, end)]
+
+    return tile_answer(trees, DIRECTORY, _size(room), request.arguments["tile_path"], leaves, "public")
+
+
+def directory_consistency(room: Room, request: Request) -> Answer:
+    """Return a consistency path of the directory."""
+    return consistency_answer(room.home.trees, DIRECTORY, _size(room), request)
+
+
+def directory_inclusion(room: Room, request: Request) -> Answer:
+    """Return an inclusion path of the directory."""
+    return inclusion_answer(room.home.trees, DIRECTORY, _size(room), request)
+
+
+def _newest(room: Room) -> StoredCheckpoint:
+    newest = room.home.directory.newest()
+    if newest is None:
+        raise ProblemError("not-found", "Nothing is sealed yet")
+    return newest
+
+
+def _size(room: Room) -> int:
+    newest = room.home.directory.newest()
+    return 0 if newest is None else newest.size
+
+
+def _shown(stored: StoredCheckpoint) -> CheckpointModel:
+    return CheckpointModel(
+        size=stored.size,
+        seal_number=stored.seal_number,
+        sealed_at_ms=stored.sealed_at_ms,
+        root=bytes(stored.root).hex(),
+        note=stored.note or "",
+    )
+
+
+GROUP = "Log"
+OPERATIONS = (
+    Operation(
+        "getLog",
+        "GET",
+        "/v1/log",
+        "The log's card, its network, and limits",
+        GROUP,
+        {200: Shape("The log", {JSON: Log})},
+        run=log_card,
+    ),
+    Operation(
+        "getCheckpoint",
+        "GET",
+        "/v1/checkpoint",
+        "The newest checkpoint (C2SP signed note)",
+        GROUP,
+        {200: Shape("The note", {"text/plain": str})},
+        ("not-found",),
+        run=newest_checkpoint,
+    ),
+    Operation(
+        "listCheckpoints",
+        "GET",
+        "/v1/checkpoints",
+        "Checkpoints, newest first",
+        GROUP,
+        {200: Shape("A page", {JSON: Checkpoints})},
+        parameters=(CURSOR, LIMIT),
+        run=checkpoints,
+    ),
+    Operation(
+        "getTile",
+        "GET",
+        "/v1/tile/{tile_path}",
+        "A tile of the directory (C2SP tlog-tiles)",
+        GROUP,
+        {200: Shape("Hashes, or leaves each behind its length", {OCTETS: bytes})},
+        ("not-found",),
+        parameters=(TILE_PATH,),
+        run=directory_tile,
+    ),
+    Operation(
+        "getConsistency",
+        "GET",
+        "/v1/directory/consistency",
+        "Consistency of two sizes of the directory",
+        GROUP,
+        {200: Shape("The path", {JSON: Consistency})},
+        ("not-found",),
+        parameters=(FROM_SIZE, TO_SIZE),
+        run=directory_consistency,
+    ),
+    Operation(
+        "getInclusion",
+        "GET",
+        "/v1/directory/inclusion",
+        "Inclusion of a leaf of the directory",
+        GROUP,
+        {200: Shape("The path", {JSON: Inclusion})},
+        ("not-found",),
+        parameters=(INDEX, SIZE),
+        run=directory_inclusion,
+    ),
+)

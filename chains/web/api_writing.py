@@ -1,0 +1,246 @@
+"""Operations that write: one entry, a batch, a new chain. Answers leave when everything is on disk.
+
+They run in the event loop; what takes longer (reading a batch, checking signatures) runs on a thread of its own, and
+``chains.web.writing`` commits. ``chains.web.api`` has them in its table.
+"""
+
+import asyncio
+import os
+
+from anchor.proof.entry import ExternalId, IdKind, chain_id_of
+from anchor.proof.promise import Promise
+from chains.access import Visibility
+from chains.idempotency import RequestKey
+from chains.web.answers import json_of
+from chains.web.asgi import Answer, Header
+from chains.web.items import (
+    Handed,
+    batch_of,
+    external_ids_of,
+    external_ids_of_header,
+    new_chain_of,
+    submission_of,
+    unpacked,
+)
+from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
+from chains.web.operations import JSON, Body, Operation, ReadBody, Shape
+from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP
+from chains.web.problems import KINDS, ProblemError
+from chains.web.requests import Request, media_type_of
+from chains.web.schemas import (
+    BatchWritten,
+    Item,
+    NewChain,
+    PromiseModel,
+    PromiseRunModel,
+    Result,
+    SubmissionModel,
+    Written,
+)
+from chains.web.service import Service
+from chains.web.writing import Admission, Posted
+from chains.work import Accepted, Content, Done, Opening, Outcome, Refused, Submission, Work
+
+SUBMISSION = "application/vnd.anchorline.submission+json"
+NDJSON = "application/x-ndjson"
+_REPLAYED = (b"idempotency-replayed", b"true")
+
+
+async def post_entry(service: Service, request: Request, read: ReadBody) -> Answer:
+    """Record one entry: the body as it is, or an entry that the client made."""
+    admission = await service.writing.admit(request)
+    chain = admission.chain
+    assert chain is not None
+    content_type = request.header(b"content-type")
+    is_submission = media_type_of(content_type) == SUBMISSION
+    most = service.limits.content_bytes
+    body = await read(base64_bytes(most) + SMALL_BYTES if is_submission else most)
+    item = submission_of(body) if is_submission else _content_of(request, body, content_type)
+    key = _request_key(request, admission, body)
+    work = service.writing.writer.prepare(chain, [item], admission.submitter, key)
+    done = await service.writing.commit(Posted(work, admission))
+    return await _one_answer(service, done)
+
+
+async def post_batch(service: Service, request: Request, read: ReadBody) -> Answer:
+    """Record many entries as one; each has its own result."""
+    admission = await service.writing.admit(request)
+    chain = admission.chain
+    assert chain is not None
+    media_type = media_type_of(request.header(b"content-type"))
+    if media_type not in {NDJSON, JSON}:
+        raise ProblemError("media-type-unsupported", f"expected {NDJSON} or {JSON}, got {media_type[:80]!r}")
+    body = await read(service.batch_bytes)
+    key = _request_key(request, admission, body)
+
+    def work() -> Work:
+        plain = unpacked(body, request.header(b"content-encoding"), service.batch_bytes)
+        items = batch_of(plain, is_lines=media_type == NDJSON)
+        return service.writing.writer.prepare(chain, items, admission.submitter, key)
+
+    prepared = await asyncio.get_running_loop().run_in_executor(service.preparing, work)
+    done = await service.writing.commit(Posted(prepared, admission))
+    return json_of(_batch(done), *_replay_header(done))
+
+
+async def post_chain(service: Service, request: Request, read: ReadBody) -> Answer:
+    """Open a chain with its first entry."""
+    admission = await service.writing.admit(request)
+    body = await read(2 * base64_bytes(service.limits.content_bytes) + SMALL_BYTES)
+    wanted = new_chain_of(body)
+    key = _request_key(request, admission, body)
+    chain_id, item = _first_entry(wanted)
+    opening = Opening(chain_id, _stored_name(admission, wanted.name))
+    work = service.writing.writer.prepare(opening, [item], admission.submitter, key)
+    for refused in work.refused.values():
+        raise ProblemError(refused.code, refused.detail)
+    done = await service.writing.commit(Posted(work, admission, Visibility(wanted.visibility)))
+    return await _one_answer(service, done, is_chain=True)
+
+
+def _content_of(request: Request, body: bytes, content_type: bytes | None) -> Content:
+    if request.header(b"content-encoding") not in {None, b"identity"}:
+        raise ProblemError("media-type-unsupported", "content is recorded as it comes: expected no Content-Encoding")
+    ids = external_ids_of_header(request.all_headers(b"anchorline-external-id"))
+    media_type = (content_type or b"").decode("latin-1")
+    return Content(body, media_type, ids, keep=request.arguments.get("Anchorline-Keep") != "digest")
+
+
+def _first_entry(wanted: NewChain) -> tuple[bytes, Handed]:
+    """Return the id of a new chain, and its first entry; without ids it gets 32 random bytes, which nobody guesses."""
+    if wanted.first_entry is not None:
+        if wanted.external_ids or wanted.content or wanted.media_type:
+            raise ProblemError("body-malformed", "first_entry has its own ids and content: expected it alone")
+        found = wanted.first_entry
+        # Its chain id stands behind the version; whether its ids give it is the writer's to check.
+        return found.entry[1:33], Submission(found.entry, found.salt, found.digest, found.content)
+    ids = external_ids_of(wanted.external_ids) or (ExternalId(IdKind.KEYED, os.urandom(32)),)
+    return chain_id_of(ids), Content(wanted.content, wanted.media_type, ids)
+
+
+def _stored_name(admission: Admission, name: str | None) -> str | None:
+    """Return the name under which a chain is stored: an organisation's names are its own, and tell others nothing."""
+    organisation = admission.actor.organisation
+    return name if name is None or organisation is None else f"{organisation}/{name}"
+
+
+def _request_key(request: Request, admission: Admission, body: bytes) -> RequestKey | None:
+    """Return the name of a request, over all that makes it this one."""
+    named = request.arguments.get("Idempotency-Key")
+    if named is None:
+        return None
+    told = [request.header(name) or b"" for name in (b"content-type", b"content-encoding")]
+    told += [
+        request.all_headers(b"anchorline-external-id") or b"",
+        request.arguments.get("Anchorline-Keep", "").encode(),
+    ]
+    chain_id = b"" if admission.chain is None else admission.chain.chain_id
+    return RequestKey.of(admission.account, named.encode(), request.method.encode(), chain_id, *told, body)
+
+
+def _replay_header(done: Done) -> tuple[Header, ...]:
+    return (_REPLAYED,) if done.is_replayed else ()
+
+
+async def _one_answer(service: Service, done: Done, *, is_chain: bool = False) -> Answer:
+    """Return the answer to a request of one entry: 201, or 200 where it was there before, with its promise."""
+    (outcome,) = done.outcomes
+    if isinstance(outcome, Refused):
+        raise ProblemError(outcome.code, outcome.detail)
+    promise = await _promise(service, done, outcome)
+    entry_hash = outcome.entry_hash.hex()
+    written = Written(
+        chain_id=done.chain.chain_id.hex(),
+        entry_hash=entry_hash,
+        leaf_index=outcome.leaf_index,
+        repeated=outcome.repeated,
+        promise=None if promise is None else PromiseModel(**promise.to_json()),
+    )
+    where = f"/v1/chains/{written.chain_id}" if is_chain else f"/v1/entries/{entry_hash}"
+    location = (b"location", where.encode())
+    return json_of(written, location, *_replay_header(done), status=200 if outcome.repeated else 201)
+
+
+async def _promise(service: Service, done: Done, accepted: Accepted) -> Promise | None:
+    """Return the promise of an entry: of this commit, or the one that was made when it was new."""
+    if done.promised is not None and done.promised.covers(accepted):
+        return done.promised.promise(done.leaf(accepted), accepted.seq)
+    return await service.rooms.ask(lambda room: room.receipts.promise(room.reader.row(accepted.seq)))
+
+
+def _batch(done: Done) -> BatchWritten:
+    """Return a result for each item, and the promise over what this request wrote."""
+    new = [item for item in done.outcomes if isinstance(item, Accepted) and not item.repeated]
+    run = done.promised.run(new[0].seq, len(new)).to_json() if new and done.promised is not None else None
+    return BatchWritten(
+        chain_id=done.chain.chain_id.hex(),
+        submitter=done.submitter.hex(),
+        results=[_result(item) for item in done.outcomes],
+        promise=None if run is None else PromiseRunModel(**run),
+    )
+
+
+def _result(item: Outcome) -> Result:
+    if isinstance(item, Refused):
+        return Result(status=KINDS[item.code].status, code=item.code, detail=item.detail)
+    return Result(status=200 if item.repeated else 201, entry_hash=item.entry_hash.hex(), leaf_index=item.leaf_index)
+
+
+_PROBLEMS = (
+    *("key-refused", "key-required", "not-allowed", "not-found", "too-slow", "body-too-large", "request-key-reused"),
+    *("quota-exceeded", "overloaded", "clock-wrong"),
+)
+_ENTRY = (
+    *("content-too-large", "entry-refused", "entry-malformed", "entry-too-large", "entry-too-late"),
+    *("entry-version-unknown", "author-signature-wrong", "body-malformed", "media-type-unsupported"),
+)
+_WRITTEN = {
+    201: Shape("Written, and on disk", {JSON: Written}, ("Location", "Idempotency-Replayed")),
+    200: Shape("It was there before", {JSON: Written}, ("Location", "Idempotency-Replayed")),
+}
+GROUP = "Writing"
+OPERATIONS = (
+    Operation(
+        "postEntry",
+        "POST",
+        "/v1/chains/{chain}/entries",
+        "Record one entry",
+        GROUP,
+        _WRITTEN,
+        (*_PROBLEMS, *_ENTRY),
+        parameters=(CHAIN, IDEMPOTENCY_KEY, EXTERNAL_ID, KEEP),
+        body=Body(
+            {"*/*": bytes, SUBMISSION: SubmissionModel},
+            SMALL_BYTES,
+            "The content as it is, under its own Content-Type; or an entry that the client made",
+        ),
+        run_async=post_entry,
+        needs_key=True,
+    ),
+    Operation(
+        "postBatch",
+        "POST",
+        "/v1/chains/{chain}/batch",
+        "Record many entries with one request",
+        GROUP,
+        {200: Shape("A result for each item", {JSON: BatchWritten}, ("Idempotency-Replayed",))},
+        (*_PROBLEMS, "body-malformed", "media-type-unsupported"),
+        parameters=(CHAIN, IDEMPOTENCY_KEY),
+        body=Body({NDJSON: Item, JSON: list[Item]}, BATCH_BYTES, "Items, one a line or in an array", takes_gzip=True),
+        run_async=post_batch,
+        needs_key=True,
+    ),
+    Operation(
+        "postChain",
+        "POST",
+        "/v1/chains",
+        "Open a chain",
+        GROUP,
+        _WRITTEN,
+        (*_PROBLEMS, *_ENTRY, "chain-exists"),
+        parameters=(IDEMPOTENCY_KEY,),
+        body=Body({JSON: NewChain}, SMALL_BYTES, "The chain's ids, its first entry, and who may read it"),
+        run_async=post_chain,
+        needs_key=True,
+    ),
+)

@@ -1,0 +1,142 @@
+"""Bodies that clients write with, read into what the writer takes: one entry, a batch of them, a new chain.
+
+Bytes come from ``chains.web.api_writing``; of a batch, an item that cannot be read is refused alone, in its place.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+
+from anchor.proof.entry import ExternalId, IdKind
+from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
+from chains.web.problems import ProblemError
+from chains.web.schemas import ExternalIdModel, Item, NewChain, SubmissionModel
+from chains.web.structured import parse_list
+from chains.work import Content, Refused, Submission
+
+Handed = Submission | Content | Refused
+_ITEM = msgspec.json.Decoder(Item)
+_ITEMS = msgspec.json.Decoder(list[Item])
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_SUBMISSION = msgspec.json.Decoder(SubmissionModel)
+_NEW_CHAIN = msgspec.json.Decoder(NewChain)
+# What msgspec raises for bytes that are not what was asked for; deep nesting ends in the interpreter's own limit.
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def batch_of(body: bytes, *, is_lines: bool) -> list[Handed]:
+    """Return the items of a JSON array, or of NDJSON; raise ProblemError where there are too many, or no list is."""
+    try:
+        items = _ITEM.decode_lines(body) if is_lines else _ITEMS.decode(body)
+    except _UNREADABLE:
+        return _one_by_one(_lines(body) if is_lines else _raws(body))
+    _check_count(len(items))
+    return [_handed(item) for item in items]
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _raws(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    try:
+        return _RAWS.decode(body)
+    except _UNREADABLE as error:
+        raise ProblemError("body-malformed", f"expected a JSON array of items: {_why(error)}") from error
+
+
+def _one_by_one(lines: Sequence[bytes | msgspec.Raw]) -> list[Handed]:
+    _check_count(len(lines))
+    found: list[Handed] = []
+    for line in lines:
+        try:
+            found.append(_handed(_ITEM.decode(line)))
+        except _UNREADABLE as error:
+            found.append(Refused("item-malformed", _why(error)))
+    return found
+
+
+def _check_count(count: int) -> None:
+    if count > BATCH_ENTRIES:
+        raise ProblemError("body-too-large", f"expected at most {BATCH_ENTRIES} items in a batch, got {count}")
+
+
+def _handed(item: Item) -> Handed:
+    if item.entry is not None:
+        if item.media_type or item.external_ids or item.keep != "content":
+            return Refused("item-malformed", "media_type, external_ids and keep are the entry's own where it is given")
+        return Submission(item.entry, item.salt, item.digest, item.content)
+    if item.content is None or item.salt is not None or item.digest is not None:
+        return Refused("item-malformed", "expected content alone, or entry with what is kept beside it")
+    return Content(item.content, item.media_type, external_ids_of(item.external_ids), item.keep == "content")
+
+
+def submission_of(body: bytes) -> Submission:
+    """Return the entry that a client made."""
+    try:
+        found = _SUBMISSION.decode(body)
+    except _UNREADABLE as error:
+        raise ProblemError("body-malformed", _why(error)) from error
+    return Submission(found.entry, found.salt, found.digest, found.content)
+
+
+def new_chain_of(body: bytes) -> NewChain:
+    """Return what a client says of a chain that is to be opened."""
+    try:
+        return _NEW_CHAIN.decode(body)
+    except _UNREADABLE as error:
+        raise ProblemError("body-malformed", _why(error)) from error
+
+
+def external_ids_of(items: Sequence[str | ExternalIdModel]) -> tuple[ExternalId, ...]:
+    """Return external ids; a text is one in clear."""
+    return tuple(
+        ExternalId(IdKind.CLEAR, item.encode("utf-8", "surrogatepass"))
+        if isinstance(item, str)
+        else ExternalId(item.kind, item.value)
+        for item in items
+    )
+
+
+def external_ids_of_header(field: bytes | None) -> tuple[ExternalId, ...]:
+    """Return the external ids of the header Anchorline-External-Id."""
+    if field is None:
+        return ()
+    try:
+        return tuple(_external_id(item.value, dict(item.parameters)) for item in parse_list(field))
+    except ValueError as error:
+        raise ProblemError("parameter-malformed", f"Anchorline-External-Id: {error}") from error
+
+
+def _external_id(value: bytes, parameters: dict[str, str]) -> ExternalId:
+    kind = parameters.pop("kind", "0")
+    if parameters or kind not in {"0", "1", "2"}:
+        raise ValueError("expected no parameter but kind, of 0, 1 or 2")
+    return ExternalId(int(kind), value)
+
+
+def unpacked(body: bytes, coding: bytes | None, most_bytes: int) -> bytes:
+    """Return a body without its coding: gzip or none; at most so many bytes, however small it was.
+
+    Raises ProblemError where it would be larger, or more than ``MOST_EXPANSION`` times as large.
+    """
+    if coding in {None, b"", b"identity"}:
+        return body
+    if coding not in {b"gzip", b"x-gzip"}:
+        raise ProblemError("media-type-unsupported", "Content-Encoding: expected gzip or none")
+    most = min(most_bytes, max(len(body), 64) * MOST_EXPANSION)
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = unpacking.decompress(body, most + 1)
+    except zlib.error as error:
+        raise ProblemError("body-malformed", f"the body is not gzip: {error}") from error
+    if len(plain) > most:
+        raise ProblemError("body-too-large", f"expected at most {most} bytes after decompression")
+    if not unpacking.eof or unpacking.unused_data:
+        raise ProblemError("body-malformed", "expected one whole gzip member")
+    return plain
+
+
+def _why(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,0 +1,41 @@
+"""Parameters that several operations share, with the form of each.
+
+The modules ``api_*`` put them into their operations; ``chains.web.api`` holds requests to them.
+"""
+
+from chains.web.limits import KEY_BYTES, MOST_PAGE_ITEMS, PAGE_ITEMS
+from chains.web.operations import In, Parameter
+
+CHAIN = Parameter(
+    "chain", "Chain id in hex, or the chain's name", r"[^\x00-\x1f\x7f]{1,100}", In.PATH, is_required=True
+)
+ENTRY_HASH = Parameter("entry_hash", "SHA-256(00 ‖ entry) in hex", "[0-9a-f]{64}", In.PATH, is_required=True)
+CURSOR = Parameter("cursor", "`cursor` of the page before", "[0-9]{1,18}")
+LIMIT = Parameter("limit", f"How many at most (default {PAGE_ITEMS})", least=1, most=MOST_PAGE_ITEMS)
+TILE_PATH = Parameter(
+    "tile_path",
+    "C2SP tlog-tiles: level (or `entries`), tile number in groups of three digits, `.p/WIDTH` for a partial tile",
+    r"(entries|[0-9]|[1-5][0-9]|6[0-3])(/x[0-9]{3}){0,6}/[0-9]{3}(\.p/[1-9][0-9]{0,2})?",
+    In.PATH,
+    is_required=True,
+)
+FROM_SIZE = Parameter("from", "Size of the older tree", is_required=True, least=1)
+TO_SIZE = Parameter("to", "Size of the newer tree", is_required=True, least=1)
+INDEX = Parameter("index", "Zero-based place of the leaf", is_required=True, least=0)
+SIZE = Parameter("size", "Size of the tree", is_required=True, least=1)
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "A fresh name for this request: sent again within a day, it gets the same answer and writes nothing",
+    f"[!-~]{{1,{KEY_BYTES}}}",
+    In.HEADER,
+)
+EXTERNAL_ID = Parameter(
+    "Anchorline-External-Id",
+    'List of external ids (RFC 9651): "text" or :base64:, each with ;kind=1 (hash) or ;kind=2 (keyed) where it is '
+    "not in clear; the header may be repeated",
+    "[ -~]{1,8192}",
+    In.HEADER,
+)
+KEEP = Parameter("Anchorline-Keep", "`digest`: store the content's SHA-256 only", "content|digest", In.HEADER)
+FORMAT = Parameter("format", "`ots`: the way to Bitcoin as an OpenTimestamps file", "json|ots")
+WITH_CONTENT = Parameter("content", "`1`: the receipt carries the content too", "0|1")

@@ -1,0 +1,132 @@
+"""Problem documents: how the HTTP API says that something cannot be (RFC 9457), each kind with a stable code.
+
+Every part of the API raises ``ProblemError`` or an error of ``anchor.errors``; ``chains.web.api`` answers with what
+``problem_of`` makes of it. docs/spec/http-api.md lists the codes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from anchor.errors import (
+    ChainExistsError,
+    ClockError,
+    ContentTooLargeError,
+    KeyRefusedError,
+    NotYetError,
+    OverloadedError,
+    QuotaError,
+    RefusedEntryError,
+    ReusedKeyError,
+    StorageError,
+    UnknownChainError,
+)
+from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
+from chains.web.asgi import Answer, Header
+
+PROBLEM_JSON = "application/problem+json"
+URN = "urn:anchorline:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: its HTTP status, and what it is in general."""
+
+    status: int
+    title: str
+
+
+KINDS = {
+    "bad-request": Kind(400, "The request is not well formed"),
+    "parameter-malformed": Kind(400, "A parameter is not of the documented form"),
+    "body-malformed": Kind(400, "The body is not of the documented form"),
+    "key-refused": Kind(401, "The API key does not hold"),
+    "key-required": Kind(401, "An API key is needed"),
+    "not-allowed": Kind(403, "The API key does not include this"),
+    "not-found": Kind(404, "There is no such thing here"),
+    "method-not-allowed": Kind(405, "The path does not take this method"),
+    "not-acceptable": Kind(406, "The wanted form cannot be given"),
+    "too-slow": Kind(408, "The request took too long to arrive"),
+    "chain-exists": Kind(409, "There is a chain of this id or name already"),
+    "body-too-large": Kind(413, "The body has more bytes than are taken"),
+    "content-too-large": Kind(413, "The content has more bytes than are taken"),
+    "media-type-unsupported": Kind(415, "Bodies of this type or coding are not taken"),
+    "entry-refused": Kind(422, "The entry breaks a rule of this chain or log"),
+    "entry-malformed": Kind(422, "The entry is not well formed"),
+    "entry-too-large": Kind(422, "The entry has more than 4,095 bytes"),
+    "entry-too-late": Kind(422, "The entry was valid only until an earlier time"),
+    "entry-version-unknown": Kind(422, "The entry is of a version that is not known here"),
+    "author-signature-wrong": Kind(422, "The author's signature does not hold"),
+    "item-malformed": Kind(422, "The item is not of the documented form"),
+    "request-key-reused": Kind(422, "The Idempotency-Key was used for another request"),
+    "quota-exceeded": Kind(429, "The organisation's quota is used up"),
+    "internal-error": Kind(500, "A fault in Anchorline"),
+    "clock-wrong": Kind(503, "The clock of the service went back"),
+    "overloaded": Kind(503, "More waits than can be done soon"),
+    "storage-failed": Kind(503, "The database cannot be used now"),
+    "not-possible-now": Kind(503, "The request cannot be answered now"),
+}
+"""Every code, with the status that it is answered with."""
+
+_OF_ERRORS: tuple[tuple[type[AnchorlineError], str], ...] = (
+    (KeyRefusedError, "key-refused"),
+    (UnknownChainError, "not-found"),
+    (NotYetError, "not-found"),
+    (ChainExistsError, "chain-exists"),
+    (ContentTooLargeError, "content-too-large"),
+    (RefusedEntryError, "entry-refused"),
+    (ReusedKeyError, "request-key-reused"),
+    (QuotaError, "quota-exceeded"),
+    (OverloadedError, "overloaded"),
+    (ClockError, "clock-wrong"),
+    (VerificationError, "author-signature-wrong"),
+    (MalformedError, "entry-malformed"),
+    (StorageError, "storage-failed"),
+)
+# What they say may name files of this machine: it is for the operator's log.
+_SILENT = {"storage-failed", "not-possible-now", "internal-error"}
+_RETRY_S = {"overloaded": 1, "storage-failed": 10, "clock-wrong": 10, "not-possible-now": 10}
+
+
+class ProblemError(Exception):
+    """A request that is answered with a problem document; ``code`` is one of ``KINDS``."""
+
+    def __init__(self, code: str, detail: str = "", *headers: Header, **more: Any) -> None:
+        super().__init__(detail or KINDS[code].title)
+        self.code = code
+        self.headers = headers
+        self.more = more
+
+
+NOT_FOUND = ProblemError("not-found", "Nothing is here under this name, or it is not for this key")
+
+
+def problem_of(error: AnchorlineError) -> ProblemError:
+    """Return the problem that an error of the service is for a client."""
+    code = next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), "not-possible-now")
+    retry_s = error.retry_after_s if isinstance(error, QuotaError) else _RETRY_S.get(code)
+    headers = ((b"retry-after", str(retry_s).encode()),) if retry_s is not None else ()
+    return ProblemError(code, "" if code in _SILENT else str(error), *headers)
+
+
+def document(code: str, detail: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the members of a problem document (RFC 9457 section 3.1)."""
+    kind = KINDS[code]
+    return {
+        "type": URN + code,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": code,
+        **(more or {}),
+    }
+
+
+def problem_answer(problem: ProblemError) -> Answer:
+    """Return the answer to a request that cannot be."""
+    headers = problem.headers
+    if KINDS[problem.code].status == 401:
+        headers = (*headers, (b"www-authenticate", b'Bearer realm="anchorline"'))
+    body = msgspec.json.encode(document(problem.code, str(problem), problem.more))
+    return Answer(KINDS[problem.code].status, body, PROBLEM_JSON, ((b"cache-control", b"no-store"), *headers))

@@ -1,0 +1,76 @@
+"""A request of the HTTP API, read: what an operation gets, and what it may take from it.
+
+``chains.web.api`` makes it from ASGI messages; operations see values that have the documented form already.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from chains.access import STRANGER, Actor
+from chains.web.asgi import Header
+from chains.web.problems import ProblemError
+
+MAX_TOKEN = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``arguments`` are path, query and header parameters by name, each of its documented form."""
+
+    method: str
+    path: str
+    headers: tuple[Header, ...]
+    body: bytes
+    now_ms: int
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    actor: Actor = STRANGER
+
+    def with_arguments(self, arguments: Mapping[str, str]) -> "Request":
+        """Return the request with its parameters."""
+        return replace(self, arguments=arguments)
+
+    def with_body(self, body: bytes) -> "Request":
+        """Return the request with its body."""
+        return replace(self, body=body)
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first header of this name (lower case), or None."""
+        return next((value for found, value in self.headers if found == name), None)
+
+    def all_headers(self, name: bytes) -> bytes | None:
+        """Return all headers of this name as one list (RFC 9110 section 5.3), or None."""
+        values = [value for found, value in self.headers if found == name]
+        return b", ".join(values) if values else None
+
+    def number(self, name: str, default: int) -> int:
+        """Return a whole number that was asked for, or the default."""
+        return int(self.arguments.get(name, default))
+
+    def digest(self, name: str) -> bytes:
+        """Return a parameter in hex as bytes."""
+        return bytes.fromhex(self.arguments[name])
+
+
+def token_of(headers: tuple[Header, ...]) -> str | None:
+    """Return the API key of a request, or None where it has none (RFC 6750 section 2.1)."""
+    found = next((value for name, value in headers if name == b"authorization"), None)
+    if found is None:
+        return None
+    scheme, _, token = found.partition(b" ")
+    if scheme.lower() != b"bearer" or not 0 < len(token) <= MAX_TOKEN:
+        raise ProblemError("key-refused", "Expected Authorization: Bearer with an API key")
+    try:
+        return token.strip().decode("ascii")
+    except UnicodeDecodeError:
+        raise ProblemError("key-refused", "Expected an API key of ASCII characters") from None
+
+
+def media_type_of(value: bytes | None) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return (value or b"").split(b";")[0].strip().lower().decode("latin-1")
+
+
+def accepts(request: Request, media_type: str) -> bool:
+    """Say whether a client names this media type among those that it takes."""
+    named = (request.header(b"accept") or b"").decode("latin-1")
+    return any(part.split(";")[0].strip().lower() == media_type for part in named.split(","))

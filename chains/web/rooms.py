@@ -1,0 +1,128 @@
+"""Reading threads: each has the home open for itself, answers one request at a time, and never waits for the writer.
+
+``chains.web.api`` hands requests in; the operations that read get a ``Room``. Keys are asked for in every request, so
+what was revoked or withdrawn ends with the next one.
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from chains.access import STRANGER, Action, Actor, ChainAccess, allowed
+from chains.chain import Chain
+from chains.home import Clock, Home
+from chains.reader import Reader, StoredEntry
+from chains.receipts import Receipts
+from chains.web.problems import NOT_FOUND, ProblemError
+from chains.web.requests import Request, token_of
+
+THREADS = 2
+"""More do not help: the interpreter runs one at a time, and SQLite is asked for a few pages."""
+_CHAIN_ID = re.compile("[0-9a-f]{64}")
+Found = TypeVar("Found")
+
+
+class Room:
+    """An opened home with what answers questions about it; one thread uses it."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.reader = Reader(home.engine, home.chains, home.lookup)
+        self.accounts = home.accounts
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """What makes receipts."""
+        home = self.home
+        return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+
+    def authenticated(self, request: Request) -> Request:
+        """Return the request with who asks; raise KeyRefusedError where the key does not hold."""
+        return replace(request, actor=self.actor(token_of(request.headers), request.now_ms))
+
+    def actor(self, token: str | None, now_ms: int) -> Actor:
+        """Return who has this key, or the stranger without one."""
+        return STRANGER if token is None else self.accounts.authenticate(token, now_ms)
+
+    def may(self, request: Request, action: Action, chain: Chain | None) -> bool:
+        """Say whether who asks may do something."""
+        return self.accounts.may(request.actor, action, chain, request.now_ms).is_allowed
+
+    def require(self, request: Request, action: Action, chain: Chain | None = None) -> None:
+        """Raise ProblemError unless he may: what he may not know of is not found, the rest is not allowed."""
+        check_allowed(request.actor, action, None if chain is None else self.access_of(chain), request.now_ms)
+
+    def access_of(self, chain: Chain) -> ChainAccess:
+        """Return what holds for a chain now."""
+        return self.accounts.sharing.access_of(chain.chain_no)
+
+    def chain(self, request: Request, action: Action) -> Chain:
+        """Return the chain that the path names, if he may do this to it."""
+        chain = self.named(request.arguments["chain"], request.actor)
+        if chain is None:
+            raise NOT_FOUND
+        self.require(request, action, chain)
+        return chain
+
+    def named(self, name_or_id: str, actor: Actor) -> Chain | None:
+        """Return the chain of this id in hex, or that the actor's organisation, or else the home, calls so."""
+        chains = self.home.chains
+        own = None if actor.organisation is None else chains.by_name(f"{actor.organisation}/{name_or_id}")
+        found = own or chains.by_name(name_or_id)
+        if found is None and _CHAIN_ID.fullmatch(name_or_id):
+            return chains.by_id(bytes.fromhex(name_or_id))
+        return found
+
+    def entry(self, request: Request, action: Action) -> tuple[Chain, StoredEntry]:
+        """Return the entry whose hash the path names, with its chain, if he may do this to it."""
+        stored = self.reader.by_hash(request.digest("entry_hash"))
+        if stored is None:
+            raise NOT_FOUND
+        chain = self.home.chains.by_no(stored.chain_no)
+        assert chain is not None
+        self.require(request, action, chain)
+        return chain, stored
+
+
+def check_allowed(actor: Actor, action: Action, access: ChainAccess | None, now_ms: int) -> None:
+    """Raise ProblemError unless the actor may do this now."""
+    decision = allowed(actor, action, access, now_ms)
+    if decision.is_allowed:
+        return
+    if not decision.is_visible:
+        raise NOT_FOUND
+    if actor.role is None:
+        raise ProblemError("key-required", f"{action} needs an API key")
+    raise ProblemError("not-allowed", f"This key does not include {action}: {decision.reason}")
+
+
+class Rooms:
+    """A few reading threads; ``close`` them."""
+
+    def __init__(self, folder: Path, clock: Clock, threads: int = THREADS) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._own = threading.local()
+        self._homes: list[Home] = []
+        self._executor = ThreadPoolExecutor(threads, "reading", self._open)
+
+    def _open(self) -> None:
+        home = Home.open(self._folder, self._clock)
+        self._homes.append(home)
+        self._own.room = Room(home)
+
+    async def ask(self, look: Callable[[Room], Found]) -> Found:
+        """Run something on a reading thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: look(self._own.room))
+
+    def close(self) -> None:
+        """Wait for what is being read, and close the homes."""
+        self._executor.shutdown()
+        for home in self._homes:
+            home.close()

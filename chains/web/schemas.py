@@ -1,0 +1,273 @@
+"""What the HTTP API takes and answers in JSON, as types: each is encoded by msgspec and documented by its schema.
+
+The modules ``api_*`` fill them; ``chains.web.openapi`` writes their JSON schemas. Hashes are in hex, other bytes in
+base64, times in Unix milliseconds.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex")]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+TimeMs = Annotated[int, msgspec.Meta(ge=0, description="Unix time in milliseconds")]
+Cursor = Annotated[str, msgspec.Meta(description="Give it back as `cursor` for the next page")]
+
+
+class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An answer; fields that are at their default are left out."""
+
+
+class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something that clients send; unknown fields are refused, so that a misspelt one never does nothing."""
+
+
+class Problem(Model, frozen=True, kw_only=True):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class ExternalIdModel(Taken, frozen=True, kw_only=True):
+    """An external id. kind 0: in clear; 1: the SHA-256 that stands for the id; 2: a keyed or salted 32-byte value."""
+
+    value: bytes
+    kind: Literal[0, 1, 2] = 0
+
+
+class Item(Taken, frozen=True, kw_only=True):
+    """One entry of a batch. Either `content`, of which an entry is made here, or `entry`, made by the client.
+
+    With `content` alone: `media_type`, `external_ids` (a text stands for its UTF-8 in clear) and `keep` (digest: only
+    its SHA-256 is stored). With `entry`: `salt` and `digest`, or `salt` and `content`, are kept beside it; without them
+    the service never learns what the entry commits to.
+    """
+
+    content: bytes | None = None
+    media_type: str = ""
+    external_ids: list[str | ExternalIdModel] = []
+    keep: Literal["content", "digest"] = "content"
+    entry: bytes | None = None
+    salt: bytes | None = None
+    digest: bytes | None = None
+
+
+class SubmissionModel(Taken, frozen=True, kw_only=True):
+    """An entry that its writer made (docs/spec/entry.md), and what is to be kept beside it."""
+
+    entry: bytes
+    salt: bytes | None = None
+    digest: bytes | None = None
+    content: bytes | None = None
+
+
+class NewChain(Taken, frozen=True, kw_only=True):
+    """A chain to be opened: its external ids give the chain id. The first entry may be made by the client."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=79)] | None = None
+    external_ids: list[str | ExternalIdModel] = []
+    content: bytes = b""
+    media_type: str = ""
+    visibility: Literal["public", "members", "private"] = "private"
+    first_entry: SubmissionModel | None = None
+
+
+class PromiseModel(Model, frozen=True, kw_only=True):
+    """A promise file (docs/spec/promise.md)."""
+
+    format: Literal["anchorline-promise/1"]
+    note: str
+    key_id: str
+    signature: str
+    leaf: str
+    index: Count
+    path: list[Hash]
+
+
+class PromiseRunModel(Model, frozen=True, kw_only=True):
+    """The promise over consecutive entries (docs/spec/promise.md)."""
+
+    format: Literal["anchorline-promise-run/1"]
+    note: str
+    key_id: str
+    signature: str
+    index: Count
+    count: Count
+    beside: list[Hash]
+
+
+class Written(Model, frozen=True, kw_only=True):
+    """Where an entry is, durably. `repeated`: it was there before."""
+
+    chain_id: Hash
+    entry_hash: Hash
+    leaf_index: Count
+    repeated: bool = False
+    promise: PromiseModel | None = None
+
+
+class Result(Model, frozen=True, kw_only=True):
+    """What became of one item. 201: written; 200: it was there before; otherwise `code` and `detail` of a problem."""
+
+    status: int
+    entry_hash: Hash | None = None
+    leaf_index: Count | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class BatchWritten(Model, frozen=True, kw_only=True):
+    """A result for each item in order, and one promise over those that were written by this request.
+
+    Their promise leaves are made of `chain_id`, `leaf_index`, `entry_hash` and `submitter`.
+    """
+
+    chain_id: Hash
+    submitter: str
+    results: list[Result]
+    promise: PromiseRunModel | None = None
+
+
+class ChainModel(Model, frozen=True, kw_only=True):
+    """A chain: how many entries it has, and how many of them are under a signed checkpoint."""
+
+    chain_id: Hash
+    size: Count
+    sealed_size: Count
+    opened_at_ms: TimeMs
+    visibility: Literal["public", "members", "private"]
+    is_own: bool
+    name: str | None = None
+
+
+class Chains(Model, frozen=True, kw_only=True):
+    """A page of chains, in the order of opening."""
+
+    chains: list[ChainModel]
+    cursor: Cursor | None = None
+
+
+class IdShown(Model, frozen=True, kw_only=True):
+    """An external id, in base64, with its kind."""
+
+    kind: int
+    value: bytes
+
+
+class LinkShown(Model, frozen=True, kw_only=True):
+    """A relation to another entry."""
+
+    relation: int
+    chain_id: Hash
+    entry_hash: Hash
+
+
+class ContentShown(Model, frozen=True, kw_only=True):
+    """What is known of the content. `salt` opens the commitment; it is shown to whoever may read content."""
+
+    state: Literal["shown", "digest", "withheld"]
+    digest: Hash | None = None
+    salt: str | None = None
+    size: Count | None = None
+
+
+class EntryModel(Model, frozen=True, kw_only=True):
+    """An entry: its bytes, what they say, and where it is."""
+
+    entry_hash: Hash
+    chain_id: Hash
+    leaf_index: Count
+    entry: bytes
+    media_type: str
+    external_ids: list[IdShown]
+    links: list[LinkShown]
+    content: ContentShown
+    is_sealed: bool
+    received_at_ms: TimeMs | None = None
+
+
+class Entries(Model, frozen=True, kw_only=True):
+    """A page of entries."""
+
+    entries: list[EntryModel]
+    cursor: Cursor | None = None
+
+
+class Head(Model, frozen=True, kw_only=True):
+    """The newest sealed head of a chain, and how many entries wait for the next seal."""
+
+    chain_id: Hash
+    tree_size: Count
+    root: Hash
+    directory_index: Count
+    checkpoint_size: Count
+    sealed_at_ms: TimeMs
+    unsealed: Count
+
+
+class CheckpointModel(Model, frozen=True, kw_only=True):
+    """A signed checkpoint of the directory."""
+
+    size: Count
+    seal_number: Count
+    sealed_at_ms: TimeMs
+    root: Hash
+    note: str
+
+
+class Checkpoints(Model, frozen=True, kw_only=True):
+    """A page of checkpoints, newest first."""
+
+    checkpoints: list[CheckpointModel]
+    cursor: Cursor | None = None
+
+
+class Consistency(Model, frozen=True, kw_only=True):
+    """An RFC 9162 consistency path: that the tree of `to` leaves begins with that of `from` leaves."""
+
+    from_size: Count = msgspec.field(name="from")
+    to_size: Count = msgspec.field(name="to")
+    from_root: Hash
+    to_root: Hash
+    path: list[Hash]
+
+
+class Inclusion(Model, frozen=True, kw_only=True):
+    """An RFC 9162 inclusion path, from leaf to root."""
+
+    index: Count
+    size: Count
+    leaf_hash: Hash
+    root: Hash
+    path: list[Hash]
+
+
+class LimitsModel(Model, frozen=True, kw_only=True):
+    """What one request may carry."""
+
+    content_bytes: Count
+    batch_bytes: Count
+    batch_entries: Count
+    seal_within_ms: Count
+    anchor_within_ms: Count
+
+
+class Log(Model, frozen=True, kw_only=True):
+    """The log: its card (docs/spec/log-card.md), whose it is, on which network, and what requests may carry."""
+
+    card: dict[str, Any]
+    log_id: Hash
+    origin: str
+    network: str
+    limits: LimitsModel
+
+
+class Health(Model, frozen=True, kw_only=True):
+    """How the service is."""
+
+    status: Literal["ok", "not ready"]
+    reasons: list[str] = []

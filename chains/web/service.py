@@ -1,0 +1,40 @@
+"""The running service: what its operations need, put together once and closed at the end.
+
+``chains.web.serving_api`` makes it; the operations that run in the event loop get it.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from chains.home import Home
+from chains.settings import Limits
+from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
+from chains.web.rooms import Rooms
+from chains.web.writing import Writing
+
+PREPARING_THREADS = 1
+
+
+class Service:
+    """Reading threads, the group commit, and a thread for what takes long; ``close`` it.
+
+    ``home`` writes, and is the caller's to close afterwards.
+    """
+
+    def __init__(self, home: Home, report: Callable[[str], None]) -> None:
+        self.report = report
+        self.limits: Limits = home.settings.limits
+        self.clock = home.clock
+        self.document = b""
+        self.is_stopping = False
+        # A batch holds at least one content of the largest size.
+        self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
+        self.rooms = Rooms(home.folder, home.clock)
+        self.writing = Writing(home, self.rooms)
+        self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
+
+    def close(self) -> None:
+        """Commit and answer what was taken, then end all threads."""
+        self.preparing.shutdown()
+        self.writing.stop()
+        self.rooms.close()

@@ -1,0 +1,66 @@
+"""Entries and chains as the HTTP API shows them: made of what is stored, and of what who asks may see.
+
+The modules ``api_chains``, ``api_entries`` and ``api_search`` answer with them.
+"""
+
+from chains.access import Action
+from chains.chain import Chain
+from chains.reader import StoredEntry
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.web.schemas import ChainModel, ContentShown, EntryModel, IdShown, LinkShown
+
+
+def chain_shown(room: Room, request: Request, chain: Chain) -> ChainModel:
+    """Return a chain; its name is its owner's label, and shown to its owner only."""
+    state, access = room.home.trees.state(chain.chain_no), room.access_of(chain)
+    is_own = request.actor.role is not None and access.owner == request.actor.organisation
+    return ChainModel(
+        chain_id=chain.chain_id.hex(),
+        size=state.size,
+        sealed_size=state.sealed_size,
+        opened_at_ms=chain.opened_at_ms,
+        visibility=access.visibility.value,
+        is_own=is_own,
+        name=None if chain.name is None or not is_own else chain.name.removeprefix(f"{access.owner}/"),
+    )
+
+
+def entry_shown(room: Room, request: Request, chain: Chain, stored: StoredEntry) -> EntryModel:
+    """Return an entry with what is known of its content, as far as who asks may read content."""
+    entry = stored.entry
+    return EntryModel(
+        entry_hash=stored.entry_hash.hex(),
+        chain_id=chain.chain_id.hex(),
+        leaf_index=stored.leaf_index,
+        entry=stored.raw,
+        media_type=entry.media_type,
+        external_ids=[IdShown(kind=item.kind, value=item.value) for item in entry.external_ids],
+        links=[
+            LinkShown(relation=link.relation, chain_id=link.chain_id.hex(), entry_hash=link.entry_hash.hex())
+            for link in entry.links
+        ],
+        content=_content(stored, may_read=room.may(request, Action.CONTENT_READ, chain)),
+        is_sealed=stored.leaf_index < room.home.trees.state(chain.chain_no).sealed_size,
+        received_at_ms=received_at_ms(room, stored.seq),
+    )
+
+
+def received_at_ms(room: Room, seq: int) -> int | None:
+    """Return when the commit that wrote a row was received; None where its promise was lost."""
+    rows = room.home.engine.query(
+        "SELECT first_seq, entry_count, received_at_ms FROM group_commit WHERE first_seq <= ? "
+        "ORDER BY first_seq DESC LIMIT 1",
+        (seq,),
+    )
+    return int(rows[0][2]) if rows and seq < rows[0][0] + rows[0][1] else None
+
+
+def _content(stored: StoredEntry, *, may_read: bool) -> ContentShown:
+    kept = stored.kept
+    if kept is None or not may_read:
+        return ContentShown(state="withheld")
+    digest, salt = kept.digest.hex(), kept.salt.hex()
+    if kept.content is None:
+        return ContentShown(state="digest", digest=digest, salt=salt)
+    return ContentShown(state="shown", digest=digest, salt=salt, size=len(kept.content))

@@ -1,0 +1,84 @@
+"""What every published log has over HTTP: C2SP tiles, consistency and inclusion proofs.
+
+The directory's (``api_log``) and the chains' (``api_chains``) operations answer with it, up to the size that is sealed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from anchor.log import TILE_WIDTH, Trees
+from anchor.tiles import encode_bundle, tile_width
+from chains.web.answers import IMMUTABLE, cached, json_of
+from chains.web.asgi import Answer
+from chains.web.problems import NOT_FOUND, ProblemError
+from chains.web.requests import Request
+from chains.web.schemas import Consistency, Inclusion
+
+Leaves = Callable[[int, int], Sequence[bytes]]
+OCTETS = "application/octet-stream"
+_MOST_TILE_NO = 2**54
+
+
+def tile_answer(trees: Trees, tree_no: int, size: int, path: str, leaves: Leaves, who: str) -> Answer:
+    """Return a tile, or an entry bundle, of the first ``size`` leaves (C2SP tlog-tiles); ``who`` may keep it.
+
+    A partial tile is answered at any width that there is: what a tile once held never changes.
+    """
+    level, tile_no, width = _place_of(path)
+    have = tile_width(0 if level == "entries" else int(level), tile_no, size)
+    if tile_no >= _MOST_TILE_NO or not 0 < width <= have:
+        raise NOT_FOUND
+    start = tile_no * TILE_WIDTH
+    body = (
+        encode_bundle(leaves(start, start + width))
+        if level == "entries"
+        else trees.tile(tree_no, int(level), tile_no, width)
+    )
+    return Answer(200, body, OCTETS, (cached(who, IMMUTABLE),))
+
+
+def _place_of(path: str) -> tuple[str, int, int]:
+    """Return level, tile number and width of a path that has the documented form."""
+    tile, _, partial = path.partition(".p/")
+    level, *groups = tile.split("/")
+    tile_no = int("".join(re.sub("x", "", group) for group in groups))
+    if partial and int(partial) >= TILE_WIDTH:
+        raise NOT_FOUND
+    return level, tile_no, int(partial) if partial else TILE_WIDTH
+
+
+def consistency_answer(trees: Trees, tree_no: int, size: int, request: Request) -> Answer:
+    """Return the consistency path between two sizes, the larger at most ``size``."""
+    old, new = request.number("from", 0), request.number("to", 0)
+    if old > new:
+        raise ProblemError("parameter-malformed", f"expected from at most as large as to, got {old} and {new}")
+    if new > size:
+        raise ProblemError("not-found", f"{size} leaves are sealed, not {new}")
+    path = trees.consistency_path(tree_no, old, new)
+    return json_of(
+        Consistency(
+            from_size=old,
+            to_size=new,
+            from_root=trees.root(tree_no, old).hex(),
+            to_root=trees.root(tree_no, new).hex(),
+            path=[value.hex() for value in path],
+        )
+    )
+
+
+def inclusion_answer(trees: Trees, tree_no: int, size: int, request: Request) -> Answer:
+    """Return the path of a leaf in the tree of some size, at most ``size``."""
+    index, wanted = request.number("index", 0), request.number("size", 0)
+    if index >= wanted:
+        raise ProblemError("parameter-malformed", f"expected an index below size, got {index} and {wanted}")
+    if wanted > size:
+        raise ProblemError("not-found", f"{size} leaves are sealed, not {wanted}")
+    return json_of(
+        Inclusion(
+            index=index,
+            size=wanted,
+            leaf_hash=trees.leaf_hash(tree_no, index).hex(),
+            root=trees.root(tree_no, wanted).hex(),
+            path=[value.hex() for value in trees.inclusion_path(tree_no, index, wanted)],
+        )
+    )

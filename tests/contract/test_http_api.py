@@ -1,0 +1,617 @@
+"""The HTTP API over a real server on a real socket: its answers to those who may, to those who may not, to nonsense.
+
+One server serves the whole module; its home has two organisations. Promises are checked by ``anchor.proof``.
+"""
+
+import base64
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.codec import sha256
+from anchor.proof.entry import Entry, chain_id_of, content_commitment
+from anchor.proof.leaves import LogLeaf, decode_leaf
+from anchor.proof.merkle import check_consistency, check_inclusion, leaf_hash
+from anchor.proof.promise import Promise, PromiseLeaf, check_promise
+from anchor.proof.promise_run import PromiseRun, promises_of
+from anchor.proof.receipt import ContentState, Receipt
+from chains.access import Role, Visibility
+from chains.home import Home
+from chains.web.limits import BATCH_ENTRIES
+from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
+from tests.simulators.store import chain_id, clear, submission_of
+
+OTS = "application/vnd.opentimestamps.v1"
+NDJSON = "application/x-ndjson"
+SUBMISSION = "application/vnd.anchorline.submission+json"
+
+
+@dataclass
+class Site:
+    """A served home, with clients: of organisation acme, of its auditor, of beta, of the operator, and a stranger."""
+
+    server: ApiServer
+    acme: httpx.Client
+    auditor: httpx.Client
+    beta: httpx.Client
+    operator: httpx.Client
+    stranger: httpx.Client
+    public: str
+    private: str
+
+    def seal(self) -> None:
+        """Seal what is there, beside the server."""
+        command = [sys.executable, "-m", "cli", "seal", "--home", str(self.server.home)]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    patched = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("api")
+    patched.setenv("XDG_STATE_HOME", str(folder / "state"))
+    home = make_home(folder)
+    acme, auditor = make_key(home, "acme"), make_key(home, "acme", Role.AUDITOR)
+    beta, operator = make_key(home, "beta"), make_key(home, "", Role.OPERATOR)
+    with serving(home) as server:
+        clients = [server.client(key) for key in (acme, auditor, beta, operator, None)]
+        opened = [
+            clients[0].post("/v1/chains", json={"name": name, "visibility": name, "external_ids": [name]})
+            for name in ("public", "private")
+        ]
+        assert [201, 201] == [answer.status_code for answer in opened]
+        public, private = (str(answer.json()["chain_id"]) for answer in opened)
+        acme_client, auditor_client, beta_client, operator_client, stranger = clients
+        made = Site(
+            server, acme_client, auditor_client, beta_client, operator_client, stranger, public=public, private=private
+        )
+        made.seal()
+        yield made
+        for client in clients:
+            client.close()
+    patched.undo()
+
+
+def log_of(site: Site) -> LogLeaf:
+    leaf = decode_leaf(bytes.fromhex(site.stranger.get("/v1/log").json()["card"]["leaf_0"]))
+    assert isinstance(leaf, LogLeaf)
+    return leaf
+
+
+def checked(site: Site, promise: dict[str, Any]) -> Promise:
+    """Return a promise that verifies."""
+    log = log_of(site)
+    found = Promise.from_json(promise)
+    check_promise(found, log.log_id, log.promise_key.value)
+    return found
+
+
+def base64_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and code of a problem document."""
+    assert "application/problem+json" == answer.headers["content-type"]
+    found = answer.json()
+    assert f"urn:anchorline:problem:{found['code']}" == found["type"]
+    assert answer.status_code == found["status"]
+    return answer.status_code, found["code"]
+
+
+# --- writing one
+
+
+def test_content_is_recorded_as_it_comes(site: Site) -> None:
+    """Any bytes under any media type become an entry, promised and readable at once."""
+    content = bytes(range(256))
+    headers = {"content-type": "application/octet-stream", "anchorline-external-id": '"beam-7", :AAEC:;kind=0'}
+    answer = site.acme.post(f"/v1/chains/{site.public}/entries", content=content, headers=headers)
+    assert 201 == answer.status_code
+    found = answer.json()
+    assert f"/v1/entries/{found['entry_hash']}" == answer.headers["location"]
+    promise = checked(site, found["promise"])
+    assert (site.public, found["entry_hash"], found["leaf_index"]) == (
+        promise.leaf.chain_id.hex(),
+        promise.leaf.entry_hash.hex(),
+        promise.leaf.leaf_index,
+    )
+    entry = site.stranger.get(answer.headers["location"]).json()
+    raw = base64.b64decode(entry["entry"])
+    assert leaf_hash(raw).hex() == found["entry_hash"]
+    decoded = Entry.decode(raw)
+    assert ("application/octet-stream", (b"beam-7", b"\x00\x01\x02")) == (
+        decoded.media_type,
+        tuple(item.value for item in decoded.external_ids),
+    )
+    assert content_commitment(bytes.fromhex(entry["content"]["salt"]), sha256(content)) == decoded.content_commitment
+    body = site.stranger.get(f"{answer.headers['location']}/content")
+    assert (content, "application/octet-stream") == (body.content, body.headers["content-type"])
+    assert "sandbox" in body.headers["content-security-policy"]
+
+
+def test_content_may_be_left_out(site: Site) -> None:
+    """With Anchorline-Keep: digest the service keeps the digest only."""
+    answer = site.acme.post(
+        f"/v1/chains/{site.public}/entries", content=b"secret", headers={"anchorline-keep": "digest"}
+    )
+    found = site.stranger.get(answer.headers["location"]).json()["content"]
+    assert ("digest", sha256(b"secret").hex()) == (found["state"], found["digest"])
+    assert (404, "not-found") == problem(site.stranger.get(f"{answer.headers['location']}/content"))
+
+
+def test_a_client_s_own_entry_is_taken_as_it_is(site: Site) -> None:
+    """An entry that the client made keeps its hash; sent again it is the same one, with its first promise."""
+    made = submission_of(bytes.fromhex(site.public), b"my own")
+    body = json.dumps(
+        {"entry": base64_of(made.entry), "salt": base64_of(bytes(16)), "digest": base64_of(sha256(b"my own"))}
+    )
+    first, again = (
+        site.acme.post(f"/v1/chains/{site.public}/entries", content=body, headers={"content-type": SUBMISSION})
+        for _ in range(2)
+    )
+    assert (201, 200) == (first.status_code, again.status_code)
+    assert leaf_hash(made.entry).hex() == first.json()["entry_hash"]
+    assert {**first.json(), "repeated": True} == again.json()
+    checked(site, again.json()["promise"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "expected"),
+    [
+        ({"content-type": SUBMISSION}, b"{", (400, "body-malformed")),
+        ({"content-type": SUBMISSION}, b'{"entry":"AQ=="}', (422, "entry-malformed")),
+        ({"content-type": SUBMISSION}, b'{"entry":"AQ==","more":1}', (400, "body-malformed")),
+        ({"content-type": "x" * 256}, b"x", (422, "entry-malformed")),
+        ({"content-type": "t\xe9xt".encode("latin-1").decode("latin-1")}, b"x", (422, "entry-malformed")),
+        ({"anchorline-external-id": "beam"}, b"x", (400, "parameter-malformed")),
+        ({"anchorline-external-id": '"a";kind=9'}, b"x", (400, "parameter-malformed")),
+        ({"anchorline-external-id": ':AAEC:;kind=1'}, b"x", (422, "entry-malformed")),
+        ({"anchorline-external-id": f'"{"i" * 4090}"'}, b"x", (422, "entry-too-large")),
+        ({"anchorline-keep": "nothing"}, b"x", (400, "parameter-malformed")),
+        ({"content-encoding": "gzip"}, b"x", (415, "media-type-unsupported")),
+        ({"idempotency-key": "k" * 256}, b"x", (400, "parameter-malformed")),
+    ],
+)  # fmt: skip
+def test_what_breaks_a_rule_is_refused_by_name(
+    site: Site, headers: dict[str, str], content: bytes, expected: tuple[int, str]
+) -> None:
+    """Each refusal has its status and code, and writes nothing."""
+    before = site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    answer = site.acme.post(f"/v1/chains/{site.public}/entries", content=content, headers=sent)
+    assert expected == problem(answer)
+    assert before == site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
+
+
+def test_content_over_the_limit_is_refused_unread(site: Site) -> None:
+    """A body that announces too much, or sends it unannounced, is refused while it is read."""
+    limit = site.stranger.get("/v1/log").json()["limits"]["content_bytes"]
+    path = f"/v1/chains/{site.public}/entries"
+    assert 201 == site.acme.post(path, content=bytes(limit)).status_code
+    assert (413, "body-too-large") == problem(site.acme.post(path, content=bytes(limit + 1)))
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(-(-(limit + 1) // 65536)):
+            yield bytes(65536)
+
+    assert (413, "body-too-large") == problem(site.acme.post(path, content=pieces()))
+
+
+# --- batches
+
+
+def test_a_batch_has_a_result_for_each_item_and_one_promise(site: Site) -> None:
+    """Good items are written in order under one promise; bad ones are refused in their places."""
+    made = submission_of(bytes.fromhex(site.public), b"batched")
+    items: list[dict[str, Any]] = [
+        {"content": base64_of(b"a"), "media_type": "text/plain", "external_ids": ["x", {"value": "AAE=", "kind": 0}]},
+        {"content": base64_of(b"b"), "keep": "digest"},
+        {"nonsense": 1},
+        {"entry": base64_of(made.entry), "salt": base64_of(bytes(16)), "content": base64_of(b"batched")},
+        {"entry": base64_of(made.entry)},
+        {"entry": "AQ=="},
+        {"content": "not base64"},
+        {},
+    ]
+    answer = site.acme.post(f"/v1/chains/{site.public}/batch", json=items)
+    assert 200 == answer.status_code
+    found = answer.json()
+    codes = [(item["status"], item.get("code")) for item in found["results"]]
+    expected = [201, 201, "item-malformed", 201, 200, "entry-malformed", "item-malformed", "item-malformed"]
+    assert [(item, None) if isinstance(item, int) else (422, item) for item in expected] == codes
+    check_batch(site, found)
+    lines = "\n".join(json.dumps(item) for item in items) + "\n"
+    again = site.acme.post(f"/v1/chains/{site.public}/batch", content=lines, headers={"content-type": NDJSON})
+    statuses = [item["status"] for item in again.json()["results"]]
+    assert [201, 201, 422, 200, 200, 422, 422, 422] == statuses
+
+
+def check_batch(site: Site, found: dict[str, Any]) -> list[Promise]:
+    """Return a promise that verifies for every item that was written."""
+    new = [item for item in found["results"] if item["status"] == 201]
+    leaves = [
+        PromiseLeaf(
+            bytes.fromhex(found["chain_id"]),
+            item["leaf_index"],
+            bytes.fromhex(item["entry_hash"]),
+            bytes.fromhex(found["submitter"]),
+        )
+        for item in new
+    ]
+    promises = list(promises_of(PromiseRun.from_json(found["promise"]), leaves))
+    for promise in promises:
+        checked(site, promise.to_json())
+    indexes = [item["leaf_index"] for item in new]
+    assert list(range(indexes[0], indexes[0] + len(new))) == indexes
+    return promises
+
+
+def test_a_batch_may_be_compressed(site: Site) -> None:
+    """A gzip body is read within the limits of the plain one."""
+    lines = b"".join(b'{"content":"%s"}\n' % base64.b64encode(b"%d" % number) for number in range(500))
+    headers = {"content-type": NDJSON, "content-encoding": "gzip"}
+    answer = site.acme.post(f"/v1/chains/{site.public}/batch", content=gzip.compress(lines), headers=headers)
+    assert 500 == len(check_batch(site, answer.json()))
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "expected"),
+    [
+        (b"", {"content-type": "text/csv"}, (415, "media-type-unsupported")),
+        (b"[]", {"content-encoding": "br"}, (415, "media-type-unsupported")),
+        (b"{", {}, (400, "body-malformed")),
+        (b"{}", {}, (400, "body-malformed")),
+        (b"[" * 100_000, {}, (400, "body-malformed")),
+        (b"\xff\xfe", {}, (400, "body-malformed")),
+        (b"nothing of gzip", {"content-encoding": "gzip"}, (400, "body-malformed")),
+        (gzip.compress(b"[]")[:-1], {"content-encoding": "gzip"}, (400, "body-malformed")),
+        (gzip.compress(b"[]") + b"x", {"content-encoding": "gzip"}, (400, "body-malformed")),
+        (gzip.compress(b" " * 10**8), {"content-encoding": "gzip"}, (413, "body-too-large")),
+        (gzip.compress(b" " * 10**6), {"content-encoding": "gzip"}, (413, "body-too-large")),
+        (b"[" + b"{}," * BATCH_ENTRIES + b"{}]", {}, (413, "body-too-large")),
+    ],
+    ids=lambda value: None,
+)  # fmt: skip
+def test_a_batch_that_cannot_be_read_is_refused_whole(
+    site: Site, content: bytes, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    """Bombs of gzip and of nesting, other codings and other types end in a problem document."""
+    sent = {"content-type": "application/json"} | headers
+    assert expected == problem(site.acme.post(f"/v1/chains/{site.public}/batch", content=content, headers=sent))
+
+
+def test_a_deep_item_is_refused_alone(site: Site) -> None:
+    """An item that is nested thousands deep costs its own place only."""
+    lines = b'{"content":"eA=="}\n' + b'{"content":' + b"[" * 50_000 + b"\n" + b'{"content":"eQ=="}'
+    answer = site.acme.post(f"/v1/chains/{site.public}/batch", content=lines, headers={"content-type": NDJSON})
+    assert [201, 422, 201] == [item["status"] for item in answer.json()["results"]]
+
+
+# --- request keys
+
+
+def test_a_request_under_one_key_is_answered_once(site: Site) -> None:
+    """The same request again gets the same answer and writes nothing; another one under the key is refused."""
+    path, headers = f"/v1/chains/{site.public}/batch", {"idempotency-key": "batch-1"}
+    items = [{"content": base64_of(b"once")}, {}]
+    first = site.acme.post(path, json=items, headers=headers)
+    again = site.acme.post(path, json=items, headers=headers)
+    assert first.json() == again.json()
+    assert (None, "true") == tuple(answer.headers.get("idempotency-replayed") for answer in (first, again))
+    other = site.acme.post(path, json=[{"content": base64_of(b"twice")}], headers=headers)
+    assert (422, "request-key-reused") == problem(other)
+    elsewhere = site.acme.post(f"/v1/chains/{site.private}/batch", json=items, headers=headers)
+    assert (422, "request-key-reused") == problem(elsewhere)
+    opened = [site.beta.post("/v1/chains", json={}, headers=headers).json()["chain_id"] for _ in range(2)]
+    assert 1 == len(set(opened)), "another organisation's key of the same name is another key"
+
+
+# --- chains
+
+
+def test_a_chain_without_ids_gets_one_that_nobody_guesses(site: Site) -> None:
+    """A chain that was given no external id has 32 random bytes for one."""
+    one, other = (site.acme.post("/v1/chains", json={}).json() for _ in range(2))
+    assert one["chain_id"] != other["chain_id"]
+    entry = Entry.decode(base64.b64decode(site.acme.get(f"/v1/entries/{one['entry_hash']}").json()["entry"]))
+    assert one["chain_id"] == chain_id_of(entry.external_ids).hex()
+    assert [(2, 32)] == [(item.kind, len(item.value)) for item in entry.external_ids]
+    assert (404, "not-found") == problem(site.beta.get(f"/v1/chains/{one['chain_id']}"))
+
+
+def test_a_name_is_an_organisation_s_own(site: Site) -> None:
+    """Two organisations may use one name, and neither learns of the other's."""
+    for client in (site.acme, site.beta):
+        assert 201 == client.post("/v1/chains", json={"name": "same"}).status_code
+        assert (409, "chain-exists") == problem(client.post("/v1/chains", json={"name": "same"}))
+        assert "same" == client.get("/v1/chains/same").json()["name"]
+    assert site.acme.get("/v1/chains/same").json()["chain_id"] != site.beta.get("/v1/chains/same").json()["chain_id"]
+
+
+def test_a_chain_opens_with_a_client_s_entry(site: Site) -> None:
+    """The first entry may be made at home; its ids must give the chain id."""
+    made = submission_of(chain_id("made at home"), b"first", clear("made at home"))
+    answer = site.acme.post("/v1/chains", json={"first_entry": {"entry": base64_of(made.entry)}})
+    assert (201, chain_id("made at home").hex()) == (answer.status_code, answer.json()["chain_id"])
+    bad = submission_of(chain_id("another"), b"first", clear("made at home"))
+    answer = site.acme.post("/v1/chains", json={"first_entry": {"entry": base64_of(bad.entry)}})
+    assert (422, "entry-refused") == problem(answer)
+    both = {"first_entry": {"entry": base64_of(made.entry)}, "external_ids": ["x"]}
+    assert (400, "body-malformed") == problem(site.acme.post("/v1/chains", json=both))
+
+
+# --- who may
+
+
+PRIVATE = (
+    *("/v1/chains/{private}", "/v1/chains/{private}/entries", "/v1/chains/{private}/head"),
+    *("/v1/chains/{private}/checkpoint", "/v1/chains/{private}/tile/0/000.p/1"),
+    "/v1/chains/{private}/tile/entries/000.p/1",
+    *("/v1/chains/{private}/consistency?from=1&to=1", "/v1/chains/{private}/inclusion?index=0&size=1"),
+    *("/v1/entries/{entry}", "/v1/entries/{entry}/content", "/v1/entries/{entry}/receipt"),
+    "/v1/entries/{entry}/promise",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_what_one_may_not_see_is_answered_as_if_it_were_not_there(site: Site, path: str) -> None:
+    """To a stranger and to another organisation a private chain and a missing one are alike, to the byte."""
+    entry = site.acme.get(f"/v1/chains/{site.private}/entries").json()["entries"][0]["entry_hash"]
+    assert 200 == site.acme.get(path.format(private=site.private, entry=entry)).status_code
+    for client in (site.stranger, site.beta):
+        hidden = client.get(path.format(private=site.private, entry=entry))
+        missing = client.get(path.format(private="0" * 64, entry="0" * 64))
+        assert (404, missing.content) == (hidden.status_code, hidden.content)
+        same = {name: value for name, value in hidden.headers.items() if name != "date"}
+        assert same == {name: value for name, value in missing.headers.items() if name != "date"}
+
+
+def test_what_one_may_not_see_is_not_found_nor_listed(site: Site) -> None:
+    """Lists and searches pass over what is private, whatever they ask for."""
+    shown = site.acme.get(f"/v1/chains/{site.private}/entries").json()["entries"][0]
+    for client in (site.stranger, site.beta):
+        assert site.private not in client.get("/v1/chains?limit=1000").text
+        for query in (f"entry_hash={shown['entry_hash']}", "external_id=private"):
+            assert {"entries": []} == client.get(f"/v1/search?{query}").json()
+        assert shown["entry_hash"] not in client.get("/v1/search?from_ms=0&limit=1000").text
+    assert shown["entry_hash"] in site.acme.get("/v1/search?external_id=private").text
+
+
+def test_writing_needs_a_key_that_may(site: Site) -> None:
+    """Without a key, with one that does not hold, that only reads, or of another organisation, nothing is written."""
+    path = f"/v1/chains/{site.public}/entries"
+    assert (401, "key-required") == problem(site.stranger.post(path, content=b"x"))
+    for header in ("Bearer al_wrong", "Basic YTpi", "Bearer", "Bearer " + "x" * 300):
+        answer = site.stranger.post(path, content=b"x", headers={"authorization": header})
+        assert (401, "key-refused") == problem(answer)
+        assert 'Bearer realm="anchorline"' == answer.headers["www-authenticate"]
+    for client in (site.auditor, site.beta):
+        assert (403, "not-allowed") == problem(client.post(path, content=b"x"))
+    assert (404, "not-found") == problem(site.beta.post(f"/v1/chains/{site.private}/entries", content=b"x"))
+    assert (403, "not-allowed") == problem(site.auditor.post("/v1/chains", json={}))
+
+
+def test_an_auditor_sees_entries_and_no_content(site: Site) -> None:
+    """An auditor's key shows entries and receipts without salt, digest or content."""
+    written = site.acme.post(f"/v1/chains/{site.private}/entries", content=b"for our eyes").json()
+    path = f"/v1/entries/{written['entry_hash']}"
+    assert {"state": "withheld"} == site.auditor.get(path).json()["content"]
+    assert (403, "not-allowed") == problem(site.auditor.get(f"{path}/content"))
+    receipt = Receipt.decode(site.auditor.get(f"{path}/receipt?content=1").content)
+    assert ContentState.WITHHELD == receipt.content.state
+    receipt = Receipt.decode(site.acme.get(f"{path}/receipt?content=1").content)
+    assert b"for our eyes" == receipt.content.data
+
+
+def test_a_revoked_key_writes_nothing_from_then_on(site: Site) -> None:
+    """Revocation counts at once, also for a client that was admitted a moment ago."""
+    token = make_key(site.server.home, "acme")
+    with site.server.client(token) as client:
+        path = f"/v1/chains/{site.public}/entries"
+        assert 201 == client.post(path, content=b"x").status_code
+        with Home.open(site.server.home) as home:
+            home.accounts.keys.revoke(home.accounts.keys.by_id(token[:11]), home.clock())
+        assert (401, "key-refused") == problem(client.post(path, content=b"x"))
+        assert (401, "key-refused") == problem(client.get("/v1/chains"))
+
+
+def test_a_withdrawn_right_ends_with_the_next_request(site: Site) -> None:
+    """A chain that was made private is gone for others, also for one who just read it."""
+    opened = site.acme.post("/v1/chains", json={"visibility": "members"}).json()["chain_id"]
+    assert 200 == site.beta.get(f"/v1/chains/{opened}").status_code
+    with Home.open(site.server.home) as home:
+        chain = home.chains.named(opened)
+        home.accounts.sharing.set_visibility(chain, Visibility.PRIVATE)
+    assert (404, "not-found") == problem(site.beta.get(f"/v1/chains/{opened}"))
+
+
+# --- reading
+
+
+def test_pages_lead_through_everything_once(site: Site) -> None:
+    """Cursors of chains, entries and searches lead through all, in order, without a gap."""
+    whole = site.acme.get(f"/v1/chains/{site.public}/entries?limit=1000").json()["entries"]
+    for path, limit in ((f"/v1/chains/{site.public}/entries?", 7), ("/v1/search?from_ms=0&", 7)):
+        found: list[str] = []
+        cursor = ""
+        while True:
+            page = site.stranger.get(f"{path}limit={limit}{cursor}").json()
+            assert len(page["entries"]) <= limit
+            found += [item["entry_hash"] for item in page["entries"] if item["chain_id"] == site.public]
+            if "cursor" not in page:
+                break
+            cursor = f"&cursor={page['cursor']}"
+        size = site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
+        assert size == len(found) == len(set(found))
+        assert [item["entry_hash"] for item in whole] == found[: len(whole)]
+
+
+def test_a_search_by_time_takes_what_was_received_then(site: Site) -> None:
+    """From and to are inclusive, in milliseconds; what is before or behind is not found."""
+    written = site.acme.post(f"/v1/chains/{site.public}/entries", content=b"timed").json()
+    at_ms = site.stranger.get(f"/v1/entries/{written['entry_hash']}").json()["received_at_ms"]
+
+    def found(query: str) -> bool:
+        return bool(written["entry_hash"] in site.stranger.get(f"/v1/search?limit=1000&{query}").text)
+
+    assert found(f"from_ms={at_ms}&to_ms={at_ms}")
+    assert not found(f"to_ms={at_ms - 1}")
+    assert not found(f"from_ms={at_ms + 1}")
+    assert (400, "parameter-malformed") == problem(site.stranger.get("/v1/search"))
+
+
+def test_the_log_can_be_followed_with_its_tiles(site: Site) -> None:
+    """Checkpoint, tiles, inclusion and consistency of the directory agree, by the checks of the verifier."""
+    site.seal()
+    one = Checkpoint.decode(Note.decode(site.stranger.get("/v1/checkpoint").text).text)
+    site.acme.post(f"/v1/chains/{site.public}/entries", content=b"more")
+    site.seal()
+    answer = site.stranger.get("/v1/checkpoint")
+    two = Checkpoint.decode(Note.decode(answer.text).text)
+    assert one.size < two.size < 256
+    proof = site.stranger.get(f"/v1/directory/consistency?from={one.size}&to={two.size}").json()
+    check_consistency(one.size, two.size, one.root, two.root, [bytes.fromhex(value) for value in proof["path"]])
+    tile = site.stranger.get(f"/v1/tile/0/000.p/{two.size}")
+    assert 32 * two.size == len(tile.content)
+    assert "public, max-age=31536000, immutable" == tile.headers["cache-control"]
+    leaf = site.stranger.get(f"/v1/directory/inclusion?index=0&size={two.size}").json()
+    check_inclusion(tile.content[:32], 0, two.size, [bytes.fromhex(value) for value in leaf["path"]], two.root)
+    bundle = site.stranger.get(f"/v1/tile/entries/000.p/{two.size}").content
+    length = int.from_bytes(bundle[:2], "big")
+    assert tile.content[:32] == leaf_hash(bundle[2 : 2 + length])
+    for path in ("0/000", f"0/000.p/{two.size + 1}", "1/000", "0/001", "0/x001/000", "63/000", "0/000.p/256"):
+        assert (404, "not-found") == problem(site.stranger.get(f"/v1/tile/{path}"))
+    listed = site.stranger.get("/v1/checkpoints?limit=1").json()
+    assert [two.size] == [item["size"] for item in listed["checkpoints"]]
+    older = site.stranger.get(f"/v1/checkpoints?cursor={listed['cursor']}").json()["checkpoints"]
+    assert one.size == older[0]["size"]
+
+
+def test_a_chain_is_a_tiled_log_of_its_own(site: Site) -> None:
+    """A chain's checkpoint is signed over its sealed head, and its tiles lead to it."""
+    site.acme.post(f"/v1/chains/{site.public}/entries", content=b"sealed")
+    site.seal()
+    site.acme.post(f"/v1/chains/{site.public}/entries", content=b"not sealed")
+    head = site.stranger.get(f"/v1/chains/{site.public}/head").json()
+    note = Checkpoint.decode(Note.decode(site.stranger.get(f"/v1/chains/{site.public}/checkpoint").text).text)
+    assert (head["tree_size"], head["root"]) == (note.size, note.root.hex())
+    assert 1 == head["unsealed"]
+    index = note.size - 1
+    proof = site.stranger.get(f"/v1/chains/{site.public}/inclusion?index={index}&size={note.size}").json()
+    path = [bytes.fromhex(value) for value in proof["path"]]
+    check_inclusion(bytes.fromhex(proof["leaf_hash"]), index, note.size, path, note.root)
+    query = f"index={index}&size={note.size + 1}"
+    assert (404, "not-found") == problem(site.stranger.get(f"/v1/chains/{site.public}/inclusion?{query}"))
+
+
+def test_a_receipt_is_pending_until_it_is_anchored_and_verifies_as_far_as_it_goes(site: Site) -> None:
+    """The receipt is the file that ``verify`` reads; an .ots of it is not there before the anchor."""
+    written = site.acme.post(f"/v1/chains/{site.public}/entries", content=b"receipt").json()
+    path = f"/v1/entries/{written['entry_hash']}/receipt"
+    assert Receipt.decode(site.stranger.get(path).content).sealed is None
+    site.seal()
+    answer = site.stranger.get(path)
+    assert "pending" == answer.headers["anchorline-state"]
+    assert Receipt.decode(answer.content).sealed is not None
+    for asked in (f"{path}?format=ots", path):
+        found = site.stranger.get(asked, headers={"accept": OTS} if asked == path else {})
+        assert (404, "not-found") == problem(found)
+    verdict = site.stranger.post("/v1/verify", content=answer.content, headers={"content-type": "application/json"})
+    assert ("incomplete", []) == (verdict.json()["outcome"], verdict.json()["reasons"])
+    bad = answer.content.replace(b'"index"', b'"indexx"')
+    broken = site.stranger.post("/v1/verify", content=bad, headers={"content-type": "application/json"})
+    assert (400, "body-malformed") == problem(broken)
+
+
+def test_what_a_client_has_is_not_sent_again(site: Site) -> None:
+    """Entity tags are of the bytes; a condition that names one is answered 304 without a body."""
+    first = site.stranger.get("/v1/log")
+    tag = first.headers["etag"]
+    for condition in (tag, f'"other", W/{tag}', "*"):
+        answer = site.stranger.get("/v1/log", headers={"if-none-match": condition})
+        assert (304, b"", tag) == (answer.status_code, answer.content, answer.headers["etag"])
+    assert 200 == site.stranger.get("/v1/log", headers={"if-none-match": '"other"'}).status_code
+    head = site.stranger.head("/v1/log")
+    assert (200, b"", first.headers["content-length"]) == (
+        head.status_code,
+        head.content,
+        head.headers["content-length"],
+    )
+
+
+def test_scripts_of_other_origins_may_read_and_never_write(site: Site) -> None:
+    """CORS is open for reading and verifying; a preflight for a write does not name POST."""
+    origin = {"origin": "https://elsewhere.example", "access-control-request-method": "POST"}
+    assert "*" == site.stranger.get("/v1/log", headers=origin).headers["access-control-allow-origin"]
+    for path, expected in ((f"/v1/chains/{site.public}/entries", False), ("/v1/verify", True), ("/v1/chains", False)):
+        answer = site.stranger.options(path, headers=origin)
+        assert 204 == answer.status_code
+        assert expected == ("POST" in answer.headers["access-control-allow-methods"])
+
+
+# --- nonsense
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/tile/../../etc/passwd", (404, "not-found")),
+        ("/v1/tile/%2e%2e/%2e%2e/keys/promise.pem", (404, "not-found")),
+        ("/v1/tile/0/000%2f..%2f..", (404, "not-found")),
+        ("/v1/chains/..%2f..%2fkeys", (404, "not-found")),
+        ("/v1/chains/%00", (404, "not-found")),
+        ("/v1/chains/%ff", (404, "not-found")),
+        ("/v1/chains/" + "x" * 101, (404, "not-found")),
+        ("/v1/entries/xyz", (404, "not-found")),
+        ("//v1/log", (404, "not-found")),
+        ("/v1/log/", (404, "not-found")),
+        ("/v1/log?more=1", (400, "parameter-malformed")),
+        ("/v1/chains?limit=0", (400, "parameter-malformed")),
+        ("/v1/chains?limit=1&limit=2", (400, "parameter-malformed")),
+        ("/v1/chains?limit=" + "9" * 30, (400, "parameter-malformed")),
+        ("/v1/chains?cursor=-1", (400, "parameter-malformed")),
+        ("/v1/search?external_id=%ff", (400, "parameter-malformed")),
+        ("/v1/search?" + "&".join(f"a{n}=1" for n in range(40)), (400, "parameter-malformed")),
+        ("/v1/directory/consistency?from=2&to=1", (400, "parameter-malformed")),
+        ("/v1/directory/consistency?from=1", (400, "parameter-malformed")),
+        ("/v1/directory/inclusion?index=5&size=5", (400, "parameter-malformed")),
+        ("/v1/directory/inclusion?index=0&size=4611686018427387904", (404, "not-found")),
+    ],
+)
+def test_nonsense_is_refused_by_name(site: Site, path: str, expected: tuple[int, str]) -> None:
+    """Paths that climb, numbers out of range, parameters that nobody knows: each ends in its problem."""
+    url = httpx.URL(site.server.url).copy_with(raw_path=path.encode())
+    assert expected == problem(site.stranger.get(url))
+
+
+def test_another_method_is_told_which_there_are(site: Site) -> None:
+    """405 names the methods of the path."""
+    answer = site.stranger.put("/v1/chains")
+    assert (405, "method-not-allowed") == problem(answer)
+    assert "POST, GET, HEAD, OPTIONS" == answer.headers["allow"]
+
+
+def test_the_service_says_how_it_is(site: Site) -> None:
+    """Health and readiness answer, and are never kept."""
+    for path in ("/healthz", "/readyz"):
+        answer = site.stranger.get(path)
+        assert ({"status": "ok"}, "no-store") == (answer.json(), answer.headers["cache-control"])
+
+
+def test_the_page_to_try_it_loads_nothing_from_elsewhere(site: Site) -> None:
+    """The page's policy allows its own script and style by hash, and the browser's requests to this service."""
+    answer = site.stranger.get("/docs")
+    policy = answer.headers["content-security-policy"]
+    script = answer.content.split(b"<script>")[1].split(b"</script>")[0]
+    assert f"script-src 'sha256-{base64_of(sha256(script))}'" in policy
+    assert "default-src 'none'" in policy
+    assert b"http" not in answer.content.replace(b"httpx", b"")

@@ -1,0 +1,105 @@
+"""``anchorline serve`` in a process of its own on a real socket, over a home that a test made; with accounts to ask as.
+
+Tests of the HTTP API and the benchmarks start it; ``kill`` ends it as a power cut would, ``start`` begins again.
+"""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from chains.access import Role
+from chains.home import Home
+
+SOON_S = 30
+ROOT = Path(__file__).parents[2]
+
+
+def make_home(folder: Path, origin: str = "log.example/api") -> Path:
+    """Make a home on the embedded regtest; return its folder."""
+    home = folder / "home"
+    command = [sys.executable, "-m", "cli", "init", "--embedded", "--home", str(home), "--origin", origin]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return home
+
+
+def make_key(home: Path, organisation: str, role: Role = Role.WRITER) -> str:
+    """Return a new key of an organisation, which is made where there is none; of the operator for an empty name."""
+    with Home.open(home) as opened:
+        if role is Role.OPERATOR:
+            return opened.accounts.keys.create(None, role, "test", None, opened.clock()).token
+        names = {each.name: each for each in opened.accounts.organisations.all()}
+        found = names.get(organisation) or opened.accounts.organisations.create(organisation, opened.clock())
+        return opened.accounts.keys.create(found, role, "test", None, opened.clock()).token
+
+
+@dataclass
+class ApiServer:
+    """A served home. ``lines`` are its newest log lines."""
+
+    home: Path
+    options: tuple[str, ...] = ("--no-daemon",)
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    process: "subprocess.Popen[str] | None" = None
+    url: str = ""
+    _reading: threading.Thread = field(default_factory=threading.Thread)
+
+    def start(self) -> "ApiServer":
+        """Start it; return when it listens."""
+        listen = self.url.removeprefix("http://") or "127.0.0.1:0"
+        command = [sys.executable, "-m", "cli", "serve", "--home", str(self.home), "--listen", listen, *self.options]
+        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if line.startswith("event=started listen="):
+                self.url = f"http://{line.split('listen=')[1].strip()}"
+                break
+        else:
+            raise AssertionError(f"the server ended: {list(self.lines)}")
+        self._reading = threading.Thread(target=self._read, args=(self.process,))
+        self._reading.start()
+        return self
+
+    def _read(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            self.lines.extend(process.stderr)
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """End it as a power cut would."""
+        return self._end(signal.SIGKILL)
+
+    def _end(self, number: int) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(SOON_S)
+        self._reading.join()
+        return code
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """Return a client that presents a key, or none."""
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=SOON_S)
+
+
+@contextmanager
+def serving(home: Path, *options: str) -> Iterator[ApiServer]:
+    """Serve a home; end it at the end, however it is then."""
+    server = ApiServer(home, options or ("--no-daemon",)).start()
+    try:
+        yield server
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.stop()
