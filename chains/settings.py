@@ -5,7 +5,10 @@ so that a misspelt setting never silently does nothing.
 """
 
 import json
+import os
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ MIB = 2**20
 MAX_AUTHORITIES = 4
 MAX_CALENDARS = 8
 FILE_NAME = "anchorline.toml"
+PREFIX = "ANCHORLINE_"
 EMBEDDED, CORE, ESPLORA = "embedded", "core", "esplora"
 SOURCES = {
     EMBEDDED: (EMBEDDED,),
@@ -112,17 +116,56 @@ _RANGES = {
 }
 
 
-def load_settings(path: Path) -> Settings:
-    """Read and check a settings file; raise SettingsError that names the setting, the value and the remedy."""
+def load_settings(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check a settings file, with what the environment puts in the place of its values (``from_environment``).
+
+    Raises SettingsError that names the setting, the value and the remedy.
+    """
+    given = from_environment(environment)
+    where = f"{path}, with {', '.join(map(variable_of, given))}" if given else str(path)
+    return checked_settings(read_settings_file(path) | given, where)
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Return the values of a settings file, unchecked; raises SettingsError where it cannot be read."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: no such file; `anchorline init` makes a home") from error
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
-    return checked_settings(values, str(path))
+    return values
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that overrides a setting."""
+    return PREFIX + name.upper()
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that the environment gives: decimal integers, texts, lists with commas; empty is not given.
+
+    Raises SettingsError for a text where an integer is expected. Other variables are passed over
+    (``chains.configuration`` names them).
+    """
+    found: dict[str, Any] = {}
+    for field in fields(Settings):
+        text = environment.get(variable_of(field.name), "")
+        if text:
+            found[field.name] = _parsed(field.name, field.type, text)
+    return found
+
+
+def _parsed(name: str, kind: object, text: str) -> Any:
+    if kind is int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text):
+            raise SettingsError(f"{variable_of(name)}: expected a decimal integer, found {text!r:.200}")
+        return int(text)
+    if kind == tuple[str, ...]:
+        return tuple(item.strip() for item in text.split(",") if item.strip())
+    return text
 
 
 def checked_settings(values: dict[str, Any], where: str) -> Settings:
