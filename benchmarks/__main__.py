@@ -5,9 +5,10 @@ import sqlite3
 import ssl
 import sys
 
+from anchor.hashing.chosen import HASHING
 from benchmarks.measuring import in_a_new_process
 
-MEASURES = ("append", "sealing", "proving", "memory", "verifying", "calendar")
+MEASURES = ("append", "sealing", "proving", "memory", "verifying", "calendar", "roots")
 
 
 def main(wanted: list[str]) -> None:
@@ -15,7 +16,7 @@ def main(wanted: list[str]) -> None:
     unknown = sorted(set(wanted) - set(MEASURES))
     if unknown:
         sys.exit(f"unknown measure {unknown[0]!r}; known are {', '.join(MEASURES)}")
-    print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {ssl.OPENSSL_VERSION}")
+    print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {ssl.OPENSSL_VERSION}, {HASHING.name}")
     for name in wanted or MEASURES:
         in_a_new_process(f"benchmarks.{name}")
 
