@@ -28,7 +28,7 @@ def build(target: Path, *options: str) -> None:
         if done.returncode:
             pytest.skip(f"the compiler here has no sanitizers: {done.stderr.decode()[-200:]}")
     sources = [DRIVER, SOURCES / "batches.c", SOURCES / "sha256.c"]
-    command = [compiler, *STRICT, *options, f"-I{SOURCES}", *sources, "-o", target]
+    command: list[str | Path] = [compiler, *STRICT, *options, f"-I{SOURCES}", *sources, "-o", target]
     done = subprocess.run(command, capture_output=True, check=False)
     assert (0, "") == (done.returncode, done.stderr.decode())
 
