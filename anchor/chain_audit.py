@@ -4,18 +4,20 @@ Heads come from the directory (``DirectoryWalk``), tiles and entries from the mi
 found; a chain that is not published at all is listed, and one of which a part is missing was withheld.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from anchor.directory_rules import DirectoryWalk, HeadAt
-from anchor.log import TILE_WIDTH, Frontier
+from anchor.hashing.chosen import HASHING
+from anchor.log import TILE_WIDTH, Frontier, extend_to
 from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry, check_chain_id
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
-from anchor.proof.merkle import check_consistency, leaf_hash
+from anchor.proof.merkle import check_consistency
 from anchor.published import CHAINS, CHECKPOINT, is_signed, read_note
 from anchor.thread_verdict import Finding, Number, Reason
 from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError, tile_width
@@ -98,14 +100,16 @@ class _Chain:
         """Each head is the root of its leaf hashes, made again from the first on; return what is lacking."""
         frontier, lacking = Frontier(), list[LeafRange]()
         at_size = {head.tree_size: head for head in self.heads}
+        sizes = sorted(at_size)
         for tile_no in range(-(-tree.size // TILE_WIDTH)):
             try:
                 flat = tree.tile(0, tile_no)
             except WithheldError as error:
                 lacking.append(error.leaves)
                 continue
-            for at in range(0, 0 if lacking else len(flat), HASH_SIZE):
-                frontier.add(flat[at : at + HASH_SIZE])
+            left = b"" if lacking else flat
+            while left:
+                left = extend_to(frontier, left, sizes[bisect_right(sizes, frontier.size) :][:1])
                 head = at_size.get(frontier.size)
                 if head is not None and head.root != frontier.root():
                     where = f"its head of {head.tree_size} leaves (directory leaf {head.index})"
@@ -152,9 +156,9 @@ class _Chain:
             hashes = tree.tile(0, tile_no)
         except WithheldError:
             return  # said where heads are checked
-        for place, raw in enumerate(leaves):
+        for place, (raw, found) in enumerate(zip(leaves, HASHING.leaves(leaves), strict=True)):
             index = tile_no * TILE_WIDTH + place
-            if leaf_hash(raw) != hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
+            if found != hashes[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
                 self._found(Number.ENTRIES, Reason.ENTRY_WRONG, f"entry {index} is not the one whose hash is published")
             elif raw[1 : 1 + HASH_SIZE] != self.chain_id:
                 self._found(Number.ENTRIES, Reason.ENTRY_WRONG, f"entry {index} is of another chain")

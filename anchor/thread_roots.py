@@ -6,7 +6,7 @@ Input is an audit whose line of anchors is followed (``Audit``) and the publishe
 
 from itertools import pairwise
 
-from anchor.log import TILE_WIDTH, Frontier
+from anchor.log import TILE_WIDTH, Frontier, extend
 from anchor.proof.bitcoin.payload import Payload
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.errors import AnchorlineError, VerificationError
@@ -130,8 +130,7 @@ def _check_tiles(audit: Audit, tree: PublishedTree) -> None:
         except WithheldError as error:
             lacking.append(str(error))
             continue
-        for at in range(0, len(flat), 32):
-            frontier.add(flat[at : at + 32])
+        extend(frontier, flat)
     for text in lacking:
         audit.fail(Number.ROOTS, Reason.WITHHELD, f"directory: {text}")
     if not lacking and audit.published is not None and frontier.root() != audit.published.root:

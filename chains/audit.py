@@ -12,13 +12,12 @@ from anchor.epochs import Epochs
 from anchor.hashing.chosen import HASHING
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
-from anchor.log import DIRECTORY, Frontier, Trees
+from anchor.log import DIRECTORY, Frontier, Trees, extend_to
 from anchor.proof.bitcoin.anchor import check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
-from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.proof.heads import heads_root
 from anchor.proof.leaves import (
     NO_PREVIOUS,
@@ -40,13 +39,12 @@ from anchor.proof.verifier import network_of
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from chains.audit_attestations import check_attestations
+from chains.audit_entries import EntriesAudit, Progress
 from chains.audit_report import Report
 from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, check_timestamps, paged
-from chains.chain import Chain, Chains, decode_kept
+from chains.chain import Chain, Chains
 from chains.reader import Reader
-from chains.writer import has_external_ids, stored_promise_leaves
-
-Progress = Callable[[str, int], None]
+from chains.writer import stored_promise_leaves
 
 
 class Audit:
@@ -121,73 +119,19 @@ class Audit:
         frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
         heads = self._heads_of(chain)
         next_head = next(heads, None)
-        for leaf_index, entry_hash in enumerate(self._entry_hashes(chain, size)):
-            frontier.add(entry_hash)
-            if leaf_index + 1 == built_size and self.trees.root(chain.chain_no, built_size) != frontier.root():
-                self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
-            while next_head is not None and next_head[1].tree_size == leaf_index + 1:
-                self._head(chain, *next_head, frontier)
-                next_head = next(heads, None)
+        for hashes in EntriesAudit(self.chains, self.report, self.progress).hashes(chain, size):
+            left = hashes
+            while left:
+                left = extend_to(frontier, left, [built_size, next_head[1].tree_size if next_head else 0])
+                if frontier.size == built_size and self.trees.root(chain.chain_no, built_size) != frontier.root():
+                    self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
+                while next_head is not None and next_head[1].tree_size == frontier.size:
+                    self._head(chain, *next_head, frontier)
+                    next_head = next(heads, None)
         if next_head is not None:
             self.report.found(
                 f"directory leaf {next_head[0]}", f"a head of {next_head[1].tree_size} entries; the chain has {size}"
             )
-
-    def _entry_hashes(self, chain: Chain, size: int) -> Iterator[bytes]:
-        """Check every row of a chain and yield its entry's hash; of a row that is missing, the hash that was stored."""
-        stored_hashes = self._leaf_hashes(chain, size)
-        for first_index, first_seq, count in self.chains.seq_ranges(chain, 0, size):
-            rows = self._entry_rows(first_seq, count)
-            row = next(rows, None)
-            for place in range(count):
-                stored_hash = next(stored_hashes, b"")
-                where = f"row {first_seq + place} (chain {chain.chain_id.hex()}, entry {first_index + place})"
-                self._count_entry()
-                if row is None or row[0] != first_seq + place:
-                    self.report.found(where, "is missing, or cannot be read")
-                    yield stored_hash
-                    continue
-                _, raw, kept, with_ids = row
-                row = next(rows, None)
-                if leaf_hash(raw) != stored_hash:
-                    self.report.found(where, "the entry is not the one whose hash was recorded")
-                with self.report.looking_at(where):
-                    self._entry(chain, where, raw, first_index + place)
-                with self.report.looking_at(where):
-                    self._beside(where, raw, kept, with_ids)
-                yield leaf_hash(raw)
-
-    def _entry_rows(self, first_seq: int, count: int) -> Iterator[tuple[int, bytes, bytes | None, int]]:
-        [run] = self.chains.runs(first_seq, first_seq + 1)
-        for seq, raw, kept in self.chains.bundles.readable_rows(first_seq, first_seq + count):
-            yield seq, raw, kept, run.with_ids
-
-    def _count_entry(self) -> None:
-        self.report.entries += 1
-        if self.report.entries % 4096 == 0:
-            self.progress("entries", self.report.entries)
-
-    def _beside(self, where: str, raw: bytes, kept_column: bytes | None, with_ids: int) -> None:
-        """Check what is kept beside an entry, and that an entry with ids is in a run that is searched for them."""
-        if has_external_ids(raw) and not with_ids:
-            self.report.found(where, "has external ids, and its extent says that none has: it is not found by them")
-        kept = decode_kept(kept_column)
-        if kept is not None and content_commitment(kept.salt, kept.digest) != raw[33:65]:
-            self.report.found(where, "the content kept beside the entry is not the one it commits to")
-
-    def _leaf_hashes(self, chain: Chain, size: int) -> Iterator[bytes]:
-        for flat in self.trees.leaf_hashes(chain.chain_no, 0, size):
-            yield from (flat[at : at + 32] for at in range(0, len(flat), 32))
-
-    def _entry(self, chain: Chain, where: str, raw: bytes, leaf_index: int) -> None:
-        if leaf_index and raw[1:33] == chain.chain_id and not _needs_decoding(raw):
-            return
-        entry = Entry.decode(raw)
-        if entry.chain_id != chain.chain_id:
-            self.report.found(where, f"an entry of chain {entry.chain_id.hex()}")
-        if leaf_index == 0 and chain_id_of(entry.external_ids) != chain.chain_id:
-            self.report.found(where, "the external ids of the first entry do not give the chain id")
-        check_author(entry, check_signature)
 
     def _heads_of(self, chain: Chain) -> Iterator[tuple[int, HeadLeaf]]:
         after = -1
@@ -439,8 +383,3 @@ def _after(runs: dict[int, int], row: int) -> int:
     while row in runs:
         row += runs[row]
     return row
-
-
-def _needs_decoding(raw: bytes) -> bool:
-    """Say whether an entry has more than a commitment and a media type: ids, links, extensions or an author."""
-    return raw[66 + raw[65] :] != bytes(7)

@@ -5,10 +5,12 @@ these checks after the entries themselves; what does not hold goes into its repo
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from anchor.directory import Directory
+from anchor.hashing.chosen import HASHING
 from anchor.log import DIRECTORY, TILE_BYTES, TILE_WIDTH, Trees, tile_roots
-from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.proof.leaves import HeadLeaf, LogLeaf, SealLeaf
 from anchor.proof.merkle import leaf_hash
@@ -23,6 +25,7 @@ from chains.writer import has_external_ids
 
 ROWS = 1024
 TILES_AT_ONCE = 16
+PAIRS_AT_ONCE = 4096
 _SUM_BITS = 256
 
 
@@ -134,9 +137,10 @@ def _check_run(engine: Engine, report: Report, run: tuple[int, Kind, int, int], 
 
 def _sum_of(pairs: Iterable[bytes]) -> tuple[int, int]:
     count = total = 0
-    for pair in pairs:
-        count += 1
-        total += int.from_bytes(sha256(pair), "big")
+    waiting = iter(pairs)
+    while batch := list(islice(waiting, PAIRS_AT_ONCE)):
+        count += len(batch)
+        total += sum(int.from_bytes(hashed, "big") for hashed in HASHING.each(batch))
     return count, total % (1 << _SUM_BITS)
 
 
@@ -160,14 +164,16 @@ def _stored_pairs(engine: Engine, report: Report, run_no: int, where: str) -> It
 
 def _derived_pairs(engine: Engine, kind: Kind, first_seq: int, end_seq: int) -> Iterator[bytes]:
     """Yield the pairs of rows, from the entries themselves."""
-    for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq):
-        for key in _keys(kind, raw):
-            yield key[:KEY_SIZE] + seq.to_bytes(8, "big")
+    rows = ((seq, raw) for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq))
+    while batch := list(islice(rows, PAIRS_AT_ONCE)):
+        if kind == Kind.ENTRY_HASH:
+            keys = zip(batch, HASHING.leaves([raw for _, raw in batch]), strict=True)
+            yield from (key[:KEY_SIZE] + seq.to_bytes(8, "big") for (seq, _), key in keys)
+        else:
+            yield from (key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, raw in batch for key in _external_ids(raw))
 
 
-def _keys(kind: Kind, raw: bytes) -> Iterable[bytes]:
-    if kind == Kind.ENTRY_HASH:
-        return (leaf_hash(raw),)
+def _external_ids(raw: bytes) -> Iterable[bytes]:
     return {item.digest() for item in Entry.decode(raw).external_ids} if has_external_ids(raw) else ()
 
 

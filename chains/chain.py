@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from anchor.errors import ChainExistsError, RefusedEntryError, StorageCorruptError, UnknownChainError
+from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.log import Trees
 from anchor.proof.codec import HASH_SIZE, sha256
@@ -119,6 +120,20 @@ def decode_kept(kept: bytes | None) -> Kept | None:
     if kept[:1] == _KEPT_DIGEST and len(rest) == HASH_SIZE:
         return Kept(salt, rest, None)
     raise StorageCorruptError(f"a kept column of {len(kept)} bytes is damaged; run `anchorline audit`")
+
+
+def commitments_of(columns: Sequence[bytes]) -> Pieces:
+    """Return what an entry commits to for each ``kept`` column, which holds something.
+
+    Raises MalformedError or StorageCorruptError where one is damaged.
+    """
+    if any(column[:1] not in {_KEPT_CONTENT, _KEPT_DIGEST} for column in columns):
+        raise StorageCorruptError("a kept column is damaged; run `anchorline audit`")
+    salts = Pieces.of([column[1 : 1 + SALT_SIZE] for column in columns], SALT_SIZE, "salt")
+    rests = [(column[:1] == _KEPT_CONTENT, column[1 + SALT_SIZE :]) for column in columns]
+    hashed = iter(HASHING.each([rest for is_content, rest in rests if is_content]))
+    digests = Pieces.of([next(hashed) if is_content else rest for is_content, rest in rests], what="digest")
+    return HASHING.rows(b"", salts, digests)
 
 
 class Chains:

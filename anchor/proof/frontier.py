@@ -19,12 +19,16 @@ class Frontier:
 
     def add(self, leaf_hash: bytes) -> None:
         """Add the next leaf hash."""
-        node, rest = leaf_hash, self.size
+        self.add_subtree(leaf_hash, 0)
+
+    def add_subtree(self, root: bytes, height: int) -> None:
+        """Add the root of a full subtree of the next 2^height leaves; the size is a multiple of as many."""
+        node, rest = root, self.size >> height
         while rest & 1:
             node = node_hash(self._nodes.pop(), node)
             rest >>= 1
         self._nodes.append(node)
-        self.size += 1
+        self.size += 1 << height
 
     def root(self) -> bytes:
         """Return the root of all leaves added so far (RFC 9162 section 2.1.1)."""

@@ -17,7 +17,7 @@ from pymerkle import BaseMerkleTree
 
 from anchor import log
 from anchor.errors import StorageCorruptError, StorageError
-from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees, tile_path
+from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees, extend, tile_path
 from anchor.proof import merkle
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
@@ -240,6 +240,17 @@ def test_a_frontier_has_the_root_of_every_size_on_its_way() -> None:
     assert merkle.EMPTY_ROOT == frontier.root()
     for size, leaf in enumerate(leaves, 1):
         frontier.add(leaf)
+        assert (size, merkle.root_of(leaves[:size])) == (frontier.size, frontier.root())
+
+
+@given(st.lists(st.integers(0, 40), max_size=12))
+def test_a_frontier_may_be_extended_by_runs_of_any_length(counts: list[int]) -> None:
+    """Runs of leaves that begin anywhere, in whole subtrees or beside them, give the same roots as single leaves."""
+    leaves = leaves_of(sum(counts))
+    frontier, size = Frontier(), 0
+    for count in counts:
+        extend(frontier, b"".join(leaves[size : size + count]))
+        size += count
         assert (size, merkle.root_of(leaves[:size])) == (frontier.size, frontier.root())
 
 

@@ -72,6 +72,56 @@ def test_an_honest_home_is_clean(store: Store, chain: Chain) -> None:
     assert set() == audit(store)
 
 
+def change_rows(store: Store, entries: dict[int, bytes], kept: dict[int, bytes]) -> None:
+    """Put other bytes into the first bundle that has more than one row, by place."""
+    [(first_seq, count, *columns)] = store.engine.query(
+        "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE entry_count > 1 ORDER BY first_seq LIMIT 1"
+    )
+    items, beside = (unpack(bytes(column), count, 0, count, first_seq) for column in columns)
+    for column, changes in ((items, entries), (beside, kept)):
+        for place, value in changes.items():
+            column[place] = value
+    with store.engine.transaction():
+        store.engine.execute(
+            "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?", (pack(items), pack(beside), first_seq)
+        )
+
+
+DAMAGED = [
+    (7, "entry", b""),
+    (7, "entry", b"\x01"),
+    (7, "entry", bytes(70)),
+    (7, "kept", b"\x01"),
+    (7, "kept", b"\x03" + bytes(60)),
+    (7, "kept", b"\x01" + bytes(16) + b"other content"),
+    (7, "kept", b"\x02" + bytes(16 + 31)),
+    (7, "kept", b"\x02" + bytes(16 + 32)),
+    (0, "kept", keep_content(bytes(16), b"")),
+    (255, "kept", keep_content(bytes(16), b"")),
+]
+
+
+@pytest.mark.parametrize(("place", "column", "value"), DAMAGED)
+def test_one_damaged_row_of_a_batch_is_named_and_no_other(store: Store, place: int, column: str, value: bytes) -> None:
+    """Entries are checked by whole batches, and still the finding is about the one row that does not hold."""
+    chain = store.open_chain("acme")
+    store.writer.record(chain, [b"row %d" % number for number in range(300)], START_MS)
+    seal(store)
+    assert set() == audit(store)
+    change_rows(store, {place: value} if column == "entry" else {}, {place: value} if column == "kept" else {})
+    row = f"row {place + 2} (chain {chain.chain_id.hex()}, entry {place + 1})"
+    assert {row} == {where for where in audit(store) if where.startswith("row ")}
+
+
+def test_a_row_may_keep_nothing(store: Store, chain: Chain) -> None:
+    """Content and salt may be gone (erased, or never handed in): nothing is found, and its neighbours are checked."""
+    store.writer.record(chain, [b"row %d" % number for number in range(20)], START_MS)
+    change_rows(store, {}, {1: b""})
+    assert set() == audit(store)
+    change_rows(store, {}, {0: b"", 1: b"", 2: keep_content(bytes(16), b"forged")})
+    assert {f"row 4 (chain {chain.chain_id.hex()}, entry 3)"} == audit(store)
+
+
 def test_a_forged_entry_with_its_tile_is_found_by_head_and_promise(store: Store, chain: Chain) -> None:
     """The head's root and the promise were made of the entry that stood there."""
     forge_entry(store, chain)
