@@ -104,7 +104,7 @@ class Recoveries:
     def _recovery_key(self) -> bytes:
         log = self.directory.log
         keys = tuple(leaf for _, leaf in self.directory.log_marks(2**62) if isinstance(leaf, KeyLeaf))
-        return key_history(log, keys, log.log_id, check_signature).current[Purpose.RECOVERY].value
+        return key_history(log, keys, log.log_id, check_signature)[Purpose.RECOVERY].value
 
     def _store(self, recovery: Recovery) -> Recovery:
         leaf = None if recovery.leaf is None else recovery.leaf.encode()

@@ -302,7 +302,7 @@ class Audit:
     def _signed(self, where: str, size: int, root: bytes, note: Note) -> None:
         log = self.directory.log
         marks = tuple(leaf for _, leaf in self.directory.log_marks(size) if isinstance(leaf, KeyLeaf))
-        key = key_history(log, marks, log.log_id, check_signature).current[Purpose.CHECKPOINT].value
+        key = key_history(log, marks, log.log_id, check_signature)[Purpose.CHECKPOINT].value
         if Checkpoint.decode(note.text) != Checkpoint(log.origin, size, root):
             self.report.found(where, "the signed text names another origin, size or root")
         ours = [line for line in note.signatures if line.key_id == key_id(log.origin, key)]
@@ -347,7 +347,7 @@ class Audit:
             with self.report.looking_at(where):
                 if leaf.replaced != before:
                     self.report.found(where, "a thread leaf that does not replace the one before")
-                key = key_history(log, tuple(keys), log.log_id, check_signature).current[Purpose.RECOVERY].value
+                key = key_history(log, tuple(keys), log.log_id, check_signature)[Purpose.RECOVERY].value
                 is_first = before == NOTHING_REPLACED
                 if not is_first and not check_signature(key, leaf.signed_message(log.log_id), leaf.signature):
                     self.report.found(where, "a new thread that is not signed by the recovery key")

@@ -8,6 +8,7 @@ through it, so that each knows its limits before it reads and none leaves traili
 import hashlib
 from collections.abc import Iterable
 from struct import Struct
+from struct import error as struct_error
 from typing import Any
 
 from anchor.proof.cursor import Cursor
@@ -92,6 +93,17 @@ def fits(value: int, size: int, what: str) -> bytes:
     if not 0 <= value < 1 << (8 * size):
         raise MalformedError(f"{what}: expected 0 to {(1 << (8 * size)) - 1}, got {value}")
     return value.to_bytes(size, "big")
+
+
+def pack(layout: Struct, what: str, *values: int | bytes) -> bytes:
+    """Return ``values`` as ``layout`` says; MalformedError for a number that does not fit.
+
+    Bytes of another size are cut or filled without a word: call ``exactly`` for each before.
+    """
+    try:
+        return layout.pack(*values)
+    except struct_error as error:
+        raise MalformedError(f"{what}: expected numbers that fit: {error}") from error
 
 
 def exactly(value: bytes, size: int, what: str) -> bytes:

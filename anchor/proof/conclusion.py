@@ -172,5 +172,5 @@ def _anchored_in(anchor: BitcoinAnchor) -> dict[str, Any]:
         "height": anchor.height,
         "block": hash_hex(header.hash),
         "time_s": header.time_s,
-        "transaction": hash_hex(anchor.decoded_transaction.txid),
+        "transaction": hash_hex(anchor.txid),
     }

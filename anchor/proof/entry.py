@@ -5,6 +5,7 @@ Input is what a writer submits or a receipt carries. ``Entry`` is built by write
 its ``hash`` is its only identity; content stays beside it, behind a salted commitment.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -25,6 +26,7 @@ BATCH_LEAF = b"\x21"
 # A signed batch holds at most 2^32 - 1 entries.
 MAX_BATCH_PATH = 32
 CRITICAL_EXTENSION = 0x8000
+_PRINTABLE = re.compile(rb"[\x20-\x7e]*")
 
 
 class IdKind(IntEnum):
@@ -260,7 +262,7 @@ def _decode_media_type(raw: bytes) -> str:
 
 
 def _check_media_type(raw: bytes) -> None:
-    if not all(0x20 <= byte <= 0x7E for byte in raw):
+    if not _PRINTABLE.fullmatch(raw):
         raise MalformedError(f"media_type: expected printable ASCII (20 to 7e), got {raw[:40]!r}")
 
 

@@ -5,13 +5,14 @@ Input is the ``leaf`` hex of a receipt, a log card, or a row of the directory. `
 ``verify`` and the audit read them.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
 
 from anchor.proof.bitcoin.transaction import OutPoint
-from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits
+from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, pack
 from anchor.proof.errors import MalformedError
 from anchor.proof.merkle import leaf_hash
 
@@ -29,6 +30,11 @@ UNASSIGNED_TYPES = frozenset({0x14, 0x16, *range(0x18, 0x20)})
 # Fields of a seal and of a head behind the type, in the order of their classes.
 _SEAL = Struct(">QQIQ32sI32s")
 _HEAD = Struct(">32sQQ32s")
+# What stands in front of a key: its type and its length.
+_KEY_START = Struct(">BH")
+
+
+_ORIGIN = re.compile(rb"[\x21-\x2a\x2c-\x7e]{1,%d}" % MAX_ORIGIN)
 
 
 class LeafType(IntEnum):
@@ -40,6 +46,10 @@ class LeafType(IntEnum):
     KEY = 0x13
     THREAD = 0x15
     EPOCH = 0x17
+
+
+_SEAL_TYPE = bytes((LeafType.SEAL,))
+_HEAD_TYPE = bytes((LeafType.HEAD,))
 
 
 class KeyType(IntEnum):
@@ -74,7 +84,7 @@ class Key:
     def encode(self) -> bytes:
         """Return type u8 ‖ u16 length ‖ key."""
         _check_key(self)
-        return bytes((self.type,)) + fits(len(self.value), 2, "length of a key") + self.value
+        return _KEY_START.pack(self.type, len(self.value)) + self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +140,10 @@ class SealLeaf:
 
     def encode(self) -> bytes:
         """Return the leaf's bytes."""
-        return b"".join(
-            (
-                bytes((LeafType.SEAL,)),
-                fits(self.seal_number, 8, "seal_number"),
-                fits(self.sealed_at_ms, 8, "sealed_at_ms"),
-                fits(self.head_count, 4, "heads in this seal"),
-                fits(self.chain_count, 8, "chains in heads_root"),
-                exactly(self.heads_root, HASH_SIZE, "heads_root"),
-                fits(self.block_height, 4, "block height"),
-                exactly(self.block_hash, HASH_SIZE, "block hash"),
-            )
-        )
+        exactly(self.heads_root, HASH_SIZE, "heads_root")
+        exactly(self.block_hash, HASH_SIZE, "block hash")
+        numbers = (self.seal_number, self.sealed_at_ms, self.head_count, self.chain_count)
+        return _SEAL_TYPE + pack(_SEAL, "seal leaf", *numbers, self.heads_root, self.block_height, self.block_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +157,9 @@ class HeadLeaf:
 
     def encode(self) -> bytes:
         """Return the leaf's bytes."""
-        return b"".join(
-            (
-                bytes((LeafType.HEAD,)),
-                exactly(self.chain_id, HASH_SIZE, "chain_id"),
-                fits(self.tree_size, 8, "tree_size"),
-                fits(self.previous_index, 8, "previous index"),
-                exactly(self.root, HASH_SIZE, "root"),
-            )
-        )
+        exactly(self.chain_id, HASH_SIZE, "chain_id")
+        exactly(self.root, HASH_SIZE, "root")
+        return _HEAD_TYPE + pack(_HEAD, "head leaf", self.chain_id, self.tree_size, self.previous_index, self.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +261,7 @@ def decode_leaf(data: bytes) -> DirectoryLeaf:
 def check_origin(origin: str) -> bytes:
     """Return an origin's bytes: 1 to 255 of 21 to 7e without ``+`` (design section 3.3)."""
     raw = origin.encode("utf-8", "surrogatepass")
-    if not 1 <= len(raw) <= MAX_ORIGIN or not all(0x21 <= byte <= 0x7E and byte != 0x2B for byte in raw):
+    if not _ORIGIN.fullmatch(raw):
         raise MalformedError(
             f"origin: expected 1 to {MAX_ORIGIN} printable ASCII characters without space and +, got {origin!r}"
         )
@@ -327,21 +323,24 @@ _DECODERS: dict[int, Callable[[Reader], DirectoryLeaf]] = {
 }
 
 
-_KEY_TYPES = frozenset(KeyType)
+_KEY_SIZES = {int(KeyType.REVOKED): 0, int(KeyType.ED25519): 32}
 _PURPOSES = frozenset(Purpose)
 _SIGNERS = frozenset(Signer)
 
 
 def _decode_key(reader: Reader) -> Key:
-    key = Key(reader.unsigned(1), reader.prefixed(2))
+    kind, size = reader.unpack(_KEY_START)
+    key = Key(kind, reader.take(size))
     _check_key(key)
     return key
 
 
 def _check_key(key: Key) -> None:
-    if key.type not in _KEY_TYPES:
+    size = _KEY_SIZES.get(key.type)
+    if size is None:
         raise MalformedError(f"key: expected type 0 or 1, found {key.type}")
-    exactly(key.value, 0 if key.type == KeyType.REVOKED else 32, f"key of type {key.type}")
+    if len(key.value) != size:
+        raise MalformedError(f"key of type {key.type}: expected {size} bytes, got {len(key.value)}")
 
 
 def _live(key: Key) -> Key:

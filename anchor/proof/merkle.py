@@ -6,6 +6,7 @@ Makers here work on whole lists of leaf hashes (``anchor.log`` makes proofs from
 what every verifier runs.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from operator import add
 
@@ -19,12 +20,12 @@ MAX_PATH = 64
 
 def leaf_hash(leaf: bytes) -> bytes:
     """Return H(00 ‖ leaf), 32 bytes (RFC 9162 section 2.1.1)."""
-    return sha256(b"\x00" + leaf)
+    return hashlib.sha256(b"\x00" + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return H(01 ‖ left ‖ right), 32 bytes (RFC 9162 section 2.1.1)."""
-    return sha256(b"\x01" + left + right)
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def split_point(size: int) -> int:
@@ -110,8 +111,16 @@ def consistency_path(leaf_hashes: Sequence[bytes], old_size: int) -> tuple[bytes
 
 def path_length(index: int, size: int) -> int:
     """Return how many hashes the inclusion path of ``index`` in a tree of ``size`` leaves has."""
-    inner = (index ^ (size - 1)).bit_length()
+    inner = _inner_levels(index, size)
     return inner + (index >> inner).bit_count()
+
+
+def _inner_levels(index: int, size: int) -> int:
+    """Return on how many levels the node above leaf ``index`` is not the last one: it has siblings on either side.
+
+    On all levels above it is the last, at the right edge of the tree: its siblings are on the left.
+    """
+    return (index ^ (size - 1)).bit_length()
 
 
 def root_from_inclusion(
@@ -120,7 +129,7 @@ def root_from_inclusion(
     """Return the root to which ``path`` leads from the leaf hash ``leaf``.
 
     The caller says index and size (from what it trusts); the path supplies siblings only, and their number is
-    checked first. RFC 9162 section 2.1.3.2. Raises VerificationError(reason).
+    checked first. RFC 9162 section 2.1.3.2, which finds the sides bit by bit. Raises VerificationError(reason).
     """
     _check_hashes((leaf, *path), reason)
     if not 0 <= index < size:
@@ -131,15 +140,10 @@ def root_from_inclusion(
             reason,
             f"a path for leaf {index} of {size} has {expected} hashes, this one has {len(path)}",
         )
-    node, position, last = leaf, index, size - 1
-    for sibling in path:
-        if position % 2 or position == last:
-            node = node_hash(sibling, node)
-            while position % 2 == 0 and position:
-                position, last = position >> 1, last >> 1
-        else:
-            node = node_hash(node, sibling)
-        position, last = position >> 1, last >> 1
+    node, inner = leaf, _inner_levels(index, size)
+    for level, sibling in enumerate(path):
+        is_right = level >= inner or index >> level & 1
+        node = node_hash(sibling, node) if is_right else node_hash(node, sibling)
     return node
 
 
@@ -216,6 +220,6 @@ def _roots_from_consistency(
 def _check_hashes(hashes: Sequence[bytes], reason: Reason) -> None:
     if len(hashes) > MAX_PATH + 2:
         raise VerificationError(reason, f"a path has at most {MAX_PATH} hashes, this one has {len(hashes)}")
-    for value in hashes:
-        if len(value) != HASH_SIZE:
-            raise VerificationError(reason, f"a hash has {HASH_SIZE} bytes, this one has {len(value)}")
+    if not {HASH_SIZE}.issuperset(map(len, hashes)):
+        size = next(len(value) for value in hashes if len(value) != HASH_SIZE)
+        raise VerificationError(reason, f"a hash has {HASH_SIZE} bytes, this one has {size}")

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Any
 
 from anchor.proof import ed25519
-from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, sha256
+from anchor.proof.codec import HASH_SIZE, Reader, exactly, pack, sha256
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.merkle import leaf_hash, root_from_inclusion
 from anchor.proof.strictjson import Fields
@@ -22,11 +22,11 @@ SUBMITTER_DOMAIN = b"anchorline/submitter/v1\n"
 SUBMITTER_SIZE = 16
 ANONYMOUS = bytes(SUBMITTER_SIZE)
 LEAF_TYPE = 0x20
-# The fields of a note, and those of a leaf behind its type, in the order of their classes.
+# The fields of a note, and those of a leaf behind its type u8, in the order of their classes.
 _NOTE = Struct(">32sQQQI32s")
-_LEAF = Struct(f">32sQ32s{SUBMITTER_SIZE}s")
+_LEAF = Struct(f">B32sQ32s{SUBMITTER_SIZE}s")
 NOTE_SIZE = _NOTE.size
-LEAF_SIZE = 1 + _LEAF.size
+LEAF_SIZE = _LEAF.size
 KEY_ID_SIZE = 4
 # A group commit holds at most 2^32 - 1 entries.
 MAX_PROMISE_PATH = 32
@@ -45,16 +45,10 @@ class PromiseNote:
 
     def encode(self) -> bytes:
         """Return the 92 bytes of the note."""
-        return b"".join(
-            (
-                exactly(self.log_id, HASH_SIZE, "log_id"),
-                fits(self.received_at_ms, 8, "received_at_ms"),
-                fits(self.seal_by_ms, 8, "seal_by_ms"),
-                fits(self.anchor_by_ms, 8, "anchor_by_ms"),
-                fits(self.count, 4, "count"),
-                exactly(self.root, HASH_SIZE, "root"),
-            )
-        )
+        exactly(self.log_id, HASH_SIZE, "log_id")
+        exactly(self.root, HASH_SIZE, "root")
+        times_ms = (self.received_at_ms, self.seal_by_ms, self.anchor_by_ms)
+        return pack(_NOTE, "promise note", self.log_id, *times_ms, self.count, self.root)
 
     @classmethod
     def decode(cls, data: bytes) -> "PromiseNote":
@@ -76,24 +70,19 @@ class PromiseLeaf:
 
     def encode(self) -> bytes:
         """Return the leaf's 89 bytes."""
-        return b"".join(
-            (
-                bytes((LEAF_TYPE,)),
-                exactly(self.chain_id, HASH_SIZE, "chain_id"),
-                fits(self.leaf_index, 8, "leaf_index"),
-                exactly(self.entry_hash, HASH_SIZE, "entry_hash"),
-                exactly(self.submitter, SUBMITTER_SIZE, "submitter"),
-            )
-        )
+        exactly(self.chain_id, HASH_SIZE, "chain_id")
+        exactly(self.entry_hash, HASH_SIZE, "entry_hash")
+        exactly(self.submitter, SUBMITTER_SIZE, "submitter")
+        return pack(_LEAF, "promise leaf", LEAF_TYPE, self.chain_id, self.leaf_index, self.entry_hash, self.submitter)
 
     @classmethod
     def decode(cls, data: bytes) -> "PromiseLeaf":
         """Read a leaf of exactly 89 bytes."""
         reader = Reader(data, "promise leaf", LEAF_SIZE)
-        kind = reader.unsigned(1)
+        kind, *fields = reader.unpack(_LEAF)
         if kind != LEAF_TYPE:
             raise MalformedError(f"promise leaf: expected type 20 (hex), found {kind:02x}")
-        leaf = cls(*reader.unpack(_LEAF))
+        leaf = cls(*fields)
         reader.end()
         return leaf
 

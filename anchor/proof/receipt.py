@@ -55,6 +55,9 @@ class ContentState(StrEnum):
     ERASED = "erased"
 
 
+_STATES = {str(state): state for state in ContentState}
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """Salt (16) and digest (32) where shown, and perhaps the content itself."""
@@ -279,9 +282,9 @@ def _check_file_size(value: Mapping[str, Any], file_size: int) -> None:
 
 def _content_from_json(fields: Fields) -> Content:
     found = fields.text("state")
-    if found not in tuple(ContentState):
+    state = _STATES.get(found)
+    if state is None:
         raise MalformedError(f"{fields.what}.state: expected shown, withheld or erased, found {found[:40]!r}")
-    state = ContentState(found)
     if state != ContentState.SHOWN:
         fields.end()
         return Content(state)

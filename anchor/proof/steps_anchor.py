@@ -76,8 +76,8 @@ def _payload(sealed: Sealed, anchor: BitcoinAnchor) -> Step:
 
 
 def _transaction(anchor: BitcoinAnchor) -> Step:
-    transaction = check_anchor_transaction(anchor)
-    return ok(11, f"transaction {hash_hex(transaction.txid)} is number {anchor.index} of the block")
+    check_anchor_transaction(anchor)
+    return ok(11, f"transaction {hash_hex(anchor.txid)} is number {anchor.index} of the block")
 
 
 def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:

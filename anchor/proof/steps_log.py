@@ -4,7 +4,6 @@
 Input is a decoded receipt and what the verifier brings; ``verify`` runs the steps in their order.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,29 +19,20 @@ from anchor.proof.verdict import THE_LOG, Step, absent, not_checked, ok
 from anchor.proof.verifier import Identity, Verifier, network_of
 
 
-@dataclass(frozen=True, slots=True)
-class _KeyHistory:
-    """Keys after every shown key leaf: the current one for a purpose, and the leaf hash that gave it."""
-
-    current: dict[int, Key]
-    given_by: dict[int, bytes]
-
-
 def check_keys_and_note(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> Step:
     """Step 5: the keys follow from leaf 0, and the checkpoint is signed by the one that was valid."""
-    history = key_history(receipt.log, tuple(proof.leaf for proof in sealed.keys), log_id, verifier.check_signature)
+    keys = key_history(receipt.log, tuple(proof.leaf for proof in sealed.keys), log_id, verifier.check_signature)
     _check_key_order(sealed)
     if sealed.checkpoint.origin != receipt.log.origin:
         raise VerificationError(
             Reason.CHECKPOINT_ORIGIN_WRONG,
             f"the checkpoint is by {sealed.checkpoint.origin!r}, the log leaf says {receipt.log.origin!r}",
         )
-    public_key = history.current[Purpose.CHECKPOINT].value
-    check_note(sealed, receipt.log.origin, public_key, verifier.check_signature)
-    keys = f" after {len(sealed.keys)} changes of keys" if sealed.keys else ""
+    check_note(sealed, receipt.log.origin, keys[Purpose.CHECKPOINT].value, verifier.check_signature)
+    changes = f" after {len(sealed.keys)} changes of keys" if sealed.keys else ""
     return ok(
         5,
-        f"checkpoint of {sealed.checkpoint.size} leaves signed by {receipt.log.origin}{keys}",
+        f"checkpoint of {sealed.checkpoint.size} leaves signed by {receipt.log.origin}{changes}",
         "the log's signature; that all key changes are shown, is the auditor's check",
     )
 
@@ -119,23 +109,31 @@ def check_promised(receipt: Receipt, verifier: Verifier, identity: Identity) -> 
 
 def key_history(
     log: LogLeaf, key_leaves: tuple[KeyLeaf, ...], log_id: bytes, check: ed25519.SignatureCheck
-) -> _KeyHistory:
-    """Follow the key leaves from leaf 0 on; raise VerificationError where one does not follow from the one before."""
-    given_by = {int(purpose): log_id for purpose in Purpose}  # the log id is the hash of leaf 0
-    current = {int(purpose): log.key(purpose) for purpose in Purpose}
+) -> dict[int, Key]:
+    """Return the key for each purpose after all ``key_leaves``, which are followed from leaf 0 on.
+
+    Raises VerificationError where one does not follow from the one before, or its signature is wrong.
+    """
+    keys: dict[int, Key] = {
+        Purpose.CHECKPOINT: log.checkpoint_key,
+        Purpose.PROMISE: log.promise_key,
+        Purpose.RECOVERY: log.recovery_key,
+    }
+    given_by: dict[int, KeyLeaf] = {}
     for leaf in key_leaves:
-        if leaf.replaced != given_by[leaf.purpose]:
+        giver = given_by.get(leaf.purpose)
+        if leaf.replaced != (log_id if giver is None else leaf_hash(giver.encode())):  # the hash of leaf 0
             raise VerificationError(
                 Reason.KEY_HISTORY_WRONG, f"a key leaf replaces {leaf.replaced.hex()}, which did not give the key"
             )
-        signer = current[Purpose.RECOVERY if leaf.signer == Signer.RECOVERY_KEY else leaf.purpose]
+        signer = keys[Purpose.RECOVERY if leaf.signer == Signer.RECOVERY_KEY else leaf.purpose]
         if signer.type == KeyType.REVOKED or not check(signer.value, leaf.signed_message(log_id), leaf.signature):
             raise VerificationError(
                 Reason.KEY_HISTORY_WRONG, "a key leaf is not signed by the old key or the recovery key"
             )
-        current[leaf.purpose] = leaf.new_key
-        given_by[leaf.purpose] = leaf_hash(leaf.encode())
-    return _KeyHistory(current, given_by)
+        keys[leaf.purpose] = leaf.new_key
+        given_by[leaf.purpose] = leaf
+    return keys
 
 
 def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.SignatureCheck) -> None:
@@ -224,6 +222,6 @@ def _promise_text(receipt: Receipt) -> str:
 def _utc(time_ms: int) -> str:
     """Return a Unix time in milliseconds as RFC 3339 UTC; a time that no calendar holds stays a number."""
     try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(time_ms // 1000, UTC).isoformat().replace("+00:00", "Z")
     except (OverflowError, OSError, ValueError):
         return f"{time_ms} ms"

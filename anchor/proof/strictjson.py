@@ -6,8 +6,10 @@ of design section 3.5, and each has a vector that the browser verifier runs too.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from anchor.proof.codec import HASH_SIZE, bytes_from_hex, hash_from_hex
@@ -15,7 +17,11 @@ from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionErr
 
 MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
-_NO_QUOTES_OR_BRACKETS = bytes(set(range(256)) - set(b'"[]{}'))
+# The only way to a lone surrogate, since UTF-8 cannot hold one: an escape \ud800 to \udfff, paired or not.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_ALL_OTHERS = bytes(set(range(256)) - set(b'"[]{}'))
+_DEEPER = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
@@ -35,8 +41,7 @@ def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
         raise MalformedError(f"{what}: expected JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: expected a JSON object, found {type(value).__name__}")
-    # The only way to a lone surrogate, since UTF-8 cannot hold one: an escape \ud800 to \udfff, paired or not.
-    if b"\\ud" in data or b"\\uD" in data:
+    if _SURROGATE.search(data):
         _check_text(value, what)
     return value
 
@@ -114,13 +119,14 @@ class Fields:
         """Return an array of at most ``maximum`` hashes of 32 bytes in hex."""
         where = f"{self.what}.{name}"
         values = self.array(name, maximum)
-        for value in values:
-            if not isinstance(value, str):
-                raise MalformedError(f"{where}: expected strings, found {type(value).__name__}")
-            if len(value) != 2 * HASH_SIZE:
-                hash_from_hex(value, where)  # which refuses it, for its form or its length
-        joined = bytes_from_hex("".join(values), where)
-        return tuple([joined[at : at + HASH_SIZE] for at in range(0, len(joined), HASH_SIZE)])
+        try:
+            joined = "".join(values)
+        except TypeError as error:
+            raise MalformedError(f"{where}: expected strings of hex digits only: {error}") from error
+        if not {2 * HASH_SIZE}.issuperset(map(len, values)):
+            return tuple([hash_from_hex(value, where) for value in values])  # which refuses one of them
+        raw = bytes_from_hex(joined, where)
+        return tuple([raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)])
 
     def rest(self) -> dict[str, Any]:
         """Take all fields that are left, as they are."""
@@ -135,14 +141,10 @@ class Fields:
 
 def _check_depth(data: bytes, what: str) -> None:
     """Count the brackets outside of strings, in time and memory linear in whatever a stranger sends."""
-    if b"\\" in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # escaped quotes end no string
-    outside = data.translate(None, _NO_QUOTES_OR_BRACKETS).split(b'"')[::2]
-    depth = 0
-    for bracket in b"".join(outside):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
-            raise TooLargeError(f"{what}: expected at most {MAX_DEPTH} levels of nesting")
+    quotes_and_brackets = _ESCAPE.sub(b"", data).translate(None, _ALL_OTHERS)
+    outside = quotes_and_brackets.split(b'"')[::2]
+    if max(accumulate(map(_DEEPER.__getitem__, b"".join(outside))), default=0) > MAX_DEPTH:
+        raise TooLargeError(f"{what}: expected at most {MAX_DEPTH} levels of nesting")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from anchor.proof.timestamp import TimestampCheck
 
 # Bitcoin's own convention; on test networks depth says little, and the verdict says so.
 DEFAULT_DEPTH = 6
+_NETWORKS = {(rules.genesis_hash, rules.message_start): rules for rules in NETWORKS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class Identity:
 
 def network_of(log: LogLeaf) -> NetworkRules | None:
     """Return the network that leaf 0 names by genesis hash and message start, or None where it is unknown."""
-    wanted = (log.network_genesis, log.message_start)
-    return next((rules for rules in NETWORKS.values() if (rules.genesis_hash, rules.message_start) == wanted), None)
+    return _NETWORKS.get((log.network_genesis, log.message_start))
 
 
 def asked(views: list[KnownBlocks], height: int) -> tuple[KnownBlock | None, str]:

@@ -73,6 +73,14 @@ class BitcoinAnchor:
         return Transaction.decode(self.transaction, MAX_TRANSACTION)
 
     @cached_property
+    def txid(self) -> bytes:
+        """The transaction's identity, 32 bytes in internal order, where ``decoded_transaction`` reads it.
+
+        What it reads it would write back identically, so these are the bytes that the txid commits to.
+        """
+        return sha256d(self.transaction)
+
+    @cached_property
     def decoded_header(self) -> Header:
         """The header, read once; raises MalformedError."""
         return Header.decode(self.header)
@@ -96,7 +104,7 @@ def check_anchor_transaction(anchor: BitcoinAnchor) -> Transaction:
         )
     height = check_coinbase(anchor.coinbase)
     _check_root(fold_branch(sha256d(anchor.coinbase), 0, anchor.coinbase_path), root, Reason.COINBASE_BRANCH_WRONG)
-    _check_root(fold_branch(transaction.txid, anchor.index, anchor.path), root, Reason.BRANCH_WRONG)
+    _check_root(fold_branch(anchor.txid, anchor.index, anchor.path), root, Reason.BRANCH_WRONG)
     if height != anchor.height:
         raise VerificationError(
             Reason.COINBASE_HEIGHT_WRONG,

@@ -25,7 +25,7 @@ class TransactionCursor(Cursor):
 
     def compact_size(self, what: str) -> int:
         """Return the next length; raise MalformedError where it is not in its shortest form."""
-        first = self.number(1, what)
+        first = self.take(1, what)[0]
         if first < 0xFD:
             return first
         width, least = _LONGER[first]
