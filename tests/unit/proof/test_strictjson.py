@@ -95,6 +95,23 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     assert durations[1] < 2
 
 
+def test_many_fields_take_linear_time() -> None:
+    """A name that comes twice is found among 100,000 as fast as it takes to read them."""
+    names = ",".join(f'"{number}":0' for number in range(100_000))
+    start = time.process_time()
+    with pytest.raises(MalformedError, match="field '99999' occurs twice"):
+        read(f'{{{names},"99999":1}}')
+    assert time.process_time() - start < 2
+
+
+def test_escaped_quotes_end_no_string() -> None:
+    """Brackets behind an escaped quote are text; behind an escaped backslash and a quote they count."""
+    assert read('{"a":"' + '\\"[' * 20 + '"}') == {"a": '"[' * 20}
+    assert read('{"a":"' + "\\\\" * 3 + '","b":"' + "[" * 20 + '"}') == {"a": "\\" * 3, "b": "[" * 20}
+    with pytest.raises(TooLargeError, match="16 levels"):
+        read('{"a":"\\\\","b":' + "[" * 16 + "]" * 16 + "}")
+
+
 def test_the_limit_is_checked_first() -> None:
     """A file above its limit is refused by its length, before a byte of it is looked at."""
     assert loads(b"{}", "file", 2) == {}

@@ -4,14 +4,17 @@ Input is trees made here, and the forged branch of the vectors.
 """
 
 import hashlib
+from contextlib import suppress
 
 import pytest
 from btclib.block import merkle_proof as referee
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anchor.proof.bitcoin.branch import fold_branch, merkle_path, merkle_root
 from anchor.proof.bitcoin.hashes import sha256d
 from anchor.proof.bitcoin.transaction import Transaction
-from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.errors import MalformedError, Reason, VerificationError
 from tests.vectors.bitcoin_cases import CASES, naive_fold
 
 
@@ -83,3 +86,38 @@ def test_forged_transaction_below_one_of_64_bytes() -> None:
     assert caught.value.reason == Reason.BRANCH_INNER_NODE_IS_TRANSACTION
     backwards = [sibling[::-1] for sibling in path]
     assert not referee.verify(leaf[::-1], backwards, case["index"], merkle_root(block)[::-1])
+
+
+def refuses_as_transaction(pair: bytes) -> bool:
+    """Say whether two hashes are refused because together they are a transaction."""
+    try:
+        fold_branch(pair[:32], 0, (pair[32:],))
+    except VerificationError as error:
+        return error.reason == Reason.BRANCH_INNER_NODE_IS_TRANSACTION
+    return False
+
+
+def is_transaction(pair: bytes) -> bool:
+    """Say whether the whole of ``pair`` is read as a transaction."""
+    with suppress(MalformedError):
+        return bool(Transaction.decode(pair, len(pair)))
+    return False
+
+
+@pytest.mark.parametrize("in_input", range(5))
+def test_every_form_of_a_transaction_of_64_bytes_is_refused(in_input: int) -> None:
+    """One input and one output leave four bytes of script, however they share them; another count is none."""
+    start, script = bytes.fromhex("02000000"), bytes([in_input]) + bytes(in_input)
+    rest = bytes(range(36)) + script + bytes(4) + b"\x01" + bytes(8) + bytes([4 - in_input]) + bytes(4 - in_input)
+    for count in range(256):
+        pair = start + bytes([count]) + rest + bytes(4)
+        assert len(pair) == 64
+        assert (count == 1) == is_transaction(pair) == refuses_as_transaction(pair)
+
+
+@given(st.binary(min_size=64, max_size=64), st.sampled_from([0, 1, 2, 0xFD, 0xFF]), st.binary(min_size=1, max_size=1))
+def test_a_pair_is_refused_where_it_is_a_transaction_and_nowhere_else(pair: bytes, count: int, length: bytes) -> None:
+    """Whatever the two hashes are, the branch and the reader of transactions say the same of them."""
+    pair = pair[:4] + bytes([count]) + pair[5:41] + length + pair[42:]
+    if pair[:32] != pair[32:]:
+        assert is_transaction(pair) == refuses_as_transaction(pair)
