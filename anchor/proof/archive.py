@@ -168,7 +168,7 @@ def _checkpoint(log: LogLeaf, note: Note, size: int, found: _Directory, check: e
     if Checkpoint.decode(note.text).root != found.roots.get(size):
         raise ArchiveError(f"checkpoint of {size} leaves: its root is not that of the first {size} leaves")
     keys = tuple(leaf for index, leaf in found.keys if index < size)
-    key = key_history(log, keys, log.log_id, check).current[Purpose.CHECKPOINT].value
+    key = key_history(log, keys, log.log_id, check)[Purpose.CHECKPOINT].value
     wanted = (log.origin, key_id(log.origin, key))
     lines = [line for line in note.signatures if (line.name, line.key_id) == wanted]
     if not lines or not all(check(key, note.text.encode(), line.signature) for line in lines):
