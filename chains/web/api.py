@@ -159,8 +159,8 @@ def _methods(operations: dict[str, Operation]) -> list[str]:
 
 def _preflight(operations: dict[str, Operation]) -> Answer:
     """Return what scripts of other origins may do: read, and have a receipt verified; never write."""
-    open_to_all = [name for name, operation in operations.items() if not operation.needs_key]
-    return preflight([*open_to_all, *(["HEAD"] if "GET" in open_to_all else []), "OPTIONS"])
+    without_key = {name: operation for name, operation in operations.items() if not operation.needs_key}
+    return preflight(_methods(operations), _methods(without_key))
 
 
 def _conditional(request: Request, answer: Answer) -> Answer:

@@ -65,13 +65,19 @@ def not_allowed(methods: Iterable[str]) -> Answer:
     return text_answer(405, f"Allowed here: {allowed}", (b"allow", allowed.encode()))
 
 
-def preflight(methods: Iterable[str]) -> Answer:
-    """Return what OPTIONS asks: the methods, and that scripts of any origin may use them (Fetch, CORS protocol)."""
-    allowed = ", ".join(methods).encode()
+def preflight(methods: Iterable[str], open_to_scripts: Iterable[str] | None = None) -> Answer:
+    """Return what OPTIONS asks: the methods, and which of them scripts of any origin may use (Fetch, CORS protocol).
+
+    All of them, unless ``open_to_scripts`` says otherwise.
+    """
+    allowed = ", ".join(methods)
     headers = (
-        (b"allow", allowed),
-        (b"access-control-allow-methods", allowed),
-        (b"access-control-allow-headers", b"accept, content-type"),
+        (b"allow", allowed.encode()),
+        (
+            b"access-control-allow-methods",
+            (allowed if open_to_scripts is None else ", ".join(open_to_scripts)).encode(),
+        ),
+        (b"access-control-allow-headers", b"accept, authorization, content-type, if-none-match"),
         (b"access-control-max-age", b"86400"),
     )
     return Answer(204, headers=headers)

@@ -6,6 +6,7 @@ The modules ``api_*`` put them into their operations; ``chains.web.api`` holds r
 from chains.web.limits import KEY_BYTES, MOST_PAGE_ITEMS, PAGE_ITEMS
 from chains.web.operations import In, Parameter
 
+_SF_ITEM = r'("([ !#-\[\]-~]|\\["\\])*"|:[A-Za-z0-9+/]*=*:)(;kind=[012])?'
 CHAIN = Parameter(
     "chain", "Chain id in hex, or the chain's name", r"[^\x00-\x1f\x7f]{1,100}", In.PATH, is_required=True
 )
@@ -33,7 +34,7 @@ EXTERNAL_ID = Parameter(
     "Anchorline-External-Id",
     'List of external ids (RFC 9651): "text" or :base64:, each with ;kind=1 (hash) or ;kind=2 (keyed) where it is '
     "not in clear; the header may be repeated",
-    "[ -~]{1,8192}",
+    f"{_SF_ITEM}( *, *{_SF_ITEM})*",
     In.HEADER,
 )
 KEEP = Parameter("Anchorline-Keep", "`digest`: store the content's SHA-256 only", "content|digest", In.HEADER)

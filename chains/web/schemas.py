@@ -9,6 +9,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex")]
+Base64 = Annotated[
+    bytes,
+    msgspec.Meta(
+        extra_json_schema={"pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"},
+        description="base64 (RFC 4648 section 4)",
+    ),
+]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 TimeMs = Annotated[int, msgspec.Meta(ge=0, description="Unix time in milliseconds")]
 Cursor = Annotated[str, msgspec.Meta(description="Give it back as `cursor` for the next page")]
@@ -35,7 +42,7 @@ class Problem(Model, frozen=True, kw_only=True):
 class ExternalIdModel(Taken, frozen=True, kw_only=True):
     """An external id. kind 0: in clear; 1: the SHA-256 that stands for the id; 2: a keyed or salted 32-byte value."""
 
-    value: bytes
+    value: Base64
     kind: Literal[0, 1, 2] = 0
 
 
@@ -47,22 +54,22 @@ class Item(Taken, frozen=True, kw_only=True):
     the service never learns what the entry commits to.
     """
 
-    content: bytes | None = None
+    content: Base64 | None = None
     media_type: str = ""
     external_ids: list[str | ExternalIdModel] = []
     keep: Literal["content", "digest"] = "content"
-    entry: bytes | None = None
-    salt: bytes | None = None
-    digest: bytes | None = None
+    entry: Base64 | None = None
+    salt: Base64 | None = None
+    digest: Base64 | None = None
 
 
 class SubmissionModel(Taken, frozen=True, kw_only=True):
     """An entry that its writer made (docs/spec/entry.md), and what is to be kept beside it."""
 
-    entry: bytes
-    salt: bytes | None = None
-    digest: bytes | None = None
-    content: bytes | None = None
+    entry: Base64
+    salt: Base64 | None = None
+    digest: Base64 | None = None
+    content: Base64 | None = None
 
 
 class NewChain(Taken, frozen=True, kw_only=True):
@@ -70,7 +77,7 @@ class NewChain(Taken, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=79)] | None = None
     external_ids: list[str | ExternalIdModel] = []
-    content: bytes = b""
+    content: Base64 = b""
     media_type: str = ""
     visibility: Literal["public", "members", "private"] = "private"
     first_entry: SubmissionModel | None = None
@@ -155,7 +162,7 @@ class IdShown(Model, frozen=True, kw_only=True):
     """An external id, in base64, with its kind."""
 
     kind: int
-    value: bytes
+    value: Base64
 
 
 class LinkShown(Model, frozen=True, kw_only=True):
@@ -181,7 +188,7 @@ class EntryModel(Model, frozen=True, kw_only=True):
     entry_hash: Hash
     chain_id: Hash
     leaf_index: Count
-    entry: bytes
+    entry: Base64
     media_type: str
     external_ids: list[IdShown]
     links: list[LinkShown]

@@ -23,24 +23,51 @@ BACKLOG = 2048
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or from its next request's first byte, to the end of the request's head."""
 KEEP_ALIVE_S = 60
+MAX_HEAD_BYTES = 64 * 1024
+"""A request's head; what came behind another request in one piece is not counted."""
+WRITE_TIMEOUT_S = 60.0
+"""A client that takes nothing of its answer for so long is gone."""
 MAX_CONNECTIONS = 4096
 STOP_WITHIN_S = 30
 """What is being answered when the signal comes has so long; a group commit takes milliseconds."""
 
 
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n"
+    b"content-type: text/plain; charset=utf-8\r\n\r\n"
+)
+
+
 class HastyProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools that does not wait for ever for a request's head (uvicorn has no limit of its own)."""
+    """HTTP/1.1 by httptools that waits neither for ever nor for everything (uvicorn sets no such limits)."""
 
     head_timeout_s = HEAD_TIMEOUT_S
-    _deadline: asyncio.TimerHandle | None = None
+    write_timeout_s = WRITE_TIMEOUT_S
+    _head_deadline: asyncio.TimerHandle | None = None
+    _write_deadline: asyncio.TimerHandle | None = None
+    _heads = 0
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self._expect_head()
 
+    def data_received(self, data: bytes) -> None:
+        """Take more of a request, and hang up where its head has no end."""
+        heads = self._heads
+        super().data_received(data)
+        if self._head_deadline is None or self._heads != heads:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of the head."""
+        self._heads += 1
         super().on_message_begin()
         self._expect_head()
 
@@ -49,19 +76,35 @@ class HastyProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
 
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to read."""
+        super().pause_writing()
+        self._write_deadline = self.loop.call_later(self.write_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads."""
+        self._stop_waiting_to_write()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline with the connection."""
+        """Forget the deadlines with the connection."""
         self._stop_waiting()
+        self._stop_waiting_to_write()
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
         self._stop_waiting()
-        self._deadline = self.loop.call_later(self.head_timeout_s, self.transport.abort)
+        self._head_deadline = self.loop.call_later(self.head_timeout_s, self.transport.abort)
 
     def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _stop_waiting_to_write(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
 
 
 def listening_socket(where: str) -> socket.socket:
@@ -96,19 +139,21 @@ def serve(app: App, listening: socket.socket, report: Callable[[str], None]) -> 
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
     host, port = listening.getsockname()[:2]
-    # uvicorn raises the signals that stopped it once more at its end: to stop is all that they mean here.
-    previous = {number: signal.signal(number, _is_enough) for number in (signal.SIGINT, signal.SIGTERM)}
+    server = uvicorn.Server(config)
+
+    def stop(_number: int, _frame: Any) -> None:
+        server.should_exit = True
+
+    # uvicorn takes the signals when its loop runs, so one that comes before is taken here; and it raises those that
+    # stopped it once more at its end: to stop is all that they mean.
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     report(f"event=started listen={host}:{port}")
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
         report("event=stopped")
-
-
-def _is_enough(_number: int, _frame: Any) -> None:
-    """Take a signal that has done its work."""
 
 
 def _allow_connections(wanted: int) -> None:

@@ -9,7 +9,7 @@ from uvicorn.server import ServerState
 
 from anchor.errors import SettingsError
 from chains.web.asgi import Receive, Scope, Send, send_answer, text_answer
-from chains.web.serving import HastyProtocol, listening_socket
+from chains.web.serving import MAX_HEAD_BYTES, HastyProtocol, listening_socket
 
 SOON_S = 20
 PATIENCE_S = 0.3
@@ -43,7 +43,7 @@ async def talk(*said: bytes, pause_s: float = 0.0) -> tuple[bytes, float]:
             await asyncio.sleep(pause_s)
         try:
             answer = await asyncio.wait_for(reader.read(), SOON_S)
-        except ConnectionResetError:
+        except ConnectionError:
             answer = b""
         took_s = loop.time() - start
         writer.close()
@@ -81,6 +81,60 @@ def test_several_requests_on_one_connection_are_answered_in_order() -> None:
     answer, _ = asyncio.run(talk(request % 1 + request % 2 + last))
     assert [3, 3] == [answer.count(b"HTTP/1.1 200 OK\r\n"), answer.count(b"content-length: 2\r\n")]
     assert answer.index(b"\r\n\r\n/1") < answer.index(b"\r\n\r\n/2") < answer.index(b"\r\n\r\n/3")
+
+
+@pytest.mark.parametrize("flood", [b"a: b\r\n" * 400, b"a" * 2000], ids=["many headers", "one header"])
+def test_a_head_without_an_end_is_refused(flood: bytes) -> None:
+    """Headers by the megabyte are hung up on when they are more than a head may have; others are not disturbed."""
+    answer, _ = asyncio.run(talk(b"GET / HTTP/1.1\r\nx: ", *[flood] * 100, pause_s=0.001))
+    assert answer.startswith(b"HTTP/1.1 431 ") or answer == b""
+    fits = b"GET /fits HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx: " + b"y" * (MAX_HEAD_BYTES // 2) + b"\r\n\r\n"
+    answer, _ = asyncio.run(talk(fits))
+    assert b"/fits" in answer
+
+
+def test_a_large_body_behind_a_head_is_no_head() -> None:
+    """What follows a head is not counted as one, however much it is, nor is the head behind it."""
+    said = b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"
+    then = b"GET /then HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer, _ = asyncio.run(talk(said, *[bytes(50_000)] * 6, then))
+    assert [1, 1] == [answer.count(b"/body"), answer.count(b"/then")]
+
+
+def test_a_client_that_does_not_read_is_not_waited_for() -> None:
+    """An answer that nobody takes does not hold a connection for ever."""
+
+    async def never_read() -> float:
+        config, state = uvicorn.Config(_much, ws="none", log_config=None), ServerState()
+        config.load()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Impatient(config, state, {}), "127.0.0.1", 0)
+        start = loop.time()
+        async with server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1)
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            while not state.connections:
+                await asyncio.sleep(0.01)
+            while state.connections:
+                await asyncio.sleep(0.01)
+                assert loop.time() < start + SOON_S
+            writer.close()
+        return loop.time() - start
+
+    assert asyncio.run(never_read()) < SOON_S
+
+
+class Impatient(HastyProtocol):
+    """One whose answers must be taken at once."""
+
+    write_timeout_s = PATIENCE_S
+
+
+async def _much(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(200):
+        await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def test_what_is_not_http_is_refused() -> None:

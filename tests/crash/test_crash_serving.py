@@ -1,0 +1,146 @@
+"""The torture of ``serve``: many clients write while the process is killed again and again; nothing said is lost.
+
+A small one by default; ANCHORLINE_TORTURE=1 runs the whole of it: 200 clients for a minute, five kills.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from anchor.proof.merkle import leaf_hash
+from anchor.proof.promise import Promise, PromiseLeaf, check_promise
+from anchor.proof.promise_run import PromiseRun, promises_of
+from anchor.signing import check_signature
+from chains.home import Home
+from chains.reader import Reader
+from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
+from tests.simulators.store import submission_of
+
+IS_WHOLE = bool(os.environ.get("ANCHORLINE_TORTURE"))
+CLIENTS, SECONDS, KILLS = (200, 60.0, 5) if IS_WHOLE else (20, 4.0, 2)
+NDJSON = "application/x-ndjson"
+
+
+@dataclass
+class Said:
+    """What the service said to all clients together: where each entry is, and every promise."""
+
+    places: dict[str, int] = field(default_factory=dict)
+    promises: list[Promise] = field(default_factory=list)
+    requests: int = 0
+
+    def take(self, found: dict[str, Any]) -> None:
+        """Note an answer to a batch; what was said twice must be the same."""
+        self.requests += 1
+        new = []
+        for item in found["results"]:
+            assert item["status"] in {200, 201}
+            assert item["leaf_index"] == self.places.setdefault(item["entry_hash"], item["leaf_index"])
+            if item["status"] == 201:
+                new.append(_leaf(found, item))
+        if new:
+            self.promises.extend(promises_of(PromiseRun.from_json(found["promise"]), new))
+
+
+def _leaf(found: dict[str, Any], item: dict[str, Any]) -> PromiseLeaf:
+    chain_id, entry_hash = bytes.fromhex(found["chain_id"]), bytes.fromhex(item["entry_hash"])
+    return PromiseLeaf(chain_id, item["leaf_index"], entry_hash, bytes.fromhex(found["submitter"]))
+
+
+class Client:
+    """One client: it sends batches of its own entries and of content under request keys, each until it is answered."""
+
+    def __init__(self, number: int, chain_id: str, said: Said) -> None:
+        self.number = number
+        self.chain_id = chain_id
+        self.said = said
+
+    async def write(self, client: httpx.AsyncClient, until_s: float) -> None:
+        """Write until the time is up; whatever was begun is repeated until it is answered."""
+        loop = asyncio.get_running_loop()
+        batch = 0
+        while loop.time() < until_s:
+            lines, named = self._batch(batch)
+            batch += 1
+            while (answer := await self._sent(client, lines, named)) is None:
+                await asyncio.sleep(0.05)
+            self.said.take(answer)
+
+    async def _sent(self, client: httpx.AsyncClient, lines: bytes, named: str) -> dict[str, Any] | None:
+        try:
+            path = f"/v1/chains/{self.chain_id}/batch"
+            answer = await client.post(path, content=lines, headers={"idempotency-key": named})
+        except httpx.TransportError:
+            return None  # it may have been written or not: only sending it again tells
+        assert answer.status_code in {200, 503}, answer.text
+        return dict(answer.json()) if answer.status_code == 200 else None
+
+    def _batch(self, number: int) -> tuple[bytes, str]:
+        """Return entries that were made here, and content; every third batch also repeats entries of the first."""
+        made = [submission_of(bytes.fromhex(self.chain_id), b"%d %d %d" % (self.number, number, n)) for n in range(3)]
+        if number % 3 == 2:
+            made.append(submission_of(bytes.fromhex(self.chain_id), b"%d 0 0" % self.number))
+        items = [{"entry": base64.b64encode(item.entry).decode()} for item in made]
+        items += [{"content": base64.b64encode(b"content %d" % n).decode()} for n in range(4)]
+        return "\n".join(map(json.dumps, items)).encode(), f"{self.number}-{number}"
+
+
+async def torture(server: ApiServer, key: str, chains: list[str], said: Said) -> None:
+    """Let all clients write, and kill the server now and then."""
+    headers = {"authorization": f"Bearer {key}", "content-type": NDJSON}
+    limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=10, limits=limits) as connected:
+        await _torture(server, connected, chains, said)
+
+
+async def _torture(server: ApiServer, connected: httpx.AsyncClient, chains: list[str], said: Said) -> None:
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + SECONDS
+    clients = [Client(number, chains[number % len(chains)], said) for number in range(CLIENTS)]
+    writing = [asyncio.create_task(client.write(connected, until_s)) for client in clients]
+    for _ in range(KILLS):
+        await asyncio.sleep(SECONDS / (KILLS + 1))
+        await loop.run_in_executor(None, server.kill)
+        await loop.run_in_executor(None, server.start)
+    await asyncio.gather(*writing)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return make_home(tmp_path)
+
+
+def test_nothing_that_was_acknowledged_is_lost(home: Path) -> None:
+    """After kills in the middle of writing each acknowledged entry is there once, promised, and the audit is clean."""
+    key, said = make_key(home, "acme"), Said()
+    with serving(home) as server:
+        with server.client(key) as client:
+            chains = [client.post("/v1/chains", json={}).json()["chain_id"] for _ in range(3)]
+        asyncio.run(torture(server, key, chains, said))
+        assert 0 == server.stop()
+    assert said.requests > CLIENTS
+    with Home.open(home) as opened:
+        log = opened.directory.log
+        reader = Reader(opened.engine, opened.chains, opened.lookup)
+        found: dict[str, int] = {}
+        for name in chains:
+            chain = opened.chains.named(name)
+            hashes = [leaf_hash(stored.raw).hex() for stored in reader.entries(chain, 0, opened.chains.size(chain))]
+            assert len(set(hashes)) == len(hashes), "no entry is there twice"
+            found |= {entry_hash: index for index, entry_hash in enumerate(hashes)}
+        assert said.places == {entry_hash: found.get(entry_hash) for entry_hash in said.places}
+    signed = {(promise.note, promise.signature): promise for promise in said.promises}
+    for promise in signed.values():
+        check_promise(promise, log.log_id, log.promise_key.value, check_signature)
+    command = [sys.executable, "-m", "cli", "audit", "--home", str(home)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
