@@ -164,17 +164,14 @@ def _stored_pairs(engine: Engine, report: Report, run_no: int, where: str) -> It
 
 def _derived_pairs(engine: Engine, kind: Kind, first_seq: int, end_seq: int) -> Iterator[bytes]:
     """Yield the pairs of rows, from the entries themselves."""
-    rows = ((seq, raw) for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq))
-    while batch := list(islice(rows, PAIRS_AT_ONCE)):
-        if kind == Kind.ENTRY_HASH:
-            keys = zip(batch, HASHING.leaves([raw for _, raw in batch]), strict=True)
-            yield from (key[:KEY_SIZE] + seq.to_bytes(8, "big") for (seq, _), key in keys)
-        else:
-            yield from (key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, raw in batch for key in _external_ids(raw))
-
-
-def _external_ids(raw: bytes) -> Iterable[bytes]:
-    return {item.digest() for item in Entry.decode(raw).external_ids} if has_external_ids(raw) else ()
+    if kind == Kind.ENTRY_HASH:
+        for start, hashes in Bundles(engine).readable_hashes(first_seq, end_seq):
+            yield from (key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, key in enumerate(hashes, start))
+        return
+    for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq):
+        if has_external_ids(raw):
+            for key in {item.digest() for item in Entry.decode(raw).external_ids}:
+                yield key[:KEY_SIZE] + seq.to_bytes(8, "big")
 
 
 # --- tables that point into the directory

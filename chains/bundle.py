@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from anchor.errors import StorageCorruptError
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import LEAF_PREFIX
 from anchor.storage.engine import Engine
 
 # As many as a tile has leaves: what a reader of one entry reads in vain stays small.
@@ -122,8 +125,33 @@ class Bundles:
                     start = row[0] + 1
                     yield row
             except StorageCorruptError:
-                following = self.engine.query("SELECT MIN(first_seq) FROM bundle WHERE first_seq > ?", (start,))[0][0]
-                start = end if following is None else int(following)
+                start = self._bundle_after(start, end)
+
+    def readable_hashes(self, start: int, end: int) -> Iterator[tuple[int, Pieces]]:
+        """Yield (seq of the first, entry hashes) of the entries with seqs start to end-1, a bundle at a time.
+
+        They are computed from the entries as they lie in the bundle, without an object for each; what is missing or
+        damaged is passed over.
+        """
+        while start < end:
+            found = self.engine.query(
+                "SELECT first_seq, entry_count, entries FROM bundle WHERE first_seq <= ? "
+                "ORDER BY first_seq DESC LIMIT 1",
+                (start,),
+            )
+            first_seq, count, entries = found[0] if found else (start, 0, b"")
+            try:
+                hashes = _hashes_of(bytes(entries), count, first_seq)[start - first_seq : end - first_seq]
+            except StorageCorruptError:
+                hashes = Pieces.cut(b"")
+            if hashes:
+                yield start, hashes
+            start = start + len(hashes) if hashes else self._bundle_after(start, end)
+
+    def _bundle_after(self, seq: int, end: int) -> int:
+        """Return the first seq of the next bundle, or ``end`` where there is none before it."""
+        following = self.engine.query("SELECT MIN(first_seq) FROM bundle WHERE first_seq > ?", (seq,))[0][0]
+        return end if following is None else min(int(following), end)
 
     def row(self, seq: int) -> Row:
         """Return one entry; raise StorageCorruptError where it is missing or damaged."""
@@ -137,15 +165,26 @@ def pack(items: Sequence[bytes]) -> bytes:
 
 def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:
     """Return the items first to last-1 of ``count``; raise StorageCorruptError unless the lengths add up."""
+    ends = list(accumulate(_sizes_in(packed, count, first_seq), initial=count * _LENGTH))
+    return [packed[ends[place] : ends[place + 1]] for place in range(first, last)]
+
+
+def _hashes_of(packed: bytes, count: int, first_seq: int) -> Pieces:
+    """Return the hashes of the entries in a bundle; raise StorageCorruptError unless the lengths add up."""
+    sizes = _sizes_in(packed, count, first_seq)
+    return HASHING.cut(packed[count * _LENGTH :], sizes, LEAF_PREFIX)
+
+
+def _sizes_in(packed: bytes, count: int, first_seq: int) -> Sequence[int]:
     if len(packed) < count * _LENGTH:
         raise StorageCorruptError(f"the bundle of row {first_seq} is cut off; run `anchorline audit`")
-    lengths = struct.unpack_from(f">{count}I", packed)
-    ends = list(accumulate(lengths, initial=count * _LENGTH))
-    if ends[-1] != len(packed):
+    sizes = struct.unpack_from(f">{count}I", packed)
+    expected = count * _LENGTH + sum(sizes)
+    if expected != len(packed):
         raise StorageCorruptError(
-            f"the bundle of row {first_seq}: expected {ends[-1]} bytes, found {len(packed)}; run `anchorline audit`"
+            f"the bundle of row {first_seq}: expected {expected} bytes, found {len(packed)}; run `anchorline audit`"
         )
-    return [packed[ends[place] : ends[place + 1]] for place in range(first, last)]
+    return sizes
 
 
 def _lengths(sizes: Sequence[int]) -> bytes:

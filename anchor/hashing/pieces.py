@@ -66,9 +66,12 @@ class Pieces(Sequence[bytes]):
     @overload
     def __getitem__(self, place: int) -> bytes: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
-        if self._each is None and isinstance(place, int):
-            start = range(len(self))[place] * self.size
-            return self.flat[start : start + self.size]
-        return self.each[place]
+    def __getitem__(self, place: slice) -> "Pieces": ...
+    def __getitem__(self, place: int | slice) -> "bytes | Pieces":
+        if isinstance(place, int):
+            at = range(len(self))[place]
+            return self.flat[at * self.size : (at + 1) * self.size] if self._each is None else self._each[at]
+        places = range(len(self))[place]
+        if self._each is None and places.step == 1:
+            return Pieces(self.size, flat=self.flat[places.start * self.size : places.stop * self.size])
+        return Pieces(self.size, each=self.each[place])

@@ -234,8 +234,24 @@ def test_pieces_are_the_same_in_both_forms() -> None:
     objects = [b"abc", b"def", b"ghi"]
     for pieces in (Pieces.of(objects, 3), Pieces.cut(b"abcdefghi", 3)):
         assert (3, b"abcdefghi", objects) == (len(pieces), pieces.flat, list(pieces))
-        assert (b"ghi", objects[1:]) == (pieces[-1], list(pieces[1:]))
     assert (0, b"", []) == (len(Pieces.of([])), Pieces.of([]).flat, list(Pieces.cut(b"")))
+
+
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_pieces_are_reached_by_place_and_range(is_flat: bool) -> None:
+    """Pieces in one buffer are reached as objects in a list are, from both ends and by ranges."""
+    objects = [b"abc", b"def", b"ghi"]
+
+    def made() -> Pieces:
+        return Pieces.cut(b"abcdefghi", 3) if is_flat else Pieces.of(objects, 3)
+
+    for place in (slice(1, None), slice(-1, None), slice(2, 1), slice(0, 9), slice(None, None, 2), slice(3, None)):
+        assert objects[place] == list(made()[place])
+        assert b"".join(objects[place]) == made()[place].flat
+    assert objects + objects == [made()[place] for place in range(-3, 3)]
+    for outside in (3, -4):
+        with pytest.raises(IndexError):
+            made()[outside]
 
 
 def test_threads_may_hash_at_the_same_time(hashing: PlainHashing) -> None:
