@@ -87,13 +87,28 @@ def chain_create(
 def chain_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the chains of this home."""
     with opened(home) as found:
+        chains = list(found.chains.all())
+        access = found.accounts.sharing.access_of_each([chain.chain_no for chain in chains])
         rows = [
-            {"name": chain.name, "chain_id": chain.chain_id.hex(), "entries": found.chains.size(chain)}
-            for chain in found.chains.all()
+            {
+                "name": chain.name,
+                "chain_id": chain.chain_id.hex(),
+                "entries": found.chains.size(chain),
+                "organisation_id": access[chain.chain_no].owner,
+                "visibility": access[chain.chain_no].visibility.value,
+            }
+            for chain in chains
         ]
     say(
         {"chains": rows},
-        lambda: [f"{row['name'] or '-':24} {row['entries']:>10}  {row['chain_id']}" for row in rows] or "No chain yet.",
+        lambda: (
+            [
+                f"{row['name'] or '-':24} {row['entries']:>10}  {row['chain_id']}  {row['visibility']:8}"
+                f"{row['organisation_id'] or 'operator'}"
+                for row in rows
+            ]
+            or "No chain yet."
+        ),
         as_json=as_json,
     )
 

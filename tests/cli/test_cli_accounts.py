@@ -194,6 +194,19 @@ def test_a_chain_made_without_an_organisation_is_the_operators_and_private(accou
             assert not home.accounts.may(actor, Action.CHAIN_READ, chain, home.clock()).is_visible
 
 
+def test_the_list_of_chains_says_whose_they_are_and_who_may_read_them(accounts: World) -> None:
+    """So that a chain that is open by mistake is seen."""
+    accounts.ok("chain", "create", "open", "--visibility", "public")
+    acme = accounts.ok("org", "show", "acme", "--json").facts["organisation_id"]
+    rows = accounts.ok("chain", "list", "--json").facts["chains"]
+    assert [("press", acme, "private"), ("open", None, "public")] == [
+        (row["name"], row["organisation_id"], row["visibility"]) for row in rows
+    ]
+    first, second = accounts.ok("chain", "list").text.splitlines()
+    assert first.endswith(f"  private {acme}")
+    assert second.endswith("  public  operator")
+
+
 def test_visibility_is_set_and_shown(accounts: World) -> None:
     """From closed to open and back."""
     for visibility in ("members", "public", "private"):
