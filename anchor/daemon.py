@@ -1,13 +1,15 @@
-"""The daemon: jobs at their pace, until a signal says stop; no rules of its own.
+"""The daemon's clockwork: jobs at their pace, and the signals that say stop; no rules of its own.
 
-``cli.py`` hands in what to do and how often. A job that fails is reported and runs again at its next time: every
-job keeps its state in the database, so running it again is the ordinary path.
+``chains.scheduling`` hands in what to do and how often, also inside a server that has signals of its own. A job that
+fails is reported and runs again at its next time: every job keeps its state in the database, so running it again is
+the ordinary path.
 """
 
 import logging
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
@@ -50,40 +52,64 @@ class Beside:
             self._thread.join()
 
 
-def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
-    """Run jobs until SIGINT or SIGTERM; the one that is running then is finished first.
+class Jobs:
+    """Runs jobs at their pace, each first at once, between ``start`` and ``stop``; also as ``with``.
 
     One thread runs them all, one after the other: sealing and anchoring never overlap in one process. A job that
     comes late runs once, however often it was due; ``event=late`` says that it was due while it waited or ran.
     """
+
+    def __init__(self, jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
+        self._report = report
+        self._names = ",".join(jobs)
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, logger=_SILENT
+        )
+        for name, (work, every_s) in jobs.items():
+            self._scheduler.add_job(
+                _reported(name, work, report),
+                "interval",
+                id=name,
+                seconds=every_s,
+                next_run_time=datetime.now(UTC),
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+        self._scheduler.add_listener(lambda event: report(_fault(event)), EVENT_JOB_ERROR)
+        self._scheduler.add_listener(lambda event: report(f"event=late job={event.job_id}"), EVENT_JOB_MAX_INSTANCES)
+
+    def __enter__(self) -> "Jobs":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._report(f"event=started jobs={self._names}")
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Begin no more jobs, and wait for the end of the one that runs."""
+        self._scheduler.shutdown(wait=True)
+        self._report("event=stopped")
+
+
+@contextmanager
+def until_signal() -> Iterator[Callable[[], None]]:
+    """Take SIGINT and SIGTERM from now on, and yield what waits for the first of them; only on the main thread."""
     # A SimpleQueue and no Event: a signal may come while the handler of another one runs, and put is reentrant.
     stop: SimpleQueue[int] = SimpleQueue()
     previous = {
         number: signal.signal(number, lambda number, _: stop.put(number)) for number in (signal.SIGINT, signal.SIGTERM)
     }
-    scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, logger=_SILENT)
-    for name, (work, every_s) in jobs.items():
-        scheduler.add_job(
-            _reported(name, work, report),
-            "interval",
-            id=name,
-            seconds=every_s,
-            next_run_time=datetime.now(UTC),
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=None,
-        )
-    scheduler.add_listener(lambda event: report(_fault(event)), EVENT_JOB_ERROR)
-    scheduler.add_listener(lambda event: report(f"event=late job={event.job_id}"), EVENT_JOB_MAX_INSTANCES)
-    report("event=started jobs=" + ",".join(jobs))
-    scheduler.start()
     try:
-        _wait_for(stop)
+        yield lambda: _wait_for(stop)
     finally:
-        scheduler.shutdown(wait=True)
         for number, handler in previous.items():
             signal.signal(number, handler)
-        report("event=stopped")
 
 
 def _wait_for(stop: SimpleQueue[int]) -> None:

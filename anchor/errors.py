@@ -40,6 +40,9 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── HijackedThreadError         the thread coin was spent by a transaction that is not ours
     ├── ClockError                  the clock went back further than a log can bear
     ├── OverloadedError             more work waits than can be done soon; nothing of it was kept
+    ├── LeaseError                  about the lease of sealing and anchoring
+    │   ├── LeaseHeldError          another process holds it
+    │   └── LeaseLostError          this process does not hold it, or no longer; nothing of the transaction was kept
     ├── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
     └── RehearsalError              a rehearsal was about to do something that others would see
 """
@@ -206,6 +209,22 @@ class ClockError(AnchorlineError):
 
 class OverloadedError(AnchorlineError):
     """More work waits than can be done soon, or the service is stopping; the work was not taken."""
+
+
+class LeaseError(AnchorlineError):
+    """Something about the lease that sealing and anchoring need."""
+
+
+class LeaseHeldError(LeaseError):
+    """Another process holds the lease; ``stays``: it works until it is stopped."""
+
+    def __init__(self, message: str, *, stays: bool) -> None:
+        super().__init__(message)
+        self.stays = stays
+
+
+class LeaseLostError(LeaseError):
+    """A write that needs the lease, from a process that does not hold it, or no longer; nothing of it was kept."""
 
 
 class NotYetError(AnchorlineError):

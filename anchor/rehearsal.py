@@ -32,6 +32,7 @@ JOURNAL = {
     "signature_request": "",
     "recent_header": "",
     "signature_request_end": "",
+    "lease": "",
 }
 """The tables that a tick writes, for ``ReadOnlyEngine``: proofs of settled attempts are never looked at."""
 # The longest that a signature is with its type (``anchor.bitcoin.transaction.virtual_size``), and a public key.

@@ -21,6 +21,7 @@ from chains.highwater import high_water_file
 from chains.home import CARD, Home
 from chains.home_making import create_home
 from chains.intake import Intake
+from chains.leading import leading
 from chains.reader import Reader
 from chains.receipts import Receipts, Shown
 from chains.settings import Settings
@@ -54,7 +55,8 @@ def _run(source: Path, folder: Path, say: Say) -> int:
         _fund(home, say)
         shown = _record_files(home, source, say)
         row = _record_rows(home, source, say)
-        block = _seal_and_anchor(home, say)
+        with leading(home, "demo"):
+            block = _seal_and_anchor(home, say)
         work = folder.parent / "hand-out"
         work.mkdir()
         receipts = _hand_out(home, work, shown, row)

@@ -22,6 +22,7 @@ from anchor.rehearsal import JOURNAL, MuteSource, Rehearsed, Spending, Unsigned,
 from anchor.storage.read_only import ReadOnlyEngine
 from chains.highwater import check_high_water, read_high_water
 from chains.home import DATABASE, Clock, Home, now_ms
+from chains.leading import leading_copy
 from chains.settings import FILE_NAME, load_settings
 from chains.status import alert_facts, attempt_facts
 
@@ -37,7 +38,11 @@ def dry_run(
     path = folder / DATABASE
     if not path.is_file():
         raise SettingsError(f"{folder}: its database {DATABASE} is missing; restore it from a backup")
-    with closing(ReadOnlyEngine(path, JOURNAL)) as stored, Home(folder, settings, clock, stored) as home:
+    with (
+        closing(ReadOnlyEngine(path, JOURNAL)) as stored,
+        Home(folder, settings, clock, stored) as home,
+        leading_copy(home, "tick"),
+    ):
         noted = read_high_water(home.directory.log.log_id)
         if noted is not None:
             check_high_water(home.high_water(), noted)

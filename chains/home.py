@@ -15,6 +15,7 @@ import platformdirs
 
 from anchor.directory import Directory
 from anchor.errors import SettingsError
+from anchor.lease import GuardedEngine, Lease
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import ThreadLeaf
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from anchor.journal import Journal
     from anchor.plan import Promised
     from anchor.published_checkpoint import PublishedCheckpoint
+    from anchor.recovery import Recoveries
     from anchor.signature_requests import SignatureRequests
     from anchor.stamping import Stamping
     from anchor.versions import Signer
@@ -74,6 +76,7 @@ class Home:
         self.clock = clock
         self._source: Source | None = None
         self._signs = False
+        self._is_checked = False
         self.engine: Engine = engine or SqliteEngine(folder / DATABASE)
 
     @classmethod
@@ -95,10 +98,14 @@ class Home:
         if self._signs:
             self._signs = False
             write_high_water(self.directory.log.log_id, self.high_water())
+        self.close_source()
+        self.engine.close()
+
+    def close_source(self) -> None:
+        """Release the Bitcoin source, which the next use opens anew; may be repeated."""
         if self._source is not None:
             self._source.close()
             self._source = None
-        self.engine.close()
 
     def over(self, engine: Engine) -> "Home":
         """Return a home of the same folder and Bitcoin source over another database: a copy that is looked at.
@@ -129,9 +136,26 @@ class Home:
         return Trees(self.engine)
 
     @cached_property
+    def guarded(self) -> GuardedEngine:
+        """The database for whatever seals, signs checkpoints or notes attempts: it writes only under the lease."""
+        return GuardedEngine(self.engine)
+
+    def lead(self, lease: Lease | None) -> None:
+        """Write under this lease from now on, or under none.
+
+        A new lease begins anew: what was remembered of Bitcoin is forgotten, and before anything is signed it is asked
+        again whether this home is in step (design section 3.3).
+        """
+        self.guarded.lease = lease
+        if lease is not None:
+            self._is_checked = False
+            for name in ("anchoring", "unchecked_anchoring"):
+                self.__dict__.pop(name, None)
+
+    @cached_property
     def directory(self) -> Directory:
-        """The directory."""
-        return Directory.open(self.engine, self.trees)
+        """The directory; it seals under the lease."""
+        return Directory.open(self.guarded, self.trees)
 
     @cached_property
     def chains(self) -> Chains:
@@ -152,10 +176,10 @@ class Home:
 
     @cached_property
     def journal(self) -> "Journal":
-        """The journal of anchoring."""
+        """The journal of anchoring; it is written under the lease."""
         from anchor.journal import Journal
 
-        return Journal(self.engine)
+        return Journal(self.guarded)
 
     @cached_property
     def writer(self) -> Writer:
@@ -185,18 +209,29 @@ class Home:
 
     @cached_property
     def signature_requests(self) -> "SignatureRequests":
-        """Anchors that wait for a signature from elsewhere."""
+        """Anchors that wait for a signature from elsewhere, for who brings one or withdraws one: without the lease.
+
+        Nothing new is made by that: what is signed was stored under a lease, and is decided again in the transaction.
+        """
         from anchor.signature_requests import SignatureRequests
 
         return SignatureRequests(self.engine, self.journal)
 
     @property
+    def recoveries(self) -> "Recoveries":
+        """The recoveries of this log's thread, for who begins one: an intent, sealed by whoever holds the lease."""
+        from anchor.recovery import Recoveries
+
+        return Recoveries(self.engine, self.directory)
+
+    @property
     def signer(self) -> "Signer":
         """Who signs anchors: the key in this home, or somebody elsewhere."""
         if self.settings.signer == "psbt":
-            from anchor.signature_requests import OfflineSigner
+            from anchor.signature_requests import OfflineSigner, SignatureRequests
 
-            return OfflineSigner(self.signature_requests, self.wallet.public, self.clock)
+            requests = SignatureRequests(self.guarded, self.journal)
+            return OfflineSigner(requests, self.wallet.public, self.clock)
         return self.wallet
 
     def open_signer(self) -> None:
@@ -226,7 +261,7 @@ class Home:
         from anchor.engine import AnchorEngine
 
         return AnchorEngine(
-            *(self.engine, self.directory, self.journal, self.source, self.signer, self.policy, self.promised),
+            *(self.guarded, self.directory, self.journal, self.source, self.signer, self.policy, self.promised),
             published=self.published_checkpoint,
         )
 
@@ -285,13 +320,13 @@ class Home:
         Bitcoin; a published checkpoint is compared wherever the settings name one. Sealing and anchoring ask both in
         any case (``AnchorEngine.check_in_step``).
         """
-        if self._signs:
+        if self._is_checked:
             return
         if not self.check_high_water() and self.high_water() != HighWater(0, 0):
             self.unchecked_anchoring.check_in_step()
         elif self.published_checkpoint is not None:
             self.published_checkpoint.check()
-        self._signs = True
+        self._signs = self._is_checked = True
 
     def check_high_water(self) -> bool:
         """Say whether this machine has noted how far the log is; raise BehindError where that is further than here."""

@@ -22,6 +22,7 @@ from chains.audit import Audit
 from chains.from_mirror import take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.home import CARD, DATABASE, Home
+from chains.leading import leading, leading_copy
 from chains.mirror import fetch_from
 from chains.reader import Reader
 from chains.same_history import check_prefix
@@ -60,7 +61,7 @@ def rebuild_from(home: Home, copy: Path) -> Rebuilt:
     following = home.folder / NEXT_DATABASE
     _remove(following)
     copy_database(source, following)
-    with home, home.over(SqliteEngine(following)) as newer:
+    with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, after = home.high_water(), newer.high_water()
         check_prefix(home, newer)
         noted = read_high_water(home.directory.log.log_id)
@@ -78,7 +79,7 @@ def _rebuild_from_mirror(home: Home, folder: Path) -> Rebuilt:
     following = home.folder / NEXT_DATABASE
     _remove(following)
     copy_database(home.folder / DATABASE, following)
-    with home, home.over(SqliteEngine(following)) as newer:
+    with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, log_id = home.high_water(), home.directory.log.log_id
         taken = take_over(newer, fetch_from(folder))
         after = newer.high_water()
@@ -106,6 +107,11 @@ def mark_gap(home: Home) -> EpochLeaf:
     Only where nothing of the directory is missing. Raises BehindError where something is, SettingsError where this
     machine knows that nothing is missing.
     """
+    with leading(home, "rebuild"):
+        return _mark_gap(home)
+
+
+def _mark_gap(home: Home) -> EpochLeaf:
     epochs, found = Epochs(home.engine, home.directory), home.high_water()
     noted = read_high_water(home.directory.log.log_id)
     if noted is not None and noted.directory_size > found.directory_size:

@@ -68,6 +68,7 @@ class Settings:
     tick_every_s: int = 30
     anchor_every_s: int = 600
     silence_s: int = 24 * 60 * 60
+    lease_s: int = 30
     spending_cap_sat: int = -1
     low_funds_anchors: int = 100
     content_bytes: int = MIB
@@ -108,6 +109,7 @@ _RANGES = {
     "tick_every_s": (1, 3600),
     "anchor_every_s": (1, 30 * 86400),
     "silence_s": (60, 365 * 86400),
+    "lease_s": (2, 3600),
     "spending_cap_sat": (-1, 100_000_000),
     "low_funds_anchors": (0, 1_000_000),
     "content_bytes": (1, 16 * MIB),

@@ -35,7 +35,7 @@ def begin_thread(home: Home, new_wallet: Callable[[], KeyFile] | None, *, keep_h
     """
     home.check_high_water()
     check_claims(home, keep_history=keep_history)
-    recoveries, script = home.unchecked_anchoring.recoveries, home.wallet.script
+    recoveries, script = home.recoveries, home.wallet.script
     pending = recoveries.pending()
     if pending is not None and pending.script != script:
         _swap(home, pending.script)
@@ -65,7 +65,7 @@ def sign_thread(home: Home, key: SigningKey, *, keep_history: bool) -> Recovery:
     """
     home.check_high_water()
     check_claims(home, keep_history=keep_history)
-    recoveries = home.unchecked_anchoring.recoveries
+    recoveries = home.recoveries
     recoveries.check_key(key)
     coins = usable_coins(home)
     pending = recoveries.pending()

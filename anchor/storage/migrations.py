@@ -333,4 +333,25 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 WHERE withdrawn_at_ms IS NULL""",
         ),
     ),
+    (
+        "lease",
+        (
+            # Who may seal and anchor: one row. The fence grows with every new holder and never falls; ``holder`` is
+            # NULL where nobody holds it. What the holder columns mean: anchor/lease_holder.py.
+            """CREATE TABLE lease (
+                lease_no {key},
+                fence BIGINT NOT NULL,
+                holder TEXT,
+                stays BIGINT NOT NULL,
+                host TEXT NOT NULL,
+                pid BIGINT NOT NULL,
+                start_ticks BIGINT NOT NULL,
+                space TEXT NOT NULL,
+                taken_at_ms BIGINT NOT NULL,
+                renewed_at_ms BIGINT NOT NULL,
+                expires_at_ms BIGINT NOT NULL
+            )""",
+            "INSERT INTO lease VALUES (0, 0, NULL, 0, '', 0, 0, '', 0, 0, 0)",
+        ),
+    ),
 )

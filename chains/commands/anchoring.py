@@ -1,20 +1,25 @@
 """Commands that seal and anchor: ``seal``, ``tick``, ``attest``, ``daemon``."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chains.commands.terminal import ANCHORING, HomeOption, JsonOption, command_group, opened, print_line, say, usage
+from chains.commands.terminal import (
+    ANCHORING,
+    HomeOption,
+    JsonOption,
+    command_group,
+    given,
+    opened,
+    print_line,
+    say,
+    usage,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anchor.attesting import Attested
-    from anchor.stamping import Stamped
-    from chains.home import Home
 
 app = command_group()
 DryRunOption = Annotated[
@@ -23,14 +28,14 @@ DryRunOption = Annotated[
 DryRunJsonOption = Annotated[bool, typer.Option("--json", help="With --dry-run: print facts as JSON.")]
 # A tick by hand waits so long for an authority, after everything else is done; the daemon never waits.
 STAMP_WAIT_S = 25.0
-# A submission that failed is tried again so often; calendars are asked what is complete far less often.
-ATTEST_EVERY_S = 60
 
 
 @app.command(rich_help_panel=ANCHORING)
 def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Seal every changed chain into a signed checkpoint."""
-    with opened(home) as found:
+    from chains.leading import leading
+
+    with opened(home) as found, leading(found, "seal"):
         sealed = found.anchoring.seal(found.checkpoint_key, found.clock())
         found.lookup.maintain()
         found.write_card()
@@ -50,6 +55,8 @@ def tick(
     as_json: JsonOption = False,
 ) -> None:
     """Look at the anchors and take the next step: build, send, watch."""
+    from chains.leading import leading
+    from chains.scheduling import mine as mine_blocks
     from chains.status import alert_facts, attempt_facts
 
     if dry_run:
@@ -57,9 +64,9 @@ def tick(
             usage("--dry-run does nothing, and --mine mines; give one of them")
         say_dry_run(home, at_once=now, as_json=as_json)
         return
-    with opened(home) as found:
+    with opened(home) as found, leading(found, "tick"):
         if mine:
-            _mine(found, mine)
+            given(lambda: mine_blocks(found, mine))
         done = found.anchoring.tick(found.clock(), at_once=now)
         attempts = [attempt_facts(attempt) for attempt in done.attempts]
         alerts = [alert_facts(alert) for alert in done.alerts]
@@ -87,53 +94,16 @@ def tick(
 @app.command(rich_help_panel=ANCHORING)
 def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryRunJsonOption = False) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
-    from anchor.alerts import Alert, changes
-    from anchor.daemon import Job, run
-    from anchor.progress import progress, sealing_lines
-    from chains.sources import source_warnings
+    from anchor.daemon import until_signal
+    from chains.scheduling import Scheduler
 
     if dry_run:
         say_dry_run(home, at_once=False, as_json=as_json)
         return
     if as_json:
         usage("--json is for --dry-run: a daemon writes log lines")
-    with opened(home) as found:
-        settings = found.settings
-        # A daemon that cannot sign should not seem to run until the first anchor is due.
-        found.open_signer()
-        known: list[Alert] = []
-        watched = found.journal.watched()
-        for warning in source_warnings(settings, found.network):
-            print_line(f"warning: {warning}")
-
-        def sealing() -> None:
-            _print_lines(sealing_lines(found.anchoring.seal(found.checkpoint_key, found.clock())))
-            found.lookup.maintain()
-            found.write_card()
-
-        def anchoring() -> None:
-            if settings.source == "embedded":
-                _mine(found, 1)
-            done = found.anchoring.tick(found.clock())
-            _print_lines([*progress(watched, done.attempts), *changes(known, done.alerts)])
-            watched[:], known[:] = done.attempts, done.alerts
-
-        jobs: dict[str, Job] = {
-            "seal": (sealing, settings.seal_every_s),
-            "tick": (anchoring, settings.tick_every_s),
-        }
-        stamping = found.stamping
-        if stamping is not None:
-            jobs["stamp"] = (lambda: _report_stamps(stamping.tick(found.clock())), settings.tick_every_s)
-        with attesting_beside(found) as start:
-            if start is not None:
-                jobs["attest"] = (start, ATTEST_EVERY_S)
-            run(jobs, print_line)
-
-
-def _print_lines(lines: list[str]) -> None:
-    for line in lines:
-        print_line(line)
+    with until_signal() as wait, opened(home) as found, Scheduler(found, print_line, "daemon"):
+        wait()
 
 
 def say_dry_run(home: "Path | None", *, at_once: bool, as_json: bool) -> None:
@@ -153,6 +123,7 @@ def attest(
 ) -> None:
     """Give the newest anchored checkpoint to the calendars of the settings, and ask what became of earlier ones."""
     from chains.attesting import PUBLIC_CALENDARS, attesting_of
+    from chains.scheduling import attested_line
 
     with opened(home) as found, attesting_of(found) as attesting:
         if attesting is None:
@@ -160,49 +131,6 @@ def attest(
         done = attesting.run(found.clock(), at_once=now)
     say(
         {"done": [asdict(item) for item in done]},
-        lambda: [_said(item) for item in done] or "Nothing new.",
+        lambda: [attested_line(item) for item in done] or "Nothing new.",
         as_json=as_json,
     )
-
-
-@contextmanager
-def attesting_beside(found: "Home") -> "Iterator[Callable[[], None] | None]":
-    """Yield what starts a run of attesting on a thread of its own, or None without calendars; end it at the end."""
-    from anchor.daemon import Beside
-    from chains.attesting import attesting_of
-
-    with attesting_of(found) as attesting:
-        if attesting is None:
-            yield None
-            return
-
-        def attest_and_say() -> None:
-            for item in attesting.run(found.clock()):
-                print_line(f"event=attest {_said(item)}")
-
-        beside = Beside("attest", attest_and_say, print_line)
-        try:
-            yield beside.start
-        finally:
-            attesting.stop()
-            beside.close()
-
-
-def _said(item: "Attested") -> str:
-    """Return one thing that attesting did as a line of key=value."""
-    cause = f" failed={item.cause!r}" if item.cause else ""
-    return f"what={item.what} checkpoint_size={item.checkpoint_size} calendar={item.calendar}{cause}"
-
-
-def _report_stamps(stamped: "list[Stamped]") -> None:
-    """Write one log line for each question to an authority that has ended."""
-    for item in stamped:
-        said = f"authority={item.authority} checkpoint_size={item.checkpoint_size}"
-        print_line(f"event=time-stamp-failed {said} cause={item.cause!r}" if item.cause else f"event=time-stamp {said}")
-
-
-def _mine(found: "Home", count: int) -> None:
-    mine = getattr(found.source, "mine", None)
-    if mine is None:
-        usage("--mine works on the embedded regtest only: elsewhere others mine")
-    mine(count, found.wallet.script)

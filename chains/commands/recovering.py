@@ -77,7 +77,7 @@ def thread(
     with opened(home) as found:
         if new_wallet and (found.settings.signer == "psbt") != bool(descriptor):
             usage(f"--descriptor goes with signer = 'psbt' in the settings, which say {found.settings.signer!r}")
-        recoveries = found.unchecked_anchoring.recoveries
+        recoveries = found.recoveries
         key = None if recovery_key is None else _recovery_key(found, recovery_key, recovery_password_file)
         if key is not None:
             recoveries.check_key(key)

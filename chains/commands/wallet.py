@@ -5,7 +5,7 @@ Facts come from ``chains.funds``, changed passwords from ``chains.key_change``, 
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from chains.commands.terminal import (
     say,
     write_output,
 )
+
+if TYPE_CHECKING:
+    from chains.home import Home
 
 app = command_group()
 psbt_app = command_group("Anchors that are signed elsewhere: hand them out, bring them back.")
@@ -104,12 +107,29 @@ def export(
         requests = found.signature_requests
         if renew:
             withdraw(requests, found.clock())
-            found.anchoring.tick(found.clock(), at_once=True)
+            _ask_anew(found)
         request = requests.live()
         if request is None:
             fail("no anchor waits for a signature: `anchorline tick` makes one when the next is due")
         psbt = export_request(requests, request, found.wallet.public)
     write_output(output, to_base64(psbt).encode("ascii") + b"\n")
+
+
+def _ask_anew(found: "Home") -> None:
+    """Make another request at once; where a daemon runs that is its work."""
+    from anchor.errors import LeaseHeldError
+    from chains.leading import leading
+
+    try:
+        with leading(found, "wallet psbt export"):
+            found.anchoring.tick(found.clock(), at_once=True)
+    except LeaseHeldError as error:
+        if not error.stays:
+            raise
+        fail(
+            "the anchor that waited is withdrawn, and the daemon that runs makes another at its next tick: export it "
+            "then, without --renew"
+        )
 
 
 @psbt_app.command("import")

@@ -23,6 +23,7 @@ from anchor.bitcoin.local import LocalRegtest
 from anchor.errors import RefusedEntryError
 from anchor.proof.entry import Entry, ExternalId, IdKind, content_commitment
 from chains.home import Home
+from chains.leading import leading
 from chains.work import Submission
 from tests.cli.commands import COMMAND, Done, World, run, spawn
 
@@ -460,7 +461,8 @@ def test_a_clock_that_went_back_is_refused(world: World) -> None:
     """An entry of tomorrow is there; today nothing can be promised, sealed, and nothing is recorded."""
     with Home.open(world.home, lambda: time.time_ns() // 1_000_000 + DAY_MS) as tomorrow:
         tomorrow.writer.record(tomorrow.chains.named("acme"), [b"from tomorrow"], tomorrow.clock())
-        tomorrow.anchoring.seal(tomorrow.checkpoint_key, tomorrow.clock())
+        with leading(tomorrow, "seal"):
+            tomorrow.anchoring.seal(tomorrow.checkpoint_key, tomorrow.clock())
     before = entries_in(world), signed_in(world)
     refused(
         world.run("add", "acme", "-"), "the last write was at", "it went back", "set it right", "nothing was recorded"

@@ -88,13 +88,18 @@ def _until(world: World, process: "subprocess.Popen[str]", holds: Callable[[], b
 
 
 def test_entries_are_taken_while_the_daemon_runs(world: World) -> None:
-    """``add`` needs no Bitcoin, so it works beside a daemon; what needs the regtest is told that it is in use."""
+    """``add`` needs no lease, so it works beside a daemon; whoever would seal or anchor is told who has the lease."""
     with daemon(world) as process:
         wait_for(process, "event=done job=tick")
         assert 0 == world.run("add", "acme", "-", stdin=b"meanwhile").exit_code
-        done = world.run("tick")
-        assert (1, True) == (done.exit_code, "another process" in done.err)
+        for command in ("seal", "tick"):
+            done = world.run(command)
+            assert 1 == done.exit_code
+            assert "another process holds the lease of this home" in done.err
+            assert f"`anchorline daemon` (process {process.pid} on " in done.err
+            assert "stop it if you want to do that by hand" in done.err
         stopped(process, signal.SIGTERM)
+    assert 0 == world.run("seal").exit_code
 
 
 def set_spending_cap(world: World, cap_sat: int) -> None:
@@ -120,16 +125,22 @@ def test_the_daemon_logs_an_alert_once(world: World) -> None:
     assert 0 == "".join(quiet).count("event=alert")
 
 
-def test_a_second_daemon_fails_loudly_and_harms_nothing(world: World) -> None:
-    """Two daemons on one embedded regtest: the second one reports every job as failed, and can be stopped."""
+def test_a_second_daemon_stands_by_and_takes_over(world: World) -> None:
+    """Of two daemons on one home one works; the other says so, and works at once when the first is killed."""
     with daemon(world) as first:
         wait_for(first, "event=done job=tick")
         with daemon(world) as second:
-            lines = wait_for(second, "event=failed job=")
-            assert "StorageBusyError" in lines[-1]
-            stopped(second, signal.SIGTERM)
-        wait_for(first, "event=done job=tick")
-        stopped(first, signal.SIGTERM)
+            said = wait_for(second, "event=standby ")[-1]
+            assert f"process {first.pid} on " in said
+            wait_for(first, "event=done job=tick")
+            first.kill()
+            first.wait()
+            killed_s = time.monotonic()
+            wait_for(second, "event=leading ")
+            # Far below the lease's 30 s: a process that is gone from this machine is not waited for.
+            assert time.monotonic() - killed_s < 10
+            wait_for(second, "event=done job=tick")
+            assert "event=stopped" in stopped(second, signal.SIGTERM)
     assert 0 == world.run("audit").exit_code
 
 

@@ -14,9 +14,11 @@ from typing import Any, Protocol, cast
 from anchor.bitcoin.local import LocalRegtest
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.wallet import Wallet
+from anchor.directory import Directory
 from anchor.engine import AnchorEngine, Policy
 from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Journal
+from anchor.lease import GuardedEngine, Leases
 from anchor.lifecycle import LIVE, MINED, State
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
@@ -30,6 +32,7 @@ from chains.receipts import Receipts
 from tests.crash.crashing import DATABASE
 from tests.crash.writing import SIGNED, check_signatures, open_store, read_lines
 from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.holders import gone
 from tests.simulators.rules import check_directory, check_entries
 from tests.simulators.service import judge
 from tests.simulators.store import LOG, REGTEST, START_MS, Store, clear
@@ -68,16 +71,27 @@ class Announced:
 
 
 class Run:
-    """One process: everything is opened anew, as a command does it."""
+    """One process: everything is opened anew, as a command does it.
 
-    def __init__(self, engine: Engine, folder: Path, world: World) -> None:
+    ``is_lease_counted``: taking the lease and giving it back are points too; once in a scenario is enough.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, world: World, *, is_lease_counted: bool = False) -> None:
         point = getattr(engine, "point", lambda _: None)
         self.store: Store = open_store(engine, folder)
-        self.journal = Journal(engine)
+        self.leases = Leases(engine if is_lease_counted else getattr(engine, "inner", engine))
+        self.guarded = GuardedEngine(engine)
+        self.journal = Journal(self.guarded)
         source = cast("Source", Announced(world, point))
-        self.anchoring = AnchorEngine(
-            engine, self.store.directory, self.journal, source, wallet(), Policy(0, 86_400_000)
-        )
+        directory = Directory.open(self.guarded, self.store.trees)
+        self.anchoring = AnchorEngine(self.guarded, directory, self.journal, source, wallet(), Policy(0, 86_400_000))
+
+    @contextmanager
+    def leading(self) -> Iterator[None]:
+        """Hold the lease: whoever has it in the row was stopped, and has ended."""
+        self.guarded.lease = self.leases.take(gone(), START_MS)
+        yield
+        self.leases.release(self.guarded.lease)
 
     def write(self, count: int) -> None:
         """Let the chain have ``count`` entries, the missing ones in one commit: what is there is not written again."""
@@ -89,10 +103,12 @@ class Run:
             self.store.writer.record(chain, missing, START_MS)
 
     def seal(self) -> None:
-        self.anchoring.seal(self.store.checkpoint_key, START_MS)
+        with self.leading():
+            self.anchoring.seal(self.store.checkpoint_key, START_MS)
 
     def tick(self) -> None:
-        self.anchoring.tick(START_MS)
+        with self.leading():
+            self.anchoring.tick(START_MS)
 
 
 @cache
@@ -133,8 +149,8 @@ def anchor_twice(engine: Engine, folder: Path, world: World) -> None:
     """Write, seal, tick, mine, tick; write more, seal, tick, mine, tick. Every step is opened anew."""
     for count in (1, 3):
         Run(engine, folder, world).write(count)
-        Run(engine, folder, world).seal()
-        Run(engine, folder, world).tick()
+        Run(engine, folder, world, is_lease_counted=count == 3).seal()
+        Run(engine, folder, world, is_lease_counted=count == 3).tick()
         world.mine()
         Run(engine, folder, world).tick()
 

@@ -46,7 +46,7 @@ class CrashingEngine:
     """
 
     def __init__(self, engine: Engine, stop_at: int = 0, stop: Callable[[], None] = raise_stopped) -> None:
-        self._engine = engine
+        self.inner = engine
         self._stop_at = stop_at
         self._stop = stop
         self.points: list[str] = []
@@ -54,13 +54,13 @@ class CrashingEngine:
     @property
     def in_transaction(self) -> bool:
         """See ``Engine``."""
-        return self._engine.in_transaction
+        return self.inner.in_transaction
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See ``Engine``; four points."""
         self.point("before BEGIN")
-        with self._engine.transaction():
+        with self.inner.transaction():
             self.point("after BEGIN")
             yield
             self.point("before COMMIT")
@@ -69,24 +69,24 @@ class CrashingEngine:
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """See ``Engine``. Reading leaves no trace, so it is no point."""
         self._check_running()
-        return self._engine.query(sql, values)
+        return self.inner.query(sql, values)
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine``; two points."""
         self.point(f"before {sql}")
-        changed = self._engine.execute(sql, *rows)
+        changed = self.inner.execute(sql, *rows)
         self.point(f"after {sql}")
         return changed
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """See ``Engine``; two points."""
         self.point(f"before {sql}")
-        self._engine.execute_many(sql, rows)
+        self.inner.execute_many(sql, rows)
         self.point(f"after {sql}")
 
     def close(self) -> None:
         """See ``Engine``."""
-        self._engine.close()
+        self.inner.close()
 
     def point(self, name: str) -> None:
         """Pass a point, or stop at it. Scenarios may add points of their own (a signature, a file, a broadcast)."""

@@ -23,7 +23,7 @@ from anchor.proof.leaves import EpochLeaf, ThreadLeaf
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
-from chains import rebuild
+from chains import leading, rebuild
 from chains.audit import Audit
 from chains.home import DATABASE, KEYS, WALLET, Home
 from chains.home_making import key_file_of
@@ -33,6 +33,7 @@ from chains.settings import FILE_NAME, load_settings
 from chains.thread_recovery import NEXT_WALLET, begin_thread, sign_thread
 from tests.crash.crashing import CrashingEngine
 from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.holders import gone
 from tests.simulators.service import START_MS, Clock, Service, new_service
 
 TEMPLATE, HOME, NEWER, MIRROR, STATE, BITCOIN = "template", "home", "newer", "mirror", "state", "bitcoin"
@@ -117,6 +118,8 @@ def running(engine: Engine, folder: Path) -> Iterator[Callable[[], Any]]:
 
     with machine(folder) as patch:
         patch.setattr(rebuild, "SqliteEngine", beside)
+        # Each run is a process of its own, and has ended when the next one comes.
+        patch.setattr(leading, "this_process", gone)
         point = getattr(engine, "point", lambda _: None)
         for name in FILE_EFFECTS:
             patch.setattr(os, name, announced(name, getattr(os, name), point))
@@ -234,6 +237,7 @@ def check_thread_done(folder: Path) -> None:
         assert not (folder / HOME / KEYS / NEXT_WALLET).exists()
         leaves = {bytes(raw) for (raw,) in home.engine.query("SELECT leaf FROM thread_recovery WHERE leaf IS NOT NULL")}
         assert 1 == len(leaves)
+        service.lead()
         home.unchecked_anchoring.seal(home.checkpoint_key, service.clock())
         marks = home.directory.log_marks(2**62)
         threads = [leaf.encode() for _, leaf in marks if isinstance(leaf, ThreadLeaf)]

@@ -33,7 +33,7 @@ class ElsewhereRun(Run):
         self.requests = SignatureRequests(engine, self.journal)
         signer = OfflineSigner(self.requests, wallet().public, lambda: START_MS)
         self.anchoring = AnchorEngine(
-            engine, self.store.directory, self.journal, self.anchoring.source, signer, Policy(0, 86_400_000)
+            self.guarded, self.anchoring.directory, self.journal, self.anchoring.source, signer, Policy(0, 86_400_000)
         )
 
     def renew(self) -> None:

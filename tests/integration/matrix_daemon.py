@@ -5,6 +5,7 @@ Orders come over a pipe from ``matrix_rig``, with a point at which the process e
 """
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -16,6 +17,8 @@ import anchor.bitcoin.core_rpc
 import anchor.bitcoin.wallet
 import anchor.engine  # noqa: F401  # what a home imports when it needs it, before the processes are forked
 from anchor.bitcoin.protocols import Source
+from anchor.lease import Leases
+from anchor.lease_holder import this_process
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError
 from anchor.storage.engine import Engine
@@ -40,6 +43,7 @@ class Order:
     at_once: bool = False
     contents: tuple[bytes, ...] = ()
     kill: int | tuple[str, ...] = ()
+    pause: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,12 @@ class ArmedEngine(CrashingEngine):
         super().__init__(engine, 0, kill_self)
         self._names: tuple[str, ...] = ()
         self._left = 0
+        self._pause = 0
 
-    def arm(self, kill: int | tuple[str, ...]) -> None:
-        """Count points anew, and die at this one."""
+    def arm(self, kill: int | tuple[str, ...], pause: int = 0) -> None:
+        """Count points anew, and die at this one, or pause."""
         self.points.clear()
+        self._pause = pause
         self._left, self._names = (kill, ()) if isinstance(kill, int) else (0, kill)
 
     def point(self, name: str) -> None:
@@ -88,6 +94,8 @@ class ArmedEngine(CrashingEngine):
                 kill_self()
         if any(part in name for part in self._names):
             kill_self()
+        if len(self.points) == self._pause:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def serve(pipe: Connection, folder: Path, state: str) -> None:
@@ -110,8 +118,10 @@ def serve(pipe: Connection, folder: Path, state: str) -> None:
         with patch.object(Path, "replace", put_in_place):
             while (order := _next(pipe)) is not None:
                 now_ms = order.now_ms
-                engine.arm(order.kill)
+                engine.arm(order.kill, order.pause)
                 if order.step == "stop":
+                    if home.guarded.lease is not None:
+                        Leases(home.engine).release(home.guarded.lease)
                     home.close()
                     return
                 pipe.send(_done(home, engine, order))
@@ -142,7 +152,14 @@ def _write(home: Home, order: Order) -> dict[str, Any]:
     return {}
 
 
+def _lead(home: Home, order: Order) -> None:
+    """Take the lease at the first step that needs it: whoever had it was killed, or has stopped."""
+    if home.guarded.lease is None:
+        home.lead(Leases(home.engine).take(this_process("daemon", stays=True), order.now_ms))
+
+
 def _seal(home: Home, order: Order) -> dict[str, Any]:
+    _lead(home, order)
     sealed = home.anchoring.seal(home.checkpoint_key, order.now_ms)
     home.lookup.maintain()
     home.write_card()
@@ -150,6 +167,7 @@ def _seal(home: Home, order: Order) -> dict[str, Any]:
 
 
 def _tick(home: Home, order: Order) -> dict[str, Any]:
+    _lead(home, order)
     ticked = home.anchoring.tick(order.now_ms, at_once=order.at_once)
     return {
         "did": type(ticked.plan).__name__.lower(),

@@ -5,8 +5,10 @@ must hold at the end of every story, and asks the node, not the code under test.
 """
 
 import multiprocessing
+import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -205,6 +207,26 @@ class Daemon:
     def take(self, order: Order) -> Done | None:
         """Have a step taken; None where the process was killed in it, or has stopped as it was told."""
         self._pipe.send(order)
+        return self._end_of(order)
+
+    def pause(self, order: Order) -> None:
+        """Have a step begun that pauses at ``order.pause``; return when it has."""
+        self._pipe.send(order)
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        deadline_s = time.monotonic() + STEP_S
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < deadline_s, f"{order.step} did not come to point {order.pause}"
+            time.sleep(0.02)
+
+    def resume(self, order: Order) -> Done:
+        """Let the paused step go on; return what it did."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+        done = self._end_of(order)
+        assert done is not None
+        return done
+
+    def _end_of(self, order: Order) -> Done | None:
         assert self._pipe.poll(STEP_S), f"{order.step} did not end within {STEP_S} s"
         try:
             done = self._pipe.recv()
@@ -327,6 +349,14 @@ class Story:
         if self._daemon is None:
             self._daemon = Daemon(self.home, self.folder / "state")
         return self._daemon
+
+    def paused(self, step: str, point: int) -> tuple[Daemon, Order]:
+        """Have a step begun by the daemon, which pauses at a point; the next step is another process's."""
+        order = Order(step, self.now_ms, at_once=True, contents=tuple(self.contents), pause=point)
+        daemon = self._running()
+        daemon.pause(order)
+        self._daemon = None
+        return daemon, order
 
     # --- the blocks
 

@@ -15,6 +15,8 @@ from anchor.bitcoin.wallet import StoredWallet, Wallet
 from anchor.directory import StoredCheckpoint
 from anchor.engine import Ticked
 from anchor.journal import Attempt
+from anchor.lease import Leases
+from anchor.lease_holder import this_process
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.entry import ExternalId, IdKind
@@ -74,10 +76,20 @@ class Service:
         run = self.home.writer.record(self.home.chains.named(chain), contents, self.clock())
         return [accepted.entry_hash for accepted in run]
 
+    def lead(self) -> None:
+        """Take the lease, from whoever has it, unless this home has it: as a process does for which another lapsed."""
+        leases, held = Leases(self.home.engine), self.home.guarded.lease
+        found = leases.read()
+        if held is None or found.holder is None or found.fence != held.fence:
+            # It lapses at once: nobody has to wait for a service that a test forgets.
+            self.home.lead(leases.seize(this_process("daemon", stays=True), self.clock(), 0))
+
     def seal(self) -> StoredCheckpoint | None:
+        self.lead()
         return self.home.anchoring.seal(self.home.checkpoint_key, self.clock())
 
     def tick(self, *, at_once: bool = False) -> Ticked:
+        self.lead()
         return self.home.anchoring.tick(self.clock(), at_once=at_once)
 
     def attempts(self) -> list[Attempt]:

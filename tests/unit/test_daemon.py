@@ -4,11 +4,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from anchor.daemon import Beside, run
+from anchor.daemon import Beside, Job, Jobs, until_signal
 from anchor.errors import SourceUnavailableError
 
 
@@ -18,6 +18,12 @@ def handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     assert before == {number: signal.getsignal(number) for number in before}
+
+
+def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
+    """Run jobs until a signal, as ``anchorline daemon`` does."""
+    with until_signal() as wait, Jobs(jobs, report):
+        wait()
 
 
 def stop_after(count: int, calls: list[float], number: int = signal.SIGTERM) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from anchor.bitcoin.transaction import MAX_TOP_UPS, build_anchor
 from anchor.errors import (
     BehindError,
     HijackedThreadError,
+    LeaseLostError,
     NoFundsError,
     RejectedError,
     SourceError,
     SourceUnavailableError,
     WrongNetworkError,
 )
+from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.journal import Attempt
 from anchor.lifecycle import Event, State, news
 from anchor.plan import Send, Wait
@@ -736,10 +738,10 @@ def suppressed(*kinds: type[Exception]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("moment", ["before the coins", "after the coins", "before the top-ups"])
-def test_two_processes_that_plan_at_once_store_one_attempt(
+def test_a_process_that_is_overtaken_while_it_plans_stores_no_attempt(
     moment: str, service: Service, bitcoin: SimulatedBitcoin
 ) -> None:
-    """The second finds the first one's attempt, at the latest under the write lock, and sends that."""
+    """Paused past its lease, and resumed after another process anchored: it learns that from its next write."""
     sealed_and_funded(service, bitcoin)
     with restarted(service.home.folder, bitcoin, service.clock) as other:
         bitcoin.fee_rate = 3.0
@@ -754,15 +756,18 @@ def test_two_processes_that_plan_at_once_store_one_attempt(
             bitcoin.after("unspent", meanwhile)
         else:
             bitcoin.after("unspent", lambda: bitcoin.before("tip", meanwhile))
-        plan = service.tick().plan
+        with pytest.raises(LeaseLostError):
+            service.tick()
         assert bitcoin.is_quiet
-    assert isinstance(plan, Send)
     (attempt,) = service.attempts()
-    assert plan.attempt.txid == attempt.txid
     assert [attempt.txid] == bitcoin.mempool()
+    service.tick()
+    assert ["seen"] == service.states()
 
 
-def test_a_rival_process_whose_attempt_is_mined_already_wins(service: Service, bitcoin: SimulatedBitcoin) -> None:
+def test_a_process_that_is_overtaken_by_an_anchor_in_a_block_builds_nothing(
+    service: Service, bitcoin: SimulatedBitcoin
+) -> None:
     """While one process plans, the other anchors and a block comes: nothing else is built on the spent coin."""
     sealed_and_funded(service, bitcoin)
     with restarted(service.home.folder, bitcoin, service.clock) as other:
@@ -773,16 +778,45 @@ def test_a_rival_process_whose_attempt_is_mined_already_wins(service: Service, b
             other.tick()
 
         bitcoin.before("fee_rate_sat_per_vb", meanwhile)
-        service.tick()
+        service.tick()  # it finds the other's anchor, sends it once more, and has nothing to note
+        assert bitcoin.is_quiet
     assert ["confirmed"] == service.states()
     assert 1 == len(bitcoin.mined())
 
 
+def test_a_late_broadcast_is_of_a_version_that_is_watched(service: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Paused between storing an attempt and sending it: the other process sends the same bytes, then a dearer version.
+
+    What the late one sends is refused or taken as any older version is; one anchor of the coin is mined.
+    """
+    sealed_and_funded(service, bitcoin)
+    with restarted(service.home.folder, bitcoin, service.clock) as other:
+
+        def meanwhile() -> None:
+            assert isinstance(other.tick().plan, Send)
+            bitcoin.fee_rate = 9.0
+            for _ in range(FEE_TARGET_BLOCKS):
+                bitcoin.mine_without(*bitcoin.mempool())
+            other.clock.pass_ms(24 * HOUR_MS)
+            other.tick()
+            other.tick(at_once=True)
+
+        bitcoin.before("broadcast", meanwhile)
+        with pytest.raises((LeaseLostError, RejectedError)):
+            service.tick()
+    assert 2 == len({attempt.raw for attempt in service.attempts()})
+    assert 1 == len({attempt.spends for attempt in service.attempts()})
+    bitcoin.mine()
+    service.tick()
+    assert ["confirmed", "replaced"] == sorted(service.states())
+    assert 1 == len(bitcoin.mined())
+
+
 @pytest.mark.parametrize("method", ["tip", "observe", "prove", "broadcast", "spender"])
-def test_two_processes_that_look_at_once_note_each_event_once(
+def test_two_processes_that_overtake_each_other_note_each_event_once(
     method: str, service: Service, bitcoin: SimulatedBitcoin
 ) -> None:
-    """What another process has noted in between is no news, and no illegal transition."""
+    """Whatever the late one was about to note is refused, and noted by who is newest; nothing is noted twice."""
     sealed_and_funded(service, bitcoin)
     with restarted(service.home.folder, bitcoin, service.clock) as other:
         met = 0
@@ -790,7 +824,8 @@ def test_two_processes_that_look_at_once_note_each_event_once(
             act()
             for _ in range(3):
                 bitcoin.before(method, other.tick)
-                service.tick()
+                with suppress(LeaseLostError):
+                    service.tick()
                 met += not bitcoin.calm()
     assert met > 0
     assert 1 == len(service.attempts())
@@ -799,16 +834,20 @@ def test_two_processes_that_look_at_once_note_each_event_once(
     assert ["final"] == service.states()
 
 
-def test_two_processes_that_seal_at_once_start_one_thread(service: Service, bitcoin: SimulatedBitcoin) -> None:
-    """Both find the first coin; one thread leaf is appended."""
+def test_a_process_that_is_overtaken_while_it_seals_appends_nothing(
+    service: Service, bitcoin: SimulatedBitcoin
+) -> None:
+    """Both find the first coin; one thread leaf is appended, and one checkpoint is signed."""
     fund(service, bitcoin)
     service.open_chain("acme")
     with restarted(service.home.folder, bitcoin, service.clock) as other:
         bitcoin.after("unspent", lambda: None)
         bitcoin.after("unspent", other.seal)
-        service.seal()
+        with pytest.raises(LeaseLostError):
+            service.seal()
     marks = service.home.directory.log_marks(1 << 40)
     assert 1 == sum(isinstance(leaf, ThreadLeaf) for _, leaf in marks)
+    assert 1 == service.home.engine.query("SELECT COUNT(*) FROM checkpoint")[0][0]
     assert bitcoin.is_quiet
 
 

@@ -427,7 +427,8 @@ def test_a_damaged_page_is_an_error(sqlite_store: SqliteStore) -> None:
     engine.close()
     size = sqlite_store.path.stat().st_size
     with sqlite_store.path.open("r+b") as file:
-        file.seek(size // 2 // PAGE_BYTES * PAGE_BYTES)
+        # What was written last is at the end, behind the first pages of all tables.
+        file.seek(size * 3 // 4 // PAGE_BYTES * PAGE_BYTES)
         file.write(b"\xff" * (4 * PAGE_BYTES))
     reopened = sqlite_store.open()
     with pytest.raises(StorageCorruptError, match="restore a backup"):

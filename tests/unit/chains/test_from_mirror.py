@@ -239,7 +239,7 @@ def test_a_home_that_went_on_by_itself_is_not_rebuilt(
             service.open_chain("mine")
         with reopened(log / "promised", bitcoin) as service:
             high_water_file(service.home.directory.log.log_id).unlink()
-            service.home._signs = True
+            service.home._signs = service.home._is_checked = True
             service.add("acme", b"mine")
     with pytest.raises(HistoryDiffersError, match=r"chain [0-9a-f]{64}: entry 0: this home has it"):
         rebuilt_from(log / "made", log / "mirror", bitcoin)
