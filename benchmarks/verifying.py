@@ -33,24 +33,24 @@ def cpu_ms(receipt: bytes, verifier: Verifier, times: int) -> float:
 
 
 def main() -> None:
-    """Print the median over all anchored receipts of the story, and the largest, which is the one in deep trees."""
+    """Print the median and the largest over all anchored receipts of the story, and one of them in deep trees."""
     story = tell()
-    deep = deepened(story, "after key rotations")
-    shapes = [
+    shapes = [*story.shapes.values(), deepened(story, "after key rotations")]
+    read = [
         (shape.receipt.encode(), shape.verifier)
-        for shape in (*story.shapes.values(), deep)
+        for shape in shapes
         if shape.receipt.sealed is not None and shape.receipt.sealed.anchors
     ]
-    verdicts = [verify_bytes(receipt, verifier).outcome for receipt, verifier in shapes]
-    print(f"(e) verify {len(shapes)} anchored receipts ({verdicts.count(Outcome.INTACT)} intact), CPU time of one")
+    verdicts = [verify_bytes(receipt, verifier).outcome for receipt, verifier in read]
+    print(f"(e) verify {len(read)} anchored receipts ({verdicts.count(Outcome.INTACT)} intact), CPU time of one")
     for name, check in CHECKS.items():
         times = 3 if name == "pure Python" else 30
-        found = [
+        *found, deep = [
             statistics.median(cpu_ms(receipt, replace(verifier, check_signature=check), times) for _ in range(ROUNDS))
-            for receipt, verifier in shapes
+            for receipt, verifier in read
         ]
-        target = f"target < {TARGETS_MS[name]:.0f} ms" if name in TARGETS_MS else ""
-        print(f"  {name:19} {statistics.median(found):8.3f} ms   largest {max(found):8.3f} ms   {target}")
+        figures = f"{statistics.median(found):8.3f} ms   largest {max(found):8.3f} ms   deep {deep:8.3f} ms"
+        print(f"  {name:19} {figures}" + (f"   target < {TARGETS_MS[name]:.0f} ms" if name in TARGETS_MS else ""))
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def _decode_signature(line: str) -> NoteSignature:
     if not line.startswith(SIGNATURE_PREFIX):
         raise MalformedError(f"note: expected a signature line beginning with an em dash, got {line[:40]!r}")
     name, space, encoded = line[len(SIGNATURE_PREFIX) :].partition(" ")
-    if not space or not name or "+" in name or any(char.isspace() for char in name):
+    if not space or not name or "+" in name or name.split() != [name]:
         raise MalformedError(f"note: expected a name without space and + and a signature, got {line[:40]!r}")
     raw = from_base64(encoded, "note signature")
     if len(raw) < 5:

@@ -134,13 +134,14 @@ def root_from_inclusion(
     _check_hashes((leaf, *path), reason)
     if not 0 <= index < size:
         raise VerificationError(reason, f"leaf index {index} is outside a tree of {size} leaves")
-    expected = path_length(index, size)
+    inner = _inner_levels(index, size)
+    expected = inner + (index >> inner).bit_count()
     if len(path) != expected:
         raise VerificationError(
             reason,
             f"a path for leaf {index} of {size} has {expected} hashes, this one has {len(path)}",
         )
-    node, inner = leaf, _inner_levels(index, size)
+    node = leaf
     for level, sibling in enumerate(path):
         is_right = level >= inner or index >> level & 1
         node = node_hash(sibling, node) if is_right else node_hash(node, sibling)
