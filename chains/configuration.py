@@ -26,7 +26,10 @@ from chains.settings import (
 from chains.sources import CORE_PASSWORD_VARIABLE, network_of, source_warnings
 
 OTHER_VARIABLES = frozenset(
-    {"ANCHORLINE_HOME", "ANCHORLINE_HASHING", WALLET_VARIABLE, BACKUP_VARIABLE, CORE_PASSWORD_VARIABLE}
+    {
+        *("ANCHORLINE_HOME", "ANCHORLINE_HASHING", WALLET_VARIABLE, BACKUP_VARIABLE, CORE_PASSWORD_VARIABLE),
+        *("ANCHORLINE_LOG_FORMAT", "ANCHORLINE_LOG_LEVEL", "ANCHORLINE_METRICS"),
+    }
 )
 """Variables of ours that are no settings."""
 

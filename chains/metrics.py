@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prometheus_client import (
@@ -23,7 +23,8 @@ from prometheus_client.registry import Collector
 from anchor.alerts import AlertName, alerts_of
 from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
 from anchor.engine import facts_of
-from anchor.errors import SettingsError, StorageError
+from anchor.errors import SettingsError, SourceError
+from anchor.lease import Leases
 from anchor.lifecycle import MINED, Event, State
 from anchor.log import DIRECTORY
 from anchor.proof.errors import AnchorlineError
@@ -80,13 +81,20 @@ class ProcessMetrics:
         """Ask ``depth`` whenever the metrics are read."""
         self._queue.set_function(depth)
 
-    def counting(self, report: Callable[[str], None]) -> Callable[[str], None]:
-        """Return what writes a log line with ``report`` and counts it."""
+    def counting(self, report: Callable[[str], None], tip: Callable[[], int] | None = None) -> Callable[[str], None]:
+        """Return what writes a log line with ``report`` and counts it.
+
+        When a tick is done, ``tip`` is asked for the height of the best chain, on the thread that ticked.
+        """
 
         def counted(text: str) -> None:
             line = read_line(text)
-            self._events.labels(line.event, str(line.fields.get("job", ""))).inc()
+            job = str(line.fields.get("job", ""))
+            self._events.labels(line.event, job).inc()
             report(text)
+            if tip is not None and (line.event, job) == ("done", "tick"):
+                with suppress(SourceError):
+                    self.tip_height = tip()
 
         return counted
 
@@ -254,12 +262,9 @@ def _alerts(home: Home) -> Metric:
 
 
 def _lease_metrics(home: Home) -> Iterator[Metric]:
-    try:
-        fence, holder = home.engine.query("SELECT fence, holder FROM lease WHERE lease_no = 0")[0]
-    except StorageError:
-        return  # a home without a lease
-    yield _counter("lease_changes", "Holders that the lease of sealing and anchoring has had.", int(fence))
-    yield _gauge("lease_held", "Whether somebody holds that lease.", int(holder is not None))
+    lease = Leases(home.engine).read()
+    yield _counter("lease_changes", "Holders that the lease of sealing and anchoring has had.", lease.fence)
+    yield _gauge("lease_held", "Whether somebody holds that lease.", int(lease.holder is not None))
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

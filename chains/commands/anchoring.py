@@ -5,6 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chains.commands.log_options import (
+    LogFormat,
+    LogFormatOption,
+    LogLevel,
+    LogLevelOption,
+    MetricsOption,
+    reporting,
+)
 from chains.commands.terminal import (
     ANCHORING,
     HomeOption,
@@ -12,7 +20,6 @@ from chains.commands.terminal import (
     command_group,
     given,
     opened,
-    print_line,
     say,
     usage,
 )
@@ -92,7 +99,14 @@ def tick(
 
 
 @app.command(rich_help_panel=ANCHORING)
-def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryRunJsonOption = False) -> None:
+def daemon(
+    metrics: MetricsOption = "",
+    log_format: LogFormatOption = LogFormat.TEXT,
+    log_level: LogLevelOption = LogLevel.INFO,
+    home: HomeOption = None,
+    dry_run: DryRunOption = False,
+    as_json: DryRunJsonOption = False,
+) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.daemon import until_signal
     from chains.scheduling import Scheduler
@@ -102,7 +116,12 @@ def daemon(home: HomeOption = None, dry_run: DryRunOption = False, as_json: DryR
         return
     if as_json:
         usage("--json is for --dry-run: a daemon writes log lines")
-    with until_signal() as wait, opened(home) as found, Scheduler(found, print_line, "daemon"):
+    with (
+        until_signal() as wait,
+        opened(home) as found,
+        reporting(found, log_format, log_level, metrics) as report,
+        Scheduler(found, report, "daemon"),
+    ):
         wait()
 
 

@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from chains.commands.terminal import ANCHORING, HomeOption, command_group, given, opened, print_line, usage
+from chains.commands.log_options import (
+    LogFormat,
+    LogFormatOption,
+    LogLevel,
+    LogLevelOption,
+    MetricsOption,
+    host_and_port,
+    log_of,
+)
+from chains.commands.terminal import ANCHORING, HomeOption, command_group, given, opened, usage
 
 app = command_group()
 ListenOption = Annotated[str, typer.Option(help="Where to listen: HOST:PORT.")]
@@ -16,6 +25,9 @@ def serve(
     no_daemon: Annotated[
         bool, typer.Option("--no-daemon", help="Do not seal and anchor: `anchorline daemon` does it elsewhere.")
     ] = False,
+    metrics: MetricsOption = "",
+    log_format: LogFormatOption = LogFormat.TEXT,
+    log_level: LogLevelOption = LogLevel.INFO,
     home: HomeOption = None,
 ) -> None:
     """Serve the HTTP API, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
@@ -25,7 +37,8 @@ def serve(
     with given(lambda: listening_socket(listen)) as listening, opened(home) as writing:
         if not no_daemon:
             usage("expected --no-daemon: this version serves the API alone; run `anchorline daemon` beside it")
-        serve_api(writing, listening, print_line)
+        where = given(lambda: host_and_port(metrics)) if metrics else None
+        serve_api(writing, listening, log_of(log_format, log_level), where)
 
 
 @app.command(rich_help_panel=ANCHORING)
@@ -36,6 +49,8 @@ def calendar(
     network_not_in_file: Annotated[
         bool, typer.Option("--network-not-in-file", help="Yes: an .ots off mainnet does not say so itself.")
     ] = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    log_level: LogLevelOption = LogLevel.INFO,
     home: HomeOption = None,
 ) -> None:
     """Be an OpenTimestamps calendar for the stock client, until stopped (SIGINT, SIGTERM)."""
@@ -44,6 +59,7 @@ def calendar(
     from chains.web.serving import listening_socket
 
     given(lambda: check_uri(uri))
+    report = log_of(log_format, log_level)
     with given(lambda: listening_socket(listen)) as listening, opened(home) as writing, opened(home) as reading:
         if writing.network.name != "mainnet":
             if not network_not_in_file:
@@ -51,5 +67,5 @@ def calendar(
                     f"an .ots file names no network and reads as mainnet; this log is on {writing.network.name}. "
                     "Say --network-not-in-file to hand out such files all the same"
                 )
-            print_line(f"warning: timestamps of this calendar prove something to a {writing.network.name} node only")
-        serve_calendar(writing, reading, chain, uri, listening, print_line)
+            report(f"warning: timestamps of this calendar prove something to a {writing.network.name} node only")
+        serve_calendar(writing, reading, chain, uri, listening, report)

@@ -1,8 +1,12 @@
 """Operations about the service itself: whether it is well, and what it can do.
 
-They run in the event loop but for the readiness, which asks the database; ``chains.web.api`` has them in its table.
+They run in the event loop but for readiness and metrics, which ask the database; ``chains.web.api`` lists them.
 """
 
+import asyncio
+
+from chains.access import Action
+from chains.metrics import CONTENT_TYPE, metrics_text
 from chains.web.answers import json_of
 from chains.web.asgi import JSON, Answer
 from chains.web.docs_page import PAGE, POLICY
@@ -43,6 +47,14 @@ async def docs(_service: Service, _request: Request, _read: ReadBody) -> Answer:
     return Answer(200, PAGE, HTML, headers)
 
 
+async def metrics(service: Service, request: Request, _read: ReadBody) -> Answer:
+    """Return the metrics for Prometheus; the operator's key may, since they tell how much is written and paid."""
+    await service.rooms.ask(lambda room: room.require(room.authenticated(request), Action.OPS_READ))
+    loop = asyncio.get_running_loop()
+    text = await loop.run_in_executor(service.preparing, metrics_text, service.registry)
+    return Answer(200, text, CONTENT_TYPE, (NO_STORE,))
+
+
 GROUP = "Service"
 OPERATIONS = (
     Operation(
@@ -64,6 +76,18 @@ OPERATIONS = (
         {200: Shape("They can", {JSON: Health})},
         ("overloaded",),
         run_async=readiness,
+        has_etag=False,
+    ),
+    Operation(
+        "metrics",
+        "GET",
+        "/metrics",
+        "Metrics for Prometheus",
+        GROUP,
+        {200: Shape("Prometheus' text format", {"text/plain": str})},
+        ("key-refused", "key-required", "not-allowed", "not-found"),
+        run_async=metrics,
+        needs_key=True,
         has_etag=False,
     ),
     Operation(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from chains.home import Home
+from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
 from chains.web.rooms import Rooms
@@ -22,7 +23,8 @@ class Service:
     """
 
     def __init__(self, home: Home, report: Callable[[str], None]) -> None:
-        self.report = report
+        self.registry, counts = registry_of(home.folder, home.clock)
+        self.report = counts.counting(report)
         self.limits: Limits = home.settings.limits
         self.clock = home.clock
         self.document = b""
@@ -30,7 +32,8 @@ class Service:
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
         self.rooms = Rooms(home.folder, home.clock)
-        self.writing = Writing(home, self.rooms)
+        self.writing = Writing(home, self.rooms, counts)
+        counts.watch_queue(lambda: self.writing.commits.waiting.entries)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
 
     def close(self) -> None:

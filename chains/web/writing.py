@@ -10,11 +10,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from anchor.errors import OverloadedError
 from anchor.proof.errors import AnchorlineError
 from chains.access import Action, Actor, Visibility
 from chains.chain import Chain
 from chains.group_commit import GroupCommit, Size
 from chains.home import Home
+from chains.metrics import ProcessMetrics
 from chains.quota import Quota
 from chains.quotas import Quotas
 from chains.together import Answer, commit_together
@@ -56,8 +58,9 @@ class Posted:
 class Writing:
     """The write side of one service; ``stop`` it. ``home`` is used by the thread of the group commit alone."""
 
-    def __init__(self, home: Home, rooms: Rooms) -> None:
+    def __init__(self, home: Home, rooms: Rooms, counts: ProcessMetrics) -> None:
         self._home = home
+        self._counts = counts
         self._rooms = rooms
         self._quotas = Quotas()
         self._admitted: OrderedDict[tuple[str, str | None], tuple[float, Admission]] = OrderedDict()
@@ -87,7 +90,12 @@ class Writing:
             now_ms = time.monotonic_ns() // 1_000_000
             content_bytes = sum(work.kept.sizes)
             self._quotas.take(admission.actor.organisation, admission.quota, work.count, content_bytes, now_ms)
-        return await asyncio.wrap_future(self.commits.submit(posted, Size(work.count, work.byte_count)))
+        try:
+            queued = self.commits.submit(posted, Size(work.count, work.byte_count))
+        except OverloadedError:
+            self._counts.refused()
+            raise
+        return await asyncio.wrap_future(queued)
 
     def stop(self) -> None:
         """Commit and answer what waits, and take no more."""
@@ -104,7 +112,11 @@ class Writing:
                 works[number] = rights.checked(posted)
             except (AnchorlineError, ProblemError) as error:
                 answers[number] = error
+        began_s = time.monotonic()
         answers |= dict(zip(works, commit_together(self.writer, list(works.values()), now_ms), strict=True))
+        kept = [works[number].count for number in works if not isinstance(answers[number], BaseException)]
+        if kept:
+            self._counts.committed(sum(kept), time.monotonic() - began_s)
         return [answers[number] for number in range(len(group))]
 
 

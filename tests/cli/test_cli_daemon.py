@@ -3,13 +3,17 @@
 The daemon runs on a copy of the prepared home with an interval of a second; a signal stops it, as an init system does.
 """
 
+import json
 import re
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.cli.commands import COMMAND, World, spawn
 
@@ -17,12 +21,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @contextmanager
-def daemon(world: World) -> Iterator["subprocess.Popen[str]"]:
+def daemon(world: World, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """Start the daemon of a home; kill it where a test fails before it has stopped."""
     settings = world.home / "anchorline.toml"
     text = re.sub(r"(?m)^(seal_every_s|tick_every_s|anchor_every_s) = .*$", r"\1 = 1", settings.read_text())
     settings.write_text(text)
-    command = [*COMMAND, "daemon", "--home", str(world.home)]
+    command = [*COMMAND, "daemon", "--home", str(world.home), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -164,3 +168,38 @@ def test_the_demo_can_be_kept(tmp_path: Path) -> None:
     assert 0 == spawn("demo", "--keep", kept, cwd=ROOT, environment=environment).exit_code
     audited = spawn("audit", "--home", kept, "--json", cwd=tmp_path, environment=environment)
     assert (0, True, 2) == (audited.exit_code, audited.facts["clean"], audited.facts["chains"])
+
+
+def test_the_daemon_serves_metrics_and_logs_json(world: World) -> None:
+    """Each log line is an object; the metrics know the last tick, its tip, and the jobs that ran; both end with it."""
+    with daemon(world, "--metrics", "127.0.0.1:0", "--log-format", "json") as process:
+        listening = json.loads(wait_for(process, '"event": "metrics"')[-1])
+        wait_for(process, '"event": "anchor"')
+        done = [json.loads(line) for line in wait_for(process, '"job": "tick"')]
+        assert {"at", "level", "event", "job"} == set(done[-1])
+        wait_for(process, '"job": "tick"')
+        url = f"http://{listening['listen']}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            samples = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#")
+        assert 1 <= float(samples['anchorline_events_total{event="done",job="tick"}'])
+        assert 0 < float(samples["anchorline_bitcoin_tip_height"])
+        assert 1 <= float(samples["anchorline_anchor_confirmations"])
+        said = stopped(process, signal.SIGTERM)
+    assert "stopped" == json.loads(said.splitlines()[-1])["event"]
+    with pytest.raises(OSError):
+        urllib.request.urlopen(url, timeout=10)
+
+
+def test_a_quiet_daemon_says_what_matters_only(world: World) -> None:
+    """With a level of warning there are no news; an alert is still there."""
+    set_spending_cap(world, 1)
+    with daemon(world, "--log-level", "warning") as process:
+        [first, *_] = wait_for(process, "event=alert")
+        assert first.startswith("event=alert name=spending-cap-reached")
+        assert "event=started" not in stopped(process, signal.SIGTERM)
+
+
+def test_an_address_that_is_none_is_refused(world: World) -> None:
+    """Before anything is sealed."""
+    done = world.run("daemon", "--metrics", "somewhere")
+    assert (1, True) == (done.exit_code, "--metrics: expected HOST:PORT, got 'somewhere'" in done.err)

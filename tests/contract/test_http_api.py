@@ -607,6 +607,21 @@ def test_the_service_says_how_it_is(site: Site) -> None:
         assert ({"status": "ok"}, "no-store") == (answer.json(), answer.headers["cache-control"])
 
 
+def test_metrics_are_the_operator_s(site: Site) -> None:
+    """His key reads them, with what was committed here; an organisation's may not, and a stranger is told nothing."""
+    site.acme.post(f"/v1/chains/{site.public}/entries", content=b"counted").raise_for_status()
+    answer = site.operator.get("/metrics")
+    assert (200, "no-store") == (answer.status_code, answer.headers["cache-control"])
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    samples = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert "1.0" == samples["anchorline_readable"]
+    assert 1 <= float(samples["anchorline_acknowledged_entries_total"]) <= float(samples["anchorline_entries_total"])
+    assert float(samples["anchorline_commit_seconds_count"]) <= float(samples["anchorline_commit_entries_sum"])
+    assert "0.0" == samples["anchorline_queue_depth"]
+    refused = {client.get("/metrics").status_code for client in (site.acme, site.auditor, site.beta, site.stranger)}
+    assert refused <= {401, 403, 404}, refused
+
+
 def test_the_page_to_try_it_loads_nothing_from_elsewhere(site: Site) -> None:
     """The page's policy allows its own script and style by hash, and the browser's requests to this service."""
     answer = site.stranger.get("/docs")

@@ -25,8 +25,6 @@ RULES = ROOT / "docs" / "operate" / "prometheus" / "alerts.yml"
 DASHBOARD = ROOT / "docs" / "operate" / "prometheus" / "dashboard.json"
 PAGE = ROOT / "docs" / "operate" / "metrics.md"
 MATURE = 101
-# Of a release that holds the lease; a home without one has no such row.
-ELSEWHERE = {"anchorline_lease_changes_total", "anchorline_lease_held"}
 
 
 @pytest.fixture
@@ -234,7 +232,7 @@ def every_name(service: Service, bitcoin: SimulatedBitcoin) -> dict[str, tuple[s
     process.counting(lambda _: None)("event=done job=tick")
     names |= names_of(registry)
     service.add("acme", b"waits")
-    return {**names, **names_of(registry), **dict.fromkeys(ELSEWHERE, ())}
+    return {**names, **names_of(registry)}
 
 
 def test_every_metric_that_is_named_exists(service: Service, bitcoin: SimulatedBitcoin) -> None:

@@ -1,0 +1,80 @@
+"""What every service shares on the command line: the form of its log, and where its metrics are served.
+
+``daemon``, ``calendar`` and ``serve`` take these options; ``reporting`` gives what writes their log lines.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from chains.home import Home
+
+
+class LogFormat(StrEnum):
+    """Forms of a log, as the command line names them."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """Levels of a log, as the command line names them."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", envvar="ANCHORLINE_LOG_FORMAT", help="Form of the log lines.")
+]
+LogLevelOption = Annotated[
+    LogLevel, typer.Option("--log-level", envvar="ANCHORLINE_LOG_LEVEL", help="Leave out log lines below this.")
+]
+MetricsOption = Annotated[
+    str, typer.Option("--metrics", envvar="ANCHORLINE_METRICS", help="Serve Prometheus metrics at HOST:PORT.")
+]
+
+
+def log_of(form: LogFormat, level: LogLevel) -> Callable[[str], None]:
+    """Return what writes log lines to standard error."""
+    from chains import logs
+    from chains.home import now_ms
+    from chains.log_lines import Level
+
+    return logs.log_to(sys.stderr, logs.LogFormat(form.value), Level[level.name], now_ms)
+
+
+@contextmanager
+def reporting(found: "Home", form: LogFormat, level: LogLevel, metrics: str = "") -> "Iterator[Callable[[str], None]]":
+    """Yield what writes log lines, and serve the metrics of a home meanwhile where an address is given.
+
+    The tip of the best chain is noted when a tick is done, on the thread that ticks.
+    """
+    report = log_of(form, level)
+    if not metrics:
+        yield report
+        return
+    from chains.metrics import registry_of, serving_metrics
+
+    host, port = host_and_port(metrics)
+    registry, process = registry_of(found.folder, found.clock)
+    with serving_metrics(registry, host, port) as serving_port:
+        report(f"event=metrics listen={host}:{serving_port}")
+        yield process.counting(report, lambda: found.source.tip().height)
+
+
+def host_and_port(where: str) -> tuple[str, int]:
+    """Return the two parts of HOST:PORT ([HOST]:PORT for IPv6); raises SettingsError."""
+    from anchor.errors import SettingsError
+
+    host, colon, port = where.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 0xFFFF:
+        raise SettingsError(f"--metrics: expected HOST:PORT, got {where!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
