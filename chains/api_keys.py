@@ -16,7 +16,7 @@ from chains.organisations import Organisation
 
 MAX_LABEL = 100
 _NO_HASH = bytes(32)
-"""What a key that nobody has is compared with, so that it takes as long as one that somebody has. No known preimage."""
+"""What a key that nobody has is compared with, so that it is compared too. Nobody knows a text with this hash."""
 _COLUMNS = (
     "key_id, api_key.organisation_id, role, label, api_key.made_at_ms, expires_at_ms, revoked_at_ms, replaces, "
     "organisation.removed_at_ms"
@@ -135,8 +135,8 @@ class ApiKeys:
     def authenticate(self, token: str, now_ms: int) -> Actor:
         """Return who presents this key. One look into the database, so what was revoked is refused at once.
 
-        Raises KeyRefusedError; whether it is malformed, unknown or wrong in its secret part is not told, and takes the
-        same time. That a key has expired or was revoked is told to whoever has the whole of it.
+        Raises KeyRefusedError, in the same words whether the key is malformed, unknown or wrong in its secret part, and
+        after the same work. That a key has expired or was revoked is told to whoever has the whole of it.
         """
         key_id = key_id_of(token) or ""
         row = next(

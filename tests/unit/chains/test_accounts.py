@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import AccountError, KeyRefusedError, UnknownAccountError
+from anchor.errors import AccountError, ChainExistsError, KeyRefusedError, UnknownAccountError
 from anchor.proof.promise import ANONYMOUS
 from chains.access import STRANGER, Action, Actor, ChainAccess, Grant, Role, Visibility
 from chains.accounts import Accounts
@@ -20,7 +20,9 @@ from chains.api_key import key_id_of, make_token, token_hash
 from chains.api_keys import ApiKeys, NewKey
 from chains.organisations import Organisation
 from chains.quota import UNLIMITED, Quota
-from tests.simulators.store import LOG, START_MS, Store, clear
+from chains.together import commit_together
+from chains.work import Content, Done, Opening
+from tests.simulators.store import LOG, START_MS, Store, chain_id, clear
 
 NOW_MS = START_MS
 DAY_MS = 24 * 60 * 60 * 1000
@@ -360,6 +362,34 @@ def test_a_chain_is_opened_for_an_organisation_in_one_transaction(
         store.writer.open_chain([clear("b")], b"", "b", NOW_MS, note=failing)
     assert store.chains.by_name("b") is None
     assert accounts.sharing.owned_by(acme) == 1
+
+
+def test_a_chain_that_a_client_opens_is_its_organisations(
+    store: Store, accounts: Accounts, acme: Organisation, meridian: Organisation
+) -> None:
+    """In the group commit each opening gives its chain to whoever asked, and a refused one gives nothing."""
+    opened = [
+        Opening(chain_id(name), name, accounts.owning(Actor(owner.organisation_id, Role.OWNER, "al_x"), visibility))
+        for name, owner, visibility in (
+            ("a", acme, Visibility.PRIVATE),
+            ("b", meridian, Visibility.PUBLIC),
+            ("a", meridian, Visibility.PUBLIC),
+        )
+    ]
+    works = [
+        store.writer.prepare(
+            each, [Content(b"first", external_ids=(clear(str(each.name)),))], acme.submitter(LOG.log_id)
+        )
+        for each in opened
+    ]
+    first, second, refused = commit_together(store.writer, works, NOW_MS)
+    assert isinstance(refused, ChainExistsError)
+    assert [(acme.organisation_id, Visibility.PRIVATE), (meridian.organisation_id, Visibility.PUBLIC)] == [
+        (access.owner, access.visibility)
+        for answer in (first, second)
+        if isinstance(answer, Done)
+        for access in [accounts.sharing.access_of(answer.chain.chain_no)]
+    ]
 
 
 def test_owner_visibility_and_grants_are_read_back(

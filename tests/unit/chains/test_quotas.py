@@ -1,5 +1,8 @@
 """Tests of ``chains.quotas``: what a quota lets through at which time, by a clock that the test moves."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +108,22 @@ def test_the_largest_quotas_are_counted_closely(quota: Quota) -> None:
     quotas.take("org_a", quota, after_1_s * entries, after_1_s * content_bytes, 1000)
     more = per_s * 2 // 100
     refused_for_s(quotas, quota, more * entries, more * content_bytes, 1000)
+
+
+def test_threads_together_get_no_more_than_one_alone() -> None:
+    """Of many requests in the same millisecond, from many threads, as many are taken as the quota allows."""
+    quotas, quota = Quotas(), Quota(entries_per_s=100)
+
+    def take_some(_: int) -> int:
+        taken = 0
+        for _ in range(100):
+            with suppress(QuotaError):
+                quotas.take("org_a", quota, 1, 0, 0)
+                taken += 1
+        return taken
+
+    with ThreadPoolExecutor(20) as threads:
+        assert 100 * BURST_S == sum(threads.map(take_some, range(20)))
 
 
 @given(st.integers(1, 50), st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 60)), min_size=1, max_size=40))
