@@ -113,6 +113,12 @@ class Ground:
         """Send a small transaction of other people's to the mempool, which makes the node look at what is old in it."""
         self._stranger(b"", 10_000)
 
+    def stock_fillers(self) -> None:
+        """Mine until there are as many coins of nobody as ``fill_mempool`` spends: a story told often uses them up."""
+        missing = self._spent + FILLERS + MATURE - int(self.node.call("getblockcount"))
+        if missing > 0:
+            self.node.call("generatetodescriptor", missing, miner())
+
     def fill_mempool(self, rate_sat_per_vb: int) -> float:
         """Fill the mempool at this rate until it evicts; return what it asks for afterwards, in sat/vB."""
         for number in range(FILLERS):

@@ -199,6 +199,7 @@ def expired(ground: Ground, kills: Kills) -> None:
 
 def evicted(ground: Ground, kills: Kills) -> None:
     """A full mempool evicts an attempt and refuses it; a version at the node's new minimum goes in."""
+    ground.stock_fillers()
     story = ground.story(kills)
     story.anchor()
     txid = hex_of(story.send())
