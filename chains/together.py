@@ -55,13 +55,14 @@ class _Piece:
 
     def entries(self) -> Column:
         """Return what is new."""
-        return Column.of(self.work.entries if self._all() else [self.work.entries[place] for place in self.new])
+        return self.work.entries if self._all() else self._chosen(self.work.entries)
 
     def kept(self) -> Column:
         """Return what is kept beside it."""
-        if self._all():
-            return self.work.kept
-        items = self.work.kept.items()
+        return self.work.kept if self._all() else self._chosen(self.work.kept)
+
+    def _chosen(self, column: Column) -> Column:
+        items = column.items()
         return Column.of([items[place] for place in self.new])
 
     def _all(self) -> bool:
@@ -186,7 +187,8 @@ class _Commit:
     def _choose(self, received_at_ms: int) -> None:
         """Say of each piece which of its entries are new: not there yet, nowhere before it in the group, and valid."""
         made_elsewhere = [piece for piece in self.pieces.values() if not piece.work.is_fresh]
-        self.placed |= self.writer.known([key for piece in made_elsewhere for key in piece.work.hashes])
+        if made_elsewhere:
+            self.placed |= self.writer.known([key for piece in made_elsewhere for key in piece.work.hashes])
         claimed: set[bytes] = set()
         for piece in self.pieces.values():
             if piece.work.is_fresh:

@@ -31,13 +31,23 @@ class Accepted(NamedTuple):
 class AcceptedRun(Sequence[Accepted]):
     """Entries that one commit added to a chain, in order, from a place on; each is made when asked for."""
 
-    def __init__(self, first_index: int, first_seq: int, hashes: Sequence[bytes]) -> None:
+    def __init__(self, first_index: int, first_seq: int, hashes: Pieces) -> None:
         self._first_index = first_index
         self._first_seq = first_seq
         self._hashes = hashes
 
     def __len__(self) -> int:
         return len(self._hashes)
+
+    @property
+    def hashes(self) -> Pieces:
+        """Their hashes, in order."""
+        return self._hashes
+
+    @property
+    def first_index(self) -> int:
+        """The leaf index of the first of them."""
+        return self._first_index
 
     @overload
     def __getitem__(self, place: int) -> Accepted: ...
@@ -85,8 +95,7 @@ class Submission:
     content: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """Content of which an entry is to be made here, under a fresh salt; ``keep`` false: only its digest is stored."""
 
     content: bytes
@@ -114,7 +123,7 @@ class Work:
     """
 
     to: Chain | Opening
-    entries: Sequence[bytes]
+    entries: Column
     kept: Column
     hashes: Pieces
     with_ids: bool
@@ -137,7 +146,7 @@ class Work:
     @property
     def byte_count(self) -> int:
         """About how many bytes it holds in memory."""
-        return sum(map(len, self.entries)) + sum(self.kept.sizes) + 128 * self.count
+        return sum(self.entries.sizes) + sum(self.kept.sizes) + 128 * self.count
 
 
 @dataclass(frozen=True, slots=True)

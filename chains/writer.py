@@ -182,6 +182,9 @@ class Writer:
         Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone, and what
         the caller refused already keeps its place.
         """
+        alike = self._alike(to, items)
+        if alike is not None:
+            return Work(to, *alike, is_fresh=True, submitter=submitter, key=key)
         refused: dict[int, Refused] = {}
         made: dict[int, tuple[bytes, bytes]] = {}
         fresh: dict[int, tuple[Content, bytes]] = {}
@@ -201,7 +204,7 @@ class Writer:
         order = [place for place in range(len(items)) if place not in refused]
         return Work(
             to=to,
-            entries=entries,
+            entries=Column.of(entries),
             kept=kept,
             hashes=HASHING.leaves(entries),
             with_ids=any(map(has_external_ids, entries)),
@@ -213,6 +216,27 @@ class Writer:
             },
             key=key,
         )
+
+    def _alike(
+        self, to: Chain | Opening, items: Sequence[Submission | Content | Refused]
+    ) -> tuple[Column, Column, Pieces, bool] | None:
+        """Return entries, what is kept, hashes and whether there are ids, of contents that differ in nothing else.
+
+        None where they differ, or where any is refused: then each is looked at. This is what most batches are.
+        """
+        first = items[0] if items else None
+        if not isinstance(first, Content) or isinstance(to, Opening):
+            return None
+        rest, limit = first[1:], self.limits.content_bytes
+        if not all(isinstance(item, Content) and item[1:] == rest and len(item[0]) <= limit for item in items):
+            return None
+        try:
+            template = Entry(to.chain_id, bytes(HASH_SIZE), first.media_type, first.external_ids)
+            contents = [item.content for item in items if isinstance(item, Content)]
+            batch = self._fresh(template, contents, keep=first.keep)
+        except AnchorlineError:
+            return None
+        return batch.entries, batch.kept, batch.hashes, batch.with_ids
 
     def _template(self, to: Chain | Opening, item: Content) -> bytes:
         """Return the entry of a content, but for its commitment."""

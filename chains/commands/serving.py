@@ -31,14 +31,16 @@ def serve(
     home: HomeOption = None,
 ) -> None:
     """Serve the HTTP API, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
+    from contextlib import ExitStack
+
     from chains.web.serving import listening_socket
     from chains.web.serving_api import serve_api
 
-    with given(lambda: listening_socket(listen)) as listening, opened(home) as writing:
-        if not no_daemon:
-            usage("expected --no-daemon: this version serves the API alone; run `anchorline daemon` beside it")
-        where = given(lambda: host_and_port(metrics)) if metrics else None
-        serve_api(writing, listening, log_of(log_format, log_level), where)
+    report = log_of(log_format, log_level)
+    where = given(lambda: host_and_port(metrics)) if metrics else None
+    with given(lambda: listening_socket(listen)) as listening, opened(home) as writing, ExitStack() as stack:
+        anchoring = None if no_daemon else stack.enter_context(opened(home))
+        serve_api(writing, listening, report, where, anchoring)
 
 
 @app.command(rich_help_panel=ANCHORING)

@@ -6,6 +6,9 @@ They run in the event loop; what takes longer (reading a batch, checking signatu
 
 import asyncio
 import os
+from collections.abc import Sequence
+
+import msgspec
 
 from anchor.proof.entry import ExternalId, IdKind, chain_id_of
 from anchor.proof.promise import Promise
@@ -39,7 +42,7 @@ from chains.web.schemas import (
 )
 from chains.web.service import Service
 from chains.web.writing import Admission, Posted
-from chains.work import Accepted, Content, Done, Opening, Outcome, Refused, Submission, Work
+from chains.work import Accepted, AcceptedRun, Content, Done, Opening, Outcome, Refused, Submission, Work
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
 NDJSON = "application/x-ndjson"
@@ -57,9 +60,11 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
     body = await read(base64_bytes(most) + SMALL_BYTES if is_submission else most)
     item = submission_of(body) if is_submission else _content_of(request, body, content_type)
     key = _request_key(request, admission, body)
-    work = service.writing.writer.prepare(chain, [item], admission.submitter, key)
-    done = await service.writing.commit(Posted(work, admission))
-    return await _one_answer(service, done)
+    if isinstance(item, Content) and key is None:
+        posted = Posted(admission, item)
+    else:
+        posted = Posted(admission, service.writing.writer.prepare(chain, [item], admission.submitter, key))
+    return await _one_answer(service, await service.writing.commit(posted))
 
 
 async def post_batch(service: Service, request: Request, read: ReadBody) -> Answer:
@@ -79,7 +84,7 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
         return service.writing.writer.prepare(chain, items, admission.submitter, key)
 
     prepared = await asyncio.get_running_loop().run_in_executor(service.preparing, work)
-    done = await service.writing.commit(Posted(prepared, admission))
+    done = await service.writing.commit(Posted(admission, prepared))
     return json_of(_batch(done), *_replay_header(done))
 
 
@@ -94,7 +99,7 @@ async def post_chain(service: Service, request: Request, read: ReadBody) -> Answ
     work = service.writing.writer.prepare(opening, [item], admission.submitter, key)
     for refused in work.refused.values():
         raise ProblemError(refused.code, refused.detail)
-    done = await service.writing.commit(Posted(work, admission, Visibility(wanted.visibility)))
+    done = await service.writing.commit(Posted(admission, work, Visibility(wanted.visibility)))
     return await _one_answer(service, done, is_chain=True)
 
 
@@ -170,14 +175,32 @@ async def _promise(service: Service, done: Done, accepted: Accepted) -> Promise 
 
 def _batch(done: Done) -> BatchWritten:
     """Return a result for each item, and the promise over what this request wrote."""
-    new = [item for item in done.outcomes if isinstance(item, Accepted) and not item.repeated]
-    run = done.promised.run(new[0].seq, len(new)).to_json() if new and done.promised is not None else None
+    new: Sequence[Outcome] = done.outcomes
+    if not isinstance(new, AcceptedRun):
+        new = [item for item in new if isinstance(item, Accepted) and not item.repeated]
+    run = None
+    if new and done.promised is not None:
+        first = new[0]
+        assert isinstance(first, Accepted)
+        run = done.promised.run(first.seq, len(new)).to_json()
     return BatchWritten(
         chain_id=done.chain.chain_id.hex(),
         submitter=done.submitter.hex(),
-        results=[_result(item) for item in done.outcomes],
+        results=_results(done.outcomes),
         promise=None if run is None else PromiseRunModel(**run),
     )
+
+
+def _results(outcomes: Sequence[Outcome]) -> list[Result] | msgspec.Raw:
+    """Return the results; those of a batch that was written whole are encoded at once."""
+    if not isinstance(outcomes, AcceptedRun):
+        return [_result(item) for item in outcomes]
+    hexes, start = outcomes.hashes.flat.hex(), outcomes.first_index
+    each = [
+        f'{{"status":201,"entry_hash":"{hexes[64 * place : 64 * place + 64]}","leaf_index":{start + place}}}'
+        for place in range(len(outcomes))
+    ]
+    return msgspec.Raw(f"[{','.join(each)}]".encode())
 
 
 def _result(item: Outcome) -> Result:

@@ -91,6 +91,8 @@ def new_chain_of(body: bytes) -> NewChain:
 
 def external_ids_of(items: Sequence[str | ExternalIdModel]) -> tuple[ExternalId, ...]:
     """Return external ids; a text is one in clear."""
+    if not items:
+        return ()
     return tuple(
         ExternalId(IdKind.CLEAR, item.encode("utf-8", "surrogatepass"))
         if isinstance(item, str)

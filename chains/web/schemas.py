@@ -135,7 +135,7 @@ class BatchWritten(Model, frozen=True, kw_only=True):
 
     chain_id: Hash
     submitter: str
-    results: list[Result]
+    results: list[Result] | msgspec.Raw
     promise: PromiseRunModel | None = None
 
 

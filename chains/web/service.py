@@ -19,12 +19,14 @@ PREPARING_THREADS = 1
 class Service:
     """Reading threads, the group commit, and a thread for what takes long; ``close`` it.
 
-    ``home`` writes, and is the caller's to close afterwards.
+    ``home`` writes, and is the caller's to close afterwards; ``tip_height`` is asked when a tick was done beside it.
     """
 
-    def __init__(self, home: Home, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, home: Home, report: Callable[[str], None], tip_height: Callable[[], int] | None = None
+    ) -> None:
         self.registry, counts = registry_of(home.folder, home.clock)
-        self.report = counts.counting(report)
+        self.report = counts.counting(report, tip_height)
         self.limits: Limits = home.settings.limits
         self.clock = home.clock
         self.document = b""

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -38,6 +38,38 @@ _TOO_LARGE = (
 )
 
 
+class WholeAnswers:
+    """A transport that sends the head of an answer together with what follows it: one system call, not two."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Hold the first piece until the next one comes, or until the event loop's next turn."""
+        if self._held:
+            data, self._held = self._held + data, b""
+            self._transport.write(data)
+            return
+        self._held = data
+        self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's own."""
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._held and not self._transport.is_closing():
+            self._transport.write(self._held)
+        self._held = b""
+
+
 class HastyProtocol(HttpToolsProtocol):
     """HTTP/1.1 by httptools that waits neither for ever nor for everything (uvicorn sets no such limits)."""
 
@@ -51,6 +83,7 @@ class HastyProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", WholeAnswers(transport, self.loop))
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:

@@ -23,11 +23,13 @@ from chains.together import Answer, commit_together
 from chains.web.problems import ProblemError
 from chains.web.requests import Request, token_of
 from chains.web.rooms import Room, Rooms, check_allowed
-from chains.work import Done, Opening, Work
+from chains.work import Content, Done, Opening, Work
 
 # An admission only saves look-ups: whether the work may be done is asked again when it is committed.
 _ADMITTED_S = 1.0
 _MOST_ADMITTED = 4_096
+# Entry, salt, digest, and the objects of a request that waits.
+_CONTENT_OVERHEAD = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,30 @@ class Admission:
         return self.actor.organisation or f"key {self.actor.key_id}"
 
 
-@dataclass(frozen=True, slots=True)
 class Posted:
-    """Work with whom it is for; a chain that it opens will have this visibility."""
+    """What somebody posted: work, or one content of which the commit makes work together with others of its kind.
 
-    work: Work
-    admission: Admission
-    visibility: Visibility = Visibility.PRIVATE
+    A chain that it opens will have this visibility; ``answer`` is the event loop's.
+    """
+
+    __slots__ = ("admission", "answer", "content", "visibility", "work")
+
+    def __init__(
+        self, admission: Admission, posted: Work | Content, visibility: Visibility = Visibility.PRIVATE
+    ) -> None:
+        self.admission = admission
+        self.work = posted if isinstance(posted, Work) else None
+        self.content = None if isinstance(posted, Work) else posted
+        self.visibility = visibility
+        self.answer: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+
+    def size(self) -> tuple[Size, int]:
+        """Return what it weighs, and how many bytes of content it brings."""
+        if self.work is not None:
+            return Size(self.work.count, self.work.byte_count), sum(self.work.kept.sizes)
+        assert self.content is not None
+        length = len(self.content.content)
+        return Size(1, length + _CONTENT_OVERHEAD), length
 
 
 class Writing:
@@ -65,7 +84,7 @@ class Writing:
         self._quotas = Quotas()
         self._admitted: OrderedDict[tuple[str, str | None], tuple[float, Admission]] = OrderedDict()
         self.writer = home.writer
-        self.commits: GroupCommit[Posted, Done] = GroupCommit(self._commit)
+        self.commits: GroupCommit[Posted, None] = GroupCommit(self._commit)
 
     async def admit(self, request: Request) -> Admission:
         """Return who asks for which chain; raise ProblemError where he may not write there, before a body is read."""
@@ -85,39 +104,85 @@ class Writing:
 
     async def commit(self, posted: Posted) -> Done:
         """Take the work from its organisation's quota, queue it, and return what became of it when it is on disk."""
-        work, admission = posted.work, posted.admission
+        size, content_bytes = posted.size()
+        admission = posted.admission
         if admission.actor.organisation is not None:
             now_ms = time.monotonic_ns() // 1_000_000
-            content_bytes = sum(work.kept.sizes)
-            self._quotas.take(admission.actor.organisation, admission.quota, work.count, content_bytes, now_ms)
+            self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
         try:
-            queued = self.commits.submit(posted, Size(work.count, work.byte_count))
+            self.commits.submit(posted, size)
         except OverloadedError:
             self._counts.refused()
             raise
-        return await asyncio.wrap_future(queued)
+        return await posted.answer
 
     def stop(self) -> None:
         """Commit and answer what waits, and take no more."""
         self.commits.stop()
 
-    def _commit(self, group: list[Posted]) -> Sequence[Answer | ProblemError]:
-        """Commit what may be committed now; on the group commit's thread."""
+    def _commit(self, group: list[Posted]) -> list[None]:
+        """Commit what may be committed now, on the group commit's thread; answers go to the event loop all at once."""
+        try:
+            answers: Sequence[Done | BaseException] = self._committed(group)
+        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
+            answers = [error] * len(group)
+        group[0].answer.get_loop().call_soon_threadsafe(_tell, list(zip(group, answers, strict=True)))
+        return [None] * len(group)
+
+    def _committed(self, group: list[Posted]) -> list[Done | BaseException]:
         now_ms = self._home.clock()
         rights = _Rights(self._home, now_ms)
-        answers: dict[int, Answer | ProblemError] = {}
+        answers: dict[int, Done | BaseException] = {}
         works: dict[int, Work] = {}
+        alike: dict[tuple[int, bytes], list[int]] = {}
         for number, posted in enumerate(group):
             try:
-                works[number] = rights.checked(posted)
+                actor = rights.checked(posted.admission)
+                work = posted.work and rights.owned(posted.work, actor, posted.visibility)
             except (AnchorlineError, ProblemError) as error:
                 answers[number] = error
+                continue
+            if work is None:
+                chain = posted.admission.chain
+                assert chain is not None
+                alike.setdefault((chain.chain_no, posted.admission.submitter), []).append(number)
+            else:
+                works[number] = work
+        together = [self._together(group, numbers) for numbers in alike.values()]
         began_s = time.monotonic()
-        answers |= dict(zip(works, commit_together(self.writer, list(works.values()), now_ms), strict=True))
-        kept = [works[number].count for number in works if not isinstance(answers[number], BaseException)]
+        done = commit_together(self.writer, [*works.values(), *together], now_ms)
+        answers |= dict(zip(works, done, strict=False))
+        for numbers, answer in zip(alike.values(), done[len(works) :], strict=True):
+            answers |= dict(zip(numbers, _parted(answer, len(numbers)), strict=True))
+        kept = sum(len(answer.outcomes) for answer in done if isinstance(answer, Done))
         if kept:
-            self._counts.committed(sum(kept), time.monotonic() - began_s)
+            self._counts.committed(kept, time.monotonic() - began_s)
         return [answers[number] for number in range(len(group))]
+
+    def _together(self, group: list[Posted], numbers: list[int]) -> Work:
+        """Make one piece of work of contents for one chain and submitter: made together they cost a third."""
+        admission = group[numbers[0]].admission
+        contents = [content for number in numbers if (content := group[number].content) is not None]
+        assert admission.chain is not None
+        return self.writer.prepare(admission.chain, contents, admission.submitter)
+
+
+def _parted(answer: Answer, count: int) -> list[Done | BaseException]:
+    """Return the answer to each of so many contents that were committed as one piece of work."""
+    if not isinstance(answer, Done):
+        return [answer] * count
+    return [Done(answer.chain, answer.submitter, (outcome,), answer.promised) for outcome in answer.outcomes]
+
+
+def _tell(answered: list[tuple[Posted, Done | BaseException]]) -> None:
+    """Give each request its answer, in the event loop; one that was given up by its client hears nothing."""
+    for posted, answer in answered:
+        if posted.answer.done():
+            continue
+        if isinstance(answer, BaseException):
+            posted.answer.set_exception(answer)
+        else:
+            posted.answer.set_result(answer)
 
 
 class _Rights:
@@ -128,9 +193,8 @@ class _Rights:
         self._now_ms = now_ms
         self._checked: dict[tuple[str, int | None], Actor | AnchorlineError | ProblemError] = {}
 
-    def checked(self, posted: Posted) -> Work:
-        """Return the work, if it may be done now."""
-        admission, work = posted.admission, posted.work
+    def checked(self, admission: Admission) -> Actor:
+        """Return who writes, if he may do it now; raise what his request is answered with otherwise."""
         chain = admission.chain
         key = admission.token, None if chain is None else chain.chain_no
         if key not in self._checked:
@@ -138,9 +202,13 @@ class _Rights:
         found = self._checked[key]
         if not isinstance(found, Actor):
             raise found
-        if isinstance(work.to, Opening):
-            return replace(work, to=replace(work.to, note=self._accounts.owning(found, posted.visibility)))
-        return work
+        return found
+
+    def owned(self, work: Work, actor: Actor, visibility: Visibility) -> Work:
+        """Return the work; a chain that it opens will be the actor's."""
+        if not isinstance(work.to, Opening):
+            return work
+        return replace(work, to=replace(work.to, note=self._accounts.owning(actor, visibility)))
 
     def _actor(self, token: str, chain: Chain | None) -> Actor | AnchorlineError | ProblemError:
         try:
