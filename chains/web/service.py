@@ -22,9 +22,7 @@ class Service:
     ``home`` writes, and is the caller's to close afterwards; ``tip_height`` is asked when a tick was done beside it.
     """
 
-    def __init__(
-        self, home: Home, report: Callable[[str], None], tip_height: Callable[[], int] | None = None
-    ) -> None:
+    def __init__(self, home: Home, report: Callable[[str], None], tip_height: Callable[[], int] | None = None) -> None:
         self.registry, counts = registry_of(home.folder, home.clock)
         self.report = counts.counting(report, tip_height)
         self.limits: Limits = home.settings.limits

@@ -154,9 +154,13 @@ class Writing:
         answers |= dict(zip(works, done, strict=False))
         for numbers, answer in zip(alike.values(), done[len(works) :], strict=True):
             answers |= dict(zip(numbers, _parted(answer, len(numbers)), strict=True))
-        kept = sum(len(answer.outcomes) for answer in done if isinstance(answer, Done))
-        if kept:
-            self._counts.committed(kept, time.monotonic() - began_s)
+        new = {
+            item.promised.note.count
+            for item in done
+            if isinstance(item, Done) and not item.is_replayed and item.promised
+        }
+        if new:
+            self._counts.committed(max(new), time.monotonic() - began_s)
         return [answers[number] for number in range(len(group))]
 
     def _together(self, group: list[Posted], numbers: list[int]) -> Work:

@@ -8,8 +8,10 @@ import gzip
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -630,3 +632,40 @@ def test_the_page_to_try_it_loads_nothing_from_elsewhere(site: Site) -> None:
     assert f"script-src 'sha256-{base64_of(sha256(script))}'" in policy
     assert "default-src 'none'" in policy
     assert b"http" not in answer.content.replace(b"httpx", b"")
+
+
+# --- serving and anchoring in one process
+
+
+def test_one_process_serves_seals_and_anchors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default the scheduler runs beside the API: an entry is sealed and anchored, and its receipt says so."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    home = make_home(tmp_path, "log.example/one-process")
+    settings = home / "anchorline.toml"
+    faster = {"seal_every_s = 60": "seal_every_s = 1", "tick_every_s = 30": "tick_every_s = 1"}
+    text = settings.read_text()
+    for slow, fast in faster.items():
+        assert slow in text
+        text = text.replace(slow, fast)
+    settings.write_text(text)
+    command = [sys.executable, "-m", "cli", "tick", "--mine", "101", "--home", str(home)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    key = make_key(home, "acme")
+    with serving(home, "--log-level", "info") as server, server.client(key) as client:
+        client.post("/v1/chains", json={"name": "public", "visibility": "public"})
+        written = client.post("/v1/chains/public/entries", content=b"beam 7").json()
+        path = f"/v1/entries/{written['entry_hash']}/receipt"
+        until_s = time.monotonic() + 60
+        while (answer := client.get(path)).headers["anchorline-state"] != "anchored":
+            assert time.monotonic() < until_s, list(server.lines)
+            time.sleep(0.3)
+        ots = client.get(path, params={"format": "ots"})
+        assert (200, OTS, "regtest") == (
+            ots.status_code,
+            ots.headers["content-type"],
+            ots.headers["anchorline-network"],
+        )
+        verdict = client.post("/v1/verify", content=answer.content, headers={"content-type": "application/json"})
+        assert [] == verdict.json()["reasons"]
+        assert 0 == server.stop()
+    assert any("event=sealed" in line for line in server.lines)
