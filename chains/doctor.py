@@ -1,8 +1,8 @@
 """The examination of a log: every check, run beside the others, so that one that fails or hangs hides none.
 
-Input is a home's folder. The checks are in ``doctor_bitcoin`` and ``doctor_home`` and the rules in ``doctor_rules``;
-``anchorline doctor`` prints what comes back. Only the database's write lock is taken for a moment, and a temporary file
-is made in the home; nothing else is written.
+Input is a home's folder. The checks are in ``doctor_home``, ``doctor_accounts`` and ``doctor_bitcoin``, most rules in
+``doctor_rules``; ``anchorline doctor`` prints what comes back. Only the database's write lock is taken for a moment,
+and a temporary file is made in the home; nothing else is written.
 """
 
 import threading
@@ -14,6 +14,7 @@ from anchor.bitcoin.protocols import Source
 from anchor.errors import SourceUnavailableError
 from anchor.proof.errors import AnchorlineError
 from chains.diagnosis import Finding, error, not_checked, worst_of
+from chains.doctor_accounts import ACCOUNT_CHECKS
 from chains.doctor_bitcoin import BITCOIN_CHECKS
 from chains.doctor_home import HOME_CHECKS
 from chains.examined import Examined, NotCheckedError, examined
@@ -22,7 +23,7 @@ from chains.parallel import all_within
 
 TIMEOUT_S = 30.0
 """A node's answer to the slowest question on a test network takes seconds; monitoring gives up after a minute."""
-CHECKS: dict[str, Callable[[Examined], Sequence[Finding]]] = {**HOME_CHECKS, **BITCOIN_CHECKS}
+CHECKS: dict[str, Callable[[Examined], Sequence[Finding]]] = {**HOME_CHECKS, **ACCOUNT_CHECKS, **BITCOIN_CHECKS}
 """Every check by its name; docs/operate/doctor.md lists them in this order."""
 
 

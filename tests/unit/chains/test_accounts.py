@@ -18,6 +18,8 @@ from chains.access import STRANGER, Action, Actor, ChainAccess, Grant, Role, Vis
 from chains.accounts import Accounts
 from chains.api_key import key_id_of, make_token, token_hash
 from chains.api_keys import ApiKeys, NewKey
+from chains.diagnosis import Level
+from chains.doctor_accounts import api_keys
 from chains.organisations import Organisation
 from chains.quota import UNLIMITED, Quota
 from chains.together import commit_together
@@ -336,6 +338,24 @@ def test_every_token_has_a_visible_part_and_a_hash_of_its_own(visible: bytes, se
     for place in range(len(token)):
         other = token[:place] + ("a" if token[place] != "a" else "b") + token[place + 1 :]
         assert token_hash(token) != token_hash(other)
+
+
+def test_the_doctor_names_a_key_that_is_about_to_end(accounts: Accounts, acme: Organisation) -> None:
+    """Unless it was rotated, was revoked or has ended; one without an end never is."""
+
+    def named(now_ms: int) -> list[str]:
+        return [each.found for each in api_keys(accounts.keys.all(), now_ms) if each.level == Level.WARNING]
+
+    made = [writer_key(accounts, acme, NOW_MS + days * DAY_MS) for days in (20, 20, 20)]
+    writer_key(accounts, acme)
+    assert [] == named(NOW_MS + 6 * DAY_MS)
+    soon_ms = NOW_MS + 6 * DAY_MS + 1
+    assert [each.key.key_id in found for each, found in zip(made, named(soon_ms), strict=True)] == [True] * 3
+    accounts.keys.rotate(made[0].key, 20 * DAY_MS, None, soon_ms)
+    accounts.keys.revoke(made[1].key, soon_ms)
+    [left] = named(soon_ms)
+    assert f"key {made[2].key.key_id} (writer, press 7) ends 2025-07-05T15:06:40Z" == left
+    assert [] == named(NOW_MS + 20 * DAY_MS)
 
 
 # --- owners, visibilities, grants
