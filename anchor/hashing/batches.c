@@ -29,7 +29,7 @@ static size_t padded(uint8_t *from, size_t size, uint64_t whole) {
     const uint64_t bits = whole << 3;
     from[size] = 0x80;
     memset(from + size + 1, 0, blocks * BLOCK - size - 1);
-    for (int i = 0; i < 8; i++) from[blocks * BLOCK - 1 - i] = (uint8_t)(bits >> 8 * i);
+    for (size_t i = 0; i < 8; i++) from[blocks * BLOCK - 1 - i] = (uint8_t)(bits >> 8 * i);
     return blocks;
 }
 

@@ -20,6 +20,6 @@ BUILDER.set_source(
     sources=[f"{FOLDER}/batches.c", f"{FOLDER}/sha256.c"],
     depends=[f"{FOLDER}/batches.h", f"{FOLDER}/sha256.h"],
     include_dirs=[FOLDER],
-    extra_compile_args=["-O3"],
+    extra_compile_args=["-O3", "-fvisibility=hidden"],
     optional=True,
 )

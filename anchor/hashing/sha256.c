@@ -106,10 +106,12 @@ const char *sha256_hardware_name(void) { return sha256_hardware() ? "x86 SHA ext
 
 /* --- ARMv8: the cryptographic extension (Arm ARM: SHA256H, SHA256H2, SHA256SU0, SHA256SU1) */
 
-#elif defined(__aarch64__) && !defined(__AARCH64EB__) && defined(__GNUC__)
+/* Clang before 16 knows them only where the whole file is compiled for them, which for Macs it is by itself. */
+#elif defined(__aarch64__) && !defined(__AARCH64EB__) && defined(__GNUC__) && \
+    (!defined(__clang__) || defined(__ARM_FEATURE_SHA2))
 
-#if defined(__clang__)
-#define WITH_SHA2 __attribute__((target("sha2")))
+#if defined(__ARM_FEATURE_SHA2)
+#define WITH_SHA2
 #else
 #define WITH_SHA2 __attribute__((target("+crypto")))
 #endif
