@@ -145,8 +145,14 @@ class AnchorEngine:
     def check_in_step(self) -> None:
         """Refuse to go on where the outside world shows more of this log than this home knows.
 
-        See ``PublishedCheckpoint.check`` and ``InStep.check``: both are asked, also where one of them is silent.
+        See ``PublishedCheckpoint.check`` and ``InStep.check``: both are asked, also where one of them is silent. Raises
+        WrongNetworkError where the source is of another network.
         """
+        self.source.check_network()
+        self._check_in_step()
+
+    def _check_in_step(self) -> None:
+        """Check it with a source that was asked for its network."""
         silent = None if self.published is None else _silence(self.published)
         self.in_step.check()
         if silent is not None:
@@ -177,7 +183,7 @@ class AnchorEngine:
     def _prepare(self, now_ms: int, *, at_once: bool) -> tuple[Wait | Send, BlockId]:
         self.source.check_network()
         tip = self.watcher.look(now_ms, self._thread_index())
-        self.check_in_step()
+        self._check_in_step()
         facts = self._facts(now_ms, at_once=at_once, tip=tip)
         outlived = outlived_request(facts)
         if outlived is not None:

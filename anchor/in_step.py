@@ -49,10 +49,9 @@ class InStep:
     def check(self) -> None:
         """Refuse to go on where the network shows more of this log than this home knows.
 
-        Raises BehindError, HijackedThreadError, WrongNetworkError, SettingsError for a wallet that is no longer the
-        log's, and SourceUnavailableError where nobody answers.
+        The source was asked for its network before. Raises BehindError, HijackedThreadError, SettingsError for a wallet
+        that is no longer the log's, and SourceUnavailableError where nobody answers.
         """
-        self.source.check_network()
         pending = self.recoveries.pending()
         if pending is not None:
             self._check_recovery(pending)

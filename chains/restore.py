@@ -107,6 +107,7 @@ def standing_of(home: Home) -> Standing:
         if home.published_checkpoint is not None:
             home.published_checkpoint.check()
             asked.append("what is published")
+        home.source.check_network()
         home.unchecked_anchoring.in_step.check()
         asked.append("the thread on Bitcoin")
     except (BehindError, HijackedThreadError) as error:

@@ -87,6 +87,7 @@ def _out_of_step(home: Home) -> tuple[Alert, ...]:
     except SourceError as error:
         return (Alert(AlertName.PUBLISHED_UNREAD, str(error)),)
     try:
+        home.source.check_network()
         home.unchecked_anchoring.in_step.check()
     except BehindError as error:
         return (Alert(AlertName.BEHIND, str(error)),)

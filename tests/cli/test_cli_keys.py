@@ -82,7 +82,8 @@ def test_init_on_a_terminal_asks_twice_and_shows_the_words_once(tmp_path: Path) 
     )
     assert 0 == exit_code, said
     assert PASSWORD not in said
-    words = [word for _, word in sorted((int(n), word) for n, word in re.findall(r"([0-9]+) ([a-z]{3,8}) ", said))]
+    _, _, shown = said.partition("in this order")
+    words = [word for _, word in sorted((int(n), word) for n, word in re.findall(r"([0-9]+) ([a-z]{3,8}) ", shown))]
     assert 24 == len(words)
     assert {"format", "network", "descriptor", "encrypted"} == set(key_file(home))
     again = tmp_path / "again"

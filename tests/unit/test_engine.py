@@ -1155,3 +1155,11 @@ def test_the_look_at_all_coins_is_made_once_in_a_process(service: Service, bitco
     for _ in range(3):
         service.tick()
     assert 1 == bitcoin.calls.count("unspent")
+
+
+def test_a_tick_asks_for_the_network_once(service: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Public servers count questions: a tick asks its source once whose blocks it has, and a seal does."""
+    for act in (service.seal, service.tick):
+        before = bitcoin.calls.count("check_network")
+        act()
+        assert 1 == bitcoin.calls.count("check_network") - before
