@@ -8,7 +8,7 @@ content and no salts (docs/spec/mirror.md): the rows that come from it are liste
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from anchor.bitcoin.protocols import BlockId
+from anchor.bitcoin.protocols import BlockId, Coin, Missing
 from anchor.epochs import Epochs
 from anchor.errors import EntriesMissingError, HistoryDiffersError, SettingsError
 from anchor.hashing.chosen import HASHING
@@ -29,6 +29,7 @@ from anchor.published import (
     ANCHORED,
     CHAINS,
     CHECKPOINT,
+    Anchors,
     check_checkpoint,
     directory_leaves,
     read_anchors,
@@ -79,7 +80,9 @@ def take_over(home: Home, fetch: Fetch) -> TakenOver:
         _append_directory(home, fetch, ahead)
     # An Ed25519 signature is determined by key and text: this makes those again that the mirror does not publish.
     home.directory.sign_stored(home.checkpoint_key)
-    anchors = sum(_take_anchor(home, proof) for proof in _anchors(home, fetch))
+    published = _anchors(home, fetch)
+    anchors = sum(_take_anchor(home, proof) for proof in published.proofs)
+    anchors += sum(_take_pending(home, transaction) for transaction in published.pending)
     newest_ms = int(home.engine.query("SELECT COALESCE(MAX(received_at_ms), 0) FROM group_commit")[0][0])
     gap = Epochs(home.engine, home.directory).mark(newest_ms, max(home.clock(), newest_ms))
     return TakenOver(entries, anchors, gap)
@@ -272,11 +275,13 @@ def _store_checkpoint(home: Home, fetch: Fetch, size: int, seal: SealLeaf) -> No
 # --- anchors
 
 
-def _anchors(home: Home, fetch: Fetch) -> list[BitcoinAnchor]:
-    """Return the published anchors, whose proofs hold, of checkpoints of this log, in the order of the thread."""
+def _anchors(home: Home, fetch: Fetch) -> Anchors:
+    """Return the published anchors of checkpoints of this log: those whose proofs hold, and those on their way."""
     log = home.directory.log
     anchors, _ = read_anchors(fetch, log.log_id, network_of(log))
-    return [proof for proof in anchors.proofs if _is_ours(home, payload_of(proof.decoded_transaction))]
+    proofs = (proof for proof in anchors.proofs if _is_ours(home, payload_of(proof.decoded_transaction)))
+    pending = (each for each in anchors.pending if _is_ours(home, payload_of(each)))
+    return Anchors(anchors.txids, tuple(proofs), tuple(pending))
 
 
 def _is_ours(home: Home, payload: Payload | None) -> bool:
@@ -293,7 +298,7 @@ def _take_anchor(home: Home, proof: BitcoinAnchor) -> bool:
     known = home.journal.of_txid(transaction.txid)
     if known is not None and known.state in MINED:
         return False
-    attempt = known or _added(home, transaction)
+    attempt = known or add_found(home, transaction)
     block = BlockId(proof.height, proof.decoded_header.hash)
     if home.source.block_hash(block.height) == block.hash:
         home.journal.note(attempt, home.clock(), lambda standing: _in_block(standing, block))
@@ -305,15 +310,48 @@ def _in_block(standing: Standing, block: BlockId) -> list[Happened]:
     return [] if standing.state in MINED else [Happened(Event.IN_BLOCK, block)]
 
 
-def _added(home: Home, transaction: Transaction) -> Attempt:
-    """Store the transaction, without witness as it is published; its fee is known where a known anchor paid it."""
+def _take_pending(home: Home, transaction: Transaction) -> bool:
+    """Store an anchor that was on its way when the mirror was written; say whether it was stored.
+
+    Published without its signatures, it is signed again where the key and its coin are here, so that it can be sent
+    again and replaced. Without them it is stored only where the source has it: nobody could send it.
+    """
+    if home.journal.knows(transaction.txid):
+        return False
+    coin = _coin_of(home, transaction)
+    if coin is None or home.settings.signer != "key":
+        is_there = not isinstance(home.source.observe(transaction.txid), Missing)
+        return is_there and bool(add_found(home, transaction))
+    raw = home.wallet.sign(transaction, [coin])
+    add_found(home, transaction, raw, coin)
+    return True
+
+
+def _coin_of(home: Home, transaction: Transaction) -> Coin | None:
+    """Return the thread coin that an anchor spends, where it spends nothing else and this home made it."""
+    (first, *more) = transaction.inputs
+    before = home.journal.of_txid(first.previous.txid)
+    if more or before is None or first.previous != before.coin:
+        return None
+    made = before.transaction()
+    if made.outputs[0].script != home.wallet.script:
+        return None
+    return Coin(first.previous, made.outputs[0].value_sat, None, coinbase=False, transaction=made.encode())
+
+
+def add_found(home: Home, transaction: Transaction, raw: bytes = b"", coin: Coin | None = None) -> Attempt:
+    """Store an anchor of this home's checkpoint that was found outside, signed (``raw``) or as it is published.
+
+    Its fee is known where a known anchor paid it.
+    """
     before = home.journal.of_txid(transaction.inputs[0].previous.txid)
     is_alone = len(transaction.inputs) == 1 and before is not None
     spent_sat = before.transaction().outputs[0].value_sat if is_alone and before is not None else 0
     fee_sat = max(0, spent_sat - sum(output.value_sat for output in transaction.outputs))
     size = find_payload(transaction).tree_size
+    coins = [] if coin is None else [coin]
     with home.engine.transaction():
-        return home.journal.add(home.clock(), size, transaction.encode(), fee_sat)
+        return home.journal.add(home.clock(), size, raw or transaction.encode(), fee_sat, coins=coins)
 
 
 def _prefix(chain_id: bytes) -> str:

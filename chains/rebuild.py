@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anchor.bitcoin.protocols import InBlock
 from anchor.bitcoin.records import sync_folder
+from anchor.bitcoin.web_address import is_address
 from anchor.epochs import Epochs
 from anchor.errors import BehindError, HistoryDiffersError, SettingsError, StorageBusyError
 from anchor.proof.bitcoin.hashes import hash_hex
@@ -18,12 +19,13 @@ from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import EpochLeaf
 from anchor.storage.sqlite import SqliteEngine, copy_database
+from anchor.tiles import Fetch
 from chains.audit import Audit
-from chains.from_mirror import take_over
+from chains.from_mirror import add_found, take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.home import CARD, DATABASE, Home
 from chains.leading import leading, leading_copy
-from chains.mirror import fetch_from
+from chains.mirror_reading import opened_mirror
 from chains.reader import Reader
 from chains.same_history import check_prefix
 
@@ -46,16 +48,19 @@ class Rebuilt:
     """Entries from a mirror: without promise, content and salt."""
 
 
-def rebuild_from(home: Home, copy: Path) -> Rebuilt:
-    """Take over a newer copy of a home (its folder, or its database file), or a mirror; the old database is kept.
+def rebuild_from(home: Home, place: str | Path) -> Rebuilt:
+    """Take over a newer copy of a home (its folder, or its database file), or a mirror (its folder, or its address).
 
+    The old database is kept.
     The home is closed afterwards; open it again. Raises HistoryDiffersError where the copy does not continue this home
     or does not pass the audit, BehindError where it is behind too, SettingsError where there is no copy, and what
     ``from_mirror.take_over`` raises.
     """
+    if is_address(str(place)) or _is_mirror(Path(place)):
+        with opened_mirror(place) as fetch:
+            return _rebuild_from_mirror(home, fetch)
+    copy = Path(place)
     source = copy / DATABASE if copy.is_dir() else copy
-    if not source.is_file() and (copy / CARD).is_file():
-        return _rebuild_from_mirror(home, copy)
     if not source.is_file():
         raise SettingsError(f"{copy}: expected a copy of a home, of its database {DATABASE}, or a mirror; found none")
     following = home.folder / NEXT_DATABASE
@@ -74,14 +79,18 @@ def rebuild_from(home: Home, copy: Path) -> Rebuilt:
     return Rebuilt(before, after, adopted, kept)
 
 
-def _rebuild_from_mirror(home: Home, folder: Path) -> Rebuilt:
+def _is_mirror(folder: Path) -> bool:
+    return (folder / CARD).is_file() and not (folder / DATABASE).is_file()
+
+
+def _rebuild_from_mirror(home: Home, fetch: Fetch) -> Rebuilt:
     """Add what the mirror has to a copy of the home's own database, and put that copy in its place."""
     following = home.folder / NEXT_DATABASE
     _remove(following)
     copy_database(home.folder / DATABASE, following)
     with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, log_id = home.high_water(), home.directory.log.log_id
-        taken = take_over(newer, fetch_from(folder))
+        taken = take_over(newer, fetch)
         after = newer.high_water()
         noted = read_high_water(log_id)
         if noted is not None and noted.directory_size > after.directory_size:
@@ -155,12 +164,7 @@ def _adopt(home: Home, spent: OutPoint, txid: bytes) -> None:
             "that is here: what is here is behind too, or the thread is lost. Where it is an anchor on its way, wait "
             "for its block; else find a newer copy; if there is none, see `anchorline recover thread`"
         )
-    before = home.journal.of_txid(spent.txid)
-    is_alone = len(transaction.inputs) == 1 and before is not None
-    spent_sat = before.transaction().outputs[0].value_sat if is_alone and before is not None else 0
-    fee_sat = max(0, spent_sat - sum(output.value_sat for output in transaction.outputs))
-    with home.engine.transaction():
-        home.journal.add(home.clock(), size, transaction.encode(), fee_sat)
+    add_found(home, transaction)
 
 
 def _size_of_ours(home: Home, transaction: Transaction) -> int | None:

@@ -77,7 +77,8 @@ def mirror(
 @app.command(rich_help_panel=PROVING)
 def thread(
     mirror_folder: Annotated[
-        Path | None, typer.Option("--mirror", help="The published log to audit (default: this home's).")
+        str | None,
+        typer.Option("--mirror", help="The published log to audit, folder or http address (default: this home's)."),
     ] = None,
     log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
     chain: Annotated[
@@ -127,7 +128,7 @@ def thread(
 
 @contextmanager
 def _mirrored(
-    folder: Path,
+    place: str,
     log: Path | None,
     node: Node,
     esplora_urls: list[str],
@@ -135,15 +136,19 @@ def _mirrored(
     max_gap_h: float | None,
 ) -> "Iterator[tuple[Fetch, Auditor]]":
     """Yield what reads a mirror, and an auditor with the card and the sources that were named."""
+    from anchor.bitcoin.web_address import checked_url, is_address
     from anchor.published import read_card
-    from chains.mirror import fetch_from
+    from chains.mirror_reading import opened_mirror
 
-    fetch = fetch_from(folder)
-    published = given(lambda: read_card(fetch))
-    with live_view(node, esplora_urls, published.log) as live:
-        source = cast("Source", live[0].source) if live else None
-        names = live[0].names if live else ()
-        yield fetch, _auditor(given(lambda: known_card(log, published.log.log_id)), source, names, chains, max_gap_h)
+    if is_address(place):
+        given(lambda: checked_url(place))
+    with opened_mirror(place) as fetch:
+        published = read_card(fetch)
+        with live_view(node, esplora_urls, published.log) as live:
+            source = cast("Source", live[0].source) if live else None
+            names = live[0].names if live else ()
+            card = given(lambda: known_card(log, published.log.log_id))
+            yield fetch, _auditor(card, source, names, chains, max_gap_h)
 
 
 @contextmanager

@@ -96,8 +96,10 @@ def thread(
 @app.command(rich_help_panel=KEEPING)
 def rebuild(
     source: Annotated[
-        Path | None,
-        typer.Option("--from", help="A newer copy of this home (folder or database file), or a mirror."),
+        str | None,
+        typer.Option(
+            "--from", help="A newer copy of this home (folder or database file), or a mirror (folder or http address)."
+        ),
     ] = None,
     gap: Annotated[
         bool, typer.Option("--mark-gap", help="There is no copy: state in the log that promises may be lost.")

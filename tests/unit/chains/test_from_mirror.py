@@ -2,20 +2,34 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from anchor.errors import BehindError, EntriesMissingError, HistoryDiffersError, SettingsError
+from anchor.bitcoin.http_retry import Patience
+from anchor.errors import (
+    BehindError,
+    EntriesMissingError,
+    HistoryDiffersError,
+    SettingsError,
+    SourceError,
+    SourceUnavailableError,
+)
 from anchor.log import DIRECTORY
+from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import EpochLeaf
+from anchor.proof.receipt import MAX_CARD
 from anchor.proof.verify import Outcome
 from chains import rebuild
 from chains.audit import Audit
 from chains.highwater import HighWater, high_water_file, read_high_water, write_high_water
 from chains.home import DATABASE, Home
+from chains.mirror_reading import most_bytes, opened_mirror
 from chains.reader import Reader
 from chains.rebuild import NEXT_DATABASE, Rebuilt, rebuild_from
 from tests.simulators.bitcoin import SimulatedBitcoin
@@ -80,7 +94,7 @@ def reopened(folder: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
         yield service
 
 
-def rebuilt_from(folder: Path, source: Path, bitcoin: SimulatedBitcoin) -> Rebuilt:
+def rebuilt_from(folder: Path, source: str | Path, bitcoin: SimulatedBitcoin) -> Rebuilt:
     with reopened(folder, bitcoin) as service:
         return rebuild_from(service.home, source)
 
@@ -329,3 +343,131 @@ def test_an_interrupted_run_is_repeated(
         assert service.seal() is not None
         assert [] == findings(service.home)
         assert service.home.trees.state(DIRECTORY).size > 4
+
+
+# --- anchors on their way
+
+
+@pytest.fixture
+def underway(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Path:
+    """A backup in ``backup`` from before the second anchor, which is in the mempool and in the mirror; no home."""
+    with new_service(tmp_path / "home", bitcoin) as service:
+        service.open_chain("acme")
+        bitcoin.mine(1, service.wallet.script)
+        bitcoin.mine(MATURE - 1)
+        service.anchor(bitcoin)
+        service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copytree(service.home.folder, tmp_path / "backup")
+        service.add("acme", b"lost")
+        service.clock.pass_ms(3_600_000)
+        service.seal()
+        service.tick(at_once=True)
+        mirror(service, tmp_path / "mirror")
+    shutil.rmtree(tmp_path / "home")
+    return tmp_path
+
+
+def test_an_anchor_on_its_way_is_adopted(underway: Path, bitcoin: SimulatedBitcoin) -> None:
+    """It is signed again with the home's key: what the mempool forgets is sent again, mined, and goes on."""
+    (txid,) = bitcoin.mempool()
+    assert 1 == rebuilt_from(underway / "backup", underway / "mirror", bitcoin).anchors_adopted
+    with reopened(underway / "backup", bitcoin) as service:
+        assert [] == findings(service.home)
+        service.tick()
+        assert ["final", "seen"] == service.states()
+        adopted = service.attempts()[1]
+        assert txid == adopted.txid
+        assert adopted.fee_sat > 0
+        assert service.home.journal.coins_of(adopted) is not None
+        bitcoin.forget(txid)
+        service.tick()
+        service.tick()
+        assert [txid] == bitcoin.mempool()
+        bitcoin.mine(6)
+        service.tick()
+        assert ["final", "final"] == service.states()
+
+
+def test_an_anchor_on_its_way_that_nobody_has_is_sent_again(underway: Path, bitcoin: SimulatedBitcoin) -> None:
+    """The mempool lost it while there was no home: the adopted one is the live attempt, and goes out."""
+    (txid,) = bitcoin.mempool()
+    bitcoin.forget(txid)
+    assert 1 == rebuilt_from(underway / "backup", underway / "mirror", bitcoin).anchors_adopted
+    with reopened(underway / "backup", bitcoin) as service:
+        service.tick()
+        assert [txid] == bitcoin.mempool()
+
+
+def test_without_the_key_only_what_the_source_has_is_adopted(underway: Path, bitcoin: SimulatedBitcoin) -> None:
+    """Where others sign, an anchor without its signatures cannot be sent: one that nobody has is left alone."""
+    settings = underway / "backup" / "anchorline.toml"
+    settings.write_text(settings.read_text().replace('signer = "key"', 'signer = "psbt"'))
+    shutil.copytree(underway / "backup", underway / "second")
+    assert 1 == rebuilt_from(underway / "backup", underway / "mirror", bitcoin).anchors_adopted
+    with reopened(underway / "backup", bitcoin) as service:
+        service.tick()
+        assert ["final", "seen"] == service.states()
+    for pooled in bitcoin.mempool():
+        bitcoin.forget(pooled)
+    high_water_file(service.home.directory.log.log_id).unlink()
+    assert 0 == rebuilt_from(underway / "second", underway / "mirror", bitcoin).anchors_adopted
+
+
+# --- over HTTP
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder as any web server does."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_mirror_is_read_over_http(log: Path, bitcoin: SimulatedBitcoin) -> None:
+    """Any web server carries it, below any path: the home is the same as from the folder."""
+    shutil.copytree(log / "sealed", log / "second")
+    with served(log) as url:
+        over_http = rebuilt_from(log / "sealed", f"{url}/mirror/", bitcoin)
+    assert 3 == over_http.anchors_adopted
+    from_folder = rebuilt_from(log / "second", log / "mirror", bitcoin)
+    assert (over_http.after, over_http.entries_mirrored) == (from_folder.after, from_folder.entries_mirrored)
+    with reopened(log / "sealed", bitcoin) as service, reopened(log / "second", bitcoin) as second:
+        assert row(second.home) == row(service.home)
+        assert [] == findings(service.home)
+
+
+def test_a_web_server_without_a_mirror_is_named(log: Path, bitcoin: SimulatedBitcoin) -> None:
+    """Nothing is there, nobody answers, or an answer is too large: nothing is taken over."""
+    before = (log / "sealed" / DATABASE).read_bytes()
+    with served(log) as url, pytest.raises(MalformedError, match="expected a mirror, which has a log-card"):
+        rebuilt_from(log / "sealed", f"{url}/nowhere", bitcoin)
+    (log / "mirror" / "log-card.json").write_bytes(b" " * (MAX_CARD + 1))
+    with served(log) as url, pytest.raises(SourceError, match=f"expected at most {MAX_CARD} bytes, got more"):
+        rebuilt_from(log / "sealed", f"{url}/mirror", bitcoin)
+    with (
+        pytest.raises(SourceUnavailableError, match="expected an answer"),
+        opened_mirror(url, Patience(tries=2, first_wait_s=0.01)) as fetch,
+    ):
+        fetch("checkpoint")
+    assert before == (log / "sealed" / DATABASE).read_bytes()
+
+
+def test_every_file_of_a_mirror_is_within_its_limit(log: Path) -> None:
+    """No file that is written is refused when it is read."""
+    mirrored = log / "mirror"
+    for path in mirrored.rglob("*"):
+        if path.is_file():
+            assert path.stat().st_size <= most_bytes(str(path.relative_to(mirrored)))
+    assert 256 * 4097 == most_bytes("chain/00/tile/entries/000")
+    assert 8192 == most_bytes("tile/0/000.p/4")

@@ -1,0 +1,65 @@
+"""A mirror as it is read: a folder, or the same files behind a web server, each no larger than its format allows.
+
+Input is a folder or an address (docs/spec/mirror.md). ``anchorline rebuild`` and ``anchorline thread`` read through it.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from anchor.bitcoin.http_retry import Patience, PatientHttp, Surroundings
+from anchor.bitcoin.web_address import is_address
+from anchor.errors import SourceError
+from anchor.log import TILE_WIDTH
+from anchor.proof.checkpoint import MAX_NOTE
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import MAX_ENTRY
+from anchor.proof.receipt import MAX_CARD
+from anchor.published import ANCHORED, CARD, CHECKPOINT
+from anchor.thread_list import FILE_NAME, MAX_LIST, MAX_PROOFS
+from anchor.tiles import ENTRIES, Fetch
+from chains.mirror import fetch_from
+
+_OK, _NOT_FOUND = 200, 404
+# An entry bundle: 256 leaves behind two bytes of length each; an entry is the largest leaf there is.
+_MAX_BUNDLE = TILE_WIDTH * (2 + MAX_ENTRY)
+
+
+@contextmanager
+def opened_mirror(place: str | Path, patience: Patience | None = None) -> Iterator[Fetch]:
+    """Yield what reads the mirror in a folder, or at an address (http or https).
+
+    Over HTTP a file that is not there is one that answers 404. Raises SettingsError for an address that is none; what
+    is yielded raises SourceUnavailableError where the server does not answer, as often as we may try, and SourceError
+    for a file larger than its format allows or any other status.
+    """
+    if not is_address(str(place)):
+        yield fetch_from(Path(place))
+        return
+    with closing(PatientHttp(str(place), patience or Patience(), Surroundings())) as server:
+        yield lambda path: _fetched(server, path)
+
+
+def most_bytes(path: str) -> int:
+    """Return how large the file at a path of a mirror can be (docs/spec/mirror.md)."""
+    if path == FILE_NAME:
+        return MAX_LIST
+    if path.startswith("thread/"):
+        return MAX_PROOFS
+    if f"/{ENTRIES}/" in path:
+        return _MAX_BUNDLE
+    small = {CARD: MAX_CARD, CHECKPOINT: MAX_NOTE}
+    is_note = path.startswith(f"{ANCHORED}/") or path.endswith(f"/{CHECKPOINT}")
+    return small.get(path, MAX_NOTE if is_note else TILE_WIDTH * HASH_SIZE)
+
+
+def _fetched(server: PatientHttp, path: str) -> bytes | None:
+    answer = server.get(f"/{path}", most_bytes(path))
+    if answer.status == _NOT_FOUND:
+        return None
+    if answer.status != _OK:
+        raise SourceError(
+            f"{server.url}/{path}: expected a file of a mirror, got HTTP {answer.status}; is this where "
+            "`anchorline mirror` is published?"
+        )
+    return answer.body
