@@ -24,7 +24,7 @@ from anchor.tiles import Fetch, LeafRange, PublishedTree
 def audit_thread(fetch: Fetch, auditor: Auditor) -> Verdict:
     """Judge a published log. Raises MalformedError for a folder that is no mirror, SourceError for a silent source."""
     card = read_card(fetch)
-    anchors, findings = read_anchors(fetch, card.log.log_id, network_of(card.log))
+    anchors, findings = read_anchors(fetch, card.log.log_id, network_of(card.log, auditor.networks))
     payloads = [payload_of(proof.decoded_transaction) for proof in anchors.proofs]
     sizes = frozenset(payload.tree_size for payload in payloads if payload is not None)
     walk = DirectoryWalk(card.log, auditor.check, sizes)

@@ -4,10 +4,12 @@ Input is what the auditor brings (``Auditor``) and what ``anchor.published`` rea
 ``anchor.thread_audit``, ``thread_start``, ``thread_roots`` and ``thread_tip`` read ``Audit`` and add to it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from anchor.bitcoin.protocols import Source
 from anchor.directory_rules import DirectoryWalk
+from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
 from anchor.proof.bitcoin.payload import Payload, find_payload
 from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.checkpoint import Checkpoint
@@ -30,7 +32,7 @@ class Auditor:
     """What the auditor brings. ``sources`` names whoever answers behind ``source``, which is None for nobody.
 
     ``card`` pins the log; ``chains`` limits steps 8 and 9 to these chain ids; ``max_gap_s`` is how long something may
-    stay unanchored, and how late a mirror may be.
+    stay unanchored, and how late a mirror may be. ``networks`` are those that he knows.
     """
 
     check: SignatureCheck
@@ -39,6 +41,7 @@ class Auditor:
     sources: tuple[str, ...] = ()
     max_gap_s: int = DEFAULT_MAX_GAP_S
     chains: frozenset[bytes] | None = None
+    networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
 
 
 @dataclass(slots=True)

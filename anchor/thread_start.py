@@ -24,7 +24,7 @@ def follow_thread(audit: Audit) -> None:
         return
     audit.ok(Number.START, f"the thread starts at {_listed(starts)}", THE_LOG)
     candidates, source = candidates_of(audit.anchors.proofs), audit.auditor.source
-    rules = network_of(audit.log)
+    rules = network_of(audit.log, audit.auditor.networks)
     if source is None:
         audit.lack(Number.LINE, "you named no Bitcoin source: the published list was not compared with the best chain")
         if rules is not None:

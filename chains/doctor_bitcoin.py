@@ -149,7 +149,7 @@ def promises_check(subject: Examined) -> list[Finding]:
 
 def headers_check(subject: Examined) -> list[Finding]:
     """Look at this person's header store of the network, where there is one."""
-    store = stored_view(subject.network.name, None)
+    store = stored_view(subject.network.headers, None)
     if store is None:
         raise NotCheckedError(
             f"there is no header store of {subject.network.name}; `anchorline headers sync` makes one"

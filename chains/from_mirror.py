@@ -24,7 +24,6 @@ from anchor.proof.leaves import EpochLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_l
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS
 from anchor.proof.receipt import LogCard
-from anchor.proof.verifier import network_of
 from anchor.published import (
     ANCHORED,
     CHAINS,
@@ -102,7 +101,9 @@ def _read(home: Home, fetch: Fetch) -> _Ahead:
     checkpoint = Checkpoint.decode(note.text)
     # Before the audit: where two histories were signed, the place at which they part is what people must know.
     leaves = list(_leaves(home, fetch, checkpoint.size))
-    verdict = audit_thread(fetch, Auditor(check_signature, card=LogCard(log)))
+    verdict = audit_thread(
+        fetch, Auditor(check_signature, card=LogCard(log), networks={home.network.name: home.network.rules})
+    )
     for finding in (finding for step in verdict.steps for finding in step.findings):
         if finding.reason is not None or finding.number == Number.LEAVES:
             raise HistoryDiffersError(f"the mirror does not pass the audit: {finding.text}; nothing was taken over")
@@ -278,7 +279,7 @@ def _store_checkpoint(home: Home, fetch: Fetch, size: int, seal: SealLeaf) -> No
 def _anchors(home: Home, fetch: Fetch) -> Anchors:
     """Return the published anchors of checkpoints of this log: those whose proofs hold, and those on their way."""
     log = home.directory.log
-    anchors, _ = read_anchors(fetch, log.log_id, network_of(log))
+    anchors, _ = read_anchors(fetch, log.log_id, home.network.rules)
     proofs = (proof for proof in anchors.proofs if _is_ours(home, payload_of(proof.decoded_transaction)))
     pending = (each for each in anchors.pending if _is_ours(home, payload_of(each)))
     return Anchors(anchors.txids, tuple(proofs), tuple(pending))

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from anchor.bitcoin.header_folder import remove_store
-from anchor.bitcoin.header_rules import HEADER_RULES, HeaderRules
+from anchor.bitcoin.header_rules import HeaderRules
 from anchor.bitcoin.header_store import HeaderStore
 from anchor.errors import SettingsError
 
@@ -42,8 +42,9 @@ def begin_anew(rules: HeaderRules, chosen: Path | None) -> None:
     remove_store(stores_folder(rules.network.name, chosen) / rules.network.name)
 
 
-def stored_view(network: str, chosen: Path | None) -> HeaderStore | None:
-    """Open the store of a built-in network for reading; None where nobody chose one and there is none."""
+def stored_view(rules: HeaderRules, chosen: Path | None) -> HeaderStore | None:
+    """Open the store of a network for reading; None where nobody chose one and there is none."""
+    network = rules.network.name
     if chosen is None and (network == _PRIVATE or not (stores_folder(network, None) / network / "state").is_file()):
         return None
-    return open_store(HEADER_RULES[network], chosen, writable=False)
+    return open_store(rules, chosen, writable=False)

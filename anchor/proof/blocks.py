@@ -7,7 +7,7 @@ A receipt never says by itself that its block is on the best chain; somebody mus
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,11 +81,11 @@ class GivenBlock:
     believed: str = "you (the given block)"
 
     @classmethod
-    def decode(cls, text: str) -> "GivenBlock":
-        """Read ``NETWORK:HEIGHT:HASH``."""
+    def decode(cls, text: str, networks: Mapping[str, NetworkRules] = NETWORKS) -> "GivenBlock":
+        """Read ``NETWORK:HEIGHT:HASH``, of one of these networks."""
         network, _, rest = text.partition(":")
         height, _, block_hash = rest.partition(":")
-        check_network_name(network)
+        check_network_name(network, networks)
         if not re.fullmatch(r"[0-9]{1,9}", height):
             raise MalformedError(f"block: expected NETWORK:HEIGHT:HASH with a decimal height, got {text[:120]!r}")
         return cls(network, int(height), hash_from_hex(block_hash))
@@ -109,10 +109,11 @@ class HeaderChain:
     believed: str = "the headers file (its links and proof of work were checked, its difficulty was not)"
 
     @classmethod
-    def decode(cls, data: bytes) -> "HeaderChain":
+    def decode(cls, data: bytes, networks: Mapping[str, NetworkRules] = NETWORKS) -> "HeaderChain":
         """Read a headers file: a line ``NETWORK FIRST_HEIGHT``, then 160 hex digits a line (docs/spec/headers.md).
 
-        Raises MalformedError for another form, VerificationError where links or proof of work fail.
+        The network is one of these. Raises MalformedError for another form, VerificationError where links or proof of
+        work fail.
         """
         if len(data) > MAX_HEADERS_FILE:
             raise TooLargeError(f"headers file: expected at most {MAX_HEADERS_FILE} bytes, got {len(data)}")
@@ -120,7 +121,7 @@ class HeaderChain:
         first = re.fullmatch(r"([a-z0-9]+) (0|[1-9][0-9]{0,8})", lines[0])
         if not first or lines[-1]:
             raise MalformedError("headers file: expected a first line 'NETWORK HEIGHT' and a final newline")
-        rules = check_network_name(first[1])
+        rules = check_network_name(first[1], networks)
         height = int(first[2])
         hashes, bits = _check_headers(lines[1:-1], rules, height)
         return cls(first[1], height, hashes, bits)
@@ -140,11 +141,11 @@ def encode_headers(network: str, first_height: int, headers: Sequence[bytes]) ->
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def check_network_name(name: str) -> NetworkRules:
+def check_network_name(name: str, networks: Mapping[str, NetworkRules] = NETWORKS) -> NetworkRules:
     """Return the rules of the network called ``name``; raise MalformedError with the known names."""
-    rules = NETWORKS.get(name)
+    rules = networks.get(name)
     if rules is None:
-        raise MalformedError(f"network: expected one of {', '.join(NETWORKS)}, got {name[:40]!r}")
+        raise MalformedError(f"network: expected one of {', '.join(networks)}, got {name[:40]!r}")
     return rules
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.calendar import JudgedCalendar
 from anchor.proof.entry import ExtensionType
@@ -34,7 +35,7 @@ def conclude(
     """Weigh the steps and return the whole verdict."""
     by_number = {step.number: step for step in steps}
     missing = _missing(receipt, verifier, by_number)
-    facts = _facts(receipt, by_number, anchored, identity)
+    facts = _facts(receipt, by_number, anchored, identity, network_of(receipt.log, verifier.networks))
     return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), facts)
 
 
@@ -108,8 +109,9 @@ def _lacks_bitcoin(steps: dict[int, Step]) -> Outcome | None:
     return None
 
 
-def _facts(receipt: Receipt, steps: dict[int, Step], anchored: Anchored, identity: Identity) -> dict[str, Any]:
-    rules = network_of(receipt.log)
+def _facts(
+    receipt: Receipt, steps: dict[int, Step], anchored: Anchored, identity: Identity, rules: NetworkRules | None
+) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "entry_hash": identity.entry_hash.hex(),
         "chain_id": receipt.entry.chain_id.hex(),

@@ -81,7 +81,7 @@ def _transaction(anchor: BitcoinAnchor) -> Step:
 
 
 def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
-    rules = network_of(receipt.log)
+    rules = network_of(receipt.log, verifier.networks)
     if rules is None:
         genesis = hash_hex(receipt.log.network_genesis)
         return not_checked(12, f"the log's network (genesis {genesis}) is unknown to this version")

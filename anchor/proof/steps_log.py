@@ -162,7 +162,7 @@ def _word_on_block_before(receipt: Receipt, seal: SealLeaf, verifier: Verifier) 
 
     Another block there does not fail the receipt: a reorganisation can take the block away after the seal.
     """
-    rules = network_of(receipt.log)
+    rules = network_of(receipt.log, verifier.networks)
     for view in verifier.blocks:
         known = view.at(seal.block_height) if rules is not None and view.network == rules.name else None
         if known is None:

@@ -4,7 +4,8 @@
 The CLI and third parties make a ``Verifier``; every module ``steps_*`` judges with it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from anchor.proof import ed25519
 from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
@@ -26,7 +27,8 @@ class Verifier:
     first that reaches a height is believed; ``depth`` is how many confirmations he wants where they are known, and
     how many blocks of full difficulty the work must be worth where that is known.
     ``check_timestamp`` knows the certificates that he trusts to tell the time; with ``accept_timestamp`` an
-    authority's word is enough for him where no block is checked.
+    authority's word is enough for him where no block is checked. ``networks`` are those that he knows by name: the
+    built-in ones, and what he brings beside them.
     """
 
     content_digest: bytes | None = None
@@ -37,6 +39,7 @@ class Verifier:
     check_signature: ed25519.SignatureCheck = ed25519.verify
     check_timestamp: TimestampCheck | None = None
     accept_timestamp: bool = False
+    networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,12 @@ class Identity:
     entry_hash: bytes
 
 
-def network_of(log: LogLeaf) -> NetworkRules | None:
-    """Return the network that leaf 0 names by genesis hash and message start, or None where it is unknown."""
-    return _NETWORKS.get((log.network_genesis, log.message_start))
+def network_of(log: LogLeaf, networks: Mapping[str, NetworkRules] = NETWORKS) -> NetworkRules | None:
+    """Return which of these networks leaf 0 names by genesis hash and message start, or None where it is unknown."""
+    wanted = (log.network_genesis, log.message_start)
+    if networks is NETWORKS:
+        return _NETWORKS.get(wanted)
+    return next((rules for rules in networks.values() if (rules.genesis_hash, rules.message_start) == wanted), None)
 
 
 def asked(views: list[KnownBlocks], height: int) -> tuple[KnownBlock | None, str]:

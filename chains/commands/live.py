@@ -4,7 +4,7 @@ Input is the options of ``verify``, ``thread`` and ``headers`` (a node, Esplora 
 Bitcoin is loaded where nobody is named.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from anchor.bitcoin.known import SourceBlocks
     from anchor.bitcoin.networks import Network
     from anchor.bitcoin.protocols import Headers, Source
+    from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.leaves import LogLeaf
 
 TrustedNodeUrl = Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")]
 CookieFile = Annotated[Path | None, typer.Option(help="Its cookie file.")]
 NodeUser = Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="Or the password in this file.")]
+NetworksFile = Annotated[
+    Path | None, typer.Option("--networks", help="File with records of further networks, which you vouch for.")
+]
 TrustedEsploraUrls = Annotated[
     list[str] | None, typer.Option(help="Esplora server you trust; may be repeated, and all named must agree.")
 ]
@@ -40,24 +44,47 @@ class Node:
 
 
 @contextmanager
-def live_view(node: Node, esplora_urls: list[str], log: "LogLeaf") -> "Iterator[tuple[SourceBlocks, ...]]":
+def live_view(
+    node: Node, esplora_urls: list[str], log: "LogLeaf", networks: "Mapping[str, Network] | None" = None
+) -> "Iterator[tuple[SourceBlocks, ...]]":
     """Yield the one view that all named sources agree on, or none where none is named; close them at the end.
 
-    All of them must follow the network of ``log``, and all must agree: a verifier who names a source believes it.
+    All of them must follow the network of ``log``, which is built in or one of ``networks``, and all must agree: a
+    verifier who names a source believes it.
     Raises WrongNetworkError for one of another network, SourceUnavailableError for one that does not answer.
     """
     if not is_named(node, esplora_urls):
         yield ()
         return
     from anchor.bitcoin.known import SourceBlocks
-    from anchor.bitcoin.networks import network_named
+    from anchor.bitcoin.networks import NETWORKS
     from anchor.proof.verifier import network_of
 
-    rules = network_of(log)
+    known = networks or NETWORKS
+    rules = network_of(log, rules_of(known))
     if rules is None:
-        usage("--node-url and --esplora-url need a receipt of a network that this version knows")
-    with live_source(node, esplora_urls, network_named(rules.name)) as (source, names):
+        usage(
+            "--node-url and --esplora-url need a receipt of a network that this version knows, or that a file "
+            "describes (--networks)"
+        )
+    with live_source(node, esplora_urls, known[rules.name]) as (source, names):
         yield (SourceBlocks(source, names),)
+
+
+def networks_given(path: Path | None) -> "Mapping[str, Network] | None":
+    """Return the built-in networks and those of the file that was named, None where none was."""
+    if path is None:
+        return None
+    from anchor.bitcoin.network_file import load_networks
+
+    return given(lambda: load_networks(path))
+
+
+def rules_of(networks: "Mapping[str, Network] | None") -> "Mapping[str, NetworkRules]":
+    """Return what a proof asks of each network; of the built-in ones where none are given."""
+    from anchor.proof.bitcoin.networks import NETWORKS
+
+    return NETWORKS if networks is None else {name: network.rules for name, network in networks.items()}
 
 
 def is_named(node: Node, esplora_urls: list[str]) -> bool:

@@ -1,6 +1,6 @@
 """Commands that make a log public, and judge it from outside: ``mirror``, ``thread``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +10,15 @@ import typer
 
 from chains.commands.live import (
     CookieFile,
+    NetworksFile,
     Node,
     NodeUser,
     PasswordFile,
     TrustedEsploraUrls,
     TrustedNodeUrl,
     live_view,
+    networks_given,
+    rules_of,
 )
 from chains.commands.terminal import (
     EXIT_NOT_CHECKED,
@@ -32,7 +35,9 @@ from chains.commands.terminal import (
 from chains.commands.verifying import known_card
 
 if TYPE_CHECKING:
+    from anchor.bitcoin.networks import Network
     from anchor.bitcoin.protocols import Source
+    from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.receipt import LogCard
     from anchor.thread_auditor import Auditor
     from anchor.tiles import Fetch
@@ -92,6 +97,7 @@ def thread(
     node_user: NodeUser = "",
     node_password_file: PasswordFile = None,
     esplora_url: TrustedEsploraUrls = None,
+    networks: NetworksFile = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -113,7 +119,7 @@ def thread(
                 fetch, auditor = stack.enter_context(_own(found, log, node, esplora_url or [], wanted, max_gap))
             else:
                 fetch, auditor = stack.enter_context(
-                    _mirrored(mirror_folder, log, node, esplora_url or [], wanted, max_gap)
+                    _mirrored(mirror_folder, log, node, esplora_url or [], wanted, max_gap, networks_given(networks))
                 )
             verdict = audit_thread(fetch, auditor)
     except SourceError as error:
@@ -134,6 +140,7 @@ def _mirrored(
     esplora_urls: list[str],
     chains: frozenset[bytes] | None,
     max_gap_h: float | None,
+    networks: "Mapping[str, Network] | None",
 ) -> "Iterator[tuple[Fetch, Auditor]]":
     """Yield what reads a mirror, and an auditor with the card and the sources that were named."""
     from anchor.bitcoin.web_address import checked_url, is_address
@@ -144,11 +151,11 @@ def _mirrored(
         given(lambda: checked_url(place))
     with opened_mirror(place) as fetch:
         published = read_card(fetch)
-        with live_view(node, esplora_urls, published.log) as live:
+        with live_view(node, esplora_urls, published.log, networks) as live:
             source = cast("Source", live[0].source) if live else None
             names = live[0].names if live else ()
             card = given(lambda: known_card(log, published.log.log_id))
-            yield fetch, _auditor(card, source, names, chains, max_gap_h)
+            yield fetch, _auditor(card, source, names, chains, max_gap_h, rules_of(networks))
 
 
 @contextmanager
@@ -166,7 +173,8 @@ def _own(
     from chains.mirror import Mirror, fetch_from
     from chains.sources import source_names
 
-    with TemporaryDirectory() as folder, live_view(node, esplora_urls, found.directory.log) as live:
+    own = {found.network.name: found.network}
+    with TemporaryDirectory() as folder, live_view(node, esplora_urls, found.directory.log, own) as live:
         writer = Mirror(Path(folder), found.engine, found.trees, found.directory, found.chains, found.journal)
         writer.write(found.checkpoint_key)
         if not live:
@@ -174,12 +182,8 @@ def _own(
         source = cast("Source", live[0].source) if live else found.source
         names = live[0].names if live else source_names(found.settings, found.network)
         hours = max_gap_h or found.settings.anchor_within_s / 3600
-        yield (
-            fetch_from(Path(folder)),
-            _auditor(
-                given(lambda: known_card(log, found.directory.log.log_id)) or found.card(), source, names, chains, hours
-            ),
-        )
+        card = given(lambda: known_card(log, found.directory.log.log_id)) or found.card()
+        yield fetch_from(Path(folder)), _auditor(card, source, names, chains, hours, rules_of(own))
 
 
 def _auditor(
@@ -188,12 +192,13 @@ def _auditor(
     names: tuple[str, ...],
     chains: frozenset[bytes] | None,
     max_gap_h: float | None,
+    networks: "Mapping[str, NetworkRules]",
 ) -> "Auditor":
     from anchor.signing import check_signature
     from anchor.thread_auditor import DEFAULT_MAX_GAP_S, Auditor
 
     max_gap_s = DEFAULT_MAX_GAP_S if max_gap_h is None else int(max_gap_h * 3600)
-    return Auditor(check_signature, card, source, names, max_gap_s, chains)
+    return Auditor(check_signature, card, source, names, max_gap_s, chains, networks)
 
 
 def _chain_ids(texts: list[str]) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
@@ -12,12 +12,15 @@ import typer
 from anchor.proof.errors import AnchorlineError, MalformedError
 from chains.commands.live import (
     CookieFile,
+    NetworksFile,
     Node,
     NodeUser,
     PasswordFile,
     TrustedEsploraUrls,
     TrustedNodeUrl,
     live_view,
+    networks_given,
+    rules_of,
 )
 from chains.commands.terminal import (
     EXIT_FAILED,
@@ -35,6 +38,8 @@ from chains.commands.terminal import (
 )
 
 if TYPE_CHECKING:
+    from anchor.bitcoin.networks import Network
+    from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.leaves import LogLeaf
     from anchor.proof.receipt import LogCard
     from anchor.proof.timestamp import TimestampCheck
@@ -61,6 +66,7 @@ def verify(
         Path | None, typer.Option(help="Folder of header stores (default: yours, where nothing else is named).")
     ] = None,
     no_header_store: Annotated[bool, typer.Option("--no-header-store", help="Do not ask your header store.")] = False,
+    networks: NetworksFile = None,
     depth: Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")] = 6,
     tsa_certificate: Annotated[
         list[Path] | None,
@@ -95,15 +101,16 @@ def verify(
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
     digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
     card = given(lambda: known_card(log, found.log.log_id))
+    known = networks_given(networks)
     try:
         with ExitStack() as stack:
             node = Node(node_url, node_cookie_file, node_user, node_password_file)
-            live = stack.enter_context(live_view(node, esplora_url or [], found.log))
-            views = [*given(lambda: _files_given(block or [], headers)), *live]
+            live = stack.enter_context(live_view(node, esplora_url or [], found.log, known))
+            views = [*given(lambda: _files_given(block or [], headers, rules_of(known))), *live]
             if header_store is not None or not (views or no_header_store):
-                views += stack.enter_context(_stored(found.log, header_store))
-            fast = _signature_check()
-            verifier = Verifier(digest, card, any_log, tuple(views), depth, fast, check_timestamp, accept_timestamp)
+                views += stack.enter_context(_stored(found.log, header_store, known))
+            given_by_him = (digest, card, any_log, tuple(views), depth, _signature_check())
+            verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known))
             verdict = judge(found, verifier)
     except SourceError as error:
         _source_failed(error, as_json=as_json)
@@ -167,17 +174,18 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
 
 
 @contextmanager
-def _stored(log: "LogLeaf", chosen: Path | None) -> Iterator[list[Any]]:
+def _stored(log: "LogLeaf", chosen: Path | None, networks: "Mapping[str, Network] | None") -> Iterator[list[Any]]:
     """Yield the header store of the log's network, if there is one that has caught up with what is known of it."""
     from anchor.proof.verifier import network_of
 
-    rules = network_of(log)
+    rules = network_of(log, rules_of(networks))
     if rules is None:
         yield []
         return
+    from anchor.bitcoin.header_rules import HEADER_RULES
     from chains.header_stores import stored_view
 
-    store = stored_view(rules.name, chosen)
+    store = stored_view(HEADER_RULES[rules.name] if networks is None else networks[rules.name].headers, chosen)
     if store is None:
         yield []
         return
@@ -188,13 +196,13 @@ def _stored(log: "LogLeaf", chosen: Path | None) -> Iterator[list[Any]]:
         yield [] if shortfall else [store]
 
 
-def _files_given(blocks: list[str], headers_file: Path | None) -> list[Any]:
+def _files_given(blocks: list[str], headers_file: Path | None, networks: "Mapping[str, NetworkRules]") -> list[Any]:
     """Read the blocks and headers that the verifier trusts."""
     from anchor.proof.blocks import MAX_HEADERS_FILE, GivenBlock, HeaderChain
 
-    views: list[Any] = [GivenBlock.decode(text) for text in blocks]
+    views: list[Any] = [GivenBlock.decode(text, networks) for text in blocks]
     if headers_file is not None:
-        views.append(HeaderChain.decode(read_at_most(headers_file, MAX_HEADERS_FILE + 1)))
+        views.append(HeaderChain.decode(read_at_most(headers_file, MAX_HEADERS_FILE + 1), networks))
     return views
 
 

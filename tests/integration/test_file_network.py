@@ -71,3 +71,17 @@ def test_a_network_from_a_file_carries_a_log(stranger: Operator, node: Node, tmp
     verdict = json.loads(stranger.verify(stranger.folder / "file", receipt, "--json", rc=4))
     (step,) = [step for step in verdict["steps"] if step["number"] == 12]
     assert ("not checked", True) == (step["state"], "is unknown to this version" in step["text"])
+
+    networks = ("--networks", stranger.folder / "networks.toml")
+    headers = tmp_path / "headers.txt"
+    stranger.run("headers", "export", headers)
+    for trusted in (("--headers", headers), ("--header-store", tmp_path / "stores"), stranger.by_node):
+        said = stranger.verify(stranger.folder / "file", receipt, *networks, *trusted, "--depth", 4)
+        assert "INTACT" in said
+        assert "of testnet5" in said
+    stranger.verify(stranger.folder / "file", receipt, "--headers", headers, rc=2)
+
+    stranger.run("mirror", tmp_path / "mirror")
+    card = ("--log", stranger.home / "log-card.json")
+    mirrored = stranger.facts("thread", "--mirror", tmp_path / "mirror", *card, *networks, *stranger.by_node)
+    assert mirrored["outcome"] == stranger.facts("thread")["outcome"] == "one history"

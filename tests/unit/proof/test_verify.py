@@ -17,7 +17,7 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.networks import NETWORKS
-from anchor.proof.blocks import GivenBlock, KnownBlock
+from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlock
 from anchor.proof.calendar import JudgedCalendar, judge_calendar
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Extension, ExtensionType
@@ -330,6 +330,20 @@ def test_a_network_is_known_by_genesis_and_message_start() -> None:
     assert signet == network_of(known)
     assert network_of(replace(known, message_start=b"\x01\x02\x03\x04")) is None
     assert NETWORKS["regtest"] == network_of(log)
+
+
+def test_a_verifier_brings_networks_of_his_own() -> None:
+    """A network that this version does not know is known where he describes it, for logs, blocks and headers files."""
+    own = replace(NETWORKS["regtest"], name="testnet5", message_start=b"test")
+    networks = {**NETWORKS, own.name: own}
+    log = replace(STORY.world.log, network_genesis=own.genesis_hash, message_start=own.message_start)
+    assert network_of(log) is None
+    assert own == network_of(log, networks)
+    text = f"testnet5:7:{'00' * 32}"
+    with pytest.raises(MalformedError, match=r"expected one of mainnet, .*, got 'testnet5'"):
+        GivenBlock.decode(text)
+    assert "testnet5" == GivenBlock.decode(text, networks).network
+    assert "testnet5" == HeaderChain.decode(b"testnet5 5\n", networks).network
 
 
 def test_the_lower_end_is_six_blocks_deep() -> None:
