@@ -20,6 +20,7 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import ThreadLeaf
 from anchor.rehearsal import JOURNAL, MuteSource, Rehearsed, Spending, Unsigned, Would, rehearse
 from anchor.storage.read_only import ReadOnlyEngine
+from chains.counted import counted
 from chains.highwater import check_high_water, read_high_water
 from chains.home import DATABASE, Clock, Home, now_ms
 from chains.leading import leading_copy
@@ -135,7 +136,8 @@ def _seal_lines(seal: dict[str, Any]) -> list[str]:
     lines = []
     if seal["entries"]:
         lines.append(
-            f"  would seal {seal['entries']} entries of {seal['chains']} chains first; the anchor below carries the "
+            f"  would seal {counted(seal['entries'], 'entries')} of {counted(seal['chains'], 'chains')} first; "
+            f"the anchor below carries the "
             "newest checkpoint that there is"
         )
     if seal["thread_coin"]:
@@ -161,7 +163,10 @@ def _anchor_lines(would: str, anchor: dict[str, Any]) -> list[str]:
         *(f"  input {each['outpoint']}: {_sat(each['value_sat'])}" for each in anchor["inputs"]),
         f"  fee {anchor['fee_sat']} sat: {anchor['virtual_size']} vB at {anchor['rate_sat_per_vb']:g} sat/vB",
         f"  payload {anchor['payload']}: the checkpoint of {anchor['checkpoint_size']} leaves",
-        f"  left in the thread coin {anchor['left_sat']} sat, about {anchor['anchors_left']} anchors at this rate",
+        (
+            f"  left in the thread coin {anchor['left_sat']} sat, about {counted(anchor['anchors_left'], 'anchors')} "
+            f"at this rate"
+        ),
     ]
 
 
@@ -174,6 +179,6 @@ def _pace_lines(pace: dict[str, Any]) -> list[str]:
     kind = "estimated" if pace["is_estimated"] else "no estimate: the network's fallback"
     most = f"{pace['most_a_day_sat']} sat at {pace['rate_sat_per_vb']:g} sat/vB ({kind})"
     return [
-        f"  at the settings' pace at most {pace['anchors_a_day']} anchors a day, {most}",
+        f"  at the settings' pace at most {counted(pace['anchors_a_day'], 'anchors')} a day, {most}",
         f"  the last 24 hours, this anchor included: {pace['spent_24_h_sat']} sat; {cap}",
     ]

@@ -17,6 +17,7 @@ from anchor.journal import Attempt
 from anchor.lifecycle import MINED
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import OutPoint
+from chains.counted import counted
 from chains.home import Home
 
 USES = ("thread_coin", "reserved", "top_up", "waiting", "not_ours")
@@ -134,7 +135,7 @@ def balance_lines(facts: dict[str, Any]) -> Iterable[str]:
     if facts["not_ours_sat"]:
         yield f"  never spent      {facts['not_ours_sat']} sat  (coins of another thread)"
     yield (
-        f"  about {facts['anchors_left']} anchors left at {facts['next_fee_sat']} sat each "
+        f"  about {counted(facts['anchors_left'], 'anchors')} left at {facts['next_fee_sat']} sat each "
         f"({facts['rate_sat_per_vb']:g} sat/vB)"
     )
     if facts["low_funds"]:

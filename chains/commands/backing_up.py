@@ -17,6 +17,7 @@ from chains.commands.terminal import (
     say,
     usage,
 )
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from chains.backup import BackedUp
@@ -137,7 +138,8 @@ def _backup_facts(made: "BackedUp", target: Path) -> dict[str, Any]:
 def _backup_lines(made: "BackedUp", target: Path) -> list[str]:
     held, total = made.manifest.held, sum(each.size for each in made.manifest.files)
     first = (
-        f"{target}: {held.entries} entries of {held.chains} chains, {held.directory_size} directory leaves, "
+        f"{target}: {counted(held.entries, 'entries')} of {counted(held.chains, 'chains')}, "
+        f"{counted(held.directory_size, 'directory leaves')}, "
         f"{total} bytes; opened again and checked."
     )
     keys = "  The keys are not in it: see that you have a copy of the keys folder."
@@ -164,7 +166,12 @@ def _restore_lines(done: "Restored", folder: Path) -> list[str]:
     from chains.restore import Step
 
     held = done.manifest.held
-    lines = [f"{folder}: {held.entries} entries of {held.chains} chains, {held.directory_size} directory leaves."]
+    lines = [
+        (
+            f"{folder}: {counted(held.entries, 'entries')} of {counted(held.chains, 'chains')}, "
+            f"{counted(held.directory_size, 'directory leaves')}."
+        )
+    ]
     if not done.has_keys:
         lines.append(f"  It cannot sign: put the log's keys into {folder / 'keys'} (mode 700, files 600).")
     lines += [f"  named by the settings, and not here: {name}" for name in done.missing]

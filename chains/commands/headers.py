@@ -24,6 +24,7 @@ from chains.commands.terminal import (
     say,
     usage,
 )
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.bitcoin.header_store import HeaderStore
@@ -121,7 +122,7 @@ def export_headers(
         raw = source.headers_from(first, tip + 1 - first)
     write_file(output, encode_headers(name, first, raw))
     facts = {"network": name, "first_height": first, "headers": len(raw), "file": str(output)}
-    say(facts, lambda: f"{len(raw)} headers of {name} from height {first} in {output}", as_json=as_json)
+    say(facts, lambda: f"{counted(len(raw), 'headers')} of {name} from height {first} in {output}", as_json=as_json)
 
 
 @contextmanager
@@ -191,7 +192,7 @@ def _store_lines(facts: dict[str, Any]) -> list[str]:
     whence = facts["synchronised"]
     begins = "a checkpoint" if facts["checkpoint"] else "genesis"
     lines = [
-        f"{facts['headers']} headers of {facts['network']} ({facts['bytes']} bytes) in {facts['folder']}",
+        f"{counted(facts['headers'], 'headers')} of {facts['network']} ({facts['bytes']} bytes) in {facts['folder']}",
         f"first   {facts['first']['height']} {facts['first']['block']} ({begins})",
         f"tip     {facts['tip']['height']} {facts['tip']['block']}, of {at:%Y-%m-%dT%H:%M:%SZ}",
         f"work    {facts['work'].lstrip('0')} (hex, expected hashes)",
@@ -202,7 +203,7 @@ def _store_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _synced_lines(facts: dict[str, Any]) -> list[str]:
-    change = f"{facts['added']} headers added, {facts['removed']} removed since height {facts['fork']}"
+    change = f"{counted(facts['added'], 'headers')} added, {facts['removed']} removed since height {facts['fork']}"
     if facts["held"]:
         change += f"; the source's {facts['held']} from there on have no more work than ours, which stayed"
     return [change, *_store_lines(facts)]

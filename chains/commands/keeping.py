@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chains.commands.terminal import EXIT_FAILED, KEEPING, HomeOption, JsonOption, command_group, opened, reader_of, say
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from chains.diagnosis import Finding
@@ -35,8 +36,10 @@ def audit(home: HomeOption = None, as_json: JsonOption = False) -> None:
     say(
         facts,
         lambda: [
-            f"{audited.entries} entries of {audited.chains} chains, {audited.heads} heads, {audited.seals} seals, "
-            f"{audited.checkpoints} checkpoints, {audited.promises} promises, {audited.anchors} anchor attempts: "
+            f"{counted(audited.entries, 'entries')} of {counted(audited.chains, 'chains')}, "
+            f"{counted(audited.heads, 'heads')}, {counted(audited.seals, 'seals')}, "
+            f"{counted(audited.checkpoints, 'checkpoints')}, {counted(audited.promises, 'promises')}, "
+            f"{counted(audited.anchors, 'anchor attempts')}: "
             + ("all hold." if audited.clean else f"{len(audited.findings) + audited.more_findings} findings."),
             *(f"  {finding.where}: {finding.what}" for finding in audited.findings),
         ],
@@ -96,7 +99,10 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
     wallet = facts["wallet"]
     lines = [
         f"Log {facts['origin']} on {facts['network']} ({facts['log_id']})",
-        f"  {facts['chains']} chains, {facts['entries']} entries, {facts['unsealed']} not sealed yet",
+        (
+            f"  {counted(facts['chains'], 'chains')}, {counted(facts['entries'], 'entries')}, {facts['unsealed']} not "
+            f"sealed yet"
+        ),
         "  no checkpoint yet"
         if newest is None
         else f"  checkpoint of {newest['size']} leaves (seal {newest['seal_number']}), root {newest['root']}",
@@ -110,11 +116,11 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
     known = (
         "not asked"
         if wallet["balance_sat"] is None
-        else f"{wallet['balance_sat']} sat, about {wallet['anchors_left']} anchors"
+        else f"{wallet['balance_sat']} sat, about {counted(wallet['anchors_left'], 'anchors')}"
     )
     lines.append(f"  wallet {wallet['address']}: {known}")
     stamps = facts["time_stamps"]
-    lines += [f"  {stamps['kept']} time stamps kept"] if stamps["kept"] else []
+    lines += [f"  {counted(stamps['kept'], 'time stamps')} kept"] if stamps["kept"] else []
     lines += [f"  time-stamping authority {cause}" for cause in stamps["failing"].values()]
     if facts["source_error"]:
         lines.append(f"  Bitcoin source: {facts['source_error']}")

@@ -22,6 +22,7 @@ from chains.commands.terminal import (
     write_output,
 )
 from chains.commands.verifying import trusted_folder
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.proof.receipt import Receipt
@@ -98,7 +99,7 @@ def _dropped_lines(old: "Receipt", stamps: int, attestations: int) -> list[str]:
     if old.sealed is None or not (stamps or attestations):
         return []
     size = old.sealed.checkpoint.size
-    dropped = f"{stamps} time stamps and {attestations} attestations"
+    dropped = f"{counted(stamps, 'time stamps')} and {counted(attestations, 'attestations')}"
     return [
         f"  dropped: {dropped}, which prove the earlier checkpoint of {size} leaves and nothing of this one",
         f"  `anchorline receipt {old.entry.hash.hex()} --checkpoint {size}` writes those that this log keeps",

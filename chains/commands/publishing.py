@@ -33,6 +33,7 @@ from chains.commands.terminal import (
     usage,
 )
 from chains.commands.verifying import known_card
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
@@ -72,8 +73,9 @@ def mirror(
     say(
         asdict(done) | {"folder": str(folder)},
         lambda: (
-            f"{folder}: {done.size} leaves of the directory, {done.chains} chains ({done.chains_with_entries} with "
-            f"entries), {done.anchors} anchors; {done.files_written} files written"
+            f"{folder}: {done.size} leaves of the directory, {counted(done.chains, 'chains')} "
+            f"({done.chains_with_entries} with "
+            f"entries), {counted(done.anchors, 'anchors')}; {counted(done.files_written, 'files')} written"
         ),
         as_json=as_json,
     )

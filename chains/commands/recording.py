@@ -24,6 +24,7 @@ from chains.commands.terminal import (
     say,
     usage,
 )
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from chains.access import Visibility
@@ -130,7 +131,7 @@ def chain_show(
     say(
         facts,
         lambda: [
-            f"Chain {chain.name or ''} {chain.chain_id.hex()}: {size} entries, {sealed} sealed",
+            f"Chain {chain.name or ''} {chain.chain_id.hex()}: {counted(size, 'entries')}, {sealed} sealed",
             *(f"{item['leaf_index']:>8}  {item['entry_hash']}  {item['content']}" for item in entries),
         ],
         as_json=as_json,
@@ -213,7 +214,10 @@ def add(
     say(
         facts,
         lambda: [
-            f"Added {accepted.count} entries to {target.name or target.chain_id.hex()}, which now has {size}.",
+            (
+                f"Added {counted(accepted.count, 'entries')} to {target.name or target.chain_id.hex()}, which now has "
+                f"{size}."
+            ),
             *(f"  {item.hex()}" for item in accepted.hashes[:10] if not lines),
         ],
         as_json=as_json,

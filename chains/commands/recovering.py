@@ -25,6 +25,7 @@ from chains.commands.terminal import (
     say,
     usage,
 )
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.bitcoin.descriptor import PublicWallet
@@ -120,7 +121,8 @@ def rebuild(
         facts = asdict(rebuilt) | {"kept": str(rebuilt.kept)}
         lost = "" if rebuilt.gap is None else f" {_gap_text(rebuilt)}"
         text = (
-            f"Taken over: {rebuilt.after.entries} entries and {rebuilt.after.directory_size} directory leaves, where "
+            f"Taken over: {counted(rebuilt.after.entries, 'entries')} and "
+            f"{counted(rebuilt.after.directory_size, 'directory leaves')}, where "
             f"{rebuilt.before.entries} and {rebuilt.before.directory_size} were. The old database is "
             f"{rebuilt.kept}.{lost}"
         )
@@ -142,7 +144,8 @@ def _gap_text(rebuilt: "Rebuilt") -> str:
     gap = rebuilt.gap
     assert gap is not None
     return (
-        f"Of {rebuilt.entries_mirrored} entries the mirror has no promise, no content and no salt. The next seal says "
+        f"Of {counted(rebuilt.entries_mirrored, 'entries')} the mirror has no promise, no content and no salt. "
+        f"The next seal says "
         f"that promises received from {gap.lost_from_ms} to {gap.lost_to_ms} ms may be missing."
     )
 
@@ -207,7 +210,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         ]
     return [
         f"The new thread begins at {facts['outpoint']}, signed by the recovery key, which can go back to its safe.",
-        f"Its coin has {facts['confirmations']} confirmations and needs {facts['needed']}.",
+        f"Its coin has {counted(facts['confirmations'], 'confirmations')} and needs {facts['needed']}.",
         "Start the service: the first seal after that names the new thread, and anchoring goes on.",
         "Hand out the log card again then: it lists both threads.",
     ]

@@ -35,7 +35,7 @@ def test_people_read_what_it_would_cost(world: World) -> None:
     """The text names fee, payload and what waits to be sealed, and says first that nothing was done."""
     text = world.ok("tick", "--now", "--dry-run").text
     assert text.startswith("Dry run: nothing was signed, sent, sealed or stored.\n")
-    assert "would seal 1 entries of 1 chains first" in text
+    assert "would seal 1 entry of 1 chain first" in text
     world.ok("seal")
     text = world.ok("tick", "--now", "--dry-run").text
     assert "fee " in text
