@@ -1,4 +1,4 @@
-"""Commands for accounts: ``org``, ``key``, ``grant``, and whose a chain is and who may read it.
+"""Commands for accounts: ``org`` and ``key``.
 
 Arguments are names that people give; ``chains.accounts`` does what they ask. A new key is printed on standard output,
 once, and nowhere else.
@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.recording import chain_app, visibility_of
 from chains.commands.terminal import KEEPING, HomeOption, JsonOption, command_group, opened, say, usage
 from chains.expiry import duration_ms, expiry_ms, utc
 
 if TYPE_CHECKING:
-    from chains.access import Grant, Role
+    from chains.access import Role
     from chains.api_keys import ApiKey
-    from chains.chain import Chain
     from chains.home import Home
     from chains.organisations import Organisation
     from chains.quota import Quota
@@ -23,13 +21,10 @@ if TYPE_CHECKING:
 app = command_group()
 org_app = command_group("Organisations that have an account on this log's service.")
 key_app = command_group("API keys: made for an organisation, shown once.")
-grant_app = command_group("What other organisations may do on a chain.")
 app.add_typer(org_app, name="org", rich_help_panel=KEEPING)
 app.add_typer(key_app, name="key", rich_help_panel=KEEPING)
-app.add_typer(grant_app, name="grant", rich_help_panel=KEEPING)
 
 OrganisationArgument = Annotated[str, typer.Argument(help="Name or id of the organisation.")]
-ChainArgument = Annotated[str, typer.Argument(help="Name or id of the chain.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY_ID", help="The visible part: al_ and 8 characters.")]
 EntriesOption = Annotated[int, typer.Option(help="Entries a second on average; 0 is without limit.")]
 BytesOption = Annotated[int, typer.Option(help="Bytes of content a day; 0 is without limit.")]
@@ -154,7 +149,7 @@ def key_create(
 
     if operator == bool(organisation) or operator == bool(role):
         usage("say whose key it is: ORGANISATION with --role, or --operator")
-    chosen = Role.OPERATOR if operator else _role(role, [each for each in Role if each != Role.OPERATOR])
+    chosen = Role.OPERATOR if operator else role_of(role, [each for each in Role if each != Role.OPERATOR])
     with opened(home) as found:
         now_ms = found.clock()
         owner = found.accounts.organisations.live(organisation) if organisation else None
@@ -201,97 +196,18 @@ def key_revoke(key_id: KeyArgument, home: HomeOption = None, as_json: JsonOption
     say(facts, lambda: f"Key {facts['key_id']} is revoked since {facts['revoked_at']}.", as_json=as_json)
 
 
-# --- grants
-
-
-@grant_app.command("add")
-def grant_add(
-    chain: ChainArgument,
-    organisation: OrganisationArgument,
-    role: Annotated[str, typer.Option(help="writer, reader or auditor.")],
-    expires: Annotated[str, typer.Option(help=EXPIRES_HELP)] = "never",
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let another organisation read, audit or write a chain; it takes the place of what it had."""
-    from chains.access import GRANTABLE
-
-    chosen = _role(role, sorted(GRANTABLE))
-    with opened(home) as found:
-        now_ms, target = found.clock(), found.chains.named(chain)
-        to = found.accounts.organisations.live(organisation)
-        given = found.accounts.sharing.grant(target, to, chosen, expiry_ms(expires, now_ms), now_ms)
-        facts = _grant_facts(found, given, now_ms)
-    say(facts, lambda: f"Granted: {_grant_line(facts)}", as_json=as_json)
-
-
-@grant_app.command("list")
-def grant_list(chain: ChainArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List who was granted what on a chain, expired grants too."""
-    with opened(home) as found:
-        now_ms, target = found.clock(), found.chains.named(chain)
-        rows = [_grant_facts(found, each.grant, now_ms) for each in found.accounts.sharing.grants(target)]
-    say({"grants": rows}, lambda: [_grant_line(row) for row in rows] or "No grant.", as_json=as_json)
-
-
-@grant_app.command("remove")
-def grant_remove(
-    chain: ChainArgument, organisation: OrganisationArgument, home: HomeOption = None, as_json: JsonOption = False
-) -> None:
-    """Withdraw what an organisation was granted on a chain."""
-    with opened(home) as found:
-        target, whose = found.chains.named(chain), found.accounts.organisations.named(organisation)
-        found.accounts.sharing.withdraw(target, whose, found.clock())
-    facts = {"chain_id": target.chain_id.hex(), "organisation": whose.name}
-    say(facts, lambda: f"Withdrawn: {whose.name} has no grant on {chain} any more.", as_json=as_json)
-
-
-# --- chains
-
-
-@chain_app.command("owner")
-def chain_owner(
-    chain: ChainArgument,
-    organisation: Annotated[str | None, typer.Argument(help="The new owner; none shows the owner.")] = None,
-    operator: Annotated[bool, typer.Option("--operator", help="Give it to the operator of this home.")] = False,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show whose a chain is, or give it to somebody else; then the grants on it end."""
-    if operator and organisation:
-        usage("--operator gives the chain to no organisation; name one of the two")
-    ended = 0
-    with opened(home) as found:
-        target = found.chains.named(chain)
-        if operator or organisation:
-            owner = found.accounts.organisations.live(organisation) if organisation else None
-            ended = found.accounts.sharing.set_owner(target, owner, found.clock())
-        facts = {**_sharing_facts(found, target), "grants_ended": ended}
-    say(
-        facts,
-        lambda: _sharing_line(facts) + (f" {ended} grants ended." if ended else ""),
-        as_json=as_json,
-    )
-
-
-@chain_app.command("visibility")
-def chain_visibility(
-    chain: ChainArgument,
-    visibility: Annotated[str | None, typer.Argument(help="public, members or private; none shows it.")] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show who may read a chain, or set it: everybody, every organisation of this service, or the owner."""
-    chosen = visibility_of(visibility) if visibility is not None else None
-    with opened(home) as found:
-        target = found.chains.named(chain)
-        if chosen is not None:
-            found.accounts.sharing.set_visibility(target, chosen)
-        facts = _sharing_facts(found, target)
-    say(facts, lambda: _sharing_line(facts), as_json=as_json)
-
-
 # --- what they share
+
+
+def role_of(text: str, among: "list[Role]") -> "Role":
+    """Read a role; end the command where it is none of those that it can be."""
+    known = {role.value: role for role in among}
+    return known.get(text) or usage(f"--role: expected one of {', '.join(known)}, got {text[:40]!r}")
+
+
+def utc_or_none(ms: int | None) -> str | None:
+    """Return a time as people read it, None where there is none."""
+    return None if ms is None else utc(ms)
 
 
 def _quota(entries_per_s: int, bytes_per_day: int) -> "Quota":
@@ -300,18 +216,13 @@ def _quota(entries_per_s: int, bytes_per_day: int) -> "Quota":
     return Quota(entries_per_s or None, bytes_per_day or None)
 
 
-def _role(text: str, among: "list[Role]") -> "Role":
-    known = {role.value: role for role in among}
-    return known.get(text) or usage(f"--role: expected one of {', '.join(known)}, got {text[:40]!r}")
-
-
 def _organisation_facts(organisation: "Organisation") -> dict[str, Any]:
     return {
         "organisation_id": organisation.organisation_id,
         "name": organisation.name,
         "state": "live" if organisation.removed_at_ms is None else "removed",
         "made_at": utc(organisation.made_at_ms),
-        "removed_at": _utc_or_none(organisation.removed_at_ms),
+        "removed_at": utc_or_none(organisation.removed_at_ms),
         "entries_per_s": organisation.quota.entries_per_s,
         "bytes_per_day": organisation.quota.bytes_per_day,
     }
@@ -328,8 +239,8 @@ def _key_facts(key: "ApiKey", found: "Home") -> dict[str, Any]:
         "label": key.label,
         "state": key.state(found.clock()),
         "made_at": utc(key.made_at_ms),
-        "expires_at": _utc_or_none(key.expires_at_ms),
-        "revoked_at": _utc_or_none(key.revoked_at_ms),
+        "expires_at": utc_or_none(key.expires_at_ms),
+        "revoked_at": utc_or_none(key.revoked_at_ms),
         "replaces": key.replaces,
     }
 
@@ -340,43 +251,5 @@ def _key_line(facts: dict[str, Any]) -> str:
     return f"{facts['key_id']}  {facts['role']:8} {facts['state']:8} {ends:26} {whose}  {facts['label']}".rstrip()
 
 
-def _grant_facts(found: "Home", grant: "Grant", now_ms: int) -> dict[str, Any]:
-    whose = found.accounts.organisations.by_id(grant.organisation)
-    return {
-        "organisation_id": grant.organisation,
-        "organisation": whose.name,
-        "role": grant.role.value,
-        "state": "live" if grant.is_live(now_ms) else "expired",
-        "expires_at": _utc_or_none(grant.expires_at_ms),
-    }
-
-
-def _grant_line(facts: dict[str, Any]) -> str:
-    ends = f"until {facts['expires_at']}" if facts["expires_at"] else "without end"
-    expired = ", expired" if facts["state"] == "expired" else ""
-    return f"{facts['organisation']} is {facts['role']} {ends}{expired}"
-
-
-def _sharing_facts(found: "Home", chain: "Chain") -> dict[str, Any]:
-    access = found.accounts.sharing.access_of(chain.chain_no)
-    owner = None if access.owner is None else found.accounts.organisations.by_id(access.owner)
-    return {
-        "name": chain.name,
-        "chain_id": chain.chain_id.hex(),
-        "organisation_id": access.owner,
-        "organisation": None if owner is None else owner.name,
-        "visibility": access.visibility.value,
-    }
-
-
-def _sharing_line(facts: dict[str, Any]) -> str:
-    whose = "the operator of this home" if facts["organisation"] is None else facts["organisation"]
-    return f"{facts['name'] or facts['chain_id']} belongs to {whose} and is {facts['visibility']}."
-
-
 def _or_unlimited(amount: int | None) -> str:
     return "without limit" if amount is None else str(amount)
-
-
-def _utc_or_none(ms: int | None) -> str | None:
-    return None if ms is None else utc(ms)

@@ -20,6 +20,7 @@ from chains.commands import (
     recording,
     recovering,
     serving,
+    sharing,
     verifying,
     wallet,
 )
@@ -42,6 +43,7 @@ for group in (
     recovering,
     wallet,
     accounts,
+    sharing,
     publishing,
 ):
     app.add_typer(group.app)
