@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import IO, cast
 
 import anchor.proof
+from anchor.attestations import Attestations
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import SettingsError
 from anchor.proof.archive import CHECKPOINTS, PROMISES
+from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.promise import PromiseLeaf
+from anchor.timestamps import Timestamps
 from chains import stand_alone
 from chains.chain import Chain, Run, decode_kept
 from chains.home import Home
@@ -52,6 +55,7 @@ a verifier of your own.
     content/           salts, digests and contents, a file for each chain{content}
     checkpoints.jsonl  every checkpoint that was signed
     promises.jsonl     every promise to its writers
+    attested/          what time-stamping authorities and calendars said of checkpoints, if any did
     spec/              the formats
     anchor/proof/      the verifier (Apache-2.0)
     verify.py          what runs it over this folder
@@ -150,6 +154,7 @@ class _Export:
             self.writer.add(f"mirror/{path.relative_to(mirror).as_posix()}", path.read_bytes())
         self.writer.add_lines(CHECKPOINTS, self._checkpoints())
         self.writer.add_lines(PROMISES, self._promises())
+        self._attested()
         for chain in self.home.chains.all():
             self._chain(chain, with_content=with_content)
         self.writer.add_sums()
@@ -175,6 +180,26 @@ class _Export:
             for size, note in rows:
                 after = int(size)
                 yield _line({"note": note})
+
+    def _attested(self) -> None:
+        """Add what authorities and calendars said of checkpoints, in the files that their own programs read."""
+        engine, directory = self.home.engine, self.home.directory
+        query = (
+            "SELECT checkpoint_size FROM time_stamp UNION SELECT checkpoint_size FROM calendar_reply "
+            "JOIN attestation ON attestation.reply_no = calendar_reply.reply_no ORDER BY checkpoint_size"
+        )
+        for (size,) in engine.query(query):
+            stored = directory.checkpoint_of(int(size))
+            if stored is None or stored.size > self.size:
+                continue
+            folder = f"attested/{stored.size}"
+            self.writer.add(f"{folder}/payload", encode_payload(stored.size, stored.root))
+            for number, stamp in enumerate(Timestamps(engine).of(stored.size), 1):
+                self.writer.add(f"{folder}/payload.{number}.tst", stamp.token)
+            for number, found in enumerate(Attestations(engine).of(stored.size), 1):
+                self.writer.add(f"{folder}/payload.{number}.{found.network}.ots", found.ots)
+                if found.header is not None:
+                    self.writer.add(f"{folder}/payload.{number}.{found.network}.header", found.header)
 
     def _promises(self) -> Iterator[bytes]:
         """Yield the group commits that are sealed whole: what is promised and not sealed nobody can check here."""

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from anchor.attestations import Attestations
 from anchor.proof.archive import ArchiveError, check_archive
+from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.bundles import decode_bundle
 from anchor.proof.errors import AnchorlineError
 from anchor.tiles import encode_bundle
+from anchor.timestamps import Timestamps
+from chains.home import Home
 from chains.stand_alone import Folder
 from tests.cli.commands import World
 
@@ -126,6 +130,28 @@ def test_content_may_be_left_out(world: World) -> None:
     code, said = alone(folder, "--block", f"regtest:{height}:{block}")
     assert (0, True) == (code, "0 contents and 0 digests" in said)
     assert "left out" in (folder / "README.md").read_text()
+
+
+def test_what_others_attested_is_in_it(world: World) -> None:
+    """Tokens and .ots files lie beside the 40 bytes that they are about: the payload of that checkpoint."""
+    with Home.open(world.home) as home:
+        newest = home.directory.newest()
+        assert newest is not None
+        Timestamps(home.engine).keep(newest.size, "https://tsa.example", b"a token", 1)
+        kept = Attestations(home.engine)
+        kept.keep_reply(newest.size, "https://calendar.example", b"a reply", 1)
+        [reply] = kept.pending(0, 10)
+        kept.keep_attestation(reply, "mainnet", b"a file", bytes(80), 2)
+    folder = unpacked(world) / "attested" / str(newest.size)
+    assert {"payload", "payload.1.tst", "payload.1.mainnet.ots", "payload.1.mainnet.header"} == {
+        path.name for path in folder.iterdir()
+    }
+    assert encode_payload(newest.size, newest.root) == (folder / "payload").read_bytes()
+    assert (b"a token", b"a file") == (
+        (folder / "payload.1.tst").read_bytes(),
+        (folder / "payload.1.mainnet.ots").read_bytes(),
+    )
+    check_archive(Folder(folder.parents[1]))
 
 
 def test_no_key_is_in_an_export(world: World) -> None:
