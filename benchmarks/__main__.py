@@ -8,7 +8,7 @@ import sys
 from anchor.hashing.chosen import HASHING
 from benchmarks.measuring import in_a_new_process
 
-MEASURES = ("append", "sealing", "proving", "memory", "verifying", "calendar", "roots")
+MEASURES = ("append", "sealing", "proving", "memory", "verifying", "calendar", "roots", "serving")
 
 
 def main(wanted: list[str]) -> None:

@@ -21,6 +21,7 @@ from anchor.proof.heads import HeadsProof, check_absent, check_newest, heads_roo
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.promise import Promise, check_promise
+from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.strictjson import loads
 from anchor.proof.verify import NAMES, ExitCode, Outcome, State, Verifier, verify, verify_bytes
@@ -137,7 +138,9 @@ def test_checkpoint_page() -> None:
 
 def test_promise_page() -> None:
     """The promise on the page holds, and the bytes taken apart are its note and its leaf."""
-    promise = Promise.from_json(example("promise"))
+    alone, together = (json.loads(block) for block in blocks_of("promise", "json"))
+    promise = Promise.from_json(alone)
+    assert [promise] == list(promises_of(PromiseRun.from_json(together), [promise.leaf]))
     check_promise(promise, STORY.world.log.log_id, STORY.world.log.promise_key.value, fast_check)
     assert {"note": promise.note.encode(), "leaf": promise.leaf.encode()} == hex_of("promise")
 
