@@ -11,6 +11,7 @@ from anchor.bitcoin.protocols import BlockId
 from anchor.errors import ClockError, SettingsError, StorageCorruptError
 from anchor.hashing.chosen import HASHING
 from anchor.log import DIRECTORY, Trees
+from anchor.outbox import News, Outbox
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.errors import MalformedError
 from anchor.proof.heads import HeadsProof, Item, heads_root, prove_head
@@ -220,10 +221,13 @@ class Directory:
 
     def _store_checkpoint(self, seal: SealLeaf) -> None:
         size = self.trees.state(DIRECTORY).size
+        root = self.trees.root(DIRECTORY, size)
         self.engine.execute(
             "INSERT INTO checkpoint (size, seal_number, sealed_at_ms, root, note) VALUES (?, ?, ?, ?, NULL)",
-            (size, seal.seal_number, seal.sealed_at_ms, self.trees.root(DIRECTORY, size)),
+            (size, seal.seal_number, seal.sealed_at_ms, root),
         )
+        facts = {"checkpoint_size": size, "seal_number": seal.seal_number, "root": root.hex()}
+        Outbox(self.engine).add(News.SEALED, seal.sealed_at_ms, facts)
 
     # --- reading
 

@@ -43,6 +43,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── LeaseError                  about the lease of sealing and anchoring
     │   ├── LeaseHeldError          another process holds it
     │   └── LeaseLostError          this process does not hold it, or no longer; nothing of the transaction was kept
+    ├── WebhookError                a webhook that is not there, or an address that may not be told
     ├── NotYetError                 asked for a proof that does not exist yet (not sealed, not anchored)
     └── RehearsalError              a rehearsal was about to do something that others would see
 """
@@ -225,6 +226,10 @@ class LeaseHeldError(LeaseError):
 
 class LeaseLostError(LeaseError):
     """A write that needs the lease, from a process that does not hold it, or no longer; nothing of it was kept."""
+
+
+class WebhookError(AnchorlineError):
+    """No such webhook, or an address that this service does not send to."""
 
 
 class NotYetError(AnchorlineError):

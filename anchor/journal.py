@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from anchor.bitcoin.protocols import BlockId, Coin
 from anchor.lifecycle import Event, Happened, Standing, State, fold
+from anchor.outbox import Outbox, anchor_facts, news_of
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction, strip_witness
 from anchor.proof.strictjson import Fields
@@ -119,8 +120,9 @@ class Journal:
             before = self._events(attempt.attempt_no)
             new = list(decide(fold(before)))
             fold([*before, *new])
-            for happened in new:
+            for number, happened in enumerate(new):
                 block = happened.block
+                self._tell(attempt, at_ms, fold([*before, *new[:number]]), happened)
                 self.engine.execute(
                     "INSERT INTO attempt_event (attempt_no, at_ms, event, block_height, block_hash) "
                     "VALUES (?, ?, ?, ?, ?)",
@@ -138,6 +140,13 @@ class Journal:
                     self.engine.execute(
                         "UPDATE attempt SET settled_at_ms = ? WHERE attempt_no = ?", (settled_at_ms, attempt.attempt_no)
                     )
+
+    def _tell(self, attempt: Attempt, at_ms: int, before: Standing, happened: Happened) -> None:
+        """Put into the outbox what an event is to others, inside the transaction that notes it."""
+        told = news_of(before, happened)
+        if told is not None:
+            facts = anchor_facts(attempt.attempt_no, attempt.checkpoint_size, attempt.txid, before, happened)
+            Outbox(self.engine).add(told, at_ms, facts)
 
     def watched(self) -> list[Attempt]:
         """Return the attempts that are not settled, oldest first."""

@@ -33,6 +33,7 @@ JOURNAL = {
     "recent_header": "",
     "signature_request_end": "",
     "lease": "",
+    "outbox": "event_no < 0",
 }
 """The tables that a tick writes, for ``ReadOnlyEngine``: proofs of settled attempts are never looked at."""
 # The longest that a signature is with its type (``anchor.bitcoin.transaction.virtual_size``), and a public key.

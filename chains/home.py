@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from anchor.versions import Signer
     from chains.accounts import Accounts
     from chains.password import Password
+    from chains.webhooks import Webhooks
 
 DATABASE = "anchorline.db"
 KEYS = "keys"
@@ -216,6 +217,13 @@ class Home:
         from anchor.signature_requests import SignatureRequests
 
         return SignatureRequests(self.engine, self.journal)
+
+    @property
+    def webhooks(self) -> "Webhooks":
+        """Who is told of checkpoints and anchors."""
+        from chains.webhooks import Webhooks
+
+        return Webhooks(self.engine)
 
     @property
     def recoveries(self) -> "Recoveries":

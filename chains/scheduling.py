@@ -25,9 +25,12 @@ from chains.home import Home
 from chains.leading import held
 from chains.settings import EMBEDDED
 from chains.sources import source_warnings
+from chains.webhooks import deliver
 
 # A submission that failed is tried again so often; calendars are asked what is complete far less often.
 ATTEST_EVERY_S = 60
+# News is told within seconds; where nobody is to be told, a look reads one row.
+TELL_EVERY_S = 5
 # Who stands by looks so often whether the lease is free; it reads one row.
 LOOK_EVERY_S = 1.0
 
@@ -158,10 +161,27 @@ class Scheduler:
         stamping = home.stamping
         if stamping is not None:
             jobs["stamp"] = (lambda: self._say(map(stamp_line, stamping.tick(home.clock()))), settings.tick_every_s)
-        with _attesting_beside(home, self._report) as start:
+        with _attesting_beside(home, self._report) as start, self._telling_beside() as tell:
             if start is not None:
                 jobs["attest"] = (start, ATTEST_EVERY_S)
+            jobs["tell"] = (tell, TELL_EVERY_S)
             yield {name: (_stepping_down(work, on_loss), every_s) for name, (work, every_s) in jobs.items()}
+
+    @contextmanager
+    def _telling_beside(self) -> Iterator[Callable[[], None]]:
+        """Yield what starts a round of webhooks on a thread of its own: receivers hold up no seal and no anchor."""
+        home = self._home
+
+        def tell() -> None:
+            for webhook, delivery, sent in deliver(home.webhooks, home.directory.log.log_id, home.clock):
+                came = f"status={sent.status}" if sent.status is not None else f"cause={sent.cause!r}"
+                self._report(f"event=told webhook={webhook.webhook_id} number={delivery.event_no} {came}")
+
+        beside = Beside("tell", tell, self._report)
+        try:
+            yield beside.start
+        finally:
+            beside.close()
 
     def _sealing(self) -> None:
         home = self._home

@@ -354,4 +354,48 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "INSERT INTO lease VALUES (0, 0, NULL, 0, '', 0, 0, '', 0, 0, 0)",
         ),
     ),
+    (
+        "outbox",
+        (
+            # What became of checkpoints and anchors, for others to be told: written in the transaction that made it so.
+            "CREATE TABLE outbox (event_no {key}, at_ms BIGINT NOT NULL, news TEXT NOT NULL, facts TEXT NOT NULL)",
+        ),
+    ),
+    (
+        "webhooks",
+        (
+            # Who is told, where. Rows after ``told_event_no`` are not queued for it yet. Nothing is ever deleted.
+            """CREATE TABLE webhook (
+                webhook_no {key},
+                webhook_id TEXT NOT NULL UNIQUE,
+                url TEXT NOT NULL,
+                news TEXT NOT NULL,
+                secret {bytes} NOT NULL,
+                is_for_tests BIGINT NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                removed_at_ms BIGINT,
+                told_event_no BIGINT NOT NULL
+            )""",
+            # One message to one webhook: ``next_at_ms`` is NULL once it was taken, or given up. Event 0 is a test.
+            """CREATE TABLE delivery (
+                delivery_no {key},
+                webhook_no BIGINT NOT NULL REFERENCES webhook (webhook_no),
+                event_no BIGINT NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                tries BIGINT NOT NULL,
+                next_at_ms BIGINT
+            )""",
+            "CREATE INDEX delivery_due ON delivery (next_at_ms) WHERE next_at_ms IS NOT NULL",
+            "CREATE INDEX delivery_of ON delivery (webhook_no, delivery_no)",
+            # Every try, with what came of it: the status of the answer (NULL: there was none), or why it failed.
+            """CREATE TABLE delivery_try (
+                try_no {key},
+                delivery_no BIGINT NOT NULL REFERENCES delivery (delivery_no),
+                at_ms BIGINT NOT NULL,
+                status BIGINT,
+                cause TEXT NOT NULL
+            )""",
+            "CREATE INDEX delivery_try_of ON delivery_try (delivery_no, try_no)",
+        ),
+    ),
 )

@@ -21,6 +21,7 @@ from chains.commands import (
     recovering,
     serving,
     sharing,
+    telling,
     verifying,
     wallet,
 )
@@ -34,6 +35,7 @@ for group in (
     recording,
     anchoring,
     serving,
+    telling,
     proving,
     verifying,
     headers,

@@ -9,48 +9,16 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import COMMAND, World, spawn
+from tests.cli.commands import World, spawn
+from tests.cli.daemons import daemon, stopped, wait_for
+from tests.simulators.api_server import ApiServer
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@contextmanager
-def daemon(world: World, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start the daemon of a home; kill it where a test fails before it has stopped."""
-    settings = world.home / "anchorline.toml"
-    text = re.sub(r"(?m)^(seal_every_s|tick_every_s|anchor_every_s) = .*$", r"\1 = 1", settings.read_text())
-    settings.write_text(text)
-    command = [*COMMAND, "daemon", "--home", str(world.home), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(process: "subprocess.Popen[str]", wanted: str) -> list[str]:
-    """Read log lines up to one that has ``wanted``; the daemon must not end before."""
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if wanted in line:
-            return lines
-    raise AssertionError(f"the daemon ended without {wanted!r}: {lines}")
-
-
-def stopped(process: "subprocess.Popen[str]", number: int) -> str:
-    """Send a signal and return what the daemon still had to say; it must end with exit code 0 within 20 s."""
-    process.send_signal(number)
-    out, err = process.communicate(timeout=20)
-    assert (0, "") == (process.returncode, out), err
-    return err
 
 
 def anchored_size(world: World) -> int:
@@ -146,6 +114,27 @@ def test_a_second_daemon_stands_by_and_takes_over(world: World) -> None:
             wait_for(second, "event=done job=tick")
             assert "event=stopped" in stopped(second, signal.SIGTERM)
     assert 0 == world.run("audit").exit_code
+
+
+def test_serve_seals_and_anchors_beside_the_api(world: World) -> None:
+    """One process does it all; beside a daemon it serves and stands by, and seals as soon as the daemon has stopped."""
+    with daemon(world) as process:
+        wait_for(process, "event=done job=tick")
+        server = ApiServer(world.home, ()).start()
+        try:
+            _until(world, process, lambda: any(line.startswith("event=standby ") for line in server.lines))
+            with server.client() as client:
+                assert 200 == client.get("/healthz").status_code
+            stopped(process, signal.SIGTERM)
+            world.ok("add", "acme", "-", stdin=b"while it is served")
+            deadline = time.monotonic() + 30
+            while world.ok("status", "--json").facts["unsealed"]:
+                assert time.monotonic() < deadline, list(server.lines)
+                time.sleep(0.2)
+        finally:
+            assert 0 == server.stop()
+    assert any(line.startswith("event=sealed ") for line in server.lines)
+    assert 0 == world.run("seal").exit_code
 
 
 def test_the_demo_shows_the_whole_way(tmp_path: Path) -> None:

@@ -90,12 +90,12 @@ class Ground:
         """Let homes reach this node: each start makes a new cookie."""
         shutil.copy(node.cookie, self.cookie)
 
-    def story(self, kills: "Kills | None" = None) -> "Story":
-        """Begin a story: a new home, whose wallet has one coin that is deep enough."""
+    def story(self, kills: "Kills | None" = None, now_ms: int | None = None) -> "Story":
+        """Begin a story: a new home, whose wallet has one coin that is deep enough; at the newest block's time."""
         if not self._ready:
             self._ready = self._paid(BATCH)
         number = next(self._made)
-        return Story(self, self._ready.pop(), self.folder / f"story-{number}", kills or Kills())
+        return Story(self, self._ready.pop(), self.folder / f"story-{number}", kills or Kills(), now_ms)
 
     def unpaid(self, kills: "Kills | None" = None) -> "Story":
         """Begin a story whose wallet has nothing."""
@@ -249,7 +249,7 @@ class Daemon:
 class Story:
     """One log, moved step by step. Steps may be taken again at any time; a killed one is, by a new process."""
 
-    def __init__(self, ground: Ground, wallet: Wallet, folder: Path, kills: Kills) -> None:
+    def __init__(self, ground: Ground, wallet: Wallet, folder: Path, kills: Kills, now_ms: int | None = None) -> None:
         self.ground = ground
         self.node = ground.node
         self.wallet = wallet
@@ -258,7 +258,8 @@ class Story:
         self.kills = kills
         self.contents: list[bytes] = []
         self.start_height = self.height
-        self.now_ms = 1000 * int(self.node.call("getblockheader", self.node.call("getbestblockhash"))["time"])
+        newest = self.node.call("getblockheader", self.node.call("getbestblockhash"))
+        self.now_ms = 1000 * int(newest["time"]) if now_ms is None else now_ms
         settings = Settings(
             "regtest", "core", core_url=self.node.url, core_cookie_file=str(ground.cookie), core_timeout_s=STEP_S
         )

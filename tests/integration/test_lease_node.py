@@ -100,8 +100,9 @@ class RealDaemon:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
+        with self.process.stderr:
+            for line in self.process.stderr:
+                self.lines.append(line)
 
     def count(self, what: str) -> int:
         return sum(line.startswith(what) for line in self.lines)
@@ -147,7 +148,7 @@ def settle(story: Story, **values: int) -> None:
 
 def test_two_real_daemons_that_are_paused_in_turn_tell_one_story(ground: Ground) -> None:
     """Each is stopped past its lease and resumed: one works, the other says what happened, nothing is signed twice."""
-    story = ground.story()
+    story = ground.story(now_ms=time.time_ns() // 1_000_000)
     story.anchor()
     story.restart()
     settle(story, seal_every_s=1, tick_every_s=1, anchor_every_s=1, lease_s=4)

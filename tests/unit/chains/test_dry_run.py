@@ -293,7 +293,8 @@ def test_copies_are_whole_and_private(service: Service, bitcoin: SimulatedBitcoi
     service.anchor(bitcoin)
     engine = ReadOnlyEngine(service.home.folder / DATABASE, JOURNAL)
     for table in JOURNAL:
-        assert service.home.engine.query(f"SELECT * FROM {table}") == engine.query(f"SELECT * FROM main.{table}")
+        stored = [] if table == "outbox" else service.home.engine.query(f"SELECT * FROM {table}")
+        assert stored == engine.query(f"SELECT * FROM main.{table}"), "what was told is only added to"
     with engine.transaction():
         engine.execute("DELETE FROM attempt_event")
     assert [] == engine.query("SELECT * FROM attempt_event")
