@@ -7,6 +7,7 @@ what must hold after a stop, and after the run that followed it.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -38,8 +39,10 @@ from tests.simulators.service import judge
 from tests.simulators.store import LOG, REGTEST, START_MS, Store, clear
 
 MATURE = 101
-FINAL = REGTEST.final_depth
-WATCH = REGTEST.watch_depth
+# Attempts are watched for fewer blocks than they are, where blocks are simulated: a run is then over twice as soon.
+SIMULATED = replace(REGTEST, watch_depth=2 * REGTEST.final_depth)
+FINAL = SIMULATED.final_depth
+WATCH = SIMULATED.watch_depth
 HAPPENED = "happened"
 WORLDS: dict[Path, SimulatedBitcoin] = {}
 """What stays when a run stops: the simulated Bitcoin of each folder."""
@@ -119,7 +122,7 @@ def wallet() -> Wallet:
 
 @cache
 def _funded() -> SimulatedBitcoin:
-    bitcoin = SimulatedBitcoin()
+    bitcoin = SimulatedBitcoin(SIMULATED)
     bitcoin.mine(1, wallet().script)
     bitcoin.mine(MATURE - 1)
     return bitcoin
