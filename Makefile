@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(BIN)/anchorline demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup
 
 # What CI runs: format, lint, types, then the README's test command.
 check: lint types test
