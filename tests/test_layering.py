@@ -139,6 +139,35 @@ def test_proofs_never_reach_pymerkle() -> None:
         assert "anchor.log" not in reached(module)
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("chains.client")])
+def test_the_client_may_be_embedded_anywhere(module: str) -> None:
+    """It imports itself, proofs, the standard library and httpx; cryptography inside functions only; never GPL."""
+    text = MODULES[module].read_text()
+    assert text.startswith("# SPDX-License-Identifier: Apache-2.0\n")
+    ours = {name for name in imports(MODULES[module]) if is_ours(name)}
+    assert set() == {name for name in ours if not name.startswith(("chains.client", "anchor.proof"))}
+    others = {name.split(".")[0] for name in imports(MODULES[module]) if not is_ours(name)}
+    assert others - sys.stdlib_module_names <= {"httpx", "cryptography"}
+    at_the_top = [node for node in ast.parse(text).body if isinstance(node, ast.ImportFrom)]
+    assert [] == [node.module for node in at_the_top if (node.module or "").startswith("cryptography")]
+    assert "anchor.log" not in reached(module)
+
+
+def test_a_copied_client_works_alone(tmp_path: Path) -> None:
+    """A copy of client and proofs needs nothing else of Anchorline, and no cryptography."""
+    for folder in (Path("anchor/proof"), Path("chains/client")):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (tmp_path / folder.parent / "__init__.py").touch()
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.modules['cryptography'] = None\n"
+        "import chains.client, chains.client.signing as signing, anchor.proof.ed25519 as ed25519\n"
+        "print(chains.client.__file__, signing.fastest_check() is ed25519.verify)\n"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('pymerkle', 'msgspec', 'uvicorn')))\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert [f"{tmp_path / 'chains' / 'client' / '__init__.py'} True", "[]"] == done.stdout.splitlines()
+
+
 def test_only_the_command_line_prints() -> None:
     """Outside ``cli`` and its commands errors are raised and facts returned."""
     for module, path in MODULES.items():

@@ -7,6 +7,7 @@ import msgspec
 
 from anchor.directory import StoredCheckpoint
 from anchor.log import DIRECTORY
+from anchor.proof.leaves import KeyLeaf
 from chains.web.answers import cached, json_of
 from chains.web.asgi import TEXT, Answer
 from chains.web.limits import BATCH_BYTES, BATCH_ENTRIES, PAGE_ITEMS
@@ -27,8 +28,10 @@ def log_card(room: Room, _: Request) -> Answer:
     home = room.home
     limits = home.settings.limits
     card = home.card()
+    marks = home.directory.log_marks(_size(room))
     found = Log(
         card=msgspec.json.decode(card.encode()),
+        keys=[leaf.encode().hex() for _, leaf in marks if isinstance(leaf, KeyLeaf)],
         log_id=card.log.log_id.hex(),
         origin=card.log.origin,
         network=home.network.name,

@@ -264,9 +264,13 @@ class LimitsModel(Model, frozen=True, kw_only=True):
 
 
 class Log(Model, frozen=True, kw_only=True):
-    """The log: its card (docs/spec/log-card.md), whose it is, on which network, and what requests may carry."""
+    """The log: its card (docs/spec/log-card.md), whose it is, on which network, and what requests may carry.
+
+    `keys`: the key leaves of the directory so far, in hex, in order. Each is signed by the key before it.
+    """
 
     card: dict[str, Any]
+    keys: list[str] = []
     log_id: Hash
     origin: str
     network: str

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python client of the HTTP API: makes entries here, sends them safely, and believes nothing that it can check.
+
+``Client`` is for threads, ``AsyncClient`` for asyncio; docs/operate/client.md shows how each is used. Any program may
+embed it: it imports httpx, the standard library, ``anchor.proof``, and ``cryptography`` where that is installed.
+"""
+
+from chains.client.asynchronous import AsyncBatcher, AsyncClient
+from chains.client.blocking import Batcher, Client
+from chains.client.connection import Timeouts
+from chains.client.errors import (
+    ClientError,
+    ClosedError,
+    ProblemAnswerError,
+    UnpinnedLogError,
+    UnreachableError,
+    UntrueAnswerError,
+    Untruth,
+)
+from chains.client.gathering import BatchLimits
+from chains.client.own_entry import OwnEntry, Sent
+from chains.client.pace import Patience
+from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
+from chains.client.signing import AuthorKey, Ed25519Key
+from chains.client.trust import TimeLimits
+
+__all__ = [
+    "AsyncBatcher",
+    "AsyncClient",
+    "AuthorKey",
+    "BatchLimits",
+    "Batcher",
+    "CheckedReceipt",
+    "Client",
+    "ClientError",
+    "ClosedError",
+    "Ed25519Key",
+    "Outcome",
+    "OwnEntry",
+    "Patience",
+    "ProblemAnswerError",
+    "Recorded",
+    "Refused",
+    "SeenChain",
+    "SeenEntry",
+    "Sent",
+    "TimeLimits",
+    "Timeouts",
+    "UnpinnedLogError",
+    "UnreachableError",
+    "UntrueAnswerError",
+    "Untruth",
+]

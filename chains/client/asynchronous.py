@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``AsyncClient``: the same operations for programs on asyncio; each await ends when there is an answer that holds.
+
+Callers make one and use it in one event loop; ``chains.client.core`` says what is sent and what must hold.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import TracebackType
+from typing import TypeVar, Unpack
+
+import httpx
+
+from anchor.proof.checkpoint import Checkpoint
+from anchor.proof.entry import ExternalId, Link
+from anchor.proof.receipt import LogCard, Receipt
+from chains.client.connection import Body, Options, Timeouts, httpx_options, settings_of
+from chains.client.core import Core
+from chains.client.errors import ClosedError
+from chains.client.exchange import Call, Came, Pause, Step, Task, Unreached
+from chains.client.gathering import BatchLimits, Gathering
+from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
+from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
+
+Found = TypeVar("Found")
+Names = Sequence[str | bytes | ExternalId]
+
+
+class AsyncClient:
+    """A client of one service. ``key`` is an API key (``al_...``); without one only what is public can be read.
+
+    Give the log's ``card``, or choose ``trust_on_first_use``. Raises ValueError for an address that it will not use.
+    """
+
+    def __init__(self, url: str, key: str | None = None, **options: Unpack[Options]) -> None:
+        self.core = Core(settings_of(options))
+        self._timeouts = options.get("timeouts", Timeouts())
+        self._monotonic_s = self.core.settings.monotonic_s
+        self._http = httpx.AsyncClient(**httpx_options(url, options))
+        self._authorization: tuple[tuple[str, str], ...] = ()
+        if key is not None:
+            self._authorization = (("authorization", f"Bearer {key}"),)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    # --- the log
+
+    async def card(self) -> LogCard:
+        """Return the card of the log that is believed; save it, and pin it from then on."""
+        return (await self._run(self.core.log())).card
+
+    async def checkpoint(self) -> Checkpoint:
+        """Return the newest checkpoint, signed by the log; it continues the one that this client saw before."""
+        return await self._run(self.core.checkpoint())
+
+    # --- writing
+
+    async def open_chain(
+        self,
+        external_ids: Names = (),
+        content: bytes = b"",
+        *,
+        name: str | None = None,
+        visibility: str = "private",
+        media_type: str = "",
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> Recorded:
+        """Open a chain with its first entry, whose external ids give the chain its id (``own.entry.chain_id``)."""
+        form = Form(media_type, links=tuple(links))
+        return await self._run(
+            self.core.open_chain(external_ids_of(external_ids), content, form, sent, name, visibility)
+        )
+
+    def make(
+        self,
+        chain_id: bytes,
+        content: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> OwnEntry:
+        """Return an entry over ``content``, made here and sent nowhere yet; ``add_entry`` records it."""
+        return self.core.make(chain_id, content, Form(media_type, external_ids_of(external_ids), tuple(links)), sent)
+
+    def make_of_digest(
+        self,
+        chain_id: bytes,
+        digest: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.COMMITMENT,
+    ) -> OwnEntry:
+        """Return an entry over content of which only the SHA-256 (32 bytes) is at hand."""
+        form = Form(media_type, external_ids_of(external_ids), tuple(links))
+        return self.core.make_of_digest(chain_id, digest, form, sent)
+
+    async def add(
+        self,
+        chain_id: bytes,
+        content: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> Recorded:
+        """Record content as one entry; return it with its promise, both checked."""
+        await self._run(self.core.log())
+        own = self.make(chain_id, content, media_type=media_type, external_ids=external_ids, links=links, sent=sent)
+        return await self.add_entry(own)
+
+    async def add_entry(self, own: OwnEntry) -> Recorded:
+        """Record an entry that was made before; one that is there already is returned with its first promise."""
+        return await self._run(self.core.record(own))
+
+    async def add_all(self, entries: Iterable[OwnEntry]) -> list[Outcome]:
+        """Record entries of one chain in as few requests as the service takes; an outcome for each, in order.
+
+        Where a request fails, those before it are recorded: add the same entries again, each is there once.
+        """
+        return await self._run(self.core.record_all(list(entries)))
+
+    async def add_lines(self, batch: Sequence[tuple[OwnEntry, bytes]]) -> list[Outcome]:
+        """Record entries, which come with their lines, in one request."""
+        return await self._run(self.core.record_batch(batch))
+
+    async def batcher(self, chain_id: bytes, limits: BatchLimits | None = None) -> "AsyncBatcher":
+        """Return a batcher for a chain; close it, or use it as a context."""
+        await self._run(self.core.log())
+        return AsyncBatcher(self, chain_id, limits or BatchLimits())
+
+    # --- reading
+
+    async def chain(self, name_or_id: str) -> SeenChain:
+        """Return what the service says of a chain: which one a name means is its word, a chain's id says itself."""
+        return await self._run(self.core.chain(name_or_id))
+
+    async def chains(self) -> AsyncIterator[SeenChain]:
+        """Yield the chains that the key may see."""
+        cursor: str | None = None
+        while True:
+            page, cursor = await self._run(self.core.chains(cursor))
+            for item in page:
+                yield item
+            if cursor is None:
+                return
+
+    async def entry(self, entry_hash: bytes) -> SeenEntry:
+        """Return an entry by its hash (32 bytes)."""
+        return await self._run(self.core.entry(entry_hash))
+
+    async def entries(self, chain_id: bytes, start: int = 0) -> AsyncIterator[SeenEntry]:
+        """Yield a chain's entries from index ``start`` on, without a gap."""
+        more = True
+        while more:
+            page, more = await self._run(self.core.entries(chain_id, start))
+            start += len(page)
+            for item in page:
+                yield item
+
+    async def search(
+        self,
+        external_id: str | bytes | ExternalId | None = None,
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> AsyncIterator[SeenEntry]:
+        """Yield entries by external id, received from ``from_ms`` to ``to_ms``; that these are all, is not proved."""
+        digest = None if external_id is None else external_ids_of([external_id])[0].digest()
+        cursor: str | None = None
+        while True:
+            page, cursor = await self._run(self.core.search(digest, from_ms, to_ms, cursor))
+            for item in page:
+                yield item
+            if cursor is None:
+                return
+
+    async def content(self, what: Recorded | bytes) -> bytes:
+        """Return the content of an entry (by its hash or as recorded), which is what the entry commits to."""
+        return await self._run(self.core.content(what))
+
+    # --- proofs
+
+    async def receipt(self, what: Recorded | Receipt | CheckedReceipt | bytes) -> CheckedReceipt:
+        """Return the receipt of an entry as complete as it can be now; of an older receipt, its upgrade.
+
+        The new one must continue the older: same place, same promise, and a directory that begins with the older one.
+        """
+        return await self._run(self.core.receipt(what))
+
+    async def receipts(
+        self, which: Iterable[Recorded | Receipt | CheckedReceipt | bytes]
+    ) -> AsyncIterator[CheckedReceipt]:
+        """Yield the receipt of each, in order."""
+        for what in which:
+            yield await self.receipt(what)
+
+    async def chain_checkpoint(self, chain_id: bytes) -> Checkpoint:
+        """Return size and root of a chain's newest sealed head, signed by the log."""
+        return await self._run(self.core.chain_checkpoint(chain_id))
+
+    # --- doing
+
+    async def _run(self, task: Task[Found]) -> Found:
+        """Carry out the steps of an operation."""
+        came: Came = None
+        while True:
+            try:
+                step = task.send(came)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]  # Found: what the task returns
+            came = await self._do(step)
+
+    async def _do(self, step: Step) -> Came:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.span_s)
+            return None
+        return await self._send(step)
+
+    async def _send(self, call: Call) -> Came:
+        headers = [*call.headers, *(() if call.is_public else self._authorization)]
+        body = Body(call.most_bytes, self._timeouts.answer_s, self._monotonic_s)
+        try:
+            async with self._http.stream(
+                call.method, call.path, headers=headers, content=call.body or None
+            ) as response:
+                async for piece in response.aiter_raw():
+                    if not body.take(piece):
+                        break
+                return body.reply(response)
+        except httpx.HTTPError as error:
+            return Unreached(f"{type(error).__name__}: {error}")
+
+
+Waiting = tuple[OwnEntry, bytes, "asyncio.Future[Outcome]"]
+
+
+class AsyncBatcher:
+    """Gathers entries for one chain, and sends them in their order by a task of its own.
+
+    Each awaited ``add`` gives a future at once, or when there is room. The future has the outcome, or the error that
+    its request ended with; an entry whose request failed can be added again, it is recorded once.
+    """
+
+    def __init__(self, client: AsyncClient, chain_id: bytes, limits: BatchLimits) -> None:
+        self._client = client
+        self._chain_id = chain_id
+        told = client.core.limits
+        assert told is not None
+        self._gathering: Gathering[Waiting] = Gathering(limits.within(told.batch_entries, told.batch_bytes))
+        self._changed = asyncio.Condition()
+        self._sending = 0
+        self._flushing = 0
+        self._is_closed = False
+        self._task = asyncio.create_task(self._work(), name="anchorline-batcher")
+
+    async def __aenter__(self) -> "AsyncBatcher":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def add(
+        self,
+        content: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> "asyncio.Future[Outcome]":
+        """Let content wait to be recorded, as soon as there is room; raises ClosedError after ``close``."""
+        own = self._client.make(
+            self._chain_id, content, media_type=media_type, external_ids=external_ids, links=links, sent=sent
+        )
+        return await self.add_entry(own)
+
+    async def add_entry(self, own: OwnEntry) -> "asyncio.Future[Outcome]":
+        """Let an entry wait to be recorded."""
+        if own.entry.chain_id != self._chain_id:
+            raise ValueError(f"expected an entry of chain {self._chain_id.hex()}, got {own.entry.chain_id.hex()}")
+        line = own.submission() + b"\n"
+        future = asyncio.get_running_loop().create_future()
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._is_closed or self._gathering.has_room(len(line)))
+            if self._is_closed:
+                raise ClosedError("the batcher is closed")
+            self._gathering.add((own, line, future), len(line), self._now_s())
+            self._changed.notify_all()
+        return future
+
+    async def flush(self) -> None:
+        """Send what waits, and return when all of it is answered; errors are in the futures."""
+        async with self._changed:
+            self._flushing += 1
+            self._changed.notify_all()
+            try:
+                await self._changed.wait_for(lambda: not self._gathering and not self._sending)
+            finally:
+                self._flushing -= 1
+
+    async def close(self) -> None:
+        """Send what waits, wait for the answers, and take nothing more."""
+        async with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        await self._task
+
+    def _now_s(self) -> float:
+        return self._client.core.settings.monotonic_s()
+
+    async def _work(self) -> None:
+        while batch := await self._next():
+            await self._send(batch)
+            async with self._changed:
+                self._sending = 0
+                self._changed.notify_all()
+
+    async def _next(self) -> list[Waiting]:
+        """Wait until a batch is due and take it; nothing: it is closed, and all is sent."""
+        async with self._changed:
+            while True:
+                due_s = self._gathering.due_in_s(self._now_s())
+                if due_s is None and self._is_closed:
+                    return []
+                if due_s is not None and (due_s <= 0 or self._is_closed or self._flushing):
+                    batch = self._gathering.take()
+                    self._sending = len(batch)
+                    self._changed.notify_all()
+                    return batch
+                await self._wait(due_s)
+
+    async def _wait(self, span_s: float | None) -> None:
+        try:
+            await asyncio.wait_for(self._changed.wait(), span_s)
+        except TimeoutError:
+            return
+
+    async def _send(self, batch: list[Waiting]) -> None:
+        batch = [item for item in batch if not item[2].cancelled()]
+        if not batch:
+            return
+        try:
+            outcomes = await self._client.add_lines([(own, line) for own, line, _ in batch])
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is what became of these entries
+            for future in _open(batch):
+                future.set_exception(error)
+            return
+        for (_, _, future), outcome in zip(batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+
+
+def _open(batch: list[Waiting]) -> list["asyncio.Future[Outcome]"]:
+    return [future for _, _, future in batch if not future.done()]

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``Client``: the operations for programs with threads; each call returns when there is an answer that holds.
+
+Callers make one and use it from any thread; ``chains.client.core`` says what is sent and what must hold.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from threading import Condition, Thread
+from types import TracebackType
+from typing import TypeVar, Unpack
+
+import httpx
+
+from anchor.proof.checkpoint import Checkpoint
+from anchor.proof.entry import ExternalId, Link
+from anchor.proof.receipt import LogCard, Receipt
+from chains.client.connection import Body, Options, Timeouts, httpx_options, settings_of
+from chains.client.core import Core
+from chains.client.errors import ClosedError
+from chains.client.exchange import Call, Came, Pause, Step, Task, Unreached
+from chains.client.gathering import BatchLimits, Gathering
+from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
+from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
+
+Found = TypeVar("Found")
+Names = Sequence[str | bytes | ExternalId]
+
+
+class Client:
+    """A client of one service. ``key`` is an API key (``al_...``); without one only what is public can be read.
+
+    Give the log's ``card``, or choose ``trust_on_first_use``. Raises ValueError for an address that it will not use.
+    """
+
+    def __init__(self, url: str, key: str | None = None, **options: Unpack[Options]) -> None:
+        self.core = Core(settings_of(options))
+        self._timeouts = options.get("timeouts", Timeouts())
+        self._monotonic_s = self.core.settings.monotonic_s
+        self._http = httpx.Client(**httpx_options(url, options))
+        self._authorization: tuple[tuple[str, str], ...] = ()
+        if key is not None:
+            self._authorization = (("authorization", f"Bearer {key}"),)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    # --- the log
+
+    def card(self) -> LogCard:
+        """Return the card of the log that is believed; save it, and pin it from then on."""
+        return self._run(self.core.log()).card
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the newest checkpoint, signed by the log; it continues the one that this client saw before."""
+        return self._run(self.core.checkpoint())
+
+    # --- writing
+
+    def open_chain(
+        self,
+        external_ids: Names = (),
+        content: bytes = b"",
+        *,
+        name: str | None = None,
+        visibility: str = "private",
+        media_type: str = "",
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> Recorded:
+        """Open a chain with its first entry, whose external ids give the chain its id (``own.entry.chain_id``)."""
+        form = Form(media_type, links=tuple(links))
+        return self._run(self.core.open_chain(external_ids_of(external_ids), content, form, sent, name, visibility))
+
+    def make(
+        self,
+        chain_id: bytes,
+        content: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> OwnEntry:
+        """Return an entry over ``content``, made here and sent nowhere yet; ``add_entry`` records it."""
+        return self.core.make(chain_id, content, Form(media_type, external_ids_of(external_ids), tuple(links)), sent)
+
+    def make_of_digest(
+        self,
+        chain_id: bytes,
+        digest: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.COMMITMENT,
+    ) -> OwnEntry:
+        """Return an entry over content of which only the SHA-256 (32 bytes) is at hand."""
+        form = Form(media_type, external_ids_of(external_ids), tuple(links))
+        return self.core.make_of_digest(chain_id, digest, form, sent)
+
+    def add(
+        self,
+        chain_id: bytes,
+        content: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+    ) -> Recorded:
+        """Record content as one entry; return it with its promise, both checked."""
+        self._run(self.core.log())
+        own = self.make(chain_id, content, media_type=media_type, external_ids=external_ids, links=links, sent=sent)
+        return self.add_entry(own)
+
+    def add_entry(self, own: OwnEntry) -> Recorded:
+        """Record an entry that was made before; one that is there already is returned with its first promise."""
+        return self._run(self.core.record(own))
+
+    def add_all(self, entries: Iterable[OwnEntry]) -> list[Outcome]:
+        """Record entries of one chain in as few requests as the service takes; an outcome for each, in order.
+
+        Where a request fails, those before it are recorded: add the same entries again, each is there once.
+        """
+        return self._run(self.core.record_all(list(entries)))
+
+    def add_lines(self, batch: Sequence[tuple[OwnEntry, bytes]]) -> list[Outcome]:
+        """Record entries, which come with their lines, in one request."""
+        return self._run(self.core.record_batch(batch))
+
+    def batcher(self, chain_id: bytes, limits: BatchLimits | None = None) -> "Batcher":
+        """Return a batcher for a chain; close it, or use it as a context."""
+        self._run(self.core.log())
+        return Batcher(self, chain_id, limits or BatchLimits())
+
+    # --- reading
+
+    def chain(self, name_or_id: str) -> SeenChain:
+        """Return what the service says of a chain: which one a name means is its word, a chain's id says itself."""
+        return self._run(self.core.chain(name_or_id))
+
+    def chains(self) -> Iterator[SeenChain]:
+        """Yield the chains that the key may see."""
+        cursor: str | None = None
+        while True:
+            page, cursor = self._run(self.core.chains(cursor))
+            yield from page
+            if cursor is None:
+                return
+
+    def entry(self, entry_hash: bytes) -> SeenEntry:
+        """Return an entry by its hash (32 bytes)."""
+        return self._run(self.core.entry(entry_hash))
+
+    def entries(self, chain_id: bytes, start: int = 0) -> Iterator[SeenEntry]:
+        """Yield a chain's entries from index ``start`` on, without a gap."""
+        more = True
+        while more:
+            page, more = self._run(self.core.entries(chain_id, start))
+            start += len(page)
+            yield from page
+
+    def search(
+        self,
+        external_id: str | bytes | ExternalId | None = None,
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> Iterator[SeenEntry]:
+        """Yield entries by external id, received from ``from_ms`` to ``to_ms``; that these are all, is not proved."""
+        digest = None if external_id is None else external_ids_of([external_id])[0].digest()
+        cursor: str | None = None
+        while True:
+            page, cursor = self._run(self.core.search(digest, from_ms, to_ms, cursor))
+            yield from page
+            if cursor is None:
+                return
+
+    def content(self, what: Recorded | bytes) -> bytes:
+        """Return the content of an entry (by its hash or as recorded), which is what the entry commits to."""
+        return self._run(self.core.content(what))
+
+    # --- proofs
+
+    def receipt(self, what: Recorded | Receipt | CheckedReceipt | bytes) -> CheckedReceipt:
+        """Return the receipt of an entry as complete as it can be now; of an older receipt, its upgrade.
+
+        The new one must continue the older: same place, same promise, and a directory that begins with the older one.
+        """
+        return self._run(self.core.receipt(what))
+
+    def receipts(self, which: Iterable[Recorded | Receipt | CheckedReceipt | bytes]) -> Iterator[CheckedReceipt]:
+        """Yield the receipt of each, in order."""
+        for what in which:
+            yield self.receipt(what)
+
+    def chain_checkpoint(self, chain_id: bytes) -> Checkpoint:
+        """Return size and root of a chain's newest sealed head, signed by the log."""
+        return self._run(self.core.chain_checkpoint(chain_id))
+
+    # --- doing
+
+    def _run(self, task: Task[Found]) -> Found:
+        """Carry out the steps of an operation."""
+        came: Came = None
+        while True:
+            try:
+                step = task.send(came)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]  # Found: what the task returns
+            came = self._do(step)
+
+    def _do(self, step: Step) -> Came:
+        if isinstance(step, Pause):
+            time.sleep(step.span_s)
+            return None
+        return self._send(step)
+
+    def _send(self, call: Call) -> Came:
+        headers = [*call.headers, *(() if call.is_public else self._authorization)]
+        body = Body(call.most_bytes, self._timeouts.answer_s, self._monotonic_s)
+        try:
+            with self._http.stream(call.method, call.path, headers=headers, content=call.body or None) as response:
+                for piece in response.iter_raw():
+                    if not body.take(piece):
+                        break
+                return body.reply(response)
+        except httpx.HTTPError as error:
+            return Unreached(f"{type(error).__name__}: {error}")
+
+
+Waiting = tuple[OwnEntry, bytes, "Future[Outcome]"]
+
+
+class Batcher:
+    """Gathers entries for one chain, and sends them in their order by a thread of its own.
+
+    Each ``add`` returns a future at once, or waits while too much waits. The future has the outcome, or the error that
+    its request ended with; an entry whose request failed can be added again, it is recorded once.
+    """
+
+    def __init__(self, client: Client, chain_id: bytes, limits: BatchLimits) -> None:
+        self._client = client
+        self._chain_id = chain_id
+        told = client.core.limits
+        assert told is not None
+        self._gathering: Gathering[Waiting] = Gathering(limits.within(told.batch_entries, told.batch_bytes))
+        self._changed = Condition()
+        self._sending = 0
+        self._flushing = 0
+        self._is_closed = False
+        self._thread = Thread(target=self._work, name="anchorline-batcher", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Batcher":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(
+        self,
+        content: bytes,
+        *,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        sent: Sent = Sent.CONTENT,
+        timeout_s: float | None = None,
+    ) -> "Future[Outcome]":
+        """Let content wait to be recorded; raises ClosedError where there is no room within ``timeout_s``."""
+        own = self._client.make(
+            self._chain_id, content, media_type=media_type, external_ids=external_ids, links=links, sent=sent
+        )
+        return self.add_entry(own, timeout_s=timeout_s)
+
+    def add_entry(self, own: OwnEntry, *, timeout_s: float | None = None) -> "Future[Outcome]":
+        """Let an entry wait to be recorded."""
+        if own.entry.chain_id != self._chain_id:
+            raise ValueError(f"expected an entry of chain {self._chain_id.hex()}, got {own.entry.chain_id.hex()}")
+        line, future = own.submission() + b"\n", Future[Outcome]()
+        with self._changed:
+            is_free = self._changed.wait_for(lambda: self._is_closed or self._gathering.has_room(len(line)), timeout_s)
+            if self._is_closed or not is_free:
+                raise ClosedError("the batcher is closed" if self._is_closed else f"no room within {timeout_s} s")
+            self._gathering.add((own, line, future), len(line), self._now_s())
+            self._changed.notify_all()
+        return future
+
+    def flush(self) -> None:
+        """Send what waits, and return when all of it is answered; errors are in the futures."""
+        with self._changed:
+            self._flushing += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._gathering and not self._sending)
+            self._flushing -= 1
+
+    def close(self) -> None:
+        """Send what waits, wait for the answers, and take nothing more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _now_s(self) -> float:
+        return self._client.core.settings.monotonic_s()
+
+    def _work(self) -> None:
+        while True:
+            batch = self._next()
+            if not batch:
+                return
+            self._send(batch)
+            with self._changed:
+                self._sending = 0
+                self._changed.notify_all()
+
+    def _next(self) -> list[Waiting]:
+        """Wait until a batch is due and take it; nothing: it is closed, and all is sent."""
+        with self._changed:
+            while True:
+                due_s = self._gathering.due_in_s(self._now_s())
+                if due_s is None and self._is_closed:
+                    return []
+                if due_s is not None and (due_s <= 0 or self._is_closed or self._flushing):
+                    batch = self._gathering.take()
+                    self._sending = len(batch)
+                    self._changed.notify_all()
+                    return batch
+                self._changed.wait(due_s)
+
+    def _send(self, batch: list[Waiting]) -> None:
+        batch = [item for item in batch if item[2].set_running_or_notify_cancel()]
+        if not batch:
+            return
+        try:
+            outcomes = self._client.add_lines([(own, line) for own, line, _ in batch])
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is what became of these entries
+            for _, _, future in batch:
+                future.set_exception(error)
+            return
+        for (_, _, future), outcome in zip(batch, outcomes, strict=True):
+            future.set_result(outcome)

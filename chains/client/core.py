@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations of the client without any I/O: which calls are made, what must hold of the answers, when to ask again.
+
+Each is a generator (``chains.client.exchange``); ``chains.client.blocking`` and ``chains.client.asynchronous`` run it.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+from anchor.proof import ed25519
+from anchor.proof.blocks import KnownBlocks
+from anchor.proof.checkpoint import Checkpoint, chain_origin
+from anchor.proof.codec import HASH_SIZE, exactly
+from anchor.proof.entry import ExternalId, IdKind, chain_id_of
+from anchor.proof.errors import MalformedError, VerificationError
+from anchor.proof.promise import Promise
+from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
+from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
+from chains.client import judging
+from chains.client.errors import ProblemAnswerError, UnpinnedLogError, UnreachableError, UntrueAnswerError, Untruth
+from chains.client.exchange import SMALL_BYTES, Call, Exchange, Pause, Reply, Task, Unreached
+from chains.client.judging import Limits, Placed, Wanted
+from chains.client.own_entry import Form, OwnEntry, Randomness, Sent, entry_of_digest, make_entry
+from chains.client.pace import Patience, is_answer, pause_s, retry_after_s
+from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
+from chains.client.signing import AuthorKey
+from chains.client.trust import DoubtError, TimeLimits, TrustedLog
+
+SUBMISSION = "application/vnd.anchorline.submission+json"
+NDJSON = "application/x-ndjson"
+MOST_CONTENT = 64 * 2**20
+PAGE_BYTES = 64 * 2**20
+RESULT_BYTES = 1024
+"""A result of a batch is some 120 bytes, a refusal with its text some more."""
+PAGE_ITEMS = 200
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a client holds to. ``card`` None: the first log that answers is believed, and from then on only it.
+
+    ``submitter`` (16 bytes): promises to anyone else are refused. ``author`` signs every entry. ``blocks`` are the
+    views of Bitcoin that receipts are verified with. Randomness and clocks come in, for tests.
+    """
+
+    card: LogCard | None
+    randomness: Randomness
+    chance: Callable[[], float]
+    monotonic_s: Callable[[], float]
+    clock_ns: Callable[[], int]
+    check_signature: ed25519.SignatureCheck
+    trust_on_first_use: bool = False
+    patience: Patience = Patience()  # noqa: RUF009  # frozen
+    times: TimeLimits = TimeLimits()  # noqa: RUF009  # frozen
+    submitter: bytes | None = None
+    author: AuthorKey | None = None
+    blocks: tuple[KnownBlocks, ...] = ()
+    depth: int = DEFAULT_DEPTH
+
+
+class Core:
+    """The operations of one client. Its state is what it has learnt: the log's keys, and the newest checkpoint."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.card is None and not settings.trust_on_first_use:
+            raise UnpinnedLogError("expected the log's card (card=...), or trust_on_first_use=True; got neither")
+        self.settings = settings
+        self.trusted: TrustedLog | None = None
+        self.limits: Limits | None = None
+        self.newest: Checkpoint | None = None
+
+    # --- the log
+
+    def log(self) -> Task[TrustedLog]:
+        """Return the log, whose card is the pinned one; it is asked for once."""
+        return self.trusted if self.trusted is not None else (yield from self.asked_log())
+
+    def asked_log(self) -> Task[TrustedLog]:
+        """Ask for the log again: its keys may have changed."""
+        exchange = yield from self._ask(Call("GET", "/v1/log", most_bytes=1024 * 1024, is_public=True))
+        pinned = self.trusted.card if self.trusted is not None else self.settings.card
+
+        def judge() -> TrustedLog:
+            card, keys, self.limits = judging.log_of(exchange.reply.body)
+            if pinned is not None and card.log != pinned.log:
+                raise DoubtError(
+                    Untruth.ANOTHER_LOG, f"log {card.log.log_id.hex()} answered, pinned is {pinned.log.log_id.hex()}"
+                )
+            return TrustedLog(pinned or card, keys, self.settings.check_signature)
+
+        self.trusted = _judged(judge, exchange)
+        return self.trusted
+
+    # --- writing
+
+    def open_chain(
+        self,
+        external_ids: Sequence[ExternalId],
+        content: bytes,
+        form: Form,
+        sent: Sent,
+        name: str | None,
+        visibility: str,
+    ) -> Task[Recorded]:
+        """Open a chain with its first entry; without ids it gets 32 random bytes, which nobody guesses."""
+        yield from self.log()
+        ids = tuple(external_ids) or (ExternalId(IdKind.KEYED, self.settings.randomness(32)),)
+        own = self.make(chain_id_of(ids), content, Form(form.media_type, ids, form.links), sent)
+        value = {"visibility": visibility, "first_entry": json.loads(own.submission())}
+        if name is not None:
+            value["name"] = name
+        call = self._writing("/v1/chains", json.dumps(value).encode("ascii"), "application/json")
+        return (yield from self._record(call, own))
+
+    def make(self, chain_id: bytes, content: bytes | None, form: Form, sent: Sent) -> OwnEntry:
+        """Return an entry over content; a signed one is for the log of this client only."""
+        return make_entry(chain_id, content, self._form(form), self.settings.randomness, sent)
+
+    def make_of_digest(self, chain_id: bytes, digest: bytes, form: Form, sent: Sent) -> OwnEntry:
+        """Return an entry over content of which only the SHA-256 is at hand."""
+        return entry_of_digest(chain_id, digest, self._form(form), self.settings.randomness, sent)
+
+    def _form(self, form: Form) -> Form:
+        author = self.settings.author
+        if author is None:
+            return form
+        card = self.trusted.card if self.trusted is not None else self.settings.card
+        if card is None:
+            raise UnpinnedLogError("a signed entry names its log, which is not known yet: ask for log() first")
+        return Form(form.media_type, form.external_ids, form.links, card.log.log_id, author)
+
+    def record(self, own: OwnEntry) -> Task[Recorded]:
+        """Record one entry."""
+        yield from self.log()
+        path = f"/v1/chains/{own.entry.chain_id.hex()}/entries"
+        return (yield from self._record(self._writing(path, own.submission(), SUBMISSION), own))
+
+    def _record(self, call: Call, own: OwnEntry) -> Task[Recorded]:
+        asked_at_ms = self._now_ms()
+        exchange = yield from self._ask(call, (200, 201))
+        placed = _judged(lambda: judging.placed_one(exchange.reply.status, exchange.reply.body, own), exchange)
+        (outcome,) = yield from self._promised([own], [placed], asked_at_ms, exchange)
+        assert isinstance(outcome, Recorded)
+        return outcome
+
+    def record_all(self, owns: Sequence[OwnEntry]) -> Task[list[Outcome]]:
+        """Record entries of one chain in as few requests as the service takes; an outcome for each, in order."""
+        yield from self.log()
+        outcomes: list[Outcome] = []
+        for batch in self.batches(owns):
+            outcomes += yield from self.record_batch(batch)
+        return outcomes
+
+    def batches(self, owns: Sequence[OwnEntry]) -> list[list[tuple[OwnEntry, bytes]]]:
+        """Return entries with their lines, cut into what one request carries."""
+        limits = self.limits or Limits(1, 1)
+        found: list[list[tuple[OwnEntry, bytes]]] = []
+        size = limits.batch_bytes
+        for own in owns:
+            line = own.submission() + b"\n"
+            if not found or len(found[-1]) == limits.batch_entries or size + len(line) > limits.batch_bytes:
+                found.append([])
+                size = 0
+            found[-1].append((own, line))
+            size += len(line)
+        return found
+
+    def record_batch(self, batch: Sequence[tuple[OwnEntry, bytes]]) -> Task[list[Outcome]]:
+        """Record entries of one chain, which come with their lines, in one request."""
+        yield from self.log()
+        owns = [own for own, _ in batch]
+        path = f"/v1/chains/{_one_chain(owns).hex()}/batch"
+        body = b"".join(line for _, line in batch)
+        call = self._writing(path, body, NDJSON, SMALL_BYTES + RESULT_BYTES * len(batch))
+        asked_at_ms = self._now_ms()
+        exchange = yield from self._ask(call)
+        found = _judged(lambda: judging.placed_each(exchange.reply.body, owns), exchange)
+        return (yield from self._promised(owns, found, asked_at_ms, exchange))
+
+    def _promised(
+        self, owns: Sequence[OwnEntry], found: Sequence[Placed | Refused], asked_at_ms: int, exchange: Exchange
+    ) -> Task[list[Outcome]]:
+        """Check each promise; fetch those of entries that were there before."""
+        log = yield from self.log()
+        is_replayed = exchange.reply.headers.get("idempotency-replayed") == "true"
+        held: dict[bytes, Promise] = {}
+        whole: list[Placed | Refused] = []
+        signed: set[tuple[bytes, bytes]] = set()
+        for own, item in zip(owns, found, strict=True):
+            if isinstance(item, Refused):
+                whole.append(item)
+                continue
+            promise, source = item.promise or held.get(own.hash), exchange
+            if promise is None:
+                promise, source = yield from self._asked_promise(own.hash, exchange)
+            if promise is not None:
+                log = yield from self._knowing(log, promise.key_id)
+                is_new = not item.repeated and not is_replayed
+                self._check_promise(promise, own, item, log, signed, (asked_at_ms, is_new), source)
+                held[own.hash] = promise
+            whole.append(Placed(item.leaf_index, item.repeated, promise))
+        return list(judging.recorded(owns, whole, log.card.log))
+
+    def _check_promise(
+        self,
+        promise: Promise,
+        own: OwnEntry,
+        placed: Placed,
+        log: TrustedLog,
+        signed: set[tuple[bytes, bytes]],
+        asked: tuple[int, bool],
+        exchange: Exchange,
+    ) -> None:
+        """Check one promise; ``signed`` are notes whose signature was looked at already."""
+
+        def judge() -> None:
+            judging.check_leaf(promise, own, placed.leaf_index)
+            note = (promise.note.encode(), promise.signature)
+            if note not in signed:
+                log.check_promise_signature(promise)
+                self.settings.times.check(promise.note, asked[0], self._now_ms(), is_new=asked[1])
+                signed.add(note)
+            wanted = self.settings.submitter
+            if wanted is not None and not placed.repeated and promise.leaf.submitter != wanted:
+                raise DoubtError(Untruth.PROMISE_SUBMITTER, f"promised to {promise.leaf.submitter.hex()}")
+
+        _judged(judge, exchange)
+
+    def _asked_promise(self, entry_hash: bytes, exchange: Exchange) -> Task[tuple[Promise | None, Exchange]]:
+        try:
+            found = yield from self._ask(Call("GET", f"/v1/entries/{entry_hash.hex()}/promise"))
+        except ProblemAnswerError as error:
+            if error.status == 404:
+                return None, exchange
+            raise
+        return _judged(lambda: Promise.from_json(judging.fields_of(found.reply.body).rest()), found), found
+
+    def _knowing(self, log: TrustedLog, key_id: bytes) -> Task[TrustedLog]:
+        """Return the log as it is now where a promise is by a key that was not known when it was last asked for."""
+        return log if log.knows(key_id) else (yield from self.asked_log())
+
+    def _writing(self, path: str, body: bytes, content_type: str, most_bytes: int = SMALL_BYTES) -> Call:
+        """Return a call that may be repeated: its key is fresh, and the same each time that it is sent."""
+        key = base64.urlsafe_b64encode(self.settings.randomness(18)).decode("ascii")
+        return Call("POST", path, (("content-type", content_type), ("idempotency-key", key)), body, most_bytes)
+
+    # --- reading
+
+    def chain(self, name_or_id: str) -> Task[SeenChain]:
+        """Return what the service says of a chain; that a name means this chain is its word only."""
+        exchange = yield from self._ask(Call("GET", f"/v1/chains/{quote(name_or_id, safe='')}"))
+        return _judged(lambda: judging.seen_chain(judging.fields_of(exchange.reply.body).rest()), exchange)
+
+    def chains(self, cursor: str | None) -> Task[tuple[list[SeenChain], str | None]]:
+        """Return a page of chains that the key may see, and the cursor of the next."""
+        exchange = yield from self._ask(Call("GET", _with_query("/v1/chains", cursor=cursor), most_bytes=PAGE_BYTES))
+        return _judged(lambda: judging.chains_of(exchange.reply.body), exchange)
+
+    def entry(self, entry_hash: bytes) -> Task[SeenEntry]:
+        """Return one entry."""
+        seen, _ = yield from self._entry(entry_hash)
+        return seen
+
+    def _entry(self, entry_hash: bytes) -> Task[tuple[SeenEntry, Exchange]]:
+        key = exactly(entry_hash, HASH_SIZE, "entry_hash")
+        exchange = yield from self._ask(Call("GET", f"/v1/entries/{key.hex()}"))
+
+        def judge() -> SeenEntry:
+            seen = judging.seen_entry(judging.fields_of(exchange.reply.body).rest())
+            if seen.entry_hash != key:
+                raise DoubtError(Untruth.ANOTHER_ENTRY, f"asked was {key.hex()}, shown {seen.entry_hash.hex()}")
+            return seen
+
+        return _judged(judge, exchange), exchange
+
+    def entries(self, chain_id: bytes, start: int) -> Task[tuple[list[SeenEntry], bool]]:
+        """Return a page of a chain's entries from ``start`` on, and whether there are more."""
+        path = _with_query(f"/v1/chains/{chain_id.hex()}/entries", cursor=str(start), limit=str(PAGE_ITEMS))
+        exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
+
+        def judge() -> tuple[list[SeenEntry], bool]:
+            page, cursor = judging.page_of(exchange.reply.body)
+            judging.in_order(page, chain_id, start)
+            return page, cursor is not None and bool(page)
+
+        return _judged(judge, exchange)
+
+    def search(
+        self, id_digest: bytes | None, from_ms: int | None, to_ms: int | None, cursor: str | None
+    ) -> Task[tuple[list[SeenEntry], str | None]]:
+        """Return a page of what was found, by the digest of an external id (32 bytes) and time, and the next cursor.
+
+        Each is the entry of its hash and has the id; that none is missing is the service's word.
+        """
+        given = {"from_ms": from_ms, "to_ms": to_ms}
+        times = {name: str(value) for name, value in given.items() if value is not None}
+        wanted = None if id_digest is None else id_digest.hex()
+        path = _with_query("/v1/search", external_id_digest=wanted, cursor=cursor, **times)
+        exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
+
+        def judge() -> tuple[list[SeenEntry], str | None]:
+            page, following = judging.page_of(exchange.reply.body)
+            if id_digest is not None:
+                judging.having_id(page, id_digest)
+            return page, following
+
+        return _judged(judge, exchange)
+
+    def content(self, what: Recorded | bytes) -> Task[bytes]:
+        """Return the content of an entry, which is what the entry commits to."""
+        key, asked = (what.entry_hash, what) if isinstance(what, Recorded) else (what, None)
+        if asked is None:
+            seen, _ = yield from self._entry(key)
+            entry, salt = seen.entry, seen.salt
+        else:
+            entry, salt = asked.own.entry, asked.own.salt
+        exchange = yield from self._ask(Call("GET", f"/v1/entries/{key.hex()}/content", most_bytes=MOST_CONTENT))
+
+        def judge() -> bytes:
+            if salt is None:
+                raise DoubtError(Untruth.COMMITMENT, "content came without the salt that opens its commitment")
+            judging.check_content(exchange.reply.body, entry, salt)
+            return exchange.reply.body
+
+        return _judged(judge, exchange)
+
+    # --- proofs
+
+    def receipt(self, what: Recorded | Receipt | CheckedReceipt | bytes) -> Task[CheckedReceipt]:
+        """Return the receipt of an entry as complete as it can be now; of an older receipt, its upgrade."""
+        log = yield from self.log()
+        wanted = Wanted.of(what)
+        key = exactly(wanted.entry_hash, HASH_SIZE, "entry_hash")
+        call = Call("GET", f"/v1/entries/{key.hex()}/receipt", most_bytes=MAX_FILE_WITH_CONTENT)
+        exchange = yield from self._ask(call)
+        settings = self.settings
+        verifier = Verifier(
+            card=log.card, blocks=settings.blocks, depth=settings.depth, check_signature=settings.check_signature
+        )
+        found = _judged(
+            lambda: judging.judged_receipt(exchange.reply.body, wanted, log.card.log, verifier),
+            exchange,
+            wanted.promise,
+        )
+        pair = judging.checkpoints_in(wanted, found.receipt)
+        if pair is not None:
+            yield from self._check_history(*pair, exchange)
+        return found
+
+    def checkpoint(self) -> Task[Checkpoint]:
+        """Return the newest checkpoint, signed by the log, which continues the newest one that was seen before."""
+        exchange = yield from self._ask(Call("GET", "/v1/checkpoint"))
+        log = yield from self.log()
+        found = yield from self._signed(exchange, log, log.card.log.origin)
+        if self.newest is not None:
+            pair = sorted((self.newest, found), key=lambda each: each.size)
+            yield from self._check_history(pair[0], pair[1], exchange)
+        if self.newest is None or self.newest.size < found.size:
+            self.newest = found
+        return found
+
+    def chain_checkpoint(self, chain_id: bytes) -> Task[Checkpoint]:
+        """Return size and root of a chain's newest sealed head, signed by the log."""
+        exchange = yield from self._ask(Call("GET", f"/v1/chains/{chain_id.hex()}/checkpoint"))
+        log = yield from self.log()
+        return (yield from self._signed(exchange, log, chain_origin(log.card.log.origin, chain_id)))
+
+    def _signed(self, exchange: Exchange, log: TrustedLog, origin: str) -> Task[Checkpoint]:
+        text = exchange.reply.body.decode("utf-8", "replace")
+        try:
+            return log.checkpoint_of(text, origin)
+        except DoubtError:
+            log = yield from self.asked_log()
+        return _judged(lambda: log.checkpoint_of(text, origin), exchange)
+
+    def _check_history(self, old: Checkpoint, new: Checkpoint, exchange: Exchange) -> Task[None]:
+        if old == new:
+            return
+        if old.size == new.size:
+            raise UntrueAnswerError(Untruth.HISTORY, f"two checkpoints of {old.size} leaves differ", exchange)
+        path = _with_query("/v1/directory/consistency", **{"from": str(old.size), "to": str(new.size)})
+        proof = yield from self._ask(Call("GET", path))
+        _judged(lambda: judging.check_history(proof.reply.body, old, new), proof)
+
+    # --- asking
+
+    def _ask(self, call: Call, wanted: tuple[int, ...] = (200,)) -> Task[Exchange]:
+        """Send a call until there is an answer; return it, or raise what it comes to.
+
+        An API key goes only to a service that has shown the wanted log.
+        """
+        if not call.is_public:
+            yield from self.log()
+        begun_s, attempt, came = self.settings.monotonic_s(), 0, None
+        while True:
+            attempt += 1
+            came = yield call
+            assert isinstance(came, Reply | Unreached)
+            if is_answer(came):
+                break
+            spent_s = self.settings.monotonic_s() - begun_s
+            span_s = pause_s(self.settings.patience, attempt, spent_s, came, self.settings.chance())
+            if span_s is None:
+                break
+            yield Pause(span_s)
+        return _answered(call, came, wanted, attempt)
+
+    def _now_ms(self) -> int:
+        return self.settings.clock_ns() // 1_000_000
+
+
+def _answered(call: Call, came: Reply | Unreached, wanted: tuple[int, ...], attempts: int) -> Exchange:
+    where = f"{call.method} {call.path}"
+    if isinstance(came, Unreached):
+        raise UnreachableError(f"{where}: no answer after {attempts} attempts: {came.why}")
+    exchange = Exchange(call, came)
+    if came.is_cut:
+        raise UntrueAnswerError(
+            Untruth.ANSWER_MALFORMED, f"{where}: more than {call.most_bytes} bytes were answered", exchange
+        )
+    if came.status in wanted:
+        return exchange
+    problem = _problem(came)
+    if not is_answer(came):
+        raise UnreachableError(f"{where}: {problem} (after {attempts} attempts)", came.status, retry_after_s(came))
+    raise problem
+
+
+def _problem(reply: Reply) -> ProblemAnswerError:
+    """Return the problem that an answer tells; a proxy's page tells none."""
+    try:
+        fields = judging.fields_of(reply.body)
+        return ProblemAnswerError(reply.status, fields.text("code")[:80], fields.text("detail")[:1000])
+    except MalformedError:
+        return ProblemAnswerError(reply.status, "unexpected-answer", f"{reply.body[:200]!r}")
+
+
+def _judged(judge: Callable[[], Found], exchange: Exchange, promise: Promise | None = None) -> Found:
+    """Return what a judgement finds; what does not hold is raised with its evidence."""
+    try:
+        return judge()
+    except DoubtError as error:
+        raise UntrueAnswerError(error.untruth, str(error), exchange, promise=promise) from error
+    except (MalformedError, VerificationError) as error:
+        raise UntrueAnswerError(Untruth.ANSWER_MALFORMED, str(error), exchange, promise=promise) from error
+
+
+def _one_chain(owns: Sequence[OwnEntry]) -> bytes:
+    found = {own.entry.chain_id for own in owns}
+    if len(found) != 1:
+        raise ValueError(f"expected entries of one chain, got those of {len(found)}")
+    return found.pop()
+
+
+def _with_query(path: str, **arguments: str | None) -> str:
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path

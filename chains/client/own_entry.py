@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entries that are made here: commitment, salt and signature never depend on the service.
+
+``chains.client.core`` makes one of each content that the caller hands in, and sends as much of it as he wants.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from anchor.proof.codec import HASH_SIZE, exactly, sha256
+from anchor.proof.entry import (
+    SALT_SIZE,
+    SIGNATURE_DOMAIN,
+    Author,
+    AuthorType,
+    Entry,
+    Extension,
+    ExtensionType,
+    ExternalId,
+    IdKind,
+    Link,
+    content_commitment,
+)
+from anchor.proof.merkle import leaf_hash
+from chains.client.signing import AuthorKey
+
+Randomness = Callable[[int], bytes]
+
+
+class Sent(StrEnum):
+    """How much leaves this machine besides the entry."""
+
+    CONTENT = "content"
+    """Content and salt: the service keeps them, and shows them to whoever may read content."""
+    DIGEST = "digest"
+    """The content's SHA-256 and the salt."""
+    COMMITMENT = "commitment"
+    """Nothing: the service never learns what the entry commits to. Keep the salt: nobody else has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEntry:
+    """An entry with what opens its commitment: ``raw`` its bytes, ``salt`` 16, ``digest`` 32; ``content`` if at hand.
+
+    ``sent`` is how much of it the service is given.
+    """
+
+    raw: bytes
+    salt: bytes
+    digest: bytes
+    content: bytes | None = None
+    sent: Sent = Sent.CONTENT
+
+    @property
+    def hash(self) -> bytes:
+        """The entry hash (32 bytes): H(00 ‖ entry)."""
+        return leaf_hash(self.raw)
+
+    @property
+    def entry(self) -> Entry:
+        """The entry, read."""
+        return Entry.decode(self.raw)
+
+    def submission(self) -> bytes:
+        """Return the submission as the service takes it: one line of JSON (application/vnd.anchorline.submission)."""
+        fields = {"entry": self.raw}
+        if self.sent != Sent.COMMITMENT:
+            fields["salt"] = self.salt
+        if self.sent == Sent.DIGEST:
+            fields["digest"] = self.digest
+        if self.sent == Sent.CONTENT and self.content is not None:
+            fields["content"] = self.content
+        texts = {name: base64.b64encode(value).decode("ascii") for name, value in fields.items()}
+        return json.dumps(texts, separators=(",", ":")).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What entries have besides their content. ``log_id`` (32): meant for that log only."""
+
+    media_type: str = ""
+    external_ids: tuple[ExternalId, ...] = ()
+    links: tuple[Link, ...] = ()
+    log_id: bytes | None = None
+    author: AuthorKey | None = None
+
+
+def make_entry(chain_id: bytes, content: bytes | None, form: Form, randomness: Randomness, sent: Sent) -> OwnEntry:
+    """Return a new entry over ``content`` for a chain, under a fresh salt; raises MalformedError, TooLargeError."""
+    return entry_of_digest(chain_id, sha256(content or b""), form, randomness, sent, content)
+
+
+def entry_of_digest(
+    chain_id: bytes, digest: bytes, form: Form, randomness: Randomness, sent: Sent, content: bytes | None = None
+) -> OwnEntry:
+    """Return a new entry over content of which only the SHA-256 ``digest`` (32 bytes) need be at hand."""
+    if sent == Sent.CONTENT and content is None:
+        raise ValueError("to send content along, it must be given: expected Sent.DIGEST or Sent.COMMITMENT")
+    salt = exactly(randomness(SALT_SIZE), SALT_SIZE, "salt")
+    extensions = () if form.log_id is None else (Extension(ExtensionType.LOG_ID, form.log_id),)
+    entry = Entry(
+        exactly(chain_id, HASH_SIZE, "chain_id"),
+        content_commitment(salt, digest),
+        form.media_type,
+        form.external_ids,
+        form.links,
+        extensions,
+    )
+    raw = entry.encode() if form.author is None else signed(entry, form.author)
+    return OwnEntry(raw, salt, digest, content, sent)
+
+
+def signed(entry: Entry, author: AuthorKey) -> bytes:
+    """Return the entry's bytes with an Ed25519 signature (author type 1, docs/spec/entry.md)."""
+    public_key = exactly(author.public_key, 32, "author's public key")
+    unsigned = replace(entry, author=Author(AuthorType.ED25519, public_key + bytes(64))).encode()[:-64]
+    return unsigned + exactly(author.sign(SIGNATURE_DOMAIN + unsigned), 64, "author's signature")
+
+
+def external_ids_of(names: Sequence[str | bytes | ExternalId]) -> tuple[ExternalId, ...]:
+    """Return external ids; texts (as UTF-8) and bytes are ids in clear, which can never be erased."""
+    return tuple(
+        name
+        if isinstance(name, ExternalId)
+        else ExternalId(IdKind.CLEAR, name if isinstance(name, bytes) else name.encode())
+        for name in names
+    )
