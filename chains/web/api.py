@@ -22,6 +22,7 @@ from chains.web.asgi import (
     send_answer,
     take_body,
 )
+from chains.web.kept_answers import KeptAnswers
 from chains.web.limits import BODY_TIMEOUT_S
 from chains.web.openapi import document_of
 from chains.web.operations import In, Operation, Router, path_parameters
@@ -49,6 +50,7 @@ class Api:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._router = Router(OPERATIONS)
+        self.kept = KeptAnswers()
         service.document = document_of(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +86,12 @@ class Api:
             raise ProblemError("method-not-allowed", f"Allowed here: {allowed.decode()}", (b"allow", allowed))
         request = self._read_head(operation, scope, values)
         answer = await self._run(operation, request, scope, receive)
-        return _conditional(request, answer) if operation.method == "GET" and operation.has_etag else answer
+        if operation.method != "GET" or not operation.has_etag:
+            return answer
+        answer = _tagged(answer)
+        if method == "GET" and operation.is_everybodys:
+            self.kept.keep(scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""), answer)
+        return _conditional(request, answer)
 
     def _read_head(self, operation: Operation, scope: Scope, values: list[str]) -> Request:
         headers = tuple(scope["headers"])
@@ -163,14 +170,19 @@ def _preflight(operations: dict[str, Operation]) -> Answer:
     return preflight(_methods(operations), _methods(without_key))
 
 
-def _conditional(request: Request, answer: Answer) -> Answer:
-    """Return the answer with its entity tag, or 304 where the client has it (RFC 9110 section 13.2.2)."""
+def _tagged(answer: Answer) -> Answer:
+    """Return the answer with its entity tag, and not to be kept by others unless it says so."""
     if answer.status != 200:
         return answer
-    tag = entity_tag(answer.body)
-    headers: tuple[Header, ...] = (*answer.headers, (b"etag", tag))
+    headers: tuple[Header, ...] = (*answer.headers, (b"etag", entity_tag(answer.body)))
     if not any(name == b"cache-control" for name, _ in headers):
         headers = (*headers, (b"cache-control", b"private, no-cache"))
-    if is_unchanged(request.header(b"if-none-match"), tag):
-        return Answer(304, b"", answer.content_type, headers)
     return Answer(200, answer.body, answer.content_type, headers)
+
+
+def _conditional(request: Request, answer: Answer) -> Answer:
+    """Return 304 where the client has the answer (RFC 9110 section 13.2.2)."""
+    tag = next((value for name, value in answer.headers if name == b"etag"), b"")
+    if answer.status == 200 and is_unchanged(request.header(b"if-none-match"), tag):
+        return Answer(304, b"", answer.content_type, answer.headers)
+    return answer

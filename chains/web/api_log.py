@@ -111,6 +111,7 @@ OPERATIONS = (
         GROUP,
         {200: Shape("The log", {JSON: Log})},
         run=log_card,
+        is_everybodys=True,
     ),
     Operation(
         "getCheckpoint",
@@ -121,6 +122,7 @@ OPERATIONS = (
         {200: Shape("The note", {"text/plain": str})},
         ("not-found",),
         run=newest_checkpoint,
+        is_everybodys=True,
     ),
     Operation(
         "listCheckpoints",
@@ -131,6 +133,7 @@ OPERATIONS = (
         {200: Shape("A page", {JSON: Checkpoints})},
         parameters=(CURSOR, LIMIT),
         run=checkpoints,
+        is_everybodys=True,
     ),
     Operation(
         "getTile",
@@ -142,6 +145,7 @@ OPERATIONS = (
         ("not-found",),
         parameters=(TILE_PATH,),
         run=directory_tile,
+        is_everybodys=True,
     ),
     Operation(
         "getConsistency",
@@ -153,6 +157,7 @@ OPERATIONS = (
         ("not-found",),
         parameters=(FROM_SIZE, TO_SIZE),
         run=directory_consistency,
+        is_everybodys=True,
     ),
     Operation(
         "getInclusion",
@@ -164,5 +169,6 @@ OPERATIONS = (
         ("not-found",),
         parameters=(INDEX, SIZE),
         run=directory_inclusion,
+        is_everybodys=True,
     ),
 )

@@ -161,8 +161,8 @@ def _too_long(most_bytes: int, *, hang_up: bool) -> BodyRefusedError:
     return BodyRefusedError(Fault.TOO_LONG, f"Expected at most {most_bytes} bytes, got more", hang_up=hang_up)
 
 
-async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
-    """Send an answer; HEAD gets its headers only."""
+def headers_of(answer: Answer) -> list[Header]:
+    """Return all headers of an answer."""
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),
@@ -171,5 +171,16 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     ]
     if answer.status in {204, 304}:
         del headers[:2]  # RFC 9110, sections 8.6 and 15.4.5: no Content-Length in a 204, nor of what a 304 leaves out
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    return headers
+
+
+def head_of(answer: Answer) -> bytes:
+    """Return the head of an answer of status 200, as HTTP/1.1 sends it."""
+    lines = [b"HTTP/1.1 200 OK", *(name + b": " + value for name, value in headers_of(answer)), b"", b""]
+    return b"\r\n".join(lines)
+
+
+async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
+    """Send an answer; HEAD gets its headers only."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers_of(answer)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})

@@ -90,7 +90,8 @@ RunAsync = Callable[[Any, Request, ReadBody], Awaitable[Answer]]
 class Operation:
     """One thing that can be asked. ``run`` reads, on a reading thread; ``run_async`` is run by the event loop.
 
-    ``problems`` are the codes that it may answer with, besides those of every operation.
+    ``problems`` are the codes that it may answer with, besides those of every operation. ``is_everybodys``: nothing
+    of the answer depends on who asks, now or later, so that it may be kept.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Operation:
     run_async: RunAsync | None = None
     needs_key: bool = False
     has_etag: bool = True
+    is_everybodys: bool = False
 
 
 class Router:

@@ -280,5 +280,4 @@ class Log(Model, frozen=True, kw_only=True):
 class Health(Model, frozen=True, kw_only=True):
     """How the service is."""
 
-    status: Literal["ok", "not ready"]
-    reasons: list[str] = []
+    status: Literal["ok"]

@@ -28,7 +28,6 @@ class Service:
         self.limits: Limits = home.settings.limits
         self.clock = home.clock
         self.document = b""
-        self.is_stopping = False
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
         self.rooms = Rooms(home.folder, home.clock)

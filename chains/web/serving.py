@@ -18,6 +18,8 @@ from anchor.errors import SettingsError
 from chains.web.asgi import Receive, Scope, Send
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Quick = Callable[[bytes], bytes | None]
+"""Returns the whole answer to a GET of an address where it is known already."""
 
 BACKLOG = 2048
 HEAD_TIMEOUT_S = 10.0
@@ -32,6 +34,8 @@ STOP_WITHIN_S = 30
 """What is being answered when the signal comes has so long; a group commit takes milliseconds."""
 
 
+# A condition, a body, or an expectation: the application's.
+_NOT_PLAIN = {b"if-none-match", b"content-length", b"transfer-encoding", b"expect"}
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n"
     b"content-type: text/plain; charset=utf-8\r\n\r\n"
@@ -55,6 +59,11 @@ class WholeAnswers:
         self._held = data
         self._loop.call_soon(self._flush)
 
+    def write_whole(self, data: bytes) -> None:
+        """Send a whole answer, behind what is held."""
+        data, self._held = self._held + data, b""
+        self._transport.write(data)
+
     def close(self) -> None:
         """Send what is held, and close."""
         self._flush()
@@ -77,20 +86,26 @@ class HastyProtocol(HttpToolsProtocol):
     write_timeout_s = WRITE_TIMEOUT_S
     _head_deadline: asyncio.TimerHandle | None = None
     _write_deadline: asyncio.TimerHandle | None = None
+    quick: Quick | None = None
+    _answer: bytes | None = None
+    _is_in_head = False
     _heads = 0
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self.transport = cast("asyncio.Transport", WholeAnswers(transport, self.loop))
+        self._answers = WholeAnswers(transport, self.loop)
+        self.transport = cast("asyncio.Transport", self._answers)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         """Take more of a request, and hang up where its head has no end."""
         heads = self._heads
         super().data_received(data)
-        if self._head_deadline is None or self._heads != heads:
+        if self._is_in_head and self._head_deadline is None:
+            self._expect_head()
+        if not self._is_in_head or self._heads != heads:
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
@@ -99,15 +114,42 @@ class HastyProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the rest of the head."""
+        """Begin to wait for the rest of the head, unless it is here already."""
         self._heads += 1
+        self._is_in_head = True
         super().on_message_begin()
-        self._expect_head()
+        if self._head_deadline is not None:
+            self._expect_head()
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """The head is here; what is known already is answered without the application."""
+        self._is_in_head = False
         self._stop_waiting()
-        super().on_headers_complete()
+        self._answer = self._known_answer()
+        if self._answer is None:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is here."""
+        if self._answer is None:
+            super().on_message_complete()
+            return
+        self._answers.write_whole(self._answer)
+        self._answer = None
+        self.server_state.total_requests += 1
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _known_answer(self) -> bytes | None:
+        """Return the answer to a plain GET that follows no unanswered request, where it is known."""
+        quick = type(self).quick
+        if quick is None or self.parser.get_method() != b"GET" or not self.parser.should_keep_alive():
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        if self.parser.should_upgrade() or any(name in _NOT_PLAIN for name, _ in self.headers):
+            return None
+        return quick(self.url)
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""
@@ -153,12 +195,15 @@ def listening_socket(where: str) -> socket.socket:
         raise SettingsError(f"--listen {where}: cannot listen there: {os.strerror(error.errno or 0)}") from error
 
 
-def serve(app: App, listening: socket.socket, report: Callable[[str], None]) -> None:
-    """Serve ``app`` until SIGINT or SIGTERM; requests that are being answered then are answered first."""
+def serve(app: App, listening: socket.socket, report: Callable[[str], None], quick: Quick | None = None) -> None:
+    """Serve ``app`` until SIGINT or SIGTERM; requests that are being answered then are answered first.
+
+    ``quick`` is asked before the application is, for whole answers to plain GETs.
+    """
     _allow_connections(MAX_CONNECTIONS)
     config = uvicorn.Config(
         app,
-        http=HastyProtocol,
+        http=type("ServedProtocol", (HastyProtocol,), {"quick": None if quick is None else staticmethod(quick)}),
         ws="none",
         lifespan="off",
         log_config=None,

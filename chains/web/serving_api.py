@@ -42,6 +42,7 @@ def serve_api(
                 service.report(f"event=metrics listen={metrics[0]}:{port}")
             if anchoring is not None:
                 stack.enter_context(Scheduler(anchoring, service.report, "serve"))
-            serve(Api(service), listening, service.report)
+            api = Api(service)
+            serve(api, listening, service.report, api.kept.get)
     finally:
         service.close()

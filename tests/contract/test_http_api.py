@@ -6,6 +6,7 @@ One server serves the whole module; its home has two organisations. Promises are
 import base64
 import gzip
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import ContentState, Receipt
 from chains.access import Role, Visibility
 from chains.home import Home
+from chains.quota import Quota
 from chains.web.limits import BATCH_ENTRIES
 from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
 from tests.simulators.store import chain_id, clear, submission_of
@@ -428,12 +430,16 @@ def test_a_revoked_key_writes_nothing_from_then_on(site: Site) -> None:
 
 def test_a_withdrawn_right_ends_with_the_next_request(site: Site) -> None:
     """A chain that was made private is gone for others, also for one who just read it."""
-    opened = site.acme.post("/v1/chains", json={"visibility": "members"}).json()["chain_id"]
-    assert 200 == site.beta.get(f"/v1/chains/{opened}").status_code
+    opened = site.acme.post("/v1/chains", json={"visibility": "public"}).json()["chain_id"]
+    site.seal()
+    paths = [f"/v1/chains/{opened}{rest}" for rest in ("", "/checkpoint", "/tile/0/000.p/1", "/tile/entries/000.p/1")]
+    for path in [*paths, *paths]:
+        assert 200 == site.beta.get(path).status_code
     with Home.open(site.server.home) as home:
         chain = home.chains.named(opened)
         home.accounts.sharing.set_visibility(chain, Visibility.PRIVATE)
-    assert (404, "not-found") == problem(site.beta.get(f"/v1/chains/{opened}"))
+    for path in paths:
+        assert (404, "not-found") == problem(site.beta.get(path))
 
 
 # --- reading
@@ -550,6 +556,17 @@ def test_what_a_client_has_is_not_sent_again(site: Site) -> None:
     )
 
 
+def test_what_is_known_is_answered_as_before(site: Site) -> None:
+    """The second answer, which comes without the application, is the first one to the byte; conditions still count."""
+    for path in ("/v1/log", "/v1/checkpoint", "/v1/openapi.json"):
+        answers = [site.stranger.get(path) for _ in range(3)]
+        assert 1 == len({(answer.content, str(sorted(answer.headers.items()))) for answer in answers})
+        tag = answers[0].headers["etag"]
+        assert 304 == site.stranger.get(path, headers={"if-none-match": tag}).status_code
+        assert b"" == site.stranger.head(path).content
+        assert 400 == site.stranger.get(f"{path}?more=1").status_code
+
+
 def test_scripts_of_other_origins_may_read_and_never_write(site: Site) -> None:
     """CORS is open for reading and verifying; a preflight for a write does not name POST."""
     origin = {"origin": "https://elsewhere.example", "access-control-request-method": "POST"}
@@ -632,6 +649,45 @@ def test_the_page_to_try_it_loads_nothing_from_elsewhere(site: Site) -> None:
     assert f"script-src 'sha256-{base64_of(sha256(script))}'" in policy
     assert "default-src 'none'" in policy
     assert b"http" not in answer.content.replace(b"httpx", b"")
+
+
+# --- too much, and not now
+
+
+def test_an_organisation_over_its_quota_is_told_when_to_come_back(site: Site) -> None:
+    """What is over the quota is refused with 429 before it is queued, and with the time when it will be taken."""
+    key = make_key(site.server.home, "frugal")
+    with Home.open(site.server.home) as home:
+        found = home.accounts.organisations.named("frugal")
+        home.accounts.organisations.set_quota(found, Quota(entries_per_s=1))
+    with site.server.client(key) as client:
+        opened = client.post("/v1/chains", json={}).json()["chain_id"]
+        item = {"content": base64_of(b"x")}
+        assert 200 == client.post(f"/v1/chains/{opened}/batch", json=[item] * 9).status_code
+        answer = client.post(f"/v1/chains/{opened}/batch", json=[item] * 9)
+        assert (429, "quota-exceeded") == problem(answer)
+        assert 1 <= int(answer.headers["retry-after"]) <= 10
+        assert (429, "quota-exceeded") == problem(client.post(f"/v1/chains/{opened}/batch", json=[item] * 100))
+        assert 10 == client.get(f"/v1/chains/{opened}").json()["size"]
+
+
+def test_a_database_that_another_process_holds_is_said_and_waited_for(site: Site) -> None:
+    """While it is locked writes end in 503 with Retry-After and reads go on; afterwards nothing needs a hand."""
+    path = f"/v1/chains/{site.public}/entries"
+    before = site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
+    locked = sqlite3.connect(site.server.home / "anchorline.db", isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+    try:
+        answer = site.acme.post(path, content=b"now")
+        assert (503, "storage-failed") == problem(answer)
+        assert "10" == answer.headers["retry-after"]
+        assert str(site.server.home) not in answer.text
+        assert before == site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
+    finally:
+        locked.execute("ROLLBACK")
+        locked.close()
+    assert 201 == site.acme.post(path, content=b"later").status_code
+    assert any("StorageBusyError" in line for line in site.server.lines)
 
 
 # --- serving and anchoring in one process

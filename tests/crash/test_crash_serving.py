@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -107,9 +108,11 @@ async def _torture(server: ApiServer, connected: httpx.AsyncClient, chains: list
     until_s = loop.time() + SECONDS
     clients = [Client(number, chains[number % len(chains)], said) for number in range(CLIENTS)]
     writing = [asyncio.create_task(client.write(connected, until_s)) for client in clients]
-    for _ in range(KILLS):
-        await asyncio.sleep(SECONDS / (KILLS + 1))
-        await loop.run_in_executor(None, server.kill)
+    for number in range(KILLS + 1):
+        await asyncio.sleep(SECONDS / (KILLS + 2))
+        # The last time it is asked to stop, in the middle of writing: it ends in good order.
+        ended = await loop.run_in_executor(None, server.kill if number < KILLS else server.stop)
+        assert ended == (-signal.SIGKILL if number < KILLS else 0)
         await loop.run_in_executor(None, server.start)
     await asyncio.gather(*writing)
 
