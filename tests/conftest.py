@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-_REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in ("node", "go", "openssl", "native")}
+_REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in ("node", "go", "openssl", "native", "curl")}
 
 
 # Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.
