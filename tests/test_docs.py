@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from _pytest.mark import ParameterSet
 
 from chains.commands.application import app
 
@@ -112,7 +111,7 @@ def run_transcript(page: list[Command], folder: Path) -> list[tuple[str, int]]:
     return [(output, int(code)) for output, code in zip(parts[0::2], parts[1::2], strict=False)]
 
 
-def transcripts() -> list[ParameterSet]:
+def transcripts() -> list[pytest.ParameterSet]:
     """Return the names of the pages with console blocks, marked where they call what a machine may lack."""
     names = of_language("console")
     return [
