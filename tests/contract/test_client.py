@@ -8,25 +8,28 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from anchor.bitcoin.protocols import BlockId
+from anchor.directory import Directory
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.codec import sha256
 from anchor.proof.entry import AuthorType, ExtensionType, ExternalId, IdKind, Link, Relation, chain_id_of, check_author
 from anchor.proof.errors import TooLargeError
-from anchor.proof.leaves import LogLeaf
+from anchor.proof.leaves import Key, KeyLeaf, KeyType, LogLeaf, Purpose, Signer
 from anchor.proof.merkle import root_of
-from anchor.proof.promise import Promise, check_promise
+from anchor.proof.promise import Promise, check_promise, promise_key_id
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.strictjson import loads
 from anchor.proof.verdict import Outcome as Judged
+from anchor.signing import SigningKey
 from chains.access import Role
 from chains.client import (
     AsyncClient,
@@ -43,6 +46,7 @@ from chains.client import (
     UntrueAnswerError,
     Untruth,
 )
+from chains.home import Home
 from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
 
 
@@ -475,3 +479,28 @@ def test_an_asyncio_batcher_gathers(site: Site) -> None:
                     await (await failing.add(b"x"))
 
     asyncio.run(story())
+
+
+def test_keys_that_were_handed_on_are_known(tmp_path: Path) -> None:
+    """A log that replaced its promise key shows so: promises of both keys hold, by the pinned card alone."""
+    folder = make_home(tmp_path)
+    new = SigningKey(bytes(32))
+    with Home.open(folder) as home:
+        log_id = home.directory.log.log_id
+        leaf = KeyLeaf(Purpose.PROMISE, log_id, Key(KeyType.ED25519, new.public_key), Signer.OLD_KEY, bytes(64))
+        old = SigningKey.load(home.key_file("promise"))
+        leaf = replace(leaf, signature=old.sign(leaf.signed_message(log_id)))
+        genesis = BlockId(0, home.network.genesis_hash)
+        directory = Directory.open(home.engine, home.trees)
+        assert directory.seal(home.checkpoint_key, home.clock(), genesis, [leaf]) is not None
+    with (
+        serving(folder) as server,
+        Client(server.url, make_key(folder, "acme"), card=folder / "log-card.json") as client,
+    ):
+        recorded = client.open_chain()
+        log = client.core.trusted
+        assert log is not None
+        assert all(log.knows(promise_key_id(key.public_key)) for key in (old, new))
+        assert (leaf,) == log.key_leaves
+        assert recorded.promise is not None
+        assert promise_key_id(old.public_key) == recorded.promise.key_id
