@@ -5,7 +5,9 @@ import signal
 
 import pytest
 
-_REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in ("node", "go", "openssl", "native", "curl")}
+_TOOLS = ("node", "go", "openssl", "native", "curl")
+_REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in _TOOLS}
+_IS_REQUIRED = {name: bool(os.environ.get(variable)) for name, variable in _REQUIRED.items()}
 
 
 # Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.
@@ -18,7 +20,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     """Turn a skipped test into a failure where CI says that what it needs is there."""
     report = yield
     for marker, variable in _REQUIRED.items():
-        if report.skipped and item.get_closest_marker(marker) and os.environ.get(variable):
+        if report.skipped and item.get_closest_marker(marker) and _IS_REQUIRED[marker]:
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} was skipped although {variable} is set: {report.longrepr}"
     return report
@@ -30,4 +32,6 @@ def _own_xdg_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     folder = tmp_path_factory.mktemp("xdg")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(folder / name.lower()))
-    monkeypatch.delenv("ANCHORLINE_HOME", raising=False)
+    # The commands under test would take what is said to the suite for misspelt settings.
+    for name in ("ANCHORLINE_HOME", *_REQUIRED.values()):
+        monkeypatch.delenv(name, raising=False)
