@@ -60,7 +60,7 @@ def test_the_steps_are_told_to_people(world: World) -> None:
     assert first == world.ok("recover", "thread").text == world.ok("recover", "thread", "--new-wallet").text
     world.ok("tick", "--mine", "1")
     signed = world.ok("recover", "thread", "--recovery-key", key_of(world)).text
-    assert "Its coin has 1 confirmations and needs 100." in signed
+    assert "Its coin has 1 confirmation and needs 100." in signed
     assert signed == world.ok("recover", "thread", "--recovery-key", key_of(world)).text
 
 
