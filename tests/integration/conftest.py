@@ -47,11 +47,11 @@ class Operator:
         """Run a command on the home and return its facts."""
         return json.loads(self.run(*arguments, "--json"))
 
-    def init(self, *, network: str = "regtest") -> str:
+    def init(self) -> str:
         """Make the home; return the wallet's address."""
         made = self.facts(
             "init",
-            *("--origin", "test.anchorline.example", "--network", network, "--no-password"),
+            *("--origin", "test.anchorline.example", "--network", "regtest", "--no-password"),
             *("--core-url", self.node.url, "--core-cookie-file", self.node.cookie),
         )
         return str(made["address"])

@@ -193,9 +193,14 @@ def files_of(home: Path) -> dict[str, int]:
     return counts
 
 
-def test_a_node_of_another_network_is_refused(operator: Operator) -> None:
-    """A home for testnet4 neither seals nor anchors with a regtest node."""
-    operator.init(network="testnet4")
+def test_a_node_of_another_network_is_refused(operator: Operator, node: Node) -> None:
+    """No home for testnet4 is made with a regtest node; one made while the node was down neither seals nor anchors."""
+    where = ("--core-url", node.url, "--core-cookie-file", node.cookie, "--no-password")
+    init = ("init", "--origin", "test.anchorline.example", "--network", "testnet4", *where)
+    assert "expected the genesis block" in operator.run(*init, rc=1)
+    node.stop()
+    operator.run(*init)
+    node.start()
     operator.run("chain", "create", "acme")
     for command in ("seal", "tick"):
         assert "expected the genesis block" in operator.run(command, rc=1)
