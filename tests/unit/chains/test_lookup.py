@@ -114,7 +114,7 @@ def write_in_vain(store: Store, chain: Chain) -> None:
         def fail(*_: object) -> None:
             raise StorageError("no space")
 
-        monkeypatch.setattr(store.writer, "_promise", fail)
+        monkeypatch.setattr(store.writer, "promise", fail)
         with pytest.raises(StorageError, match="no space"):
             write(store, chain, [b"never 1", b"never 2"], clear("id 0"))
 
