@@ -46,6 +46,7 @@ def check_command(arguments: list[str]) -> None:
     command.make_context(name, rest)  # reads the options, and runs nothing
 
 
+@pytest.mark.systemd
 @needs_systemd
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_reads_the_units(name: str, tmp_path: Path) -> None:
@@ -59,6 +60,7 @@ def test_systemd_reads_the_units(name: str, tmp_path: Path) -> None:
     assert [] == [line for line in done.stderr.splitlines() if "anchorline" in line]
 
 
+@pytest.mark.systemd
 @needs_systemd
 def test_a_unit_that_is_wrong_is_found(tmp_path: Path) -> None:
     """The check can fail."""
@@ -73,6 +75,7 @@ def test_a_unit_that_is_wrong_is_found(tmp_path: Path) -> None:
     assert "anchorline" in done.stderr
 
 
+@pytest.mark.systemd
 @needs_systemd
 @pytest.mark.parametrize("name", SERVICES)
 def test_units_are_hardened_as_systemd_counts(name: str) -> None:
