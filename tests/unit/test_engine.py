@@ -1013,7 +1013,7 @@ def test_submitted_after_another_process_saw_the_block_is_no_news(service: Servi
 
 
 def version_of(service: Service, bitcoin: SimulatedBitcoin, coin: Coin, fee_sat: int) -> Attempt:
-    """Store another anchor on a coin, with the newest checkpoint: what replacing by fee will do (issue B)."""
+    """Store another anchor on a coin, with the newest checkpoint, as replacing by fee does."""
     newest = service.home.directory.newest()
     assert newest is not None
     payload = encode_payload(newest.size, newest.root)
