@@ -1,6 +1,6 @@
 """When something ends, as people write it: a time to come, or for how long. Pure.
 
-Texts come from the command line (and later from requests); keys and grants keep milliseconds since 1970.
+Texts come from the command line; keys and grants keep milliseconds since 1970.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The writer: what may be appended, and the group commit that makes it durable and promises it.
 
-Submissions come from the CLI (and later the API); every group commit is one transaction with one signed promise,
+Submissions come from the CLI and the HTTP API; every group commit is one transaction with one signed promise,
 and nothing is acknowledged before it is on disk. Receipts rebuild each writer's path from the rows written here.
 """
 

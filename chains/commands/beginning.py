@@ -43,7 +43,8 @@ def init(
     no_password: NoPasswordOption = False,
     mnemonic_file: MnemonicFileOption = None,
     restore: Annotated[
-        bool, typer.Option("--restore", help="Use the wallet of words that you have (asked for, or --mnemonic-file).")
+        bool,
+        typer.Option("--restore", help="Use the wallet of words that you have (asked for, or in --mnemonic-file)."),
     ] = False,
     descriptor: Annotated[
         str, typer.Option(help="Others sign: the public descriptor wpkh(...) of their wallet; makes no key here.")

@@ -29,7 +29,7 @@ NoPasswordOption = Annotated[
 ]
 MnemonicFileOption = Annotated[
     Path | None,
-    typer.Option(help="Write the new wallet's words to this new file (mode 600); with --restore, read them there."),
+    typer.Option(help="Write the new wallet's words to this new file (mode 600)."),
 ]
 _WORDS_A_LINE = 4
 _MAX_WORDS_FILE = 10_000

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from chains.access import Visibility
 
 app = command_group()
-chain_app = command_group("Chains: open, list, show, find, export.")
+chain_app = command_group("Chains: open, list, show, find, export; whose they are, who may read them.")
 app.add_typer(chain_app, name="chain", rich_help_panel=RECORDING)
 
 
