@@ -103,8 +103,15 @@ def run_transcript(page: list[Command], folder: Path) -> list[tuple[str, int]]:
     """Run the commands of a page in one shell; return output (both streams) and exit code of each."""
     script = "\n".join(f"{{\n{command.text}\n}} 2>&1\necho {MARKER}$?\n" for command in page)
     environment = {**os.environ, "HOME": str(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    # The limit is for a page that waits for what never comes; whole pages take seconds.
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=600,
     )
     parts = re.split(f"{MARKER}([0-9]+)\n", done.stdout.decode())
     assert b"" == done.stderr
