@@ -11,7 +11,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from chains.access import Role
 from chains.home import Home
 from chains.password import Password
 from tests.cli.commands import COMMAND, run, spawn
+from tests.simulators.listening import listening
 
 PASSWORD = "correct horse battery"
 NODE_PASSWORD = "node-swordfish-password"
@@ -50,13 +50,8 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def refusing_node() -> Iterator[str]:
     """The address of a node that refuses our login."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with listening(Refusing) as address:
+        yield address
 
 
 def private(path: Path, text: str) -> Path:

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from anchor.errors import SettingsError, SourceError, SourceUnavailableError, Wr
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from tests.node import Node, running_node
+from tests.simulators.listening import listening
 
 REGTEST = NETWORKS["regtest"]
 NOBODY = Password("someone", "wrong")
@@ -301,14 +301,8 @@ def server(status: int, body: bytes | Callable[[str], bytes]) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as running:
-        thread = Thread(target=running.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{running.server_port}"
-        finally:
-            running.shutdown()
-            thread.join()
+    with listening(Answer) as address:
+        yield address
 
 
 @contextmanager

@@ -4,11 +4,12 @@ It listens on a socket of its own, so that what is tested is the whole client; e
 """
 
 import http.client
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.simulators.listening import listening
 
 PASSED_ON = ("authorization", "content-type", "idempotency-key", "accept")
 
@@ -85,17 +86,8 @@ class _Exchange(BaseHTTPRequestHandler):
 def lying(target: str) -> Iterator[LyingServer]:
     """Run a lying server in front of the one at ``target``."""
     made = LyingServer(target)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Exchange", (_Exchange,), {"lying": made}))
-    server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with listening(type("Exchange", (_Exchange,), {"lying": made})) as made.url:
         yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def silent(said: Said) -> Said:

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 from anchor import der
+from tests.simulators.listening import listening
 from tests.simulators.timestamp_authority import Certified, Stamped, answer, stamp
 
 CONFIG = """
@@ -63,17 +63,9 @@ def serving(reply: Callable[[bytes], bytes]) -> Iterator[Authority]:
         def log_message(self, *args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    server.daemon_threads = True
-    authority.url = f"http://127.0.0.1:{server.server_address[1]}/tsa"
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with listening(Answering) as address:
+        authority.url = f"{address}/tsa"
         yield authority
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def question_of(query: bytes) -> tuple[bytes, int]:

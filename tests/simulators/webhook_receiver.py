@@ -1,11 +1,12 @@
 """Somebody who takes webhooks: a real HTTP server on this machine that keeps what came and answers as it is told."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.simulators.listening import listening
 
 
 class Receiver:
@@ -15,6 +16,7 @@ class Receiver:
         self.taken: list[tuple[str, dict[str, str], bytes]] = []
         self.statuses: list[int] = []
         self.location = ""
+        self.url = ""
         receiver = self
 
         class Taking(BaseHTTPRequestHandler):
@@ -29,8 +31,7 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook?for=anchors"
+        self.exchange = Taking
 
     @property
     def bodies(self) -> list[Any]:
@@ -41,11 +42,6 @@ class Receiver:
 def receiving() -> Iterator[Receiver]:
     """Run a receiver; end it at the end."""
     made = Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with listening(made.exchange) as address:
+        made.url = f"{address}/hook?for=anchors"
         yield made
-    finally:
-        made.server.shutdown()
-        made.server.server_close()
-        thread.join()

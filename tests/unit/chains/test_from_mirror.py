@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -33,6 +30,7 @@ from chains.mirror_reading import most_bytes, opened_mirror
 from chains.reader import Reader
 from chains.rebuild import NEXT_DATABASE, Rebuilt, rebuild_from
 from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.listening import serving_folder
 from tests.simulators.service import Clock, Service, judge, new_service, restarted
 
 MATURE = 101
@@ -416,28 +414,10 @@ def test_without_the_key_only_what_the_source_has_is_adopted(underway: Path, bit
 # --- over HTTP
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder as any web server does."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_a_mirror_is_read_over_http(log: Path, bitcoin: SimulatedBitcoin) -> None:
     """Any web server carries it, below any path: the home is the same as from the folder."""
     shutil.copytree(log / "sealed", log / "second")
-    with served(log) as url:
+    with serving_folder(log) as url:
         over_http = rebuilt_from(log / "sealed", f"{url}/mirror/", bitcoin)
     assert 3 == over_http.anchors_adopted
     from_folder = rebuilt_from(log / "second", log / "mirror", bitcoin)
@@ -450,10 +430,10 @@ def test_a_mirror_is_read_over_http(log: Path, bitcoin: SimulatedBitcoin) -> Non
 def test_a_web_server_without_a_mirror_is_named(log: Path, bitcoin: SimulatedBitcoin) -> None:
     """Nothing is there, nobody answers, or an answer is too large: nothing is taken over."""
     before = (log / "sealed" / DATABASE).read_bytes()
-    with served(log) as url, pytest.raises(MalformedError, match="expected a mirror, which has a log-card"):
+    with serving_folder(log) as url, pytest.raises(MalformedError, match="expected a mirror, which has a log-card"):
         rebuilt_from(log / "sealed", f"{url}/nowhere", bitcoin)
     (log / "mirror" / "log-card.json").write_bytes(b" " * (MAX_CARD + 1))
-    with served(log) as url, pytest.raises(SourceError, match=f"expected at most {MAX_CARD} bytes, got more"):
+    with serving_folder(log) as url, pytest.raises(SourceError, match=f"expected at most {MAX_CARD} bytes, got more"):
         rebuilt_from(log / "sealed", f"{url}/mirror", bitcoin)
     with (
         pytest.raises(SourceUnavailableError, match="expected an answer"),

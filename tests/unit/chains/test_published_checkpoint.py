@@ -4,10 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -22,6 +19,7 @@ from chains.home import Home
 from chains.settings import FILE_NAME, checked_settings
 from chains.status import status_of
 from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.listening import serving_folder
 from tests.simulators.service import SETTINGS, Clock, Service, foreign_anchor, new_service, restarted
 
 
@@ -205,30 +203,9 @@ def test_a_path_is_relative_to_the_home(published: Path, tmp_path: Path, bitcoin
         service.seal()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A static server without a log on the terminal."""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder over HTTP; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_a_mirror_on_the_web_is_asked(published: Path, tmp_path: Path, bitcoin: SimulatedBitcoin) -> None:
     """Over a real server: behind is refused, level goes on, 404 and nobody there stop the signing."""
-    with serving(published.parent) as address:
+    with serving_folder(published.parent) as address:
         where = f"{address}/checkpoint"
         with watching(tmp_path / "old", bitcoin, where) as service, pytest.raises(BehindError):
             service.seal()
