@@ -22,7 +22,7 @@ from pathlib import Path
 
 from anchor.storage.sqlite import CACHE_KIB, PAGE_BYTES
 from benchmarks.measuring import ROUNDS, temporary_folder
-from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
+from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, run_beside, serving
 
 SECONDS = 3
 CONTENT_BYTES = 300
@@ -129,8 +129,7 @@ def measure(server: ApiServer, key: str, folder: Path, wanted: list[str]) -> Non
     with server.client(key) as client:
         opened = client.post("/v1/chains", json={"visibility": "public", "name": "bench"}).json()
         written = client.post("/v1/chains/bench/entries", content=b"x").json()
-        subprocess.run([sys.executable, "-m", "cli", "seal", "--home", str(server.home)], cwd=ROOT, check=True,
-                       capture_output=True)  # fmt: skip
+        run_beside(server.home, "seal")
         size = int(client.get("/v1/checkpoint").text.split("\n")[1])
     chain = f"{server.url}/v1/chains/{opened['chain_id']}"
     if "batch" in wanted:

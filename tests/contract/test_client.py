@@ -5,8 +5,6 @@ One server serves the whole module. Lies are in test_client_lies.py, deaths in t
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +45,7 @@ from chains.client import (
     Untruth,
 )
 from chains.home import Home
-from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
+from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 
 
 @dataclass
@@ -70,12 +68,7 @@ class Site:
 
     def run(self, *command: str) -> None:
         """Run a command beside the server."""
-        subprocess.run(
-            [sys.executable, "-m", "cli", *command, "--home", str(self.server.home)],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
+        run_beside(self.server.home, *command)
 
 
 @pytest.fixture(scope="module")

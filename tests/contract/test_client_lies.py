@@ -8,8 +8,6 @@ import asyncio
 import base64
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,7 +33,7 @@ from chains.client import (
     UntrueAnswerError,
     Untruth,
 )
-from tests.simulators.api_server import ROOT, make_home, make_key, serving
+from tests.simulators.api_server import make_home, make_key, run_beside, serving
 from tests.simulators.lying_server import Lie, LyingServer, Said, lying, silent, truth
 
 Json = dict[str, Any]
@@ -83,8 +81,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             other = client.open_chain(["other"], visibility="public")
             chain_id = opened.own.entry.chain_id
             entries = [client.add(chain_id, b"%d" % number) for number in range(2)]
-        command = [sys.executable, "-m", "cli", "seal", "--home", str(home)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        run_beside(home, "seal")
         promise_key = SigningKey.load(next((home / "keys").glob("*promise*")))
         yield Site(liar, key, card, chain_id, other.own.entry.chain_id, promise_key, *entries)
     patched.undo()

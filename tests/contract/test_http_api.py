@@ -7,8 +7,6 @@ import base64
 import gzip
 import json
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from chains.access import Role, Visibility
 from chains.home import Home
 from chains.quota import Quota
 from chains.web.limits import BATCH_ENTRIES
-from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
+from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.simulators.store import chain_id, clear, submission_of
 
 OTS = "application/vnd.opentimestamps.v1"
@@ -53,8 +51,7 @@ class Site:
 
     def seal(self) -> None:
         """Seal what is there, beside the server."""
-        command = [sys.executable, "-m", "cli", "seal", "--home", str(self.server.home)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        run_beside(self.server.home, "seal")
 
 
 @pytest.fixture(scope="module")
@@ -704,8 +701,7 @@ def test_one_process_serves_seals_and_anchors(tmp_path: Path, monkeypatch: pytes
         assert slow in text
         text = text.replace(slow, fast)
     settings.write_text(text)
-    command = [sys.executable, "-m", "cli", "tick", "--mine", "101", "--home", str(home)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    run_beside(home, "tick", "--mine", "101")
     key = make_key(home, "acme")
     with serving(home, "--log-level", "info") as server, server.client(key) as client:
         client.post("/v1/chains", json={"name": "public", "visibility": "public"})

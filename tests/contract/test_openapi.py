@@ -13,7 +13,7 @@ import pytest
 
 from chains.web.api import OPERATIONS
 from chains.web.problems import KINDS
-from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, serving
+from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 
 EXAMPLES = os.environ.get("ANCHORLINE_OPENAPI_EXAMPLES", "4")
 CHECKS = (
@@ -34,8 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiServer
     key = make_key(home, "acme")
     with serving(home) as server, server.client(key) as client:
         client.post("/v1/chains", json={"name": "public", "visibility": "public", "external_ids": ["public"]})
-        command = [sys.executable, "-m", "cli", "seal", "--home", str(home)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        run_beside(home, "seal")
         yield server, key
     patched.undo()
 

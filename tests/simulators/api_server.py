@@ -25,9 +25,14 @@ ROOT = Path(__file__).parents[2]
 def make_home(folder: Path, origin: str = "log.example/api") -> Path:
     """Make a home on the embedded regtest; return its folder."""
     home = folder / "home"
-    command = [sys.executable, "-m", "cli", "init", "--embedded", "--home", str(home), "--origin", origin]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    run_beside(home, "init", "--embedded", "--origin", origin)
     return home
+
+
+def run_beside(home: Path, *command: str) -> None:
+    """Run a command on a home in a process of its own, also while it is served; it must succeed."""
+    arguments = [sys.executable, "-m", "cli", *command, "--home", str(home)]
+    subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True)
 
 
 def make_key(home: Path, organisation: str, role: Role = Role.WRITER) -> str:
