@@ -12,8 +12,9 @@ from anchor.errors import ContentTooLargeError
 from anchor.hashing.pieces import Pieces
 from anchor.proof.entry import ExternalId
 from anchor.proof.errors import AnchorlineError, MalformedError, TooLargeError, UnknownVersionError, VerificationError
+from anchor.proof.merkle import Levels
 from anchor.proof.promise import ANONYMOUS, Promise, PromiseLeaf, PromiseNote
-from anchor.proof.promise_run import Levels, PromiseRun, beside_in, path_in
+from anchor.proof.promise_run import PromiseRun, beside_in, path_in
 from chains.bundle import Column
 from chains.chain import Chain
 from chains.idempotency import RequestKey

@@ -9,8 +9,7 @@ from itertools import accumulate, pairwise, repeat
 
 from anchor.hashing.pieces import Pieces
 from anchor.proof.codec import HASH_SIZE, sha256_each
-from anchor.proof.merkle import root_of
-from anchor.proof.promise_run import levels_of
+from anchor.proof.merkle import levels_of, root_of
 
 LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"

@@ -37,12 +37,29 @@ def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     """Return the root over leaf hashes of 32 bytes each; of none, the hash of the empty string."""
     if not leaf_hashes:
         return EMPTY_ROOT
-    level = list(leaf_hashes)
+    level = leaf_hashes
     while len(level) > 1:
-        lone = level[-1:] if len(level) % 2 else []
-        nodes = iter(level)
-        level = sha256_each(map(add, nodes, nodes), b"\x01") + lone
+        level = _level_above(level)
     return level[0]
+
+
+Levels = Sequence[Sequence[bytes]]
+"""All nodes of a tree, from its leaf hashes up to its root; a lone last node is carried up as it is."""
+
+
+def levels_of(leaf_hashes: Sequence[bytes]) -> Levels:
+    """Return the levels of the RFC 9162 tree over at least one leaf hash (section 2.1.1)."""
+    levels = [leaf_hashes]
+    while len(levels[-1]) > 1:
+        levels.append(_level_above(levels[-1]))
+    return levels
+
+
+def _level_above(level: Sequence[bytes]) -> list[bytes]:
+    """Return the nodes over whole pairs, and a lone last one as it is."""
+    nodes = iter(level)
+    lone = level[-1:] if len(level) % 2 else ()
+    return [*sha256_each(map(add, nodes, nodes), b"\x01"), *lone]
 
 
 SubtreeRoot = Callable[[int, int], bytes]

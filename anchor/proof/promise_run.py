@@ -2,37 +2,22 @@
 """A promise over a run: what one signature says about consecutive entries, in one small value (docs/spec/promise.md).
 
 The service answers a whole request with it; whoever made the request knows the entries, and makes each one's promise
-from it, with the path, by ``promise_of``. The tree of a group commit is made once, here, for all paths in it.
+from it, with the path, by ``promises_of``. ``chains.work`` cuts all paths and runs from one tree of a group commit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import add
 from typing import Any
 
 from anchor.proof import ed25519
-from anchor.proof.codec import sha256_each
 from anchor.proof.errors import Reason, VerificationError
-from anchor.proof.merkle import inclusion_ranges, leaf_hash, node_hash, split_point
+from anchor.proof.merkle import Levels, inclusion_ranges, leaf_hash, node_hash, split_point
 from anchor.proof.promise import KEY_ID_SIZE, MAX_PROMISE_PATH, NOTE_SIZE, Promise, PromiseLeaf, PromiseNote
 from anchor.proof.strictjson import Fields
 
 FORMAT = "anchorline-promise-run/1"
 # At most one on each side for each level of the tree.
 MAX_BESIDE = 2 * MAX_PROMISE_PATH
-
-Levels = Sequence[Sequence[bytes]]
-"""All nodes of a tree, from its leaf hashes up to its root; a lone last node is carried up as it is."""
-
-
-def levels_of(leaf_hashes: Sequence[bytes]) -> Levels:
-    """Return the levels of the RFC 9162 tree over at least one leaf hash (section 2.1.1)."""
-    levels = [leaf_hashes]
-    while len(level := levels[-1]) > 1:
-        nodes = iter(level)
-        lone = level[-1:] if len(level) % 2 else []
-        levels.append([*sha256_each(map(add, nodes, nodes), b"\x01"), *lone])
-    return levels
 
 
 def path_in(levels: Levels, index: int) -> tuple[bytes, ...]:

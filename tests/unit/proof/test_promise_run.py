@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, UnknownVersionError, VerificationError
-from anchor.proof.merkle import inclusion_path, leaf_hash, root_of
+from anchor.proof.merkle import inclusion_path, leaf_hash, levels_of, root_of
 from anchor.proof.promise import PromiseLeaf, PromiseNote, check_promise_path
-from anchor.proof.promise_run import PromiseRun, beside_in, levels_of, path_in, promises_of
+from anchor.proof.promise_run import PromiseRun, beside_in, path_in, promises_of
 
 LOG_ID, CHAIN_ID = sha256(b"log"), sha256(b"chain")
 
