@@ -102,9 +102,7 @@ class Promise:
         """Return the promise file's object."""
         return {
             "format": FORMAT,
-            "note": self.note.encode().hex(),
-            "key_id": self.key_id.hex(),
-            "signature": self.signature.hex(),
+            **signed_to_json(self.note, self.key_id, self.signature),
             "leaf": self.leaf.encode().hex(),
             "index": self.index,
             "path": [value.hex() for value in self.path],
@@ -116,15 +114,27 @@ class Promise:
         fields = Fields(value, "promise")
         fields.format(FORMAT)
         promise = cls(
-            note=PromiseNote.decode(fields.hex("note", maximum=NOTE_SIZE)),
-            key_id=fields.hex("key_id", exact=KEY_ID_SIZE),
-            signature=fields.hex("signature", exact=ed25519.SIGNATURE_SIZE),
+            *signed_from_json(fields),
             leaf=PromiseLeaf.decode(fields.hex("leaf", maximum=LEAF_SIZE)),
             index=fields.integer("index"),
             path=fields.hashes("path", MAX_PROMISE_PATH),
         )
         fields.end()
         return promise
+
+
+def signed_to_json(note: PromiseNote, key_id: bytes, signature: bytes) -> dict[str, str]:
+    """Return the fields that a promise and a run have alike: what was signed, with which key, and the signature."""
+    return {"note": note.encode().hex(), "key_id": key_id.hex(), "signature": signature.hex()}
+
+
+def signed_from_json(fields: Fields) -> tuple[PromiseNote, bytes, bytes]:
+    """Take what ``signed_to_json`` wrote; raise MalformedError for another form. The signature is not checked."""
+    return (
+        PromiseNote.decode(fields.hex("note", maximum=NOTE_SIZE)),
+        fields.hex("key_id", exact=KEY_ID_SIZE),
+        fields.hex("signature", exact=ed25519.SIGNATURE_SIZE),
+    )
 
 
 def promise_key_id(public_key: bytes) -> bytes:

@@ -9,10 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.proof import ed25519
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.merkle import Levels, inclusion_ranges, leaf_hash, node_hash, split_point
-from anchor.proof.promise import KEY_ID_SIZE, MAX_PROMISE_PATH, NOTE_SIZE, Promise, PromiseLeaf, PromiseNote
+from anchor.proof.promise import (
+    MAX_PROMISE_PATH,
+    Promise,
+    PromiseLeaf,
+    PromiseNote,
+    signed_from_json,
+    signed_to_json,
+)
 from anchor.proof.strictjson import Fields
 
 FORMAT = "anchorline-promise-run/1"
@@ -67,9 +73,7 @@ class PromiseRun:
         """Return the run's object."""
         return {
             "format": FORMAT,
-            "note": self.note.encode().hex(),
-            "key_id": self.key_id.hex(),
-            "signature": self.signature.hex(),
+            **signed_to_json(self.note, self.key_id, self.signature),
             "index": self.index,
             "count": self.count,
             "beside": [value.hex() for value in self.beside],
@@ -81,9 +85,7 @@ class PromiseRun:
         fields = Fields(value, "promise run")
         fields.format(FORMAT)
         run = cls(
-            note=PromiseNote.decode(fields.hex("note", maximum=NOTE_SIZE)),
-            key_id=fields.hex("key_id", exact=KEY_ID_SIZE),
-            signature=fields.hex("signature", exact=ed25519.SIGNATURE_SIZE),
+            *signed_from_json(fields),
             index=fields.integer("index"),
             count=fields.integer("count"),
             beside=fields.hashes("beside", MAX_BESIDE),
