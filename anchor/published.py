@@ -15,7 +15,8 @@ from anchor.proof.checkpoint import Checkpoint, Note, key_id
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.receipt import LogCard
-from anchor.thread_list import FILE_NAME, ThreadList, decode_proofs, proofs_path
+from anchor.proof.thread_proofs import decode_proofs, proofs_path
+from anchor.thread_list import FILE_NAME, ThreadList
 from anchor.thread_verdict import Finding, Number, Reason
 from anchor.tiles import Fetch, LeafRange, PublishedTree, tile_width
 

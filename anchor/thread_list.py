@@ -1,28 +1,21 @@
-"""The published list of a log's anchor transactions: ``thread.json``, and the proofs beside it, 256 to a file.
+"""The published list of a log's anchor transactions: ``thread.json``; their proofs are in files beside it.
 
 ``chains.mirror`` writes it from the journal. The thread audit reads it as a list of candidates: nothing in it is
 believed that the proofs, the thread itself and a Bitcoin source do not show (docs/spec/mirror.md).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anchor.log import TILE_WIDTH, tile_path
 from anchor.proof import strictjson
-from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
-from anchor.proof.errors import MalformedError
 from anchor.proof.strictjson import Fields
 
 FORMAT = "anchorline-thread/1"
-PROOFS_FORMAT = "anchorline-thread-proofs/1"
 FILE_NAME = "thread.json"
 # An anchor every ten minutes for nineteen years; about 500 bytes each.
 MAX_ANCHORS = 1_000_000
 MAX_LIST = 512 * 2**20
-# 256 proofs, each with a coinbase of at most 100,000 bytes in hex and 34 hashes.
-MAX_PROOFS = 64 * 2**20
 # One live attempt, and the versions that it replaced and that may still be mined.
 MAX_PENDING = 64
 
@@ -71,28 +64,6 @@ class ThreadList:
         return cls(log_id, anchors, pending)
 
 
-def proofs_path(bundle_no: int) -> str:
-    """Return the path of the proofs of anchors 256 * ``bundle_no`` and following."""
-    return tile_path(0, bundle_no).replace("tile/0", "thread", 1) + ".json"
-
-
-def encode_proofs(first: int, proofs: Sequence[BitcoinAnchor]) -> bytes:
-    """Return a file of proofs, the first of which is of anchor ``first``; each as in a receipt."""
-    items = [{"type": "bitcoin", **proof.to_json()} for proof in proofs]
-    value = {"format": PROOFS_FORMAT, "first": first, "proofs": items}
-    return strictjson.dumps(value).encode("ascii")
-
-
-def decode_proofs(data: bytes) -> tuple[int, tuple[BitcoinAnchor, ...]]:
-    """Read a file of proofs; raise MalformedError for anything else."""
-    fields = Fields(strictjson.loads(data, "thread proofs", MAX_PROOFS), "thread proofs")
-    fields.format(PROOFS_FORMAT)
-    first = fields.integer("first")
-    proofs = tuple(_proof_from_json(Fields(item, "thread proofs")) for item in fields.array("proofs", TILE_WIDTH))
-    fields.end()
-    return first, proofs
-
-
 def _listed(fields: Fields) -> ListedAnchor:
     listed = ListedAnchor(
         transaction=_transaction(fields.hex("transaction", maximum=MAX_TRANSACTION)),
@@ -106,12 +77,3 @@ def _listed(fields: Fields) -> ListedAnchor:
 def _transaction(raw: bytes) -> bytes:
     Transaction.decode(raw, MAX_TRANSACTION)
     return raw
-
-
-def _proof_from_json(fields: Fields) -> BitcoinAnchor:
-    if fields.text("type") != "bitcoin":
-        raise MalformedError("thread proofs: expected the type 'bitcoin'; the thread has no other anchors")
-    proof = BitcoinAnchor.from_json(fields)
-    # Read to see that they can be: what they prove is checked where the thread is followed.
-    _ = proof.decoded_transaction, proof.decoded_header
-    return proof

@@ -23,11 +23,12 @@ from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
 from anchor.proof.leaves import ThreadLeaf
 from anchor.proof.receipt import LogCard
+from anchor.proof.thread_proofs import encode_proofs, proofs_path
 from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.thread_list import FILE_NAME as THREAD_FILE
-from anchor.thread_list import MAX_LIST, ListedAnchor, ThreadList, encode_proofs, proofs_path
+from anchor.thread_list import MAX_LIST, ListedAnchor, ThreadList
 from anchor.tiles import ENTRIES, Fetch, encode_bundle, new_tiles, tile_width
 from chains.chain import Chain, Chains
 from chains.home import KEYS

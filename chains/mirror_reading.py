@@ -15,8 +15,9 @@ from anchor.proof.checkpoint import MAX_NOTE
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import MAX_ENTRY
 from anchor.proof.receipt import MAX_CARD
+from anchor.proof.thread_proofs import MAX_PROOFS
 from anchor.published import ANCHORED, CARD, CHECKPOINT
-from anchor.thread_list import FILE_NAME, MAX_LIST, MAX_PROOFS
+from anchor.thread_list import FILE_NAME, MAX_LIST
 from anchor.tiles import ENTRIES, Fetch
 from chains.mirror import fetch_from
 

@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 from anchor.proof import ed25519
@@ -29,6 +30,7 @@ from anchor.proof.promise import PromiseLeaf, PromiseNote, signed_message
 from anchor.proof.receipt import LogCard
 from anchor.proof.steps_log import key_history
 from anchor.proof.strictjson import Fields, loads
+from anchor.proof.thread_proofs import decode_proofs, proofs_path
 from anchor.proof.verifier import network_of
 
 CARD = "mirror/log-card.json"
@@ -36,7 +38,6 @@ CHECKPOINTS = "checkpoints.jsonl"
 PROMISES = "promises.jsonl"
 # A line holds one content in base64, and a promise one group commit.
 MAX_LINE = 64 * 2**20
-_MAX_PROOFS = 64 * 2**20
 
 
 class ArchiveError(AnchorlineError):
@@ -315,22 +316,15 @@ def _believed(where: str, proof: BitcoinAnchor, blocks: list[KnownBlocks]) -> st
 
 
 def _proofs(archive: Archive) -> Iterator[BitcoinAnchor]:
-    bundle_no = 0
-    while True:
-        path = tile_path(0, bundle_no).replace("tile/0", "mirror/thread", 1) + ".json"
+    for bundle_no in count():
+        path = f"mirror/{proofs_path(bundle_no)}"
         data = archive.read(path)
         if data is None:
             return
-        fields = Fields(loads(data, path, _MAX_PROOFS), path)
-        fields.format("anchorline-thread-proofs/1")
-        if fields.integer("first") != bundle_no * TILE_WIDTH:
+        first, proofs = decode_proofs(data, path)
+        if first != bundle_no * TILE_WIDTH:
             raise ArchiveError(f"{path}: expected proofs from anchor {bundle_no * TILE_WIDTH} on")
-        for item in fields.array("proofs", TILE_WIDTH):
-            inner = Fields(item, path)
-            inner.text("type")
-            yield BitcoinAnchor.from_json(inner)
-        fields.end()
-        bundle_no += 1
+        yield from proofs
 
 
 def _needed(archive: Archive, path: str) -> bytes:

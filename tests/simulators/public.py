@@ -17,9 +17,10 @@ from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxO
 from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import leaf_hash, node_hash
+from anchor.proof.thread_proofs import encode_proofs
 from anchor.thread_audit import audit_thread
 from anchor.thread_auditor import Auditor
-from anchor.thread_list import ListedAnchor, ThreadList, encode_proofs
+from anchor.thread_list import ListedAnchor, ThreadList
 from anchor.thread_verdict import Verdict
 from tests.simulators.world import Block, Seal, World, fast_check
 

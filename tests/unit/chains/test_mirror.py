@@ -14,8 +14,9 @@ from anchor.proof.checkpoint import Checkpoint, Note, chain_origin, key_id
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.receipt import LogCard
+from anchor.proof.thread_proofs import decode_proofs, proofs_path
 from anchor.signing import SigningKey, check_signature
-from anchor.thread_list import ThreadList, decode_proofs, proofs_path
+from anchor.thread_list import ThreadList
 from anchor.tiles import PublishedTree
 from chains.mirror import Mirror
 from tests.simulators.bitcoin import SimulatedBitcoin
