@@ -90,10 +90,14 @@ class Checked:
 
 @dataclass
 class _Directory:
-    """What the leaves of the directory say: roots at the end of each seal, heads and keys by their places."""
+    """What the leaves of the directory say; ``keys`` by their places.
+
+    ``roots`` and ``entries`` are the root, and the number of entries in all chains, at the end of each seal.
+    """
 
     roots: dict[int, bytes] = field(default_factory=dict)
-    heads: list[tuple[int, HeadLeaf]] = field(default_factory=list)
+    entries: dict[int, int] = field(default_factory=dict)
+    heads: dict[bytes, list[HeadLeaf]] = field(default_factory=dict)
     keys: list[tuple[int, KeyLeaf]] = field(default_factory=list)
     threads: list[ThreadLeaf] = field(default_factory=list)
 
@@ -114,7 +118,7 @@ def check_archive(
     checked = Checked(card.log, "an unknown network" if rules is None else rules.name)
     progress("directory")
     directory = _directory(archive, card, check, checked)
-    for chain_id, heads in _by_chain(directory.heads).items():
+    for chain_id, heads in directory.heads.items():
         progress(f"chain {chain_id.hex()}")
         checked.chains[chain_id] = _chain(archive, chain_id, heads, check, checked)
     progress("promises")
@@ -133,20 +137,23 @@ def _directory(archive: Archive, card: LogCard, check: ed25519.SignatureCheck, c
     if not notes:
         raise ArchiveError(f"{CHECKPOINTS}: expected at least one checkpoint, found none")
     sizes = sorted(notes)
-    found, frontier = _Directory(), Frontier()
+    found, frontier, entries = _Directory(), Frontier(), 0
     for index, raw in enumerate(_leaves(archive, "mirror/", sizes[-1])):
         frontier.add(leaf_hash(raw))
         leaf = decode_leaf(raw)
         if (index == 0) != isinstance(leaf, LogLeaf) or (index == 0 and leaf != card.log):
             raise ArchiveError(f"directory leaf {index}: leaf 0, and no other, must be the log of the card")
         if isinstance(leaf, HeadLeaf):
-            found.heads.append((index, leaf))
+            heads = found.heads.setdefault(leaf.chain_id, [])
+            entries += leaf.tree_size - (heads[-1].tree_size if heads else 0)
+            heads.append(leaf)
         elif isinstance(leaf, KeyLeaf):
             found.keys.append((index, leaf))
         elif isinstance(leaf, ThreadLeaf):
             found.threads.append(leaf)
         elif isinstance(leaf, SealLeaf):
             found.roots[index + 1] = frontier.root()
+            found.entries[index + 1] = entries
     for size in sizes:
         _checkpoint(card.log, notes[size], size, found, check)
         checked.checkpoints += 1
@@ -187,13 +194,6 @@ def _leaves(archive: Archive, prefix: str, size: int) -> Iterator[bytes]:
 
 
 # --- chains
-
-
-def _by_chain(heads: list[tuple[int, HeadLeaf]]) -> dict[bytes, list[HeadLeaf]]:
-    found: dict[bytes, list[HeadLeaf]] = {}
-    for _, head in heads:
-        found.setdefault(head.chain_id, []).append(head)
-    return found
 
 
 def _chain(
@@ -294,10 +294,9 @@ def _anchors(archive: Archive, directory: _Directory, blocks: list[KnownBlocks],
         rules = network_of(checked.log)
         if rules is not None:
             check_anchor_header(proof, rules)
-        newest = {head.chain_id: head.tree_size for index, head in directory.heads if index < payload.tree_size}
-        block = proof.decoded_header.hash
+        block, entries = proof.decoded_header.hash, directory.entries[payload.tree_size]
         checked.anchors.append(
-            CheckedAnchor(proof.height, block, payload.tree_size, sum(newest.values()), _believed(where, proof, blocks))
+            CheckedAnchor(proof.height, block, payload.tree_size, entries, _believed(where, proof, blocks))
         )
 
 
