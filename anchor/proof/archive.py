@@ -5,8 +5,6 @@ Input is an ``Archive``, which gives files by their paths (docs/spec/export.md),
 ``verify.py`` in every export calls ``check_archive``; nothing else of Anchorline is needed.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,7 +17,7 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.bundles import TILE_WIDTH, decode_bundle, tile_path
-from anchor.proof.checkpoint import Checkpoint, Note, key_id
+from anchor.proof.checkpoint import Checkpoint, Note, from_base64, key_id
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.proof.errors import AnchorlineError
@@ -229,7 +227,7 @@ def _contents(archive: Archive, path: str) -> Iterator[tuple[int, bytes, bytes, 
         fields = Fields(loads(line, path, MAX_LINE), path)
         index, salt = fields.integer("index"), fields.hex("salt", exact=16)
         digest = fields.hex("digest", exact=HASH_SIZE)
-        content = _from_base64(fields.text("content"), path) if "content" in fields else None
+        content = from_base64(fields.text("content"), path) if "content" in fields else None
         fields.end()
         yield index, salt, digest, content
 
@@ -331,10 +329,3 @@ def _needed(archive: Archive, path: str) -> bytes:
     if data is None:
         raise ArchiveError(f"{path}: missing")
     return data
-
-
-def _from_base64(text: str, what: str) -> bytes:
-    try:
-        return base64.b64decode(text.encode("ascii"), validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise ArchiveError(f"{what}: expected base64") from error
