@@ -211,8 +211,9 @@ def _chain(
         if waiting is not None and waiting[0] == index:
             _content(where, entry, *waiting[1:], checked)
             waiting = next(contents, None)
-        hashes += leaf_hash(raw)
-        frontier.add(leaf_hash(raw))
+        hashed = leaf_hash(raw)
+        hashes += hashed
+        frontier.add(hashed)
         if index + 1 in wanted and wanted[index + 1] != frontier.root():
             raise ArchiveError(f"{where}: the head of {index + 1} entries has another root")
     if waiting is not None:
@@ -277,7 +278,7 @@ def _promised(where: str, leaf: PromiseLeaf, checked: Checked) -> None:
 
 def _anchors(archive: Archive, directory: _Directory, blocks: list[KnownBlocks], checked: Checked) -> None:
     """The anchors are one line of transactions from the thread leaf on, each with a root that the leaves have."""
-    starts = [leaf.outpoint for leaf in directory.threads]
+    starts, rules = [leaf.outpoint for leaf in directory.threads], network_of(checked.log)
     coin: OutPoint | None = None
     for number, proof in enumerate(_proofs(archive)):
         where = f"anchor {number}"
@@ -289,7 +290,6 @@ def _anchors(archive: Archive, directory: _Directory, blocks: list[KnownBlocks],
         payload = find_payload(transaction)
         if directory.roots.get(payload.tree_size) != payload.root:
             raise ArchiveError(f"{where}: carries another root than the first {payload.tree_size} leaves have")
-        rules = network_of(checked.log)
         if rules is not None:
             check_anchor_header(proof, rules)
         block, entries = proof.decoded_header.hash, directory.entries[payload.tree_size]
