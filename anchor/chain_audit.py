@@ -109,7 +109,8 @@ class _Chain:
                 continue
             left = b"" if lacking else flat
             while left:
-                left = extend_to(frontier, left, sizes[bisect_right(sizes, frontier.size) :][:1])
+                at = bisect_right(sizes, frontier.size)
+                left = extend_to(frontier, left, sizes[at : at + 1])
                 head = at_size.get(frontier.size)
                 if head is not None and head.root != frontier.root():
                     where = f"its head of {head.tree_size} leaves (directory leaf {head.index})"
