@@ -102,7 +102,7 @@ class SignatureRequests:
         None, and nothing stored, where an attempt that was made meanwhile pays as much for the same coin.
         """
         request_no = int(self.engine.query("SELECT COALESCE(MAX(request_no), 0) + 1 FROM signature_request")[0][0])
-        fee_sat = sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in transaction.outputs)
+        fee_sat = _fee_sat(transaction, coins)
         size = find_payload(transaction).tree_size
         request = SignatureRequest(request_no, now_ms, size, transaction, fee_sat, None)
         if outbid_by(request, self.journal.watched()) is not None:
@@ -157,12 +157,11 @@ class OfflineSigner:
         is not what it says.
         """
         check_coins(transaction, coins, self._wallet.script)
-        fee = sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in transaction.outputs)
         with self._requests.engine.transaction():
             live = self._requests.live()
             if live is None or live.spends != coins[0].outpoint or self._is_outbid(live):
                 self._requests.add(self._clock(), transaction, coins)
-            elif is_outpaced(live, transaction, fee):
+            elif is_outpaced(live, transaction, _fee_sat(transaction, coins)):
                 self._requests.add(self._clock(), transaction, coins, Ended.RENEWED)
 
     def _is_outbid(self, live: SignatureRequest) -> bool:
@@ -271,6 +270,11 @@ def _waited_for(requests: SignatureRequests, transaction: Transaction, spender: 
             "request if one is due"
         )
     return request
+
+
+def _fee_sat(transaction: Transaction, coins: Iterable[Coin]) -> int:
+    """Return what a transaction pays that spends these coins."""
+    return sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in transaction.outputs)
 
 
 def _coins(requests: SignatureRequests, request: SignatureRequest) -> tuple[Coin, ...]:
