@@ -7,9 +7,10 @@ Receipts take their anchors from here, and the state of an attempt is folded fro
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from anchor.bitcoin.protocols import BlockId, Coin
-from anchor.lifecycle import Event, Happened, Standing, State, fold
+from anchor.lifecycle import Event, Happened, Standing, State, after, fold
 from anchor.outbox import Outbox, anchor_facts, news_of
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction, strip_witness
@@ -117,12 +118,12 @@ class Journal:
         if not list(decide(attempt.standing)):
             return
         with self.engine.transaction():
-            before = self._events(attempt.attempt_no)
-            new = list(decide(fold(before)))
-            fold([*before, *new])
-            for number, happened in enumerate(new):
+            standing = fold(self._events(attempt.attempt_no))
+            new = list(decide(standing))
+            standings = list(accumulate(new, after, initial=standing))
+            for before, happened in zip(standings, new, strict=False):  # the last one has nothing after it
                 block = happened.block
-                self._tell(attempt, at_ms, fold([*before, *new[:number]]), happened)
+                self._tell(attempt, at_ms, before, happened)
                 self.engine.execute(
                     "INSERT INTO attempt_event (attempt_no, at_ms, event, block_height, block_hash) "
                     "VALUES (?, ?, ?, ?, ?)",

@@ -147,15 +147,20 @@ def fold(events: Iterable[Happened]) -> Standing:
     """Return where an attempt stands after its events, the first of which follows BUILT."""
     standing = Standing()
     for happened in events:
-        state = advance(standing.state, happened.event)
-        standing = Standing(
-            state=state,
-            block=(happened.block or standing.block) if state in MINED else None,
-            missed=happened.event == Event.MISSED,
-            settled=(standing.settled or happened.event == Event.SETTLED) and happened.event != Event.UNSETTLED,
-            refused=happened.event if happened.event in REFUSED else None,
-        )
+        standing = after(standing, happened)
     return standing
+
+
+def after(standing: Standing, happened: Happened) -> Standing:
+    """Return where an attempt stands after one more event; raise IllegalTransitionError where it cannot follow."""
+    state = advance(standing.state, happened.event)
+    return Standing(
+        state=state,
+        block=(happened.block or standing.block) if state in MINED else None,
+        missed=happened.event == Event.MISSED,
+        settled=(standing.settled or happened.event == Event.SETTLED) and happened.event != Event.UNSETTLED,
+        refused=happened.event if happened.event in REFUSED else None,
+    )
 
 
 def news(event: Event) -> Callable[[Standing], list[Happened]]:
