@@ -99,7 +99,12 @@ class ProblemError(Exception):
         self.more = more
 
 
-NOT_FOUND = ProblemError("not-found", "Nothing is here under this name, or it is not for this key")
+def not_found() -> ProblemError:
+    """Return the refusal of what is not there, or not to be known of; a new one each time.
+
+    An error that is raised again keeps the frames of all earlier raises, and with them the requests that they held.
+    """
+    return ProblemError("not-found", "Nothing is here under this name, or it is not for this key")
 
 
 def problem_of(error: AnchorlineError) -> ProblemError:

@@ -19,7 +19,7 @@ from chains.chain import Chain
 from chains.home import Clock, Home
 from chains.reader import Reader, StoredEntry
 from chains.receipts import Receipts
-from chains.web.problems import NOT_FOUND, ProblemError
+from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request, token_of
 
 THREADS = 2
@@ -66,7 +66,7 @@ class Room:
         """Return the chain that the path names, if he may do this to it."""
         chain = self.named(request.arguments["chain"], request.actor)
         if chain is None:
-            raise NOT_FOUND
+            raise not_found()
         self.require(request, action, chain)
         return chain
 
@@ -83,7 +83,7 @@ class Room:
         """Return the entry whose hash the path names, with its chain, if he may do this to it."""
         stored = self.reader.by_hash(request.digest("entry_hash"))
         if stored is None:
-            raise NOT_FOUND
+            raise not_found()
         chain = self.home.chains.by_no(stored.chain_no)
         assert chain is not None
         self.require(request, action, chain)
@@ -96,7 +96,7 @@ def check_allowed(actor: Actor, action: Action, access: ChainAccess | None, now_
     if decision.is_allowed:
         return
     if not decision.is_visible:
-        raise NOT_FOUND
+        raise not_found()
     if actor.role is None:
         raise ProblemError("key-required", f"{action} needs an API key")
     raise ProblemError("not-allowed", f"This key does not include {action}: {decision.reason}")

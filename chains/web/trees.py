@@ -10,7 +10,7 @@ from anchor.log import TILE_WIDTH, Trees
 from anchor.tiles import encode_bundle, tile_width
 from chains.web.answers import IMMUTABLE, cached, json_of
 from chains.web.asgi import Answer
-from chains.web.problems import NOT_FOUND, ProblemError
+from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.schemas import Consistency, Inclusion
 
@@ -27,7 +27,7 @@ def tile_answer(trees: Trees, tree_no: int, size: int, path: str, leaves: Leaves
     level, tile_no, width = _place_of(path)
     have = tile_width(0 if level == "entries" else int(level), tile_no, size)
     if tile_no >= _MOST_TILE_NO or not 0 < width <= have:
-        raise NOT_FOUND
+        raise not_found()
     start = tile_no * TILE_WIDTH
     body = (
         encode_bundle(leaves(start, start + width))
@@ -43,7 +43,7 @@ def _place_of(path: str) -> tuple[str, int, int]:
     level, *groups = tile.split("/")
     tile_no = int("".join(re.sub("x", "", group) for group in groups))
     if partial and int(partial) >= TILE_WIDTH:
-        raise NOT_FOUND
+        raise not_found()
     return level, tile_no, int(partial) if partial else TILE_WIDTH
 
 

@@ -19,7 +19,9 @@ from anchor.errors import (
     UnknownChainError,
 )
 from anchor.proof.errors import AnchorlineError, MalformedError, Reason, VerificationError
+from chains.access import STRANGER, Action, ChainAccess
 from chains.web.problems import KINDS, ProblemError, problem_answer, problem_of
+from chains.web.rooms import check_allowed
 
 SECRET = "/srv/home/anchorline.db"
 
@@ -55,6 +57,16 @@ def test_each_error_has_its_problem(
     assert retry_after == dict(answer.headers).get(b"retry-after")
     assert b"no-store" == dict(answer.headers)[b"cache-control"]
     assert SECRET not in answer.body.decode()
+
+
+def test_a_refusal_keeps_nothing_of_those_before_it() -> None:
+    """The frames of a refused request go with it: as many hang on the last refusal as on the first."""
+    depths = []
+    for _ in range(3):
+        with pytest.raises(ProblemError) as caught:
+            check_allowed(STRANGER, Action.CHAIN_READ, ChainAccess(), 0)
+        depths.append(len(caught.traceback))
+    assert depths[:1] * 3 == depths
 
 
 def test_a_refused_key_asks_for_one() -> None:
