@@ -18,6 +18,8 @@ from chains.web.asgi import (
     Receive,
     Scope,
     Send,
+    header,
+    media_type_of,
     preflight,
     send_answer,
     take_body,
@@ -27,7 +29,7 @@ from chains.web.limits import BODY_TIMEOUT_S
 from chains.web.openapi import document_of
 from chains.web.operations import In, Operation, Router, path_parameters
 from chains.web.problems import ProblemError, problem_answer, problem_of
-from chains.web.requests import Request, media_type_of
+from chains.web.requests import Request
 from chains.web.service import Service
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -175,14 +177,14 @@ def _tagged(answer: Answer) -> Answer:
     if answer.status != 200:
         return answer
     headers: tuple[Header, ...] = (*answer.headers, (b"etag", entity_tag(answer.body)))
-    if not any(name == b"cache-control" for name, _ in headers):
+    if header(headers, b"cache-control") is None:
         headers = (*headers, (b"cache-control", b"private, no-cache"))
     return Answer(200, answer.body, answer.content_type, headers)
 
 
 def _conditional(request: Request, answer: Answer) -> Answer:
     """Return 304 where the client has the answer (RFC 9110 section 13.2.2)."""
-    tag = next((value for name, value in answer.headers if name == b"etag"), b"")
+    tag = header(answer.headers, b"etag") or b""
     if answer.status == 200 and is_unchanged(request.header(b"if-none-match"), tag):
         return Answer(304, b"", answer.content_type, answer.headers)
     return answer

@@ -5,19 +5,18 @@ They run in the event loop but for readiness and metrics, which ask the database
 
 import asyncio
 
+from anchor.errors import OverloadedError
 from chains.access import Action
 from chains.metrics import CONTENT_TYPE, metrics_text
 from chains.web.answers import json_of
-from chains.web.asgi import JSON, Answer
+from chains.web.asgi import HTML, JSON, Answer
 from chains.web.docs_page import PAGE, POLICY
 from chains.web.operations import Operation, ReadBody, Shape
-from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.schemas import Health
 from chains.web.service import Service
 
 NO_STORE = (b"cache-control", b"no-store")
-HTML = "text/html; charset=utf-8"
 
 
 async def health(_service: Service, _request: Request, _read: ReadBody) -> Answer:
@@ -28,7 +27,7 @@ async def health(_service: Service, _request: Request, _read: ReadBody) -> Answe
 async def readiness(service: Service, _request: Request, _read: ReadBody) -> Answer:
     """Say whether entries can be written and read now."""
     if service.writing.commits.is_full:
-        raise ProblemError("overloaded", "too much waits to be written", (b"retry-after", b"1"))
+        raise OverloadedError("too much waits to be written")
     await service.rooms.ask(lambda room: room.home.directory.newest())
     return json_of(Health(status="ok"), NO_STORE)
 

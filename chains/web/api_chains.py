@@ -9,16 +9,16 @@ from anchor.proof.leaves import HeadLeaf
 from chains.access import Action, Visibility
 from chains.chain import Chain
 from chains.web.answers import cached, json_of
-from chains.web.asgi import TEXT, Answer
+from chains.web.asgi import JSON, OCTETS, TEXT, Answer
 from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
-from chains.web.operations import JSON, Operation, Shape
+from chains.web.operations import Operation, Shape
 from chains.web.parameters import CHAIN, CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, TILE_PATH, TO_SIZE
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import ChainModel, Chains, Consistency, Entries, Head, Inclusion
 from chains.web.shown import chain_shown, entry_shown
-from chains.web.trees import OCTETS, consistency_answer, inclusion_answer, tile_answer
+from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
 
 
 def list_chains(room: Room, request: Request) -> Answer:

@@ -8,15 +8,14 @@ from chains.access import Action
 from chains.ots_export import export_ots
 from chains.receipts import Shown
 from chains.web.answers import cached, json_of
-from chains.web.asgi import Answer
-from chains.web.operations import JSON, Operation, Shape
+from chains.web.asgi import JSON, OCTETS, Answer, accepts
+from chains.web.operations import Operation, Shape
 from chains.web.parameters import ENTRY_HASH, FORMAT, WITH_CONTENT
 from chains.web.problems import ProblemError
-from chains.web.requests import Request, accepts
+from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import EntryModel, PromiseModel
 from chains.web.shown import entry_shown
-from chains.web.trees import OCTETS
 
 OTS = "application/vnd.opentimestamps.v1"
 
@@ -47,7 +46,7 @@ def get_receipt(room: Room, request: Request) -> Answer:
     wants_content = request.arguments.get("content") == "1"
     receipt = room.receipts.make(stored, Shown(salt_and_digest=may_read, content=may_read and wants_content))
     wants_ots = request.arguments.get("format") == "ots" or (
-        "format" not in request.arguments and accepts(request, OTS)
+        "format" not in request.arguments and accepts(request.headers, OTS)
     )
     if wants_ots:
         return _ots(receipt)

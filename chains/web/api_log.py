@@ -9,15 +9,15 @@ from anchor.directory import StoredCheckpoint
 from anchor.log import DIRECTORY
 from anchor.proof.leaves import KeyLeaf
 from chains.web.answers import cached, json_of
-from chains.web.asgi import TEXT, Answer
+from chains.web.asgi import JSON, OCTETS, TEXT, Answer
 from chains.web.limits import BATCH_BYTES, BATCH_ENTRIES, PAGE_ITEMS
-from chains.web.operations import JSON, Operation, Shape
+from chains.web.operations import Operation, Shape
 from chains.web.parameters import CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, TILE_PATH, TO_SIZE
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import CheckpointModel, Checkpoints, Consistency, Inclusion, LimitsModel, Log
-from chains.web.trees import OCTETS, consistency_answer, inclusion_answer, tile_answer
+from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
 
 SOON = "max-age=1"
 """A checkpoint is the newest for as long as no other is sealed."""

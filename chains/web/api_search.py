@@ -13,9 +13,9 @@ from chains.commit_times import first_seq_from
 from chains.lookup import Kind
 from chains.reader import StoredEntry
 from chains.web.answers import json_of
-from chains.web.asgi import Answer
+from chains.web.asgi import JSON, Answer
 from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
-from chains.web.operations import JSON, Operation, Parameter, Shape
+from chains.web.operations import Operation, Parameter, Shape
 from chains.web.parameters import CURSOR, LIMIT
 from chains.web.problems import ProblemError
 from chains.web.requests import Request

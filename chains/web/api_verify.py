@@ -13,8 +13,8 @@ from anchor.proof.verifier import Verifier
 from anchor.proof.verify import verify
 from anchor.signing import check_signature
 from chains.web.answers import json_of
-from chains.web.asgi import Answer
-from chains.web.operations import JSON, Body, Operation, Parameter, Shape
+from chains.web.asgi import JSON, Answer
+from chains.web.operations import Body, Operation, Parameter, Shape
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
@@ -30,7 +30,7 @@ def verify_receipt(room: Room, request: Request) -> Answer:
         raise ProblemError("body-malformed", f"not a receipt: {error}") from error
     card = room.home.card()
     is_ours = receipt.log.log_id == card.log.log_id
-    digest = bytes.fromhex(request.arguments["content_digest"]) if "content_digest" in request.arguments else None
+    digest = request.digest("content_digest") if "content_digest" in request.arguments else None
     verifier = Verifier(
         content_digest=digest,
         card=card if is_ours else None,

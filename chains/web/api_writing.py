@@ -15,7 +15,7 @@ from anchor.proof.promise import Promise
 from chains.access import Visibility
 from chains.idempotency import RequestKey
 from chains.web.answers import json_of
-from chains.web.asgi import Answer, Header
+from chains.web.asgi import JSON, Answer, Header, media_type_of
 from chains.web.items import (
     Handed,
     batch_of,
@@ -26,10 +26,10 @@ from chains.web.items import (
     unpacked,
 )
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
-from chains.web.operations import JSON, Body, Operation, ReadBody, Shape
+from chains.web.operations import Body, Operation, ReadBody, Shape
 from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP
 from chains.web.problems import KINDS, ProblemError
-from chains.web.requests import Request, media_type_of
+from chains.web.requests import Request
 from chains.web.schemas import (
     BatchWritten,
     Item,

@@ -22,6 +22,8 @@ _DRAINED_BYTES = 65_536
 _CLOSE = (b"connection", b"close")
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+OCTETS = "application/octet-stream"
 _EVERYONE = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"etag, idempotency-replayed, location, retry-after, timestamp-state"),
@@ -83,15 +85,24 @@ def preflight(methods: Iterable[str], open_to_scripts: Iterable[str] | None = No
     return Answer(204, headers=headers)
 
 
-def header(scope: Scope, name: bytes) -> bytes | None:
+def header(headers: Iterable[Header], name: bytes) -> bytes | None:
     """Return the first header of this name (lower case), or None."""
-    return next((value for found, value in scope["headers"] if found == name), None)
+    return next((value for found, value in headers if found == name), None)
+
+
+def media_type_of(value: bytes | None) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return (value or b"").split(b";")[0].strip().lower().decode("latin-1")
+
+
+def accepts(headers: Iterable[Header], media_type: str) -> bool:
+    """Say whether a client names this media type among those that it takes."""
+    return any(media_type_of(kind) == media_type for kind in (header(headers, b"accept") or b"").split(b","))
 
 
 def wants_json(scope: Scope) -> bool:
     """Say whether the client asks for JSON by name; every other Accept gets what the protocol has."""
-    kinds = (header(scope, b"accept") or b"").split(b",")
-    return any(kind.split(b";")[0].strip().lower() == JSON.encode() for kind in kinds)
+    return accepts(scope["headers"], JSON)
 
 
 class Fault(StrEnum):
@@ -117,7 +128,7 @@ async def take_body(scope: Scope, receive: Receive, most_bytes: int, timeout_s: 
 
     A length that is announced is compared before anything is read.
     """
-    _check_length(header(scope, b"content-length"), most_bytes)
+    _check_length(header(scope["headers"], b"content-length"), most_bytes)
     pieces: list[bytes] = []
     size, more = 0, True
     try:

@@ -19,6 +19,8 @@ from chains.calendar import MAX_DIGEST, MAX_REPLY, Accepted, Complete, Form, Loo
 from chains.group_commit import GroupCommit
 from chains.home import Home
 from chains.web.asgi import (
+    HTML,
+    OCTETS,
     Answer,
     Receive,
     RefusedRequestError,
@@ -34,7 +36,6 @@ from chains.web.asgi import (
 )
 from chains.web.serving import serve
 
-OCTETS = "application/octet-stream"
 STATE = b"timestamp-state"
 """Header that tells apart what the stock protocol answers with one status: pending and unknown."""
 _HEX = re.compile(r"([0-9a-fA-F]{2})+")
@@ -110,7 +111,7 @@ class CalendarApp:
         facts = await self._read(self.parts.lookups.status)
         if wants_json(scope):
             return json_answer(200, facts, _PENDING_FRESH)
-        return Answer(200, _page(facts), "text/html; charset=utf-8", (_PENDING_FRESH,))
+        return Answer(200, _page(facts), HTML, (_PENDING_FRESH,))
 
     async def _read(self, look: Callable[[], Found]) -> Found:
         return await asyncio.get_running_loop().run_in_executor(self.parts.reading, look)

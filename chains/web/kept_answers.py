@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from chains.web.asgi import Answer, head_of
+from chains.web.asgi import Answer, head_of, header
 
 MOST_BYTES = 32 * 2**20
 LONGEST_S = 3600.0
@@ -32,7 +32,7 @@ class KeptAnswers:
 
     def keep(self, url: bytes, answer: Answer) -> None:
         """Keep an answer to a GET for as long as its Cache-Control allows to everybody; of others, nothing."""
-        allowed = next((_PUBLIC.fullmatch(value) for name, value in answer.headers if name == b"cache-control"), None)
+        allowed = _PUBLIC.fullmatch(header(answer.headers, b"cache-control") or b"")
         if answer.status != 200 or allowed is None:
             return
         whole = head_of(answer) + answer.body

@@ -15,8 +15,6 @@ from chains.web.asgi import Answer
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 
-JSON = "application/json"
-
 
 class In(StrEnum):
     """Where a parameter stands."""
@@ -37,7 +35,6 @@ class Parameter:
     is_required: bool = False
     least: int | None = None
     most: int = 2**62
-    example: str | int | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -67,7 +64,6 @@ class Body:
     media_types: Mapping[str, Any]
     most_bytes: int
     about: str
-    is_any_type: bool = False
     takes_gzip: bool = False
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from chains.access import STRANGER, Actor
-from chains.web.asgi import Header
+from chains.web.asgi import Header, header
 from chains.web.problems import ProblemError
 
 MAX_TOKEN = 256
@@ -35,7 +35,7 @@ class Request:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header of this name (lower case), or None."""
-        return next((value for found, value in self.headers if found == name), None)
+        return header(self.headers, name)
 
     def all_headers(self, name: bytes) -> bytes | None:
         """Return all headers of this name as one list (RFC 9110 section 5.3), or None."""
@@ -51,9 +51,9 @@ class Request:
         return bytes.fromhex(self.arguments[name])
 
 
-def token_of(headers: tuple[Header, ...]) -> str | None:
+def token_of(request: Request) -> str | None:
     """Return the API key of a request, or None where it has none (RFC 6750 section 2.1)."""
-    found = next((value for name, value in headers if name == b"authorization"), None)
+    found = request.header(b"authorization")
     if found is None:
         return None
     scheme, _, token = found.partition(b" ")
@@ -63,14 +63,3 @@ def token_of(headers: tuple[Header, ...]) -> str | None:
         return token.strip().decode("ascii")
     except UnicodeDecodeError:
         raise ProblemError("key-refused", "Expected an API key of ASCII characters") from None
-
-
-def media_type_of(value: bytes | None) -> str:
-    """Return a media type without its parameters, in lower case."""
-    return (value or b"").split(b";")[0].strip().lower().decode("latin-1")
-
-
-def accepts(request: Request, media_type: str) -> bool:
-    """Say whether a client names this media type among those that it takes."""
-    named = (request.header(b"accept") or b"").decode("latin-1")
-    return any(part.split(";")[0].strip().lower() == media_type for part in named.split(","))

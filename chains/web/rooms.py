@@ -44,11 +44,8 @@ class Room:
 
     def authenticated(self, request: Request) -> Request:
         """Return the request with who asks; raise KeyRefusedError where the key does not hold."""
-        return replace(request, actor=self.actor(token_of(request.headers), request.now_ms))
-
-    def actor(self, token: str | None, now_ms: int) -> Actor:
-        """Return who has this key, or the stranger without one."""
-        return STRANGER if token is None else self.accounts.authenticate(token, now_ms)
+        token = token_of(request)
+        return replace(request, actor=STRANGER if token is None else self.accounts.authenticate(token, request.now_ms))
 
     def may(self, request: Request, action: Action, chain: Chain | None) -> bool:
         """Say whether who asks may do something."""

@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from anchor.log import TILE_WIDTH, Trees
 from anchor.tiles import encode_bundle, tile_width
 from chains.web.answers import IMMUTABLE, cached, json_of
-from chains.web.asgi import Answer
+from chains.web.asgi import OCTETS, Answer
 from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.schemas import Consistency, Inclusion
 
 Leaves = Callable[[int, int], Sequence[bytes]]
-OCTETS = "application/octet-stream"
 _MOST_TILE_NO = 2**54
 
 

@@ -88,7 +88,7 @@ class Writing:
 
     async def admit(self, request: Request) -> Admission:
         """Return who asks for which chain; raise ProblemError where he may not write there, before a body is read."""
-        token = token_of(request.headers)
+        token = token_of(request)
         if token is None:
             raise ProblemError("key-required", "Writing needs an API key: Authorization: Bearer al_...")
         key = token, request.arguments.get("chain")
