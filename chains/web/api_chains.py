@@ -17,7 +17,7 @@ from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import ChainModel, Chains, Consistency, Entries, Head, Inclusion
-from chains.web.shown import chain_shown, entry_shown
+from chains.web.shown import ChainSeen, chain_shown, entry_shown
 from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
 
 
@@ -46,7 +46,8 @@ def chain_entries(room: Room, request: Request) -> Answer:
     chain = room.chain(request, Action.ENTRY_READ)
     limit, start = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
     size = room.home.chains.size(chain)
-    page = [entry_shown(room, request, chain, stored) for stored in room.reader.page(chain, min(start, size), limit)]
+    seen = ChainSeen.of(room, request, chain)
+    page = [entry_shown(room, seen, stored) for stored in room.reader.page(chain, min(start, size), limit)]
     end = start + len(page)
     return json_of(Entries(entries=page, cursor=str(end) if page and end < size else None))
 

@@ -15,7 +15,7 @@ from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import EntryModel, PromiseModel
-from chains.web.shown import entry_shown
+from chains.web.shown import ChainSeen, entry_shown
 
 OTS = "application/vnd.opentimestamps.v1"
 
@@ -23,7 +23,7 @@ OTS = "application/vnd.opentimestamps.v1"
 def get_entry(room: Room, request: Request) -> Answer:
     """Return an entry."""
     chain, stored = room.entry(request, Action.ENTRY_READ)
-    return json_of(entry_shown(room, request, chain, stored))
+    return json_of(entry_shown(room, ChainSeen.of(room, request, chain), stored))
 
 
 def get_content(room: Room, request: Request) -> Answer:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 from anchor.proof.entry import ExternalId, IdKind
 from chains.access import Action
-from chains.chain import Chain
 from chains.commit_times import first_seq_from
 from chains.lookup import Kind
 from chains.reader import StoredEntry
@@ -21,7 +20,7 @@ from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import Entries, EntryModel
-from chains.web.shown import entry_shown
+from chains.web.shown import ChainSeen, entry_shown
 
 _FILTERS = ("external_id", "external_id_digest", "entry_hash", "from_ms", "to_ms")
 Filter = Callable[[StoredEntry], bool]
@@ -41,9 +40,9 @@ def search(room: Room, request: Request) -> Answer:
         if len(found) == limit or scanned == MOST_SCANNED:
             return json_of(Entries(entries=found, cursor=str(after)))
         after, scanned = seq, scanned + 1
-        chain = visible.chain_of(stored) if stored is not None else None
-        if chain is not None and stored is not None:
-            found.append(entry_shown(room, request, chain, stored))
+        seen = visible.chain_of(stored) if stored is not None else None
+        if seen is not None and stored is not None:
+            found.append(entry_shown(room, seen, stored))
     return json_of(Entries(entries=found))
 
 
@@ -53,15 +52,19 @@ class _Visible:
     def __init__(self, room: Room, request: Request) -> None:
         self._room = room
         self._request = request
-        self._chains: dict[int, Chain | None] = {}
+        self._chains: dict[int, ChainSeen | None] = {}
 
-    def chain_of(self, stored: StoredEntry) -> Chain | None:
+    def chain_of(self, stored: StoredEntry) -> ChainSeen | None:
         """Return the chain of an entry, or None where he may not search it."""
         if stored.chain_no not in self._chains:
-            chain = self._room.home.chains.by_no(stored.chain_no)
-            may = self._room.may(self._request, Action.SEARCH, chain)
-            self._chains[stored.chain_no] = chain if may else None
+            self._chains[stored.chain_no] = self._looked_up(stored.chain_no)
         return self._chains[stored.chain_no]
+
+    def _looked_up(self, chain_no: int) -> ChainSeen | None:
+        chain = self._room.home.chains.by_no(chain_no)
+        if chain is None or not self._room.may(self._request, Action.SEARCH, chain):
+            return None
+        return ChainSeen.of(self._room, self._request, chain)
 
 
 def _seqs(room: Room, request: Request) -> tuple[int, int]:

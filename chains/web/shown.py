@@ -3,6 +3,8 @@
 The modules ``api_chains``, ``api_entries`` and ``api_search`` answer with them.
 """
 
+from dataclasses import dataclass
+
 from chains.access import Action
 from chains.chain import Chain
 from chains.reader import StoredEntry
@@ -26,12 +28,27 @@ def chain_shown(room: Room, request: Request, chain: Chain) -> ChainModel:
     )
 
 
-def entry_shown(room: Room, request: Request, chain: Chain, stored: StoredEntry) -> EntryModel:
+@dataclass(frozen=True, slots=True)
+class ChainSeen:
+    """What entries of one chain are shown by, to who asks now: looked up once for all entries of an answer."""
+
+    chain_id: str
+    sealed_size: int
+    may_read_content: bool
+
+    @classmethod
+    def of(cls, room: Room, request: Request, chain: Chain) -> "ChainSeen":
+        """Look it up."""
+        sealed_size = room.home.trees.state(chain.chain_no).sealed_size
+        return cls(chain.chain_id.hex(), sealed_size, room.may(request, Action.CONTENT_READ, chain))
+
+
+def entry_shown(room: Room, seen: ChainSeen, stored: StoredEntry) -> EntryModel:
     """Return an entry with what is known of its content, as far as who asks may read content."""
     entry = stored.entry
     return EntryModel(
         entry_hash=stored.entry_hash.hex(),
-        chain_id=chain.chain_id.hex(),
+        chain_id=seen.chain_id,
         leaf_index=stored.leaf_index,
         entry=stored.raw,
         media_type=entry.media_type,
@@ -40,8 +57,8 @@ def entry_shown(room: Room, request: Request, chain: Chain, stored: StoredEntry)
             LinkShown(relation=link.relation, chain_id=link.chain_id.hex(), entry_hash=link.entry_hash.hex())
             for link in entry.links
         ],
-        content=_content(stored, may_read=room.may(request, Action.CONTENT_READ, chain)),
-        is_sealed=stored.leaf_index < room.home.trees.state(chain.chain_no).sealed_size,
+        content=_content(stored, may_read=seen.may_read_content),
+        is_sealed=stored.leaf_index < seen.sealed_size,
         received_at_ms=received_at_ms(room, stored.seq),
     )
 
