@@ -5,8 +5,9 @@ Callers make one and use it from any thread; ``chains.client.core`` says what is
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from threading import Condition, Thread
 from types import TracebackType
 from typing import TypeVar, Unpack
@@ -16,32 +17,27 @@ import httpx
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.entry import ExternalId, Link
 from anchor.proof.receipt import LogCard, Receipt
-from chains.client.connection import Body, Options, Timeouts, httpx_options, settings_of
-from chains.client.core import Core
+from chains.client.connection import Options, httpx_options
 from chains.client.errors import ClosedError
-from chains.client.exchange import Call, Came, Pause, Step, Task, Unreached
+from chains.client.exchange import Call, Came, Page, Pause, Step, Task, Unreached
 from chains.client.gathering import BatchLimits, Gathering
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
+from chains.client.shell import EntryOptions, Names, Shell
 
 Found = TypeVar("Found")
-Names = Sequence[str | bytes | ExternalId]
+Place = TypeVar("Place")
 
 
-class Client:
+class Client(Shell):
     """A client of one service. ``key`` is an API key (``al_...``); without one only what is public can be read.
 
     Give the log's ``card``, or choose ``trust_on_first_use``. Raises ValueError for an address that it will not use.
     """
 
     def __init__(self, url: str, key: str | None = None, **options: Unpack[Options]) -> None:
-        self.core = Core(settings_of(options))
-        self._timeouts = options.get("timeouts", Timeouts())
-        self._monotonic_s = self.core.settings.monotonic_s
+        super().__init__(key, options)
         self._http = httpx.Client(**httpx_options(url, options))
-        self._authorization: tuple[tuple[str, str], ...] = ()
-        if key is not None:
-            self._authorization = (("authorization", f"Bearer {key}"),)
 
     def __enter__(self) -> "Client":
         return self
@@ -82,47 +78,10 @@ class Client:
         form = Form(media_type, links=tuple(links))
         return self._run(self.core.open_chain(external_ids_of(external_ids), content, form, sent, name, visibility))
 
-    def make(
-        self,
-        chain_id: bytes,
-        content: bytes,
-        *,
-        media_type: str = "",
-        external_ids: Names = (),
-        links: Sequence[Link] = (),
-        sent: Sent = Sent.CONTENT,
-    ) -> OwnEntry:
-        """Return an entry over ``content``, made here and sent nowhere yet; ``add_entry`` records it."""
-        return self.core.make(chain_id, content, Form(media_type, external_ids_of(external_ids), tuple(links)), sent)
-
-    def make_of_digest(
-        self,
-        chain_id: bytes,
-        digest: bytes,
-        *,
-        media_type: str = "",
-        external_ids: Names = (),
-        links: Sequence[Link] = (),
-        sent: Sent = Sent.COMMITMENT,
-    ) -> OwnEntry:
-        """Return an entry over content of which only the SHA-256 (32 bytes) is at hand."""
-        form = Form(media_type, external_ids_of(external_ids), tuple(links))
-        return self.core.make_of_digest(chain_id, digest, form, sent)
-
-    def add(
-        self,
-        chain_id: bytes,
-        content: bytes,
-        *,
-        media_type: str = "",
-        external_ids: Names = (),
-        links: Sequence[Link] = (),
-        sent: Sent = Sent.CONTENT,
-    ) -> Recorded:
-        """Record content as one entry; return it with its promise, both checked."""
+    def add(self, chain_id: bytes, content: bytes, **options: Unpack[EntryOptions]) -> Recorded:
+        """Record content as one entry, with the options of ``make``; return it with its promise, both checked."""
         self._run(self.core.log())
-        own = self.make(chain_id, content, media_type=media_type, external_ids=external_ids, links=links, sent=sent)
-        return self.add_entry(own)
+        return self.add_entry(self.make(chain_id, content, **options))
 
     def add_entry(self, own: OwnEntry) -> Recorded:
         """Record an entry that was made before; one that is there already is returned with its first promise."""
@@ -152,12 +111,7 @@ class Client:
 
     def chains(self) -> Iterator[SeenChain]:
         """Yield the chains that the key may see."""
-        cursor: str | None = None
-        while True:
-            page, cursor = self._run(self.core.chains(cursor))
-            yield from page
-            if cursor is None:
-                return
+        return self._pages(self.core.chains, None)
 
     def entry(self, entry_hash: bytes) -> SeenEntry:
         """Return an entry by its hash (32 bytes)."""
@@ -165,11 +119,7 @@ class Client:
 
     def entries(self, chain_id: bytes, start: int = 0) -> Iterator[SeenEntry]:
         """Yield a chain's entries from index ``start`` on, without a gap."""
-        more = True
-        while more:
-            page, more = self._run(self.core.entries(chain_id, start))
-            start += len(page)
-            yield from page
+        return self._pages(partial(self.core.entries, chain_id), start)
 
     def search(
         self,
@@ -179,13 +129,7 @@ class Client:
         to_ms: int | None = None,
     ) -> Iterator[SeenEntry]:
         """Yield entries by external id, received from ``from_ms`` to ``to_ms``; that these are all, is not proved."""
-        digest = None if external_id is None else external_ids_of([external_id])[0].digest()
-        cursor: str | None = None
-        while True:
-            page, cursor = self._run(self.core.search(digest, from_ms, to_ms, cursor))
-            yield from page
-            if cursor is None:
-                return
+        return self._pages(partial(self.core.search, external_id, from_ms, to_ms), None)
 
     def content(self, what: Recorded | bytes) -> bytes:
         """Return the content of an entry (by its hash or as recorded), which is what the entry commits to."""
@@ -211,6 +155,15 @@ class Client:
 
     # --- doing
 
+    def _pages(self, ask: Callable[[Place], Task[Page[Found, Place]]], place: Place) -> Iterator[Found]:
+        """Yield what is on the page at a place, and on those that follow."""
+        while True:
+            page, following = self._run(ask(place))
+            yield from page
+            if following is None:
+                return
+            place = following
+
     def _run(self, task: Task[Found]) -> Found:
         """Carry out the steps of an operation."""
         came: Came = None
@@ -228,8 +181,7 @@ class Client:
         return self._send(step)
 
     def _send(self, call: Call) -> Came:
-        headers = [*call.headers, *(() if call.is_public else self._authorization)]
-        body = Body(call.most_bytes, self._timeouts.answer_s, self._monotonic_s)
+        headers, body = self._headers_of(call), self._body_of(call)
         try:
             with self._http.stream(call.method, call.path, headers=headers, content=call.body or None) as response:
                 for piece in response.iter_raw():
@@ -275,16 +227,14 @@ class Batcher:
         self,
         content: bytes,
         *,
-        media_type: str = "",
-        external_ids: Names = (),
-        links: Sequence[Link] = (),
-        sent: Sent = Sent.CONTENT,
         timeout_s: float | None = None,
+        **options: Unpack[EntryOptions],
     ) -> "Future[Outcome]":
-        """Let content wait to be recorded; raises ClosedError where there is no room within ``timeout_s``."""
-        own = self._client.make(
-            self._chain_id, content, media_type=media_type, external_ids=external_ids, links=links, sent=sent
-        )
+        """Let content wait to be recorded, with the options of ``Client.make``.
+
+        Raises ClosedError where there is no room within ``timeout_s``.
+        """
+        own = self._client.make(self._chain_id, content, **options)
         return self.add_entry(own, timeout_s=timeout_s)
 
     def add_entry(self, own: OwnEntry, *, timeout_s: float | None = None) -> "Future[Outcome]":

@@ -22,9 +22,9 @@ from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
 from chains.client import judging
 from chains.client.errors import ProblemAnswerError, UnpinnedLogError, UnreachableError, UntrueAnswerError, Untruth
-from chains.client.exchange import SMALL_BYTES, Call, Exchange, Pause, Reply, Task, Unreached
+from chains.client.exchange import SMALL_BYTES, Call, Exchange, Page, Pause, Reply, Task, Unreached
 from chains.client.judging import Limits, Placed, Wanted
-from chains.client.own_entry import Form, OwnEntry, Randomness, Sent, entry_of_digest, make_entry
+from chains.client.own_entry import Form, OwnEntry, Randomness, Sent, entry_of_digest, external_ids_of, make_entry
 from chains.client.pace import Patience, is_answer, pause_s, retry_after_s
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
 from chains.client.signing import AuthorKey
@@ -256,7 +256,7 @@ class Core:
         exchange = yield from self._ask(Call("GET", f"/v1/chains/{quote(name_or_id, safe='')}"))
         return _judged(lambda: judging.seen_chain(judging.fields_of(exchange.reply.body).rest()), exchange)
 
-    def chains(self, cursor: str | None) -> Task[tuple[list[SeenChain], str | None]]:
+    def chains(self, cursor: str | None) -> Task[Page[SeenChain, str]]:
         """Return a page of chains that the key may see, and the cursor of the next."""
         exchange = yield from self._ask(Call("GET", _with_query("/v1/chains", cursor=cursor), most_bytes=PAGE_BYTES))
         return _judged(lambda: judging.chains_of(exchange.reply.body), exchange)
@@ -278,32 +278,37 @@ class Core:
 
         return _judged(judge, exchange), exchange
 
-    def entries(self, chain_id: bytes, start: int) -> Task[tuple[list[SeenEntry], bool]]:
-        """Return a page of a chain's entries from ``start`` on, and whether there are more."""
+    def entries(self, chain_id: bytes, start: int) -> Task[Page[SeenEntry, int]]:
+        """Return a page of a chain's entries from ``start`` on, and where the next one starts."""
         path = _with_query(f"/v1/chains/{chain_id.hex()}/entries", cursor=str(start), limit=str(PAGE_ITEMS))
         exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
 
-        def judge() -> tuple[list[SeenEntry], bool]:
+        def judge() -> Page[SeenEntry, int]:
             page, cursor = judging.page_of(exchange.reply.body)
             judging.in_order(page, chain_id, start)
-            return page, cursor is not None and bool(page)
+            return page, start + len(page) if page and cursor is not None else None
 
         return _judged(judge, exchange)
 
     def search(
-        self, id_digest: bytes | None, from_ms: int | None, to_ms: int | None, cursor: str | None
-    ) -> Task[tuple[list[SeenEntry], str | None]]:
-        """Return a page of what was found, by the digest of an external id (32 bytes) and time, and the next cursor.
+        self,
+        external_id: str | bytes | ExternalId | None,
+        from_ms: int | None,
+        to_ms: int | None,
+        cursor: str | None,
+    ) -> Task[Page[SeenEntry, str]]:
+        """Return a page of what was found, by an external id and time, and the next cursor.
 
         Each is the entry of its hash and has the id; that none is missing is the service's word.
         """
+        id_digest = None if external_id is None else external_ids_of([external_id])[0].digest()
         given = {"from_ms": from_ms, "to_ms": to_ms}
         times = {name: str(value) for name, value in given.items() if value is not None}
         wanted = None if id_digest is None else id_digest.hex()
         path = _with_query("/v1/search", external_id_digest=wanted, cursor=cursor, **times)
         exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
 
-        def judge() -> tuple[list[SeenEntry], str | None]:
+        def judge() -> Page[SeenEntry, str]:
             page, following = judging.page_of(exchange.reply.body)
             if id_digest is not None:
                 judging.having_id(page, id_digest)

@@ -64,5 +64,8 @@ Step = Call | Pause
 Came = Reply | Unreached | None
 """What came of a step: of a pause nothing."""
 T = TypeVar("T")
+Place = TypeVar("Place")
 Task = Generator[Step, Came, T]
 """An operation: it yields steps, is sent what came of each, and returns what the caller asked for."""
+Page = tuple[list[T], Place | None]
+"""A page of a list, and the place of the next one; None: it was the last."""
