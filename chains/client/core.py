@@ -189,11 +189,11 @@ class Core:
         log = yield from self.log()
         is_replayed = exchange.reply.headers.get("idempotency-replayed") == "true"
         held: dict[bytes, Promise] = {}
-        whole: list[Placed | Refused] = []
+        outcomes: list[Outcome] = []
         signed: set[tuple[bytes, bytes]] = set()
         for own, item in zip(owns, found, strict=True):
             if isinstance(item, Refused):
-                whole.append(item)
+                outcomes.append(item)
                 continue
             promise, source = item.promise or held.get(own.hash), exchange
             if promise is None:
@@ -203,8 +203,8 @@ class Core:
                 is_new = not item.repeated and not is_replayed
                 self._check_promise(promise, own, item, log, signed, (asked_at_ms, is_new), source)
                 held[own.hash] = promise
-            whole.append(Placed(item.leaf_index, item.repeated, promise))
-        return list(judging.recorded(owns, whole, log.card.log))
+            outcomes.append(Recorded(own, item.leaf_index, item.repeated, promise, log.card.log))
+        return outcomes
 
     def _check_promise(
         self,
@@ -263,10 +263,6 @@ class Core:
 
     def entry(self, entry_hash: bytes) -> Task[SeenEntry]:
         """Return one entry."""
-        seen, _ = yield from self._entry(entry_hash)
-        return seen
-
-    def _entry(self, entry_hash: bytes) -> Task[tuple[SeenEntry, Exchange]]:
         key = exactly(entry_hash, HASH_SIZE, "entry_hash")
         exchange = yield from self._ask(Call("GET", f"/v1/entries/{key.hex()}"))
 
@@ -276,7 +272,7 @@ class Core:
                 raise DoubtError(Untruth.ANOTHER_ENTRY, f"asked was {key.hex()}, shown {seen.entry_hash.hex()}")
             return seen
 
-        return _judged(judge, exchange), exchange
+        return _judged(judge, exchange)
 
     def entries(self, chain_id: bytes, start: int) -> Task[Page[SeenEntry, int]]:
         """Return a page of a chain's entries from ``start`` on, and where the next one starts."""
@@ -318,12 +314,12 @@ class Core:
 
     def content(self, what: Recorded | bytes) -> Task[bytes]:
         """Return the content of an entry, which is what the entry commits to."""
-        key, asked = (what.entry_hash, what) if isinstance(what, Recorded) else (what, None)
-        if asked is None:
-            seen, _ = yield from self._entry(key)
-            entry, salt = seen.entry, seen.salt
+        salt: bytes | None
+        if isinstance(what, Recorded):
+            key, entry, salt = what.entry_hash, what.own.entry, what.own.salt
         else:
-            entry, salt = asked.own.entry, asked.own.salt
+            seen = yield from self.entry(what)
+            key, entry, salt = what, seen.entry, seen.salt
         exchange = yield from self._ask(Call("GET", f"/v1/entries/{key.hex()}/content", most_bytes=MOST_CONTENT))
 
         def judge() -> bytes:
@@ -352,9 +348,9 @@ class Core:
             exchange,
             wanted.promise,
         )
-        pair = judging.checkpoints_in(wanted, found.receipt)
-        if pair is not None:
-            yield from self._check_history(*pair, exchange)
+        older = None if wanted.older is None else wanted.older.sealed
+        if older is not None and found.receipt.sealed is not None:
+            yield from self._check_history(older.checkpoint, found.receipt.sealed.checkpoint, exchange)
         return found
 
     def checkpoint(self) -> Task[Checkpoint]:
@@ -363,8 +359,7 @@ class Core:
         log = yield from self.log()
         found = yield from self._signed(exchange, log, log.card.log.origin)
         if self.newest is not None:
-            pair = sorted((self.newest, found), key=lambda each: each.size)
-            yield from self._check_history(pair[0], pair[1], exchange)
+            yield from self._check_history(self.newest, found, exchange)
         if self.newest is None or self.newest.size < found.size:
             self.newest = found
         return found
@@ -383,9 +378,11 @@ class Core:
             log = yield from self.asked_log()
         return _judged(lambda: log.checkpoint_of(text, origin), exchange)
 
-    def _check_history(self, old: Checkpoint, new: Checkpoint, exchange: Exchange) -> Task[None]:
-        if old == new:
+    def _check_history(self, one: Checkpoint, other: Checkpoint, exchange: Exchange) -> Task[None]:
+        """Raise UntrueAnswerError unless the larger of two directories begins with the smaller one."""
+        if one == other:
             return
+        old, new = sorted((one, other), key=lambda each: each.size)
         if old.size == new.size:
             raise UntrueAnswerError(Untruth.HISTORY, f"two checkpoints of {old.size} leaves differ", exchange)
         path = _with_query("/v1/directory/consistency", **{"from": str(old.size), "to": str(new.size)})

@@ -5,7 +5,7 @@
 JSON objects are passed over, so that a newer service can be asked; of what is known, all is checked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -318,15 +318,6 @@ def _with_promise(receipt: Receipt, promise: Promise | None) -> Receipt:
     return replace(receipt, promise=promise)
 
 
-def checkpoints_in(wanted: Wanted, found: Receipt) -> tuple[Checkpoint, Checkpoint] | None:
-    """Return the checkpoints of an older and a newer receipt, the smaller first; None where there are not two."""
-    older = None if wanted.older is None else wanted.older.sealed
-    if older is None or found.sealed is None:
-        return None
-    pair = sorted((older.checkpoint, found.sealed.checkpoint), key=lambda each: each.size)
-    return pair[0], pair[1]
-
-
 def check_history(body: bytes, old: Checkpoint, new: Checkpoint) -> None:
     """Raise DoubtError unless the newer directory begins with the older one."""
     path = fields_of(body).hashes("path", 2 * MAX_PATH)
@@ -334,12 +325,3 @@ def check_history(body: bytes, old: Checkpoint, new: Checkpoint) -> None:
         check_consistency(old.size, new.size, old.root, new.root, path)
     except VerificationError as error:
         raise DoubtError(Untruth.HISTORY, str(error)) from error
-
-
-def recorded(owns: Sequence[OwnEntry], found: Sequence[Placed | Refused], log: LogLeaf) -> Iterator[Recorded | Refused]:
-    """Yield what became of each entry."""
-    for own, item in zip(owns, found, strict=True):
-        if isinstance(item, Refused):
-            yield item
-        else:
-            yield Recorded(own, item.leaf_index, item.repeated, item.promise, log)
