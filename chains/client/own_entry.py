@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
@@ -41,7 +42,7 @@ class Sent(StrEnum):
     """Nothing: the service never learns what the entry commits to. Keep the salt: nobody else has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OwnEntry:
     """An entry with what opens its commitment: ``raw`` its bytes, ``salt`` 16, ``digest`` 32; ``content`` if at hand.
 
@@ -54,12 +55,12 @@ class OwnEntry:
     content: bytes | None = None
     sent: Sent = Sent.CONTENT
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         """The entry hash (32 bytes): H(00 ‖ entry)."""
         return leaf_hash(self.raw)
 
-    @property
+    @cached_property
     def entry(self) -> Entry:
         """The entry, read."""
         return Entry.decode(self.raw)
