@@ -6,7 +6,7 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 from anchor.directory import sign_checkpoint
 from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.leaves import HeadLeaf
-from chains.access import Action, Visibility
+from chains.access import Action, Visibility, allowed
 from chains.chain import Chain
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, TEXT, Answer
@@ -26,19 +26,21 @@ def list_chains(room: Room, request: Request) -> Answer:
     room.require(request, Action.CHAIN_LIST)
     limit, after = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
     looked_at = list(room.home.chains.after(after, MOST_SCANNED))
+    access = room.accounts.sharing.access_of_each([chain.chain_no for chain in looked_at])
     shown: list[ChainModel] = []
     for chain in looked_at:
         if len(shown) == limit:
             return json_of(Chains(chains=shown, cursor=str(after)))
         after = chain.chain_no
-        if room.may(request, Action.CHAIN_LIST, chain):
-            shown.append(chain_shown(room, request, chain))
+        if allowed(request.actor, Action.CHAIN_LIST, access[after], request.now_ms).is_allowed:
+            shown.append(chain_shown(room, request, chain, access[after]))
     return json_of(Chains(chains=shown, cursor=str(after) if len(looked_at) == MOST_SCANNED else None))
 
 
 def get_chain(room: Room, request: Request) -> Answer:
     """Return one chain."""
-    return json_of(chain_shown(room, request, room.chain(request, Action.CHAIN_READ)))
+    chain = room.chain(request, Action.CHAIN_READ)
+    return json_of(chain_shown(room, request, chain, room.access_of(chain)))
 
 
 def chain_entries(room: Room, request: Request) -> Answer:

@@ -5,7 +5,7 @@ The modules ``api_chains``, ``api_entries`` and ``api_search`` answer with them.
 
 from dataclasses import dataclass
 
-from chains.access import Action
+from chains.access import Action, ChainAccess
 from chains.chain import Chain
 from chains.reader import StoredEntry
 from chains.web.requests import Request
@@ -13,9 +13,9 @@ from chains.web.rooms import Room
 from chains.web.schemas import ChainModel, ContentShown, EntryModel, IdShown, LinkShown
 
 
-def chain_shown(room: Room, request: Request, chain: Chain) -> ChainModel:
+def chain_shown(room: Room, request: Request, chain: Chain, access: ChainAccess) -> ChainModel:
     """Return a chain; its name is its owner's label, and shown to its owner only."""
-    state, access = room.home.trees.state(chain.chain_no), room.access_of(chain)
+    state = room.home.trees.state(chain.chain_no)
     is_own = request.actor.role is not None and access.owner == request.actor.organisation
     return ChainModel(
         chain_id=chain.chain_id.hex(),
