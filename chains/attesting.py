@@ -1,13 +1,13 @@
 """Attesting put together for a home: its calendars, the network on which they attest, and where headers come from.
 
-Everything comes from the settings; ``chains.commands`` runs it, by hand or beside the daemon's jobs.
+Everything comes from the settings; ``chains.commands`` runs it by hand, ``chains.scheduling`` beside the daemon's jobs.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from anchor.attestations import Attestations
-from anchor.attesting import Attesting
+from anchor.attesting import Attested, Attesting
 from anchor.bitcoin.calendars import Calendars
 from anchor.bitcoin.esplora import EsploraSource
 from anchor.bitcoin.networks import network_named
@@ -43,6 +43,12 @@ def attesting_of(home: Home, calendars: Calendars | None = None) -> Iterator[Att
             stack.callback(headers.close)
         stored = Attestations(home.engine)
         yield Attesting(home.directory, stored, asked, settings.calendars, settings.calendar_network, headers)
+
+
+def attested_line(item: Attested) -> str:
+    """Return one thing that attesting did as a line of key=value."""
+    cause = f" failed={item.cause!r}" if item.cause else ""
+    return f"what={item.what} checkpoint_size={item.checkpoint_size} calendar={item.calendar}{cause}"
 
 
 def _headers(home: Home) -> Source | None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from anchor.alerts import Alert, changes
-from anchor.attesting import Attested
 from anchor.daemon import Beside, Job, Jobs
 from anchor.errors import LeaseHeldError, LeaseLostError, SettingsError
 from anchor.journal import Attempt
@@ -20,7 +19,7 @@ from anchor.lease_holder import this_process
 from anchor.progress import progress, sealing_lines
 from anchor.proof.errors import AnchorlineError
 from anchor.stamping import Stamped
-from chains.attesting import attesting_of
+from chains.attesting import attested_line, attesting_of
 from chains.home import Home
 from chains.leading import held
 from chains.settings import EMBEDDED
@@ -220,12 +219,6 @@ def mine(home: Home, count: int) -> None:
     if source_mine is None:
         raise SettingsError("--mine works on the embedded regtest only: elsewhere others mine")
     source_mine(count, home.wallet.script)
-
-
-def attested_line(item: Attested) -> str:
-    """Return one thing that attesting did as a line of key=value."""
-    cause = f" failed={item.cause!r}" if item.cause else ""
-    return f"what={item.what} checkpoint_size={item.checkpoint_size} calendar={item.calendar}{cause}"
 
 
 def stamp_line(item: Stamped) -> str:

@@ -63,7 +63,6 @@ def tick(
 ) -> None:
     """Look at the anchors and take the next step: build, send, watch."""
     from chains.leading import leading
-    from chains.scheduling import mine as mine_blocks
     from chains.status import alert_facts, attempt_facts
 
     if dry_run:
@@ -73,6 +72,8 @@ def tick(
         return
     with opened(home) as found, leading(found, "tick"):
         if mine:
+            from chains.scheduling import mine as mine_blocks
+
             given(lambda: mine_blocks(found, mine))
         done = found.anchoring.tick(found.clock(), at_once=now)
         attempts = [attempt_facts(attempt) for attempt in done.attempts]
@@ -141,8 +142,7 @@ def attest(
     as_json: JsonOption = False,
 ) -> None:
     """Give the newest anchored checkpoint to the calendars of the settings, and ask what became of earlier ones."""
-    from chains.attesting import PUBLIC_CALENDARS, attesting_of
-    from chains.scheduling import attested_line
+    from chains.attesting import PUBLIC_CALENDARS, attested_line, attesting_of
 
     with opened(home) as found, attesting_of(found) as attesting:
         if attesting is None:
