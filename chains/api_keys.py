@@ -12,6 +12,7 @@ from anchor.errors import AccountError, KeyRefusedError, UnknownAccountError
 from anchor.storage.engine import Engine, Row
 from chains.access import Actor, Role
 from chains.api_key import RandomBytes, key_id_of, make_token, masked, token_hash
+from chains.expiry import check_to_come
 from chains.organisations import Organisation
 
 MAX_LABEL = 100
@@ -83,7 +84,7 @@ class ApiKeys:
             raise AccountError(f"label: expected at most {MAX_LABEL} printable characters, got {label[:120]!r}")
         if masked(label) != label:
             raise AccountError("label: got an API key in it, which would be stored; name a key by its visible part")
-        _check_to_come(expires_at_ms, now_ms)
+        check_to_come(expires_at_ms, now_ms, "a key")
         owner = None if organisation is None else organisation.organisation_id
         with self.engine.transaction():
             return self._add(ApiKey("", owner, role, label, now_ms, expires_at_ms))
@@ -113,7 +114,7 @@ class ApiKeys:
 
         Raises AccountError for a key that does not hold any more: nobody should go on with it.
         """
-        _check_to_come(expires_at_ms, now_ms)
+        check_to_come(expires_at_ms, now_ms, "a key")
         with self.engine.transaction():
             key = self.by_id(key.key_id)  # what it is now: somebody may be revoking it
             if key.state(now_ms) != "live":
@@ -179,11 +180,3 @@ _FROM = "FROM api_key LEFT JOIN organisation ON organisation.organisation_id = a
 def _api_key(row: Row) -> ApiKey:
     key_id, organisation_id, role, *rest = row
     return ApiKey(key_id, organisation_id, Role(role), *rest)
-
-
-def _check_to_come(expires_at_ms: int | None, now_ms: int) -> None:
-    if expires_at_ms is not None and expires_at_ms <= now_ms:
-        raise AccountError(
-            f"expiry of a key: expected a time to come, got {expires_at_ms} ms, which is {now_ms - expires_at_ms} ms "
-            "ago or now"
-        )

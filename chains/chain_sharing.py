@@ -12,6 +12,7 @@ from anchor.errors import AccountError, UnknownAccountError
 from anchor.storage.engine import Engine, Row
 from chains.access import GRANTABLE, ChainAccess, Grant, Role, Visibility
 from chains.chain import Chain
+from chains.expiry import check_to_come
 from chains.organisations import Organisation
 
 _AT_ONCE = 400
@@ -91,11 +92,7 @@ class ChainSharing:
         """
         if role not in GRANTABLE:
             raise AccountError(f"role of a grant: expected one of {', '.join(sorted(GRANTABLE))}, got {role}")
-        if expires_at_ms is not None and expires_at_ms <= now_ms:
-            raise AccountError(
-                f"expiry of a grant: expected a time to come, got {expires_at_ms} ms, which is "
-                f"{now_ms - expires_at_ms} ms ago or now"
-            )
+        check_to_come(expires_at_ms, now_ms, "a grant")
         given = Grant(organisation.organisation_id, role, expires_at_ms)
         with self.engine.transaction():
             if self.access_of(chain.chain_no).owner == organisation.organisation_id:

@@ -38,6 +38,15 @@ def expiry_ms(text: str, now_ms: int) -> int | None:
     return ends_at_ms
 
 
+def check_to_come(expires_at_ms: int | None, now_ms: int, of: str) -> None:
+    """Raise AccountError for an expiry that is not to come; ``of`` says what would end. None is without end."""
+    if expires_at_ms is not None and expires_at_ms <= now_ms:
+        raise AccountError(
+            f"expiry of {of}: expected a time to come, got {expires_at_ms} ms, which is {now_ms - expires_at_ms} ms "
+            "ago or now"
+        )
+
+
 def utc(ms: int) -> str:
     """Return a time as people read it: ISO 8601 in UTC, to the second."""
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
