@@ -205,6 +205,22 @@ def test_a_stop_at_any_point_loses_no_message(tmp_path: Path, receiver: Receiver
     pytest.fail("it never ended")
 
 
+def test_a_look_that_finds_nothing_new_waits_for_no_writer(tmp_path: Path, receiver: Receiver) -> None:
+    """While another process writes, nothing new is queued, nothing is refused, and what comes after it is told."""
+    engine = SqliteEngine(tmp_path / "anchorline.db", busy_timeout_s=0.0)
+    writing = Webhooks(SqliteEngine(tmp_path / "anchorline.db"))
+    looking = Webhooks(engine)
+    added(looking, receiver)
+    tell(looking, News.SEALED)
+    assert [204] == delivered(looking)
+    with writing.engine.transaction():
+        assert [] == delivered(looking)
+    tell(writing, News.SEALED)
+    assert [204] == delivered(looking)
+    writing.engine.close()
+    engine.close()
+
+
 def test_who_was_removed_is_told_nothing_more(webhooks: Webhooks, receiver: Receiver) -> None:
     """Not even what waited."""
     webhook = added(webhooks, receiver)
