@@ -16,7 +16,7 @@ from anchor.journal import Attempt
 from anchor.lifecycle import MINED, Event, Happened, Standing
 from anchor.log import DIRECTORY, TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.payload import Payload, find_payload
+from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.codec import HASH_SIZE
@@ -280,14 +280,18 @@ def _anchors(home: Home, fetch: Fetch) -> Anchors:
     """Return the published anchors of checkpoints of this log: those whose proofs hold, and those on their way."""
     log = home.directory.log
     anchors, _ = read_anchors(fetch, log.log_id, home.network.rules)
-    proofs = (proof for proof in anchors.proofs if _is_ours(home, payload_of(proof.decoded_transaction)))
-    pending = (each for each in anchors.pending if _is_ours(home, payload_of(each)))
+    proofs = (proof for proof in anchors.proofs if anchors_ours(home, proof.decoded_transaction))
+    pending = (each for each in anchors.pending if anchors_ours(home, each))
     return Anchors(anchors.txids, tuple(proofs), tuple(pending))
 
 
-def _is_ours(home: Home, payload: Payload | None) -> bool:
-    held = None if payload is None else home.directory.checkpoint_of(payload.tree_size)
-    return payload is not None and held is not None and held.root == payload.root
+def anchors_ours(home: Home, transaction: Transaction) -> bool:
+    """Say whether a transaction anchors a checkpoint of this home."""
+    payload = payload_of(transaction)
+    if payload is None:
+        return False
+    held = home.directory.checkpoint_of(payload.tree_size)
+    return held is not None and held.root == payload.root
 
 
 def _take_anchor(home: Home, proof: BitcoinAnchor) -> bool:

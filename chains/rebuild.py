@@ -14,14 +14,12 @@ from anchor.bitcoin.web_address import is_address
 from anchor.epochs import Epochs
 from anchor.errors import BehindError, HistoryDiffersError, SettingsError, StorageBusyError
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
-from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import EpochLeaf
 from anchor.storage.sqlite import SqliteEngine, copy_database
 from anchor.tiles import Fetch
 from chains.audit import Audit
-from chains.from_mirror import add_found, take_over
+from chains.from_mirror import add_found, anchors_ours, take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.home import CARD, DATABASE, Home
 from chains.leading import leading, leading_copy
@@ -157,24 +155,13 @@ def adopt_anchors(home: Home) -> int:
 def _adopt(home: Home, spent: OutPoint, txid: bytes) -> None:
     ends = [coin for coin in home.unchecked_anchoring.in_step.unknown_anchors() if coin.outpoint.txid == txid]
     transaction = Transaction.decode(ends[0].transaction, len(ends[0].transaction)) if ends else None
-    size = None if transaction is None else _size_of_ours(home, transaction)
-    if transaction is None or size is None or not isinstance(home.source.observe(txid), InBlock):
+    if transaction is None or not anchors_ours(home, transaction) or not isinstance(home.source.observe(txid), InBlock):
         raise BehindError(
             f"the thread went on from {spent} with {hash_hex(txid)}, which is no anchor in a block of a checkpoint "
             "that is here: what is here is behind too, or the thread is lost. Where it is an anchor on its way, wait "
             "for its block; else find a newer copy; if there is none, see `anchorline recover thread`"
         )
     add_found(home, transaction)
-
-
-def _size_of_ours(home: Home, transaction: Transaction) -> int | None:
-    """Return the size of the checkpoint of this home that a transaction carries, or None."""
-    try:
-        payload = find_payload(transaction)
-    except AnchorlineError:
-        return None
-    held = home.directory.checkpoint_of(payload.tree_size)
-    return payload.tree_size if held is not None and held.root == payload.root else None
 
 
 def _check_sound(home: Home) -> None:
