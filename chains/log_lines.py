@@ -8,11 +8,18 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 _PAIR = re.compile(r"""([a-z][a-z0-9_]*)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*)(?:\s+|$)""")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})")
 WARNING_PREFIX = "warning: "
+
+
+class LogFormat(StrEnum):
+    """Forms of a log."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Level(IntEnum):

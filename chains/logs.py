@@ -5,22 +5,14 @@ Lines come from whatever reports; ``anchorline daemon`` and its like choose form
 
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, TextIO
 
 import structlog
 
 from chains.api_key import masked
-from chains.log_lines import Level, LogLine, read_line
+from chains.log_lines import Level, LogFormat, LogLine, read_line
 
 Report = Callable[[str], None]
-
-
-class LogFormat(StrEnum):
-    """Forms of a log."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def log_to(out: TextIO, form: LogFormat, level: Level, clock: Callable[[], int]) -> Report:
@@ -42,11 +34,12 @@ def log_to(out: TextIO, form: LogFormat, level: Level, clock: Callable[[], int])
     )
 
     def report(text: str) -> None:
-        line = read_line(masked(text))
+        shown = masked(text)
+        line = read_line(shown)
         if line.level < level:
             return
         if form is LogFormat.TEXT:
-            out.write(f"{masked(text)}\n")
+            out.write(f"{shown}\n")
             out.flush()
             return
         logger.info(**_named(line))

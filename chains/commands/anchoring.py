@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chains.commands.log_options import (
-    LogFormat,
     LogFormatOption,
     LogLevel,
     LogLevelOption,
@@ -23,6 +22,7 @@ from chains.commands.terminal import (
     say,
     usage,
 )
+from chains.log_lines import LogFormat
 
 if TYPE_CHECKING:
     from pathlib import Path

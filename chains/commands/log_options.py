@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chains.log_lines import Level, LogFormat
+
 if TYPE_CHECKING:
     from chains.home import Home
-
-
-class LogFormat(StrEnum):
-    """Forms of a log, as the command line names them."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class LogLevel(StrEnum):
@@ -46,9 +41,8 @@ def log_of(form: LogFormat, level: LogLevel) -> Callable[[str], None]:
     """Return what writes log lines to standard error."""
     from chains import logs
     from chains.home import now_ms
-    from chains.log_lines import Level
 
-    return logs.log_to(sys.stderr, logs.LogFormat(form.value), Level[level.name], now_ms)
+    return logs.log_to(sys.stderr, form, Level[level.name], now_ms)
 
 
 @contextmanager

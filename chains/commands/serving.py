@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from chains.commands.log_options import (
-    LogFormat,
     LogFormatOption,
     LogLevel,
     LogLevelOption,
@@ -14,6 +13,7 @@ from chains.commands.log_options import (
     log_of,
 )
 from chains.commands.terminal import ANCHORING, HomeOption, command_group, given, opened, usage
+from chains.log_lines import LogFormat
 
 app = command_group()
 ListenOption = Annotated[str, typer.Option(help="Where to listen: HOST:PORT.")]

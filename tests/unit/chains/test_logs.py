@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.log_lines import Level, LogLine, read_line
-from chains.logs import LogFormat, log_to
+from chains.log_lines import Level, LogFormat, LogLine, read_line
+from chains.logs import log_to
 
 NOW_MS = 1_790_003_600_123
 
