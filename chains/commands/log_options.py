@@ -26,6 +26,7 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+METRICS = "--metrics"
 LogFormatOption = Annotated[
     LogFormat, typer.Option("--log-format", envvar="ANCHORLINE_LOG_FORMAT", help="Form of the log lines.")
 ]
@@ -33,7 +34,7 @@ LogLevelOption = Annotated[
     LogLevel, typer.Option("--log-level", envvar="ANCHORLINE_LOG_LEVEL", help="Leave out log lines below this.")
 ]
 MetricsOption = Annotated[
-    str, typer.Option("--metrics", envvar="ANCHORLINE_METRICS", help="Serve Prometheus metrics at HOST:PORT.")
+    str, typer.Option(METRICS, envvar="ANCHORLINE_METRICS", help="Serve Prometheus metrics at HOST:PORT.")
 ]
 
 
@@ -55,20 +56,11 @@ def reporting(found: "Home", form: LogFormat, level: LogLevel, metrics: str = ""
     if not metrics:
         yield report
         return
+    from chains.listening import host_and_port
     from chains.metrics import registry_of, serving_metrics
 
-    host, port = host_and_port(metrics)
+    host, port = host_and_port(metrics, METRICS)
     registry, process = registry_of(found.folder, found.clock)
     with serving_metrics(registry, host, port) as serving_port:
         report(f"event=metrics listen={host}:{serving_port}")
         yield process.counting(report, lambda: found.source.tip().height)
-
-
-def host_and_port(where: str) -> tuple[str, int]:
-    """Return the two parts of HOST:PORT ([HOST]:PORT for IPv6); raises SettingsError."""
-    from anchor.errors import SettingsError
-
-    host, colon, port = where.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 0xFFFF:
-        raise SettingsError(f"--metrics: expected HOST:PORT, got {where!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)

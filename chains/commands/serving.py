@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from chains.commands.log_options import (
+    METRICS,
     LogFormatOption,
     LogLevel,
     LogLevelOption,
     MetricsOption,
-    host_and_port,
     log_of,
 )
 from chains.commands.terminal import ANCHORING, HomeOption, command_group, given, opened, usage
@@ -33,11 +33,12 @@ def serve(
     """Serve the HTTP API, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
     from contextlib import ExitStack
 
+    from chains.listening import host_and_port
     from chains.web.serving import listening_socket
     from chains.web.serving_api import serve_api
 
     report = log_of(log_format, log_level)
-    where = given(lambda: host_and_port(metrics)) if metrics else None
+    where = given(lambda: host_and_port(metrics, METRICS)) if metrics else None
     with given(lambda: listening_socket(listen)) as listening, opened(home) as writing, ExitStack() as stack:
         anchoring = None if no_daemon else stack.enter_context(opened(home))
         serve_api(writing, listening, report, where, anchoring)

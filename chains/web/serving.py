@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from anchor.errors import SettingsError
+from chains.listening import host_and_port
 from chains.web.asgi import Receive, Scope, Send
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -184,13 +185,10 @@ class HastyProtocol(HttpToolsProtocol):
 
 def listening_socket(where: str) -> socket.socket:
     """Return a socket that listens at HOST:PORT ([HOST]:PORT for IPv6; port 0 takes a free one)."""
-    host, colon, port = where.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 0xFFFF:
-        raise SettingsError(f"--listen: expected HOST:PORT, got {where!r}")
-    host = host.removeprefix("[").removesuffix("]")
+    host, port = host_and_port(where, "--listen")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise SettingsError(f"--listen {where}: cannot listen there: {os.strerror(error.errno or 0)}") from error
 
