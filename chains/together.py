@@ -15,7 +15,7 @@ from chains.chain import Batch, Chain, Run
 from chains.idempotency import RequestKeys, Saved
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
-from chains.writer import Writer
+from chains.writer import Writer, too_late
 
 Answer = Done | AnchorlineError
 """What became of a piece of work; an error says why nothing of it was kept."""
@@ -127,7 +127,8 @@ class _Commit:
     def _again(self, work: Work, chain_no: int, saved: Saved) -> Done:
         """Make the answer again from what was kept of it."""
         chains = self.writer.chains
-        chain = next(found for found in [chains.by_no(chain_no)] if found is not None)
+        chain = chains.by_no(chain_no)
+        assert chain is not None, "a chain that was answered for stays"
         outcomes: list[Outcome] = []
         newest = 0
         for item in saved:
@@ -178,8 +179,9 @@ class _Commit:
         if len(work.entries) != 1:
             reason = next(iter(work.refused.values()), Refused("", "expected one first entry"))
             raise RefusedEntryError(reason.detail)
-        if any(until < received_at_ms for until in work.not_after_ms.values()):
-            raise RefusedEntryError(_late(next(iter(work.not_after_ms.values())), received_at_ms).detail)
+        for until_ms in work.not_after_ms.values():
+            if until_ms < received_at_ms:
+                raise RefusedEntryError(too_late(until_ms, received_at_ms))
         chain = self.writer.chains.open(opening.chain_id, opening.name, self.now_ms)
         opening.note(chain)
         return chain
@@ -200,7 +202,7 @@ class _Commit:
                 if key in self.placed or key in claimed:
                     continue
                 if until is not None and until < received_at_ms:
-                    piece.late[place] = _late(until, received_at_ms)
+                    piece.late[place] = Refused("entry-too-late", too_late(until, received_at_ms))
                     continue
                 claimed.add(key)
                 new.append(place)
@@ -265,7 +267,3 @@ def _replayed(answer: Answer) -> Answer:
     if isinstance(answer, Done):
         return Done(answer.chain, answer.submitter, answer.outcomes, answer.promised, is_replayed=True)
     return answer
-
-
-def _late(until_ms: int, now_ms: int) -> Refused:
-    return Refused("entry-too-late", f"the entry was valid until {until_ms} ms, now is {now_ms}; make a new one")

@@ -366,11 +366,14 @@ def promise_leaves(chain_id: bytes, first_index: int, hashes: Pieces, submitter:
 
 def check_still_valid(entry: Entry, received_at_ms: int) -> None:
     """Raise RefusedEntryError where an entry was valid only before the time of its commit (design section 3.1)."""
-    not_after = entry.extension(ExtensionType.NOT_VALID_AFTER)
-    if not_after is not None and int.from_bytes(not_after, "big") < received_at_ms:
-        raise RefusedEntryError(
-            f"the entry was valid until {int.from_bytes(not_after, 'big')} ms, now is {received_at_ms}; make a new one"
-        )
+    until_ms = _not_after_ms(entry)
+    if until_ms < received_at_ms:
+        raise RefusedEntryError(too_late(until_ms, received_at_ms))
+
+
+def too_late(until_ms: int, now_ms: int) -> str:
+    """Return why an entry is refused that was valid only until then."""
+    return f"the entry was valid until {until_ms} ms, now is {now_ms}; make a new one"
 
 
 def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Pieces:
