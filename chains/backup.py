@@ -24,7 +24,7 @@ from chains.backup_manifest import BackedUpFile, Manifest, is_plain
 from chains.encrypted_keys import NAME as ENCRYPTED_KEYS
 from chains.encrypted_keys import encrypt_keys, read_keys
 from chains.files import write_file
-from chains.home import DATABASE, KEYS, Home
+from chains.home import CARD, DATABASE, KEYS, Home
 from chains.settings import FILE_NAME, Settings
 from chains.sources import REGTEST
 
@@ -64,7 +64,7 @@ def make_backup(home: Home, target: Path, keys_password: Callable[[], str] | Non
         if password is not None:
             keys = read_keys(home.folder / KEYS)
             write_file(staging / ENCRYPTED_KEYS, encrypt_keys(keys, home.directory.log.log_id, password))
-        write_file(staging / "log-card.json", home.card().encode())
+        write_file(staging / CARD, home.card().encode())
         manifest = _checked(staging, home.clock())
         write_file(staging / MANIFEST, manifest.encode())
         _close(staging)
@@ -111,7 +111,7 @@ def _copy_beside(folder: Path, settings: Settings, staging: Path) -> tuple[str, 
     # The file itself and no rendering of it: an operator's comments come back too.
     shutil.copyfile(folder / FILE_NAME, staging / FILE_NAME)
     left_out = []
-    for name in filter(None, (settings.network_file, settings.timestamp_certificates)):
+    for name in settings.public_files:
         if is_plain(name):
             _copy(folder / name, staging / name)
         else:
@@ -120,8 +120,7 @@ def _copy_beside(folder: Path, settings: Settings, staging: Path) -> tuple[str, 
     for name in ("blocks", "mempool"):
         if (folder / REGTEST / name).is_file():
             _copy(folder / REGTEST / name, staging / REGTEST / name)
-    elsewhere = (settings.wallet_password_file, settings.core_password_file, settings.core_cookie_file)
-    return (*left_out, *filter(None, elsewhere))
+    return (*left_out, *settings.secret_files)
 
 
 def _copy(source: Path, target: Path) -> None:

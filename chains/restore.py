@@ -242,15 +242,8 @@ def _check_keys(home: Home) -> None:
 
 def _missing(home: Home) -> tuple[str, ...]:
     """Return the files that the settings name and that are not here: they are no part of a backup."""
-    settings = home.settings
-    named = (
-        settings.network_file,
-        settings.timestamp_certificates,
-        settings.wallet_password_file,
-        settings.core_password_file,
-        settings.core_cookie_file,
-    )
-    return tuple(name for name in named if name and not (home.folder / name).exists())
+    named = (*home.settings.public_files, *home.settings.secret_files)
+    return tuple(name for name in named if not (home.folder / name).exists())
 
 
 # --- the home

@@ -92,6 +92,16 @@ class Settings:
         """The kinds of Bitcoin source in use: EMBEDDED, CORE, ESPLORA."""
         return SOURCES[self.source]
 
+    @property
+    def public_files(self) -> tuple[str, ...]:
+        """The files that it names and that a backup may hold; relative to the home."""
+        return tuple(filter(None, (self.network_file, self.timestamp_certificates)))
+
+    @property
+    def secret_files(self) -> tuple[str, ...]:
+        """The files that it names and that are never in a backup; relative to the home."""
+        return tuple(filter(None, (self.wallet_password_file, self.core_password_file, self.core_cookie_file)))
+
     def encode(self) -> str:
         """Return the settings file (TOML)."""
         lines = ["# Settings of this Anchorline home; docs/operate/settings.md explains each."]
