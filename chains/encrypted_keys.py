@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from anchor.bitcoin.key_cipher import TAG_SIZE, Cost, Sealed, seal, unseal
 from anchor.errors import BackupError, WrongPasswordError
@@ -39,12 +38,7 @@ def encrypt_keys(keys: Mapping[str, bytes], log_id: bytes, password: str) -> byt
     text = json.dumps({name: base64.b64encode(data).decode() for name, data in keys.items()}).encode()
     padded_size = (len(text) // _STEP + 1) * _STEP
     sealed = seal(text, _bound(log_id), password, os.urandom(28), COST, padded_size)
-    value: dict[str, Any] = {
-        "format": FORMAT,
-        "scrypt": {"n": sealed.cost.n, "r": sealed.cost.r, "p": sealed.cost.p, "salt": sealed.salt.hex()},
-        "aes_256_gcm": {"nonce": sealed.nonce.hex(), "ciphertext": sealed.ciphertext.hex()},
-    }
-    return (json.dumps(value, indent=1) + "\n").encode()
+    return (json.dumps({"format": FORMAT, **sealed.facts()}, indent=1) + "\n").encode()
 
 
 def decrypt_keys(data: bytes, log_id: bytes, password: str) -> dict[str, bytes]:
@@ -78,15 +72,7 @@ def _files(text: bytes) -> dict[str, bytes]:
 def _decode(data: bytes) -> Sealed:
     fields = Fields(loads(data, NAME, _MAX_FILE), NAME)
     fields.format(FORMAT)
-    scrypt = Fields(fields.take("scrypt"), "scrypt")
-    cost = Cost(scrypt.integer("n"), scrypt.integer("r"), scrypt.integer("p"))
-    salt = scrypt.hex("salt", maximum=64)
-    scrypt.end()
-    cipher = Fields(fields.take("aes_256_gcm"), "aes_256_gcm")
-    nonce, ciphertext = cipher.hex("nonce", maximum=64), cipher.hex("ciphertext", maximum=_MAX_KEYS)
-    cipher.end()
-    fields.end()
-    return Sealed(cost, salt, nonce, ciphertext)
+    return Sealed.read(fields, _MAX_KEYS)
 
 
 def _bound(log_id: bytes) -> bytes:

@@ -6,12 +6,14 @@ file, and no message repeats a secret or a password.
 
 import unicodedata
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from anchor.errors import SettingsError, WrongPasswordError
+from anchor.proof.strictjson import Fields
 
 SALT_SIZE = 16
 NONCE_SIZE = 12
@@ -62,6 +64,29 @@ class Sealed:
     salt: bytes
     nonce: bytes
     ciphertext: bytes = field(repr=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as files have it (JSON)."""
+        return {
+            "scrypt": {"n": self.cost.n, "r": self.cost.r, "p": self.cost.p, "salt": self.salt.hex()},
+            "aes_256_gcm": {"nonce": self.nonce.hex(), "ciphertext": self.ciphertext.hex()},
+        }
+
+    @classmethod
+    def read(cls, fields: Fields, most_bytes: int) -> "Sealed":
+        """Read what ``facts`` wrote, and the end of these fields; the ciphertext has ``most_bytes`` at most.
+
+        Raises MalformedError.
+        """
+        scrypt = Fields(fields.take("scrypt"), "scrypt")
+        cost = Cost(scrypt.integer("n"), scrypt.integer("r"), scrypt.integer("p"))
+        salt = scrypt.hex("salt", maximum=64)
+        scrypt.end()
+        cipher = Fields(fields.take("aes_256_gcm"), "aes_256_gcm")
+        nonce, ciphertext = cipher.hex("nonce", maximum=64), cipher.hex("ciphertext", maximum=most_bytes)
+        cipher.end()
+        fields.end()
+        return cls(cost, salt, nonce, ciphertext)
 
 
 def check_new_password(password: str) -> None:

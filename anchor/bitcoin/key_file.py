@@ -24,6 +24,7 @@ _OLD_NAME = "anchorline-bitcoin-key/"
 OLD_FORMAT = _OLD_NAME + "1"
 KINDS = ("mnemonic", "extended_key")
 _MAX_SIZE = 10_000
+_MAX_CIPHERTEXT = 1_000
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -74,11 +75,7 @@ class KeyFile:
         if isinstance(self.secret, Secret):
             value["plain"] = {self.secret.kind: self.secret.text}
         elif isinstance(self.secret, Sealed):
-            cost = self.secret.cost
-            value["encrypted"] = {
-                "scrypt": {"n": cost.n, "r": cost.r, "p": cost.p, "salt": self.secret.salt.hex()},
-                "aes_256_gcm": {"nonce": self.secret.nonce.hex(), "ciphertext": self.secret.ciphertext.hex()},
-            }
+            value["encrypted"] = self.secret.facts()
         return (json.dumps(value, indent=2) + "\n").encode()
 
 
@@ -156,7 +153,7 @@ def _file(fields: Fields) -> KeyFile:
     if "plain" in fields:
         secret = _plain(Fields(fields.take("plain"), "plain"))
     elif "encrypted" in fields:
-        secret = _sealed(Fields(fields.take("encrypted"), "encrypted"))
+        secret = Sealed.read(Fields(fields.take("encrypted"), "encrypted"), _MAX_CIPHERTEXT)
     fields.end()
     return KeyFile(network, descriptor, secret)
 
@@ -171,18 +168,6 @@ def _plain(fields: Fields) -> Secret:
     secret = Secret(kind, fields.text(kind))
     fields.end()
     return secret
-
-
-def _sealed(fields: Fields) -> Sealed:
-    scrypt = Fields(fields.take("scrypt"), "scrypt")
-    cost = Cost(scrypt.integer("n"), scrypt.integer("r"), scrypt.integer("p"))
-    salt = scrypt.hex("salt", maximum=64)
-    scrypt.end()
-    cipher = Fields(fields.take("aes_256_gcm"), "aes_256_gcm")
-    nonce, ciphertext = cipher.hex("nonce", maximum=64), cipher.hex("ciphertext", maximum=1_000)
-    cipher.end()
-    fields.end()
-    return Sealed(cost, salt, nonce, ciphertext)
 
 
 def _read_private(path: Path) -> bytes:
