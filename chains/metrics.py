@@ -4,7 +4,7 @@
 ``anchorline daemon --metrics`` and the API serve ``metrics_text`` (docs/operate/metrics.md has every name).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from anchor.alerts import AlertName, alerts_of
 from anchor.bitcoin.transaction import anchors_left, rate_sat_per_vb
 from anchor.engine import facts_of
 from anchor.errors import SettingsError, SourceError
+from anchor.journal import Attempt
 from anchor.lease import Leases
 from anchor.lifecycle import MINED, Event, State
 from anchor.log import DIRECTORY
@@ -123,10 +124,11 @@ class HomeMetrics(Collector):
         settings = load_settings(self._folder / FILE_NAME)
         engine = ReadOnlyEngine(self._folder / DATABASE)
         with Home(self._folder, settings, self._clock, engine) as home:
+            watched = home.journal.watched()
             return [
                 *_log_metrics(home),
-                *_anchor_metrics(home, self._process.tip_height),
-                *_money_metrics(home),
+                *_anchor_metrics(home, watched, self._process.tip_height),
+                *_money_metrics(home, watched),
                 *_lease_metrics(home),
                 *self._file_metrics(),
             ]
@@ -193,13 +195,12 @@ def _log_metrics(home: Home) -> Iterator[Metric]:
         yield _gauge("seal_promise_left_seconds", "Until the oldest promise to seal is broken; absent: none.", left_s)
 
 
-def _anchor_metrics(home: Home, tip_height: int | None) -> Iterator[Metric]:
-    attempts = home.journal.watched()
-    mined = [attempt for attempt in attempts if attempt.state in MINED]
+def _anchor_metrics(home: Home, watched: Sequence[Attempt], tip_height: int | None) -> Iterator[Metric]:
+    mined = [attempt for attempt in watched if attempt.state in MINED]
     newest = max(mined, key=lambda attempt: attempt.checkpoint_size, default=home.journal.newest_settled())
     states = GaugeMetricFamily(_PREFIX + "attempts", "Attempts that are still watched, by state.", labels=["state"])
     for state in State:
-        states.add_metric([str(state)], sum(attempt.state == state for attempt in attempts))
+        states.add_metric([str(state)], sum(attempt.state == state for attempt in watched))
     yield states
     if tip_height is not None:
         yield _gauge("bitcoin_tip_height", "Height of the best chain as this process saw it last.", tip_height)
@@ -224,7 +225,7 @@ def _anchor_metrics(home: Home, tip_height: int | None) -> Iterator[Metric]:
     yield _alerts(home)
 
 
-def _money_metrics(home: Home) -> Iterator[Metric]:
+def _money_metrics(home: Home, watched: Sequence[Attempt]) -> Iterator[Metric]:
     # An attempt is in a block where its last in-block came after its last left-block (``anchor.lifecycle``).
     query = (
         "SELECT COALESCE(SUM(fee_sat), 0) FROM attempt WHERE "
@@ -235,7 +236,7 @@ def _money_metrics(home: Home) -> Iterator[Metric]:
     spent_sat = int(home.engine.query(query, (str(Event.IN_BLOCK), str(Event.LEFT_BLOCK)))[0][0])
     yield _gauge("fees_spent_sat", "Fees of all mined anchors, in satoshi; a reorganisation lowers it.", spent_sat)
     gone = {State.REPLACED, State.VOID}
-    live = [attempt for attempt in home.journal.watched() if attempt.state not in gone]
+    live = [attempt for attempt in watched if attempt.state not in gone]
     newest = live[-1] if live else home.journal.newest_settled()
     if newest is None:
         return
