@@ -23,9 +23,9 @@ import anchor.proof
 from anchor.attestations import Attestations
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import SettingsError
+from anchor.hashing.pieces import Pieces
 from anchor.proof.archive import CHECKPOINTS, PROMISES
 from anchor.proof.bitcoin.payload import encode_payload
-from anchor.proof.codec import HASH_SIZE
 from anchor.proof.promise import PromiseLeaf
 from anchor.timestamps import Timestamps
 from chains import stand_alone
@@ -227,10 +227,9 @@ class _Export:
     def _promise_leaves(self, run: Run) -> Iterator[PromiseLeaf]:
         trees = self.home.trees
         chain_id = bytes(trees.state(run.chain_no).chain_id)
-        flat = b"".join(trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count))
-        for place in range(run.entry_count):
-            entry_hash = flat[place * HASH_SIZE : (place + 1) * HASH_SIZE]
-            yield PromiseLeaf(chain_id, run.first_index + place, entry_hash, bytes(run.submitter))
+        hashes = b"".join(trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count))
+        for leaf_index, entry_hash in enumerate(Pieces.cut(hashes), run.first_index):
+            yield PromiseLeaf(chain_id, leaf_index, entry_hash, bytes(run.submitter))
 
     def _contents(self, chain: Chain, size: int) -> Iterator[bytes]:
         for leaf_index, first_seq, count in self.home.chains.seq_ranges(chain, 0, size):
