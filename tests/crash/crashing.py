@@ -22,6 +22,8 @@ from anchor.storage.sqlite import SqliteEngine
 DATABASE = "anchorline.db"
 ROOT = Path(__file__).parents[2]
 Scenario = Callable[[Engine, Path], None]
+Ending = Callable[[Scenario, Path, Sequence[int]], Iterator[tuple[int, Path]]]
+"""``stop_everywhere`` or ``kill_everywhere``: what they leave is judged alike."""
 
 
 class StoppedError(BaseException):
@@ -128,6 +130,13 @@ def points_of(scenario: Scenario, folder: Path) -> list[str]:
     scenario(engine, folder)
     engine.close()
     return engine.points
+
+
+def run_again(scenario: Scenario, folder: Path) -> None:
+    """Run a scenario to its end in a folder that an earlier run left."""
+    engine = CrashingEngine(open_database(folder))
+    scenario(engine, folder)
+    engine.close()
 
 
 def stop_at(scenario: Scenario, folder: Path, point: int, stop: Callable[[], None] = raise_stopped) -> bool:

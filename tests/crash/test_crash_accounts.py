@@ -6,14 +6,10 @@ after.
 
 from pathlib import Path
 
+import pytest
+
 from tests.crash.administering import administer, check_done, check_left
-from tests.crash.crashing import kill_everywhere, open_database, points_of, stop_everywhere
-
-
-def run_again(folder: Path) -> None:
-    engine = open_database(folder)
-    administer(engine, folder)
-    engine.close()
+from tests.crash.crashing import Ending, kill_everywhere, points_of, run_again, stop_everywhere
 
 
 def test_the_scenario_has_the_points_that_it_should(tmp_path: Path) -> None:
@@ -29,19 +25,11 @@ def test_the_scenario_has_the_points_that_it_should(tmp_path: Path) -> None:
         assert any(f"before {statement}" in point for point in points), statement
 
 
-def test_an_exception_at_any_point_leaves_all_of_a_command_or_nothing(tmp_path: Path) -> None:
-    """Stopped at every point in turn, and run again, the accounts are as they were meant."""
+@pytest.mark.parametrize("end_everywhere", [stop_everywhere, kill_everywhere])
+def test_an_end_at_any_point_leaves_all_of_a_command_or_nothing(tmp_path: Path, end_everywhere: Ending) -> None:
+    """Stopped by an exception or killed at every point in turn, and run again, the accounts are as they were meant."""
     points = points_of(administer, tmp_path / "whole")
-    for _, folder in stop_everywhere(administer, tmp_path, range(1, len(points) + 1)):
+    for _, folder in end_everywhere(administer, tmp_path, range(1, len(points) + 1)):
         check_left(folder)
-        run_again(folder)
-        check_done(folder)
-
-
-def test_a_kill_at_any_point_leaves_all_of_a_command_or_nothing(tmp_path: Path) -> None:
-    """Killed at every point in turn, and run again, the accounts are as they were meant."""
-    points = points_of(administer, tmp_path / "whole")
-    for _, folder in kill_everywhere(administer, tmp_path, range(1, len(points) + 1)):
-        check_left(folder)
-        run_again(folder)
+        run_again(administer, folder)
         check_done(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.crashing import CrashingEngine, Scenario, kill_everywhere, open_database, points_of, stop_everywhere
+from tests.crash.crashing import Scenario, kill_everywhere, points_of, run_again, stop_everywhere
 from tests.crash.levelling import (
     FILE_EFFECTS,
     TEMPLATE,
@@ -63,12 +63,6 @@ SCENARIOS = {
         rethreaded, check_thread_left, check_thread_done, "thread_recovery", promised=False, sealed=False
     ),
 }
-
-
-def run_again(scenario: Scenario, folder: Path) -> None:
-    engine = CrashingEngine(open_database(folder))
-    scenario(engine, folder)
-    engine.close()
 
 
 def chosen(points: list[str], count: int, seed: int) -> list[int]:

@@ -17,6 +17,7 @@ from tests.crash.crashing import (
     Scenario,
     kill_everywhere,
     points_of,
+    run_again,
     stop_at,
     stop_everywhere,
 )
@@ -32,12 +33,6 @@ PAIRS = 15
 KILLS = 4
 SCENARIOS = {"sign two": sign_two_simulated, "replace signed": replace_signed}
 TRACES = ("broadcast", "export")
-
-
-def run_again(scenario: Scenario, folder: Path) -> None:
-    engine = SqliteEngine(folder / DATABASE)
-    scenario(engine, folder)
-    engine.close()
 
 
 def check_stopped(scenario: Scenario, folder: Path) -> None:

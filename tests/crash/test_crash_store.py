@@ -12,22 +12,17 @@ from anchor.storage.sqlite import SqliteEngine
 from tests.crash.crashing import (
     DATABASE,
     CrashingEngine,
+    Ending,
     StoppedError,
     kill_everywhere,
-    open_database,
     points_of,
+    run_again,
     stop_at,
     stop_everywhere,
 )
 from tests.crash.writing import check_done, check_left, write_and_seal
 
 PAIRS = 40
-
-
-def run_again(folder: Path) -> None:
-    engine = open_database(folder)
-    write_and_seal(engine, folder)
-    engine.close()
 
 
 def test_the_scenario_has_the_points_that_it_should(tmp_path: Path) -> None:
@@ -41,21 +36,13 @@ def test_the_scenario_has_the_points_that_it_should(tmp_path: Path) -> None:
     assert points.count("before BEGIN") == points.count("after COMMIT") > 10
 
 
-def test_an_exception_at_any_point_loses_nothing(tmp_path: Path) -> None:
-    """Stopped by an exception at every point in turn, the log is whole, and the next run completes it."""
+@pytest.mark.parametrize("end_everywhere", [stop_everywhere, kill_everywhere])
+def test_an_end_at_any_point_loses_nothing(tmp_path: Path, end_everywhere: Ending) -> None:
+    """Stopped by an exception, or killed, at every point in turn, the log is whole, and the next run completes it."""
     points = points_of(write_and_seal, tmp_path / "whole")
-    for _, folder in stop_everywhere(write_and_seal, tmp_path, range(1, len(points) + 1)):
+    for _, folder in end_everywhere(write_and_seal, tmp_path, range(1, len(points) + 1)):
         check_left(folder)
-        run_again(folder)
-        check_done(folder)
-
-
-def test_a_kill_at_any_point_loses_nothing(tmp_path: Path) -> None:
-    """Killed at every point in turn, the log is whole, and the next run completes it."""
-    points = points_of(write_and_seal, tmp_path / "whole")
-    for _, folder in kill_everywhere(write_and_seal, tmp_path, range(1, len(points) + 1)):
-        check_left(folder)
-        run_again(folder)
+        run_again(write_and_seal, folder)
         check_done(folder)
 
 
@@ -68,7 +55,7 @@ def test_two_stops_in_a_row_lose_nothing(tmp_path: Path) -> None:
         assert stop_at(write_and_seal, folder, chosen.randint(1, len(points)))
         stop_at(write_and_seal, folder, chosen.randint(1, len(points)))
         check_left(folder)
-        run_again(folder)
+        run_again(write_and_seal, folder)
         check_done(folder)
 
 

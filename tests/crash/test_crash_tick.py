@@ -30,6 +30,7 @@ from tests.crash.crashing import (
     StoppedError,
     kill_everywhere,
     points_of,
+    run_again,
     stop_at,
     stop_everywhere,
 )
@@ -41,12 +42,6 @@ SCENARIOS = {
     "lose and settle": (lose_and_settle, 3),
     "replace by fee": (replace_by_fee, 2),
 }
-
-
-def run_again(scenario: Scenario, folder: Path) -> None:
-    engine = SqliteEngine(folder / DATABASE)
-    scenario(engine, folder)
-    engine.close()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

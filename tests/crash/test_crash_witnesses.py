@@ -11,7 +11,14 @@ import pytest
 
 from anchor.storage.sqlite import SqliteEngine
 from tests.crash.anchoring import WORLDS, check_done, embedded, simulated
-from tests.crash.crashing import DATABASE, CrashingEngine, Scenario, kill_everywhere, points_of, stop_everywhere
+from tests.crash.crashing import (
+    DATABASE,
+    CrashingEngine,
+    kill_everywhere,
+    points_of,
+    run_again,
+    stop_everywhere,
+)
 from tests.crash.witnessing import check_witnessed, check_witnesses, witness_embedded, witness_simulated
 
 KILLS = 4
@@ -23,12 +30,6 @@ TABLES = (
     "attestation",
     "attestation_header",
 )
-
-
-def run_again(scenario: Scenario, folder: Path) -> None:
-    engine = SqliteEngine(folder / DATABASE)
-    scenario(engine, folder)
-    engine.close()
 
 
 def witness_points(points: list[str]) -> list[int]:
