@@ -8,10 +8,10 @@ process does that was paused past its lease comes to nothing, whatever clocks sa
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from anchor.errors import LeaseHeldError, LeaseLostError
 from anchor.lease_holder import Holder, has_ended
+from anchor.proof.times import utc
 from anchor.storage.engine import Engine, Row, Value
 
 TERM_MS = 30_000
@@ -172,12 +172,7 @@ def _held(found: Lease) -> LeaseHeldError:
         else "wait for its end, and try again"
     )
     return LeaseHeldError(
-        f"another process holds the lease of this home: {holder}, since {_time(found.taken_at_ms)}, until "
-        f"{_time(found.expires_at_ms)} unless it is renewed; {advice}. If it is gone for good, the lease lapses then",
+        f"another process holds the lease of this home: {holder}, since {utc(found.taken_at_ms)}, until "
+        f"{utc(found.expires_at_ms)} unless it is renewed; {advice}. If it is gone for good, the lease lapses then",
         stays=holder.stays,
     )
-
-
-def _time(at_ms: int) -> str:
-    """Return a time for people, UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,10 +5,10 @@ Input is a home under examination (``chains.examined``); ``chains.doctor`` runs 
 
 from collections.abc import Callable, Iterable, Sequence
 
+from anchor.proof.times import utc
 from chains.api_keys import ApiKey
 from chains.diagnosis import Finding, ok, warning
 from chains.examined import Examined
-from chains.expiry import utc
 
 DAY_MS = 24 * 60 * 60 * 1000
 NOTICE_DAYS = 14

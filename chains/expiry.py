@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 
 from anchor.errors import AccountError
+from anchor.proof.times import utc
 
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
@@ -45,11 +46,6 @@ def check_to_come(expires_at_ms: int | None, now_ms: int, of: str) -> None:
             f"expiry of {of}: expected a time to come, got {expires_at_ms} ms, which is {now_ms - expires_at_ms} ms "
             "ago or now"
         )
-
-
-def utc(ms: int) -> str:
-    """Return a time as people read it: ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _time_ms(text: str) -> int:

@@ -4,7 +4,6 @@
 Input is a decoded receipt and what the verifier brings; ``verify`` runs the steps in their order.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from anchor.proof import ed25519
@@ -15,6 +14,7 @@ from anchor.proof.leaves import NO_PREVIOUS, Key, KeyLeaf, KeyType, LogLeaf, Pur
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
 from anchor.proof.receipt import DirectoryProof, Receipt, Sealed
+from anchor.proof.times import utc
 from anchor.proof.verdict import THE_LOG, Step, absent, not_checked, ok
 from anchor.proof.verifier import Identity, Verifier, network_of
 
@@ -212,16 +212,8 @@ def _check_promise_by_any(keys: list[bytes], promise: Promise, verifier: Verifie
 def _promise_text(receipt: Receipt) -> str:
     assert receipt.promise is not None
     note = receipt.promise.note
-    text = f"promised at {_utc(note.received_at_ms)}"
+    text = f"promised at {utc(note.received_at_ms)}"
     if receipt.sealed is None:
         return text
     late_ms = receipt.sealed.seal.leaf.sealed_at_ms - note.seal_by_ms
     return text if late_ms <= 0 else f"{text}; sealed {late_ms} ms later than promised, which is a breach"
-
-
-def _utc(time_ms: int) -> str:
-    """Return a Unix time in milliseconds as RFC 3339 UTC; a time that no calendar holds stays a number."""
-    try:
-        return datetime.fromtimestamp(time_ms // 1000, UTC).isoformat().replace("+00:00", "Z")
-    except (OverflowError, OSError, ValueError):
-        return f"{time_ms} ms"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anchor.proof.times import utc
 from chains.commands.terminal import KEEPING, HomeOption, JsonOption, command_group, opened, say, usage
-from chains.expiry import duration_ms, expiry_ms, utc
+from chains.expiry import duration_ms, expiry_ms
 
 if TYPE_CHECKING:
     from chains.access import Role

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anchor.proof.times import utc
 from chains.commands.terminal import KEEPING, HomeOption, JsonOption, command_group, given, opened, say, usage
-from chains.expiry import utc
 
 if TYPE_CHECKING:
     from anchor.outbox import News

@@ -3,7 +3,8 @@
 import pytest
 
 from anchor.errors import AccountError
-from chains.expiry import MAX_MS, duration_ms, expiry_ms, utc
+from anchor.proof.times import utc
+from chains.expiry import MAX_MS, duration_ms, expiry_ms
 
 NOW_MS = 1_800_000_000_123
 """2027-01-15T08:00:00.123Z."""
