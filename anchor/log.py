@@ -168,9 +168,7 @@ class Trees:
         return _TreeView(self, tree_no, size)
 
     def _expand(self, key: tuple[int, int, int]) -> list[bytes]:
-        levels = [self._stored_tile(*key)]
-        for _ in range(TILE_HEIGHT - 1):
-            levels.append(HASHING.nodes(levels[-1]))
+        levels = levels_in(self._stored_tile(*key))
         if self.engine.in_transaction:
             return levels  # it may yet be rolled back, and the cache would remember what never was
         self._tiles[key] = levels
@@ -235,6 +233,14 @@ def extend_to(frontier: Frontier, leaf_hashes: bytes, stops: Iterable[int]) -> b
     end = min([len(leaf_hashes) // HASH_SIZE, *ahead]) * HASH_SIZE
     extend(frontier, leaf_hashes[:end])
     return leaf_hashes[end:]
+
+
+def levels_in(tile: bytes) -> list[bytes]:
+    """Return the levels of nodes that a tile stands for (C2SP tlog-tiles), each flat: its own hashes come first."""
+    levels = [tile]
+    for _ in range(TILE_HEIGHT - 1):
+        levels.append(HASHING.nodes(levels[-1]))
+    return levels
 
 
 def tile_roots(tiles: bytes) -> bytes:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from anchor.hashing.chosen import HASHING
-from anchor.log import TILE_HEIGHT, TILE_WIDTH, tile_path
+from anchor.log import TILE_HEIGHT, TILE_WIDTH, levels_in, tile_path
 from anchor.proof import bundles
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.errors import AnchorlineError, MalformedError
@@ -136,10 +135,7 @@ class PublishedTree:
         return self._expanded(level, tile_no)[inner][place * HASH_SIZE : (place + 1) * HASH_SIZE]
 
     def _expand(self, level: int, tile_no: int) -> list[bytes]:
-        levels = [self.tile(level, tile_no)]
-        for _ in range(TILE_HEIGHT - 1):
-            levels.append(HASHING.nodes(levels[-1]))
-        return levels
+        return levels_in(self.tile(level, tile_no))
 
     def _read(self, level: int | str, tile_no: int, width: int) -> bytes | None:
         """Return a partial tile, or the full one that has taken its place (C2SP tlog-tiles, "Partial tiles")."""
