@@ -94,8 +94,7 @@ class ReadOnlyEngine:
 
 def schema_of(path: Path) -> Schema:
     """Return which migrations a file has; raises StorageError where it cannot be read."""
-    with closing(sqlite3.connect(":memory:", timeout=BUSY_TIMEOUT_S, uri=True)) as connection, translated(path):
-        _attach(connection, path)
+    with _attached(path) as connection:
         return _schema(connection)
 
 
@@ -104,8 +103,7 @@ def quick_check(path: Path, is_over: "threading.Event") -> tuple[str, ...] | Non
 
     Reads the whole file. None where ``is_over`` was set before it came to the end. Raises StorageError.
     """
-    with closing(sqlite3.connect(":memory:", timeout=BUSY_TIMEOUT_S, uri=True)) as connection, translated(path):
-        _attach(connection, path)
+    with _attached(path) as connection:
         # Asked every so many instructions of SQLite's machine, a few milliseconds apart.
         connection.set_progress_handler(is_over.is_set, 100_000)
         try:
@@ -122,14 +120,21 @@ def integrity_check(path: Path) -> tuple[str, ...]:
 
     Reads the whole file, and compares every index with its table. Raises StorageError.
     """
-    with closing(sqlite3.connect(":memory:", timeout=BUSY_TIMEOUT_S, uri=True)) as connection, translated(path):
-        _attach(connection, path)
+    with _attached(path) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA home.integrity_check(10)")]
         dangling = connection.execute("PRAGMA home.foreign_key_check").fetchmany(10)
     return (
         *(text for text in found if text != "ok"),
         *(f"row {row[1]} of {row[0]} refers to no row of {row[2]}" for row in dangling),
     )
+
+
+@contextmanager
+def _attached(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that reads the file as ``home``; it is closed afterwards."""
+    with closing(sqlite3.connect(":memory:", timeout=BUSY_TIMEOUT_S, uri=True)) as connection, translated(path):
+        _attach(connection, path)
+        yield connection
 
 
 def _attach(connection: sqlite3.Connection, path: Path) -> None:
