@@ -28,6 +28,7 @@ from chains.work import Submission
 from tests.cli.commands import COMMAND, Done, World, run, spawn
 
 DAY_MS = 24 * 60 * 60 * 1000
+MORE_THAN_A_PIPE_HOLDS = 1 << 18  # bytes; a pipe takes 64 KiB, so whoever writes this waits for a reader
 
 
 def refused(done: Done, *parts: str, exit_code: int = 1) -> None:
@@ -424,9 +425,8 @@ def test_an_interrupt_ends_without_a_traceback(world: World) -> None:
     command = [*COMMAND, "add", "acme", "-", "--home", str(world.home)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]  # three pipes
-        process.stdin.write(b"some")
+        process.stdin.write(bytes(MORE_THAN_A_PIPE_HOLDS))  # returns when the command reads
         process.stdin.flush()
-        time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (130, b"") == (process.returncode, out)
