@@ -47,12 +47,6 @@ FINAL = 6
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     """A new home, not funded."""
     with new_service(tmp_path / "home", bitcoin) as made:

@@ -15,11 +15,6 @@ FINAL = 6
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     with new_service(tmp_path / "home", bitcoin) as made:
         made.open_chain("acme")

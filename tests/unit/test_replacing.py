@@ -22,12 +22,6 @@ WATCH = 100
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def waiting(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     """A home whose first anchor is in a block and whose second, at 2 sat/vB, is in the mempool."""
     with new_service(tmp_path / "home", bitcoin) as service:

@@ -70,12 +70,6 @@ class Elsewhere(Service):
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def fresh(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Elsewhere]:
     """A home whose key is elsewhere, funded, with one chain, sealed."""
     clock = Clock()

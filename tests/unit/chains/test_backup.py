@@ -39,12 +39,6 @@ def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     """A log at work: two chains, an interior tile, an anchor, and an entry that is not sealed yet."""
     with new_service(tmp_path / "home", bitcoin) as made:

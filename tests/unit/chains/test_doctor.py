@@ -28,11 +28,6 @@ DOCS = Path(__file__).parents[3] / "docs" / "operate" / "doctor.md"
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     """A home with one anchor in a block, whose clock is a little behind the newest block's time, and nothing open."""
     with new_service(tmp_path / "home", bitcoin, Clock(START_MS + DAY_MS)) as made:

@@ -20,11 +20,6 @@ from tests.simulators.service import SETTINGS, Clock, Service, new_service
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     with new_service(tmp_path / "home", bitcoin, settings=replace(SETTINGS, lease_s=2)) as made:
         made.open_chain("acme")

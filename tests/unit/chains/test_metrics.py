@@ -28,12 +28,6 @@ MATURE = 101
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     """A funded log with a chain."""
     with new_service(tmp_path / "home", bitcoin) as made:

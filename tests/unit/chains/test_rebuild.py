@@ -28,12 +28,6 @@ Moments = dict[str, Path]
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def copies(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Moments:
     """A service at work, and a copy of its home at each moment; ``newest`` is the home itself, lost afterwards."""
     taken: Moments = {}

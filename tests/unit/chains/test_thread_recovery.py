@@ -36,12 +36,6 @@ NEW = Wallet.generate(NETWORKS["regtest"], b"new wallet entro")
 
 
 @pytest.fixture
-def bitcoin() -> SimulatedBitcoin:
-    """A fresh network."""
-    return SimulatedBitcoin()
-
-
-@pytest.fixture
 def service(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Iterator[Service]:
     """A home with one anchor in a block."""
     with new_service(tmp_path / "home", bitcoin) as made:
