@@ -5,7 +5,6 @@ Every part of the API raises ``ProblemError`` or an error of ``anchor.errors``; 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -24,6 +23,7 @@ from anchor.errors import (
 )
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
 from chains.web.asgi import Answer, Header
+from chains.web.schemas import Problem
 
 PROBLEM_JSON = "application/problem+json"
 URN = "urn:anchorline:problem:"
@@ -92,11 +92,10 @@ _RETRY_S = {"overloaded": 1, "storage-failed": 10, "clock-wrong": 10, "not-possi
 class ProblemError(Exception):
     """A request that is answered with a problem document; ``code`` is one of ``KINDS``."""
 
-    def __init__(self, code: str, detail: str = "", *headers: Header, **more: Any) -> None:
+    def __init__(self, code: str, detail: str = "", *headers: Header) -> None:
         super().__init__(detail or KINDS[code].title)
         self.code = code
         self.headers = headers
-        self.more = more
 
 
 def not_found() -> ProblemError:
@@ -115,23 +114,11 @@ def problem_of(error: AnchorlineError) -> ProblemError:
     return ProblemError(code, "" if code in _SILENT else str(error), *headers)
 
 
-def document(code: str, detail: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the members of a problem document (RFC 9457 section 3.1)."""
-    kind = KINDS[code]
-    return {
-        "type": URN + code,
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "code": code,
-        **(more or {}),
-    }
-
-
 def problem_answer(problem: ProblemError) -> Answer:
-    """Return the answer to a request that cannot be."""
-    headers = problem.headers
-    if KINDS[problem.code].status == 401:
+    """Return the answer to a request that cannot be: a problem document (RFC 9457 section 3.1)."""
+    code, kind, headers = problem.code, KINDS[problem.code], problem.headers
+    if kind.status == 401:
         headers = (*headers, (b"www-authenticate", b'Bearer realm="anchorline"'))
-    body = msgspec.json.encode(document(problem.code, str(problem), problem.more))
-    return Answer(KINDS[problem.code].status, body, PROBLEM_JSON, ((b"cache-control", b"no-store"), *headers))
+    found = Problem(type=URN + code, title=kind.title, status=kind.status, detail=str(problem), code=code)
+    body = msgspec.json.encode(found)
+    return Answer(kind.status, body, PROBLEM_JSON, ((b"cache-control", b"no-store"), *headers))
