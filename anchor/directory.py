@@ -257,6 +257,17 @@ class Directory:
             raise StorageCorruptError(f"directory leaf {index} is missing; run `anchorline audit`")
         return decode_leaf(bytes(rows[0][0]))
 
+    def encoded_leaves(self, start: int, end: int) -> list[bytes]:
+        """Return the leaves ``start`` to ``end`` - 1 as they are stored, in order; all of them must exist."""
+        rows = self.engine.query(
+            "SELECT leaf FROM directory_leaf WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index", (start, end)
+        )
+        if len(rows) != end - start:
+            raise StorageCorruptError(
+                f"expected {end - start} directory leaves from {start} on, found {len(rows)}; run `anchorline audit`"
+            )
+        return [bytes(row[0]) for row in rows]
+
     def path(self, index: int, size: int) -> tuple[bytes, ...]:
         """Return the path of the leaf at ``index`` to the root of the first ``size`` leaves."""
         return self.trees.inclusion_path(DIRECTORY, index, size)

@@ -97,7 +97,7 @@ class Mirror:
         for head in with_entries:
             self._write_chain_entries(head, whole=whole)
         self._write_tiles("", DIRECTORY, start, newest.size)
-        self._write_bundles("", start, newest.size, self._directory_leaves)
+        self._write_bundles("", start, newest.size, self.directory.encoded_leaves)
         line = self._line(newest.size)
         for attempt, _ in line:
             self._write_anchored(attempt.checkpoint_size)
@@ -213,12 +213,6 @@ class Mirror:
     def _drop_partial(self, path: str) -> None:
         """Remove the partial tiles whose full one is there: readers fall back to it (C2SP tlog-tiles)."""
         shutil.rmtree(self.folder / f"{path}.p", ignore_errors=True)
-
-    def _directory_leaves(self, start: int, end: int) -> list[bytes]:
-        rows = self.engine.query(
-            "SELECT leaf FROM directory_leaf WHERE leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index", (start, end)
-        )
-        return [bytes(row[0]) for row in rows]
 
     def _has_entries(self, head: _ChainHead) -> bool:
         """Say whether a chain was chosen before: half of a chain would look like the other half withheld."""

@@ -61,12 +61,8 @@ def checkpoints(room: Room, request: Request) -> Answer:
 
 def directory_tile(room: Room, request: Request) -> Answer:
     """Return a tile or an entry bundle of the directory."""
-    directory, trees = room.home.directory, room.home.trees
-
-    def leaves(start: int, end: int) -> list[bytes]:
-        return [directory.leaf(index).encode() for index in range(start, end)]
-
-    return tile_answer(trees, DIRECTORY, _size(room), request.arguments["tile_path"], leaves, "public")
+    home, path = room.home, request.arguments["tile_path"]
+    return tile_answer(home.trees, DIRECTORY, _size(room), path, home.directory.encoded_leaves, "public")
 
 
 def directory_consistency(room: Room, request: Request) -> Answer:

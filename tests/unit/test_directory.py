@@ -349,6 +349,19 @@ def test_a_missing_leaf_is_an_error(store: Store) -> None:
         store.directory.leaf(5)
 
 
+def test_encoded_leaves_are_all_there_or_refused(store: Store) -> None:
+    """Leaves come as they are stored, in order; a range that is not whole is never shortened."""
+    write(store, "a")
+    assert seal(store, START_MS) is not None
+    log, head, last = (leaf.encode() for leaf in all_leaves(store))
+    assert [log, head, last] == store.directory.encoded_leaves(0, 3)
+    assert [head] == store.directory.encoded_leaves(1, 2)
+    with pytest.raises(
+        StorageCorruptError, match="expected 2 directory leaves from 2 on, found 1; run `anchorline audit`"
+    ):
+        store.directory.encoded_leaves(2, 4)
+
+
 def test_a_damaged_chain_is_not_sealed(store: Store) -> None:
     """Where a chain's tiles are damaged, the seal stops and appends nothing."""
     write(store, "a", 300)
