@@ -143,7 +143,13 @@ def _directory(archive: Archive, card: LogCard, check: ed25519.SignatureCheck, c
             raise ArchiveError(f"directory leaf {index}: leaf 0, and no other, must be the log of the card")
         if isinstance(leaf, HeadLeaf):
             heads = found.heads.setdefault(leaf.chain_id, [])
-            entries += leaf.tree_size - (heads[-1].tree_size if heads else 0)
+            before = heads[-1].tree_size if heads else 0
+            if leaf.tree_size <= before:
+                raise ArchiveError(
+                    f"directory leaf {index}: expected a head of chain {leaf.chain_id.hex()} with more than {before} "
+                    f"entries, found one with {leaf.tree_size}: sizes only grow"
+                )
+            entries += leaf.tree_size - before
             heads.append(leaf)
         elif isinstance(leaf, KeyLeaf):
             found.keys.append((index, leaf))

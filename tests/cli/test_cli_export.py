@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.bundles import decode_bundle
 from anchor.proof.errors import AnchorlineError
+from anchor.proof.leaves import HeadLeaf, decode_leaf
 from anchor.tiles import encode_bundle
 from anchor.timestamps import Timestamps
 from chains.home import Home
@@ -248,6 +250,20 @@ def test_a_shorter_history_is_found(world: World) -> None:
         check_archive(Folder(folder))
     (folder / "promises.jsonl").unlink()
     with pytest.raises(ArchiveError, match="anchor 1: carries another root than the first 6 leaves have"):
+        check_archive(Folder(folder))
+
+
+@pytest.mark.parametrize("fewer", [0, 1, 302])
+def test_heads_of_a_chain_only_grow(fewer: int, world: World) -> None:
+    """An operator who shows a head that does not extend the one before it is found, whatever he signs."""
+    folder = unpacked(world)
+    path = folder / "mirror/tile/entries/000.p/6"
+    leaves = decode_bundle(path.read_bytes())
+    decoded = [decode_leaf(raw) for raw in leaves]
+    (_, earlier), (place, later) = [(place, leaf) for place, leaf in enumerate(decoded) if isinstance(leaf, HeadLeaf)]
+    leaves[place] = replace(later, chain_id=earlier.chain_id, tree_size=earlier.tree_size - fewer).encode()
+    path.write_bytes(encode_bundle(leaves))
+    with pytest.raises(ArchiveError, match=rf"directory leaf {place}: .* sizes only grow"):
         check_archive(Folder(folder))
 
 
