@@ -12,13 +12,13 @@ from itertools import pairwise
 from anchor.directory_rules import DirectoryWalk, HeadAt
 from anchor.hashing.chosen import HASHING
 from anchor.log import TILE_WIDTH, Frontier, extend_to
-from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
+from anchor.proof.checkpoint import Checkpoint, Note, chain_origin, is_signed_by
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry, check_chain_id
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
 from anchor.proof.merkle import check_consistency
-from anchor.published import CHAINS, CHECKPOINT, is_signed, read_note
+from anchor.published import CHAINS, CHECKPOINT, read_note
 from anchor.thread_verdict import Finding, Number, Reason
 from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError, tile_width
 
@@ -85,7 +85,7 @@ class _Chain:
     def _check_checkpoint(self, note: Note) -> None:
         """The chain's own checkpoint is one of its heads, signed by the log: none is signed that is not there."""
         found, log = Checkpoint.decode(note.text), self.walk.log
-        if not any(is_signed(note, log.origin, key, self.check) for key in self.walk.checkpoint_keys()):
+        if not any(is_signed_by(note, log.origin, key, self.check) for key in self.walk.checkpoint_keys()):
             self._found(Number.CHAINS, Reason.CHECKPOINT_WRONG, "its checkpoint is not signed by the log")
         elif found.origin != chain_origin(log.origin, self.chain_id):
             self._found(Number.CHAINS, Reason.CHECKPOINT_WRONG, f"its checkpoint is of {found.origin}")

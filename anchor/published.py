@@ -11,7 +11,7 @@ from anchor.log import TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
-from anchor.proof.checkpoint import Checkpoint, Note, key_id
+from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by, key_id
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.receipt import LogCard
@@ -56,13 +56,6 @@ def read_note(fetch: Fetch, path: str) -> Note | None:
         raise MalformedError(f"{path}: expected a note in UTF-8") from error
 
 
-def is_signed(note: Note, origin: str, public_key: bytes, check: SignatureCheck) -> bool:
-    """Say whether a note carries a line by this key, and every such line holds (C2SP signed-note)."""
-    wanted = (origin, key_id(origin, public_key))
-    lines = [line for line in note.signatures if (line.name, line.key_id) == wanted]
-    return bool(lines) and all(check(public_key, note.text.encode(), line.signature) for line in lines)
-
-
 def check_checkpoint(
     note: Note | None, wanted: Checkpoint, log_origin: str, public_key: bytes, check: SignatureCheck
 ) -> str | None:
@@ -75,7 +68,7 @@ def check_checkpoint(
         return str(error)
     if found != wanted:
         return f"the published one names origin {found.origin}, {found.size} leaves and root {found.root.hex()}"
-    if not is_signed(note, log_origin, public_key, check):
+    if not is_signed_by(note, log_origin, public_key, check):
         return f"it is not signed by the log's checkpoint key (id {key_id(log_origin, public_key).hex()})"
     return None
 

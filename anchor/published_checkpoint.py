@@ -9,9 +9,8 @@ from collections.abc import Callable
 from anchor.directory import Directory
 from anchor.errors import BehindError, SourceError, SourceUnavailableError
 from anchor.log import DIRECTORY
-from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
 from anchor.proof.errors import MalformedError
-from anchor.published import is_signed
 from anchor.signing import check_signature
 
 Read = Callable[[], bytes | None]
@@ -60,7 +59,7 @@ class PublishedCheckpoint:
                 "nothing was signed. Correct the setting"
             )
         key = self.directory.checkpoint_key(min(found.size, size))
-        if not is_signed(note, origin, key, check_signature):
+        if not is_signed_by(note, origin, key, check_signature):
             raise SourceError(
                 f"published_checkpoint: {self.where}: expected the signature of this log's checkpoint key {key.hex()} "
                 f"under {found.size} leaves, found none that holds; nothing was signed. It is forged, or made after a "

@@ -12,7 +12,7 @@ from anchor.log import TILE_HEIGHT, TILE_WIDTH, levels_in, tile_path
 from anchor.proof import bundles
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.errors import AnchorlineError, MalformedError
-from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash, split_point
+from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, inclusion_ranges, node_hash, split_point
 
 Fetch = Callable[[str], bytes | None]
 """Returns the bytes of a published file, or None where there is none; at most as many as the format allows."""
@@ -121,6 +121,16 @@ class PublishedTree:
     def consistency_path(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """Return the consistency path between two sizes (RFC 9162 section 2.1.4.1), as the tiles give it."""
         return tuple(self._range_root(start, end) for start, end in consistency_ranges(old_size, new_size))
+
+    def leaf_hash(self, index: int) -> bytes:
+        """Return the hash of one leaf; raises WithheldError."""
+        tile = self.tile(0, index // TILE_WIDTH)
+        at = index % TILE_WIDTH * HASH_SIZE
+        return tile[at : at + HASH_SIZE]
+
+    def inclusion_path(self, index: int) -> tuple[bytes, ...]:
+        """Return the inclusion path of a leaf (RFC 9162 section 2.1.3.1), as the tiles give it."""
+        return tuple(self._range_root(start, end) for start, end in inclusion_ranges(index, self.size))
 
     def _range_root(self, start: int, end: int) -> bytes:
         width = end - start

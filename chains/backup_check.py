@@ -10,11 +10,10 @@ from pathlib import Path
 from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BackupError
 from anchor.log import DIRECTORY, Frontier, Trees
-from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
 from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import HeadLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
-from anchor.published import is_signed
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from anchor.storage.read_only import integrity_check
@@ -120,7 +119,7 @@ def _check_signature(directory: Directory, newest: StoredCheckpoint, what: str) 
     log = directory.log
     note = Note.decode(newest.note or "")
     is_ours = Checkpoint.decode(note.text) == Checkpoint(log.origin, newest.size, newest.root)
-    if not is_ours or not is_signed(note, log.origin, directory.checkpoint_key(newest.size), check_signature):
+    if not is_ours or not is_signed_by(note, log.origin, directory.checkpoint_key(newest.size), check_signature):
         raise BackupError(f"{what}: the checkpoint of {newest.size} leaves is not signed by the log's key of its time")
 
 

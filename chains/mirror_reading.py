@@ -6,17 +6,18 @@ Input is a folder or an address (docs/spec/mirror.md). ``anchorline rebuild`` an
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from anchor.bitcoin.http_retry import Patience, PatientHttp, Surroundings
-from anchor.bitcoin.web_address import is_address
-from anchor.errors import SourceError
+from anchor.bitcoin.web_address import is_address, is_this_machine
+from anchor.errors import SettingsError, SourceError
 from anchor.log import TILE_WIDTH
 from anchor.proof.checkpoint import MAX_NOTE
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import MAX_ENTRY
 from anchor.proof.receipt import MAX_CARD
 from anchor.proof.thread_proofs import MAX_PROOFS
-from anchor.published import ANCHORED, CARD, CHECKPOINT
+from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.thread_list import FILE_NAME, MAX_LIST
 from anchor.tiles import ENTRIES, Fetch
 from chains.mirror import fetch_from
@@ -39,6 +40,20 @@ def opened_mirror(place: str | Path, patience: Patience | None = None) -> Iterat
         return
     with closing(PatientHttp(str(place), patience or Patience(), Surroundings())) as server:
         yield lambda path: _fetched(server, path)
+
+
+@contextmanager
+def opened_service(url: str, token: str | None, patience: Patience | None = None) -> Iterator[Fetch]:
+    """Yield what reads a log from its own HTTP API, at the address of ``/v1``, as if it were a mirror.
+
+    ``token``: an API key, for chains that not everybody may read; it travels over https, or on this machine, only.
+    Raises as ``opened_mirror``.
+    """
+    if token is not None and not (url.startswith("https://") or is_this_machine(urlsplit(url).hostname or "")):
+        raise SettingsError(f"expected an address with https, since an API key goes there, got {url!r}")
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    with closing(PatientHttp(url, patience or Patience(), Surroundings(), headers=headers)) as server:
+        yield lambda path: _fetched(server, path.replace(f"{CHAINS}/", "chains/", 1))
 
 
 def most_bytes(path: str) -> int:

@@ -6,7 +6,7 @@ here. ``esplora``, ``calendars`` and ``anchor.published_reading`` use it.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import NoReturn
@@ -80,19 +80,24 @@ class _LaterError(Exception):
 class PatientHttp:
     """Requests to the server at ``url``, which may have a path and has no password in it.
 
-    ``contact`` recognises the server over each new connection. Proxies of the environment are used, except for a
-    server on this machine. Raises SettingsError for an address or a proxy that cannot be used. Requests may be
-    repeated, so only idempotent ones may be made.
+    ``contact`` recognises the server over each new connection; ``headers`` go with every request. Proxies of the
+    environment are used, except for a server on this machine. Raises SettingsError for an address or a proxy that
+    cannot be used. Requests may be repeated, so only idempotent ones may be made.
     """
 
     def __init__(
-        self, url: str, patience: Patience, surroundings: Surroundings, contact: FirstContact | None = None
+        self,
+        url: str,
+        patience: Patience,
+        surroundings: Surroundings,
+        contact: FirstContact | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.url = checked_url(url)
         self._patience = patience
         self._around = surroundings
         self._contact = contact or FirstContact()
-        self._client = _client(self.url, patience)
+        self._client = _client(self.url, patience, headers or {})
         self._rest_until_s: float | None = None
         self._rest_cause = ""
 
@@ -210,12 +215,12 @@ class PatientHttp:
         self._rest_until_s = None
 
 
-def _client(url: str, patience: Patience) -> httpx.Client:
+def _client(url: str, patience: Patience, headers: Mapping[str, str]) -> httpx.Client:
     try:
         return httpx.Client(
             timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
             # A compressed body could be far larger than what was counted while it was read.
-            headers={"Accept-Encoding": "identity", "User-Agent": "anchorline"},
+            headers={"Accept-Encoding": "identity", "User-Agent": "anchorline", **headers},
             trust_env=not is_this_machine(httpx.URL(url).host),
         )
     except (ImportError, ValueError) as error:

@@ -17,7 +17,7 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.bundles import TILE_WIDTH, decode_bundle, tile_path
-from anchor.proof.checkpoint import Checkpoint, Note, from_base64, key_id
+from anchor.proof.checkpoint import Checkpoint, Note, from_base64, is_signed_by
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.proof.errors import AnchorlineError
@@ -181,9 +181,7 @@ def _checkpoint(log: LogLeaf, note: Note, size: int, found: _Directory, check: e
         raise ArchiveError(f"checkpoint of {size} leaves: its root is not that of the first {size} leaves")
     keys = tuple(leaf for index, leaf in found.keys if index < size)
     key = key_history(log, keys, log.log_id, check)[Purpose.CHECKPOINT].value
-    wanted = (log.origin, key_id(log.origin, key))
-    lines = [line for line in note.signatures if (line.name, line.key_id) == wanted]
-    if not lines or not all(check(key, note.text.encode(), line.signature) for line in lines):
+    if not is_signed_by(note, log.origin, key, check):
         raise ArchiveError(f"checkpoint of {size} leaves: not signed by the checkpoint key of its time")
 
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import MalformedError, TooLargeError
 from anchor.proof.leaves import check_origin
 
@@ -103,6 +104,16 @@ def chain_origin(log_origin: str, chain_id: bytes) -> str:
 def key_id(name: str, public_key: bytes) -> bytes:
     """Return the 4-byte key id of an Ed25519 key: H(name ‖ 0a ‖ 01 ‖ key)[:4] (C2SP signed-note)."""
     return sha256(name.encode() + b"\n" + bytes((KEY_TYPE_ED25519,)) + public_key)[:4]
+
+
+def is_signed_by(note: Note, name: str, public_key: bytes, check: SignatureCheck) -> bool:
+    """Say whether a note has a signature line by this key, and every such line holds (C2SP signed-note).
+
+    Lines by others are passed over.
+    """
+    wanted = (name, key_id(name, public_key))
+    lines = [line for line in note.signatures if (line.name, line.key_id) == wanted]
+    return bool(lines) and all(check(public_key, note.text.encode(), line.signature) for line in lines)
 
 
 def verifier_key(name: str, public_key: bytes) -> str:

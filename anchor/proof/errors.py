@@ -99,6 +99,8 @@ class Reason(StrEnum):
     TIMESTAMP_SIGNATURE_WRONG = "timestamp-signature-wrong"
     # other anchors and .ots
     ATTESTATION_MISMATCH = "attestation-mismatch"
+    # evidence of a broken promise that shows none
+    NO_BREACH = "no-breach"
 
 
 class VerificationError(AnchorlineError):

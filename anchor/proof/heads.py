@@ -58,7 +58,7 @@ def prove_head(items: Sequence[Item], chain_id: bytes, terminal_leaf: Callable[[
 
 def check_newest(proof: HeadsProof, chain_id: bytes, root: bytes) -> HeadLeaf:
     """Return the newest head of ``chain_id`` under ``root``; raise VerificationError where the proof shows none."""
-    head = _check_way(proof, chain_id, root)
+    head = check_way(proof, chain_id, root)
     if head is None or head.chain_id != chain_id:
         raise VerificationError(Reason.HEADS_PROOF_WRONG, f"the proof shows no head of chain {chain_id.hex()}")
     return head
@@ -66,14 +66,18 @@ def check_newest(proof: HeadsProof, chain_id: bytes, root: bytes) -> HeadLeaf:
 
 def check_absent(proof: HeadsProof, chain_id: bytes, root: bytes) -> None:
     """Raise VerificationError unless the proof shows that ``root`` holds no head of ``chain_id``."""
-    head = _check_way(proof, chain_id, root)
+    head = check_way(proof, chain_id, root)
     if head is not None and head.chain_id == chain_id:
         raise VerificationError(
             Reason.HEADS_PROOF_WRONG, f"chain {chain_id.hex()} is not absent: it has {head.tree_size} entries"
         )
 
 
-def _check_way(proof: HeadsProof, chain_id: bytes, root: bytes) -> HeadLeaf | None:
+def check_way(proof: HeadsProof, chain_id: bytes, root: bytes) -> HeadLeaf | None:
+    """Return the head at which the way of ``chain_id`` ends under ``root``: its newest, another chain's, or None.
+
+    Raises VerificationError where the proof is none. Another chain's head, or none, shows that the chain is absent.
+    """
     depth = len(proof.siblings)
     if depth > MAX_SIBLINGS or any(len(sibling) != HASH_SIZE for sibling in proof.siblings):
         raise VerificationError(Reason.HEADS_PROOF_WRONG, f"expected at most {MAX_SIBLINGS} siblings of 32 bytes")

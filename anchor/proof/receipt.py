@@ -172,7 +172,7 @@ class LogCard:
         """Read a card file."""
         fields = Fields(strictjson.loads(data, "log card", MAX_CARD), "log card")
         fields.format(CARD_FORMAT)
-        log = _leaf_of(LogLeaf, fields.hex("leaf_0", maximum=MAX_LEAF), "log card.leaf_0")
+        log = leaf_of(LogLeaf, fields.hex("leaf_0", maximum=MAX_LEAF), "log card.leaf_0")
         thread = _card_thread(fields)
         fields.end()
         return cls(log, thread)
@@ -220,8 +220,8 @@ def _directory_to_json(sealed: Sealed) -> dict[str, Any]:
         "previous_head": sealed.previous_head,
         "seal": sealed.seal,
     }
-    value: dict[str, Any] = {name: _proof_to_json(proof) for name, proof in proofs.items() if proof is not None}
-    value["keys"] = [_proof_to_json(proof) for proof in sealed.keys]
+    value: dict[str, Any] = {name: proof_to_json(proof) for name, proof in proofs.items() if proof is not None}
+    value["keys"] = [proof_to_json(proof) for proof in sealed.keys]
     return value
 
 
@@ -234,7 +234,8 @@ def _content_to_json(content: Content) -> dict[str, Any]:
     return value
 
 
-def _proof_to_json(proof: DirectoryProof[Any]) -> dict[str, Any]:
+def proof_to_json(proof: DirectoryProof[Any]) -> dict[str, Any]:
+    """Return a leaf of the directory with its index and path."""
     return {"leaf": proof.leaf.encode().hex(), "index": proof.index, "path": _hex_list(proof.path)}
 
 
@@ -263,7 +264,7 @@ def _receipt_from_json(value: Mapping[str, Any], file_size: int) -> Receipt:
     entry = Entry.decode(fields.hex("entry", maximum=MAX_ENTRY))
     content = _content_from_json(Fields(fields.take("content"), "receipt.content"))
     log_fields = Fields(fields.take("log"), "receipt.log")
-    log = _leaf_of(LogLeaf, log_fields.hex("leaf", maximum=MAX_LEAF), "receipt.log.leaf")
+    log = leaf_of(LogLeaf, log_fields.hex("leaf", maximum=MAX_LEAF), "receipt.log.leaf")
     promise = Promise.from_json(fields.take("promise")) if "promise" in fields else None
     sealed = _sealed_from_json(fields, log_fields) if "checkpoint" in fields else None
     log_fields.end()
@@ -307,13 +308,13 @@ def _sealed_from_json(fields: Fields, log_fields: Fields) -> Sealed:
     return Sealed(
         chain=_chain_from_json(Fields(fields.take("chain"), "receipt.chain")),
         log_path=log_fields.hashes("path", MAX_PATH),
-        head=_proof_from_json(HeadLeaf, fields.take("head"), "receipt.head"),
-        seal=_proof_from_json(SealLeaf, fields.take("seal"), "receipt.seal"),
+        head=proof_from_json(HeadLeaf, fields.take("head"), "receipt.head"),
+        seal=proof_from_json(SealLeaf, fields.take("seal"), "receipt.seal"),
         checkpoint=Checkpoint.decode(note.text),
         note=note,
         thread=_optional_proof(ThreadLeaf, fields, "thread"),
         previous_head=_optional_proof(HeadLeaf, fields, "previous_head"),
-        keys=tuple(_proof_from_json(KeyLeaf, item, "receipt.keys") for item in keys),
+        keys=tuple(proof_from_json(KeyLeaf, item, "receipt.keys") for item in keys),
         anchors=tuple(_anchor_from_json(Fields(item, "receipt.anchors")) for item in anchors),
         evidence=tuple(_evidence_from_json(item) for item in evidence),
     )
@@ -326,18 +327,20 @@ def _chain_from_json(fields: Fields) -> ChainPath:
 
 
 def _optional_proof(kind: type[Leaf], fields: Fields, name: str) -> DirectoryProof[Leaf] | None:
-    return _proof_from_json(kind, fields.take(name), f"receipt.{name}") if name in fields else None
+    return proof_from_json(kind, fields.take(name), f"receipt.{name}") if name in fields else None
 
 
-def _proof_from_json(kind: type[Leaf], value: object, what: str) -> DirectoryProof[Leaf]:
+def proof_from_json(kind: type[Leaf], value: object, what: str) -> DirectoryProof[Leaf]:
+    """Read what ``proof_to_json`` wrote of a leaf of this kind; unknown fields are refused."""
     fields = Fields(value, what)
-    leaf = _leaf_of(kind, fields.hex("leaf", maximum=MAX_LEAF), f"{what}.leaf")
+    leaf = leaf_of(kind, fields.hex("leaf", maximum=MAX_LEAF), f"{what}.leaf")
     proof = DirectoryProof(leaf, fields.integer("index"), fields.hashes("path", MAX_PATH))
     fields.end()
     return proof
 
 
-def _leaf_of(kind: type[Leaf], raw: bytes, what: str) -> Leaf:
+def leaf_of(kind: type[Leaf], raw: bytes, what: str) -> Leaf:
+    """Read a leaf of the directory, which must be of this kind."""
     leaf = decode_leaf(raw)
     if not isinstance(leaf, kind):
         raise MalformedError(f"{what}: expected a {kind.__name__}, found a {type(leaf).__name__}")

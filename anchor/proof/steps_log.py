@@ -8,9 +8,9 @@ from typing import Any
 
 from anchor.proof import ed25519
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.checkpoint import key_id
+from anchor.proof.checkpoint import is_signed_by, key_id
 from anchor.proof.errors import Reason, VerificationError
-from anchor.proof.leaves import NO_PREVIOUS, Key, KeyLeaf, KeyType, LogLeaf, Purpose, SealLeaf, Signer
+from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, Key, KeyLeaf, KeyType, LogLeaf, Purpose, SealLeaf, Signer
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
 from anchor.proof.receipt import DirectoryProof, Receipt, Sealed
@@ -53,16 +53,12 @@ def check_directory_paths(sealed: Sealed, log_id: bytes) -> Step:
 def check_seal(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
     """Step 7: the head belongs to its seal, and is the first that holds the entry."""
     head, seal = sealed.head, sealed.seal
-    if not seal.index - seal.leaf.head_count <= head.index < seal.index:
-        raise VerificationError(
-            Reason.SEAL_MISMATCH,
-            f"the seal at {seal.index} holds the {seal.leaf.head_count} heads before it, not the one at {head.index}",
-        )
+    check_in_seal(head, seal)
     if head.leaf.chain_id != receipt.entry.chain_id:
         raise VerificationError(
             Reason.HEAD_MISMATCH, f"the head is of chain {head.leaf.chain_id.hex()}, the entry of another"
         )
-    _check_first_head(sealed)
+    check_first_head(head, sealed.previous_head, sealed.chain.index)
     word, believed = _word_on_block_before(receipt, seal.leaf, verifier)
     return ok(
         7,
@@ -70,6 +66,37 @@ def check_seal(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
         f"{hash_hex(seal.leaf.block_hash)}, {word}",
         f"{believed}; that no head lies between this one and the one before, is the auditor's check",
     )
+
+
+def check_in_seal(head: DirectoryProof[HeadLeaf], seal: DirectoryProof[SealLeaf]) -> None:
+    """Raise VerificationError unless a head is one of those that stand before their seal leaf (design section 3.2)."""
+    if not seal.index - seal.leaf.head_count <= head.index < seal.index:
+        raise VerificationError(
+            Reason.SEAL_MISMATCH,
+            f"the seal at {seal.index} holds the {seal.leaf.head_count} heads before it, not the one at {head.index}",
+        )
+
+
+def check_first_head(
+    head: DirectoryProof[HeadLeaf], previous: DirectoryProof[HeadLeaf] | None, leaf_index: int
+) -> None:
+    """Raise VerificationError unless a head is the first that holds the chain's leaf ``leaf_index``.
+
+    The one before it was shorter; that none lies between, is audited.
+    """
+    pointer = None if head.leaf.previous_index == NO_PREVIOUS else head.leaf.previous_index
+    if pointer != (None if previous is None else previous.index):
+        raise VerificationError(Reason.NOT_FIRST_HEAD, "the head points to another previous head than the one shown")
+    if previous is None:
+        return
+    if previous.index >= head.index or previous.leaf.chain_id != head.leaf.chain_id:
+        raise VerificationError(Reason.NOT_FIRST_HEAD, "the previous head is of another chain, or not before the head")
+    if not previous.leaf.tree_size <= leaf_index < head.leaf.tree_size:
+        raise VerificationError(
+            Reason.NOT_FIRST_HEAD,
+            f"entry {leaf_index} is not among those that this head added: {previous.leaf.tree_size} to "
+            f"{head.leaf.tree_size - 1}",
+        )
 
 
 def check_log(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
@@ -141,13 +168,10 @@ def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.Si
 
     Lines by others are ignored; a line with our name and key id that fails, fails the note (C2SP signed-note).
     """
-    wanted = key_id(origin, public_key)
-    lines = [line for line in sealed.note.signatures if (line.name, line.key_id) == (origin, wanted)]
-    message = sealed.note.text.encode()
-    if not lines or not all(check(public_key, message, line.signature) for line in lines):
+    if not is_signed_by(sealed.note, origin, public_key, check):
         raise VerificationError(
             Reason.CHECKPOINT_SIGNATURE_WRONG,
-            f"the checkpoint is not signed by the log's checkpoint key (id {wanted.hex()})",
+            f"the checkpoint is not signed by the log's checkpoint key (id {key_id(origin, public_key).hex()})",
         )
 
 
@@ -172,24 +196,6 @@ def _word_on_block_before(receipt: Receipt, seal: SealLeaf, verifier: Verifier) 
         found = hash_hex(known.hash)
         return f"as the log says, but {view.believed} has {found} there: since when, is not known", THE_LOG
     return "as the log says", THE_LOG
-
-
-def _check_first_head(sealed: Sealed) -> None:
-    """The head is the first that holds the entry: the one before it was shorter (that none lies between is audited)."""
-    head, previous, index = sealed.head, sealed.previous_head, sealed.chain.index
-    pointer = None if head.leaf.previous_index == NO_PREVIOUS else head.leaf.previous_index
-    if pointer != (None if previous is None else previous.index):
-        raise VerificationError(Reason.NOT_FIRST_HEAD, "the head points to another previous head than the one shown")
-    if previous is None:
-        return
-    if previous.index >= head.index or previous.leaf.chain_id != head.leaf.chain_id:
-        raise VerificationError(Reason.NOT_FIRST_HEAD, "the previous head is of another chain, or not before the head")
-    if not previous.leaf.tree_size <= index < head.leaf.tree_size:
-        raise VerificationError(
-            Reason.NOT_FIRST_HEAD,
-            f"entry {index} is not among those that this head added: {previous.leaf.tree_size} to "
-            f"{head.leaf.tree_size - 1}",
-        )
 
 
 def _promise_keys(receipt: Receipt) -> list[bytes]:

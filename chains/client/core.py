@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from anchor.proof import ed25519
 from anchor.proof.blocks import KnownBlocks
-from anchor.proof.checkpoint import Checkpoint, chain_origin
+from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
 from anchor.proof.codec import HASH_SIZE, exactly
 from anchor.proof.entry import ExternalId, IdKind, chain_id_of
 from anchor.proof.errors import MalformedError, VerificationError
@@ -72,7 +72,7 @@ class Core:
         self.settings = settings
         self.trusted: TrustedLog | None = None
         self.limits: Limits | None = None
-        self.newest: Checkpoint | None = None
+        self.newest: Note | None = None
 
     # --- the log
 
@@ -350,7 +350,7 @@ class Core:
         )
         older = None if wanted.older is None else wanted.older.sealed
         if older is not None and found.receipt.sealed is not None:
-            yield from self._check_history(older.checkpoint, found.receipt.sealed.checkpoint, exchange)
+            yield from self._check_history(older.note, found.receipt.sealed.note, exchange)
         return found
 
     def checkpoint(self) -> Task[Checkpoint]:
@@ -358,10 +358,11 @@ class Core:
         exchange = yield from self._ask(Call("GET", "/v1/checkpoint"))
         log = yield from self.log()
         found = yield from self._signed(exchange, log, log.card.log.origin)
+        note = Note.decode(exchange.reply.body.decode("utf-8"))
         if self.newest is not None:
-            yield from self._check_history(self.newest, found, exchange)
-        if self.newest is None or self.newest.size < found.size:
-            self.newest = found
+            yield from self._check_history(self.newest, note, exchange)
+        if self.newest is None or Checkpoint.decode(self.newest.text).size < found.size:
+            self.newest = note
         return found
 
     def chain_checkpoint(self, chain_id: bytes) -> Task[Checkpoint]:
@@ -378,16 +379,17 @@ class Core:
             log = yield from self.asked_log()
         return _judged(lambda: log.checkpoint_of(text, origin), exchange)
 
-    def _check_history(self, one: Checkpoint, other: Checkpoint, exchange: Exchange) -> Task[None]:
+    def _check_history(self, one: Note, other: Note, exchange: Exchange) -> Task[None]:
         """Raise UntrueAnswerError unless the larger of two directories begins with the smaller one."""
-        if one == other:
+        if one.text == other.text:
             return
-        old, new = sorted((one, other), key=lambda each: each.size)
+        old, new = sorted((Checkpoint.decode(note.text) for note in (one, other)), key=lambda each: each.size)
         if old.size == new.size:
-            raise UntrueAnswerError(Untruth.HISTORY, f"two checkpoints of {old.size} leaves differ", exchange)
+            message = f"two checkpoints of {old.size} leaves differ"
+            raise UntrueAnswerError(Untruth.HISTORY, message, exchange, checkpoints=(one, other))
         path = _with_query("/v1/directory/consistency", **{"from": str(old.size), "to": str(new.size)})
         proof = yield from self._ask(Call("GET", path))
-        _judged(lambda: judging.check_history(proof.reply.body, old, new), proof)
+        _judged(lambda: judging.check_history(proof.reply.body, old, new), proof, checkpoints=(one, other))
 
     # --- asking
 
@@ -442,14 +444,23 @@ def _problem(reply: Reply) -> ProblemAnswerError:
         return ProblemAnswerError(reply.status, "unexpected-answer", f"{reply.body[:200]!r}")
 
 
-def _judged(judge: Callable[[], Found], exchange: Exchange, promise: Promise | None = None) -> Found:
+def _judged(
+    judge: Callable[[], Found],
+    exchange: Exchange,
+    promise: Promise | None = None,
+    checkpoints: tuple[Note, ...] = (),
+) -> Found:
     """Return what a judgement finds; what does not hold is raised with its evidence."""
     try:
         return judge()
     except DoubtError as error:
-        raise UntrueAnswerError(error.untruth, str(error), exchange, promise=promise) from error
+        raise UntrueAnswerError(
+            error.untruth, str(error), exchange, promise=promise, checkpoints=checkpoints
+        ) from error
     except (MalformedError, VerificationError) as error:
-        raise UntrueAnswerError(Untruth.ANSWER_MALFORMED, str(error), exchange, promise=promise) from error
+        raise UntrueAnswerError(
+            Untruth.ANSWER_MALFORMED, str(error), exchange, promise=promise, checkpoints=checkpoints
+        ) from error
 
 
 def _one_chain(owns: Sequence[OwnEntry]) -> bytes:

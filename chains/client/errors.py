@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from anchor.proof import strictjson
+from anchor.proof.checkpoint import Note
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.promise import Promise
 from chains.client.exchange import Exchange
@@ -80,14 +81,23 @@ class ProblemAnswerError(ClientError):
 class UntrueAnswerError(ClientError):
     """What the service says does not hold. ``exchanges`` is what was asked and answered; ``save`` keeps it.
 
-    ``promise`` is the promise that an answer contradicts, where one does.
+    ``promise`` is the promise that an answer contradicts, where one does; ``checkpoints`` are the signed notes that are
+    not one history, where there are such.
     """
 
-    def __init__(self, untruth: Untruth, message: str, *exchanges: Exchange, promise: Promise | None = None) -> None:
+    def __init__(
+        self,
+        untruth: Untruth,
+        message: str,
+        *exchanges: Exchange,
+        promise: Promise | None = None,
+        checkpoints: tuple[Note, ...] = (),
+    ) -> None:
         super().__init__(f"{untruth}: {message}")
         self.untruth = untruth
         self.exchanges = exchanges
         self.promise = promise
+        self.checkpoints = checkpoints
 
     def save(self, path: Path) -> None:
         """Write the evidence into a new file: what was wrong, and all bytes that were sent and received (JSON).
@@ -105,7 +115,11 @@ class UntrueAnswerError(ClientError):
             "message": str(self),
             "exchanges": [_exchange_to_json(exchange) for exchange in self.exchanges],
         }
-        return value if self.promise is None else value | {"promise": self.promise.to_json()}
+        if self.promise is not None:
+            value["promise"] = self.promise.to_json()
+        if self.checkpoints:
+            value["checkpoints"] = [note.encode() for note in self.checkpoints]
+        return value
 
 
 class UnpinnedLogError(ClientError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from anchor.proof import ed25519, strictjson
-from anchor.proof.checkpoint import Checkpoint, Note, key_id
+from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
 from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.leaves import KeyLeaf, Purpose
 from anchor.proof.promise import Promise, PromiseNote, promise_key_id, signed_message
@@ -92,9 +92,7 @@ class TrustedLog:
         name = self.card.log.origin
         history = key_history(self.card.log, self.key_leaves, self.log_id, self.check_signature)
         key = history[Purpose.CHECKPOINT].value
-        wanted = (name, key_id(name, key))
-        lines = [line for line in note.signatures if (line.name, line.key_id) == wanted]
-        if not lines or not all(self.check_signature(key, note.text.encode(), line.signature) for line in lines):
+        if not is_signed_by(note, name, key, self.check_signature):
             raise DoubtError(Untruth.CHECKPOINT, f"the checkpoint is not signed by {name}'s checkpoint key")
         return found
 

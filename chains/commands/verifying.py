@@ -109,7 +109,7 @@ def verify(
             views = [*given(lambda: _files_given(block or [], headers, rules_of(known))), *live]
             if header_store is not None or not (views or no_header_store):
                 views += stack.enter_context(_stored(found.log, header_store, known))
-            given_by_him = (digest, card, any_log, tuple(views), depth, _signature_check())
+            given_by_him = (digest, card, any_log, tuple(views), depth, signature_check())
             verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known))
             verdict = judge(found, verifier)
     except SourceError as error:
@@ -151,7 +151,7 @@ def known_card(path: Path | None, log_id: bytes) -> "LogCard | None":
     return LogCard.decode(read_limited(kept)) if path or kept.is_file() else None
 
 
-def _signature_check() -> Any:
+def signature_check() -> Any:
     """Return the fast check where ``cryptography`` is there; the plain Python one says the same, more slowly."""
     try:
         from anchor.signing import check_signature

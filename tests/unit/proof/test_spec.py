@@ -13,8 +13,12 @@ import pytest
 
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock, HeaderChain
+from anchor.proof.breach import Kind
 from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
 from anchor.proof.codec import sha256
+from anchor.proof.dispute import Evidence, judge
+from anchor.proof.dispute import ExitCode as DisputeCode
+from anchor.proof.dispute import Outcome as Judged
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.proof.errors import Reason
 from anchor.proof.heads import HeadsProof, check_absent, check_newest, heads_root
@@ -25,13 +29,16 @@ from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.strictjson import loads
 from anchor.proof.verify import NAMES, ExitCode, Outcome, State, Verifier, verify, verify_bytes
+from chains.client.errors import Untruth
+from chains.client.saved import SavedExchange
+from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.world import fast_check, tell
 
 ROOT = Path(__file__).parents[3]
 SPEC = ROOT / "docs" / "spec"
 PAGES = (
     *("entry", "chain-and-directory", "heads-tree", "checkpoint", "promise", "receipt", "log-card", "headers"),
-    *("verdict", "strict-json", "mirror", "thread"),
+    *("verdict", "strict-json", "mirror", "thread", "dispute", "exchange"),
 )
 STORY = tell()
 SHAPE = STORY.shapes["anchored at its own checkpoint"]
@@ -143,6 +150,24 @@ def test_promise_page() -> None:
     assert [promise] == list(promises_of(PromiseRun.from_json(together), [promise.leaf]))
     check_promise(promise, STORY.world.log.log_id, STORY.world.log.promise_key.value, fast_check)
     assert {"note": promise.note.encode(), "leaf": promise.leaf.encode()} == hex_of("promise")
+
+
+def test_dispute_page() -> None:
+    """The evidence on the page is the one that its accuser makes, and every kind, outcome and exit code is on it."""
+    [text] = blocks_of("dispute", "json")
+    evidence = Evidence.decode(text.encode())
+    assert ACCUSATIONS["one place promised to two entries"]() == evidence
+    assert Judged.EQUIVOCATION == judge(evidence, LogCard(evidence.log), fast_check).outcome
+    for kind in Kind:
+        assert f"| `{kind}` |" in page("dispute")
+    for outcome in Judged:
+        assert f"| `{outcome}` | {DisputeCode[outcome.name]:d} |" in page("dispute")
+
+
+def test_exchange_page() -> None:
+    """The saved exchange on the page is read, and its name for what was wrong is one of the client's."""
+    [text] = blocks_of("exchange", "json")
+    assert SavedExchange.decode(text.encode()).untruth in set(Untruth)
 
 
 def test_log_card_page() -> None:
