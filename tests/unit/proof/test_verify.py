@@ -32,6 +32,7 @@ CASES: list[dict[str, Any]] = json.loads(maker.FILE.read_text())["cases"]
 STORY = tell()
 # Reasons that no receipt file can give: checks outside of a receipt's own steps, or limits met when reading.
 ELSEWHERE = {
+    Reason.NO_BREACH,
     Reason.INCLUSION_WRONG,
     Reason.CONSISTENCY_WRONG,
     Reason.HEADS_PROOF_WRONG,
