@@ -1,19 +1,21 @@
 """The search: entries by external id, by hash and by time, of those chains that who asks may search.
 
 It runs on a reading thread (``chains.web.rooms``); what he may not see is passed over, and nothing tells that it is
-there: neither a count nor a shorter page.
+there: neither a count nor a shorter page nor a cursor.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from anchor.proof.entry import ExternalId, IdKind
 from chains.access import Action
+from chains.chain import Run
 from chains.commit_times import first_seq_from
 from chains.lookup import Kind
 from chains.reader import StoredEntry
 from chains.web.answers import json_of
 from chains.web.asgi import JSON, Answer
-from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
+from chains.web.limits import MOST_PASSED_OVER, MOST_SCANNED, PAGE_ITEMS
 from chains.web.operations import Operation, Parameter, Shape
 from chains.web.parameters import CURSOR, LIMIT
 from chains.web.problems import ProblemError
@@ -33,16 +35,23 @@ def search(room: Room, request: Request) -> Answer:
         raise ProblemError("parameter-malformed", f"expected at least one of {', '.join(_FILTERS)}")
     limit, after = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
     first, end = _seqs(room, request)
-    visible = _Visible(room, request)
+    wanted, visible = _wanted(request), _Visible(room, request)
     found: list[EntryModel] = []
-    scanned = 0
-    for seq, stored in _candidates(room, request, max(first - 1, after), end):
-        if len(found) == limit or scanned == MOST_SCANNED:
+    scanned = passed_over = 0
+    for seq in _seqs_of(room, request, max(first - 1, after), end):
+        seen = visible.chain_at(seq)
+        if seen is None and wanted and passed_over < MOST_PASSED_OVER:
+            passed_over += 1  # neither page nor cursor may tell that what he looks for stands there too
+            continue
+        if scanned == MOST_SCANNED:
             return json_of(Entries(entries=found, cursor=str(after)))
-        after, scanned = seq, scanned + 1
-        seen = visible.chain_of(stored) if stored is not None else None
-        if seen is not None and stored is not None:
+        scanned += 1
+        stored = room.reader.row(seq) if seen is not None else None
+        if seen is not None and stored is not None and all(is_meant(stored) for is_meant in wanted):
+            if len(found) == limit:
+                return json_of(Entries(entries=found, cursor=str(after)))
             found.append(entry_shown(room, seen, stored))
+        after = seq
     return json_of(Entries(entries=found))
 
 
@@ -53,12 +62,16 @@ class _Visible:
         self._room = room
         self._request = request
         self._chains: dict[int, ChainSeen | None] = {}
+        self._run = Run(0, 0, 0, 0, b"", 0)
 
-    def chain_of(self, stored: StoredEntry) -> ChainSeen | None:
-        """Return the chain of an entry, or None where he may not search it."""
-        if stored.chain_no not in self._chains:
-            self._chains[stored.chain_no] = self._looked_up(stored.chain_no)
-        return self._chains[stored.chain_no]
+    def chain_at(self, seq: int) -> ChainSeen | None:
+        """Return the chain of a row, or None where he may not search it; rows of one run are asked about once."""
+        if not self._run.first_seq <= seq < self._run.first_seq + self._run.entry_count:
+            self._run = next(self._room.home.chains.runs(seq, self._room.home.chains.next_seq()))
+        chain_no = self._run.chain_no
+        if chain_no not in self._chains:
+            self._chains[chain_no] = self._looked_up(chain_no)
+        return self._chains[chain_no]
 
     def _looked_up(self, chain_no: int) -> ChainSeen | None:
         chain = self._room.home.chains.by_no(chain_no)
@@ -76,16 +89,6 @@ def _seqs(room: Room, request: Request) -> tuple[int, int]:
     return first, first_seq_from(engine, request.number("to_ms", 0) + 1)
 
 
-def _candidates(room: Room, request: Request, after: int, end: int) -> Iterator[tuple[int, StoredEntry | None]]:
-    """Yield rows behind ``after`` and below ``end`` that may be meant, in order; None for one that is not."""
-    wanted = _wanted(request)
-    for seq in _seqs_of(room, request, after, end):
-        if seq >= end:
-            return
-        stored = room.reader.row(seq)
-        yield seq, stored if all(is_meant(stored) for is_meant in wanted) else None
-
-
 def _wanted(request: Request) -> list[Filter]:
     wanted: list[Filter] = []
     if "entry_hash" in request.arguments:
@@ -98,12 +101,18 @@ def _wanted(request: Request) -> list[Filter]:
 
 
 def _seqs_of(room: Room, request: Request, after: int, end: int) -> Iterator[int]:
+    """Return rows behind ``after`` and below ``end`` that may be meant, in order."""
+    named = _looked_up_by(request)
+    if named is None:
+        return iter(range(after + 1, end))
+    return takewhile(end.__gt__, room.home.lookup.find(*named, after))
+
+
+def _looked_up_by(request: Request) -> tuple[Kind, bytes] | None:
     if "entry_hash" in request.arguments:
-        return room.home.lookup.find(Kind.ENTRY_HASH, request.digest("entry_hash"), after)
+        return Kind.ENTRY_HASH, request.digest("entry_hash")
     digest = _id_digest(request)
-    if digest is not None:
-        return room.home.lookup.find(Kind.EXTERNAL_ID, digest, after)
-    return iter(range(after + 1, end))
+    return None if digest is None else (Kind.EXTERNAL_ID, digest)
 
 
 def _id_digest(request: Request) -> bytes | None:

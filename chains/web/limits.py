@@ -17,6 +17,9 @@ PAGE_ITEMS = 100
 MOST_PAGE_ITEMS = 1_000
 MOST_SCANNED = 2_000
 """Rows that one page of a search looks at: what others may not see is passed over, and costs too."""
+MOST_PASSED_OVER = 100_000
+"""Hits that a search passes over uncounted because they are not for who asks; behind so many they count as looked at,
+or a crowded external id would hold a reading thread for as long as somebody asks for it."""
 KEY_BYTES = 255
 
 

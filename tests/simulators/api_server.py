@@ -3,12 +3,13 @@
 Tests of the HTTP API and the benchmarks start it; ``kill`` ends it as a power cut would, ``start`` begins again.
 """
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +48,17 @@ def make_key(home: Path, organisation: str, role: Role = Role.WRITER) -> str:
 
 @dataclass
 class ApiServer:
-    """A served home. ``lines`` are its newest log lines."""
+    """A served home. ``lines`` are its newest log lines.
+
+    ``clock`` is a file with the time that it goes by (``tests.simulators.clocked_server``), ``prefix`` a command that
+    runs it (``prlimit``), ``environment`` is set over this process's own.
+    """
 
     home: Path
     options: tuple[str, ...] = ("--no-daemon",)
+    clock: Path | None = None
+    prefix: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     process: "subprocess.Popen[str] | None" = None
     url: str = ""
@@ -59,8 +67,12 @@ class ApiServer:
     def start(self) -> "ApiServer":
         """Start it; return when it listens."""
         listen = self.url.removeprefix("http://") or "127.0.0.1:0"
-        command = [sys.executable, "-m", "cli", "serve", "--home", str(self.home), "--listen", listen, *self.options]
-        self.process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        program = ["cli", "serve"] if self.clock is None else ["tests.simulators.clocked_server", str(self.clock)]
+        command = [*self.prefix, sys.executable, "-m", *program, "--home", str(self.home), "--listen", listen]
+        environment = {**os.environ, **self.environment}
+        self.process = subprocess.Popen(
+            [*command, *self.options], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment
+        )
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
@@ -102,9 +114,15 @@ class ApiServer:
 @contextmanager
 def serving(home: Path, *options: str) -> Iterator[ApiServer]:
     """Serve a home; end it at the end, however it is then."""
-    server = ApiServer(home, options or ("--no-daemon",)).start()
-    try:
+    with running(ApiServer(home, options or ("--no-daemon",))) as server:
         yield server
+
+
+@contextmanager
+def running(server: ApiServer) -> Iterator[ApiServer]:
+    """Start a server; end it at the end, however it is then."""
+    try:
+        yield server.start()
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
