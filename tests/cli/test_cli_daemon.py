@@ -164,9 +164,9 @@ def test_the_daemon_serves_metrics_and_logs_json(world: World) -> None:
     with daemon(world, "--metrics", "127.0.0.1:0", "--log-format", "json") as process:
         listening = json.loads(wait_for(process, '"event": "metrics"')[-1])
         wait_for(process, '"event": "anchor"')
-        done = [json.loads(line) for line in wait_for(process, '"job": "tick"')]
-        assert {"at", "level", "event", "job"} == set(done[-1])
-        wait_for(process, '"job": "tick"')
+        done = json.loads(wait_for(process, '"job": "tick", "event": "done"')[-1])
+        assert {"at", "level", "event", "job"} == set(done)
+        wait_for(process, '"job": "tick", "event": "done"')
         url = f"http://{listening['listen']}/metrics"
         with urllib.request.urlopen(url, timeout=10) as answer:
             samples = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#")
