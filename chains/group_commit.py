@@ -102,17 +102,21 @@ class GroupCommit(Generic[Work, Done]):
         """
         future: Future[Done] = Future()
         with self._news:
-            if self._is_stopped:
-                raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
-            if self._waiting and not (self._size + size).within(self._most_waiting):
-                raise OverloadedError(
-                    f"expected at most {self._most_waiting.entries} entries and {self._most_waiting.bytes} bytes to "
-                    f"wait, {self._size.entries} and {self._size.bytes} do; try again soon"
-                )
+            self.check_room(size)
             self._waiting.append((work, future, size))
             self._size += size
             self._news.notify()
         return future
+
+    def check_room(self, size: Size) -> None:
+        """Raise OverloadedError where a piece of this size would be refused now."""
+        if self._is_stopped:
+            raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
+        if self._waiting and not (self._size + size).within(self._most_waiting):
+            raise OverloadedError(
+                f"expected at most {self._most_waiting.entries} entries and {self._most_waiting.bytes} bytes to "
+                f"wait, {self._size.entries} and {self._size.bytes} do; try again soon"
+            )
 
     def stop(self) -> None:
         """Take no more work, finish what waits, and end the thread; may be repeated."""

@@ -12,7 +12,6 @@ from anchor.errors import ContentTooLargeError
 from anchor.hashing.pieces import Pieces
 from anchor.proof.entry import ExternalId
 from anchor.proof.errors import AnchorlineError, MalformedError, TooLargeError, UnknownVersionError, VerificationError
-from anchor.proof.merkle import Levels
 from anchor.proof.promise import ANONYMOUS, Promise, PromiseLeaf, PromiseNote
 from anchor.proof.promise_run import PromiseRun, beside_in, path_in
 from chains.bundle import Column
@@ -157,7 +156,7 @@ class Promised:
     note: PromiseNote
     key_id: bytes
     signature: bytes
-    levels: Levels
+    levels: Sequence[Pieces]
     first_seq: int
 
     def covers(self, accepted: Accepted) -> bool:

@@ -31,6 +31,7 @@ from chains.web.operations import In, Operation, Router, path_parameters
 from chains.web.problems import ProblemError, problem_answer, problem_of
 from chains.web.requests import Request
 from chains.web.service import Service
+from chains.web.shortcuts import ApiShortcuts
 
 OPERATIONS: tuple[Operation, ...] = (
     *api_writing.OPERATIONS,
@@ -52,7 +53,8 @@ class Api:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._router = Router(OPERATIONS)
-        self.kept = KeptAnswers()
+        self._kept = KeptAnswers()
+        self.shortcuts = ApiShortcuts(service, self._kept, self._failed)
         service.document = document_of(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,20 +63,20 @@ class Api:
             raise NotImplementedError(f"expected HTTP, got {scope['type']}")
         try:
             answer = await self._answer(scope, receive)
-        except ProblemError as problem:
-            answer = problem_answer(problem)
-        except AnchorlineError as error:
-            answer = self._failed(scope, error)
         except Exception as error:  # noqa: BLE001  # a fault in one request must not end the connection without an answer
-            self._service.report(f"event=fault path={scope['path'][:80]!r} error={type(error).__name__} {str(error)!r}")
-            answer = problem_answer(ProblemError("internal-error"))
+            answer = self._failed(scope["path"], error)
         await send_answer(scope, send, answer)
 
-    def _failed(self, scope: Scope, error: AnchorlineError) -> Answer:
+    def _failed(self, path: str, error: Exception) -> Answer:
+        """Return the answer to a request that failed; tell the operator what is his to know."""
+        if isinstance(error, ProblemError):
+            return problem_answer(error)
+        if not isinstance(error, AnchorlineError):
+            self._service.report(f"event=fault path={path[:80]!r} error={type(error).__name__} {str(error)!r}")
+            return problem_answer(ProblemError("internal-error"))
         problem = problem_of(error)
         if problem.code in {"storage-failed", "not-possible-now", "clock-wrong"}:
-            line = f"event=failed path={scope['path'][:80]!r} error={type(error).__name__} message={str(error)!r}"
-            self._service.report(line)
+            self._service.report(f"event=failed path={path[:80]!r} error={type(error).__name__} message={str(error)!r}")
         return problem_answer(problem)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
@@ -92,7 +94,9 @@ class Api:
             return answer
         answer = _tagged(answer)
         if method == "GET" and operation.is_everybodys:
-            self.kept.keep(scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""), answer)
+            self._kept.keep(
+                scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""), answer
+            )
         return _conditional(request, answer)
 
     def _read_head(self, operation: Operation, scope: Scope, values: list[str]) -> Request:

@@ -34,14 +34,14 @@ from chains.web.schemas import (
     BatchWritten,
     Item,
     NewChain,
-    PromiseModel,
     PromiseRunModel,
     Result,
     SubmissionModel,
     Written,
 )
 from chains.web.service import Service
-from chains.web.writing import Admission, Posted
+from chains.web.writing import Admission
+from chains.web.written import EntryWritten, written_of
 from chains.work import Accepted, AcceptedRun, Content, Done, Opening, Outcome, Refused, Submission, Work
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
@@ -61,10 +61,14 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
     item = submission_of(body) if is_submission else _content_of(request, body, content_type)
     key = _request_key(request, admission, body)
     if isinstance(item, Content) and key is None:
-        posted = Posted(admission, item)
-    else:
-        posted = Posted(admission, service.writing.writer.prepare(chain, [item], admission.submitter, key))
-    return await _one_answer(service, await service.writing.commit(posted))
+        return created(await service.writing.commit_content(admission, item))
+    work = service.writing.writer.prepare(chain, [item], admission.submitter, key)
+    return await _one_answer(service, await service.writing.commit(admission, work))
+
+
+def created(written: EntryWritten) -> Answer:
+    """Return the answer to a content that is now an entry."""
+    return Answer(201, written.body, JSON, ((b"location", b"/v1/entries/" + written.entry_hash.encode()),))
 
 
 async def post_batch(service: Service, request: Request, read: ReadBody) -> Answer:
@@ -84,7 +88,7 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
         return service.writing.writer.prepare(chain, items, admission.submitter, key)
 
     prepared = await asyncio.get_running_loop().run_in_executor(service.preparing, work)
-    done = await service.writing.commit(Posted(admission, prepared))
+    done = await service.writing.commit(admission, prepared)
     return json_of(_batch(done), *_replay_header(done))
 
 
@@ -99,7 +103,7 @@ async def post_chain(service: Service, request: Request, read: ReadBody) -> Answ
     work = service.writing.writer.prepare(opening, [item], admission.submitter, key)
     for refused in work.refused.values():
         raise ProblemError(refused.code, refused.detail)
-    done = await service.writing.commit(Posted(admission, work, Visibility(wanted.visibility)))
+    done = await service.writing.commit(admission, work, Visibility(wanted.visibility))
     return await _one_answer(service, done, is_chain=True)
 
 
@@ -152,18 +156,10 @@ async def _one_answer(service: Service, done: Done, *, is_chain: bool = False) -
     (outcome,) = done.outcomes
     if isinstance(outcome, Refused):
         raise ProblemError(outcome.code, outcome.detail)
-    promise = await _promise(service, done, outcome)
-    entry_hash = outcome.entry_hash.hex()
-    written = Written(
-        chain_id=done.chain.chain_id.hex(),
-        entry_hash=entry_hash,
-        leaf_index=outcome.leaf_index,
-        repeated=outcome.repeated,
-        promise=None if promise is None else PromiseModel(**promise.to_json()),
-    )
-    where = f"/v1/chains/{written.chain_id}" if is_chain else f"/v1/entries/{entry_hash}"
-    location = (b"location", where.encode())
-    return json_of(written, location, *_replay_header(done), status=200 if outcome.repeated else 201)
+    written = written_of(done, outcome, await _promise(service, done, outcome))
+    where = f"/v1/chains/{done.chain.chain_id.hex()}" if is_chain else f"/v1/entries/{written.entry_hash}"
+    headers = (b"location", where.encode()), *_replay_header(done)
+    return Answer(200 if outcome.repeated else 201, written.body, JSON, headers)
 
 
 async def _promise(service: Service, done: Done, accepted: Accepted) -> Promise | None:
@@ -222,24 +218,25 @@ _WRITTEN = {
     200: Shape("It was there before", {JSON: Written}, ("Location", "Idempotency-Replayed")),
 }
 GROUP = "Writing"
-OPERATIONS = (
-    Operation(
-        "postEntry",
-        "POST",
-        "/v1/chains/{chain}/entries",
-        "Record one entry",
-        GROUP,
-        _WRITTEN,
-        (*_PROBLEMS, *_ENTRY),
-        parameters=(CHAIN, IDEMPOTENCY_KEY, EXTERNAL_ID, KEEP),
-        body=Body(
-            {"*/*": bytes, SUBMISSION: SubmissionModel},
-            SMALL_BYTES,
-            "The content as it is, under its own Content-Type; or an entry that the client made",
-        ),
-        run_async=post_entry,
-        needs_key=True,
+POST_ENTRY = Operation(
+    "postEntry",
+    "POST",
+    "/v1/chains/{chain}/entries",
+    "Record one entry",
+    GROUP,
+    _WRITTEN,
+    (*_PROBLEMS, *_ENTRY),
+    parameters=(CHAIN, IDEMPOTENCY_KEY, EXTERNAL_ID, KEEP),
+    body=Body(
+        {"*/*": bytes, SUBMISSION: SubmissionModel},
+        SMALL_BYTES,
+        "The content as it is, under its own Content-Type; or an entry that the client made",
     ),
+    run_async=post_entry,
+    needs_key=True,
+)
+OPERATIONS = (
+    POST_ENTRY,
     Operation(
         "postBatch",
         "POST",

@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -29,6 +30,8 @@ _EVERYONE = (
     (b"access-control-expose-headers", b"etag, idempotency-replayed, location, retry-after, timestamp-state"),
     (b"x-content-type-options", b"nosniff"),
 )
+
+_STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 Header = tuple[bytes, bytes]
 
@@ -185,10 +188,10 @@ def headers_of(answer: Answer) -> list[Header]:
     return headers
 
 
-def head_of(answer: Answer) -> bytes:
-    """Return the head of an answer of status 200, as HTTP/1.1 sends it."""
-    lines = [b"HTTP/1.1 200 OK", *(name + b": " + value for name, value in headers_of(answer)), b"", b""]
-    return b"\r\n".join(lines)
+def whole_of(answer: Answer) -> bytes:
+    """Return head and body of an answer, as HTTP/1.1 sends them."""
+    status = _STATUS_LINES[answer.status]
+    return b"".join((status, *(b"%b: %b\r\n" % header for header in headers_of(answer)), b"\r\n", answer.body))
 
 
 async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:

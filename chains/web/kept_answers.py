@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from chains.web.asgi import Answer, head_of, header
+from chains.web.asgi import Answer, header, whole_of
 
 MOST_BYTES = 32 * 2**20
 LONGEST_S = 3600.0
@@ -35,7 +35,7 @@ class KeptAnswers:
         allowed = _PUBLIC.fullmatch(header(answer.headers, b"cache-control") or b"")
         if answer.status != 200 or allowed is None:
             return
-        whole = head_of(answer) + answer.body
+        whole = whole_of(answer)
         if len(whole) > self._most_bytes // 16:
             return
         _, before = self._answers.pop(url, (0.0, b""))

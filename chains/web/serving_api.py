@@ -43,6 +43,6 @@ def serve_api(
             if anchoring is not None:
                 stack.enter_context(Scheduler(anchoring, service.report, "serve"))
             api = Api(service)
-            serve(api, listening, service.report, api.kept.get)
+            serve(api, listening, service.report, api.shortcuts)
     finally:
         service.close()

@@ -1,28 +1,32 @@
 """Writing: who may write where, and the group commit behind all requests that write.
 
-``chains.web.api_writing`` makes work of requests; here it is admitted, queued, checked once more and committed. Rights
-are asked for at the moment of the commit, so that what was revoked or withdrawn before it writes nothing.
+``chains.web.api_writing`` and ``chains.web.shortcuts`` make work of requests; here it is admitted, gathered in the
+event loop, checked once more and committed. Rights are asked for at the moment of the commit, so that what was revoked
+or withdrawn before it writes nothing.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from anchor.errors import OverloadedError
 from anchor.proof.errors import AnchorlineError
 from chains.access import Action, Actor, Visibility
 from chains.chain import Chain
-from chains.group_commit import GroupCommit, Size
+from chains.group_commit import MOST_TOGETHER, MOST_TOGETHER_BYTES, GroupCommit, Size
 from chains.home import Home
 from chains.metrics import ProcessMetrics
 from chains.quota import Quota
 from chains.quotas import Quotas
-from chains.together import Answer, commit_together
+from chains.together import commit_together
 from chains.web.problems import ProblemError
 from chains.web.requests import Request, token_of
 from chains.web.rooms import Room, Rooms, check_allowed
+from chains.web.written import EntryWritten, written_each
 from chains.work import Content, Done, Opening, Work
 
 # An admission only saves look-ups: whether the work may be done is asked again when it is committed.
@@ -31,8 +35,11 @@ _MOST_ADMITTED = 4_096
 # Entry, salt, digest, and the objects of a request that waits.
 _CONTENT_OVERHEAD = 2_048
 
+Tell = Callable[[Any], None]
+"""Takes what became of something posted, in the event loop: its answer, or an error."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Admission:
     """Who asks, for which chain (None: one that is to be opened), and what his organisation may write."""
 
@@ -49,33 +56,28 @@ class Admission:
 
 
 class Posted:
-    """What somebody posted: work, or one content of which the commit makes work together with others of its kind.
+    """What somebody posted: work, whose answer is a ``Done``, or one content, whose answer is an ``EntryWritten``.
 
-    A chain that it opens will have this visibility; ``answer`` is the event loop's.
+    Contents for one chain are made into entries together. A chain that is opened will have this visibility.
     """
 
-    __slots__ = ("admission", "answer", "content", "visibility", "work")
+    __slots__ = ("admission", "posted", "tell", "visibility")
 
     def __init__(
-        self, admission: Admission, posted: Work | Content, visibility: Visibility = Visibility.PRIVATE
+        self, admission: Admission, posted: Work | Content, tell: Tell, visibility: Visibility = Visibility.PRIVATE
     ) -> None:
         self.admission = admission
-        self.work = posted if isinstance(posted, Work) else None
-        self.content = None if isinstance(posted, Work) else posted
+        self.posted = posted
+        self.tell = tell
         self.visibility = visibility
-        self.answer: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-
-    def size(self) -> tuple[Size, int]:
-        """Return what it weighs, and how many bytes of content it brings."""
-        if self.work is not None:
-            return Size(self.work.count, self.work.byte_count), sum(self.work.kept.sizes)
-        assert self.content is not None
-        length = len(self.content.content)
-        return Size(1, length + _CONTENT_OVERHEAD), length
 
 
 class Writing:
-    """The write side of one service; ``stop`` it. ``home`` is used by the thread of the group commit alone."""
+    """The write side of one service; ``stop`` it. ``home`` is used by the thread of the group commit alone.
+
+    What comes in one turn of the event loop is handed over at its end, and what one commit wrote is answered in one
+    turn: threads that wait for one another for each request would do little else.
+    """
 
     def __init__(self, home: Home, rooms: Rooms, counts: ProcessMetrics) -> None:
         self._home = home
@@ -83,8 +85,13 @@ class Writing:
         self._rooms = rooms
         self._quotas = Quotas()
         self._admitted: OrderedDict[tuple[str, str | None], tuple[float, Admission]] = OrderedDict()
+        self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
+        self._gathered: list[Posted] = []
+        self._entries = self._bytes = 0
         self.writer = home.writer
-        self.commits: GroupCommit[Posted, None] = GroupCommit(self._commit)
+        self.commits: GroupCommit[list[Posted], None] = GroupCommit(self._commit)
+
+    # --- who may write
 
     async def admit(self, request: Request) -> Admission:
         """Return who asks for which chain; raise ProblemError where he may not write there, before a body is read."""
@@ -95,65 +102,132 @@ class Writing:
         at_s, found = self._admitted.get(key, (0.0, None))
         if found is not None and time.monotonic() < at_s + _ADMITTED_S:
             return found
-        admission = await self._rooms.ask(lambda room: _admission(room, request, token))
-        self._admitted[key] = time.monotonic(), admission
-        self._admitted.move_to_end(key)
+        return await self._look_up(*key)
+
+    def admitted(self, token: str, chain: str) -> Admission | None:
+        """Return who was admitted lately, or None; what is old is looked up anew beside, and may still be used."""
+        key = token, chain
+        at_s, found = self._admitted.get(key, (0.0, None))
+        if found is not None and time.monotonic() >= at_s + _ADMITTED_S and key not in self._renewing:
+            self._renewing[key] = asyncio.get_running_loop().create_task(self._renew(*key))
+        return found
+
+    async def _renew(self, token: str, chain: str | None) -> None:
+        try:
+            await self._look_up(token, chain)
+        except (AnchorlineError, ProblemError):
+            # Whoever asks next is told why.
+            self._admitted.pop((token, chain), None)
+        finally:
+            del self._renewing[token, chain]
+
+    async def _look_up(self, token: str, chain: str | None) -> Admission:
+        now_ms = self._home.clock()
+        admission = await self._rooms.ask(lambda room: _admission(room, token, chain, now_ms))
+        self._admitted[token, chain] = time.monotonic(), admission
+        self._admitted.move_to_end((token, chain))
         if len(self._admitted) > _MOST_ADMITTED:
             self._admitted.popitem(last=False)
         return admission
 
-    async def commit(self, posted: Posted) -> Done:
-        """Take the work from its organisation's quota, queue it, and return what became of it when it is on disk."""
-        size, content_bytes = posted.size()
+    # --- what is to be written
+
+    async def commit(self, admission: Admission, work: Work, visibility: Visibility = Visibility.PRIVATE) -> Done:
+        """Commit work; return what became of it when it is on disk. Raises what ``record`` does."""
+        future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        size, content_bytes = Size(work.count, work.byte_count), sum(work.kept.sizes)
+        self._post(Posted(admission, work, partial(_settle, future), visibility), size, content_bytes)
+        return await future
+
+    async def commit_content(self, admission: Admission, content: Content) -> EntryWritten:
+        """Record one content; return its answer when it is on disk. Raises what ``record`` does."""
+        future: asyncio.Future[EntryWritten] = asyncio.get_running_loop().create_future()
+        self.record(admission, content, partial(_settle, future))
+        return await future
+
+    def record(self, admission: Admission, content: Content, tell: Tell) -> None:
+        """Record one content; ``tell`` is called when it is on disk, or with the error why it is not.
+
+        Raises QuotaError, or OverloadedError where too much waits: then nothing will be told.
+        """
+        length = len(content.content)
+        self._post(Posted(admission, content, tell), Size(1, length + _CONTENT_OVERHEAD), length)
+
+    def _post(self, posted: Posted, size: Size, content_bytes: int) -> None:
+        """Take it from its organisation's quota, and gather it."""
         admission = posted.admission
         if admission.actor.organisation is not None:
             now_ms = time.monotonic_ns() // 1_000_000
             self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
+        entries, byte_count = self._entries + size.entries, self._bytes + size.bytes
         try:
-            self.commits.submit(posted, size)
+            self.commits.check_room(Size(entries, byte_count))
         except OverloadedError:
             self._counts.refused()
             raise
-        return await posted.answer
+        self._entries, self._bytes = entries, byte_count
+        self._gathered.append(posted)
+        if entries >= MOST_TOGETHER or byte_count >= MOST_TOGETHER_BYTES:
+            self._hand_over()
+        elif len(self._gathered) == 1:
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Hand what was gathered to the thread that commits; nothing may be left of it."""
+        if not self._gathered:
+            return
+        gathered, size = self._gathered, Size(self._entries, self._bytes)
+        self._gathered, self._entries, self._bytes = [], 0, 0
+        try:
+            self.commits.submit(gathered, size)
+        except OverloadedError as error:
+            for posted in gathered:
+                self._counts.refused()
+                posted.tell(error)
 
     def stop(self) -> None:
         """Commit and answer what waits, and take no more."""
         self.commits.stop()
 
-    def _commit(self, group: list[Posted]) -> list[None]:
-        """Commit what may be committed now, on the group commit's thread; answers go to the event loop all at once."""
-        try:
-            answers: Sequence[Done | BaseException] = self._committed(group)
-        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
-            answers = [error] * len(group)
-        group[0].answer.get_loop().call_soon_threadsafe(_tell, list(zip(group, answers, strict=True)))
-        return [None] * len(group)
+    # --- on the thread of the group commit
 
-    def _committed(self, group: list[Posted]) -> list[Done | BaseException]:
+    def _commit(self, groups: list[list[Posted]]) -> list[None]:
+        """Commit what may be committed now; answers go to the event loop all at once."""
+        group = [posted for gathered in groups for posted in gathered]
+        try:
+            answers = self._committed(group)
+        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
+            answers = [(posted.tell, error) for posted in group]
+        self._loop.call_soon_threadsafe(_tell_all, answers)
+        return [None] * len(groups)
+
+    def _committed(self, group: list[Posted]) -> list[tuple[Tell, Any]]:
         now_ms = self._home.clock()
         rights = _Rights(self._home, now_ms)
-        answers: dict[int, Done | BaseException] = {}
-        works: dict[int, Work] = {}
-        alike: dict[tuple[int, bytes], list[int]] = {}
-        for number, posted in enumerate(group):
-            try:
-                actor = rights.checked(posted.admission)
-                work = posted.work and rights.owned(posted.work, actor, posted.visibility)
-            except (AnchorlineError, ProblemError) as error:
-                answers[number] = error
-                continue
-            if work is None:
+        answers: list[tuple[Tell, Any]] = []
+        works: list[tuple[Tell, Work]] = []
+        alike: dict[tuple[int, bytes], list[Posted]] = {}
+        for posted in group:
+            actor = rights.checked(posted.admission)
+            if not isinstance(actor, Actor):
+                answers.append((posted.tell, actor))
+            elif isinstance(posted.posted, Content):
                 chain = posted.admission.chain
                 assert chain is not None
-                alike.setdefault((chain.chain_no, posted.admission.submitter), []).append(number)
+                alike.setdefault((chain.chain_no, posted.admission.submitter), []).append(posted)
             else:
-                works[number] = work
-        together = [self._together(group, numbers) for numbers in alike.values()]
+                try:
+                    works.append((posted.tell, rights.owned(posted.posted, actor, posted.visibility)))
+                except (AnchorlineError, ProblemError) as error:
+                    answers.append((posted.tell, error))
+        together = list(map(self._together, alike.values()))
         began_s = time.monotonic()
-        done = commit_together(self.writer, [*works.values(), *together], now_ms)
-        answers |= dict(zip(works, done, strict=False))
-        for numbers, answer in zip(alike.values(), done[len(works) :], strict=True):
-            answers |= dict(zip(numbers, _parted(answer, len(numbers)), strict=True))
+        done = commit_together(self.writer, [*(work for _, work in works), *together], now_ms)
+        answers += [(tell, answer) for (tell, _), answer in zip(works, done, strict=False)]
+        for contents, answer in zip(alike.values(), done[len(works) :], strict=True):
+            each = written_each(answer, len(contents))
+            answers += [(posted.tell, told) for posted, told in zip(contents, each, strict=True)]
         new = {
             item.promised.note.count
             for item in done
@@ -161,32 +235,29 @@ class Writing:
         }
         if new:
             self._counts.committed(max(new), time.monotonic() - began_s)
-        return [answers[number] for number in range(len(group))]
+        return answers
 
-    def _together(self, group: list[Posted], numbers: list[int]) -> Work:
+    def _together(self, contents: list[Posted]) -> Work:
         """Make one piece of work of contents for one chain and submitter: made together they cost a third."""
-        admission = group[numbers[0]].admission
-        contents = [content for number in numbers if (content := group[number].content) is not None]
+        admission = contents[0].admission
         assert admission.chain is not None
-        return self.writer.prepare(admission.chain, contents, admission.submitter)
+        items = [posted.posted for posted in contents if isinstance(posted.posted, Content)]
+        return self.writer.prepare(admission.chain, items, admission.submitter)
 
 
-def _parted(answer: Answer, count: int) -> list[Done | BaseException]:
-    """Return the answer to each of so many contents that were committed as one piece of work."""
-    if not isinstance(answer, Done):
-        return [answer] * count
-    return [Done(answer.chain, answer.submitter, (outcome,), answer.promised) for outcome in answer.outcomes]
+def _tell_all(answers: list[tuple[Tell, Any]]) -> None:
+    for tell, answer in answers:
+        tell(answer)
 
 
-def _tell(answered: list[tuple[Posted, Done | BaseException]]) -> None:
-    """Give each request its answer, in the event loop; one that was given up by its client hears nothing."""
-    for posted, answer in answered:
-        if posted.answer.done():
-            continue
-        if isinstance(answer, BaseException):
-            posted.answer.set_exception(answer)
-        else:
-            posted.answer.set_result(answer)
+def _settle(future: "asyncio.Future[Any]", answer: Any) -> None:
+    """Give a request its answer; one that was given up by its client hears nothing."""
+    if future.done():
+        return
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 class _Rights:
@@ -196,16 +267,17 @@ class _Rights:
         self._accounts = home.accounts
         self._now_ms = now_ms
         self._checked: dict[tuple[str, int | None], Actor | AnchorlineError | ProblemError] = {}
+        self._of: dict[Admission, Actor | AnchorlineError | ProblemError] = {}
 
-    def checked(self, admission: Admission) -> Actor:
-        """Return who writes, if he may do it now; raise what his request is answered with otherwise."""
-        chain = admission.chain
-        key = admission.token, None if chain is None else chain.chain_no
-        if key not in self._checked:
-            self._checked[key] = self._actor(admission.token, chain)
-        found = self._checked[key]
-        if not isinstance(found, Actor):
-            raise found
+    def checked(self, admission: Admission) -> Actor | AnchorlineError | ProblemError:
+        """Return who writes, if he may do it now, or else what his request is answered with."""
+        found = self._of.get(admission)
+        if found is None:
+            chain = admission.chain
+            key = admission.token, None if chain is None else chain.chain_no
+            if key not in self._checked:
+                self._checked[key] = self._actor(admission.token, chain)
+            found = self._of[admission] = self._checked[key]
         return found
 
     def owned(self, work: Work, actor: Actor, visibility: Visibility) -> Work:
@@ -224,13 +296,14 @@ class _Rights:
         return actor
 
 
-def _admission(room: Room, request: Request, token: str) -> Admission:
-    asking = room.authenticated(request)
-    chain = None
-    if "chain" in request.arguments:
-        chain = room.chain(asking, Action.ENTRY_WRITE)
-    else:
+def _admission(room: Room, token: str, chain: str | None, now_ms: int) -> Admission:
+    arguments = {} if chain is None else {"chain": chain}
+    asking = Request("POST", "", (), b"", now_ms, arguments, room.accounts.authenticate(token, now_ms))
+    found = None
+    if chain is None:
         room.require(asking, Action.CHAIN_CREATE)
+    else:
+        found = room.chain(asking, Action.ENTRY_WRITE)
     actor = asking.actor
     log_id = room.home.directory.log.log_id
-    return Admission(token, actor, chain, room.accounts.submitter_of(actor, log_id), room.accounts.quota_of(actor))
+    return Admission(token, actor, found, room.accounts.submitter_of(actor, log_id), room.accounts.quota_of(actor))

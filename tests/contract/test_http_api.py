@@ -139,6 +139,27 @@ def test_content_is_recorded_as_it_comes(site: Site) -> None:
     assert "sandbox" in body.headers["content-security-policy"]
 
 
+def test_a_content_is_answered_alike_on_either_way(site: Site) -> None:
+    """Whoever was admitted lately is answered past the application: with the same headers, and the same body."""
+    path, plain = f"/v1/chains/{site.public}/entries", {"content-type": "text/plain"}
+    short = [site.acme.post(path, content=b"%d" % number, headers=plain) for number in range(3)]
+    long = site.acme.post(path, content=b"long", headers={**plain, "anchorline-keep": "content"})
+    assert [201] * 4 == [answer.status_code for answer in (*short, long)]
+    indexes = [answer.json()["leaf_index"] for answer in (*short, long)]
+    assert list(range(indexes[0], indexes[0] + 4)) == indexes
+    for answer in (*short, long):
+        found = answer.json()
+        assert f"/v1/entries/{found['entry_hash']}" == answer.headers["location"]
+        assert found["entry_hash"] == checked(site, found["promise"]).leaf.entry_hash.hex()
+        assert (sorted(long.headers), sorted(long.json())) == (sorted(answer.headers), sorted(found))
+    assert b"2" == site.stranger.get(f"{short[2].headers['location']}/content").content
+    # The name of the chain will do as well as its id, and what is no plain content is still refused by name.
+    assert 201 == site.acme.post("/v1/chains/public/entries", content=b"by name").status_code
+    refused = site.acme.post(path, content=b"x", headers={"content-type": "text/" + "x" * 300})
+    assert (422, "entry-malformed") == problem(refused)
+    assert (404, "not-found") == problem(site.acme.post("/v1/chains/nothing/entries", content=b"x"))
+
+
 def test_content_may_be_left_out(site: Site) -> None:
     """With Anchorline-Keep: digest the service keeps the digest only."""
     answer = site.acme.post(

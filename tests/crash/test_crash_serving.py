@@ -29,6 +29,8 @@ from tests.simulators.store import submission_of
 IS_WHOLE = bool(os.environ.get("ANCHORLINE_TORTURE"))
 CLIENTS, SECONDS, KILLS = (200, 60.0, 5) if IS_WHOLE else (20, 4.0, 2)
 NDJSON = "application/x-ndjson"
+PLAIN = {"content-type": "text/plain"}
+SINGLES = 3
 
 
 @dataclass
@@ -51,6 +53,16 @@ class Said:
         if new:
             self.promises.extend(promises_of(PromiseRun.from_json(found["promise"]), new))
 
+    def take_one(self, found: dict[str, Any]) -> None:
+        """Note an answer to a single content, which is always a new entry."""
+        self.requests += 1
+        promise = Promise.from_json(found["promise"])
+        leaf = found["chain_id"], found["entry_hash"], found["leaf_index"]
+        assert leaf == (promise.leaf.chain_id.hex(), promise.leaf.entry_hash.hex(), promise.leaf.leaf_index)
+        assert found["entry_hash"] not in self.places
+        self.places[found["entry_hash"]] = found["leaf_index"]
+        self.promises.append(promise)
+
 
 def _leaf(found: dict[str, Any], item: dict[str, Any]) -> PromiseLeaf:
     chain_id, entry_hash = bytes.fromhex(found["chain_id"]), bytes.fromhex(item["entry_hash"])
@@ -58,7 +70,10 @@ def _leaf(found: dict[str, Any], item: dict[str, Any]) -> PromiseLeaf:
 
 
 class Client:
-    """One client: it sends batches of its own entries and of content under request keys, each until it is answered."""
+    """One client: it sends batches of its own entries and of content under request keys, each until it is answered.
+
+    Behind each batch it sends single contents, each once: what was not answered may have been written or not.
+    """
 
     def __init__(self, number: int, chain_id: str, said: Said) -> None:
         self.number = number
@@ -75,6 +90,17 @@ class Client:
             while (answer := await self._sent(client, lines, named)) is None:
                 await asyncio.sleep(0.05)
             self.said.take(answer)
+            for number in range(SINGLES):
+                await self._send_one(client, b"single %d %d %d" % (self.number, batch, number))
+
+    async def _send_one(self, client: httpx.AsyncClient, content: bytes) -> None:
+        try:
+            answer = await client.post(f"/v1/chains/{self.chain_id}/entries", content=content, headers=PLAIN)
+        except httpx.TransportError:
+            return
+        assert answer.status_code in {201, 503}, answer.text
+        if answer.status_code == 201:
+            self.said.take_one(answer.json())
 
     async def _sent(self, client: httpx.AsyncClient, lines: bytes, named: str) -> dict[str, Any] | None:
         try:

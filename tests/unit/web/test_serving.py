@@ -9,13 +9,14 @@ from uvicorn.server import ServerState
 
 from anchor.errors import SettingsError
 from chains.web.asgi import Receive, Scope, Send, send_answer, text_answer
-from chains.web.serving import MAX_HEAD_BYTES, HastyProtocol, listening_socket
+from chains.web.connection import MAX_HEAD_BYTES, Connection
+from chains.web.serving import listening_socket
 
 SOON_S = 20
 PATIENCE_S = 0.3
 
 
-class Quick(HastyProtocol):
+class Quick(Connection):
     """One that loses its patience within a test."""
 
     head_timeout_s = PATIENCE_S
@@ -124,7 +125,7 @@ def test_a_client_that_does_not_read_is_not_waited_for() -> None:
     assert asyncio.run(never_read()) < SOON_S
 
 
-class Impatient(HastyProtocol):
+class Impatient(Connection):
     """One whose answers must be taken at once."""
 
     write_timeout_s = PATIENCE_S

@@ -1,0 +1,162 @@
+"""What is answered without the application: in order, only when it is whole, and still when the service stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from chains.web.asgi import Header, Receive, Scope, Send, send_answer, take_body, text_answer, whole_of
+from chains.web.connection import Connection, Reply, Take
+
+SOON_S = 20
+ONE = b"POST /taken HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none"
+GET = b"GET /app HTTP/1.1\r\nHost: a\r\n\r\n"
+KEPT = b"GET /kept HTTP/1.1\r\nHost: a\r\n\r\n"
+LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+class Desk:
+    """Shortcuts that a test answers by hand: what was taken waits in ``taken``."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[bytes, Reply]] = []
+
+    def kept(self, url: bytes) -> bytes | None:
+        return whole_of(text_answer(200, "kept")) if url == b"/kept" else None
+
+    def taker(self, url: bytes, _headers: list[Header]) -> Take | None:
+        return (lambda body, reply: self.taken.append((body, reply))) if url == b"/taken" else None
+
+    async def next(self) -> tuple[bytes, Reply]:
+        """Wait for what is taken next."""
+        async with asyncio.timeout(SOON_S):
+            while not self.taken:
+                await asyncio.sleep(0.001)
+        return self.taken.pop(0)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with path and body."""
+    body = await take_body(scope, receive, 1000, SOON_S)
+    await send_answer(scope, send, text_answer(200, f"app {scope['path']} {body.decode()}"))
+
+
+Talk = Callable[[Desk, ServerState, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def served(talk: Talk, keep_alive_s: int = SOON_S) -> None:
+    """Serve one connection by these shortcuts, and run a conversation over it."""
+
+    async def run() -> None:
+        config = uvicorn.Config(app, ws="none", log_config=None, timeout_keep_alive=keep_alive_s)
+        config.load()
+        desk, state = Desk(), ServerState()
+        kind = type("Served", (Connection,), {"shortcuts": desk})
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
+        async with server, asyncio.timeout(SOON_S):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await talk(desk, state, reader, writer)
+            writer.close()
+
+    asyncio.run(run())
+
+
+def taken_answer(text: str) -> bytes:
+    return whole_of(text_answer(201, text))
+
+
+def test_what_comes_behind_a_taken_request_waits_for_its_answer() -> None:
+    """Answers keep the order of requests, whoever gives them."""
+
+    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ONE + GET + KEPT + LAST)
+        body, reply = await desk.next()
+        assert b"one" == body
+        await asyncio.sleep(0.05)
+        reply(taken_answer("taken"))
+        said = await reader.read()
+        places = [said.index(text) for text in (b"\r\n\r\ntaken", b"app /app", b"/kept", b"app /last")]
+        assert sorted(places) == places
+
+    served(talk)
+
+
+def test_a_body_that_comes_later_is_the_applications() -> None:
+    """A client that is slow over its body is waited for as for any: by the application, with its limits."""
+
+    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ONE[:-2])
+        await asyncio.sleep(0.05)
+        writer.write(b"ne" + LAST)
+        assert b"app /taken one" in await reader.read()
+        assert [] == desk.taken
+
+    served(talk)
+
+
+def test_a_taken_request_is_answered_when_the_service_stops() -> None:
+    """What was taken is answered first; then the connection is closed, and says so."""
+
+    async def talk(desk: Desk, state: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ONE)
+        reply = (await desk.next())[1]
+        for connection in list(state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0.01)
+        assert 1 == len(state.connections)
+        reply(taken_answer("taken"))
+        said = await reader.read()
+        assert said.startswith(b"HTTP/1.1 201 Created\r\n")
+        assert b"\r\nconnection: close\r\n" in said
+        assert said.endswith(b"\r\n\r\ntaken")
+
+    served(talk)
+
+
+def test_an_answer_to_somebody_who_left_is_dropped() -> None:
+    """A client that hung up disturbs nobody."""
+
+    async def talk(desk: Desk, state: ServerState, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(ONE)
+        reply = (await desk.next())[1]
+        writer.transport.abort()
+        while state.connections:
+            await asyncio.sleep(0.001)
+        reply(taken_answer("taken"))
+
+    served(talk)
+
+
+def test_kept_and_taken_alternate_on_one_connection() -> None:
+    """An answer without the application leaves the connection as one by the application does."""
+
+    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _number in range(3):
+            writer.write(KEPT)
+            await reader.readuntil(b"\r\n\r\nkept")
+            writer.write(ONE)
+            reply = (await desk.next())[1]
+            reply(taken_answer("taken"))
+            await reader.readuntil(b"\r\n\r\ntaken")
+            writer.write(GET)
+            await reader.readuntil(b"\r\n\r\napp /app ")
+
+    served(talk)
+
+
+def test_a_connection_that_rests_is_closed_and_one_that_waits_is_not() -> None:
+    """The time of keep-alive runs between requests only."""
+
+    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(KEPT)
+        await reader.readuntil(b"\r\n\r\nkept")
+        writer.write(ONE)
+        reply = (await desk.next())[1]
+        await asyncio.sleep(1.3)
+        assert not reader.at_eof()
+        reply(taken_answer("taken"))
+        assert (await reader.read()).endswith(b"\r\n\r\ntaken")
+
+    served(talk, keep_alive_s=1)
