@@ -94,7 +94,8 @@ def export(home: Home, target: Path, *, with_content: bool = True) -> Exported:
             chains = list(home.chains.all())
             parts = (home.engine, home.trees, home.directory, home.chains, home.journal)
             mirrored = Mirror(folder, *parts).write(home.checkpoint_key, chains, whole=True)
-            file = stack.enter_context(beside.open("xb"))
+            beside.touch(0o600, exist_ok=False)  # it holds the contents of private chains too
+            file = stack.enter_context(beside.open("wb"))
             name = f"anchorline-{home.directory.log.log_id.hex()[:16]}"
             writer = _Writer(stack, file, target, name, _sealed_at_s(home, mirrored.size))
             done = _Export(home, writer, mirrored.size)

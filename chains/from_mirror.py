@@ -152,7 +152,7 @@ def _check_chains(home: Home, fetch: Fetch, ahead: _Ahead) -> None:
         raise EntriesMissingError(
             f"the mirror has leaf hashes, and not all entries, of {len(lacking)} chains of which entries are missing "
             f"here: {names}; nothing was taken over. Find a copy of the home, or a mirror that has them (`mirror "
-            "--chain`, `--all-chains`)"
+            "--chain`, `--all-chains --with-private`)"
         )
 
 

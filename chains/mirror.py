@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anchor.directory import Directory, StoredCheckpoint, sign_checkpoint
@@ -46,6 +46,7 @@ class Mirrored:
     chains: int
     chains_changed: int
     chains_with_entries: int
+    chains_taken_out: int
     anchors: int
     files_written: int
 
@@ -71,8 +72,17 @@ class Mirror:
         self.journal = journal
         self._written = 0
 
-    def write(self, key: SigningKey, chosen: Collection[Chain] = (), *, whole: bool = False) -> Mirrored:
+    def write(
+        self,
+        key: SigningKey,
+        chosen: Collection[Chain] = (),
+        kept_out: Collection[Chain] = (),
+        *,
+        whole: bool = False,
+    ) -> Mirrored:
         """Bring the folder up to the newest signed checkpoint; ``chosen`` chains are published with their entries.
+
+        Entries of the chains ``kept_out`` are removed where an earlier run published them (``chains.publication``).
 
         What a reader finds is consistent at any moment: tiles first, then what names their size. Whatever is not
         under the folder's own checkpoint yet is written again by the next run, so an interrupted run is made good by
@@ -86,7 +96,9 @@ class Mirror:
             )
         with _only_writer(self.folder):
             self._check_folder()
-            return self._write(newest, key, {chain.chain_no: chain for chain in chosen}, whole=whole)
+            taken_out = sum(self._take_out(chain) for chain in kept_out)
+            done = self._write(newest, key, {chain.chain_no: chain for chain in chosen}, whole=whole)
+            return replace(done, chains_taken_out=taken_out)
 
     def _write(self, newest: StoredCheckpoint, key: SigningKey, chosen: dict[int, Chain], *, whole: bool) -> Mirrored:
         before = self._published_size("", self.directory.log.origin, DIRECTORY, newest.size)
@@ -108,7 +120,7 @@ class Mirror:
         self._write_thread(line)
         self._put(CARD, self._card(newest.size).encode())
         os.sync()
-        return Mirrored(newest.size, len(heads), len(changed), len(with_entries), len(line), self._written)
+        return Mirrored(newest.size, len(heads), len(changed), len(with_entries), 0, len(line), self._written)
 
     # --- the folder
 
@@ -213,6 +225,14 @@ class Mirror:
     def _drop_partial(self, path: str) -> None:
         """Remove the partial tiles whose full one is there: readers fall back to it (C2SP tlog-tiles)."""
         shutil.rmtree(self.folder / f"{path}.p", ignore_errors=True)
+
+    def _take_out(self, chain: Chain) -> bool:
+        """Remove the entries of a chain, and say whether there were any; of a chain there are all or none."""
+        folder = self.folder / _chain_path(chain.chain_id) / "tile" / ENTRIES
+        if not folder.is_dir():
+            return False
+        shutil.rmtree(folder)
+        return True
 
     def _has_entries(self, head: _ChainHead) -> bool:
         """Say whether a chain was chosen before: half of a chain would look like the other half withheld."""

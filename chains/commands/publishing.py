@@ -53,29 +53,48 @@ def mirror(
     chain: Annotated[
         list[str] | None, typer.Option(help="Publish this chain's entries too (name or id; may be repeated).")
     ] = None,
-    all_chains: Annotated[bool, typer.Option("--all-chains", help="Publish the entries of every chain.")] = False,
+    all_chains: Annotated[
+        bool, typer.Option("--all-chains", help="Publish the entries of every public chain.")
+    ] = False,
+    with_private: Annotated[
+        bool,
+        typer.Option(
+            "--with-private", help="Also of chains that are not public: for a folder that others cannot read."
+        ),
+    ] = False,
     whole: Annotated[bool, typer.Option("--whole", help="Write every file anew, not only what is new.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish the log as a folder of static files, or bring that folder up to date.
 
-    Leaf hashes of every chain are published, entries only of the chains that are named; content and salts never.
+    Leaf hashes of every chain are published, entries only of the chains that are named, and of organisations' chains
+    only while these are public; content and salts never.
     """
     from chains.mirror import Mirror
+    from chains.publication import publication_of
 
     if chain and all_chains:
         usage("--all-chains publishes the chains of --chain too: give one of the two")
     with opened(home) as found:
-        chosen = list(found.chains.all()) if all_chains else [found.chains.named(name) for name in chain or []]
+        chains = {each.chain_no: each for each in found.chains.all()}
+        access = found.accounts.sharing.access_of_each(list(chains))
+        named = [found.chains.named(name) for name in chain or []]
+        published = publication_of(
+            {number: (each, access[number]) for number, each in chains.items()},
+            named,
+            all_public=all_chains,
+            with_private=with_private,
+        )
         writer = Mirror(folder, found.engine, found.trees, found.directory, found.chains, found.journal)
-        done = writer.write(found.checkpoint_key, chosen, whole=whole)
+        done = writer.write(found.checkpoint_key, published.chosen, published.kept_out, whole=whole)
     say(
         asdict(done) | {"folder": str(folder)},
         lambda: (
             f"{folder}: {done.size} leaves of the directory, {counted(done.chains, 'chains')} "
             f"({done.chains_with_entries} with "
             f"entries), {counted(done.anchors, 'anchors')}; {counted(done.files_written, 'files')} written"
+            + (f"; entries of {counted(done.chains_taken_out, 'chains')} taken out" if done.chains_taken_out else "")
         ),
         as_json=as_json,
     )

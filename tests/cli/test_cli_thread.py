@@ -57,6 +57,28 @@ def test_heads_of_one_chain_only(world: World) -> None:
     assert (2, 1) == (facts["chains"], facts["chains_checked"])
 
 
+def test_a_mirror_has_no_entry_of_an_organisation_s_private_chain(world: World, tmp_path: Path) -> None:
+    """Named it is refused, --all-chains passes over it, and made private it is taken out; --with-private says it."""
+    mirror = tmp_path / "public"
+    world.ok("org", "create", "beta")
+    chain = world.ok("chain", "create", "theirs", "--organisation", "beta", "--json").facts["chain_id"]
+    entries = mirror / "chain" / chain / "tile" / "entries"
+    world.ok("seal")
+    done = world.run("mirror", mirror, "--chain", "theirs")
+    assert (1, True) == (done.exit_code, "--with-private" in done.err)
+    world.ok("mirror", mirror, "--all-chains")
+    assert not entries.exists()
+    for visibility, options, is_there in (
+        ("public", ["--all-chains"], True),
+        ("private", [], False),
+        ("private", ["--all-chains", "--with-private"], True),
+        ("private", ["--all-chains"], False),
+    ):
+        world.ok("chain", "visibility", "theirs", visibility)
+        world.ok("mirror", mirror, *options)
+        assert is_there == entries.exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -45,7 +45,7 @@ def grown(operator: Operator, anchors: int = 3) -> None:
     for number in range(anchors):
         operator.record(f"file-{number}", b"content %d" % number)
         operator.anchor()
-    operator.run("mirror", operator.folder / "public", "--all-chains")
+    operator.run("mirror", operator.folder / "public", "--chain", "acme")
 
 
 def test_one_history_by_a_node(indexed: Node, tmp_path: Path) -> None:
