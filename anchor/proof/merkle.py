@@ -6,26 +6,26 @@ Makers here work on whole lists of leaf hashes (``anchor.log`` makes proofs from
 what every verifier runs.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
-from operator import add
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from operator import add, itemgetter
 
-from anchor.proof.codec import HASH_SIZE, sha256, sha256_each
+from anchor.proof.codec import HASH_SIZE, sha256_each
 from anchor.proof.errors import Reason, VerificationError
 
-EMPTY_ROOT = sha256(b"")
+EMPTY_ROOT = sha256(b"").digest()
 # A tree of 2^64 leaves cannot be written down; longer paths are refused before a hash is computed.
 MAX_PATH = 64
 
 
 def leaf_hash(leaf: bytes) -> bytes:
     """Return H(00 ‖ leaf), 32 bytes (RFC 9162 section 2.1.1)."""
-    return hashlib.sha256(b"\x00" + leaf).digest()
+    return sha256(b"\x00" + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return H(01 ‖ left ‖ right), 32 bytes (RFC 9162 section 2.1.1)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 def split_point(size: int) -> int:
@@ -148,21 +148,8 @@ def root_from_inclusion(
     The caller says index and size (from what it trusts); the path supplies siblings only, and their number is
     checked first. RFC 9162 section 2.1.3.2, which finds the sides bit by bit. Raises VerificationError(reason).
     """
-    _check_hashes((leaf, *path), reason)
-    if not 0 <= index < size:
-        raise VerificationError(reason, f"leaf index {index} is outside a tree of {size} leaves")
-    inner = _inner_levels(index, size)
-    expected = inner + (index >> inner).bit_count()
-    if len(path) != expected:
-        raise VerificationError(
-            reason,
-            f"a path for leaf {index} of {size} has {expected} hashes, this one has {len(path)}",
-        )
-    node = leaf
-    for level, sibling in enumerate(path):
-        is_right = level >= inner or index >> level & 1
-        node = node_hash(sibling, node) if is_right else node_hash(node, sibling)
-    return node
+    _check_path(leaf, index, size, path, reason)
+    return _nodes_above(leaf, index, size, path)[-1]
 
 
 def check_inclusion(
@@ -174,10 +161,66 @@ def check_inclusion(
     reason: Reason = Reason.INCLUSION_WRONG,
 ) -> None:
     """Raise VerificationError(reason) unless the leaf hash is at ``index`` of the tree (size, root)."""
-    if root_from_inclusion(leaf, index, size, path, reason) != root:
+    check_inclusions([(leaf, index, tuple(path))], size, root, reason)
+
+
+def check_inclusions(
+    leaves: Iterable[tuple[bytes, int, tuple[bytes, ...]]],
+    size: int,
+    root: bytes,
+    reason: Reason = Reason.INCLUSION_WRONG,
+) -> None:
+    """Raise VerificationError(reason) unless each leaf hash is at its index, by its path, in the tree (size, root).
+
+    Two paths are one from the node where they meet. So a path is followed only to where it meets the one of the leaf
+    before it: there it must have come to the same node, and go on with the same siblings. Then it leads to the root as
+    that one does; any other would not, but for a collision of SHA-256.
+    """
+    nodes = [root]
+    before = 0
+    siblings: tuple[bytes, ...] = ()
+    for leaf, index, path in sorted(leaves, key=itemgetter(1)):
+        _check_path(leaf, index, size, path, reason)
+        # Where they meet, the two are left and right. On the levels below, the left one has a sibling each, since it
+        # is not the last there; so all others of its path are above, and shared. The first leaf meets the root only.
+        shared = max(0, len(siblings) - (before ^ index).bit_length())
+        own = len(path) - shared
+        nodes_below = _nodes_above(leaf, index, size, path[:own])
+        if nodes_below[-1] != nodes[-1 - shared] or path[own:] != siblings[len(siblings) - shared :]:
+            raise VerificationError(
+                reason, f"the path from leaf {index} does not lead to the root of the tree of {size} leaves"
+            )
+        nodes = nodes_below + nodes[len(nodes) - shared :]
+        before, siblings = index, path
+
+
+def _check_path(leaf: bytes, index: int, size: int, path: Sequence[bytes], reason: Reason) -> None:
+    """Refuse an index outside the tree, and a path of another length than its place gives it."""
+    _check_hashes((leaf, *path), reason)
+    if not 0 <= index < size:
+        raise VerificationError(reason, f"leaf index {index} is outside a tree of {size} leaves")
+    expected = path_length(index, size)
+    if len(path) != expected:
         raise VerificationError(
-            reason, f"the path from leaf {index} does not lead to the root of the tree of {size} leaves"
+            reason,
+            f"a path for leaf {index} of {size} has {expected} hashes, this one has {len(path)}",
         )
+
+
+def _nodes_above(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> list[bytes]:
+    """Return the leaf hash and the node above it for each sibling of ``path``, or of its lower part."""
+    # Bit n says whether the node after n siblings is a right one; on the levels where it is the last, it always is.
+    sides = index | -1 << _inner_levels(index, size)
+    begun = sha256(b"\x01").copy
+    node, nodes = leaf, [leaf]
+    for sibling in path:
+        # As node_hash() says, without its call, and on a copy as in sha256_each(): most of a large receipt's time.
+        hasher = begun()
+        hasher.update(sibling + node if sides & 1 else node + sibling)
+        node = hasher.digest()
+        nodes.append(node)
+        sides >>= 1
+    return nodes
 
 
 def check_consistency(

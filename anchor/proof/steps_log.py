@@ -11,7 +11,7 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.checkpoint import is_signed_by, key_id
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, Key, KeyLeaf, KeyType, LogLeaf, Purpose, SealLeaf, Signer
-from anchor.proof.merkle import check_inclusion, leaf_hash
+from anchor.proof.merkle import check_inclusions, leaf_hash
 from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
 from anchor.proof.receipt import DirectoryProof, Receipt, Sealed
 from anchor.proof.times import utc
@@ -44,9 +44,7 @@ def check_directory_paths(sealed: Sealed, log_id: bytes) -> Step:
     proofs += sealed.keys
     places = [(log_id, 0, sealed.log_path)]
     places += [(leaf_hash(proof.leaf.encode()), proof.index, proof.path) for proof in proofs]
-    size, root = sealed.checkpoint.size, sealed.checkpoint.root
-    for digest, index, path in places:
-        check_inclusion(digest, index, size, path, root, Reason.DIRECTORY_PATH_WRONG)
+    check_inclusions(places, sealed.checkpoint.size, sealed.checkpoint.root, Reason.DIRECTORY_PATH_WRONG)
     return ok(6, f"{len(places)} leaves of the directory are under the checkpoint's root")
 
 

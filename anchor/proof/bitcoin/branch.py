@@ -6,6 +6,7 @@ Bitcoin sources make them.
 """
 
 from collections.abc import Sequence
+from typing import Literal, NoReturn
 
 from anchor.proof.bitcoin.hashes import HASH_SIZE, check_hash, hash_hex, sha256d
 from anchor.proof.bitcoin.transaction import Transaction
@@ -57,13 +58,17 @@ def fold_branch(leaf: bytes, index: int, path: Sequence[bytes]) -> bytes:
     _check_branch(leaf, index, path)
     node, is_last = leaf, False
     for sibling in path:
+        # What needs a second look is rare, so it is asked here, and only looked at in a function of its own.
         if index & 1:
-            _check_left_sibling(node, sibling)
+            if sibling == node:
+                _refuse_left_sibling(node)
             pair = sibling + node
         else:
-            is_last = _check_right_sibling(node, sibling, index, is_last=is_last)
+            if sibling == node or is_last:
+                is_last = _check_last(node, sibling, index)
             pair = node + sibling
-        _check_inner_node(pair)
+        if pair[4] == 1:
+            _check_inner_node(pair)
         node, index = sha256d(pair), index >> 1
     return node
 
@@ -103,38 +108,34 @@ def _check_branch(leaf: bytes, index: int, path: Sequence[bytes]) -> None:
             Reason.BRANCH_INDEX_OUT_OF_RANGE,
             f"expected an index below {1 << len(path)} for a branch of {len(path)} levels, found {index}",
         )
-    for node in (leaf, *path):
-        check_hash(node, "a hash of a branch")
+    if not {HASH_SIZE}.issuperset(map(len, (leaf, *path))):
+        for node in (leaf, *path):
+            check_hash(node, "a hash of a branch")  # which refuses one of them
 
 
-def _check_left_sibling(node: bytes, sibling: bytes) -> None:
-    if sibling == node:
-        raise VerificationError(
-            Reason.BRANCH_DUPLICATED_SIBLING,
-            f"expected a left sibling other than our node, found the same twice: {hash_hex(node)}",
-        )
+def _refuse_left_sibling(node: bytes) -> NoReturn:
+    raise VerificationError(
+        Reason.BRANCH_DUPLICATED_SIBLING,
+        f"expected a left sibling other than our node, found the same twice: {hash_hex(node)}",
+    )
 
 
-def _check_right_sibling(node: bytes, sibling: bytes, index: int, *, is_last: bool) -> bool:
-    """Return whether our node is known to be the last of its level; ``is_last`` was known below it."""
+def _check_last(node: bytes, sibling: bytes, index: int) -> Literal[True]:
+    """Return that our node is the last of its level, for one that is its own sibling or was the last below."""
     if sibling == node and index > 0:
         return True
-    if sibling == node or is_last:
-        raise VerificationError(
-            Reason.BRANCH_DUPLICATED_SIBLING,
-            f"expected node {index} of a level to be paired with itself only where none follows it, found "
-            f"{hash_hex(node)} beside {hash_hex(sibling)}",
-        )
-    return False
+    raise VerificationError(
+        Reason.BRANCH_DUPLICATED_SIBLING,
+        f"expected node {index} of a level to be paired with itself only where none follows it, found "
+        f"{hash_hex(node)} beside {hash_hex(sibling)}",
+    )
 
 
 def _check_inner_node(pair: bytes) -> None:
     """Refuse the 64 bytes of two siblings if they are also a transaction: one honest pair in 2^30 is.
 
-    The fifth byte of a transaction of 64 bytes counts its inputs, of which it has room for one.
+    Asked only where the fifth byte is 1: it counts a transaction's inputs, of which 64 bytes have room for one.
     """
-    if pair[4] != 1:
-        return
     try:
         Transaction.decode(pair, len(pair))
     except MalformedError:
