@@ -8,20 +8,24 @@ of design section 3.5, and each has a vector that the browser verifier runs too.
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from itertools import accumulate
-from typing import Any
+from operator import itemgetter
+from struct import unpack
+from typing import Any, NoReturn
 
 from anchor.proof.codec import HASH_SIZE, bytes_from_hex, hash_from_hex
 from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionError
 
 MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
-# The only way to a lone surrogate, since UTF-8 cannot hold one: an escape \ud800 to \udfff, paired or not.
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+# What a backslash begins; of a surrogate, half a character that must not stand alone, enough to know it for one.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89a-fA-F]|.)", re.DOTALL)
+_SURROGATE_SIZE = 4
 _ALL_OTHERS = bytes(set(range(256)) - set(b'"[]{}'))
 _DEEPER = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_HASH_DIGITS = frozenset({2 * HASH_SIZE})
+_ABSENT = object()
 
 
 def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
@@ -32,7 +36,8 @@ def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
     """
     if len(data) > limit:
         raise TooLargeError(f"{what}: expected at most {limit} bytes, got {len(data)}")
-    _check_depth(data, what)
+    escapes = frozenset(map(itemgetter(0), _ESCAPE.finditer(data)))
+    _check_depth(data, escapes, what)
     try:
         value = _DECODER.decode(data.decode("utf-8"))
     except MalformedError as error:
@@ -41,7 +46,8 @@ def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
         raise MalformedError(f"{what}: expected JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
         raise MalformedError(f"{what}: expected a JSON object, found {type(value).__name__}")
-    if _SURROGATE.search(data):
+    # The only way to a surrogate, since UTF-8 cannot hold one; two of them can make a character.
+    if _SURROGATE_SIZE in map(len, escapes):
         _check_text(value, what)
     return value
 
@@ -67,9 +73,10 @@ class Fields:
 
     def take(self, name: str) -> Any:
         """Return a field's value as it is; a missing field is malformed."""
-        if name not in self._left:
-            raise MalformedError(f"{self.what}: expected a field {name!r}")
-        return self._left.pop(name)
+        value = self._left.pop(name, _ABSENT)
+        if value is _ABSENT:
+            self._refuse(name, value, "a value")
+        return value
 
     def format(self, wanted: str) -> None:
         """Take the field ``format``, which must be ``wanted``; UnknownVersionError for another version of it."""
@@ -84,23 +91,23 @@ class Fields:
 
     def text(self, name: str) -> str:
         """Return a string field."""
-        value = self.take(name)
+        value = self._left.pop(name, _ABSENT)
         if not isinstance(value, str):
-            raise MalformedError(f"{self.what}.{name}: expected a string, found {type(value).__name__}")
+            self._refuse(name, value, "a string")
         return value
 
     def integer(self, name: str) -> int:
         """Return an integer field, 0 to 2^53-1."""
-        value = self.take(name)
+        value = self._left.pop(name, _ABSENT)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
-            raise MalformedError(f"{self.what}.{name}: expected an integer from 0 to 2^53-1, found {value!r:.40}")
+            self._refuse(name, value, "an integer from 0 to 2^53-1")
         return value
 
     def array(self, name: str, maximum: int) -> list[Any]:
         """Return an array field with at most ``maximum`` items."""
-        value = self.take(name)
+        value = self._left.pop(name, _ABSENT)
         if not isinstance(value, list):
-            raise MalformedError(f"{self.what}.{name}: expected an array, found {type(value).__name__}")
+            self._refuse(name, value, "an array")
         if len(value) > maximum:
             raise TooLargeError(f"{self.what}.{name}: expected at most {maximum} items, found {len(value)}")
         return value
@@ -117,16 +124,16 @@ class Fields:
 
     def hashes(self, name: str, maximum: int) -> tuple[bytes, ...]:
         """Return an array of at most ``maximum`` hashes of 32 bytes in hex."""
-        where = f"{self.what}.{name}"
         values = self.array(name, maximum)
+        where = f"{self.what}.{name}"
         try:
             joined = "".join(values)
         except TypeError as error:
             raise MalformedError(f"{where}: expected strings of hex digits only: {error}") from error
-        if not {2 * HASH_SIZE}.issuperset(map(len, values)):
+        if not _HASH_DIGITS.issuperset(map(len, values)):
             return tuple([hash_from_hex(value, where) for value in values])  # which refuses one of them
-        raw = bytes_from_hex(joined, where)
-        return tuple([raw[at : at + HASH_SIZE] for at in range(0, len(raw), HASH_SIZE)])
+        # All at once: a receipt of a large log has hundreds.
+        return unpack("32s" * len(values), bytes_from_hex(joined, where))
 
     def rest(self) -> dict[str, Any]:
         """Take all fields that are left, as they are."""
@@ -138,11 +145,23 @@ class Fields:
         if self._left:
             raise MalformedError(f"{self.what}: unknown field {min(self._left)[:60]!r}")
 
+    def _refuse(self, name: str, value: object, expected: str) -> NoReturn:
+        if value is _ABSENT:
+            raise MalformedError(f"{self.what}: expected a field {name!r}")
+        found = f"{value!r:.40}" if isinstance(value, int) else type(value).__name__
+        raise MalformedError(f"{self.what}.{name}: expected {expected}, found {found}")
 
-def _check_depth(data: bytes, what: str) -> None:
-    """Count the brackets outside of strings, in time and memory linear in whatever a stranger sends."""
-    quotes_and_brackets = _ESCAPE.sub(b"", data).translate(None, _ALL_OTHERS)
-    outside = quotes_and_brackets.split(b'"')[::2]
+
+def _check_depth(data: bytes, escapes: Set[bytes], what: str) -> None:
+    """Count the brackets outside of strings, in time and memory linear in whatever a stranger sends.
+
+    ``escapes`` are those that occur in ``data``.
+    """
+    if not escapes.isdisjoint((b'\\"', b"\\\\")):
+        data = _ESCAPE.sub(b"", data)
+    quotes_and_brackets = data.translate(None, _ALL_OTHERS)
+    # Nothing is between two quotes, whether one string or two are around: taken out in pairs they change no side.
+    outside = quotes_and_brackets.replace(b'""', b"").split(b'"')[::2]
     if max(accumulate(map(_DEEPER.__getitem__, b"".join(outside))), default=0) > MAX_DEPTH:
         raise TooLargeError(f"{what}: expected at most {MAX_DEPTH} levels of nesting")
 

@@ -71,6 +71,46 @@ def test_what_is_written_is_read(value: dict[str, Any]) -> None:
     assert value == read(json.dumps(value, ensure_ascii=False))
 
 
+MARKS = st.text(alphabet='"\\[]{}:,ud8', max_size=8)
+
+
+@given(
+    texts=st.lists(MARKS, min_size=1, max_size=6),
+    levels=st.integers(MAX_DEPTH - 2, MAX_DEPTH + 1),
+    is_ascii=st.booleans(),
+)
+def test_no_string_deepens_or_hides_a_level(texts: list[str], levels: int, is_ascii: bool) -> None:
+    """Whatever brackets, quotes and backslashes strings hold, beside each other and empty, the levels stay counted."""
+    inner: Any = texts
+    for text in texts * 3:
+        if depth_of(inner) < levels - 1:
+            inner = {text: inner, "": ""}
+    while depth_of(inner) < levels - 1:
+        inner = [*texts, inner, ""]
+    written = json.dumps({"a": inner, texts[0] + "b": texts}, ensure_ascii=is_ascii)
+    if levels <= MAX_DEPTH:
+        assert json.loads(written) == read(written)
+        return
+    with pytest.raises(TooLargeError, match="16 levels"):
+        read(written)
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from(["\\\\", "\\ud83d", "\\ude00", "\\uD800", "ud800", "\\u0041", '\\"', "d8", "[" * 17])
+    )
+)
+def test_a_lone_surrogate_is_found_among_all_escapes(pieces: list[str]) -> None:
+    """A string with half a character is refused, however it is escaped, and no other string is."""
+    written = '{"a":"' + "".join(pieces) + '"}'
+    value = json.loads(written)
+    if any(0xD800 <= ord(character) < 0xE000 for character in value["a"]):
+        with pytest.raises(MalformedError, match="lone surrogate"):
+            read(written)
+        return
+    assert value == read(written)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_malformed(data: bytes) -> None:
     """Nothing but MalformedError leaves the reader, whatever the bytes are."""
