@@ -39,12 +39,7 @@ def sha256_each(messages: Iterable[bytes], prefix: bytes = b"") -> list[bytes]:
 class Reader(Cursor):
     """Reads one value after the other from ``data``; every method raises MalformedError where bytes lack."""
 
-    __slots__ = ("what",)
-
-    def __init__(self, data: bytes, what: str, limit: int) -> None:
-        """Stand at the first byte of ``what``; raise TooLargeError for more than ``limit`` bytes."""
-        self.what = what
-        super().__init__(data, limit)
+    __slots__ = ()
 
     def unsigned(self, size: int) -> int:
         """Return the next ``size`` bytes as a big-endian unsigned integer."""
@@ -52,11 +47,16 @@ class Reader(Cursor):
 
     def unpack(self, layout: Struct) -> tuple[Any, ...]:
         """Return the values of the next bytes, which are laid out as ``layout`` says."""
-        return layout.unpack(self.take(layout.size))
+        start = self.at
+        end = start + layout.size
+        if end > len(self.data):
+            raise MalformedError(self._lacking(layout.size, ""))
+        self.at = end
+        return layout.unpack_from(self.data, start)
 
     def prefixed(self, size: int) -> bytes:
         """Return bytes that a big-endian length of ``size`` bytes precedes."""
-        return self.take(self.unsigned(size))
+        return self.take(self.byte() if size == 1 else self.unsigned(size))
 
     def _too_large(self, limit: int, size: int) -> str:
         return f"{self.what}: expected at most {limit} bytes, got {size}"

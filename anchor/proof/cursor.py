@@ -14,14 +14,23 @@ class Cursor:
     Each format words its refusals in the three methods below ``end``; what is refused is the same for all.
     """
 
-    __slots__ = ("at", "data")
+    __slots__ = ("at", "data", "what")
 
-    def __init__(self, data: bytes, limit: int) -> None:
-        """Stand at the first byte; raise TooLargeError for more than ``limit`` bytes."""
+    def __init__(self, data: bytes, what: str, limit: int) -> None:
+        """Stand at the first byte of ``what``; raise TooLargeError for more than ``limit`` bytes."""
+        self.what = what
         if len(data) > limit:
             raise TooLargeError(self._too_large(limit, len(data)))
         self.data = data
         self.at = 0
+
+    def byte(self, what: str = "") -> int:
+        """Return the next byte, which is ``what``, as a number; raise MalformedError where none is left."""
+        at = self.at
+        if at >= len(self.data):
+            raise MalformedError(self._lacking(1, what))
+        self.at = at + 1
+        return self.data[at]
 
     def take(self, count: int, what: str = "") -> bytes:
         """Return the next ``count`` bytes, which are ``what``; raise MalformedError where they lack."""
@@ -42,7 +51,7 @@ class Cursor:
             raise MalformedError(self._trailing())
 
     def _too_large(self, limit: int, size: int) -> str:
-        return f"expected at most {limit} bytes, found {size}"
+        return f"expected {self.what} of at most {limit} bytes, found {size}"
 
     def _lacking(self, count: int, what: str) -> str:
         return f"expected {count} bytes of {what} at byte {self.at}, found {len(self.data) - self.at}"

@@ -155,7 +155,7 @@ class Entry:
     def decode(cls, data: bytes) -> "Entry":
         """Read an entry; raise MalformedError (UnknownVersionError for another version) for anything else."""
         reader = Reader(data, "entry", MAX_ENTRY)
-        version = reader.unsigned(1)
+        version = reader.byte()
         if version != ENTRY_VERSION:
             raise UnknownVersionError(
                 f"entry: expected version {ENTRY_VERSION}, found {version}; written by a newer Anchorline?"
@@ -164,8 +164,8 @@ class Entry:
             chain_id=reader.take(HASH_SIZE),
             content_commitment=reader.take(HASH_SIZE),
             media_type=_decode_media_type(reader.prefixed(1)),
-            external_ids=tuple(_decode_id(reader) for _ in range(reader.unsigned(1))),
-            links=tuple(_decode_link(reader) for _ in range(reader.unsigned(1))),
+            external_ids=tuple(_decode_id(reader) for _ in range(reader.byte())),
+            links=tuple(_decode_link(reader) for _ in range(reader.byte())),
             extensions=_decode_extensions(reader.prefixed(2)),
             author=_decode_author(reader),
         )
@@ -282,7 +282,7 @@ def _encode_id(external_id: ExternalId) -> bytes:
 
 
 def _decode_id(reader: Reader) -> ExternalId:
-    external_id = ExternalId(reader.unsigned(1), reader.prefixed(2))
+    external_id = ExternalId(reader.byte(), reader.prefixed(2))
     _check_id(external_id)
     return external_id
 
@@ -298,7 +298,7 @@ def _encode_link(link: Link) -> bytes:
 
 
 def _decode_link(reader: Reader) -> Link:
-    return Link(reader.unsigned(1), reader.take(HASH_SIZE), reader.take(HASH_SIZE))
+    return Link(reader.byte(), reader.take(HASH_SIZE), reader.take(HASH_SIZE))
 
 
 def _encode_extensions(extensions: Sequence[Extension]) -> bytes:
@@ -337,7 +337,7 @@ def _encode_author(author: Author) -> bytes:
 
 
 def _decode_author(reader: Reader) -> Author:
-    author = Author(reader.unsigned(1), reader.prefixed(2))
+    author = Author(reader.byte(), reader.prefixed(2))
     _check_author_body(author)
     return author
 

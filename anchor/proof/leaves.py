@@ -248,7 +248,7 @@ DirectoryLeaf = LogLeaf | SealLeaf | HeadLeaf | KeyLeaf | ThreadLeaf | EpochLeaf
 def decode_leaf(data: bytes) -> DirectoryLeaf:
     """Read a directory leaf of at most 1,024 bytes; raise MalformedError for anything that is none."""
     reader = Reader(data, "directory leaf", MAX_LEAF)
-    kind = reader.unsigned(1)
+    kind = reader.byte()
     if kind in UNASSIGNED_TYPES:
         return UnassignedLeaf(data)
     if kind not in _DECODERS:
@@ -291,10 +291,10 @@ def _decode_head(reader: Reader) -> HeadLeaf:
 
 def _decode_key_leaf(reader: Reader) -> KeyLeaf:
     leaf = KeyLeaf(
-        purpose=reader.unsigned(1),
+        purpose=reader.byte(),
         replaced=reader.take(HASH_SIZE),
         new_key=_decode_key(reader),
-        signer=reader.unsigned(1),
+        signer=reader.byte(),
         signature=reader.prefixed(2),
     )
     _check_key_leaf(leaf)

@@ -17,10 +17,6 @@ class Leb128Cursor(Cursor):
 
     __slots__ = ()
 
-    def byte(self, what: str) -> int:
-        """Return the next byte as a number."""
-        return self.take(1, what)[0]
-
     def number(self, most: int, what: str) -> int:
         """Return the next number; raise TooLargeError above ``most``, MalformedError for a longer form of it."""
         value, shift = 0, 0

@@ -280,7 +280,7 @@ class Timestamp:
         For a calendar's reply the message is what was sent to it. Raises TooLargeError where a limit of the
         format is exceeded, MalformedError for anything else that ``encode`` does not write.
         """
-        reader = Leb128Cursor(raw, MAX_FILE)
+        reader = Leb128Cursor(raw, "a timestamp file", MAX_FILE)
         paths = _read_paths(reader, message_size)
         reader.end()
         return cls(paths)
@@ -321,7 +321,7 @@ class DetachedFile:
         Raises UnknownVersionError for another version than 1, TooLargeError above a limit of the format,
         MalformedError for anything else that is not such a file.
         """
-        reader = Leb128Cursor(raw, MAX_FILE)
+        reader = Leb128Cursor(raw, "a timestamp file", MAX_FILE)
         if reader.take(len(MAGIC), "the magic bytes") != MAGIC:
             raise MalformedError("expected a file that begins with OpenTimestamps' magic bytes; found another")
         version = reader.number(0xFF, "the version")
@@ -467,7 +467,7 @@ def _read_attestation(reader: Leb128Cursor) -> Attestation:
     payload = reader.sized(MAX_PAYLOAD, "an attestation's payload")
     if tag not in _KNOWN_TAGS:
         return UnknownAttestation(tag, payload)
-    inner = Leb128Cursor(payload, MAX_PAYLOAD)
+    inner = Leb128Cursor(payload, "an attestation", MAX_PAYLOAD)
     attestation = _read_known_attestation(inner, tag)
     inner.end()
     return attestation

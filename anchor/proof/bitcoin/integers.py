@@ -25,7 +25,7 @@ class TransactionCursor(Cursor):
 
     def compact_size(self, what: str) -> int:
         """Return the next length; raise MalformedError where it is not in its shortest form."""
-        first = self.take(1, what)[0]
+        first = self.byte(what)
         if first < 0xFD:
             return first
         width, least = _LONGER[first]
@@ -45,9 +45,6 @@ class TransactionCursor(Cursor):
     def sized(self, what: str) -> bytes:
         """Return bytes that their length precedes."""
         return self.take(self.compact_size(f"the length of {what}"), what)
-
-    def _too_large(self, limit: int, size: int) -> str:
-        return f"expected a transaction of at most {limit} bytes, found {size}"
 
     def _trailing(self) -> str:
         return f"expected a transaction without witness of {self.at} bytes, found {self.left()} more after it"

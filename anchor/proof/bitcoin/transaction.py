@@ -125,7 +125,7 @@ class Transaction:
         MalformedError for anything else: trailing bytes, a length not in its shortest form, no input, no
         output, or a witness (strip it with ``strip_witness``).
         """
-        reader = TransactionCursor(raw, limit)
+        reader = TransactionCursor(raw, "a transaction", limit)
         transaction = _read_body(reader, reader.take(4, "the version"))
         reader.end()
         return transaction
@@ -139,7 +139,7 @@ def strip_witness(raw: bytes, limit: int = MAX_WITH_WITNESS) -> bytes:
     """
     if raw[4:6] != _SEGWIT_MARK:
         return Transaction.decode(raw, limit).encode()
-    reader = TransactionCursor(raw, limit)
+    reader = TransactionCursor(raw, "a transaction", limit)
     version = reader.take(4, "the version")
     reader.take(2, "the witness mark")
     inputs, outputs = _read_inputs(reader), _read_outputs(reader)
