@@ -16,6 +16,7 @@ from anchor.proof.errors import Reason, VerificationError
 EMPTY_ROOT = sha256(b"").digest()
 # A tree of 2^64 leaves cannot be written down; longer paths are refused before a hash is computed.
 MAX_PATH = 64
+_HASH_SIZES = frozenset({HASH_SIZE})
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -148,8 +149,8 @@ def root_from_inclusion(
     The caller says index and size (from what it trusts); the path supplies siblings only, and their number is
     checked first. RFC 9162 section 2.1.3.2, which finds the sides bit by bit. Raises VerificationError(reason).
     """
-    _check_path(leaf, index, size, path, reason)
-    return _nodes_above(leaf, index, size, path)[-1]
+    inner = _check_path(leaf, index, size, path, reason)
+    return _nodes_above(leaf, index, inner, path)[-1]
 
 
 def check_inclusion(
@@ -180,12 +181,12 @@ def check_inclusions(
     before = 0
     siblings: tuple[bytes, ...] = ()
     for leaf, index, path in sorted(leaves, key=itemgetter(1)):
-        _check_path(leaf, index, size, path, reason)
+        inner = _check_path(leaf, index, size, path, reason)
         # Where they meet, the two are left and right. On the levels below, the left one has a sibling each, since it
         # is not the last there; so all others of its path are above, and shared. The first leaf meets the root only.
         shared = max(0, len(siblings) - (before ^ index).bit_length())
         own = len(path) - shared
-        nodes_below = _nodes_above(leaf, index, size, path[:own])
+        nodes_below = _nodes_above(leaf, index, inner, path[:own])
         if nodes_below[-1] != nodes[-1 - shared] or path[own:] != siblings[len(siblings) - shared :]:
             raise VerificationError(
                 reason, f"the path from leaf {index} does not lead to the root of the tree of {size} leaves"
@@ -194,23 +195,25 @@ def check_inclusions(
         before, siblings = index, path
 
 
-def _check_path(leaf: bytes, index: int, size: int, path: Sequence[bytes], reason: Reason) -> None:
-    """Refuse an index outside the tree, and a path of another length than its place gives it."""
+def _check_path(leaf: bytes, index: int, size: int, path: Sequence[bytes], reason: Reason) -> int:
+    """Return the inner levels; refuse an index outside the tree, and a path longer or shorter than its place says."""
     _check_hashes((leaf, *path), reason)
     if not 0 <= index < size:
         raise VerificationError(reason, f"leaf index {index} is outside a tree of {size} leaves")
-    expected = path_length(index, size)
+    inner = _inner_levels(index, size)
+    expected = inner + (index >> inner).bit_count()
     if len(path) != expected:
         raise VerificationError(
             reason,
             f"a path for leaf {index} of {size} has {expected} hashes, this one has {len(path)}",
         )
+    return inner
 
 
-def _nodes_above(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> list[bytes]:
+def _nodes_above(leaf: bytes, index: int, inner: int, path: Sequence[bytes]) -> list[bytes]:
     """Return the leaf hash and the node above it for each sibling of ``path``, or of its lower part."""
     # Bit n says whether the node after n siblings is a right one; on the levels where it is the last, it always is.
-    sides = index | -1 << _inner_levels(index, size)
+    sides = index | -1 << inner
     begun = sha256(b"\x01").copy
     node, nodes = leaf, [leaf]
     for sibling in path:
@@ -281,6 +284,6 @@ def _roots_from_consistency(
 def _check_hashes(hashes: Sequence[bytes], reason: Reason) -> None:
     if len(hashes) > MAX_PATH + 2:
         raise VerificationError(reason, f"a path has at most {MAX_PATH} hashes, this one has {len(hashes)}")
-    if not {HASH_SIZE}.issuperset(map(len, hashes)):
+    if not _HASH_SIZES.issuperset(map(len, hashes)):
         size = next(len(value) for value in hashes if len(value) != HASH_SIZE)
         raise VerificationError(reason, f"a hash has {HASH_SIZE} bytes, this one has {size}")

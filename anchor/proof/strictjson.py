@@ -99,7 +99,7 @@ class Fields:
     def integer(self, name: str) -> int:
         """Return an integer field, 0 to 2^53-1."""
         value = self._left.pop(name, _ABSENT)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
+        if type(value) is not int or not 0 <= value <= MAX_INTEGER:  # True is an int, too
             self._refuse(name, value, "an integer from 0 to 2^53-1")
         return value
 
@@ -114,7 +114,9 @@ class Fields:
 
     def hex(self, name: str, *, maximum: int | None = None, exact: int | None = None) -> bytes:
         """Return the bytes of a hex field, at most ``maximum`` or exactly ``exact`` of them."""
-        text = self.text(name)
+        text = self._left.pop(name, _ABSENT)
+        if not isinstance(text, str):
+            self._refuse(name, text, "a string")
         where = f"{self.what}.{name}"
         if exact is not None:
             return hash_from_hex(text, where, exact)
@@ -177,9 +179,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(digits: str) -> int:
     # The length first: Python is slow on very long integers, and refuses them with an error of its own. Not every
     # scanner of Python's takes 0 to 9 only (the one without C took any Unicode digit).
-    if digits == "-0" or len(digits) > 17 or not digits.isascii() or abs(int(digits)) > MAX_INTEGER:
-        raise MalformedError(f"expected an integer within ±(2^53-1) and no -0, found {digits[:40]}")
-    return int(digits)
+    if digits != "-0" and len(digits) <= 17 and digits.isascii():
+        value = int(digits)
+        if -MAX_INTEGER <= value <= MAX_INTEGER:
+            return value
+    raise MalformedError(f"expected an integer within ±(2^53-1) and no -0, found {digits[:40]}")
 
 
 def _no_float(digits: str) -> float:

@@ -7,12 +7,15 @@ whoever follows Bitcoin's chain reads it.
 
 from dataclasses import dataclass
 from functools import cached_property
+from struct import Struct
 
 from anchor.proof.bitcoin.hashes import check_hash, sha256d
-from anchor.proof.bitcoin.integers import MAX_U32, check_range, signed
+from anchor.proof.bitcoin.integers import MAX_U32, check_range
 from anchor.proof.errors import MalformedError
 
-HEADER_SIZE = 80
+# The fields in the order of the class, little-endian.
+_LAYOUT = Struct("<i32s32sIII")
+HEADER_SIZE = _LAYOUT.size
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,13 @@ class Header:
         check_range(self.version, -(1 << 31), (1 << 31) - 1, "a header's version")
         check_hash(self.previous, "the previous block's hash")
         check_hash(self.merkle_root, "a Merkle root")
-        for value, what in (
-            (self.time_s, "a time"),
-            (self.bits, "a compact target"),
-            (self.nonce, "a nonce"),
-        ):
-            check_range(value, 0, MAX_U32, what)
+        check_range(self.time_s, 0, MAX_U32, "a time")
+        check_range(self.bits, 0, MAX_U32, "a compact target")
+        check_range(self.nonce, 0, MAX_U32, "a nonce")
 
     def encode(self) -> bytes:
         """Return the 80 bytes whose hash is the block's."""
-        numbers = b"".join(value.to_bytes(4, "little") for value in (self.time_s, self.bits, self.nonce))
-        return self.version.to_bytes(4, "little", signed=True) + self.previous + self.merkle_root + numbers
+        return _LAYOUT.pack(self.version, self.previous, self.merkle_root, self.time_s, self.bits, self.nonce)
 
     @cached_property
     def hash(self) -> bytes:
@@ -52,5 +51,4 @@ class Header:
         """Read the 80 bytes that ``encode`` writes; raise MalformedError for another length."""
         if len(raw) != HEADER_SIZE:
             raise MalformedError(f"expected a block header of {HEADER_SIZE} bytes, found {len(raw)}")
-        time_s, bits, nonce = (int.from_bytes(raw[at : at + 4], "little") for at in (68, 72, 76))
-        return cls(signed(raw[:4]), raw[4:36], raw[36:68], time_s, bits, nonce)
+        return cls(*_LAYOUT.unpack(raw))

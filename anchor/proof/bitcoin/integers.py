@@ -24,19 +24,21 @@ class TransactionCursor(Cursor):
         return int.from_bytes(self.take(count, what), "little")
 
     def compact_size(self, what: str) -> int:
-        """Return the next length; raise MalformedError where it is not in its shortest form."""
+        """Return the next length or number of ``what``; raise MalformedError where it is not in its shortest form."""
         first = self.byte(what)
         if first < 0xFD:
             return first
         width, least = _LONGER[first]
         value = self.number(width, what)
         if value < least:
-            raise MalformedError(f"expected {what} in its shortest form, found {value} in {width + 1} bytes")
+            raise MalformedError(
+                f"expected the length or number of {what} in its shortest form, found {value} in {width + 1} bytes"
+            )
         return value
 
     def count(self, least_size: int, what: str) -> int:
         """Return the number of things that follow, each of at least ``least_size`` bytes, which must be there."""
-        value = self.compact_size(f"the number of {what}")
+        value = self.compact_size(what)
         left = len(self.data) - self.at
         if value * least_size > left:
             raise MalformedError(f"expected {value} {what} after byte {self.at}, found only {left} bytes")
@@ -44,7 +46,7 @@ class TransactionCursor(Cursor):
 
     def sized(self, what: str) -> bytes:
         """Return bytes that their length precedes."""
-        return self.take(self.compact_size(f"the length of {what}"), what)
+        return self.take(self.compact_size(what), what)
 
     def _trailing(self) -> str:
         return f"expected a transaction without witness of {self.at} bytes, found {self.left()} more after it"
