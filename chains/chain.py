@@ -46,7 +46,7 @@ class Batch:
     with_ids: bool
 
 
-_KEPT_CONTENT = b"\x01"
+KEPT_CONTENT = b"\x01"
 _KEPT_DIGEST = b"\x02"
 
 
@@ -81,7 +81,7 @@ class Run(NamedTuple):
 
 def keep_content(salt: bytes, content: bytes) -> bytes:
     """Return the ``kept`` column for content that is stored."""
-    return _KEPT_CONTENT + salt + content
+    return KEPT_CONTENT + salt + content
 
 
 def keep_digest(salt: bytes, digest: bytes) -> bytes:
@@ -91,7 +91,7 @@ def keep_digest(salt: bytes, digest: bytes) -> bytes:
 
 def keep_contents(salts: Pieces, contents: Sequence[bytes], sizes: Sequence[int]) -> Column:
     """Return the ``kept`` column of contents (and their sizes) that are stored, as ``keep_content`` makes each."""
-    pieces = list(chained.from_iterable(zip(repeat(_KEPT_CONTENT), salts, contents)))
+    pieces = list(chained.from_iterable(zip(repeat(KEPT_CONTENT), salts, contents)))
     return Column(pieces, list(map((1 + SALT_SIZE).__add__, sizes)), pieces_each=3)
 
 
@@ -105,7 +105,7 @@ def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequen
     """Return the ``kept`` column of contents of which some are stored, and some (None) stay elsewhere."""
     pieces: list[bytes] = []
     for salt, digest, content in zip(salts, digests, contents, strict=True):
-        pieces += (_KEPT_DIGEST, salt, digest) if content is None else (_KEPT_CONTENT, salt, content)
+        pieces += (_KEPT_DIGEST, salt, digest) if content is None else (KEPT_CONTENT, salt, content)
     sizes = [1 + SALT_SIZE + (HASH_SIZE if content is None else len(content)) for content in contents]
     return Column(pieces, sizes, pieces_each=3)
 
@@ -115,7 +115,7 @@ def decode_kept(kept: bytes | None) -> Kept | None:
     if kept is None:
         return None
     salt, rest = kept[1 : 1 + SALT_SIZE], kept[1 + SALT_SIZE :]
-    if kept[:1] == _KEPT_CONTENT and len(salt) == SALT_SIZE:
+    if kept[:1] == KEPT_CONTENT and len(salt) == SALT_SIZE:
         return Kept(salt, sha256(rest), rest)
     if kept[:1] == _KEPT_DIGEST and len(rest) == HASH_SIZE:
         return Kept(salt, rest, None)
@@ -127,10 +127,10 @@ def commitments_of(columns: Sequence[bytes]) -> Pieces:
 
     Raises MalformedError or StorageCorruptError where one is damaged.
     """
-    if any(column[:1] not in {_KEPT_CONTENT, _KEPT_DIGEST} for column in columns):
+    if any(column[:1] not in {KEPT_CONTENT, _KEPT_DIGEST} for column in columns):
         raise StorageCorruptError("a kept column is damaged; run `anchorline audit`")
     salts = Pieces.of([column[1 : 1 + SALT_SIZE] for column in columns], SALT_SIZE, "salt")
-    rests = [(column[:1] == _KEPT_CONTENT, column[1 + SALT_SIZE :]) for column in columns]
+    rests = [(column[:1] == KEPT_CONTENT, column[1 + SALT_SIZE :]) for column in columns]
     hashed = iter(HASHING.each([rest for is_content, rest in rests if is_content]))
     digests = Pieces.of([next(hashed) if is_content else rest for is_content, rest in rests], what="digest")
     return HASHING.rows(b"", salts, digests)

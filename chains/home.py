@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from anchor.stamping import Stamping
     from anchor.versions import Signer
     from chains.accounts import Accounts
+    from chains.content_index import ContentIndex
     from chains.password import Password
     from chains.webhooks import Webhooks
 
@@ -167,6 +168,13 @@ class Home:
     def lookup(self) -> Lookup:
         """Look-ups by entry hash and external id."""
         return Lookup(self.engine, self.chains)
+
+    @cached_property
+    def contents(self) -> "ContentIndex":
+        """Look-ups by the SHA-256 of content."""
+        from chains.content_index import ContentIndex
+
+        return ContentIndex(self.engine, self.chains)
 
     @cached_property
     def accounts(self) -> "Accounts":

@@ -15,7 +15,8 @@ from anchor.proof.entry import Entry, ExternalId
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.engine import Engine
 from chains.chain import Chain, Chains, Kept, decode_kept
-from chains.lookup import Kind, Lookup
+from chains.lookup import Lookup
+from chains.sorted_runs import Kind
 
 PAGE_ROWS = 1024
 EXPORT_FORMAT = "anchorline-export-entry/1"

@@ -186,6 +186,7 @@ class Scheduler:
         home = self._home
         self._say(sealing_lines(home.anchoring.seal(home.checkpoint_key, home.clock())))
         home.lookup.maintain()
+        home.contents.maintain()
         home.write_card()
 
     def _say(self, lines: Iterable[str]) -> None:

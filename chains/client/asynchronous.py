@@ -127,9 +127,13 @@ class AsyncClient(Shell):
         *,
         from_ms: int | None = None,
         to_ms: int | None = None,
+        content_digest: bytes | None = None,
     ) -> AsyncIterator[SeenEntry]:
-        """Yield entries by external id, received from ``from_ms`` to ``to_ms``; that these are all, is not proved."""
-        return self._pages(partial(self.core.search, external_id, from_ms, to_ms), None)
+        """Yield entries by external id and by the SHA-256 of their content, received from ``from_ms`` to ``to_ms``.
+
+        That these are all, is not proved.
+        """
+        return self._pages(partial(self.core.search, external_id, from_ms, to_ms, content_digest), None)
 
     async def content(self, what: Recorded | bytes) -> bytes:
         """Return the content of an entry (by its hash or as recorded), which is what the entry commits to."""

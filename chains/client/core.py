@@ -291,23 +291,28 @@ class Core:
         external_id: str | bytes | ExternalId | None,
         from_ms: int | None,
         to_ms: int | None,
+        content_digest: bytes | None,
         cursor: str | None,
     ) -> Task[Page[SeenEntry, str]]:
-        """Return a page of what was found, by an external id and time, and the next cursor.
+        """Return a page of what was found, by an external id, content and time, and the next cursor.
 
-        Each is the entry of its hash and has the id; that none is missing is the service's word.
+        Each is the entry of its hash, has the id and commits to the content; that none is missing is the service's
+        word.
         """
         id_digest = None if external_id is None else external_ids_of([external_id])[0].digest()
         given = {"from_ms": from_ms, "to_ms": to_ms}
         times = {name: str(value) for name, value in given.items() if value is not None}
         wanted = None if id_digest is None else id_digest.hex()
-        path = _with_query("/v1/search", external_id_digest=wanted, cursor=cursor, **times)
+        content = None if content_digest is None else exactly(content_digest, HASH_SIZE, "content_digest").hex()
+        path = _with_query("/v1/search", external_id_digest=wanted, content_digest=content, cursor=cursor, **times)
         exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
 
         def judge() -> Page[SeenEntry, str]:
             page, following = judging.page_of(exchange.reply.body)
             if id_digest is not None:
                 judging.having_id(page, id_digest)
+            if content_digest is not None:
+                judging.having_content(page, content_digest)
             return page, following
 
         return _judged(judge, exchange)

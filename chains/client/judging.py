@@ -240,6 +240,15 @@ def having_id(page: Sequence[SeenEntry], id_digest: bytes) -> None:
             raise DoubtError(Untruth.ANOTHER_ENTRY, f"entry {item.entry_hash.hex()} has not the id that was searched")
 
 
+def having_content(page: Sequence[SeenEntry], digest: bytes) -> None:
+    """Raise DoubtError unless all of these entries commit to content of this SHA-256, with the salt that is shown."""
+    for item in page:
+        if item.salt is None or content_commitment(item.salt, digest) != item.entry.content_commitment:
+            raise DoubtError(
+                Untruth.ANOTHER_ENTRY, f"entry {item.entry_hash.hex()} has not the content that was searched"
+            )
+
+
 def chains_of(body: bytes) -> tuple[list[SeenChain], str | None]:
     """Return a page of chains, and the cursor of the next one."""
     fields = fields_of(body)

@@ -45,6 +45,7 @@ def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
     with opened(home) as found, leading(found, "seal"):
         sealed = found.anchoring.seal(found.checkpoint_key, found.clock())
         found.lookup.maintain()
+        found.contents.maintain()
         found.write_card()
     facts = {"sealed": sealed is not None}
     if sealed is not None:

@@ -140,13 +140,14 @@ def chain_show(
 
 @chain_app.command("find")
 def chain_find(
-    what: Annotated[str, typer.Argument(help="An entry hash in hex, or an external id in clear.")],
+    what: Annotated[str, typer.Argument(help="Entry hash or content's SHA-256 in hex, or external id in clear.")],
     chain: Annotated[str | None, typer.Option(help="Only in this chain.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="At most so many.")] = 20,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find entries by hash or by external id."""
+    """Find entries by hash, by content or by external id."""
+    from itertools import chain as chained
     from itertools import islice
 
     from anchor.proof.entry import ExternalId, IdKind
@@ -154,7 +155,9 @@ def chain_find(
     with opened(home) as found:
         reader, only = reader_of(found), found.chains.named(chain) if chain else None
         by_hash = reader.by_hash(bytes.fromhex(what)) if is_hash(what) else None
-        matches = [by_hash] if by_hash else reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
+        by_content = found.contents.entries(reader, bytes.fromhex(what), only) if is_hash(what) else ()
+        by_id = reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
+        matches = [by_hash] if by_hash else chained(by_content, by_id)
         entries = [_described(stored) for stored in islice(matches, limit)]
     say(
         {"entries": entries},

@@ -1,4 +1,4 @@
-"""The search: entries by external id, by hash and by time, of those chains that who asks may search.
+"""The search: entries by external id, by hash, by their content and by time, of those chains that who asks may search.
 
 It runs on a reading thread (``chains.web.rooms``); what he may not see is passed over, and nothing tells that it is
 there: neither a count nor a shorter page nor a cursor.
@@ -11,8 +11,8 @@ from anchor.proof.entry import ExternalId, IdKind
 from chains.access import Action
 from chains.chain import Run
 from chains.commit_times import first_seq_from
-from chains.lookup import Kind
 from chains.reader import StoredEntry
+from chains.sorted_runs import Kind
 from chains.web.answers import json_of
 from chains.web.asgi import JSON, Answer
 from chains.web.limits import MOST_PASSED_OVER, MOST_SCANNED, PAGE_ITEMS
@@ -24,7 +24,7 @@ from chains.web.rooms import Room
 from chains.web.schemas import Entries, EntryModel
 from chains.web.shown import ChainSeen, entry_shown
 
-_FILTERS = ("external_id", "external_id_digest", "entry_hash", "from_ms", "to_ms")
+_FILTERS = ("external_id", "external_id_digest", "entry_hash", "content_digest", "from_ms", "to_ms")
 Filter = Callable[[StoredEntry], bool]
 
 
@@ -61,6 +61,8 @@ class _Visible:
     def __init__(self, room: Room, request: Request) -> None:
         self._room = room
         self._request = request
+        # Whoever finds an entry by its content has learnt what its content is: the salt is there to prevent it.
+        self._needs_content = "content_digest" in request.arguments
         self._chains: dict[int, ChainSeen | None] = {}
         self._run = Run(0, 0, 0, 0, b"", 0)
 
@@ -77,7 +79,8 @@ class _Visible:
         chain = self._room.home.chains.by_no(chain_no)
         if chain is None or not self._room.may(self._request, Action.SEARCH, chain):
             return None
-        return ChainSeen.of(self._room, self._request, chain)
+        seen = ChainSeen.of(self._room, self._request, chain)
+        return seen if seen.may_read_content or not self._needs_content else None
 
 
 def _seqs(room: Room, request: Request) -> tuple[int, int]:
@@ -97,12 +100,17 @@ def _wanted(request: Request) -> list[Filter]:
     digest = _id_digest(request)
     if digest is not None:
         wanted.append(lambda stored: any(item.digest() == digest for item in stored.entry.external_ids))
+    if "content_digest" in request.arguments:
+        content_digest = request.digest("content_digest")
+        wanted.append(lambda stored: stored.kept is not None and stored.kept.digest == content_digest)
     return wanted
 
 
 def _seqs_of(room: Room, request: Request, after: int, end: int) -> Iterator[int]:
     """Return rows behind ``after`` and below ``end`` that may be meant, in order."""
     named = _looked_up_by(request)
+    if named is None and "content_digest" in request.arguments:
+        return room.home.contents.find(request.digest("content_digest"), after, end)
     if named is None:
         return iter(range(after + 1, end))
     return takewhile(end.__gt__, room.home.lookup.find(*named, after))
@@ -130,13 +138,18 @@ OPERATIONS = (
         "search",
         "GET",
         "/v1/search",
-        "Entries by external id, hash or time",
+        "Entries by external id, hash, content or time",
         GROUP,
         {200: Shape("A page, oldest first; follow `cursor` until there is none", {JSON: Entries})},
         parameters=(
             Parameter("external_id", "An external id in clear", "(?s:.{1,4000})"),
             Parameter("external_id_digest", "Its SHA-256, or a hashed id itself, in hex", "[0-9a-f]{64}"),
             Parameter("entry_hash", "An entry hash in hex", "[0-9a-f]{64}"),
+            Parameter(
+                "content_digest",
+                "SHA-256 of the content in hex, of entries whose content may be read",
+                "[0-9a-f]{64}",
+            ),
             Parameter("from_ms", "Received at this time or later", least=0, most=_TIME),
             Parameter("to_ms", "Received at this time or earlier", least=0, most=_TIME),
             CURSOR,

@@ -212,23 +212,27 @@ CHANGES = {
     "extent: its ids": ("UPDATE extent SET with_ids = 0 WHERE first_seq = 1", "row 2 "),
     "extent: gone": ("DELETE FROM extent WHERE first_seq = 1", "row 1"),
     "look-up: a pair's key": (
-        "UPDATE lookup_page SET pairs = flip(pairs, 20) WHERE run_no = 1",
-        "look-up run 1 (entry_hash, rows 1 to 304)",
+        "UPDATE lookup_page SET pairs = flip(pairs, 20) WHERE run_no = 3",
+        "look-up run 3 (entry_hash, rows 1 to 304)",
     ),
     "look-up: a pair's row": (
-        "UPDATE lookup_page SET pairs = flip(pairs, -1) WHERE run_no = 2",
-        "look-up run 2 (external_id, rows 1 to 304)",
+        "UPDATE lookup_page SET pairs = flip(pairs, -1) WHERE run_no = 4",
+        "look-up run 4 (external_id, rows 1 to 304)",
     ),
     "look-up: the first pair": (
-        "UPDATE lookup_page SET first_pair = flip(first_pair, 0) WHERE run_no = 2",
-        "look-up run 2 (external_id, rows 1 to 304), page ",
+        "UPDATE lookup_page SET first_pair = flip(first_pair, 0) WHERE run_no = 4",
+        "look-up run 4 (external_id, rows 1 to 304), page ",
     ),
     "look-up: a page gone": (
-        "DELETE FROM lookup_page WHERE first_pair = (SELECT MAX(first_pair) FROM lookup_page WHERE run_no = 1)",
-        "look-up run 1 (entry_hash, rows 1 to 304)",
+        "DELETE FROM lookup_page WHERE first_pair = (SELECT MAX(first_pair) FROM lookup_page WHERE run_no = 3)",
+        "look-up run 3 (entry_hash, rows 1 to 304)",
     ),
-    "look-up: rows left out": ("UPDATE lookup_run SET first_seq = 2 WHERE run_no = 1", "look-up run 1 "),
-    "look-up: a run gone": ("DELETE FROM lookup_run WHERE run_no = 1", "look-up "),
+    "look-up: rows left out": ("UPDATE lookup_run SET first_seq = 2 WHERE run_no = 3", "look-up run 3 "),
+    "look-up: a run gone": ("DELETE FROM lookup_run WHERE run_no = 3", "look-up "),
+    "look-up: a content's row": (
+        "UPDATE lookup_page SET pairs = flip(pairs, -1) WHERE run_no = 1",
+        "look-up run 1 (content_digest, rows 1 to 302)",
+    ),
     # Anchors
     "attempt: its transaction": ("UPDATE attempt SET raw = flip(raw, 60) WHERE attempt_no = 1", "attempt 1 "),
     "attempt: cut": ("UPDATE attempt SET raw = x'00' WHERE attempt_no = 1", "attempt 1 "),

@@ -85,6 +85,20 @@ def test_entries_are_found_by_hash_and_by_id(world: World) -> None:
     assert 1 == len(world.ok("chain", "find", "report-7", "--limit", "1", "--json").facts["entries"])
 
 
+def test_entries_are_found_by_their_content(world: World) -> None:
+    """The SHA-256 of content, as sha256sum prints it, leads to every entry of it, sealed or not."""
+    digest = hashlib.sha256(world.report.read_bytes()).hexdigest()
+    [found] = world.ok("chain", "find", digest, "--json").facts["entries"]
+    assert 1 == found["leaf_index"]
+    world.ok("add", "meridian", world.report)
+    assert 2 == len(world.ok("chain", "find", digest, "--json").facts["entries"])
+    assert 1 == len(world.ok("chain", "find", digest, "--chain", "meridian", "--json").facts["entries"])
+    by_digest = hashlib.sha256(bytes(range(256))).hexdigest()
+    [kept] = world.ok("chain", "find", by_digest, "--json").facts["entries"]
+    assert "digest only" == kept["content"]
+    assert "look-up" not in world.ok("audit").err
+
+
 def test_what_is_not_found_is_exit_code_1(world: World) -> None:
     """As grep does: nothing found is not success."""
     done = world.run("chain", "find", "nothing", "--json")

@@ -324,6 +324,15 @@ def test_a_search_finds_by_id_and_time(site: Site, client: Client) -> None:
     assert [] == list(client.search("bolt 99", to_ms=at_ms - 1))
 
 
+def test_a_search_finds_by_content(site: Site, client: Client) -> None:
+    """Whatever the service keeps of content, what it finds commits to it; what it was never told it does not find."""
+    kept = client.add(site.chain_id, b"steel 42")
+    secret = client.add(site.chain_id, b"patient 12", sent=Sent.COMMITMENT)
+    assert [kept.entry_hash] == [item.entry_hash for item in client.search(content_digest=sha256(b"steel 42"))]
+    assert [] == list(client.search(content_digest=secret.own.digest))
+    assert [] == list(client.search("bolt 99", content_digest=sha256(b"steel 42")))
+
+
 # --- proofs
 
 

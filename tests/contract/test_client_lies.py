@@ -360,6 +360,8 @@ def test_another_entry_is_not_the_one_that_was_asked_for(site: Site, client: Cli
     with site.told(lambda said: replace(said, body=elsewhere)):
         assert Untruth.ANOTHER_CHAIN == refused(client, lambda: list(client.entries(site.chain_id))).untruth
         assert Untruth.ANOTHER_ENTRY == refused(client, lambda: list(client.search("acme"))).untruth
+        sought = refused(client, lambda: list(client.search(content_digest=sha256(b"another content"))))
+        assert Untruth.ANOTHER_ENTRY == sought.untruth
 
 
 def test_changed_content_is_refused(site: Site, client: Client) -> None:

@@ -495,6 +495,32 @@ def test_a_search_by_time_takes_what_was_received_then(site: Site) -> None:
     assert (400, "parameter-malformed") == problem(site.stranger.get("/v1/search"))
 
 
+def test_a_search_by_content_finds_what_may_be_read(site: Site) -> None:
+    """Content is found by its SHA-256 by whoever may read it, whether it is stored or only its digest is."""
+    for chain, keep in ((site.public, "content"), (site.private, "digest"), (site.private, "content")):
+        headers = {"anchorline-keep": keep}
+        assert site.acme.post(f"/v1/chains/{chain}/entries", content=b"found?", headers=headers).status_code == 201
+    wanted = f"/v1/search?content_digest={sha256(b'found?').hex()}"
+
+    def found(client: httpx.Client, more: str = "") -> list[str]:
+        answer = client.get(wanted + more)
+        assert 200 == answer.status_code
+        assert "cursor" not in answer.json()
+        return [item["chain_id"] for item in answer.json()["entries"]]
+
+    for _ in ("newest rows", "indexed"):
+        assert [site.public, site.private, site.private] == found(site.acme)
+        # The auditor sees entries of his organisation's chains, and no content: a guess is not confirmed to him.
+        assert [site.public] == found(site.auditor) == found(site.beta) == found(site.stranger) == found(site.operator)
+        assert [] == found(site.acme, "&to_ms=1") == found(site.acme, "&external_id=nothing")
+        assert [] == site.acme.get(f"/v1/search?content_digest={sha256(b'never').hex()}").json()["entries"]
+        site.seal()
+    page = site.acme.get(f"{wanted}&limit=1").json()
+    rest = site.acme.get(f"{wanted}&limit=5&cursor={page['cursor']}").json()
+    assert [site.public, site.private, site.private] == [item["chain_id"] for item in page["entries"] + rest["entries"]]
+    assert (400, "parameter-malformed") == problem(site.acme.get("/v1/search?content_digest=xy"))
+
+
 def test_the_log_can_be_followed_with_its_tiles(site: Site) -> None:
     """Checkpoint, tiles, inclusion and consistency of the directory agree, by the checks of the verifier."""
     site.seal()

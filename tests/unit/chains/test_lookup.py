@@ -16,13 +16,16 @@ from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, ExternalId, IdKind
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.sqlite import SqliteEngine
-from chains import lookup
+from chains import lookup, sorted_runs
 from chains.chain import Chain
-from chains.lookup import Kind, Lookup
+from chains.lookup import Lookup
+from chains.sorted_runs import Kind
 from tests.simulators.store import START_MS, Store, clear, submission_of
 
 OpenStore = Callable[[], Store]
 NOWHERE = sha256(b"nowhere")
+INDEXED = (Kind.ENTRY_HASH, Kind.EXTERNAL_ID)
+"""What this look-up keeps; content digests are in an index of their own."""
 
 
 def hashed(digest: bytes) -> ExternalId:
@@ -37,7 +40,7 @@ def write(store: Store, chain: Chain, contents: Sequence[bytes], *ids: ExternalI
 
 def model_of(store: Store) -> dict[Kind, dict[bytes, list[int]]]:
     """Return what every key should find, from the rows alone."""
-    model: dict[Kind, dict[bytes, list[int]]] = {kind: {} for kind in Kind}
+    model: dict[Kind, dict[bytes, list[int]]] = {kind: {} for kind in INDEXED}
     for seq, raw, _ in store.chains.bundles.rows(1, store.chains.next_seq()):
         model[Kind.ENTRY_HASH].setdefault(leaf_hash(raw), []).append(seq)
         for digest in {item.digest() for item in Entry.decode(raw).external_ids}:
@@ -65,9 +68,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "PAIRS_IN_PAGE", 4)
+    monkeypatch.setattr(sorted_runs, "PAIRS_IN_PAGE", 4)
     monkeypatch.setattr(lookup, "RUN_ENTRIES", 10)
-    monkeypatch.setattr(lookup, "FAN_IN", 3)
+    monkeypatch.setattr(sorted_runs, "FAN_IN", 3)
 
 
 STEPS = st.lists(
@@ -174,7 +177,7 @@ def test_runs_are_merged_and_stay_few(store: Store) -> None:
     for number in range(40):
         write(store, chain, [b"%d/%d" % (number, place) for place in range(10)], clear("id"))
         store.lookup.maintain(least=10)
-    for kind in Kind:
+    for kind in INDEXED:
         runs = store.engine.query(
             "SELECT run_no, level, first_seq, end_seq FROM lookup_run WHERE kind = ? ORDER BY first_seq", (kind,)
         )

@@ -1,0 +1,83 @@
+"""Look-ups by the SHA-256 of content, for entries whose content or digest is kept here.
+
+Rows are indexed after each seal, in sorted runs (``chains.sorted_runs``); whoever looks reads the newest rows himself,
+so that neither a writer nor memory pays for it. ``chains.web.api_search`` and ``chain find`` use it. What is found is a
+candidate: the row itself says whether the digest is its own.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from anchor.hashing.chosen import HASHING
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import SALT_SIZE
+from anchor.storage.engine import Engine
+from chains.chain import KEPT_CONTENT, Chain, Chains
+from chains.reader import Reader, StoredEntry
+from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns
+
+MOST_ROWS = 65_536
+MOST_BYTES = 64 * 2**20
+"""A run is made of at most so many rows, and of so much content, all of which is read for it."""
+
+
+class ContentIndex:
+    """The index of one database."""
+
+    def __init__(self, engine: Engine, chains: Chains) -> None:
+        self.engine = engine
+        self.chains = chains
+        self._runs = SortedRuns(engine)
+
+    def find(self, digest: bytes, after_seq: int, end: int) -> Iterator[int]:
+        """Yield rows behind ``after_seq`` and below ``end`` that may have content of this digest, in order.
+
+        Of what is indexed few; behind that every row.
+        """
+        indexed_to = self.indexed_to()
+        for seq in self._runs.find(Kind.CONTENT_DIGEST, digest, after_seq):
+            if seq >= min(indexed_to, end):
+                break  # indexed since: it comes below
+            yield seq
+        yield from range(max(after_seq + 1, indexed_to), end)
+
+    def entries(self, reader: Reader, digest: bytes, chain: Chain | None = None) -> Iterator[StoredEntry]:
+        """Yield the entries whose kept content has this SHA-256 (32 bytes), oldest first, in one chain or in all."""
+        for seq in self.find(digest, 0, self.chains.next_seq()):
+            found = reader.row(seq)
+            is_there = chain is None or found.chain_no == chain.chain_no
+            if is_there and found.kept is not None and found.kept.digest == digest:
+                yield found
+
+    def indexed_to(self) -> int:
+        """Return the first row that is not indexed."""
+        return self._runs.indexed_to(Kind.CONTENT_DIGEST)
+
+    def maintain(self) -> None:
+        """Index every row that is not yet; outside a transaction, harmless to repeat, to lose and to do twice."""
+        while (start := self.indexed_to()) < (end := self.chains.next_seq()):
+            pairs, reached = self._pairs(start, end)
+            with self.engine.transaction():
+                if self.indexed_to() == start:  # another process may have done it
+                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), pairs)
+        self._runs.merge_all()
+
+    def _pairs(self, start: int, end: int) -> tuple[list[bytes], int]:
+        """Return the sorted pairs of the rows from ``start`` on, as many as one run takes, and the first row behind."""
+        rows: list[tuple[int, bytes]] = []
+        size, seq = 0, start
+        for seq, _, kept in self.chains.bundles.rows(start, min(end, start + MOST_ROWS)):
+            rows.append((seq, kept or b""))
+            size += len(rows[-1][1])
+            if size > MOST_BYTES:
+                break
+        return sorted(pairs_of(rows)), seq + 1
+
+
+def pairs_of(rows: Sequence[tuple[int, bytes]]) -> Iterator[bytes]:
+    """Yield the pair of every row (seq, kept column) that keeps content or its digest."""
+    contents = [kept[1 + SALT_SIZE :] for _, kept in rows if kept[:1] == KEPT_CONTENT]
+    hashed = iter(HASHING.each(contents))
+    for seq, kept in rows:
+        digest = next(hashed) if kept[:1] == KEPT_CONTENT else kept[1 + SALT_SIZE :]
+        if len(digest) == HASH_SIZE:
+            yield digest[:KEY_SIZE] + seq.to_bytes(8, "big")

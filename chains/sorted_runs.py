@@ -1,0 +1,145 @@
+"""Sorted runs: look-ups by a random key over rows in insertion order, without a random index on the hot path.
+
+Pairs of 16 bytes (8 of the key, 8 of the seq) are written in sorted pages, a run for many rows at once, and merged by
+eights. ``chains.lookup`` and ``chains.content_index`` say which pairs; whoever finds one compares the row itself.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from heapq import merge
+from itertools import islice
+
+from anchor.storage.engine import Engine
+
+KEY_SIZE = 8
+PAIR_SIZE = 16
+PAIRS_IN_PAGE = 256
+# Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up reads 8 log8(n) pages.
+FAN_IN = 8
+_LAST = b"\xff" * KEY_SIZE
+
+
+class Kind(IntEnum):
+    """What a run is sorted by."""
+
+    ENTRY_HASH = 0
+    EXTERNAL_ID = 1
+    CONTENT_DIGEST = 2
+
+
+class SortedRuns:
+    """The sorted runs of one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def find(self, kind: Kind, key: bytes, after_seq: int) -> Iterator[int]:
+        """Yield candidate seqs above ``after_seq`` in ascending order; they share 8 bytes of the key.
+
+        Runs that another process merges away while they are read hide nothing.
+        """
+        last = after_seq
+        while True:
+            for run_no in self.runs_after(kind, last):
+                for seq in self.find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
+                    last = seq
+                    yield seq
+                if not self._exists(run_no):
+                    break  # merged away by another process while it was read: begin again after what was found
+            else:
+                return
+
+    def indexed_to(self, kind: Kind) -> int:
+        """Return the first seq that no run of this kind holds (seqs begin at 1)."""
+        rows = self.engine.query("SELECT COALESCE(MAX(end_seq), 1) FROM lookup_run WHERE kind = ?", (kind,))
+        return int(rows[0][0])
+
+    def runs_after(self, kind: Kind, seq: int) -> list[int]:
+        """Return the runs of a kind that reach above a seq, in order."""
+        sql = "SELECT run_no FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq"
+        return [int(run_no) for (run_no,) in self.engine.query(sql, (kind, seq))]
+
+    def _exists(self, run_no: int) -> bool:
+        return bool(self.engine.query("SELECT 1 FROM lookup_run WHERE run_no = ?", (run_no,)))
+
+    def store(self, kind: Kind, level: int, seqs: tuple[int, int], pairs: Iterable[bytes]) -> None:
+        """Write a run over the rows ``seqs`` (first, end), inside a transaction; ``pairs`` are sorted."""
+        run_no = int(self.engine.query("SELECT COALESCE(MAX(run_no), 0) + 1 FROM lookup_run")[0][0])
+        self.engine.execute(
+            "INSERT INTO lookup_run (run_no, kind, level, first_seq, end_seq) VALUES (?, ?, ?, ?, ?)",
+            (run_no, kind, level, *seqs),
+        )
+        rows = ((run_no, page[0], b"".join(page)) for page in _pages(pairs))
+        self.engine.execute_many("INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)", rows)
+
+    def merge_all(self) -> None:
+        """Merge where eight runs stand side by side; outside a transaction, each step is one of its own.
+
+        What is to be done is asked again under the write lock: another process may have done it.
+        """
+        while self._mergeable():
+            with self.engine.transaction():
+                if runs := self._mergeable():
+                    self._merge(*runs)
+
+    def _mergeable(self) -> tuple[Kind, int, list[tuple[int, int, int]]] | None:
+        rows = self.engine.query(
+            "SELECT kind, level FROM lookup_run GROUP BY kind, level HAVING COUNT(*) >= ? ORDER BY level LIMIT 1",
+            (FAN_IN,),
+        )
+        if not rows:
+            return None
+        kind, level = rows[0]
+        runs = self.engine.query(
+            "SELECT run_no, first_seq, end_seq FROM lookup_run WHERE kind = ? AND level = ? ORDER BY first_seq LIMIT ?",
+            (kind, level, FAN_IN),
+        )
+        return Kind(kind), level, [(run_no, first, end) for run_no, first, end in runs]
+
+    def _merge(self, kind: Kind, level: int, runs: list[tuple[int, int, int]]) -> None:
+        """Merge runs into one of the next level; pages stream through, so memory stays flat."""
+        streams = [self.pairs_of(run_no) for run_no, _, _ in runs]
+        self.store(kind, level + 1, (runs[0][1], runs[-1][2]), merge(*streams))
+        for run_no, _, _ in runs:
+            self.engine.execute("DELETE FROM lookup_page WHERE run_no = ?", (run_no,))
+            self.engine.execute("DELETE FROM lookup_run WHERE run_no = ?", (run_no,))
+
+    def pairs_of(self, run_no: int) -> Iterator[bytes]:
+        """Yield the pairs of a run, in order."""
+        at = b""
+        while page := self._page_from(run_no, ">", at):
+            at = page[:PAIR_SIZE]
+            yield from _cut(page)
+
+    def find_in_run(self, run_no: int, start: bytes) -> Iterator[int]:
+        """Yield the seqs of a run that stand with the key of ``start``, from the pair ``start`` on."""
+        key = start[:KEY_SIZE]
+        page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
+        while page and page[:PAIR_SIZE] <= key + _LAST:
+            pairs = _cut(page)
+            for pair in pairs[bisect_left(pairs, start) :]:
+                if pair[:KEY_SIZE] != key:
+                    return
+                yield int.from_bytes(pair[KEY_SIZE:], "big")
+            page = self._page_from(run_no, ">", page[:PAIR_SIZE])
+
+    def _page_from(self, run_no: int, relation: str, at: bytes) -> bytes:
+        """Return the first page after a pair (">"), or the one that would hold it ("<=")."""
+        order = "ASC" if relation == ">" else "DESC"
+        rows = self.engine.query(
+            f"SELECT pairs FROM lookup_page WHERE run_no = ? AND first_pair {relation} ? "  # noqa: S608  # our own words
+            f"ORDER BY first_pair {order} LIMIT 1",
+            (run_no, at),
+        )
+        return bytes(rows[0][0]) if rows else b""
+
+
+def _cut(page: bytes) -> list[bytes]:
+    return [page[at : at + PAIR_SIZE] for at in range(0, len(page), PAIR_SIZE)]
+
+
+def _pages(pairs: Iterable[bytes]) -> Iterator[list[bytes]]:
+    remaining = iter(pairs)
+    while page := list(islice(remaining, PAIRS_IN_PAGE)):
+        yield page
