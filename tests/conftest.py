@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd")
+_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount")
 _REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in _TOOLS}
 _IS_REQUIRED = {name: bool(os.environ.get(variable)) for name, variable in _REQUIRED.items()}
 

@@ -9,9 +9,11 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TypeVar
 
 from chains.access import STRANGER, Action, Actor, ChainAccess, allowed
@@ -100,19 +102,24 @@ def check_allowed(actor: Actor, action: Action, access: ChainAccess | None, now_
 
 
 class Rooms:
-    """A few reading threads; ``close`` them."""
+    """A few reading threads; ``close`` them.
+
+    The homes are opened at once: a thread that could not open its own later (no file descriptor is left) would end all
+    reading for good, and who starts a service wants to know then what cannot be opened.
+    """
 
     def __init__(self, folder: Path, clock: Clock, threads: int = THREADS) -> None:
-        self._folder = folder
-        self._clock = clock
         self._own = threading.local()
-        self._homes: list[Home] = []
-        self._executor = ThreadPoolExecutor(threads, "reading", self._open)
+        with ExitStack() as stack:
+            homes = [stack.enter_context(Home.open(folder, clock)) for _ in range(threads)]
+            self._opened = stack.pop_all()
+        self._free: SimpleQueue[Room] = SimpleQueue()
+        for home in homes:
+            self._free.put(Room(home))
+        self._executor = ThreadPoolExecutor(threads, "reading", self._enter)
 
-    def _open(self) -> None:
-        home = Home.open(self._folder, self._clock)
-        self._homes.append(home)
-        self._own.room = Room(home)
+    def _enter(self) -> None:
+        self._own.room = self._free.get_nowait()
 
     async def ask(self, look: Callable[[Room], Found]) -> Found:
         """Run something on a reading thread."""
@@ -121,5 +128,4 @@ class Rooms:
     def close(self) -> None:
         """Wait for what is being read, and close the homes."""
         self._executor.shutdown()
-        for home in self._homes:
-            home.close()
+        self._opened.close()
