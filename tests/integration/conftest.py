@@ -5,20 +5,18 @@ their stories with both.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.forked import run_forked
 from tests.node import Node, running_node
 
 # Scripts without a key: blocks that pay to nobody of ours, and others that differ from them.
 NOBODY, NOBODY_ELSE = "raw(51)", "raw(52)"
 MATURE = 101
-COMMAND_S = 120
 
 
 class Operator:
@@ -36,11 +34,10 @@ class Operator:
 
     def plain(self, *arguments: object, rc: int = 0) -> str:
         """Run a command that needs no home."""
-        command = [sys.executable, "-m", "cli", *map(str, arguments)]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=COMMAND_S, check=False)
-        said = done.stdout + done.stderr
+        done = run_forked(*arguments, cwd=self.folder)
+        said = done.out + done.err
         assert "Traceback" not in said, said
-        assert rc == done.returncode, f"{arguments}: {said}"
+        assert rc == done.exit_code, f"{arguments}: {said}"
         return said
 
     def facts(self, *arguments: object) -> Any:

@@ -4,7 +4,6 @@
 must hold at the end of every story, and asks the node, not the code under test. ``test_matrix`` tells the stories.
 """
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -41,6 +40,7 @@ from chains.receipts import Receipts
 from chains.settings import Settings
 from tests.cli.commands import Done as Said
 from tests.cli.commands import run
+from tests.forked import PROCESSES
 from tests.integration.matrix_daemon import CHAIN, Done, Order, serve
 from tests.node import Node, RpcFailure, running_node
 from tests.simulators.service import foreign_anchor
@@ -63,8 +63,6 @@ BATCH = 16
 # Ticks and blocks until everything is anchored; a story that needs more than this does not converge.
 PATIENCE = 12
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.integration.matrix_daemon"])
 _BLOCKS = count(1)
 
 
@@ -205,8 +203,8 @@ class Daemon:
     """One process of the log."""
 
     def __init__(self, home: Path, state: Path) -> None:
-        self._pipe, theirs = _PROCESSES.Pipe()
-        self._process = _PROCESSES.Process(target=serve, args=(theirs, home, str(state)), daemon=True)
+        self._pipe, theirs = PROCESSES.Pipe()
+        self._process = PROCESSES.Process(target=serve, args=(theirs, home, str(state)), daemon=True)
         self._process.start()
         theirs.close()
 

@@ -6,8 +6,6 @@ Needs a bitcoind (BITCOIND or PATH); without one the tests are skipped and say s
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -16,6 +14,7 @@ from anchor.bitcoin.json_rpc import Cookie
 from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.wallet import Wallet
 from anchor.proof.bitcoin.transaction import OutPoint
+from tests.forked import run_forked
 from tests.integration.conftest import MATURE, NOBODY, Operator
 from tests.node import Node
 from tests.simulators.bitcoin import payment
@@ -99,8 +98,8 @@ def test_a_double_with_the_same_key_anchors_on_and_the_log_goes_on(operator: Ope
     elsewhere = {**os.environ, "XDG_STATE_HOME": str(operator.folder / "elsewhere")}
 
     def run_double(*arguments: object) -> None:
-        command = [sys.executable, "-m", "cli", *map(str, arguments), "--home", str(double)]
-        subprocess.run(command, cwd=operator.folder, env=elsewhere, check=True, capture_output=True, timeout=120)
+        done = run_forked(*arguments, "--home", double, cwd=operator.folder, environment=elsewhere)
+        assert 0 == done.exit_code, done.err
 
     (operator.folder / "other").write_bytes(b"another history")
     run_double("add", "acme", operator.folder / "other")

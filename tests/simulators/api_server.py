@@ -18,6 +18,7 @@ import httpx
 
 from chains.access import Role
 from chains.home import Home
+from tests.forked import run_forked
 
 SOON_S = 30
 ROOT = Path(__file__).parents[2]
@@ -32,8 +33,8 @@ def make_home(folder: Path, origin: str = "log.example/api") -> Path:
 
 def run_beside(home: Path, *command: str) -> None:
     """Run a command on a home in a process of its own, also while it is served; it must succeed."""
-    arguments = [sys.executable, "-m", "cli", *command, "--home", str(home)]
-    subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True)
+    done = run_forked(*command, "--home", home, cwd=ROOT)
+    assert 0 == done.exit_code, done.err
 
 
 def make_key(home: Path, organisation: str, role: Role = Role.WRITER) -> str:
