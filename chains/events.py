@@ -1,20 +1,22 @@
-"""The outbox as server-sent events (WHATWG HTML, section 9.2): what a web layer streams to whoever listens.
+"""The outbox as server-sent events (WHATWG HTML, section 9.2): who hears of which row, and what is sent of it.
 
 Rows are those of the webhooks, and name no chain. A client that lost its connection says with ``Last-Event-ID`` which
-row it saw last, and misses none.
+row it saw last, and misses none. ``chains.web.api_events`` streams; ``chains.webhooks`` tells organisations by the same
+rule.
 """
 
-from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 from anchor.errors import WebhookError
-from anchor.outbox import Message, Outbox
-from chains.webhooks import body_of
+from anchor.outbox import Message, News
+from chains.webhook_body import body_of
 
 PAGE = 100
 LOOK_EVERY_S = 1.0
 # Comments keep proxies from closing a silent connection; most wait for a minute.
 SILENCE_S = 15.0
-RETRY_MS = 3000
+RETRY = b"retry: 3000\n\n"
 KEEP_ALIVE = b": nothing new\n\n"
 _MAX_ID_DIGITS = 18
 
@@ -28,32 +30,19 @@ def event_no_of(last_event_id: str, newest_no: int) -> int:
     return int(last_event_id)
 
 
-def frame(message: Message, log_id: bytes) -> bytes:
-    """Return one event: its data is a single line of JSON, as a webhook gets it."""
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (message.event_no, message.news.encode(), body_of(message, log_id))
+def told(message: Message, *, is_operator: bool) -> Message | None:
+    """Return what somebody is told of a row, or None: only the operator is told what failed, and of his attempts.
 
-
-def frames(
-    outbox: Outbox, log_id: bytes, last_event_id: str, wait: Callable[[float], bool], look_every_s: float = LOOK_EVERY_S
-) -> Iterator[bytes]:
-    """Yield what a listener gets, for as long as ``wait`` (seconds) says True: nothing is over before.
-
-    Each piece is to be sent before the next is asked for, so a slow listener makes nothing pile up. ``wait`` is called
-    between looks; a thread that streams many hands in one that also notices the end of the connection.
+    The rest is in the public directory or on Bitcoin.
     """
-    event_no = event_no_of(last_event_id, outbox.newest_no())
-    yield b"retry: %d\n\n" % RETRY_MS
-    silent_s = 0.0
-    while True:
-        rows = outbox.after(event_no, PAGE)
-        for message in rows:
-            yield frame(message, log_id)
-            event_no, silent_s = message.event_no, 0.0
-        if len(rows) == PAGE:
-            continue
-        if not wait(look_every_s):
-            return
-        silent_s += look_every_s
-        if silent_s >= SILENCE_S:
-            yield KEEP_ALIVE
-            silent_s = 0.0
+    if is_operator:
+        return message
+    if message.news is News.FAILED:
+        return None
+    return replace(message, facts={name: value for name, value in message.facts.items() if name != "attempt"})
+
+
+def frame(message: Message, log_id: bytes, more: dict[str, Any] | None = None) -> bytes:
+    """Return one event: its data is a single line of JSON, as a webhook gets it, with ``more`` facts."""
+    shown = replace(message, facts=message.facts | (more or {}))
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (message.event_no, message.news.encode(), body_of(shown, log_id))

@@ -5,17 +5,16 @@ A message is sent at least once: a crash between sending and noting repeats it u
 """
 
 import asyncio
-import json
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from anchor.errors import WebhookError
 from anchor.outbox import Message, News, Outbox
 from anchor.storage.engine import Engine, Row
 from chains.public_address import Resolve, check_url, resolve_name
+from chains.webhook_body import TEST_EVENT, body_of
 from chains.webhook_sending import SECRET_SIZE, Sent, headers_of, send
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -26,8 +25,6 @@ BACK_OFF_MS = (
 """How long after each try that failed the next one is, as Standard Webhooks advises; then it is given up."""
 MAX_AT_ONCE = 32
 MAX_WEBHOOKS = 100
-TEST_EVENT = 0
-"""The event number of a message that only tests a webhook."""
 _COLUMNS = "webhook_no, webhook_id, url, news, secret, is_for_tests, made_at_ms, removed_at_ms"
 
 
@@ -73,14 +70,6 @@ class Tried:
 def next_at_ms(tries: int, now_ms: int) -> int | None:
     """Return when a message is sent again after ``tries`` that failed, the last one now; None: it is given up."""
     return now_ms + BACK_OFF_MS[tries - 1] if tries <= len(BACK_OFF_MS) else None
-
-
-def body_of(message: Message, log_id: bytes) -> bytes:
-    """Return the JSON of a message (docs/spec/webhooks.md): the same bytes at every try."""
-    at = datetime.fromtimestamp(message.at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    data = {"log_id": log_id.hex(), "event": message.event_no, **message.facts}
-    kind = "test" if message.event_no == TEST_EVENT else f"checkpoint.{message.news}"
-    return json.dumps({"type": kind, "timestamp": at, "data": data}).encode()
 
 
 class Webhooks:

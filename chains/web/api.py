@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from anchor.proof.errors import AnchorlineError
-from chains.web import api_about, api_chains, api_entries, api_log, api_search, api_verify, api_writing
+from chains.web import api_about, api_chains, api_entries, api_events, api_log, api_search, api_verify, api_writing
 from chains.web.answers import entity_tag, is_unchanged
 from chains.web.asgi import (
     Answer,
@@ -18,10 +18,12 @@ from chains.web.asgi import (
     Receive,
     Scope,
     Send,
+    Stream,
     header,
     media_type_of,
     preflight,
     send_answer,
+    send_stream,
     take_body,
 )
 from chains.web.kept_answers import KeptAnswers
@@ -39,6 +41,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *api_entries.OPERATIONS,
     *api_search.OPERATIONS,
     *api_log.OPERATIONS,
+    *api_events.OPERATIONS,
     *api_verify.OPERATIONS,
     *api_about.OPERATIONS,
 )
@@ -62,10 +65,13 @@ class Api:
         if scope["type"] != "http":
             raise NotImplementedError(f"expected HTTP, got {scope['type']}")
         try:
-            answer = await self._answer(scope, receive)
+            answer: Answer | Stream = await self._answer(scope, receive)
         except Exception as error:  # noqa: BLE001  # a fault in one request must not end the connection without an answer
             answer = self._failed(scope["path"], error)
-        await send_answer(scope, send, answer)
+        if isinstance(answer, Stream):
+            await send_stream(scope, receive, send, answer)
+        else:
+            await send_answer(scope, send, answer)
 
     def _failed(self, path: str, error: Exception) -> Answer:
         """Return the answer to a request that failed; tell the operator what is his to know."""
@@ -79,7 +85,7 @@ class Api:
             self._service.report(f"event=failed path={path[:80]!r} error={type(error).__name__} message={str(error)!r}")
         return problem_answer(problem)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | Stream:
         operations, values = self._router.find(scope["raw_path"])
         method = scope["method"]
         if method == "OPTIONS":
@@ -90,7 +96,7 @@ class Api:
             raise ProblemError("method-not-allowed", f"Allowed here: {allowed.decode()}", (b"allow", allowed))
         request = self._read_head(operation, scope, values)
         answer = await self._run(operation, request, scope, receive)
-        if operation.method != "GET" or not operation.has_etag:
+        if isinstance(answer, Stream) or operation.method != "GET" or not operation.has_etag:
             return answer
         answer = _tagged(answer)
         if method == "GET" and operation.is_everybodys:
@@ -115,7 +121,7 @@ class Api:
                 raise ProblemError("parameter-malformed", f"{parameter.name}: expected it, got none")
         return request.with_arguments(arguments)
 
-    async def _run(self, operation: Operation, request: Request, scope: Scope, receive: Receive) -> Answer:
+    async def _run(self, operation: Operation, request: Request, scope: Scope, receive: Receive) -> Answer | Stream:
         if operation.run_async is not None:
             return await operation.run_async(self._service, request, _reading(scope, receive))
         if operation.body is not None:

@@ -5,7 +5,8 @@ Messages come from uvicorn (ASGI 3.0, HTTP); the applications beside this file d
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -43,6 +44,20 @@ class Answer:
     status: int
     body: bytes = b""
     content_type: str = TEXT
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer of status 200 without an end: its pieces are sent as they come, each before the next is asked for.
+
+    ``pieces`` gets an event that is set when the client is gone, or the service stops: then it returns. ``close`` is
+    called once, at the end, also where nothing was sent.
+    """
+
+    pieces: Callable[[asyncio.Event], AsyncIterator[bytes]]
+    close: Callable[[], None]
+    content_type: str
     headers: tuple[Header, ...] = ()
 
 
@@ -198,3 +213,31 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     """Send an answer; HEAD gets its headers only."""
     await send({"type": "http.response.start", "status": answer.status, "headers": headers_of(answer)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+
+STOPPING = "anchorline.stopping"
+"""Where a stream leaves, in its scope, the event that a connection sets when the service stops."""
+
+
+async def send_stream(scope: Scope, receive: Receive, send: Send, stream: Stream) -> None:
+    """Send a stream until it ends, the client is gone, or the service stops; HEAD gets its headers only."""
+    ended = scope[STOPPING] = asyncio.Event()
+    watching = asyncio.create_task(_watch(receive, ended))
+    try:
+        headers = [(b"content-type", stream.content_type.encode()), *_EVERYONE, *stream.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["method"] != "HEAD":
+            async with aclosing(stream.pieces(ended)) as pieces:  # type: ignore[type-var]  # an asynchronous generator
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        watching.cancel()
+        stream.close()
+
+
+async def _watch(receive: Receive, ended: asyncio.Event) -> None:
+    """Say that a stream has ended when its client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    ended.set()

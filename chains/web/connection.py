@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chains.web.asgi import Header
+from chains.web.asgi import STOPPING, Header
 
 HEAD_TIMEOUT_S = 10.0
 """From the connection, or from its next request's first byte, to the end of the request's head."""
@@ -279,6 +279,13 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         else:
             self._rest_check = self.loop.call_later(left_s, self._end_rest)
+
+    def shutdown(self) -> None:
+        """End the connection when its answer is out; an answer that has no end is told to end."""
+        super().shutdown()
+        stopping = getattr(self.cycle, "scope", {}).get(STOPPING)
+        if stopping is not None:
+            stopping.set()
 
     def pause_writing(self) -> None:
         """Begin to wait for the client to read."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from chains.web.asgi import Answer
+from chains.web.asgi import Answer, Stream
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 
@@ -79,7 +79,7 @@ class Shape:
 Run = Callable[[Any, Request], Answer]
 ReadBody = Callable[[int], Awaitable[bytes]]
 """Reads the body of a request, at most so many bytes."""
-RunAsync = Callable[[Any, Request, ReadBody], Awaitable[Answer]]
+RunAsync = Callable[[Any, Request, ReadBody], Awaitable[Answer | Stream]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class Request:
         """Return the request with its body."""
         return replace(self, body=body)
 
+    def at(self, now_ms: int) -> "Request":
+        """Return the request as it is judged at a later time."""
+        return replace(self, now_ms=now_ms)
+
     def header(self, name: bytes) -> bytes | None:
         """Return the first header of this name (lower case), or None."""
         return header(self.headers, name)

@@ -10,6 +10,7 @@ from chains.home import Home
 from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
+from chains.web.listeners import Listeners
 from chains.web.rooms import Rooms
 from chains.web.writing import Writing
 
@@ -33,6 +34,7 @@ class Service:
         self.rooms = Rooms(home.folder, home.clock)
         self.writing = Writing(home, self.rooms, counts)
         counts.watch_queue(lambda: self.writing.commits.waiting.entries)
+        self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
 
     def close(self) -> None:

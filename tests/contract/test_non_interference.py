@@ -27,7 +27,7 @@ from anchor.tiles import decode_bundle
 from chains.access import Visibility
 from chains.web.api import OPERATIONS
 from chains.web.operations import In, Operation, Parameter
-from chains.webhooks import body_of
+from chains.webhook_body import body_of
 from tests.simulators.store import chain_id, submission_of
 from tests.simulators.two_logs import OPEN_CONTENT, OPEN_IDS, TwoLogs, two_logs
 

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import WebhookError
-from anchor.outbox import News, Outbox
+from anchor.outbox import Message, News, Outbox
 from anchor.storage.sqlite import SqliteEngine
 from chains import webhook_sending
-from chains.events import KEEP_ALIVE, frames
+from chains.events import event_no_of, frame, told
 from chains.public_address import check_url, is_public, target_of
+from chains.webhook_body import body_of
 from chains.webhook_sending import signature
 from chains.webhooks import BACK_OFF_MS, Webhook, Webhooks, deliver, send_test
 from tests.crash.crashing import CrashingEngine, StoppedError
@@ -344,42 +345,33 @@ def test_a_receiver_for_tests_is_on_this_machine_only() -> None:
 # --- server-sent events
 
 
-def test_a_listener_goes_on_where_it_stopped(webhooks: Webhooks) -> None:
+def test_an_event_is_a_webhook_in_one_line(webhooks: Webhooks) -> None:
+    """Number, news and the JSON of the webhook; what is known of a chain is added to its data."""
+    tell(webhooks, News.SEALED)
+    (message,) = Outbox(webhooks.engine).after(0)
+    plain = frame(message, LOG_ID)
+    assert b"id: 1\nevent: sealed\ndata: " + body_of(message, LOG_ID) + b"\n\n" == plain
+    more = json.loads(frame(message, LOG_ID, {"tree_size": 3}).partition(b"data: ")[2])
+    assert json.loads(body_of(message, LOG_ID))["data"] | {"tree_size": 3} == more["data"]
+
+
+@pytest.mark.parametrize("news", News)
+def test_only_the_operator_is_told_of_attempts(news: News) -> None:
+    """What failed, and which attempt it was, is the operator's; the rest is public, and everybody's."""
+    message = Message(7, 1, news, {"checkpoint_size": 3, "attempt": 9})
+    assert message == told(message, is_operator=True)
+    others = None if news is News.FAILED else Message(7, 1, news, {"checkpoint_size": 3})
+    assert others == told(message, is_operator=False)
+
+
+@pytest.mark.parametrize(("text", "after"), [("", 5), ("0", 0), ("3", 3), ("9", 9)])
+def test_a_listener_goes_on_where_it_stopped(text: str, after: int) -> None:
     """Last-Event-ID names the row that was seen last; without it only what is new comes."""
-    tell(webhooks, News.SEALED, News.ANCHORED, News.FINAL)
-
-    def heard(last: str, looks: int) -> list[bytes]:
-        left = iter(range(looks))
-        return list(frames(Outbox(webhooks.engine), LOG_ID, last, lambda _: next(left, None) is not None))
-
-    first, *rest = heard("1", 0)
-    assert b"retry: 3000\n\n" == first
-    assert [b"id: 2\nevent: anchored\ndata: ", b"id: 3\nevent: final\ndata: "] == [
-        piece.partition(b"data: ")[0] + b"data: " for piece in rest
-    ]
-    assert {"checkpoint.final"} == {json.loads(rest[-1].partition(b"data: ")[2])["type"]}
-    assert [first] == heard("", 0)
-    assert [first] == heard("3", 3)
-    assert [first, KEEP_ALIVE, KEEP_ALIVE] == heard("3", 30)
-
-
-def test_a_listener_hears_what_happens_while_it_listens(webhooks: Webhooks) -> None:
-    """A row that is written between two looks comes with the next."""
-    waits: list[float] = []
-
-    def wait(span_s: float) -> bool:
-        waits.append(span_s)
-        if len(waits) == 1:
-            tell(webhooks, News.REORGED)
-        return len(waits) < 3
-
-    found = list(frames(Outbox(webhooks.engine), LOG_ID, "", wait, 0.5))
-    assert ([b"retry: 3000\n\n"], 2, [0.5] * 3) == (found[:1], len(found), waits)
-    assert found[1].startswith(b"id: 1\nevent: reorged\n")
+    assert after == event_no_of(text, 5)
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "x", "9" * 19, "\uff11"])
-def test_a_last_event_id_that_is_no_number_is_refused(text: str, webhooks: Webhooks) -> None:
+def test_a_last_event_id_that_is_no_number_is_refused(text: str) -> None:
     """A client that makes up ids is told so."""
     with pytest.raises(WebhookError, match="Last-Event-ID"):
-        next(frames(Outbox(webhooks.engine), LOG_ID, text, lambda _: False))
+        event_no_of(text, 0)
