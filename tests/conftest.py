@@ -2,6 +2,9 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -26,10 +29,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     return report
 
 
+@pytest.fixture(scope="session")
+def _xdg_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return one new folder after the other; mktemp would look through all that are there, for each of them."""
+    base = tmp_path_factory.mktemp("xdg")
+    return (base / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _own_xdg_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_xdg_folders(_xdg_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test its own XDG folders: trusted cards and high-water marks of one test are not another's."""
-    folder = tmp_path_factory.mktemp("xdg")
+    folder = next(_xdg_folders)
+    folder.mkdir()
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(folder / name.lower()))
     # The commands under test would take what is said to the suite for misspelt settings.

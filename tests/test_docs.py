@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,7 @@ def in_backticks(name: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", text)
 
 
+@cache
 def defined() -> set[str]:
     """Return the names of every function, method and class of the product, methods also as Class.method."""
     names = set()
@@ -221,6 +223,7 @@ def test_files_and_functions_that_are_named_exist(name: str) -> None:
     assert [] == sorted(set(functions) - defined())
 
 
+@cache
 def known_commands() -> set[str]:
     """Return every command, groups and their commands in two words."""
     names = set()
