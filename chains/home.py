@@ -28,7 +28,7 @@ from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
 from chains.settings import FILE_NAME, Settings, load_settings
-from chains.sources import network_of, open_source
+from chains.sources import network_of, open_source, unwatched
 from chains.writer import Writer
 
 if TYPE_CHECKING:  # what reading never needs is imported where it is made: `chain list` starts fast
@@ -77,6 +77,7 @@ class Home:
         self.settings = settings
         self.clock = clock
         self._source: Source | None = None
+        self.watch_source: Callable[[str, Source], Source] = unwatched
         self._signs = False
         self._is_checked = False
         self.engine: Engine = engine or SqliteEngine(folder / DATABASE)
@@ -262,7 +263,7 @@ class Home:
     def source(self) -> "Source":
         """The Bitcoin source; opening the embedded one locks it for this process."""
         if self._source is None:
-            self._source = open_source(self.settings, self.network, self.folder)
+            self._source = open_source(self.settings, self.network, self.folder, self.watch_source)
         return self._source
 
     @cached_property

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from anchor.alerts import Alert, changes
 from anchor.daemon import Beside, Job, Jobs
@@ -25,6 +26,9 @@ from chains.leading import held
 from chains.settings import EMBEDDED
 from chains.sources import source_warnings
 from chains.webhooks import deliver
+
+if TYPE_CHECKING:
+    from chains.tracing import Traces
 
 # A submission that failed is tried again so often; calendars are asked what is complete far less often.
 ATTEST_EVERY_S = 60
@@ -51,8 +55,11 @@ class Scheduler:
     command that runs it: whoever finds the lease taken is told it. It takes no signals.
     """
 
-    def __init__(self, home: Home, report: Report, work: str) -> None:
+    def __init__(self, home: Home, report: Report, work: str, traces: "Traces | None" = None) -> None:
         self._home = home
+        self._traces = traces
+        if traces is not None:
+            home.watch_source = traces.source
         self._report = report
         self._holder = this_process(work, stays=True)
         self._leases = Leases(home.engine)
@@ -164,7 +171,13 @@ class Scheduler:
             if start is not None:
                 jobs["attest"] = (start, ATTEST_EVERY_S)
             jobs["tell"] = (tell, TELL_EVERY_S)
-            yield {name: (_stepping_down(work, on_loss), every_s) for name, (work, every_s) in jobs.items()}
+            yield {
+                name: (_stepping_down(self._traced(name, work), on_loss), every_s)
+                for name, (work, every_s) in jobs.items()
+            }
+
+    def _traced(self, name: str, work: Callable[[], object]) -> Callable[[], object]:
+        return work if self._traces is None else self._traces.job(name, work)
 
     @contextmanager
     def _telling_beside(self) -> Iterator[Callable[[], None]]:

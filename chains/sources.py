@@ -55,14 +55,23 @@ def network_of(settings: Settings, folder: Path) -> Network:
     return networks[settings.network]
 
 
-def open_source(settings: Settings, network: Network, folder: Path) -> Source:
+def unwatched(_: str, source: Source) -> Source:
+    """Return a source as it is."""
+    return source
+
+
+def open_source(
+    settings: Settings, network: Network, folder: Path, watch: Callable[[str, Source], Source] = unwatched
+) -> Source:
     """Open the Bitcoin source that the settings name: one, or several that must agree.
+
+    ``watch`` is given each by its name, and returns what is asked in its place.
 
     Raises SettingsError where addresses, credentials or ``sources_needed`` cannot be used.
     """
     makers = source_makers(settings, network, folder)
     need = 1 if settings.source == EMBEDDED else needed(settings, network)
-    opened = {name: make() for name, make in makers.items()}
+    opened = {name: watch(name, make()) for name, make in makers.items()}
     return agreeing(opened, need)
 
 

@@ -10,7 +10,9 @@ from chains.commands.log_options import (
     LogLevel,
     LogLevelOption,
     MetricsOption,
+    TracesOption,
     reporting,
+    tracing,
 )
 from chains.commands.terminal import (
     ANCHORING,
@@ -105,6 +107,7 @@ def daemon(
     metrics: MetricsOption = "",
     log_format: LogFormatOption = LogFormat.TEXT,
     log_level: LogLevelOption = LogLevel.INFO,
+    traces: TracesOption = False,
     home: HomeOption = None,
     dry_run: DryRunOption = False,
     as_json: DryRunJsonOption = False,
@@ -122,7 +125,8 @@ def daemon(
         until_signal() as wait,
         opened(home) as found,
         reporting(found, log_format, log_level, metrics) as report,
-        Scheduler(found, report, "daemon"),
+        tracing(is_wanted=traces) as traced,
+        Scheduler(found, report if traced is None else traced.report(report), "daemon", traced),
     ):
         wait()
 

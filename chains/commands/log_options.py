@@ -5,16 +5,18 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chains.commands.terminal import usage
 from chains.log_lines import Level, LogFormat
 
 if TYPE_CHECKING:
     from chains.home import Home
+    from chains.tracing import Traces
 
 
 class LogLevel(StrEnum):
@@ -37,6 +39,10 @@ MetricsOption = Annotated[
     str, typer.Option(METRICS, envvar="ANCHORLINE_METRICS", help="Serve Prometheus metrics at HOST:PORT.")
 ]
 
+TracesOption = Annotated[
+    bool, typer.Option("--traces", envvar="ANCHORLINE_TRACES", help="Send OpenTelemetry traces (anchorline[otel]).")
+]
+
 
 def log_of(form: LogFormat, level: LogLevel) -> Callable[[str], None]:
     """Return what writes log lines to standard error."""
@@ -44,6 +50,20 @@ def log_of(form: LogFormat, level: LogLevel) -> Callable[[str], None]:
     from chains.home import now_ms
 
     return logs.log_to(sys.stderr, form, Level[level.name], now_ms)
+
+
+@contextmanager
+def tracing(*, is_wanted: bool) -> "Iterator[Traces | None]":
+    """Yield what makes traces where they are wanted, and send the last of them at the end."""
+    if not is_wanted:
+        yield None
+        return
+    try:
+        from chains.tracing import Traces
+    except ModuleNotFoundError as error:
+        usage(f"--traces: expected OpenTelemetry, {error.name} is missing; install anchorline[otel]")
+    with closing(Traces.exported()) as traces:
+        yield traces
 
 
 @contextmanager

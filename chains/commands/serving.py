@@ -10,7 +10,9 @@ from chains.commands.log_options import (
     LogLevel,
     LogLevelOption,
     MetricsOption,
+    TracesOption,
     log_of,
+    tracing,
 )
 from chains.commands.terminal import ANCHORING, HomeOption, command_group, given, opened, usage
 from chains.log_lines import LogFormat
@@ -28,6 +30,7 @@ def serve(
     metrics: MetricsOption = "",
     log_format: LogFormatOption = LogFormat.TEXT,
     log_level: LogLevelOption = LogLevel.INFO,
+    traces: TracesOption = False,
     home: HomeOption = None,
 ) -> None:
     """Serve the HTTP API, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
@@ -41,7 +44,7 @@ def serve(
     where = given(lambda: host_and_port(metrics, METRICS)) if metrics else None
     with given(lambda: listening_socket(listen)) as listening, opened(home) as writing, ExitStack() as stack:
         anchoring = None if no_daemon else stack.enter_context(opened(home))
-        serve_api(writing, listening, report, where, anchoring)
+        serve_api(writing, listening, report, where, anchoring, stack.enter_context(tracing(is_wanted=traces)))
 
 
 @app.command(rich_help_panel=ANCHORING)

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from chains.home import Home
 from chains.metrics import registry_of
@@ -13,6 +14,9 @@ from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
 from chains.web.listeners import Listeners
 from chains.web.rooms import Rooms
 from chains.web.writing import Writing
+
+if TYPE_CHECKING:
+    from chains.tracing import Traces
 
 PREPARING_THREADS = 1
 
@@ -23,7 +27,13 @@ class Service:
     ``home`` writes, and is the caller's to close afterwards; ``tip_height`` is asked when a tick was done beside it.
     """
 
-    def __init__(self, home: Home, report: Callable[[str], None], tip_height: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        report: Callable[[str], None],
+        tip_height: Callable[[], int] | None = None,
+        traces: "Traces | None" = None,
+    ) -> None:
         self.registry, counts = registry_of(home.folder, home.clock)
         self.report = counts.counting(report, tip_height)
         self.limits: Limits = home.settings.limits
@@ -32,7 +42,7 @@ class Service:
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
         self.rooms = Rooms(home.folder, home.clock)
-        self.writing = Writing(home, self.rooms, counts)
+        self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.commits.waiting.entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")

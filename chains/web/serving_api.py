@@ -7,13 +7,17 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from chains.home import Home
 from chains.metrics import serving_metrics
 from chains.scheduling import Scheduler
-from chains.web.api import Api
+from chains.web.api import OPERATIONS, Api
 from chains.web.service import Service
 from chains.web.serving import serve
+
+if TYPE_CHECKING:
+    from chains.tracing import Traces
 
 # The event loop and the threads beside it share one interpreter: whoever waits for it should not wait for the 5 ms that
 # Python leaves to a thread that computes, or every request does so several times.
@@ -26,14 +30,18 @@ def serve_api(
     report: Callable[[str], None],
     metrics: tuple[str, int] | None = None,
     anchoring: Home | None = None,
+    traces: "Traces | None" = None,
 ) -> None:
     """Run the HTTP API until SIGINT or SIGTERM; what was taken then is committed and answered.
 
     ``home`` is used by the thread of the group commit alone; reading threads open the folder for themselves.
     ``anchoring`` is the same home opened once more: it is sealed and anchored beside, while this process has the lease.
     ``metrics`` is where they are served to whoever asks, beside the API's own ``/metrics``, which wants a key.
+    With ``traces`` every request is a span, so none takes a shortcut past the application.
     """
-    service = Service(home, report, None if anchoring is None else lambda: anchoring.source.tip().height)
+    if traces is not None:
+        report = traces.report(report)
+    service = Service(home, report, None if anchoring is None else lambda: anchoring.source.tip().height, traces)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         with ExitStack() as stack:
@@ -41,8 +49,13 @@ def serve_api(
                 port = stack.enter_context(serving_metrics(service.registry, *metrics))
                 service.report(f"event=metrics listen={metrics[0]}:{port}")
             if anchoring is not None:
-                stack.enter_context(Scheduler(anchoring, service.report, "serve"))
+                stack.enter_context(Scheduler(anchoring, service.report, "serve", traces))
             api = Api(service)
-            serve(api, listening, service.report, api.shortcuts)
+            if traces is None:
+                serve(api, listening, service.report, api.shortcuts)
+            else:
+                from chains.web.tracing import traced
+
+                serve(traced(api, OPERATIONS, traces), listening, service.report)
     finally:
         service.close()

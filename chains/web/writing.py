@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchor.errors import OverloadedError
 from anchor.proof.errors import AnchorlineError
@@ -28,6 +29,11 @@ from chains.web.requests import Request, token_of
 from chains.web.rooms import Room, Rooms, check_allowed
 from chains.web.written import EntryWritten, written_each
 from chains.work import Content, Done, Opening, Work
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
+
+    from chains.tracing import Traces
 
 # An admission only saves look-ups: whether the work may be done is asked again when it is committed.
 _ADMITTED_S = 1.0
@@ -61,7 +67,7 @@ class Posted:
     Contents for one chain are made into entries together. A chain that is opened will have this visibility.
     """
 
-    __slots__ = ("admission", "posted", "tell", "visibility")
+    __slots__ = ("admission", "posted", "span", "tell", "visibility")
 
     def __init__(
         self, admission: Admission, posted: Work | Content, tell: Tell, visibility: Visibility = Visibility.PRIVATE
@@ -70,6 +76,7 @@ class Posted:
         self.posted = posted
         self.tell = tell
         self.visibility = visibility
+        self.span: SpanContext | None = None
 
 
 class Writing:
@@ -79,8 +86,9 @@ class Writing:
     turn: threads that wait for one another for each request would do little else.
     """
 
-    def __init__(self, home: Home, rooms: Rooms, counts: ProcessMetrics) -> None:
+    def __init__(self, home: Home, rooms: Rooms, counts: ProcessMetrics, traces: "Traces | None" = None) -> None:
         self._home = home
+        self._traces = traces
         self._counts = counts
         self._rooms = rooms
         self._quotas = Quotas()
@@ -166,6 +174,8 @@ class Writing:
             self._counts.refused()
             raise
         self._entries, self._bytes = entries, byte_count
+        if self._traces is not None:
+            posted.span = self._traces.here()
         self._gathered.append(posted)
         if entries >= MOST_TOGETHER or byte_count >= MOST_TOGETHER_BYTES:
             self._hand_over()
@@ -196,7 +206,8 @@ class Writing:
         """Commit what may be committed now; answers go to the event loop all at once."""
         group = [posted for gathered in groups for posted in gathered]
         try:
-            answers = self._committed(group)
+            with nullcontext() if self._traces is None else self._traces.commit(posted.span for posted in group):
+                answers = self._committed(group)
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
             answers = [(posted.tell, error) for posted in group]
         self._loop.call_soon_threadsafe(_tell_all, answers)
