@@ -73,7 +73,7 @@ def _missing_timestamp(verifier: Verifier, steps: dict[int, Step]) -> list[str]:
 
 def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Outcome:
     """Weigh the steps: a failure first, then what nobody could check, then what is not there yet."""
-    if any(step.state == State.FAILED for step in steps.values()):
+    if State.FAILED in [step.state for step in steps.values()]:
         return Outcome.FAILED
     if steps[1].state == State.NOT_CHECKED:
         return Outcome.NOT_CHECKED

@@ -24,7 +24,6 @@ _ESCAPE = re.compile(rb"\\(?:u[dD][89a-fA-F]|.)", re.DOTALL)
 _SURROGATE_SIZE = 4
 _ALL_OTHERS = bytes(set(range(256)) - set(b'"[]{}'))
 _DEEPER = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_HASH_DIGITS = frozenset({2 * HASH_SIZE})
 _ABSENT = object()
 
 
@@ -127,15 +126,19 @@ class Fields:
     def hashes(self, name: str, maximum: int) -> tuple[bytes, ...]:
         """Return an array of at most ``maximum`` hashes of 32 bytes in hex."""
         values = self.array(name, maximum)
-        where = f"{self.what}.{name}"
+        # All at once, since a receipt of a large log has hundreds: written back in groups of 32 bytes, they must be
+        # what was read, and as many groups as there are strings.
         try:
-            joined = "".join(values)
-        except TypeError as error:
-            raise MalformedError(f"{where}: expected strings of hex digits only: {error}") from error
-        if not _HASH_DIGITS.issuperset(map(len, values)):
-            return tuple([hash_from_hex(value, where) for value in values])  # which refuses one of them
-        # All at once: a receipt of a large log has hundreds.
-        return unpack("32s" * len(values), bytes_from_hex(joined, where))
+            joined = " ".join(values)
+            raw = bytes.fromhex(joined)
+        except (TypeError, ValueError):
+            joined, raw = "", b""
+        if raw.hex(" ", HASH_SIZE) == joined and len(raw) == HASH_SIZE * len(values):
+            return unpack(f"{HASH_SIZE}s" * len(values), raw)
+        for value in values:
+            if not isinstance(value, str):
+                self._refuse(name, value, "strings of hex digits only")
+        return tuple([hash_from_hex(value, f"{self.what}.{name}") for value in values])  # which refuses one of them
 
     def rest(self) -> dict[str, Any]:
         """Take all fields that are left, as they are."""

@@ -255,6 +255,31 @@ def test_arrays_know_their_length() -> None:
             Fields({"a": [bad]}, "file").hashes("a", 1)
 
 
+HASH = "0f" * 32
+SPELLINGS = [
+    HASH,
+    HASH[:62],
+    HASH + "0f",
+    HASH[:63],
+    "0" + HASH,
+    HASH.upper(),
+    f"{HASH} {HASH}",
+    f"{HASH} ",
+    f" {HASH}",
+]
+SPELLINGS += [HASH + "\n", HASH[:32] + " " + HASH[32:], "", " ", "\u0660" * 64]
+
+
+@given(st.lists(st.sampled_from(SPELLINGS) | st.none() | st.integers() | st.just([HASH]), max_size=5))
+def test_hashes_are_refused_together_where_one_of_them_would_be(values: list[Any]) -> None:
+    """However strings are cut, padded or spelt, an array of hashes is read exactly where each of them is one."""
+    if all(value == HASH for value in values):
+        assert (bytes.fromhex(HASH),) * len(values) == Fields({"a": values}, "file").hashes("a", 5)
+        return
+    with pytest.raises(MalformedError, match=r"^file\.a: expected"):
+        Fields({"a": values}, "file").hashes("a", 5)
+
+
 def test_a_newer_version_is_refused_by_name() -> None:
     """The same format with another version is newer; another format is just not this one."""
     Fields({"format": "anchorline-log/1"}, "file").format("anchorline-log/1")
