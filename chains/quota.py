@@ -24,6 +24,11 @@ class Quota:
     entries_per_s: int | None = None
     bytes_per_day: int | None = None
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit."""
+        return self.entries_per_s is not None or self.bytes_per_day is not None
+
     def __post_init__(self) -> None:
         _check("entries a second", self.entries_per_s, 1, MAX_ENTRIES_PER_S)
         _check("bytes of content a day", self.bytes_per_day, MIN_BYTES_PER_DAY, MAX_BYTES_PER_DAY)

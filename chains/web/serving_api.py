@@ -3,6 +3,7 @@
 ``anchorline serve`` hands in the home that writes, and once more the one that is sealed and anchored beside.
 """
 
+import gc
 import socket
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # The event loop and the threads beside it share one interpreter: whoever waits for it should not wait for the 5 ms that
 # Python leaves to a thread that computes, or every request does so several times.
 SWITCH_INTERVAL_S = 0.0005
+COLLECTED_OBJECTS = 20_000
+"""New objects before the collector looks for cycles: a group of requests in flight is no garbage."""
 
 
 def serve_api(
@@ -43,6 +46,10 @@ def serve_api(
         report = traces.report(report)
     service = Service(home, report, None if anchoring is None else lambda: anchoring.source.tip().height, traces)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    # What is there now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_OBJECTS)
     try:
         with ExitStack() as stack:
             if metrics is not None:

@@ -5,7 +5,7 @@ changes the meaning, comes from somebody who was not admitted lately, or is no c
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from chains.web.api_writing import POST_ENTRY, SUBMISSION, created
 from chains.web.asgi import Answer, Header, media_type_of, whole_of
@@ -18,14 +18,14 @@ from chains.web.written import EntryWritten
 from chains.work import Content
 
 _BEFORE, _AFTER = (part.encode() for part in POST_ENTRY.path.split("{chain}"))
-# A part of a path that is to be decoded first, or is none.
-_NOT_PLAIN = (b"/", b"%", b"?")
 # What makes more of a request than content for a chain: its own parameters, and what HTTP does with a body.
 _TELLING = {
     *(parameter.name.lower().encode() for parameter in POST_ENTRY.parameters if parameter.place is In.HEADER),
     *(b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"),
 }
 _BEARER = b"Bearer "
+# The answer to a content that is now an entry, but for its length, the entry's hash, and the body.
+_CREATED = whole_of(created(EntryWritten("%b", b""))).replace(b"content-length: 0", b"content-length: %d") + b"%b"
 
 
 class ApiShortcuts:
@@ -39,20 +39,22 @@ class ApiShortcuts:
 
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes a content for a chain, from somebody who was admitted lately; else None."""
-        chain = url[len(_BEFORE) : -len(_AFTER)]
-        if not (url.startswith(_BEFORE) and url.endswith(_AFTER)) or any(mark in chain for mark in _NOT_PLAIN):
+        if not (url.startswith(_BEFORE) and url.endswith(_AFTER)):
             return None
+        chain = url[len(_BEFORE) : -len(_AFTER)]
         found = dict(headers)
+        if b"/" in chain or b"%" in chain or b"?" in chain:
+            return None  # to be decoded first, or no name of a chain
         if len(found) != len(headers) or not _TELLING.isdisjoint(found):
             return None
         key, length = found.get(b"authorization", b""), found.get(b"content-length", b"")
-        content_type = found.get(b"content-type", b"")
         if not key.startswith(_BEARER) or not length.isdigit() or int(length[:10]) > self._content_bytes:
             return None
-        if media_type_of(content_type) == SUBMISSION:
+        media_type = _content_type(found.get(b"content-type", b""))
+        if media_type is None:
             return None
         admission = self._writing.admitted(key[len(_BEARER) :].decode("latin-1"), chain.decode("latin-1"))
-        return None if admission is None else partial(self._take, admission, content_type.decode("latin-1"))
+        return None if admission is None else partial(self._take, admission, media_type)
 
     def _take(self, admission: Admission, media_type: str, body: bytes, reply: Reply) -> None:
         tell = partial(self._tell, reply)
@@ -63,6 +65,13 @@ class ApiShortcuts:
 
     def _tell(self, reply: Reply, told: EntryWritten | Exception) -> None:
         if isinstance(told, EntryWritten):
-            reply(whole_of(created(told)))
+            entry_hash, body = told
+            reply(_CREATED % (len(body), entry_hash.encode(), body))
         else:
             reply(whole_of(self._failed(POST_ENTRY.path, told)))
+
+
+@lru_cache(maxsize=1024)
+def _content_type(value: bytes) -> str | None:
+    """Return a content type as an entry has it; None for an entry that the client made."""
+    return None if media_type_of(value) == SUBMISSION else value.decode("latin-1")

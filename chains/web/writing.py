@@ -164,7 +164,7 @@ class Writing:
     def _post(self, posted: Posted, size: Size, content_bytes: int) -> None:
         """Take it from its organisation's quota, and gather it."""
         admission = posted.admission
-        if admission.actor.organisation is not None:
+        if admission.quota.is_limited and admission.actor.organisation is not None:
             now_ms = time.monotonic_ns() // 1_000_000
             self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
         entries, byte_count = self._entries + size.entries, self._bytes + size.bytes
