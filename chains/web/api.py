@@ -26,14 +26,14 @@ from chains.web.asgi import (
     send_stream,
     take_body,
 )
-from chains.web.kept_answers import KeptAnswers
+from chains.web.kept_answers import KeptAnswers, StrangersAnswers
 from chains.web.limits import BODY_TIMEOUT_S
 from chains.web.openapi import document_of
 from chains.web.operations import In, Operation, Router, path_parameters
 from chains.web.problems import ProblemError, problem_answer, problem_of
 from chains.web.requests import Request
 from chains.web.service import Service
-from chains.web.shortcuts import ApiShortcuts
+from chains.web.shortcuts import ApiShortcuts, strangers_key
 
 OPERATIONS: tuple[Operation, ...] = (
     *api_writing.OPERATIONS,
@@ -57,7 +57,8 @@ class Api:
         self._service = service
         self._router = Router(OPERATIONS)
         self._kept = KeptAnswers()
-        self.shortcuts = ApiShortcuts(service, self._kept, self._failed)
+        self._strangers = StrangersAnswers(service.changes.version)
+        self.shortcuts = ApiShortcuts(service, self._kept, self._strangers, self._failed)
         service.document = document_of(OPERATIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,14 +96,18 @@ class Api:
             allowed = ", ".join(_methods(operations)).encode()
             raise ProblemError("method-not-allowed", f"Allowed here: {allowed.decode()}", (b"allow", allowed))
         request = self._read_head(operation, scope, values)
+        may_keep = method == "GET" and operation.is_of_database and request.header(b"authorization") is None
+        mark = self._strangers.begin() if may_keep else None
         answer = await self._run(operation, request, scope, receive)
         if isinstance(answer, Stream) or operation.method != "GET" or not operation.has_etag:
             return answer
         answer = _tagged(answer)
-        if method == "GET" and operation.is_everybodys:
-            self._kept.keep(
-                scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""), answer
-            )
+        query = scope["query_string"]
+        url = scope["raw_path"] + (b"?" + query if query else b"")
+        if may_keep:
+            self._strangers.keep(strangers_key(url, request.header(b"accept")), mark, answer)
+        elif method == "GET" and operation.is_everybodys:
+            self._kept.keep(url, answer)
         return _conditional(request, answer)
 
     def _read_head(self, operation: Operation, scope: Scope, values: list[str]) -> Request:

@@ -153,6 +153,7 @@ OPERATIONS = (
         ("not-found",),
         parameters=(CHAIN,),
         run=get_chain,
+        is_of_database=True,
     ),
     Operation(
         "listEntries",
@@ -164,6 +165,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN, CURSOR, LIMIT),
         run=chain_entries,
+        is_of_database=True,
     ),
     Operation(
         "getHead",
@@ -175,6 +177,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN,),
         run=chain_head,
+        is_of_database=True,
     ),
     Operation(
         "getChainCheckpoint",
@@ -186,6 +189,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN,),
         run=chain_checkpoint,
+        is_of_database=True,
     ),
     Operation(
         "getChainTile",
@@ -197,6 +201,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN, TILE_PATH),
         run=chain_tile,
+        is_of_database=True,
     ),
     Operation(
         "getChainConsistency",
@@ -208,6 +213,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN, FROM_SIZE, TO_SIZE),
         run=chain_consistency,
+        is_of_database=True,
     ),
     Operation(
         "getChainInclusion",
@@ -219,5 +225,6 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN, INDEX, SIZE),
         run=chain_inclusion,
+        is_of_database=True,
     ),
 )

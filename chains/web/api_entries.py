@@ -87,6 +87,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(ENTRY_HASH,),
         run=get_entry,
+        is_of_database=True,
     ),
     Operation(
         "getContent",
@@ -98,6 +99,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(ENTRY_HASH,),
         run=get_content,
+        is_of_database=True,
     ),
     Operation(
         "getReceipt",
@@ -109,6 +111,7 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(ENTRY_HASH, FORMAT, WITH_CONTENT),
         run=get_receipt,
+        is_of_database=True,
     ),
     Operation(
         "getPromise",
@@ -120,5 +123,6 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(ENTRY_HASH,),
         run=get_promise,
+        is_of_database=True,
     ),
 )

@@ -35,8 +35,14 @@ Take = Callable[[bytes, Reply], None]
 class Shortcuts(Protocol):
     """What is answered without the application."""
 
-    def kept(self, url: bytes) -> bytes | None:
+    def kept(self, url: bytes, headers: list[Header]) -> bytes | None:
         """Return the whole answer to a plain GET, where it is known."""
+
+    def remember(self, data: bytes, url: bytes, headers: list[Header]) -> None:
+        """Remember that these bytes were such a GET, and nothing else."""
+
+    def again(self, data: bytes) -> bytes | None:
+        """Return the whole answer to bytes that are remembered, where it is known."""
 
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes the body of this POST, or None: then it is the application's."""
@@ -125,20 +131,33 @@ class Connection(HttpToolsProtocol):
     _take: Take | None = None
     _body: bytes = b""
     _is_in_head = False
+    # Whether no request is being read, and whether the one that was read last was answered from what is kept.
+    _is_between = True
+    _was_known = False
     _heads = 0
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._raw = transport
         self._answers = WholeAnswers(transport, self.loop)
         self.transport = cast("asyncio.Transport", self._answers)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         """Take more of a request, and hang up where its head has no end."""
-        heads = self._heads
+        heads, was_between, shortcuts = self._heads, self._is_between, self.shortcuts
+        if was_between and shortcuts is not None and self._is_free():
+            answer = shortcuts.again(data)
+            if answer is not None:
+                self._stop_waiting()
+                self.send_whole(answer, keep_alive=True)
+                return
+        self._was_known = False
         super().data_received(data)
+        if self._was_known and was_between and self._is_between and self._heads == heads + 1 and shortcuts is not None:
+            shortcuts.remember(data, self.url, self.headers)
         if self._take is not None:
             self._leave_to_application()
         if not self._is_in_head:
@@ -160,6 +179,7 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for the rest of the head, unless it is here already."""
         self._heads += 1
         self._is_in_head = True
+        self._is_between = False
         self._rests_since_s = None
         self.url = b""
         self.headers = []
@@ -174,7 +194,7 @@ class Connection(HttpToolsProtocol):
         """The head is here; what needs no application does not become a request of it."""
         self._is_in_head = False
         self._stop_waiting()
-        if self.shortcuts is None or not self._is_free():
+        if self.shortcuts is None or not self._is_free() or not self._goes_on():
             self._begin_request()
             return
         method = self.parser.get_method()
@@ -194,8 +214,10 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here."""
+        self._is_between = True
         if self._answer is not None:
             answer, self._answer = self._answer, None
+            self._was_known = True
             self.send_whole(answer, keep_alive=True)
         elif self._take is not None:
             taken, take, body = Taken(self), self._take, self._body
@@ -205,20 +227,22 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def _is_free(self) -> bool:
-        """Say whether the answer to this request could go out at once, and another one follow it."""
+        """Say whether an answer could go out at once."""
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
-            and self.parser.should_keep_alive()
-            and self.parser.get_http_version() == "1.1"
-            and not self.parser.should_upgrade()
             and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
         )
+
+    def _goes_on(self) -> bool:
+        """Say whether the connection is to be one of HTTP/1.1 behind this request, too."""
+        parser = self.parser
+        return bool(parser.should_keep_alive() and parser.get_http_version() == "1.1" and not parser.should_upgrade())
 
     def _known_answer(self, shortcuts: Shortcuts) -> bytes | None:
         if any(name in _NOT_PLAIN for name, _ in self.headers):
             return None
-        return shortcuts.kept(self.url)
+        return shortcuts.kept(self.url, self.headers)
 
     def _begin_request(self) -> None:
         """Make a request of the application, as uvicorn does it."""
@@ -244,7 +268,7 @@ class Connection(HttpToolsProtocol):
 
     def send_whole(self, whole: bytes, *, keep_alive: bool) -> None:
         """Send a whole answer, head and body, unless nobody is there any more."""
-        if self.transport.is_closing():
+        if self._raw.is_closing():
             return
         if keep_alive:
             self._answers.write_whole(whole)

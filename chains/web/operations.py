@@ -87,7 +87,8 @@ class Operation:
     """One thing that can be asked. ``run`` reads, on a reading thread; ``run_async`` is run by the event loop.
 
     ``problems`` are the codes that it may answer with, besides those of every operation. ``is_everybodys``: nothing
-    of the answer depends on who asks, now or later, so that it may be kept.
+    of the answer depends on who asks, now or later, so that it may be kept. ``is_of_database``: what it answers to a
+    stranger comes of the request and the database alone, so that it may be kept until anything is committed.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Operation:
     needs_key: bool = False
     has_etag: bool = True
     is_everybodys: bool = False
+    is_of_database: bool = False
 
 
 class Router:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from chains.home import Home
+from anchor.storage.changes import Changes
+from chains.home import DATABASE, Home
 from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
@@ -45,6 +46,7 @@ class Service:
         self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.commits.waiting.entries)
         self.listeners = Listeners(self.rooms)
+        self.changes = Changes(home.folder / DATABASE)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
 
     def close(self) -> None:
@@ -52,3 +54,4 @@ class Service:
         self.preparing.shutdown()
         self.writing.stop()
         self.rooms.close()
+        self.changes.close()

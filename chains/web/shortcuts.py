@@ -4,13 +4,14 @@
 changes the meaning, comes from somebody who was not admitted lately, or is no content is left to the application.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, partial
 
 from chains.web.api_writing import POST_ENTRY, SUBMISSION, created
 from chains.web.asgi import Answer, Header, media_type_of, whole_of
 from chains.web.connection import Reply, Take
-from chains.web.kept_answers import KeptAnswers
+from chains.web.kept_answers import KeptAnswers, StrangersAnswers
 from chains.web.operations import In
 from chains.web.service import Service
 from chains.web.writing import Admission
@@ -24,6 +25,9 @@ _TELLING = {
     *(b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"),
 }
 _BEARER = b"Bearer "
+# Requests whose bytes are remembered, and how long one may be: 4 MiB of them at most.
+_MOST_READ = 4_096
+_LONGEST_READ = 1_024
 # The answer to a content that is now an entry, but for its length, the entry's hash, and the body.
 _CREATED = whole_of(created(EntryWritten("%b", b""))).replace(b"content-length: 0", b"content-length: %d") + b"%b"
 
@@ -31,11 +35,39 @@ _CREATED = whole_of(created(EntryWritten("%b", b""))).replace(b"content-length: 
 class ApiShortcuts:
     """The shortcuts of the HTTP API; ``failed`` makes the answer to a request that failed, from path and error."""
 
-    def __init__(self, service: Service, kept: KeptAnswers, failed: Callable[[str, Exception], Answer]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        kept: KeptAnswers,
+        strangers: StrangersAnswers,
+        failed: Callable[[str, Exception], Answer],
+    ) -> None:
         self._writing = service.writing
         self._content_bytes = service.limits.content_bytes
         self._failed = failed
-        self.kept = kept.get
+        self._kept = kept
+        self._strangers = strangers
+        self._read: OrderedDict[bytes, tuple[bytes, bytes | None]] = OrderedDict()
+
+    def kept(self, url: bytes, headers: list[Header]) -> bytes | None:
+        """Return the answer to a GET, where everybody gets it, or a stranger who asks."""
+        return self._kept_for(url, _strangers_key_of(url, headers))
+
+    def again(self, data: bytes) -> bytes | None:
+        """Return the answer to bytes that were a whole request before, and were answered from what is kept."""
+        found = self._read.get(data)
+        return None if found is None else self._kept_for(*found)
+
+    def remember(self, data: bytes, url: bytes, headers: list[Header]) -> None:
+        """Remember what bytes mean that were one whole request: the same bytes mean the same again."""
+        if len(data) > _LONGEST_READ:
+            return
+        self._read[data] = url, _strangers_key_of(url, headers)
+        if len(self._read) > _MOST_READ:
+            self._read.popitem(last=False)
+
+    def _kept_for(self, url: bytes, strangers: bytes | None) -> bytes | None:
+        return self._kept.get(url) or (None if strangers is None else self._strangers.get(strangers))
 
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes a content for a chain, from somebody who was admitted lately; else None."""
@@ -69,6 +101,19 @@ class ApiShortcuts:
             reply(_CREATED % (len(body), entry_hash.encode(), body))
         else:
             reply(whole_of(self._failed(POST_ENTRY.path, told)))
+
+
+def strangers_key(url: bytes, accept: bytes | None) -> bytes:
+    """Return what tells answers to strangers apart: the address, and the media types that they name."""
+    return url if accept is None or accept == b"*/*" else url + b" " + accept
+
+
+def _strangers_key_of(url: bytes, headers: list[Header]) -> bytes | None:
+    """Return the same for a request; None where it presents a key, or says twice what it takes."""
+    found = dict(headers)
+    if len(found) != len(headers) or b"authorization" in found:
+        return None
+    return strangers_key(url, found.get(b"accept"))
 
 
 @lru_cache(maxsize=1024)

@@ -734,6 +734,39 @@ def test_a_database_that_another_process_holds_is_said_and_waited_for(site: Site
     assert any("StorageBusyError" in line for line in site.server.lines)
 
 
+def test_a_stranger_is_answered_from_what_is_there_now(site: Site) -> None:
+    """What was read before an entry, a seal, or a change of visibility is not read behind it, nor by whose key."""
+    opened = site.acme.post("/v1/chains", json={"visibility": "public"}).json()["chain_id"]
+    written = site.acme.post(f"/v1/chains/{opened}/entries", content=b"beam").json()
+    receipt = f"/v1/entries/{written['entry_hash']}/receipt"
+    paths = [f"/v1/chains/{opened}", f"/v1/chains/{opened}/entries", receipt, f"/v1/entries/{written['entry_hash']}"]
+
+    def read(client: httpx.Client) -> list[bytes]:
+        answers = [client.get(path) for path in paths]
+        assert {200} == {answer.status_code for answer in answers}
+        return [answer.content for answer in answers]
+
+    first = read(site.stranger)
+    assert [first, first] == [read(site.stranger), read(site.beta)]
+    site.acme.post(f"/v1/chains/{opened}/entries", content=b"beam 2")
+    second = read(site.stranger)
+    assert [True, True, False, False] == [old != new for old, new in zip(first, second, strict=True)]
+    site.seal()
+    assert Receipt.decode(second[2]).sealed is None
+    assert Receipt.decode(read(site.stranger)[2]).sealed is not None
+    # Another form of the same, which is not there yet; and with a key that does not hold.
+    assert (404, "not-found") == problem(site.stranger.get(receipt, headers={"accept": OTS}))
+    assert (401, "key-refused") == problem(site.stranger.get(receipt, headers={"authorization": "Bearer al_x"}))
+    assert (
+        304
+        == site.stranger.get(receipt, headers={"if-none-match": site.stranger.get(receipt).headers["etag"]}).status_code
+    )
+    with Home.open(site.server.home) as home:
+        home.accounts.sharing.set_visibility(home.chains.named(opened), Visibility.PRIVATE)
+    assert {(404, "not-found")} == {problem(site.stranger.get(path)) for path in paths}
+    assert 200 == site.acme.get(receipt).status_code
+
+
 # --- serving and anchoring in one process
 
 

@@ -21,9 +21,20 @@ class Desk:
 
     def __init__(self) -> None:
         self.taken: list[tuple[bytes, Reply]] = []
+        self.remembered: list[bytes] = []
+        self.asked_again = 0
 
-    def kept(self, url: bytes) -> bytes | None:
+    def kept(self, url: bytes, _headers: list[Header]) -> bytes | None:
         return whole_of(text_answer(200, "kept")) if url == b"/kept" else None
+
+    def remember(self, data: bytes, _url: bytes, _headers: list[Header]) -> None:
+        self.remembered.append(data)
+
+    def again(self, data: bytes) -> bytes | None:
+        if data not in self.remembered:
+            return None
+        self.asked_again += 1
+        return whole_of(text_answer(200, "again"))
 
     def taker(self, url: bytes, _headers: list[Header]) -> Take | None:
         return (lambda body, reply: self.taken.append((body, reply))) if url == b"/taken" else None
@@ -135,7 +146,7 @@ def test_kept_and_taken_alternate_on_one_connection() -> None:
     async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _number in range(3):
             writer.write(KEPT)
-            await reader.readuntil(b"\r\n\r\nkept")
+            await reader.readuntil(b"\r\n\r\nagain" if desk.remembered else b"\r\n\r\nkept")
             writer.write(ONE)
             reply = (await desk.next())[1]
             reply(taken_answer("taken"))
@@ -160,3 +171,36 @@ def test_a_connection_that_rests_is_closed_and_one_that_waits_is_not() -> None:
         assert (await reader.read()).endswith(b"\r\n\r\ntaken")
 
     served(talk, keep_alive_s=1)
+
+
+def test_bytes_are_remembered_only_where_they_are_one_whole_request() -> None:
+    """What came in pieces, with other requests, or behind an unanswered one is read again each time."""
+
+    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in (KEPT[:20], KEPT[20:]):
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        writer.write(KEPT + KEPT)
+        for _number in range(3):
+            await reader.readuntil(b"\r\n\r\nkept")
+        assert [] == desk.remembered
+        writer.write(KEPT)
+        await reader.readuntil(b"\r\n\r\nkept")
+        assert [KEPT] == desk.remembered
+        # The same bytes as a body are none, and those behind an unanswered request wait.
+        writer.write(b"POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(KEPT))
+        await asyncio.sleep(0.05)
+        writer.write(KEPT)
+        await reader.readuntil(b"app /app GET /kept")
+        writer.write(ONE)
+        reply = (await desk.next())[1]
+        writer.write(KEPT)
+        await asyncio.sleep(0.05)
+        reply(taken_answer("taken"))
+        await reader.readuntil(b"\r\n\r\ntaken")
+        await reader.readuntil(b"app /kept")
+        assert 0 == desk.asked_again
+        writer.write(KEPT)
+        await reader.readuntil(b"\r\n\r\nagain")
+
+    served(talk)

@@ -1,9 +1,15 @@
-"""Answers that are kept: for as long as they say, for everybody only, and within a bound."""
+"""Answers that are kept: as long as they say, or as nothing is committed; for everybody only, and within a bound."""
+
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from anchor.errors import StorageBusyError
+from anchor.storage.changes import Changes
 from chains.web.asgi import Answer
-from chains.web.kept_answers import LONGEST_S, KeptAnswers
+from chains.web.kept_answers import LONGEST_S, KeptAnswers, StrangersAnswers
+from tests.simulators.store import Store
 
 
 class Clock:
@@ -59,3 +65,48 @@ def test_the_oldest_make_room() -> None:
     assert 16 <= len(held) <= 32
     kept.keep(b"/large", answer("public, max-age=60", bytes(2000)))
     assert None is kept.get(b"/large")
+
+
+def test_strangers_get_the_same_until_anything_is_committed(tmp_path: Path) -> None:
+    """A commit by anybody makes all answers old, also those that are being made; a rollback and a read none."""
+    store = Store(tmp_path / "anchorline.db")
+    changes = Changes(tmp_path / "anchorline.db")
+    strangers = StrangersAnswers(changes.version)
+    strangers.keep(b"/a", strangers.begin(), answer("private, no-cache"))
+    assert store.chains.by_name("acme") is None
+    with suppress(KeyError), store.engine.transaction():
+        store.engine.execute("DELETE FROM group_commit")
+        raise KeyError
+    found = strangers.get(b"/a")
+    assert found is not None
+    assert found.endswith(b"\r\n\r\nbody")
+    before = strangers.begin()
+    store.open_chain("acme")
+    strangers.keep(b"/b", before, answer("private, no-cache"))
+    assert (None, None) == (strangers.get(b"/a"), strangers.get(b"/b"))
+    strangers.keep(b"/b", before, answer("private, no-cache"))
+    assert None is strangers.get(b"/b")
+    strangers.keep(b"/b", strangers.begin(), answer("private, no-cache"))
+    assert None is not strangers.get(b"/b")
+    changes.close()
+    store.engine.close()
+
+
+def test_strangers_get_nothing_kept_while_the_database_does_not_answer() -> None:
+    """Where nobody can say whether anything changed, the application is asked; and problems are never kept."""
+    numbers = [1]
+
+    def version() -> int:
+        if not numbers:
+            raise StorageBusyError("another process is writing")
+        return numbers[0]
+
+    strangers = StrangersAnswers(version)
+    strangers.keep(b"/a", strangers.begin(), answer(""))
+    strangers.keep(b"/404", strangers.begin(), answer("", status=404))
+    assert (False, True) == (strangers.get(b"/a") is None, strangers.get(b"/404") is None)
+    numbers.clear()
+    assert (None, None) == (strangers.begin(), strangers.get(b"/a"))
+    strangers.keep(b"/b", strangers.begin(), answer(""))
+    numbers.append(1)
+    assert (False, True) == (strangers.get(b"/a") is None, strangers.get(b"/b") is None)
