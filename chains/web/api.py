@@ -4,6 +4,7 @@ Messages come from uvicorn; what an operation does is in the modules ``api_*``. 
 operation's own is a problem document.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
@@ -57,7 +58,7 @@ class Api:
         self._service = service
         self._router = Router(OPERATIONS)
         self._kept = KeptAnswers()
-        self._strangers = StrangersAnswers(service.changes.version)
+        self._strangers = StrangersAnswers(service.changes.version, _in_the_next_turn)
         self.shortcuts = ApiShortcuts(service, self._kept, self._strangers, self._failed)
         service.document = document_of(OPERATIONS)
 
@@ -135,6 +136,10 @@ class Api:
         run = operation.run
         assert run is not None
         return await self._service.rooms.ask(lambda room: run(room, room.authenticated(request)))
+
+
+def _in_the_next_turn(call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(call)
 
 
 def _reading(scope: Scope, receive: Receive) -> Callable[[int], Awaitable[bytes]]:

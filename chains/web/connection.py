@@ -148,11 +148,12 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take more of a request, and hang up where its head has no end."""
         heads, was_between, shortcuts = self._heads, self._is_between, self.shortcuts
-        if was_between and shortcuts is not None and self._is_free():
+        if was_between and shortcuts is not None:
             answer = shortcuts.again(data)
-            if answer is not None:
+            if answer is not None and self._is_free():
                 self._stop_waiting()
-                self.send_whole(answer, keep_alive=True)
+                self._answers.write_whole(answer)
+                self._rest()
                 return
         self._was_known = False
         super().data_received(data)
@@ -280,11 +281,9 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what came behind the request, or rest."""
         is_last = not self.pipeline
-        if self.pipeline or self.flow.read_paused:
+        if not is_last or self.flow.read_paused:
             super().on_response_complete()
             self._unset_keepalive_if_required()
-        else:
-            self.server_state.total_requests += 1
         if is_last:
             self._rest()
 

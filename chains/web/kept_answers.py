@@ -14,87 +14,98 @@ from chains.web.asgi import Answer, header, whole_of
 
 MOST_BYTES = 32 * 2**20
 LONGEST_S = 3600.0
+_NOTHING = (0.0, b"")
 _PUBLIC = re.compile(rb"public, max-age=([0-9]+)(?:, immutable)?")
 
 
 class _Store:
-    """Whole answers by a key, each with what says whether it still holds; the oldest make room."""
+    """Whole answers by a key, each with a mark that says whether it still holds; the oldest make room."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._answers: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
 
-    def get(self, key: bytes) -> tuple[float, bytes]:
-        return self._answers.get(key, (0.0, b""))
-
-    def keep(self, key: bytes, mark: float, answer: Answer) -> None:
+    def _store(self, key: bytes, mark: float, answer: Answer) -> None:
         whole = whole_of(answer)
         if len(whole) > self._most_bytes // 16:
             return
-        _, before = self._answers.pop(key, (0.0, b""))
+        _, before = self._answers.pop(key, _NOTHING)
         self._answers[key] = mark, whole
         self._bytes += len(whole) - len(before)
         while self._bytes > self._most_bytes:
             _, (_, oldest) = self._answers.popitem(last=False)
             self._bytes -= len(oldest)
 
-    def clear(self) -> None:
+    def _clear(self) -> None:
         self._answers.clear()
         self._bytes = 0
 
 
-class KeptAnswers:
+class KeptAnswers(_Store):
     """Answers that are the same for everybody (tiles, checkpoints, the log's card); only the event loop uses it."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic, most_bytes: int = MOST_BYTES) -> None:
+        super().__init__(most_bytes)
         self._clock_s = clock_s
-        self._store = _Store(most_bytes)
 
     def get(self, url: bytes) -> bytes | None:
         """Return the answer to a GET of this address, head and body, while it may still be told."""
-        until_s, found = self._store.get(url)
+        until_s, found = self._answers.get(url, _NOTHING)
         return found if self._clock_s() < until_s else None
 
     def keep(self, url: bytes, answer: Answer) -> None:
         """Keep an answer to a GET for as long as its Cache-Control allows to everybody; of others, nothing."""
         allowed = _PUBLIC.fullmatch(header(answer.headers, b"cache-control") or b"")
         if answer.status == 200 and allowed is not None:
-            self._store.keep(url, self._clock_s() + min(float(allowed[1]), LONGEST_S), answer)
+            self._store(url, self._clock_s() + min(float(allowed[1]), LONGEST_S), answer)
 
 
-class StrangersAnswers:
+class StrangersAnswers(_Store):
     """Answers to requests without a key that come of the database alone; only the event loop uses it.
 
     ``version`` says of the database as of when; whatever is committed, an entry, an anchor or a chain made private,
-    makes all of them old at once, whoever did it in whatever process.
+    makes all of them old at once, whoever did it in whatever process. It is asked once for each turn of the event
+    loop: what is read in one turn was sent before anybody could be told of a commit behind that question. ``soon``
+    calls back in the next turn.
     """
 
-    def __init__(self, version: Callable[[], int], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, version: Callable[[], int], soon: Callable[[Callable[[], None]], None], most_bytes: int = MOST_BYTES
+    ) -> None:
+        super().__init__(most_bytes)
         self._version = version
-        self._store = _Store(most_bytes)
+        self._soon = soon
         self._of = -1
+        self._is_sure = False
 
     def begin(self) -> int | None:
         """Return the mark of an answer that is to be made from now on; what is kept and old is forgotten.
 
         None where the database does not say: then nothing is kept.
         """
+        if self._is_sure:
+            return self._of
         try:
             now = self._version()
         except StorageError:
             return None  # whoever asks is told what is wrong by trying it
         if now != self._of:
-            self._store.clear()
+            self._clear()
             self._of = now
+        self._is_sure = True
+        self._soon(self._doubt)
         return now
 
     def keep(self, key: bytes, mark: int | None, answer: Answer) -> None:
         """Keep an answer that was made after ``begin`` gave this mark."""
         if answer.status == 200 and mark is not None and mark == self._of:
-            self._store.keep(key, mark, answer)
+            self._store(key, mark, answer)
 
     def get(self, key: bytes) -> bytes | None:
         """Return an answer that the database would still give, or None."""
-        mark, found = self._store.get(key)
+        mark, found = self._answers.get(key, _NOTHING)
         return found if found and mark == self.begin() else None
+
+    def _doubt(self) -> None:
+        self._is_sure = False

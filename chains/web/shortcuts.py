@@ -51,12 +51,16 @@ class ApiShortcuts:
 
     def kept(self, url: bytes, headers: list[Header]) -> bytes | None:
         """Return the answer to a GET, where everybody gets it, or a stranger who asks."""
-        return self._kept_for(url, _strangers_key_of(url, headers))
+        strangers = _strangers_key_of(url, headers)
+        return self._kept.get(url) or (None if strangers is None else self._strangers.get(strangers))
 
     def again(self, data: bytes) -> bytes | None:
         """Return the answer to bytes that were a whole request before, and were answered from what is kept."""
         found = self._read.get(data)
-        return None if found is None else self._kept_for(*found)
+        if found is None:
+            return None
+        url, strangers = found
+        return self._kept.get(url) or (None if strangers is None else self._strangers.get(strangers))
 
     def remember(self, data: bytes, url: bytes, headers: list[Header]) -> None:
         """Remember what bytes mean that were one whole request: the same bytes mean the same again."""
@@ -65,9 +69,6 @@ class ApiShortcuts:
         self._read[data] = url, _strangers_key_of(url, headers)
         if len(self._read) > _MOST_READ:
             self._read.popitem(last=False)
-
-    def _kept_for(self, url: bytes, strangers: bytes | None) -> bytes | None:
-        return self._kept.get(url) or (None if strangers is None else self._strangers.get(strangers))
 
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes a content for a chain, from somebody who was admitted lately; else None."""

@@ -1,5 +1,6 @@
 """Answers that are kept: as long as they say, or as nothing is committed; for everybody only, and within a bound."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_strangers_get_the_same_until_anything_is_committed(tmp_path: Path) -> N
     """A commit by anybody makes all answers old, also those that are being made; a rollback and a read none."""
     store = Store(tmp_path / "anchorline.db")
     changes = Changes(tmp_path / "anchorline.db")
-    strangers = StrangersAnswers(changes.version)
+    strangers = StrangersAnswers(changes.version, lambda call: call())
     strangers.keep(b"/a", strangers.begin(), answer("private, no-cache"))
     assert store.chains.by_name("acme") is None
     with suppress(KeyError), store.engine.transaction():
@@ -101,7 +102,7 @@ def test_strangers_get_nothing_kept_while_the_database_does_not_answer() -> None
             raise StorageBusyError("another process is writing")
         return numbers[0]
 
-    strangers = StrangersAnswers(version)
+    strangers = StrangersAnswers(version, lambda call: call())
     strangers.keep(b"/a", strangers.begin(), answer(""))
     strangers.keep(b"/404", strangers.begin(), answer("", status=404))
     assert (False, True) == (strangers.get(b"/a") is None, strangers.get(b"/404") is None)
@@ -110,3 +111,22 @@ def test_strangers_get_nothing_kept_while_the_database_does_not_answer() -> None
     strangers.keep(b"/b", strangers.begin(), answer(""))
     numbers.append(1)
     assert (False, True) == (strangers.get(b"/a") is None, strangers.get(b"/b") is None)
+
+
+def test_the_database_is_asked_once_a_turn() -> None:
+    """What comes in one turn of the event loop is answered as of one moment, and the next turn asks again."""
+    asked: list[int] = []
+    next_turn: list[Callable[[], None]] = []
+
+    def version() -> int:
+        asked.append(len(asked))
+        return 7
+
+    strangers = StrangersAnswers(version, next_turn.append)
+    strangers.keep(b"/a", strangers.begin(), answer(""))
+    for _ in range(3):
+        assert None is not strangers.get(b"/a")
+    assert [0] == asked
+    next_turn.pop()()
+    assert None is not strangers.get(b"/a")
+    assert [0, 1] == asked
