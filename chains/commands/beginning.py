@@ -1,4 +1,4 @@
-"""Commands that begin: ``init`` and ``demo``."""
+"""Commands that begin: ``init``, ``demo`` and ``examples``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from chains.commands.key_options import (
     show_words,
 )
 from chains.commands.terminal import BEGINNING, HomeOption, JsonOption, command_group, print_line, say, usage
+from chains.counted import counted
 
 app = command_group()
 
@@ -158,3 +159,22 @@ def demo(
     from chains.demo import run_demo
 
     raise typer.Exit(run_demo(source.resolve(), keep, print))
+
+
+@app.command(rich_help_panel=BEGINNING)
+def examples(
+    folder: Annotated[Path, typer.Argument(help="New folder to write them to.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write sample files with receipts: intact, changed, pending and more, each with what verify says of it."""
+    from chains.examples import GUIDE, facts_of, write_examples
+
+    made = [facts_of(example) for example in write_examples(folder)]
+    say(
+        {"folder": str(folder), "examples": made},
+        lambda: [
+            f"{counted(len(made), 'examples')} in {folder}; {folder / GUIDE} says how each is verified:",
+            *(f"  {example['name']:<14} exit code {example['exit_code']}  {example['shows']}" for example in made),
+        ],
+        as_json=as_json,
+    )

@@ -241,7 +241,7 @@ def test_help_is_printed_where_a_command_is_missing(command: list[str]) -> None:
     "command",
     [
         *("init", "add", "seal", "tick", "status", "daemon", "receipt", "upgrade", "verify", "headers", "audit"),
-        *("demo", "chain", "chain create", "chain list", "chain show", "chain find", "chain export"),
+        *("demo", "examples", "chain", "chain create", "chain list", "chain show", "chain find", "chain export"),
         *(
             "log",
             "log card",
