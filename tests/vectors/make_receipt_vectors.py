@@ -578,6 +578,12 @@ def failed_directory() -> Iterator[Case]:
         first = field_of(receipt, *way, "path", 0)
         changed = edited(receipt, (*way, "path", 0), flipped(first))
         yield judged(f"6 the path of {name} changed", changed, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
+        # Above where it meets other paths, which show the right hash there: whoever follows it no further must see it.
+        highest = len(field_of(receipt, *way, "path")) - 1
+        last = field_of(receipt, *way, "path", highest)
+        changed = edited(receipt, (*way, "path", highest), flipped(last))
+        description = f"6 the highest hash of the path of {name} changed"
+        yield judged(description, changed, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
         shorter = edited(receipt, (*way, "path"), field_of(receipt, *way, "path")[1:])
         yield judged(f"6 the path of {name} too short", shorter, inputs, Outcome.FAILED, Reason.DIRECTORY_PATH_WRONG)
     at_seal = edited(receipt, ("head", "index"), field_of(receipt, "seal", "index"))
