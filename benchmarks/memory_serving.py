@@ -1,8 +1,8 @@
 """(h) Memory and disk of the service while ten million entries are written to it over HTTP: it should stay flat.
 
 ``python -m benchmarks memory_serving`` takes minutes and gigabytes, so it runs only when it is named;
-``python -m benchmarks.memory_serving 100000 1000000`` goes as far as is said. ``anchorline serve`` seals beside, as it
-does in use; the load are batches of 500 contents of 300 bytes over eight connections.
+``python -m benchmarks.memory_serving 100000 1000000`` goes as far as is said; ``entries`` before it: clients make the
+entries, each of which is looked for before it is written. ``anchorline serve`` seals beside, as it does in use.
 """
 
 import base64
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import Entry
 from benchmarks.measuring import temporary_folder
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, running
 
@@ -24,17 +26,18 @@ BATCH = 500
 CONNECTIONS = 8
 CONTENT_BYTES = 300
 BODIES = 16
-"""Contents come again, entries never do: each has a fresh salt."""
+"""Contents come again, entries never do: each has a fresh salt, or a random commitment."""
 
 
 class Load:
     """Eight clients that send batches until so many entries are there; what is refused for now is sent again."""
 
-    def __init__(self, server: ApiServer, key: str, chain: str) -> None:
+    def __init__(self, server: ApiServer, key: str, chain: str, *, makes_entries: bool) -> None:
         self._address = server.url.removeprefix("http://")
         self._path = f"/v1/chains/{chain}/batch"
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
-        self._bodies = [_body() for _ in range(BODIES)]
+        self._bodies = [_contents() for _ in range(BODIES)]
+        self._chain_id = bytes.fromhex(chain) if makes_entries else b""
         self._lock = threading.Lock()
         self.written = 0
         self._begun = 0
@@ -52,7 +55,8 @@ class Load:
     def _write(self, entries: int) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=60)
         while (number := self._next(entries)) is not None:
-            while not self._is_taken(connection, self._bodies[number % BODIES]):
+            body = _entries(self._chain_id) if self._chain_id else self._bodies[number % BODIES]
+            while not self._is_taken(connection, body):
                 time.sleep(0.1)
             with self._lock:
                 self.written += BATCH
@@ -74,7 +78,14 @@ class Load:
         return answer.status == 200
 
 
-def _body() -> bytes:
+def _entries(chain_id: bytes) -> bytes:
+    """Return entries that a client made: the service learns their commitments only."""
+    random = os.urandom(HASH_SIZE * BATCH)
+    made = (Entry(chain_id, random[at : at + HASH_SIZE]).encode() for at in range(0, len(random), HASH_SIZE))
+    return b"\n".join(b'{"entry":"%b"}' % base64.b64encode(entry) for entry in made)
+
+
+def _contents() -> bytes:
     lines = [json.dumps({"content": base64.b64encode(os.urandom(CONTENT_BYTES)).decode()}) for _ in range(BATCH)]
     return "\n".join(lines).encode()
 
@@ -84,9 +95,10 @@ def disk_bytes(home: Path) -> int:
     return sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
 
 
-def main(sizes: tuple[int, ...]) -> None:
+def main(sizes: tuple[int, ...], *, makes_entries: bool = False) -> None:
     """Print memory, disk and rate at each size."""
-    print(f"(h) serve under {CONNECTIONS} connections, {BATCH} contents of {CONTENT_BYTES} bytes a request", flush=True)
+    what = "entries that clients made" if makes_entries else f"contents of {CONTENT_BYTES} bytes"
+    print(f"(h) serve under {CONNECTIONS} connections, {BATCH} {what} a request", flush=True)
     with temporary_folder() as folder:
         home = make_home(folder)
         key = make_key(home, "bench")
@@ -94,7 +106,7 @@ def main(sizes: tuple[int, ...]) -> None:
             chain = client.post("/v1/chains", json={"visibility": "public"}).json()["chain_id"]
             assert server.process is not None
             memory = psutil.Process(server.process.pid)
-            load = Load(server, key, chain)
+            load = Load(server, key, chain, makes_entries=makes_entries)
             before, written, start_s = disk_bytes(home), 0, time.perf_counter()
             print(f"  {0:12,} entries   {memory.memory_info().rss / 2**20:7.1f} MiB resident", flush=True)
             for entries in sizes:
@@ -113,4 +125,5 @@ def main(sizes: tuple[int, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main(tuple(int(size) for size in sys.argv[1:]) or SIZES)
+    given = sys.argv[1:]
+    main(tuple(int(size) for size in given if size != "entries") or SIZES, makes_entries="entries" in given)
