@@ -6,7 +6,7 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 from anchor.directory import sign_checkpoint
 from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.leaves import HeadLeaf
-from chains.access import Action, Visibility, allowed
+from chains.access import Action, ChainAccess, Visibility, allowed
 from chains.chain import Chain
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, TEXT, Answer
@@ -39,8 +39,8 @@ def list_chains(room: Room, request: Request) -> Answer:
 
 def get_chain(room: Room, request: Request) -> Answer:
     """Return one chain."""
-    chain = room.chain(request, Action.CHAIN_READ)
-    return json_of(chain_shown(room, request, chain, room.access_of(chain)))
+    chain, access = room.shared(request, Action.CHAIN_READ)
+    return json_of(chain_shown(room, request, chain, access))
 
 
 def chain_entries(room: Room, request: Request) -> Answer:
@@ -49,7 +49,7 @@ def chain_entries(room: Room, request: Request) -> Answer:
     limit, start = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
     size = room.home.chains.size(chain)
     seen = ChainSeen.of(room, request, chain)
-    page = [entry_shown(room, seen, stored) for stored in room.reader.page(chain, min(start, size), limit)]
+    page = [entry_shown(seen, stored) for stored in room.reader.page(chain, min(start, size), limit)]
     end = start + len(page)
     return json_of(Entries(entries=page, cursor=str(end) if page and end < size else None))
 
@@ -75,25 +75,25 @@ def chain_head(room: Room, request: Request) -> Answer:
 
 def chain_checkpoint(room: Room, request: Request) -> Answer:
     """Return a chain's own checkpoint (C2SP signed note): its newest head that is in the directory."""
-    chain = room.chain(request, Action.HEAD_READ)
+    chain, access = room.shared(request, Action.HEAD_READ)
     _, head = _newest_head(room, chain)
     origin = room.home.directory.log.origin
     checkpoint = Checkpoint(chain_origin(origin, chain.chain_id), head.tree_size, head.root)
     note = sign_checkpoint(checkpoint, origin, room.home.checkpoint_key)
-    return Answer(200, note.encode().encode(), TEXT, (cached(_who(room, chain), "max-age=1"),))
+    return Answer(200, note.encode().encode(), TEXT, (cached(_who(access), "max-age=1"),))
 
 
 def chain_tile(room: Room, request: Request) -> Answer:
     """Return a tile of a chain; entry bundles need the right to read entries."""
     wants_entries = request.arguments["tile_path"].startswith("entries/")
-    chain = room.chain(request, Action.ENTRY_READ if wants_entries else Action.TILE_READ)
+    chain, access = room.shared(request, Action.ENTRY_READ if wants_entries else Action.TILE_READ)
 
     def leaves(start: int, end: int) -> list[bytes]:
         return [stored.raw for stored in room.reader.entries(chain, start, end)]
 
     size = _sealed_size(room, chain)
     path = request.arguments["tile_path"]
-    return tile_answer(room.home.trees, chain.chain_no, size, path, leaves, _who(room, chain))
+    return tile_answer(room.home.trees, chain.chain_no, size, path, leaves, _who(access))
 
 
 def chain_consistency(room: Room, request: Request) -> Answer:
@@ -127,8 +127,8 @@ def _sealed_size(room: Room, chain: Chain) -> int:
         return 0
 
 
-def _who(room: Room, chain: Chain) -> str:
-    return "public" if room.access_of(chain).visibility == Visibility.PUBLIC else "private"
+def _who(access: ChainAccess) -> str:
+    return "public" if access.visibility == Visibility.PUBLIC else "private"
 
 
 GROUP = "Chains"

@@ -23,7 +23,7 @@ OTS = "application/vnd.opentimestamps.v1"
 def get_entry(room: Room, request: Request) -> Answer:
     """Return an entry."""
     chain, stored = room.entry(request, Action.ENTRY_READ)
-    return json_of(entry_shown(room, ChainSeen.of(room, request, chain), stored))
+    return json_of(entry_shown(ChainSeen.of(room, request, chain), stored))
 
 
 def get_content(room: Room, request: Request) -> Answer:

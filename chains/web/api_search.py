@@ -50,7 +50,7 @@ def search(room: Room, request: Request) -> Answer:
         if seen is not None and stored is not None and all(is_meant(stored) for is_meant in wanted):
             if len(found) == limit:
                 return json_of(Entries(entries=found, cursor=str(after)))
-            found.append(entry_shown(room, seen, stored))
+            found.append(entry_shown(seen, stored))
         after = seq
     return json_of(Entries(entries=found))
 

@@ -63,11 +63,16 @@ class Room:
 
     def chain(self, request: Request, action: Action) -> Chain:
         """Return the chain that the path names, if he may do this to it."""
+        return self.shared(request, action)[0]
+
+    def shared(self, request: Request, action: Action) -> tuple[Chain, ChainAccess]:
+        """Return the same with what holds for it, by which it was decided."""
         chain = self.named(request.arguments["chain"], request.actor)
         if chain is None:
             raise not_found()
-        self.require(request, action, chain)
-        return chain
+        access = self.access_of(chain)
+        check_allowed(request.actor, action, access, request.now_ms)
+        return chain, access
 
     def named(self, name_or_id: str, actor: Actor) -> Chain | None:
         """Return the chain of this id in hex, or that the actor's organisation, or else the home, calls so."""

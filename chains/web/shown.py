@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chains.access import Action, ChainAccess
 from chains.chain import Chain
+from chains.commit_times import ReceivedTimes
 from chains.reader import StoredEntry
 from chains.web.requests import Request
 from chains.web.rooms import Room
@@ -35,15 +36,17 @@ class ChainSeen:
     chain_id: str
     sealed_size: int
     may_read_content: bool
+    received: ReceivedTimes
 
     @classmethod
     def of(cls, room: Room, request: Request, chain: Chain) -> "ChainSeen":
         """Look it up."""
         sealed_size = room.home.trees.state(chain.chain_no).sealed_size
-        return cls(chain.chain_id.hex(), sealed_size, room.may(request, Action.CONTENT_READ, chain))
+        may_read = room.may(request, Action.CONTENT_READ, chain)
+        return cls(chain.chain_id.hex(), sealed_size, may_read, ReceivedTimes(room.home.engine))
 
 
-def entry_shown(room: Room, seen: ChainSeen, stored: StoredEntry) -> EntryModel:
+def entry_shown(seen: ChainSeen, stored: StoredEntry) -> EntryModel:
     """Return an entry with what is known of its content, as far as who asks may read content."""
     entry = stored.entry
     return EntryModel(
@@ -59,18 +62,8 @@ def entry_shown(room: Room, seen: ChainSeen, stored: StoredEntry) -> EntryModel:
         ],
         content=_content(stored, may_read=seen.may_read_content),
         is_sealed=stored.leaf_index < seen.sealed_size,
-        received_at_ms=received_at_ms(room, stored.seq),
+        received_at_ms=seen.received.at_ms(stored.seq),
     )
-
-
-def received_at_ms(room: Room, seq: int) -> int | None:
-    """Return when the commit that wrote a row was received; None where its promise was lost."""
-    rows = room.home.engine.query(
-        "SELECT first_seq, entry_count, received_at_ms FROM group_commit WHERE first_seq <= ? "
-        "ORDER BY first_seq DESC LIMIT 1",
-        (seq,),
-    )
-    return int(rows[0][2]) if rows and seq < rows[0][0] + rows[0][1] else None
 
 
 def _content(stored: StoredEntry, *, may_read: bool) -> ContentShown:
