@@ -168,6 +168,16 @@ def test_a_copied_client_works_alone(tmp_path: Path) -> None:
     assert [f"{tmp_path / 'chains' / 'client' / '__init__.py'} True", "[]"] == done.stdout.splitlines()
 
 
+def test_the_page_may_be_embedded_anywhere() -> None:
+    """What builds ``verify.html`` imports the standard library only; it and every file of the page are Apache-2.0."""
+    folder = ROOT / "chains" / "verify_page"
+    assert set() == {name.split(".")[0] for name in imports(folder / "__init__.py")} - sys.stdlib_module_names
+    sources = [path for path in folder.rglob("*") if path.suffix in {".py", ".js", ".css", ".html"}]
+    assert len(sources) > 20
+    for path in sources:
+        assert "SPDX-License-Identifier: Apache-2.0" in path.read_text()[:120], path
+
+
 def test_only_the_command_line_prints() -> None:
     """Outside ``cli`` and its commands errors are raised and facts returned."""
     for module, path in MODULES.items():

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page itself: takes what the visitor chooses, drops or pastes, judges it, and shows the verdict. It keeps nothing
+// and sends nothing; explorers.js is the only part that can, and only from `lookUpBlock`.
+
+import { NETWORKS, networkOf } from "./bitcoin.js";
+import { givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
+import { sameBytes, utf8 } from "./bytes.js";
+import { chooseSignatureCheck } from "./ed25519.js";
+import { Malformed, Refused } from "./errors.js";
+import { addressesIn, confineTo, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
+import { decodeOts, MAX_OTS_FILE, OTS_MAGIC } from "./opentimestamps.js";
+import { judgeOts } from "./ots_verdict.js";
+import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
+import { Sha256 } from "./sha256.js";
+import { say, TEXTS } from "./texts.js";
+import { judge } from "./verdict.js";
+import { blocksToCompare, bracketOf, classOf, factRows, jsonText, meaningOf, piecesOf } from "./wording.js";
+
+const byId = (id) => document.getElementById(id);
+const MARKS = { ok: "\u2713", failed: "\u2717", open: "?", absent: "\u2013" };
+const SNIFFED_BYTES = 4096;
+// While a file is hashed the page stops now and then, so that it is drawn and can be used.
+const PAUSE_EVERY_MS = 50;
+const PIECE_BYTES = 2 ** 18;
+
+// What the visitor brought; everything shown follows from it.
+const brought = { proof: null, record: null, card: null, headers: null, explored: null };
+let signatureCheck = null;
+let shown = null; // the verdict on the page
+let turn = 0; // of the judgement that may still write to the page
+let hashing = 0; // of the record that is being read
+
+// --- what the visitor brings
+
+/** Read the receipt or .ots that was chosen or pasted. */
+function takeProof(data, name) {
+  const isOts = data.length >= OTS_MAGIC.length && sameBytes(data.slice(0, OTS_MAGIC.length), OTS_MAGIC);
+  try {
+    brought.proof = isOts ? { name, ots: decodeOts(data) } : { name, receipt: decodeReceipt(data) };
+    mark("receipt", say(isOts ? "files.found-ots" : "files.found-receipt", { name }), false);
+  } catch (error) {
+    brought.proof = { name, error: expected(error) };
+    mark("receipt", say("files.not-a-proof", { name }), true);
+  }
+  brought.explored = null;
+  offerExplorers();
+}
+
+function takeCard(data, name) {
+  try {
+    const card = decodeCard(data);
+    brought.card = card;
+    mark("card", say("files.found-card", { name, origin: card.log.origin, log: card.log.hash }), false);
+  } catch (error) {
+    brought.card = null;
+    mark("card", say("files.bad", { name, error: expected(error).message }), true);
+  }
+}
+
+function takeHeaders(data, name) {
+  try {
+    brought.headers = headersFile(data);
+    mark("headers", say("files.found-headers", { name, network: brought.headers.network }), false);
+  } catch (error) {
+    brought.headers = null;
+    mark("headers", say("files.bad", { name, error: expected(error).message }), true);
+  }
+}
+
+/** Hash a file of any size, piece by piece. */
+async function takeRecord(file) {
+  const mine = ++hashing;
+  brought.record = null;
+  const progress = byId("record-progress");
+  progress.hidden = false;
+  mark("record", say("files.hashing", { name: file.name }), false);
+  const digest = await digestOf(file, (share) => {
+    if (mine === hashing) progress.value = share;
+  });
+  if (mine !== hashing) return;
+  progress.hidden = true;
+  brought.record = { name: file.name, digest };
+  mark("record", say("files.found-record", { name: file.name, size: file.size, digest }), false);
+}
+
+/** SHA-256 of a file that may be larger than memory; `told` hears how much of it is done. */
+async function digestOf(file, told = () => {}) {
+  const hasher = new Sha256();
+  let paused = performance.now();
+  for await (const piece of piecesOfFile(file)) {
+    hasher.update(piece);
+    if (performance.now() - paused < PAUSE_EVERY_MS) continue;
+    told(hasher.size / file.size);
+    await new Promise((resume) => setTimeout(resume));
+    paused = performance.now();
+  }
+  return hasher.digest();
+}
+
+/** The bytes of a file, piece by piece: in one and the same room where the browser can, so that none is left behind. */
+async function* piecesOfFile(file) {
+  const { reader, isReused } = readerOf(file.stream());
+  let room = new ArrayBuffer(PIECE_BYTES);
+  for (;;) {
+    const { done, value } = await (isReused ? reader.read(new Uint8Array(room)) : reader.read());
+    if (done) return;
+    yield value;
+    if (isReused) room = value.buffer;
+  }
+}
+
+function readerOf(stream) {
+  try {
+    return { reader: stream.getReader({ mode: "byob" }), isReused: true };
+  } catch {
+    return { reader: stream.getReader(), isReused: false };
+  }
+}
+
+/** What a failure of reading may be; anything else is a mistake of this page and must be seen. */
+function expected(error) {
+  if (error instanceof Malformed || error instanceof Refused) return error;
+  throw error;
+}
+
+async function bytesOf(file, most) {
+  // One byte more than can be right is enough to refuse it.
+  return new Uint8Array(await file.slice(0, most + 1).arrayBuffer());
+}
+
+/** Which of the inputs a dropped file is for, by how it begins. */
+async function kindOf(file) {
+  const start = new Uint8Array(await file.slice(0, SNIFFED_BYTES).arrayBuffer());
+  if (start.length >= OTS_MAGIC.length && sameBytes(start.slice(0, OTS_MAGIC.length), OTS_MAGIC)) return "receipt";
+  const text = new TextDecoder("latin1").decode(start);
+  const format = /^\s*\{\s*"format"\s*:\s*"([a-z-]+)\//.exec(text);
+  if (format !== null && RECEIPT_FORMAT.startsWith(`${format[1]}/`)) return "receipt";
+  if (format !== null && CARD_FORMAT.startsWith(`${format[1]}/`)) return "card";
+  return /^[a-z0-9]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
+}
+
+async function takeFile(kind, file) {
+  if (kind === "record") await takeRecord(file);
+  if (kind === "receipt") takeProof(await bytesOf(file, Math.max(MAX_RECEIPT, MAX_OTS_FILE)), file.name);
+  if (kind === "card") takeCard(await bytesOf(file, MAX_CARD), file.name);
+  if (kind === "headers") takeHeaders(await bytesOf(file, MAX_HEADERS_FILE), file.name);
+  await refresh();
+}
+
+function mark(kind, text, isBad) {
+  const found = byId(`${kind}-found`);
+  found.textContent = text;
+  found.classList.toggle("bad", isBad);
+  const slot = byId(`${kind}-slot`);
+  if (slot !== null) slot.classList.toggle("filled", !isBad);
+}
+
+// --- judging
+
+/** The view of the block that the visitor wrote, if any: the whole name, or the hash alone of the receipt's block. */
+async function writtenBlock(withoutBlock) {
+  const text = byId("block").value.trim();
+  const error = byId("block-error");
+  error.textContent = "";
+  if (!text) return [];
+  const { network } = withoutBlock.facts;
+  const anchored = anchorMeant(withoutBlock);
+  const isHash = /^[0-9a-fA-F]{64}$/.test(text);
+  if (isHash && (anchored === undefined || !network)) {
+    error.textContent = TEXTS["block.no-height"];
+    return [];
+  }
+  try {
+    const last = text.lastIndexOf(":") + 1;
+    const name = text.slice(0, last) + text.slice(last).toLowerCase();
+    return [givenBlock(isHash ? `${network}:${anchored.height}:${name}` : name)];
+  } catch (failure) {
+    error.textContent = expected(failure).message;
+    return [];
+  }
+}
+
+/** The anchor whose block a bare hash means: that of the verdict, or the first where none gets so far. */
+function anchorMeant({ facts }) {
+  const { receipt } = brought.proof;
+  if (facts.anchored_in) return facts.anchored_in;
+  return receipt && receipt.sealed ? receipt.sealed.anchors.find(({ kind }) => kind === "bitcoin") : undefined;
+}
+
+function depthWanted() {
+  const value = Math.floor(Number(byId("depth").value));
+  return BigInt(value >= 1 && value <= 1000 ? value : 6);
+}
+
+/** What the visitor brings, as verdict.js wants it. */
+function verifierWith(views, check) {
+  return {
+    contentDigest: brought.record === null ? null : brought.record.digest,
+    card: brought.card,
+    anyLog: byId("any-log").checked,
+    views,
+    depth: depthWanted(),
+    check,
+  };
+}
+
+async function judged(views, told) {
+  const { receipt, ots } = brought.proof;
+  if (ots !== undefined) return judgeOts(ots, verifierWith(views, null), byId("ots-network").value);
+  if (signatureCheck === null) signatureCheck = (await chooseSignatureCheck()).check;
+  return judge(receipt, verifierWith(views, signatureCheck), told);
+}
+
+/** Judge what is there and show it; a later change overtakes an earlier judgement. */
+async function refresh() {
+  const mine = ++turn;
+  if (brought.proof === null) return;
+  byId("verdict").hidden = false;
+  if (brought.proof.error !== undefined) {
+    showUnreadable(brought.proof);
+    return;
+  }
+  const withoutBlock = await judged([], () => {});
+  const views = [...(await writtenBlock(withoutBlock))];
+  if (brought.headers !== null) views.push(brought.headers);
+  if (brought.explored !== null) views.push(brought.explored);
+  const verdict = await judged(views, () => {});
+  if (mine !== turn) return;
+  show(verdict, withoutBlock);
+}
+
+// --- showing
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.append(...piecesOf(text).map(([piece, isCode]) => (isCode ? code(piece) : piece)));
+  return made;
+}
+
+function code(text) {
+  const made = document.createElement("code");
+  made.textContent = text;
+  return made;
+}
+
+function showBanner(outcome, headline, paragraphs) {
+  const state = classOf(outcome);
+  byId("banner").className = `banner ${state}`;
+  byId("banner-mark").textContent = MARKS[state];
+  byId("headline").textContent = headline;
+  const names = [brought.record, brought.proof].filter((each) => each !== null).map(({ name }) => name);
+  byId("subject").textContent = names.join(" \u00b7 ");
+  byId("meaning").replaceChildren(...paragraphs);
+}
+
+function showUnreadable({ error }) {
+  shown = { outcome: "failed", exit_code: 1, reasons: ["malformed"], error: error.message };
+  showBanner("failed", TEXTS["outcome.failed"], [
+    element("p", "", TEXTS["reason.malformed"]),
+    element("p", "", error.message),
+  ]);
+  for (const id of ["steps", "facts", "bracket-points"]) byId(id).replaceChildren();
+  byId("bracket").hidden = true;
+  byId("compare").hidden = true;
+}
+
+function show(verdict, withoutBlock) {
+  shown = verdict;
+  const paragraphs = meaningOf(verdict).map((text) => element("p", "", text));
+  if (verdict.missing.length && verdict.outcome !== "failed") {
+    const list = element("ul");
+    list.append(...verdict.missing.map((text) => element("li", "", `${text[0].toUpperCase()}${text.slice(1)}.`)));
+    const isWhole = verdict.exit_code === 0;
+    paragraphs.push(element("p", "", TEXTS[isWhole ? "meaning.not-part" : "meaning.lacking"]), list);
+  }
+  const isOts = brought.proof.ots !== undefined;
+  showBanner(verdict.outcome, TEXTS[`outcome.${isOts && verdict.outcome === "attested" ? "ots" : verdict.outcome}`], paragraphs);
+  byId("steps").replaceChildren(...verdict.steps.map(stepItem));
+  showRows("facts", factRows(verdict));
+  showBracket(bracketOf(verdict));
+  const blocks = blocksToCompare(withoutBlock);
+  showRows("compare-facts", blocks);
+  byId("compare").hidden = !blocks.length;
+}
+
+function stepItem({ number, name, state, text, rests_on: restsOn, reason }) {
+  const kind = classOf(state);
+  const item = element("li", `state-${kind}`);
+  const title = element("span", "name", `${number} ${name}`);
+  title.append(element("span", "state", TEXTS[`state.${state}`]));
+  const body = element("span", "text");
+  if (reason !== null) body.append(element("span", "explained", TEXTS[`reason.${reason}`]));
+  body.append(element("span", "", text));
+  if (state === "ok") body.append(element("span", "rests", say("steps.rests", { restsOn })));
+  if (reason !== null) body.append(element("span", "rests", say("steps.reason", { reason })));
+  const sign = element("span", "mark", MARKS[kind]);
+  sign.setAttribute("aria-hidden", "true");
+  item.append(sign, title, body);
+  return item;
+}
+
+function showRows(id, rows) {
+  byId(id).replaceChildren(
+    ...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "code", value)]),
+  );
+}
+
+function showBracket(points) {
+  byId("bracket").hidden = !points.length;
+  byId("bracket-points").replaceChildren(
+    ...points.map(({ title, lines }) => {
+      const item = element("li");
+      item.append(element("strong", "", title), ...lines.map((line) => element("div", "", line)));
+      return item;
+    }),
+  );
+}
+
+// --- explorers, asked only with the visitor's consent
+
+/** The block to ask for: { network, height } of the receipt's anchor, or of the first attestation. */
+async function blockToAsk() {
+  if (brought.proof === null || brought.proof.error !== undefined) return null;
+  const { facts } = await judged([], () => {});
+  if (brought.proof.ots !== undefined) {
+    const [block] = facts.blocks;
+    return block === undefined ? null : { network: byId("ots-network").value, height: block.height };
+  }
+  if (facts.anchored_in && facts.network !== null) return { network: facts.network, height: facts.anchored_in.height };
+  return null;
+}
+
+/** Offer the explorers of the network that is meant; none is ticked. */
+function offerExplorers() {
+  const { proof } = brought;
+  const rules = proof !== null && proof.receipt !== undefined ? networkOf(proof.receipt.log) : null;
+  const choice = byId("ots-network");
+  choice.disabled = proof === null || proof.ots === undefined;
+  if (rules !== null) choice.value = rules.name;
+  const boxes = EXPLORERS[choice.value].map(([name, address]) => {
+    const label = element("label", "choice");
+    const box = element("input");
+    box.type = "checkbox";
+    box.value = address;
+    label.append(box, element("span", "", `${name} (${address})`));
+    return label;
+  });
+  byId("explorer-choices").replaceChildren(...boxes);
+}
+
+async function lookUpBlock() {
+  const status = byId("explorers-status");
+  if (!byId("consent").checked) {
+    status.textContent = TEXTS["explorers.no-consent"];
+    return;
+  }
+  const wanted = await blockToAsk();
+  if (wanted === null) {
+    status.textContent = TEXTS["explorers.no-block"];
+    return;
+  }
+  status.textContent = say("explorers.asking", wanted);
+  try {
+    const ticked = [...byId("explorer-choices").querySelectorAll("input:checked")].map(({ value }) => value);
+    const addresses = [...ticked, ...addressesIn(byId("own-explorers").value)];
+    confineTo(addresses);
+    brought.explored = await lookUp(addresses, NETWORKS.get(wanted.network), wanted.height);
+    status.textContent = say("explorers.agree", { ...wanted, believed: brought.explored.believed });
+  } catch (error) {
+    if (!(error instanceof LookUpFailed)) throw error;
+    brought.explored = null;
+    status.textContent = error.message;
+  }
+  await refresh();
+}
+
+// --- the page's parts
+
+function saveVerdict() {
+  const link = element("a");
+  const text = `${jsonText(shown, " ")}\n`;
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  link.download = `${brought.proof.name}.verdict.json`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function listenToFiles() {
+  for (const kind of ["receipt", "record", "card", "headers"]) {
+    byId(`${kind}-file`).addEventListener("change", ({ target }) => {
+      if (target.files.length) takeFile(kind, target.files[0]);
+    });
+  }
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  document.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    const files = [...event.dataTransfer.files];
+    for (const file of files) await takeFile(await kindOf(file), file);
+  });
+}
+
+function begin() {
+  for (const each of document.querySelectorAll("[data-text]")) each.textContent = TEXTS[each.dataset.text];
+  byId("ots-network").append(...[...NETWORKS.keys()].map((name) => new Option(name, name)));
+  byId("ots-network").addEventListener("change", () => {
+    brought.explored = null;
+    offerExplorers();
+    refresh();
+  });
+  listenToFiles();
+  byId("pasted").addEventListener("input", ({ target }) => {
+    if (!target.value.trim()) return;
+    takeProof(utf8(target.value), TEXTS["paste.name"]);
+    refresh();
+  });
+  for (const id of ["block", "depth"]) byId(id).addEventListener("input", refresh);
+  byId("any-log").addEventListener("change", refresh);
+  byId("look-up").addEventListener("click", lookUpBlock);
+  byId("print").addEventListener("click", () => print());
+  byId("save").addEventListener("click", saveVerdict);
+  offerExplorers();
+}
+
+begin();

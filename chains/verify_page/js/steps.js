@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps 1 to 9 (docs/spec/verdict.md): the entry, its content, author and place in its chain; the log's keys and note,
+// its directory, the seal, whose log it is, and the promise. A step returns how it ended, or throws what failed.
+
+import { networkOf } from "./bitcoin.js";
+import { displayHex, sameBytes, utf8 } from "./bytes.js";
+import { checkChainId, contentCommitment, extensionOf, LOG_ID_EXTENSION } from "./entry.js";
+import { signatureOf, unknownCriticalExtension, UNSIGNED } from "./entry.js";
+import { Refused } from "./errors.js";
+import { CHECKPOINT_KEY, keyLeafMessage, NO_PREVIOUS, PROMISE_KEY } from "./leaves.js";
+import { RECOVERY_KEY, REVOKED, SIGNED_BY_RECOVERY } from "./leaves.js";
+import { checkInclusion } from "./merkle.js";
+import { noteKeyId } from "./note.js";
+import { checkPromise, checkPromisePath, promiseKeyId } from "./promise.js";
+import { sha256 } from "./sha256.js";
+import { say, TEXTS, utc } from "./texts.js";
+
+/** A step that holds, on the word of whomever it rests on. */
+export function ok(number, key, values = {}, restsOn = TEXTS["rests.arithmetic"]) {
+  return { number, state: "ok", text: say(key, values), restsOn, reason: null };
+}
+
+/** A step that nobody checked. */
+export function notChecked(number, key, values = {}) {
+  return { number, state: "not checked", text: say(key, values), restsOn: TEXTS["rests.nobody"], reason: null };
+}
+
+/** A step whose matter is not in the receipt. */
+export function absent(number, key, values = {}) {
+  return { number, state: "absent", text: say(key, values), restsOn: TEXTS["rests.arithmetic"], reason: null };
+}
+
+/** Step 1: the entry is meant for this log, gives its chain id if it is the first, and is understood. */
+export function checkEntry({ entry, log, sealed }) {
+  const wanted = extensionOf(entry, LOG_ID_EXTENSION);
+  if (wanted !== null && !sameBytes(wanted, log.hash)) {
+    throw new Refused("entry-meant-for-another-log", "1.another-log", { wanted, log: log.hash });
+  }
+  if (sealed !== null && sealed.chain.index === 0n) checkChainId(entry);
+  const critical = unknownCriticalExtension(entry);
+  if (critical !== null) return notChecked(1, "1.extension", { type: critical.toString(16).padStart(4, "0") });
+  return ok(1, "1.ok", { entry: entry.hash, chain: entry.chainId });
+}
+
+/** Step 2: the content is what the entry commits to. */
+export function checkContent({ entry, content }, { contentDigest }) {
+  if (content.state !== "shown") return notChecked(2, `2.${content.state}`);
+  const { salt, digest, data } = content;
+  if (!sameBytes(contentCommitment(salt, digest), entry.commitment)) {
+    throw new Refused("content-commitment-mismatch", "2.commitment");
+  }
+  if (data !== null && !sameBytes(sha256(data), digest)) throw new Refused("content-changed", "2.inside-changed");
+  if (contentDigest === null) return data === null ? notChecked(2, "2.no-file") : ok(2, "2.inside-ok", { digest });
+  if (!sameBytes(contentDigest, digest)) throw new Refused("content-changed", "2.file-changed", { digest, found: contentDigest });
+  return ok(2, "2.file-ok", { digest });
+}
+
+/** Step 3: the author's signature, where there is one. */
+export async function checkAuthor({ entry }, { check }) {
+  if (entry.author.type === UNSIGNED) return absent(3, "3.unsigned");
+  const claimed = signatureOf(entry);
+  if (claimed === null) return notChecked(3, "3.unknown", { type: entry.author.type });
+  const { publicKey, message, signature } = claimed;
+  if (await check(publicKey, message, signature)) return ok(3, "3.ok", { key: publicKey });
+  throw new Refused("author-signature-wrong", "3.wrong", { key: publicKey });
+}
+
+/** Step 4: the entry is under the head of its chain. */
+export function checkChainPath({ entry, sealed: { chain, head } }) {
+  const { treeSize, root } = head.leaf;
+  checkInclusion(entry.hash, chain.index, treeSize, chain.path, root, "chain-path-wrong");
+  return ok(4, "4.ok", { index: chain.index, size: treeSize });
+}
+
+/** Step 5: the keys follow from leaf 0, and the checkpoint is signed by the one that was valid. */
+export async function checkKeysAndNote({ log, sealed }, { check }) {
+  const keys = await keyHistory(log, sealed.keys.map(({ leaf }) => leaf), check);
+  checkKeyOrder(sealed.keys.map(({ index }) => index));
+  const { origin, size } = sealed.checkpoint;
+  if (origin !== log.origin) throw new Refused("checkpoint-origin-wrong", "5.origin", { found: origin, log: log.origin });
+  await checkNote(sealed.note, log.origin, keys.get(CHECKPOINT_KEY).value, check);
+  const changes = sealed.keys.length ? say("5.changes", { count: sealed.keys.length }) : "";
+  return ok(5, "5.ok", { size, origin, changes }, TEXTS["rests.keys"]);
+}
+
+/** The key for each purpose after all key leaves, followed from leaf 0 on. */
+async function keyHistory(log, keyLeaves, check) {
+  const keys = new Map([[CHECKPOINT_KEY, log.checkpointKey], [PROMISE_KEY, log.promiseKey], [RECOVERY_KEY, log.recoveryKey]]);
+  const givenBy = new Map();
+  for (const leaf of keyLeaves) {
+    const replaced = givenBy.has(leaf.purpose) ? givenBy.get(leaf.purpose).hash : log.hash;
+    if (!sameBytes(leaf.replaced, replaced)) throw new Refused("key-history-wrong", "5.replaced", { found: leaf.replaced });
+    const signer = keys.get(leaf.signer === SIGNED_BY_RECOVERY ? RECOVERY_KEY : leaf.purpose);
+    const isGood = signer.type !== REVOKED && (await check(signer.value, keyLeafMessage(leaf, log.hash), leaf.signature));
+    if (!isGood) throw new Refused("key-history-wrong", "5.key-signature");
+    keys.set(leaf.purpose, leaf.newKey);
+    givenBy.set(leaf.purpose, leaf);
+  }
+  return keys;
+}
+
+function checkKeyOrder(indexes) {
+  if (indexes.every((index, place) => place === 0 || indexes[place - 1] < index)) return;
+  throw new Refused("key-history-wrong", "5.key-order", { indexes: `[${indexes.join(", ")}]` });
+}
+
+/** Lines by others are ignored; a line with our name and key id that fails, fails the note. */
+async function checkNote(note, origin, publicKey, check) {
+  const id = noteKeyId(origin, publicKey);
+  const lines = note.signatures.filter(({ name, keyId }) => name === origin && sameBytes(keyId, id));
+  let isGood = lines.length > 0;
+  for (const { signature } of lines) isGood = isGood && (await check(publicKey, utf8(note.text), signature));
+  if (!isGood) throw new Refused("checkpoint-signature-wrong", "5.note", { id });
+}
+
+/** Step 6: every leaf of the directory that is shown is under the checkpoint. */
+export function checkDirectoryPaths({ log, sealed }) {
+  const { head, seal, thread, previousHead, keys, checkpoint } = sealed;
+  const shown = [head, seal, thread, previousHead, ...keys].filter((proof) => proof !== null);
+  const places = shown.map(({ leaf, index, path }) => [leaf.hash, index, path]);
+  for (const [hash, index, path] of [[log.hash, 0n, sealed.logPath], ...places]) {
+    checkInclusion(hash, index, checkpoint.size, path, checkpoint.root, "directory-path-wrong");
+  }
+  return ok(6, "6.ok", { count: places.length + 1 });
+}
+
+/** Step 7: the head belongs to its seal, and is the first that holds the entry. */
+export function checkSeal(receipt, verifier) {
+  const { head, seal } = receipt.sealed;
+  const { sealNumber, headCount, blockHeight, blockHash } = seal.leaf;
+  if (head.index < seal.index - headCount || head.index >= seal.index) {
+    throw new Refused("seal-does-not-cover-head", "7.seal", { seal: seal.index, count: headCount, head: head.index });
+  }
+  if (!sameBytes(head.leaf.chainId, receipt.entry.chainId)) {
+    throw new Refused("head-does-not-match-entry", "7.head", { chain: head.leaf.chainId });
+  }
+  checkFirstHead(receipt.sealed);
+  const { word, believed } = wordOnBlockBefore(receipt, seal.leaf, verifier);
+  const values = { number: sealNumber, height: blockHeight, block: displayHex(blockHash), word };
+  return ok(7, "7.ok", values, say("rests.first-head", { believed }));
+}
+
+/** Whose word the lower end of the time bracket is: the log's, unless the verifier has this block too. */
+function wordOnBlockBefore({ log }, seal, { views }) {
+  const rules = networkOf(log);
+  const believed = TEXTS["rests.log"];
+  for (const view of views) {
+    const known = rules !== null && view.network === rules.name ? view.at(seal.blockHeight) : null;
+    if (known === null) continue;
+    if (sameBytes(known.hash, seal.blockHash)) return { word: say("7.confirmed", view), believed: view.believed };
+    return { word: say("7.another-block", { believed: view.believed, found: displayHex(known.hash) }), believed };
+  }
+  return { word: TEXTS["7.log-says"], believed };
+}
+
+/** The head is the first that holds the entry: the one before it was shorter (that none lies between is audited). */
+function checkFirstHead({ head, previousHead, chain }) {
+  const pointer = head.leaf.previousIndex === NO_PREVIOUS ? null : head.leaf.previousIndex;
+  if (pointer !== (previousHead === null ? null : previousHead.index)) throw new Refused("not-the-first-head", "7.pointer");
+  if (previousHead === null) return;
+  const before = previousHead.leaf;
+  if (previousHead.index >= head.index || !sameBytes(before.chainId, head.leaf.chainId)) {
+    throw new Refused("not-the-first-head", "7.previous");
+  }
+  if (chain.index >= before.treeSize && chain.index < head.leaf.treeSize) return;
+  const values = { index: chain.index, from: before.treeSize, to: head.leaf.treeSize - 1n };
+  throw new Refused("not-the-first-head", "7.not-added", values);
+}
+
+/** Step 8: the log is the one on the card that the verifier holds. */
+export function checkLog({ log }, { card, anyLog }) {
+  if (card === null) return notChecked(8, "8.not-identified", { waived: anyLog ? TEXTS["8.waived"] : "", origin: log.origin });
+  if (sameBytes(card.log.raw, log.raw)) return ok(8, "8.ok", { log: log.hash }, TEXTS["rests.card"]);
+  throw new Refused("another-log", "8.another", { log: log.hash, card: card.log.hash });
+}
+
+/** Step 9: the promise is signed by the log, and speaks of this entry at this place. */
+export async function checkPromised(receipt, verifier) {
+  const { promise, sealed, entry, log } = receipt;
+  if (promise === null) return absent(9, "9.none");
+  const { chainId, entryHash, leafIndex } = promise.leaf;
+  if (!sameBytes(chainId, entry.chainId) || !sameBytes(entryHash, entry.hash)) {
+    throw new Refused("promise-does-not-match-entry", "9.another-entry");
+  }
+  if (sealed !== null && leafIndex !== sealed.chain.index) {
+    throw new Refused("promise-does-not-match-entry", "9.index", { promised: leafIndex, sealed: sealed.chain.index });
+  }
+  const keys = promiseKeys(receipt).filter((key) => sameBytes(promiseKeyId(key), promise.keyId));
+  if (!keys.length && sealed === null) {
+    checkPromisePath(promise, log.hash);
+    return notChecked(9, "9.unknown-key", { key: promise.keyId });
+  }
+  await checkPromiseByAny(keys.length ? keys : [log.promiseKey.value], promise, verifier, log.hash);
+  return ok(9, "9.ok", { text: promiseText(receipt) }, TEXTS["rests.log"]);
+}
+
+/** A promise may be older than the newest key leaf, so every promise key that the receipt shows counts. */
+function promiseKeys({ log, sealed }) {
+  const shown = sealed === null ? [] : sealed.keys.map(({ leaf }) => leaf);
+  const later = shown.filter(({ purpose, newKey }) => purpose === PROMISE_KEY && newKey.value.length);
+  return [log.promiseKey.value, ...later.map(({ newKey }) => newKey.value)];
+}
+
+/** Key ids are four bytes, so two keys can share one: it is enough that one of them made the promise. */
+async function checkPromiseByAny(keys, promise, { check }, logId) {
+  for (const key of keys.slice(0, -1)) {
+    try {
+      return await checkPromise(promise, logId, key, check);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+  }
+  return checkPromise(promise, logId, keys[keys.length - 1], check);
+}
+
+function promiseText({ promise: { note }, sealed }) {
+  const text = say("9.promised", { time: utc(note.receivedAtMs) });
+  if (sealed === null) return text;
+  const lateMs = sealed.seal.leaf.sealedAtMs - note.sealByMs;
+  return lateMs <= 0n ? text : say("9.breach", { text, late: lateMs });
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verdict (docs/spec/verdict.md): all steps, what they come to, what is missing, and the facts. The same receipt and
+// the same verifier give the same verdict as `anchorline verify --json` does, word for word.
+
+import { networkOf } from "./bitcoin.js";
+import { displayHex, toHex } from "./bytes.js";
+import { AUTHOR_TIME_EXTENSION, extensionOf, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
+import { bigEndian } from "./bytes.js";
+import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
+import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
+import { attestationFacts, attestationSteps, bestAnchor, judgedAttestations } from "./steps_anchor.js";
+import { otherAnchors, run, timestampFacts, timestampSteps } from "./steps_anchor.js";
+import { say, TEXTS } from "./texts.js";
+
+export const EXIT_CODES = {
+  intact: 0,
+  attested: 0,
+  failed: 1,
+  incomplete: 3,
+  "not checked": 4,
+  "content erased or withheld": 5,
+};
+
+/**
+ * Judge a receipt. `verifier` is { contentDigest or null, card or null, anyLog, views, depth (BigInt), check }, where
+ * check(publicKey, message, signature) says whether an Ed25519 signature is good. `told` hears of each step.
+ */
+export async function judge(receipt, verifier, told = () => {}) {
+  const steps = [];
+  const add = (step) => {
+    steps.push(step);
+    told(step);
+  };
+  const sealed = receipt.sealed;
+  add(await run(1, () => checkEntry(receipt)));
+  add(await run(2, () => checkContent(receipt, verifier)));
+  add(await run(3, () => checkAuthor(receipt, verifier)));
+  for (const [number, check] of [[4, checkChainPath], [5, checkKeysAndNote], [6, checkDirectoryPaths], [7, checkSeal]]) {
+    add(sealed === null ? absent(number, "absent.seal") : await run(number, () => check(receipt, verifier)));
+  }
+  add(await run(8, () => checkLog(receipt, verifier)));
+  add(await run(9, () => checkPromised(receipt, verifier)));
+  const anchored = sealed === null ? notAnchored() : await bestAnchor(receipt, verifier);
+  const attestations = sealed === null ? [] : judgedAttestations(sealed, verifier);
+  anchored.steps.forEach(add);
+  if (sealed !== null) timestampSteps(sealed).forEach(add);
+  attestationSteps(attestations).forEach(add);
+  return conclude(receipt, verifier, steps, anchored.anchor, attestations);
+}
+
+function notAnchored() {
+  return { anchor: null, steps: [10, 11, 12, 13].map((number) => absent(number, "absent.anchor")) };
+}
+
+function conclude(receipt, verifier, steps, anchor, attestations) {
+  const by = new Map(steps.map((step) => [step.number, step]));
+  const outcome = outcomeOf(receipt, verifier, by);
+  return {
+    outcome,
+    exit_code: EXIT_CODES[outcome],
+    reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
+    missing: missingOf(receipt, verifier, by),
+    steps: steps.map(({ number, state, text, restsOn, reason }) => {
+      return { number, name: TEXTS[`step.${number}`], state, text, rests_on: restsOn, reason };
+    }),
+    facts: factsOf(receipt, by, anchor, attestations),
+  };
+}
+
+function stateOf(by, number) {
+  return by.has(number) ? by.get(number).state : "";
+}
+
+/** A failure first, then what nobody could check, then what is not there yet. */
+function outcomeOf(receipt, verifier, by) {
+  if ([...by.values()].some(({ state }) => state === "failed")) return "failed";
+  if (stateOf(by, 1) === "not checked") return "not checked";
+  const lacking = lacksBitcoin(by);
+  const isAttested = stateOf(by, 15) === "ok";
+  if (lacking !== null && !isAttested) return lacking;
+  if (stateOf(by, 8) === "not checked" && !verifier.anyLog) return "incomplete";
+  if (verifier.contentDigest !== null && receipt.content.state !== "shown") return "content erased or withheld";
+  return lacking === null ? "intact" : "attested";
+}
+
+/** The outcome where no block of the best chain is known to hold the checkpoint, or null where one is. */
+function lacksBitcoin(by) {
+  if (stateOf(by, 10) === "absent") return "incomplete";
+  if (stateOf(by, 12) !== "not checked") return null;
+  return by.get(12).isShallow ? "incomplete" : "not checked";
+}
+
+function missingOf(receipt, verifier, by) {
+  const missing = [];
+  const addUnchecked = (number) => stateOf(by, number) === "not checked" && missing.push(by.get(number).text);
+  addUnchecked(1);
+  addUnchecked(2);
+  if (receipt.sealed === null) missing.push(TEXTS["missing.seal"]);
+  else if (stateOf(by, 10) === "absent") missing.push(say("missing.anchor", { text: by.get(10).text }));
+  else addUnchecked(12);
+  if (stateOf(by, 8) === "not checked" && !verifier.anyLog) missing.push(TEXTS["missing.log"]);
+  addUnchecked(13);
+  addUnchecked(15);
+  addUnchecked(14);
+  return missing;
+}
+
+function factsOf({ entry, log, sealed }, by, anchor, attestations) {
+  const rules = networkOf(log);
+  const facts = {
+    entry_hash: toHex(entry.hash),
+    chain_id: toHex(entry.chainId),
+    log_id: toHex(log.hash),
+    origin: log.origin,
+    network: rules === null ? null : rules.name,
+    proof_of_work: rules === null ? null : rules.worth,
+  };
+  const stated = [["author_time_ms", AUTHOR_TIME_EXTENSION], ["not_valid_after_ms", NOT_VALID_AFTER_EXTENSION]];
+  for (const [name, type] of stated) {
+    const value = extensionOf(entry, type);
+    if (value !== null) facts[name] = bigEndian(value);
+  }
+  if (sealed === null) return facts;
+  const { checkpoint, chain, head, seal } = sealed;
+  Object.assign(facts, {
+    leaf_index: chain.index,
+    tree_size: head.leaf.treeSize,
+    checkpoint_size: checkpoint.size,
+    checkpoint_root: toHex(checkpoint.root),
+    sealed_at_ms: seal.leaf.sealedAtMs,
+    sealed_after: { height: seal.leaf.blockHeight, block: displayHex(seal.leaf.blockHash) },
+  });
+  if (anchor !== null && isInBlock(by)) facts.anchored_in = anchoredIn(anchor, by.get(12).known);
+  const timestamps = timestampFacts(sealed);
+  if (timestamps.length) facts.time_stamps = timestamps;
+  if (attestations.length) facts.attestations = attestationFacts(attestations);
+  const others = otherAnchors(sealed);
+  if (others.length) facts.other_anchors = others;
+  return facts;
+}
+
+/** The checkpoint is in the anchor's block, which may still be one that nobody was asked about. */
+function isInBlock(by) {
+  return stateOf(by, 10) === "ok" && stateOf(by, 11) === "ok" && stateOf(by, 12) !== "failed";
+}
+
+function anchoredIn({ height, header, txid }, known) {
+  const facts = { height, block: displayHex(header.hash), time_s: header.timeS, transaction: displayHex(txid) };
+  if (known === undefined) return facts;
+  if (known.confirmations !== null) facts.confirmations = known.confirmations;
+  if (known.work !== null) facts.work = known.work.toString(16).padStart(64, "0");
+  return facts;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// A verdict in plain words, for people: what it means, what it does not, and since when. Nothing is decided here.
+
+import { say, TEXTS } from "./texts.js";
+
+/** The class of a verdict or a step, which gives its colour. */
+export function classOf(outcomeOrState) {
+  if (["intact", "attested", "ok"].includes(outcomeOrState)) return "ok";
+  return outcomeOrState === "failed" || outcomeOrState === "absent" ? outcomeOrState : "open";
+}
+
+/** The paragraphs of a verdict on a receipt: what it means. */
+export function meaningOf(verdict) {
+  if (verdict.outcome === "failed") return failedMeaning(verdict);
+  if (verdict.outcome === "intact") return [intactSentence(verdict), limits(verdict), worth(verdict)];
+  if (verdict.outcome === "attested" && verdict.facts.attestations) return [TEXTS["meaning.attested"], limits(verdict)];
+  return [TEXTS[`meaning.${verdict.outcome}`], ...nextStep(verdict)];
+}
+
+/** What the visitor can do himself: compare the block, where nobody said anything of it. */
+function nextStep({ steps, facts }) {
+  const isOpen = steps.some(({ number, state }) => number === 12 && state === "not checked");
+  if (!isOpen || !facts.anchored_in || facts.network === null) return [];
+  return [say("meaning.next", { height: facts.anchored_in.height, network: facts.network })];
+}
+
+function failedMeaning({ steps }) {
+  const reasons = [...new Set(steps.map(({ reason }) => reason).filter((reason) => reason !== null))];
+  return reasons.map((reason) => TEXTS[`reason.${reason}`]);
+}
+
+function intactSentence({ facts }) {
+  const { sealed_after: after, anchored_in: anchored, network } = facts;
+  return say("meaning.intact", { after: after.height, height: anchored.height, network, time: blockTime(anchored.time_s) });
+}
+
+/** What is proved, and what is not: authorship only where a signature was checked. */
+function limits({ steps }) {
+  return TEXTS[steps[2].state === "ok" ? "meaning.limits-signed" : "meaning.limits"];
+}
+
+function worth({ facts }) {
+  return say("meaning.worth", { note: facts.proof_of_work });
+}
+
+/** A block's time (seconds, BigInt) as people read it, in UTC. */
+export function blockTime(timeS) {
+  return `${new Date(Number(timeS) * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
+
+/** The two ends of the time bracket: [{ title, lines }], or none where the receipt names no block. */
+export function bracketOf({ facts, steps }) {
+  const { sealed_after: after, anchored_in: anchored, network } = facts;
+  if (!after || !anchored) return [];
+  const isBelieved = steps.some(({ number, state }) => number === 12 && state === "ok");
+  return [
+    { title: TEXTS["bracket.after"], lines: [say("bracket.block", { ...after, network }), TEXTS["bracket.log-says"]] },
+    {
+      title: TEXTS["bracket.by"],
+      lines: [
+        say("bracket.block", { ...anchored, network }),
+        say("bracket.time", { time: blockTime(anchored.time_s) }),
+        TEXTS[isBelieved ? "bracket.confirmed" : "bracket.not-confirmed"],
+      ],
+    },
+  ];
+}
+
+/** The blocks that a verdict speaks of, as rows of [name, value] to compare with a source that the visitor trusts. */
+export function blocksToCompare({ facts }) {
+  const { anchored_in: anchored, network } = facts;
+  if (anchored) {
+    return [
+      [TEXTS["compare.network"], network === null ? TEXTS["compare.unknown"] : network],
+      [TEXTS["compare.height"], String(anchored.height)],
+      [TEXTS["compare.hash"], anchored.block],
+      [TEXTS["compare.time"], blockTime(anchored.time_s)],
+      [TEXTS["compare.transaction"], anchored.transaction],
+    ];
+  }
+  return (facts.blocks || []).flatMap(({ height, merkle_root: root }) => [
+    [TEXTS["compare.height"], String(height)],
+    [TEXTS["compare.root"], root],
+  ]);
+}
+
+/** The facts of a verdict as rows of [name, value]. */
+export function factRows({ facts }) {
+  const rows = [];
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === null) continue;
+    const isPlain = ["string", "bigint"].includes(typeof value);
+    rows.push([name.replaceAll("_", " "), isPlain ? String(value) : jsonText(value)]);
+  }
+  return rows;
+}
+
+/** A text cut into [piece, whether it is a hash or a key]: these are shown in another type. */
+export function piecesOf(text) {
+  const pieces = text.split(/([0-9a-f]{40,}(?::[0-9]+)?)/);
+  return pieces.map((piece, place) => [piece, place % 2 === 1]).filter(([piece]) => piece);
+}
+
+/** JSON with BigInt as integers: a verdict as `--json` prints it. */
+export function jsonText(value, space = "") {
+  const step = space ? " " : "";
+  const end = space ? `\n${space.slice(0, -1)}` : "";
+  const begin = space ? `\n${space}` : "";
+  const inner = space ? `${space} ` : "";
+  if (typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) {
+    return value.length ? `[${value.map((item) => begin + jsonText(item, inner)).join(",")}${end}]` : "[]";
+  }
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, item]) => `${begin}${JSON.stringify(name)}:${step}${jsonText(item, inner)}`);
+  return fields.length ? `{${fields.join(",")}${end}}` : "{}";
+}
