@@ -1,0 +1,167 @@
+// What the tests ask of the page's functions: each returns what a vector wants, or the name of the refusal.
+
+globalThis.named = async (work) => {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Newer) return "unknown-version";
+    if (error instanceof Malformed || error instanceof Refused) return error.reason;
+    throw error;
+  }
+};
+
+/** The verdicts on receipts, as the JSON that the page saves, or the name of the refusal. */
+globalThis.verdictsOn = async (cases) => {
+  const { check } = await chooseSignatureCheck();
+  const found = [];
+  for (const { receipt, verifier } of cases) {
+    found.push(
+      await named(async () => {
+        const views = (verifier.blocks || []).map(givenBlock);
+        if (verifier.headers) views.push(headersFile(utf8(verifier.headers)));
+        const brought = {
+          contentDigest: verifier.content_digest ? bytesOfHex(verifier.content_digest) : null,
+          card: verifier.card ? decodeCard(utf8(verifier.card)) : null,
+          anyLog: Boolean(verifier.any_log),
+          views,
+          depth: BigInt(verifier.depth === undefined ? 6 : verifier.depth),
+          check,
+        };
+        return jsonText(await judge(decodeReceipt(bytesOfBase64(receipt)), brought));
+      }),
+    );
+  }
+  return found;
+};
+
+const hexes = (values) => values.map((value) => bytesOfHex(value));
+
+function asMap(value) {
+  if (Array.isArray(value)) return value.map(asMap);
+  if (Number.isSafeInteger(value)) return BigInt(value);
+  if (value === null || typeof value !== "object") return value;
+  return new Map(Object.entries(value).map(([name, item]) => [name, asMap(item)]));
+}
+
+async function signatureWord(entry) {
+  const claimed = signatureOf(entry);
+  if (claimed === null) return "none";
+  const { check } = await chooseSignatureCheck();
+  return (await check(claimed.publicKey, claimed.message, claimed.signature)) ? "good" : "wrong";
+}
+
+function messageOf({ operations }, digest) {
+  try {
+    return toHex(executeOperations(operations, digest));
+  } catch (error) {
+    if (error instanceof NotExecutable) return null;
+    throw error;
+  }
+}
+
+/** These vectors call another version malformed too. */
+function decodedOts(raw) {
+  try {
+    return decodeOts(raw);
+  } catch (error) {
+    throw error instanceof Newer ? new Malformed("ots.magic") : error;
+  }
+}
+
+globalThis.CHECKS = {
+  strict_json: ({ hex }) => parseStrict(bytesOfHex(hex), "case", 65536) && "accepted",
+  entry: async ({ entry }) => {
+    const found = decodeEntry(bytesOfHex(entry));
+    return { entry_hash: toHex(found.hash), chain_id: toHex(found.chainId), signature: await signatureWord(found) };
+  },
+  chain_id: ({ external_ids: ids }) => toHex(chainIdOf(ids.map(({ kind, value }) => ({ kind, value: bytesOfHex(value) })))),
+  leaf: ({ leaf }) => {
+    const raw = bytesOfHex(leaf);
+    return { type: decodeLeaf(raw).type, leaf_hash: toHex(leafHash(raw)) };
+  },
+  inclusion: ({ leaf_hash: leaf, index, size, path, root }) => {
+    checkInclusion(bytesOfHex(leaf), BigInt(index), BigInt(size), hexes(path), bytesOfHex(root));
+    return true;
+  },
+  key_id: ({ name, public_key: key }) => toHex(noteKeyId(name, bytesOfHex(key))),
+  note: ({ note }) => {
+    const { text, signatures } = decodeNote(note);
+    return { text, names: signatures.map(({ name }) => name) };
+  },
+  checkpoint: ({ text }) => {
+    const { origin, size, root } = decodeCheckpoint(text);
+    return { origin, size: String(size), root: toHex(root) };
+  },
+  log_card: ({ card }) => {
+    const { log, thread } = decodeCard(utf8(card));
+    return { log_id: toHex(log.hash), thread: thread === null ? null : thread.map(({ name }) => name) };
+  },
+  promise: async ({ promise, log_id: logId, public_key: key }) => {
+    const found = promiseFromJson(asMap(promise));
+    const { check } = await chooseSignatureCheck();
+    await checkPromise(found, bytesOfHex(logId), bytesOfHex(key), check);
+    return toHex(found.leaf.entryHash);
+  },
+  transaction: ({ raw, limit }) => {
+    const { outputs } = decodeTransaction(bytesOfHex(raw), limit);
+    const txid = sha256d(bytesOfHex(raw));
+    return { txid: toHex(txid), display: displayHex(txid), outputs: outputs.length };
+  },
+  header: ({ raw }) => {
+    const { hash, merkleRoot, timeS, bits } = decodeHeader(bytesOfHex(raw));
+    const found = { hash: displayHex(hash), merkle_root: toHex(merkleRoot), time_s: Number(timeS) };
+    return { ...found, bits: bits.toString(16).padStart(8, "0") };
+  },
+  target: ({ bits }) => targetFromBits(BigInt(`0x${bits}`)).toString(16).padStart(64, "0"),
+  work: ({ header, network }) => {
+    const found = decodeHeader(bytesOfHex(header));
+    checkWork(found, NETWORKS.get(network).powLimit);
+    return displayHex(found.hash);
+  },
+  payload: ({ transaction }) => {
+    const { treeSize, root } = findPayload(decodeTransaction(bytesOfHex(transaction), 4000));
+    return { tree_size: Number(treeSize), root: toHex(root) };
+  },
+  fold: ({ leaf, index, path }) => toHex(foldBranch(bytesOfHex(leaf), BigInt(index), hexes(path))),
+  coinbase: ({ raw }) => Number(checkCoinbase(bytesOfHex(raw))),
+  anchor: ({ anchor }) => {
+    const [transaction, coinbase] = hexes([anchor.transaction, anchor.coinbase]);
+    checkAnchorTransaction({
+      transaction,
+      txid: sha256d(transaction),
+      index: BigInt(anchor.index),
+      path: hexes(anchor.path),
+      coinbase,
+      coinbasePath: hexes(anchor.coinbase_path),
+      header: decodeHeader(bytesOfHex(anchor.header)),
+      height: BigInt(anchor.height),
+    });
+    return toHex(sha256d(transaction));
+  },
+  file: ({ file }) => {
+    const { hashName, digest, paths } = decodedOts(bytesOfHex(file));
+    const attestations = paths.map((path) => {
+      const { type, value } = path.attestation;
+      return { message: messageOf(path, digest), type, value: typeof value === "bigint" ? Number(value) : value };
+    });
+    return { hash: hashName, digest: toHex(digest), attestations };
+  },
+};
+
+/** What each case gives: a value, or the name of its refusal. */
+globalThis.answersTo = async (cases) => {
+  const found = [];
+  for (const each of cases) found.push(await named(() => CHECKS[each.check](each)));
+  return found;
+};
+
+/** Whether each signature is good, by the browser's own Ed25519 behind our rule, and by BigInt alone. */
+globalThis.signaturesOf = async (cases) => {
+  const { name, check } = await chooseSignatureCheck();
+  const found = [];
+  for (const { public_key: key, message, signature } of cases) {
+    const given = [key, message, signature].map(bytesOfHex);
+    found.push([await check(...given), checkInBigInt(...given)]);
+  }
+  return { name, found };
+};

@@ -1,0 +1,452 @@
+"""``verify.html`` as a visitor uses it: what it shows, what leaves the browser, the keyboard, and its accessibility.
+
+Input is receipts of the vectors and of the story of ``tests/simulators/world.py``. Screenshots are kept in a folder
+``screenshots`` beside this file, which git ignores.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+from anchor.proof import opentimestamps as ots
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.hashes import hash_hex
+from anchor.proof.bitcoin.header import Header
+from anchor.proof.codec import sha256
+from anchor.proof.receipt import LogCard, Receipt
+from anchor.proof.verify import verify
+from tests.browser.conftest import SCREENSHOTS, Visiting
+from tests.browser.explorer import Explorer, explorer
+from tests.simulators.world import mine_header, tell
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+STORY = tell()
+SHAPE = STORY.shapes["anchored at its own checkpoint"]
+CONTENT = b"order 3"
+PATIENCE_MS = 30_000
+BIG_BYTES = 256 * 2**20
+# What the page may take while it reads a file of any size: its pieces, and what the browser has in flight.
+MOST_GROWTH = 64 * 2**20
+
+
+def anchor_of(receipt: Receipt) -> BitcoinAnchor:
+    assert receipt.sealed is not None
+    return next(anchor for anchor in receipt.sealed.anchors if isinstance(anchor, BitcoinAnchor))
+
+
+ANCHOR = anchor_of(SHAPE.receipt)
+HASH = hash_hex(ANCHOR.decoded_header.hash)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a third party holds: the record, its receipt, and the log's card."""
+    folder = tmp_path_factory.mktemp("held")
+    (folder / "order.txt").write_bytes(CONTENT)
+    (folder / "changed.txt").write_bytes(CONTENT + b"!")
+    (folder / "order.txt.receipt").write_bytes(SHAPE.receipt.encode())
+    assert isinstance(SHAPE.verifier.card, LogCard)
+    (folder / "log-card.json").write_bytes(SHAPE.verifier.card.encode())
+    return folder
+
+
+def bring(page: Page, files: Path, record: str = "order.txt") -> None:
+    """Choose the three files and wait until all are read."""
+    page.set_input_files("#receipt-file", files / "order.txt.receipt")
+    page.set_input_files("#card-file", files / "log-card.json")
+    page.set_input_files("#record-file", files / record)
+    says(page, "#record-found", "SHA-256")
+
+
+def says(page: Page, selector: str, expected: str) -> None:
+    """Wait until an element holds a text; the page works while the visitor goes on."""
+    expect(page.locator(selector)).to_contain_text(expected, timeout=PATIENCE_MS)
+
+
+def headline(page: Page, expected: str) -> None:
+    """Wait for the verdict's headline."""
+    expect(page.locator("#headline")).to_have_text(expected, timeout=PATIENCE_MS)
+
+
+def states(page: Page) -> list[str]:
+    found: list[str] = page.locator("#steps > li").evaluate_all("items => items.map(item => item.className)")
+    return [name.removeprefix("state-") for name in found]
+
+
+# What it shows
+
+
+def test_a_record_is_intact(visit: Visiting, files: Path) -> None:
+    """Record, receipt, card and the hash from a source: every step turns green, and nothing left the browser."""
+    visitor = visit()
+    page = visitor.page
+    bring(page, files)
+    headline(page, "Could not be checked")
+    assert "ask a source that you trust" in page.inner_text("#meaning")
+    assert ["open"] == states(page)[11:12]
+    assert HASH in page.inner_text("#compare")
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    assert ["ok"] * 13 == states(page)
+    assert "you (the given block)" in page.inner_text("#steps > li:nth-child(12)")
+    assert "block 8 of regtest" in page.inner_text("#bracket")
+    assert "Proof of work on regtest is worth nothing" in page.inner_text("#meaning")
+    assert [page.url] == visitor.requests
+    assert [] == visitor.complaints
+
+
+def test_a_changed_record_is_named(visit: Visiting, files: Path) -> None:
+    """A record with one byte more fails step 2 for its reason, in plain words, with the reason's stable name."""
+    page = visit().page
+    bring(page, files, "changed.txt")
+    headline(page, "Does not verify")
+    assert "The record was changed" in page.inner_text("#meaning")
+    step = page.inner_text("#steps > li:nth-child(2)")
+    assert sha256(CONTENT).hex() in step
+    assert "content-changed" in step
+    assert ["failed"] == states(page)[1:2]
+
+
+def test_another_block_is_named(visit: Visiting, files: Path) -> None:
+    """A source that shows another hash at this height fails step 12; what is no hash is said to be none."""
+    page = visit().page
+    bring(page, files)
+    page.fill("#block", "ab" * 32)
+    headline(page, "Does not verify")
+    assert "block-is-not-the-given-one" in page.inner_text("#steps > li:nth-child(12)")
+    page.fill("#block", "regtest:x")
+    headline(page, "Could not be checked")
+    assert "expected NETWORK:HEIGHT:HASH" in page.inner_text("#block-error")
+    page.fill("#block", f"regtest:8:{HASH.upper()}")
+    headline(page, "Intact")
+
+
+def test_the_log_has_to_be_named(visit: Visiting, files: Path) -> None:
+    """Without a card the verdict is incomplete, unless the visitor says that any log will do."""
+    page = visit().page
+    page.set_input_files("#receipt-file", files / "order.txt.receipt")
+    page.fill("#block", HASH)
+    headline(page, "Incomplete")
+    page.check("#any-log")
+    headline(page, "Intact")
+    page.uncheck("#any-log")
+    page.set_input_files("#card-file", files / "order.txt")
+    headline(page, "Incomplete")
+    assert "expected strict JSON" in page.inner_text("#card-found")
+
+
+def test_what_is_no_receipt_is_refused(visit: Visiting, files: Path) -> None:
+    """A file of another kind, and a receipt of a newer version, do not verify, and the page says why."""
+    page = visit().page
+    page.set_input_files("#receipt-file", files / "order.txt")
+    headline(page, "Does not verify")
+    assert "neither a receipt nor an OpenTimestamps file" in page.inner_text("#receipt-found")
+    page.click("summary >> nth=0")
+    page.fill("#pasted", SHAPE.receipt.encode().decode().replace("receipt/1", "receipt/2"))
+    says(page, "#meaning", "newer Anchorline")
+
+
+def test_files_are_dropped(visit: Visiting, files: Path) -> None:
+    """Files that are dropped together, in any order, each find their place."""
+    page = visit().page
+    names = ["order.txt", "log-card.json", "order.txt.receipt"]
+    given = [[name, base64.b64encode((files / name).read_bytes()).decode()] for name in names]
+    page.evaluate(
+        """files => {
+            const data = new DataTransfer();
+            for (const [name, text] of files) data.items.add(new File([bytesOfBase64(text)], name));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        given,
+    )
+    says(page, "#receipt-found", "a receipt")
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    assert "log.example/anchorline" in page.inner_text("#card-found")
+    assert sha256(CONTENT).hex() in page.inner_text("#record-found")
+
+
+def test_the_verdict_is_saved(visit: Visiting, files: Path) -> None:
+    """What the page saves is what ``verify --json`` says, field by field."""
+    page = visit().page
+    bring(page, files)
+    page.fill("#block", f"regtest:8:{HASH}")
+    headline(page, "Intact")
+    with page.expect_download() as download:
+        page.click("#save")
+    saved = json.loads(Path(download.value.path()).read_text())
+    assert "order.txt.receipt.verdict.json" == download.value.suggested_filename
+    assert verify(SHAPE.receipt, SHAPE.verifier).to_json() == saved
+
+
+def memory_of(browser_pid: int) -> int:
+    """Return the bytes that the browser's processes have in memory, each page counted once."""
+    processes = psutil.Process(browser_pid).children(recursive=True)
+    return sum(process.memory_full_info().pss for process in processes if process.is_running())
+
+
+def test_a_big_file_is_read_in_pieces(visit: Visiting, files: Path, tmp_path: Path) -> None:
+    """A record of 256 MiB is hashed as it streams: its digest is right, the page lives on and does not grow."""
+    big = tmp_path / "big.bin"
+    block, hasher = bytes(range(256)) * 4096, hashlib.sha256()
+    with big.open("wb") as file:
+        for _ in range(BIG_BYTES // len(block)):
+            file.write(block)
+            hasher.update(block)
+    page = visit().page
+    bring(page, files)
+    launched = next(child for child in psutil.Process().children(recursive=True) if "--headless" in child.cmdline())
+    before, most = memory_of(launched.pid), 0
+    page.set_input_files("#record-file", big)
+    shares = []
+    while not page.is_hidden("#record-progress"):
+        most = max(most, memory_of(launched.pid))
+        shares.append(page.evaluate("document.getElementById('record-progress').value"))
+    assert len({share for share in shares if 0 < share < 1}) >= 2
+    assert hasher.hexdigest() in page.inner_text("#record-found")
+    assert 0 < most - before < MOST_GROWTH
+    headline(page, "Does not verify")
+
+
+# What leaves the browser
+
+
+def put_address(page: Page, explorers: list[Explorer]) -> None:
+    page.evaluate("document.getElementById('explorers').open = true")
+    page.fill("#own-explorers", "\n".join(each.address for each in explorers))
+
+
+@pytest.fixture
+def two() -> Iterator[list[Explorer]]:
+    """Two explorers that know the receipt's block, ten deep."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(explorer(8, ANCHOR.decoded_header, 17)) for _ in range(2)]
+
+
+def test_nothing_is_asked_without_consent(visit: Visiting, files: Path, two: list[Explorer]) -> None:
+    """With a network and with addresses, the button asks nothing as long as the visitor has not consented."""
+    visitor = visit(offline=False)
+    bring(visitor.page, files)
+    put_address(visitor.page, two)
+    visitor.page.click("#look-up")
+    assert "Nothing was asked" in visitor.page.inner_text("#explorers-status")
+    assert [visitor.page.url] == visitor.requests
+    assert [[], []] == [each.asked for each in two]
+
+
+def test_consent_asks_only_what_was_chosen(visit: Visiting, files: Path, two: list[Explorer]) -> None:
+    """Two explorers that agree are believed; each is asked for the block, and nothing else leaves, then or later."""
+    visitor = visit(offline=False)
+    page = visitor.page
+    bring(page, files)
+    put_address(page, two)
+    page.check("#consent")
+    page.click("#look-up")
+    headline(page, "Intact")
+    assert [sorted(each.answers()) for each in two] == [sorted(each.asked) for each in two]
+    expected = {page.url} | {f"{each.address.removesuffix('/api')}{path}" for each in two for path in each.answers()}
+    assert expected == set(visitor.requests)
+    assert ", 10 confirmations" in page.inner_text("#steps > li:nth-child(12)")
+    with explorer(8, ANCHOR.decoded_header, 17) as third:
+        other = "address => fetch(address).then(() => 'reached', () => 'refused')"
+        assert "refused" == page.evaluate(other, f"{third.address}/blocks/tip/height")
+        assert [] == third.asked
+
+
+def test_an_explorer_alone_is_not_asked(visit: Visiting, files: Path, two: list[Explorer]) -> None:
+    """One explorer is not enough, nor the same one twice."""
+    page = visit(offline=False).page
+    bring(page, files)
+    put_address(page, [two[0], two[0]])
+    page.check("#consent")
+    page.click("#look-up")
+    assert "at least 2 explorers" in page.inner_text("#explorers-status")
+    assert [] == two[0].asked
+
+
+OTHER = mine_header(bytes(32), bytes(32), 1, "regtest")
+IDLE = Header(1, bytes(32), bytes(32), 1, 0x1D00FFFF, 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "tip", "expected"),
+    [
+        (OTHER, 17, "do not agree"),
+        (IDLE, 17, "without its work"),
+        (ANCHOR.decoded_header, 7, "cannot be right"),
+    ],
+    ids=["another block", "no work", "a tip below the block"],
+)
+def test_explorers_that_cannot_be_right_are_not_believed(
+    visit: Visiting, files: Path, two: list[Explorer], header: Header, tip: int, expected: str
+) -> None:
+    """Where one of two explorers says another thing, none of them is believed, and the verdict is as before."""
+    page = visit(offline=False).page
+    bring(page, files)
+    two[1].header, two[1].tip = header, tip
+    put_address(page, two)
+    page.check("#consent")
+    page.click("#look-up")
+    says(page, "#explorers-status", expected)
+    headline(page, "Could not be checked")
+
+
+def test_a_shallow_block_is_not_enough(visit: Visiting, files: Path, two: list[Explorer]) -> None:
+    """A block that explorers see only three deep is not deep enough for six, and enough for who wants three."""
+    page = visit(offline=False).page
+    bring(page, files)
+    for each in two:
+        each.tip = 10
+    put_address(page, two)
+    page.check("#consent")
+    page.click("#look-up")
+    headline(page, "Incomplete")
+    assert "not deep enough yet, 6 are wanted" in page.inner_text("#meaning")
+    page.fill("#depth", "3")
+    headline(page, "Intact")
+
+
+def test_only_the_pages_own_script_runs(visit: Visiting) -> None:
+    """The policy in the page lets no other script run: neither text that is evaluated, nor an element that is added."""
+    page = visit().page
+    added = """() => {
+        const script = document.createElement("script");
+        script.textContent = "window.wasRun = true";
+        document.head.append(script);
+        const image = document.createElement("img");
+        image.setAttribute("onerror", "window.wasRun = true");
+        image.src = "data:,";
+        document.body.append(image);
+        return window.wasRun === true;
+    }"""
+    assert page.evaluate(added) is False
+    page.wait_for_timeout(50)
+    assert page.evaluate("window.wasRun === undefined")
+
+
+# OpenTimestamps files
+
+
+def timestamped(files: Path) -> Header:
+    """Write an .ots file over the record; return the header of the block that it leads to."""
+    steps = (ots.append(b"calendar"), ots.SHA256)
+    root = ots.execute(steps, sha256(CONTENT))
+    (files / "order.txt.ots").write_bytes(ots.linear(sha256(CONTENT), steps, 8))
+    return mine_header(bytes(32), root, 1_750_000_000, "regtest")
+
+
+def test_a_timestamped_file(visit: Visiting, files: Path, two: list[Explorer]) -> None:
+    """An .ots file is checked up to the Merkle root of a block that explorers show, on the network that is named."""
+    header = timestamped(files)
+    page = visit(offline=False).page
+    page.set_input_files("#receipt-file", files / "order.txt.ots")
+    page.set_input_files("#record-file", files / "order.txt")
+    headline(page, "Could not be checked")
+    assert hash_hex(header.merkle_root) in page.inner_text("#compare")
+    page.evaluate("document.getElementById('explorers').open = true")
+    page.select_option("#ots-network", "regtest")
+    put_address(page, two)
+    page.check("#consent")
+    page.click("#look-up")
+    headline(page, "Does not verify")
+    assert "attestation-mismatch" in page.inner_text("#steps")
+    for each in two:
+        each.header = header
+    page.click("#look-up")
+    headline(page, "Timestamped in Bitcoin, unchanged since")
+    page.set_input_files("#record-file", files / "changed.txt")
+    headline(page, "Does not verify")
+
+
+# For everybody
+
+
+def test_the_keyboard_is_enough(visit: Visiting) -> None:
+    """Tab reaches every control in the order of the page; a receipt is pasted and judged without a mouse."""
+    page = visit().page
+    reached: list[str] = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert [
+        "receipt-file",
+        "record-file",
+        "card-file",
+        "any-log",
+        "SUMMARY",
+        "block",
+        "headers-file",
+        "depth",
+        "SUMMARY",
+    ] == reached
+    for _ in range(4):
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert "pasted" == page.evaluate("document.activeElement.id")
+    page.keyboard.insert_text(SHAPE.receipt.encode().decode())
+    page.keyboard.press("Tab")
+    page.keyboard.type(HASH)
+    headline(page, "Incomplete")
+    for _ in range(3):
+        page.keyboard.press("Shift+Tab")
+    assert "any-log" == page.evaluate("document.activeElement.id")
+    page.keyboard.press("Space")
+    headline(page, "Intact")
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """Return what axe-core finds against WCAG and good practice, by rule and element."""
+    # The engine is put in by the browser's own tools: the page's policy lets no other script in.
+    page.evaluate(f"{AXE_SCRIPT};undefined")
+    answer: dict[str, Any] = page.evaluate("axe.run()")
+    return [(found["id"], node["html"]) for found in answer["violations"] for node in found["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1100, 900), (390, 800)], ids=["desk", "phone"])
+def test_it_is_accessible(visit: Visiting, files: Path, scheme: str, size: tuple[int, int]) -> None:
+    """axe-core finds no fault in an intact and a failed verdict, on any screen; nothing sticks out."""
+    width, height = size
+    shown = SCREENSHOTS / f"{scheme}_{width}"
+    page = visit(scheme=scheme, width=width, height=height).page
+    bring(page, files)
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    page.screenshot(path=f"{shown}_intact.png", full_page=True)
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    assert [] == violations(page)
+    page.set_input_files("#record-file", files / "changed.txt")
+    headline(page, "Does not verify")
+    page.screenshot(path=f"{shown}_failed.png", full_page=True)
+    assert [] == violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_empty_page_is_accessible(visit: Visiting) -> None:
+    """Before anything is brought, axe-core finds no fault either."""
+    page = visit().page
+    page.screenshot(path=SCREENSHOTS / "empty.png", full_page=True)
+    assert [] == violations(page)
+
+
+def test_what_is_said_aloud(visit: Visiting, files: Path) -> None:
+    """A screen reader is told of the verdict and of each step, and of a mistake in the block's field at once."""
+    page = visit().page
+    bring(page, files)
+    headline(page, "Could not be checked")
+    roles = {name: page.get_attribute(f"#{name}", "aria-live") for name in ("banner", "steps")}
+    assert {"banner": "polite", "steps": "polite"} == roles
+    assert "alert" == page.get_attribute("#block-error", "role")
+    labels = page.locator("input, select, textarea").evaluate_all("all => all.map(each => each.labels.length)")
+    assert all(count >= 1 for count in labels)
