@@ -32,6 +32,8 @@ from chains import stand_alone
 from chains.chain import Chain, Run, decode_kept
 from chains.home import Home
 from chains.mirror import Mirror
+from chains.verify_page import FILE_NAME as VERIFY_PAGE
+from chains.verify_page import page
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 SUMS = "SHA256SUMS"
@@ -59,6 +61,7 @@ a verifier of your own.
     spec/              the formats
     anchor/proof/      the verifier (Apache-2.0)
     verify.py          what runs it over this folder
+    {page}        the verifier of single receipts, for any browser
 """
 
 
@@ -142,10 +145,12 @@ class _Export:
             log_id=log.log_id.hex(),
             size=self.size,
             sums=SUMS,
+            page=VERIFY_PAGE,
             content="" if with_content else " (left out: --without-content)",
         )
         self.writer.add("README.md", readme.encode())
         self.writer.add("verify.py", Path(stand_alone.__file__).read_bytes())
+        self.writer.add(VERIFY_PAGE, page().html)
         proofs = Path(anchor.proof.__file__).parent
         for path in sorted(each for each in proofs.rglob("*") if each.suffix == ".py" or each.name == "LICENSE"):
             self.writer.add(f"anchor/proof/{path.relative_to(proofs).as_posix()}", path.read_bytes())

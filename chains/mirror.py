@@ -33,6 +33,8 @@ from anchor.tiles import ENTRIES, Fetch, encode_bundle, new_tiles, tile_width
 from chains.chain import Chain, Chains
 from chains.home import KEYS
 from chains.settings import FILE_NAME as SETTINGS_FILE
+from chains.verify_page import FILE_NAME as VERIFY_PAGE
+from chains.verify_page import page
 
 Leaves = Callable[[int, int], Sequence[bytes]]
 _SENT = frozenset({State.BROADCAST, State.SEEN})
@@ -119,6 +121,7 @@ class Mirror:
             self._put(_chain_path(head.chain_id) + CHECKPOINT, self._chain_note(head, key))
         self._write_thread(line)
         self._put(CARD, self._card(newest.size).encode())
+        self._write_verify_page()
         os.sync()
         return Mirrored(newest.size, len(heads), len(changed), len(with_entries), 0, len(line), self._written)
 
@@ -171,6 +174,11 @@ class Mirror:
         beside.write_bytes(data)
         beside.replace(target)
         self._written += 1
+
+    def _write_verify_page(self) -> None:
+        path = self.folder / VERIFY_PAGE
+        if not path.is_file() or path.read_bytes() != page().html:
+            self._put(VERIFY_PAGE, page().html)
 
     # --- logs
 

@@ -1,4 +1,4 @@
-"""The command of third parties: ``verify``, which needs no home, no database and no account."""
+"""Commands of third parties: ``verify`` and ``verify-page``, which need no home, no database and no account."""
 
 import hashlib
 import sys
@@ -35,6 +35,7 @@ from chains.commands.terminal import (
     read_limited,
     say,
     usage,
+    write_output,
 )
 
 if TYPE_CHECKING:
@@ -118,6 +119,26 @@ def verify(
         _no_verdict(EXIT_NOT_CHECKED, "not checked", [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
     say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
+
+
+@app.command("verify-page", rich_help_panel=PROVING)
+def verify_page(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write verify.html: the verifier as one file for any browser, which needs neither a network nor this program.
+
+    With --output, its SHA-256 is printed: the same for everybody who has this version.
+    """
+    from chains.verify_page import page
+
+    made = page()
+    write_output(output, made.html)
+    if output is not None:
+        facts = {"file": str(output), "size": len(made.html), "sha256": made.sha256}
+        say(facts, lambda: f"{output}: {len(made.html)} bytes, SHA-256 {made.sha256}", as_json=as_json)
 
 
 def _digest_of(path: Path) -> bytes:

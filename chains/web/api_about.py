@@ -8,6 +8,7 @@ import asyncio
 from anchor.errors import OverloadedError
 from chains.access import Action
 from chains.metrics import CONTENT_TYPE, metrics_text
+from chains.verify_page import page
 from chains.web.answers import json_of
 from chains.web.asgi import HTML, JSON, Answer
 from chains.web.docs_page import PAGE, POLICY
@@ -41,6 +42,14 @@ async def docs(_service: Service, _request: Request, _read: ReadBody) -> Answer:
     """Return a page on which the operations can be tried."""
     headers = ((b"content-security-policy", POLICY), (b"cache-control", b"public, max-age=300"))
     return Answer(200, PAGE, HTML, headers)
+
+
+async def verify_page(_service: Service, _request: Request, _read: ReadBody) -> Answer:
+    """Return the page that verifies receipts in the browser; it asks this service for nothing."""
+    made = page()
+    policy = f"{made.policy}; frame-ancestors 'none'".encode()
+    headers = ((b"content-security-policy", policy), (b"cache-control", b"public, max-age=300"))
+    return Answer(200, made.html, HTML, headers)
 
 
 async def metrics(service: Service, request: Request, _read: ReadBody) -> Answer:
@@ -104,6 +113,16 @@ OPERATIONS = (
         GROUP,
         {200: Shape("The page", {"text/html": str})},
         run_async=docs,
+        is_everybodys=True,
+    ),
+    Operation(
+        "verify_page",
+        "GET",
+        "/verify",
+        "A page that verifies receipts, one file to keep",
+        GROUP,
+        {200: Shape("The page", {"text/html": str})},
+        run_async=verify_page,
         is_everybodys=True,
     ),
 )

@@ -27,6 +27,7 @@ from anchor.proof.receipt import ContentState, Receipt
 from chains.access import Role, Visibility
 from chains.home import Home
 from chains.quota import Quota
+from chains.verify_page import page
 from chains.web.limits import BATCH_ENTRIES
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.simulators.store import chain_id, clear, submission_of
@@ -697,6 +698,14 @@ def test_the_page_to_try_it_loads_nothing_from_elsewhere(site: Site) -> None:
     assert f"script-src 'sha256-{base64_of(sha256(script))}'" in policy
     assert "default-src 'none'" in policy
     assert b"http" not in answer.content.replace(b"httpx", b"")
+
+
+def test_the_verifying_page_is_the_one_of_the_package(site: Site) -> None:
+    """Anybody gets the file that the command writes, under the policy that it names itself; no page may frame it."""
+    answer = site.stranger.get("/verify")
+    assert (200, "text/html; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+    assert page().html == answer.content
+    assert f"{page().policy}; frame-ancestors 'none'" == answer.headers["content-security-policy"]
 
 
 # --- too much, and not now

@@ -31,14 +31,14 @@ class TransactionCursor extends Cursor {
 
   /** How many things follow, each of at least `leastSize` bytes, which must be there. */
   count(leastSize, what) {
-    const value = this.compactSize(`the number of ${what}`);
+    const value = this.compactSize(what);
     const left = this.left();
     if (value * BigInt(leastSize) > left) throw new Malformed("bitcoin.count", { value, what, at: this.at, left });
     return Number(value);
   }
 
   sized(what) {
-    return this.take(Number(this.compactSize(`the length of ${what}`)), what);
+    return this.take(Number(this.compactSize(what)), what);
   }
 
   end() {

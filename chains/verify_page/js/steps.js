@@ -117,11 +117,12 @@ async function checkNote(note, origin, publicKey, check) {
 export function checkDirectoryPaths({ log, sealed }) {
   const { head, seal, thread, previousHead, keys, checkpoint } = sealed;
   const shown = [head, seal, thread, previousHead, ...keys].filter((proof) => proof !== null);
-  const places = shown.map(({ leaf, index, path }) => [leaf.hash, index, path]);
-  for (const [hash, index, path] of [[log.hash, 0n, sealed.logPath], ...places]) {
+  const places = [[log.hash, 0n, sealed.logPath], ...shown.map(({ leaf, index, path }) => [leaf.hash, index, path])];
+  places.sort(([, one], [, other]) => (one < other ? -1 : one > other ? 1 : 0)); // the first that fails is named
+  for (const [hash, index, path] of places) {
     checkInclusion(hash, index, checkpoint.size, path, checkpoint.root, "directory-path-wrong");
   }
-  return ok(6, "6.ok", { count: places.length + 1 });
+  return ok(6, "6.ok", { count: places.length });
 }
 
 /** Step 7: the head belongs to its seal, and is the first that holds the entry. */

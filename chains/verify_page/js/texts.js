@@ -225,7 +225,7 @@ export const TEXTS = {
   "receipt.log-index": "receipt.log.index: expected 0, the first leaf of the directory",
   "receipt.leaf": "{what}: expected a {kind} leaf, found a {found} leaf",
   "receipt.network": "receipt.anchors.network: expected a name of 1 to {limit} characters",
-  "bitcoin.shortest": "expected {what} in its shortest form, found {value} in {size} bytes",
+  "bitcoin.shortest": "expected the length or number of {what} in its shortest form, found {value} in {size} bytes",
   "bitcoin.count": "expected {value} {what} after byte {at}, found only {left} bytes",
   "bitcoin.trailing": "expected a transaction without witness of {at} bytes, found {left} more after it",
   "bitcoin.no-input": "expected at least one input, found none: a witness must be stripped before",
