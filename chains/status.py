@@ -12,6 +12,8 @@ from anchor.engine import facts_of
 from anchor.epochs import Epochs
 from anchor.errors import BehindError, HijackedThreadError, SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
+from anchor.lease import Leases
+from anchor.lease_holder import has_ended
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.timestamps import Timestamps
 from chains.home import Home
@@ -45,9 +47,22 @@ def status_of(home: Home) -> dict[str, Any]:
         "attempts": [attempt_facts(attempt) for attempt in home.journal.newest(SHOWN_ATTEMPTS)],
         "epochs": [asdict(leaf) for leaf in Epochs(home.engine, home.directory).sealed()],
         "alerts": [alert_facts(alert) for alert in alerts],
+        "lease": _lease(home),
         "time_stamps": _time_stamps(home),
         "wallet": wallet,
         "source_error": source_error,
+    }
+
+
+def _lease(home: Home) -> dict[str, Any]:
+    """Return who may seal and anchor now: the holder of the lease, None where nobody has it or who had it is gone."""
+    lease = Leases(home.engine).read()
+    holder = None if lease.holder is None or has_ended(lease.holder) else lease.holder
+    return {
+        "fence": lease.fence,
+        "holder": None if holder is None else {"work": holder.work, "process": holder.pid, "host": holder.host},
+        "since_ms": None if holder is None else lease.taken_at_ms,
+        "until_ms": None if holder is None else lease.expires_at_ms,
     }
 
 

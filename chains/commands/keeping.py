@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anchor.proof.times import utc
 from chains.commands.terminal import EXIT_FAILED, KEEPING, HomeOption, JsonOption, command_group, opened, reader_of, say
 from chains.counted import counted
 
@@ -107,6 +108,7 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
         if newest is None
         else f"  checkpoint of {newest['size']} leaves (seal {newest['seal_number']}), root {newest['root']}",
     ]
+    lines.append(f"  sealing and anchoring: {_lease_text(facts['lease'])}")
     lines += [f"  attempt {item['attempt']}: {item['state']}, {item['txid']}" for item in facts["attempts"]]
     lines += [
         f"  gap: promises received from {gap['lost_from_ms']} to {gap['lost_to_ms']} ms may be missing"
@@ -125,3 +127,11 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
     if facts["source_error"]:
         lines.append(f"  Bitcoin source: {facts['source_error']}")
     return lines
+
+
+def _lease_text(lease: dict[str, Any]) -> str:
+    holder = lease["holder"]
+    if holder is None:
+        return "by nobody now; `anchorline daemon` does both"
+    until = f"until {utc(lease['until_ms'])} unless renewed"
+    return f"`anchorline {holder['work']}`, process {holder['process']} on {holder['host']}, {until}"

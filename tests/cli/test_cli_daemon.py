@@ -31,11 +31,15 @@ def test_the_daemon_seals_and_anchors_and_stops_when_told(world: World) -> None:
     before = anchored_size(world)
     with daemon(world) as process:
         wait_for(process, "event=started jobs=seal,tick")
+        holder = world.ok("status", "--json").facts["lease"]["holder"]
+        assert ("daemon", process.pid) == (holder["work"], holder["process"])
+        assert f"sealing and anchoring: `anchorline daemon`, process {process.pid} on " in world.ok("status").text
         said = wait_for(process, " state=confirmed ")
         _until(world, process, lambda: world.ok("status", "--json").facts["unsealed"] == 0)
         for _ in range(4):
             wait_for(process, "event=done job=tick")
         assert "event=stopped" in stopped(process, signal.SIGTERM)
+    assert "sealing and anchoring: by nobody now" in world.ok("status").text
     sealed = world.ok("status", "--json").facts["checkpoint"]["size"]
     assert before < sealed == anchored_size(world)
     attempt = world.ok("status", "--json").facts["attempts"][0]
@@ -52,10 +56,10 @@ def test_the_daemon_seals_and_anchors_and_stops_when_told(world: World) -> None:
 
 
 def _until(world: World, process: "subprocess.Popen[str]", holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         assert process.poll() is None
-        assert time.monotonic() < deadline, "nothing happened in 30 s"
+        assert time.monotonic() < deadline, "nothing happened in two minutes"
         time.sleep(0.2)
 
 
@@ -127,7 +131,7 @@ def test_serve_seals_and_anchors_beside_the_api(world: World) -> None:
                 assert 200 == client.get("/healthz").status_code
             stopped(process, signal.SIGTERM)
             world.ok("add", "acme", "-", stdin=b"while it is served")
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while world.ok("status", "--json").facts["unsealed"]:
                 assert time.monotonic() < deadline, list(server.lines)
                 time.sleep(0.2)
