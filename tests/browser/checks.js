@@ -74,7 +74,9 @@ globalThis.CHECKS = {
     const found = decodeEntry(bytesOfHex(entry));
     return { entry_hash: toHex(found.hash), chain_id: toHex(found.chainId), signature: await signatureWord(found) };
   },
-  chain_id: ({ external_ids: ids }) => toHex(chainIdOf(ids.map(({ kind, value }) => ({ kind, value: bytesOfHex(value) })))),
+  chain_id: ({ external_ids: ids }) => {
+    return toHex(chainIdOf(ids.map(({ kind, value }) => ({ kind, value: bytesOfHex(value) }))));
+  },
   leaf: ({ leaf }) => {
     const raw = bytesOfHex(leaf);
     return { type: decodeLeaf(raw).type, leaf_hash: toHex(leafHash(raw)) };

@@ -115,6 +115,7 @@ def test_a_changed_record_is_named(visit: Visiting, files: Path) -> None:
     assert sha256(CONTENT).hex() in step
     assert "content-changed" in step
     assert ["failed"] == states(page)[1:2]
+    assert page.is_hidden("#bracket")
 
 
 def test_another_block_is_named(visit: Visiting, files: Path) -> None:
@@ -154,6 +155,18 @@ def test_what_is_no_receipt_is_refused(visit: Visiting, files: Path) -> None:
     page.click("summary >> nth=0")
     page.fill("#pasted", SHAPE.receipt.encode().decode().replace("receipt/1", "receipt/2"))
     says(page, "#meaning", "newer Anchorline")
+
+
+def test_a_mistake_of_the_page_is_shown(visit: Visiting, files: Path) -> None:
+    """Where the page itself goes wrong, the verdict that stood there is taken away, and nothing is called intact."""
+    page = visit().page
+    bring(page, files)
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    page.evaluate("() => { Promise.reject(new Error('a mistake')); }")
+    headline(page, "Could not be checked")
+    says(page, "#meaning", "Error: a mistake")
+    assert [] == states(page)
 
 
 def test_files_are_dropped(visit: Visiting, files: Path) -> None:

@@ -109,10 +109,12 @@ export function targetFromBits(bits) {
 export function checkWork(header, powLimit) {
   const target = targetFromBits(header.bits);
   if (target > powLimit) {
-    throw new Refused("target-above-network-limit", "work.limit", { limit: targetHex(powLimit), found: targetHex(target) });
+    const values = { limit: targetHex(powLimit), found: targetHex(target) };
+    throw new Refused("target-above-network-limit", "work.limit", values);
   }
   if (littleEndian(header.hash) > target) {
-    throw new Refused("proof-of-work-missing", "work.missing", { target: targetHex(target), hash: displayHex(header.hash) });
+    const values = { target: targetHex(target), hash: displayHex(header.hash) };
+    throw new Refused("proof-of-work-missing", "work.missing", values);
   }
 }
 

@@ -48,7 +48,8 @@ export function findPayload(transaction) {
   const script = scripts[PAYLOAD_OUTPUT] || new Uint8Array();
   if (!startsWith(script, PAYLOAD_START) || script.length !== 2 + PAYLOAD_SIZE) {
     const found = toHex(script.slice(0, 42)) || "nothing";
-    throw new Refused("payload-missing", "payload.missing", { start: toHex(PAYLOAD_START), outputs: scripts.length, found });
+    const values = { start: toHex(PAYLOAD_START), outputs: scripts.length, found };
+    throw new Refused("payload-missing", "payload.missing", values);
   }
   scripts.forEach((other, index) => {
     if (index === PAYLOAD_OUTPUT || !startsWith(other, PAYLOAD_START)) return;
@@ -89,9 +90,11 @@ function checkNot64Bytes(raw, what) {
   if (raw.length === 64) throw new Refused("transaction-of-64-bytes", "transaction.64", { what });
 }
 
-/** The root to which a branch leads, with the paths refused that no honest block can have (CVE-2012-2459 and -2017-12842). */
+/** The root to which a branch leads; what no honest block can have is refused (CVE-2012-2459, CVE-2017-12842). */
 export function foldBranch(leaf, index, path) {
-  if (path.length > MAX_BRANCH) throw new Refused("branch-too-long", "branch.long", { limit: MAX_BRANCH, found: path.length });
+  if (path.length > MAX_BRANCH) {
+    throw new Refused("branch-too-long", "branch.long", { limit: MAX_BRANCH, found: path.length });
+  }
   const most = 1n << BigInt(path.length);
   if (index < 0n || index >= most) {
     throw new Refused("branch-index-out-of-range", "branch.index", { most, levels: path.length, found: index });
@@ -114,7 +117,8 @@ export function foldBranch(leaf, index, path) {
 }
 
 function checkLeftSibling(node, sibling) {
-  if (sameBytes(node, sibling)) throw new Refused("branch-duplicated-left-sibling", "branch.left", { node: displayHex(node) });
+  if (!sameBytes(node, sibling)) return;
+  throw new Refused("branch-duplicated-left-sibling", "branch.left", { node: displayHex(node) });
 }
 
 /** Whether our node is known to be the last of its level: only then it may be paired with itself. */
@@ -156,7 +160,9 @@ export function checkCoinbase(raw) {
 }
 
 function pushedHeight(script) {
-  if (script.length < 2 || script.length > 100) throw new Refused("not-a-coinbase", "coinbase.script", { found: script.length });
+  if (script.length < 2 || script.length > 100) {
+    throw new Refused("not-a-coinbase", "coinbase.script", { found: script.length });
+  }
   const height = firstNumber(script);
   if (height === null || !startsWith(script, pushOfNumber(height))) {
     throw new Refused("not-a-coinbase", "coinbase.push", { found: toHex(script.slice(0, 6)) });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the verifier knows of the best chain: blocks that he gives, or a file of headers. A receipt never says by itself
-// that its block is on the best chain. A view is { network, believed, at(height) -> known block or null }; a known block
-// is { hash, confirmations, work }, where null means that whoever gave it vouches.
+// that its block is on the best chain. A view is { network, believed, at(height) -> known block or null }; a known
+// block is { hash, confirmations, work }, where null means that whoever gave it vouches.
 
 import { checkWork, decodeHeader, hashFromDisplay, NETWORKS, workFromBits } from "./bitcoin.js";
 import { bytesOfHex, displayHex, sameBytes } from "./bytes.js";
@@ -13,8 +13,8 @@ export const MAX_HEADERS_FILE = 200 * 2 ** 20;
 
 export function networkByName(name) {
   const rules = NETWORKS.get(name);
-  if (rules === undefined) throw new Malformed("blocks.network", { names: [...NETWORKS.keys()].join(", "), found: name });
-  return rules;
+  if (rules !== undefined) return rules;
+  throw new Malformed("blocks.network", { names: [...NETWORKS.keys()].join(", "), found: name.slice(0, 40) });
 }
 
 /** The view of one block that the verifier vouches for: NETWORK:HEIGHT:HASH, hash as explorers show it. */
@@ -41,7 +41,8 @@ export function headersFile(data) {
   if (firstHeight === 0n && headers.length && !sameBytes(headers[0].hash, rules.genesis)) {
     throw new Refused("another-network", "blocks.genesis", { found: displayHex(headers[0].hash), network: rules.name });
   }
-  return { network: rules.name, believed: TEXTS["believed.headers"], at: (height) => knownIn(headers, height - firstHeight) };
+  const at = (height) => knownIn(headers, height - firstHeight);
+  return { network: rules.name, believed: TEXTS["believed.headers"], at };
 }
 
 function linkedHeaders(lines, rules) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ed25519 signature checks by Anchorline's one acceptance rule (docs/spec/entry.md): S < L, the key A canonical,
 // neither A nor R of small order, and encode(sB - hA) equal to the 32 bytes of R (RFC 8032, without the cofactor).
-// WebCrypto is used behind these checks where it judges some hard signatures as the rule does; BigInt does it elsewhere.
+// WebCrypto is used behind these checks where it judges hard signatures as the rule does; BigInt does it elsewhere.
 
 import { bytesOfHex, concat, littleEndian, littleEndianBytes, sameBytes } from "./bytes.js";
 import { sha512 } from "./sha256.js";

@@ -28,14 +28,17 @@ function bitCount(value) {
 
 /** The root to which `path` leads from a leaf hash (RFC 9162 section 2.1.3.2); Refused(reason) for a wrong length. */
 export function rootFromInclusion(leaf, index, size, path, reason = "inclusion-wrong") {
-  if (path.length + 1 > MAX_PATH + 2) throw new Refused(reason, "merkle.long", { limit: MAX_PATH, found: path.length + 1 });
-  for (const hash of [leaf, ...path]) {
+  const hashes = [leaf, ...path];
+  if (hashes.length > MAX_PATH + 2) throw new Refused(reason, "merkle.long", { limit: MAX_PATH, found: hashes.length });
+  for (const hash of hashes) {
     if (hash.length !== 32) throw new Refused(reason, "merkle.hash", { found: hash.length });
   }
   if (index < 0n || index >= size) throw new Refused(reason, "merkle.outside", { index, size });
   const inner = bitLength(index ^ (size - 1n));
   const expected = inner + bitCount(index >> BigInt(inner));
-  if (path.length !== expected) throw new Refused(reason, "merkle.length", { index, size, expected, found: path.length });
+  if (path.length !== expected) {
+    throw new Refused(reason, "merkle.length", { index, size, expected, found: path.length });
+  }
   let node = leaf;
   path.forEach((sibling, level) => {
     const isRight = level >= inner || (index >> BigInt(level)) & 1n;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenTimestamps proofs: the detached .ots file as the paths from a digest to attestations (docs/spec/opentimestamps-export.md).
+// OpenTimestamps proofs (docs/spec/opentimestamps-export.md): the detached .ots file as the paths from a digest to
+// attestations.
 
 import { concat, Cursor, reversed, sameBytes, toHex, utf8 } from "./bytes.js";
 import { Malformed, Newer, NotExecutable } from "./errors.js";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The judgement of a bare .ots file, which says nothing of logs and names no network: its file, and each way to a block.
+// The judgement of a bare .ots file, which says nothing of logs and names no network: its file, and each way to a
+// block.
 // It has the outcomes and reasons of a verdict (docs/verify/verify-html.md), and steps of its own.
 
 import { ask, isShallow } from "./blocks.js";
@@ -14,10 +15,11 @@ function failed(number, reason, key, values) {
   return { number, state: "failed", text: say(key, values), restsOn: TEXTS["rests.arithmetic"], reason };
 }
 
-/** Judge a decoded .ots file. `verifier` is { contentDigest or null, views, depth }; `network` is what the visitor says it means. */
+/** Judge a decoded .ots file. `verifier` is { contentDigest or null, views, depth }, `network` the visitor's word. */
 export function judgeOts(file, verifier, network) {
   const ways = file.paths.map((path) => wayOf(path, file.digest, verifier, network));
-  const steps = [checkTimestampedFile(file, verifier), ...ways.map(({ step }, place) => ({ ...step, number: place + 2 }))];
+  const numbered = ways.map(({ step }, place) => ({ ...step, number: place + 2 }));
+  const steps = [checkTimestampedFile(file, verifier), ...numbered];
   const outcome = outcomeOfOts(steps);
   return {
     outcome,
@@ -25,7 +27,8 @@ export function judgeOts(file, verifier, network) {
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: steps.filter(({ state }) => state === "not checked").map(({ text }) => text),
     steps: steps.map(({ number, state, text, restsOn, reason }) => {
-      return { number, name: TEXTS[number === 1 ? "ots.step-file" : "ots.step-way"], state, text, rests_on: restsOn, reason };
+      const name = TEXTS[number === 1 ? "ots.step-file" : "ots.step-way"];
+      return { number, name, state, text, rests_on: restsOn, reason };
     }),
     facts: { blocks: ways.flatMap(({ block }) => (block === null ? [] : [block])) },
   };
@@ -64,7 +67,9 @@ function wayToBlock(root, height, { views, depth }, network) {
   if (!sameBytes(known.merkleRoot, root)) {
     return failed(0, "attestation-mismatch", "ots.another-root", { ...values, found: displayHex(known.merkleRoot) });
   }
-  if (isShallow(known, depth)) return notChecked(0, "ots.shallow", { ...values, count: known.confirmations, wanted: depth });
+  if (isShallow(known, depth)) {
+    return notChecked(0, "ots.shallow", { ...values, count: known.confirmations, wanted: depth });
+  }
   return ok(0, "ots.ok", { ...values, block: displayHex(known.hash) }, believed);
 }
 

@@ -14,7 +14,8 @@ import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_
 import { Sha256 } from "./sha256.js";
 import { say, TEXTS } from "./texts.js";
 import { judge } from "./verdict.js";
-import { blocksToCompare, bracketOf, classOf, factRows, jsonText, meaningOf, piecesOf } from "./wording.js";
+import { blocksToCompare, bracketOf, classOf, factRows, jsonText } from "./wording.js";
+import { meaningOf, meaningOfOts, piecesOf } from "./wording.js";
 
 const byId = (id) => document.getElementById(id);
 const MARKS = { ok: "\u2713", failed: "\u2717", open: "?", absent: "\u2013" };
@@ -71,14 +72,19 @@ function takeHeaders(data, name) {
 async function takeRecord(file) {
   const mine = ++hashing;
   brought.record = null;
+  hideVerdict();
   const progress = byId("record-progress");
   progress.hidden = false;
   mark("record", say("files.hashing", { name: file.name }), false);
-  const digest = await digestOf(file, (share) => {
-    if (mine === hashing) progress.value = share;
-  });
+  let digest;
+  try {
+    digest = await digestOf(file, (share) => {
+      if (mine === hashing) progress.value = share;
+    });
+  } finally {
+    if (mine === hashing) progress.hidden = true;
+  }
   if (mine !== hashing) return;
-  progress.hidden = true;
   brought.record = { name: file.name, digest };
   mark("record", say("files.found-record", { name: file.name, size: file.size, digest }), false);
 }
@@ -139,7 +145,17 @@ async function kindOf(file) {
   return /^[a-z0-9]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
 }
 
+/** Take a file for one of the inputs; a file that went away, or may not be read, is named. */
 async function takeFile(kind, file) {
+  try {
+    await takeReadable(kind, file);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    mark(kind, say("files.unreadable", { name: file.name }), true);
+  }
+}
+
+async function takeReadable(kind, file) {
   if (kind === "record") await takeRecord(file);
   if (kind === "receipt") takeProof(await bytesOf(file, Math.max(MAX_RECEIPT, MAX_OTS_FILE)), file.name);
   if (kind === "card") takeCard(await bytesOf(file, MAX_CARD), file.name);
@@ -204,28 +220,35 @@ function verifierWith(views, check) {
   };
 }
 
-async function judged(views, told) {
+async function judged(views) {
   const { receipt, ots } = brought.proof;
   if (ots !== undefined) return judgeOts(ots, verifierWith(views, null), byId("ots-network").value);
   if (signatureCheck === null) signatureCheck = (await chooseSignatureCheck()).check;
-  return judge(receipt, verifierWith(views, signatureCheck), told);
+  return judge(receipt, verifierWith(views, signatureCheck));
 }
 
-/** Judge what is there and show it; a later change overtakes an earlier judgement. */
+/** No verdict is shown while what it spoke of is being replaced. */
+function hideVerdict() {
+  turn++;
+  byId("verdict").hidden = true;
+}
+
+/** Judge what is there and show it, once it is all read; a later change overtakes an earlier judgement. */
 async function refresh() {
   const mine = ++turn;
-  if (brought.proof === null) return;
-  byId("verdict").hidden = false;
+  if (brought.proof === null || !byId("record-progress").hidden) return;
   if (brought.proof.error !== undefined) {
+    byId("verdict").hidden = false;
     showUnreadable(brought.proof);
     return;
   }
-  const withoutBlock = await judged([], () => {});
+  const withoutBlock = await judged([]);
   const views = [...(await writtenBlock(withoutBlock))];
   if (brought.headers !== null) views.push(brought.headers);
   if (brought.explored !== null) views.push(brought.explored);
-  const verdict = await judged(views, () => {});
+  const verdict = await judged(views);
   if (mine !== turn) return;
+  byId("verdict").hidden = false;
   show(verdict, withoutBlock);
 }
 
@@ -256,10 +279,19 @@ function showBanner(outcome, headline, paragraphs) {
 
 function showUnreadable({ error }) {
   shown = { outcome: "failed", exit_code: 1, reasons: ["malformed"], error: error.message };
-  showBanner("failed", TEXTS["outcome.failed"], [
-    element("p", "", TEXTS["reason.malformed"]),
-    element("p", "", error.message),
-  ]);
+  showNoSteps("failed", [TEXTS["reason.malformed"], error.message]);
+}
+
+/** A mistake of this page itself: whatever it said before does not count. */
+function showMistake(error) {
+  turn++;
+  shown = { outcome: "not checked", exit_code: 4, reasons: [], error: String(error) };
+  byId("verdict").hidden = false;
+  showNoSteps("not checked", [say("meaning.mistake", { error })]);
+}
+
+function showNoSteps(outcome, texts) {
+  showBanner(outcome, TEXTS[`outcome.${outcome}`], texts.map((text) => element("p", "", text)));
   for (const id of ["steps", "facts", "bracket-points"]) byId(id).replaceChildren();
   byId("bracket").hidden = true;
   byId("compare").hidden = true;
@@ -267,15 +299,16 @@ function showUnreadable({ error }) {
 
 function show(verdict, withoutBlock) {
   shown = verdict;
-  const paragraphs = meaningOf(verdict).map((text) => element("p", "", text));
+  const isOts = brought.proof.ots !== undefined;
+  const paragraphs = (isOts ? meaningOfOts(verdict) : meaningOf(verdict)).map((text) => element("p", "", text));
   if (verdict.missing.length && verdict.outcome !== "failed") {
     const list = element("ul");
     list.append(...verdict.missing.map((text) => element("li", "", `${text[0].toUpperCase()}${text.slice(1)}.`)));
     const isWhole = verdict.exit_code === 0;
     paragraphs.push(element("p", "", TEXTS[isWhole ? "meaning.not-part" : "meaning.lacking"]), list);
   }
-  const isOts = brought.proof.ots !== undefined;
-  showBanner(verdict.outcome, TEXTS[`outcome.${isOts && verdict.outcome === "attested" ? "ots" : verdict.outcome}`], paragraphs);
+  const outcome = isOts && verdict.outcome === "attested" ? "ots" : verdict.outcome;
+  showBanner(verdict.outcome, TEXTS[`outcome.${outcome}`], paragraphs);
   byId("steps").replaceChildren(...verdict.steps.map(stepItem));
   showRows("facts", factRows(verdict));
   showBracket(bracketOf(verdict));
@@ -322,7 +355,7 @@ function showBracket(points) {
 /** The block to ask for: { network, height } of the receipt's anchor, or of the first attestation. */
 async function blockToAsk() {
   if (brought.proof === null || brought.proof.error !== undefined) return null;
-  const { facts } = await judged([], () => {});
+  const { facts } = await judged([]);
   if (brought.proof.ots !== undefined) {
     const [block] = facts.blocks;
     return block === undefined ? null : { network: byId("ots-network").value, height: block.height };
@@ -413,6 +446,8 @@ function begin() {
     offerExplorers();
     refresh();
   });
+  window.addEventListener("error", ({ error }) => showMistake(error));
+  window.addEventListener("unhandledrejection", ({ reason }) => showMistake(reason));
   listenToFiles();
   byId("pasted").addEventListener("input", ({ target }) => {
     if (!target.value.trim()) return;

@@ -27,6 +27,7 @@ const MAX_THREADS = 64;
 const MAX_TOKEN = 65536;
 const MAX_NETWORK_NAME = 40;
 const SALT_SIZE = 16;
+const STATES = ["shown", "withheld", "erased"];
 
 /** Read a receipt file; Malformed, or Newer for a later version. */
 export function decodeReceipt(data) {
@@ -73,7 +74,7 @@ function checkSizeBesidesContent(value, fileSize) {
 
 function contentFromJson(fields) {
   const state = fields.text("state");
-  if (!["shown", "withheld", "erased"].includes(state)) throw new Malformed("receipt.state", { found: state.slice(0, 40) });
+  if (!STATES.includes(state)) throw new Malformed("receipt.state", { found: state.slice(0, 40) });
   if (state !== "shown") {
     fields.end();
     return { state, data: null };
@@ -149,7 +150,9 @@ function anchorFromJson(fields) {
 
 function calendarAnchorFromJson(fields) {
   const network = fields.text("network");
-  if (!network || codePoints(network) > MAX_NETWORK_NAME) throw new Malformed("receipt.network", { limit: MAX_NETWORK_NAME });
+  if (!network || codePoints(network) > MAX_NETWORK_NAME) {
+    throw new Malformed("receipt.network", { limit: MAX_NETWORK_NAME });
+  }
   const ots = fields.base64("ots", MAX_OTS_FILE);
   const header = fields.has("header") ? decodeHeader(fields.hex("header", { exact: HEADER_SIZE })) : null;
   fields.end();

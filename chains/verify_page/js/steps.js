@@ -51,8 +51,8 @@ export function checkContent({ entry, content }, { contentDigest }) {
   }
   if (data !== null && !sameBytes(sha256(data), digest)) throw new Refused("content-changed", "2.inside-changed");
   if (contentDigest === null) return data === null ? notChecked(2, "2.no-file") : ok(2, "2.inside-ok", { digest });
-  if (!sameBytes(contentDigest, digest)) throw new Refused("content-changed", "2.file-changed", { digest, found: contentDigest });
-  return ok(2, "2.file-ok", { digest });
+  if (sameBytes(contentDigest, digest)) return ok(2, "2.file-ok", { digest });
+  throw new Refused("content-changed", "2.file-changed", { digest, found: contentDigest });
 }
 
 /** Step 3: the author's signature, where there is one. */
@@ -77,7 +77,9 @@ export async function checkKeysAndNote({ log, sealed }, { check }) {
   const keys = await keyHistory(log, sealed.keys.map(({ leaf }) => leaf), check);
   checkKeyOrder(sealed.keys.map(({ index }) => index));
   const { origin, size } = sealed.checkpoint;
-  if (origin !== log.origin) throw new Refused("checkpoint-origin-wrong", "5.origin", { found: origin, log: log.origin });
+  if (origin !== log.origin) {
+    throw new Refused("checkpoint-origin-wrong", "5.origin", { found: origin, log: log.origin });
+  }
   await checkNote(sealed.note, log.origin, keys.get(CHECKPOINT_KEY).value, check);
   const changes = sealed.keys.length ? say("5.changes", { count: sealed.keys.length }) : "";
   return ok(5, "5.ok", { size, origin, changes }, TEXTS["rests.keys"]);
@@ -85,13 +87,17 @@ export async function checkKeysAndNote({ log, sealed }, { check }) {
 
 /** The key for each purpose after all key leaves, followed from leaf 0 on. */
 async function keyHistory(log, keyLeaves, check) {
-  const keys = new Map([[CHECKPOINT_KEY, log.checkpointKey], [PROMISE_KEY, log.promiseKey], [RECOVERY_KEY, log.recoveryKey]]);
+  const keys = new Map();
+  keys.set(CHECKPOINT_KEY, log.checkpointKey).set(PROMISE_KEY, log.promiseKey).set(RECOVERY_KEY, log.recoveryKey);
   const givenBy = new Map();
   for (const leaf of keyLeaves) {
     const replaced = givenBy.has(leaf.purpose) ? givenBy.get(leaf.purpose).hash : log.hash;
-    if (!sameBytes(leaf.replaced, replaced)) throw new Refused("key-history-wrong", "5.replaced", { found: leaf.replaced });
+    if (!sameBytes(leaf.replaced, replaced)) {
+      throw new Refused("key-history-wrong", "5.replaced", { found: leaf.replaced });
+    }
     const signer = keys.get(leaf.signer === SIGNED_BY_RECOVERY ? RECOVERY_KEY : leaf.purpose);
-    const isGood = signer.type !== REVOKED && (await check(signer.value, keyLeafMessage(leaf, log.hash), leaf.signature));
+    const message = keyLeafMessage(leaf, log.hash);
+    const isGood = signer.type !== REVOKED && (await check(signer.value, message, leaf.signature));
     if (!isGood) throw new Refused("key-history-wrong", "5.key-signature");
     keys.set(leaf.purpose, leaf.newKey);
     givenBy.set(leaf.purpose, leaf);
@@ -157,7 +163,8 @@ function wordOnBlockBefore({ log }, seal, { views }) {
 /** The head is the first that holds the entry: the one before it was shorter (that none lies between is audited). */
 function checkFirstHead({ head, previousHead, chain }) {
   const pointer = head.leaf.previousIndex === NO_PREVIOUS ? null : head.leaf.previousIndex;
-  if (pointer !== (previousHead === null ? null : previousHead.index)) throw new Refused("not-the-first-head", "7.pointer");
+  const shown = previousHead === null ? null : previousHead.index;
+  if (pointer !== shown) throw new Refused("not-the-first-head", "7.pointer");
   if (previousHead === null) return;
   const before = previousHead.leaf;
   if (previousHead.index >= head.index || !sameBytes(before.chainId, head.leaf.chainId)) {
@@ -170,7 +177,8 @@ function checkFirstHead({ head, previousHead, chain }) {
 
 /** Step 8: the log is the one on the card that the verifier holds. */
 export function checkLog({ log }, { card, anyLog }) {
-  if (card === null) return notChecked(8, "8.not-identified", { waived: anyLog ? TEXTS["8.waived"] : "", origin: log.origin });
+  const waived = anyLog ? TEXTS["8.waived"] : "";
+  if (card === null) return notChecked(8, "8.not-identified", { waived, origin: log.origin });
   if (sameBytes(card.log.raw, log.raw)) return ok(8, "8.ok", { log: log.hash }, TEXTS["rests.card"]);
   throw new Refused("another-log", "8.another", { log: log.hash, card: card.log.hash });
 }

@@ -96,7 +96,8 @@ function checkBlock({ log, sealed }, anchor, verifier) {
   const where = say("12.where", { height: anchor.height, block: displayHex(anchor.header.hash), network: rules.name });
   if (known === null) return notChecked(12, "12.unasked", { where, why: unasked(verifier) });
   if (!sameBytes(known.hash, anchor.header.hash)) {
-    const values = { height: anchor.height, known: displayHex(known.hash), believed, found: displayHex(anchor.header.hash) };
+    const found = displayHex(anchor.header.hash);
+    const values = { height: anchor.height, known: displayHex(known.hash), believed, found };
     throw new Refused("block-is-not-the-given-one", "12.another", values);
   }
   const depth = depthText(known);
@@ -105,7 +106,7 @@ function checkBlock({ log, sealed }, anchor, verifier) {
   return { ...step, restsOn: believed, known, isShallow: true };
 }
 
-/** A view of another network is the verifier's way to say which network he means, but for one that a calendar attests. */
+/** A view of another network is the verifier's way to say which one he means, but for one that a calendar attests. */
 function knownBlock(rules, height, sealed, { views }) {
   const attesting = ofKind(sealed, "opentimestamps").map(({ network }) => network);
   for (const { network } of views) {
@@ -143,7 +144,7 @@ async function checkThread(receipt, anchor, verifier) {
   return ok(13, "13.ok", values, TEXTS["rests.log"]);
 }
 
-/** The first thread of the card replaces nothing, the second the first, whose leaf the card gives; a later one something. */
+/** The card's first thread replaces nothing, the second the first, whose leaf the card gives; a later one something. */
 function checkOrderOfThreads(leaf, listed) {
   if (listed === null || !listed.length) return;
   const place = listed.findIndex(({ raw }) => sameBytes(raw, leaf.outpoint.raw));

@@ -11,7 +11,7 @@ export const MAX_INTEGER = 2n ** 53n - 1n;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const INTEGER = /-?(?:0|[1-9][0-9]*)/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
-const ESCAPES = new Map(Object.entries({ '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" }));
+const ESCAPES = new Map([...'"\\/', "b\b", "f\f", "n\n", "r\r", "t\t"].map((pair) => [pair[0], pair[pair.length - 1]]));
 const WORDS = [["true", true], ["false", false], ["null", null]];
 
 /** The object in `data` as a Map; Malformed for everything else. `limit` is in bytes. */

@@ -292,6 +292,7 @@ export const TEXTS = {
   "files.hashing": "{name}: being read",
   "files.not-a-proof": "{name}: neither a receipt nor an OpenTimestamps file",
   "files.bad": "{name}: {error}",
+  "files.unreadable": "{name}: cannot be read; choose it again",
   "paste.title": "Paste the receipt instead",
   "paste.label": "Text of the receipt",
   "paste.name": "the pasted receipt",
@@ -349,6 +350,9 @@ export const TEXTS = {
   "meaning.worth": "{note}",
   "meaning.attested":
     "This is unchanged since a block that you trust, to which an OpenTimestamps calendar leads. The log's own anchor was not checked; that the log shows everybody this one history, is not proved.",
+  "meaning.ots":
+    "This file is unchanged since that block. An OpenTimestamps file says nothing of who made it, of any log, or whether the same was timestamped before.",
+  "meaning.mistake": "This page met something that it was not made for, and says nothing of the receipt: {error}",
   "meaning.incomplete": "Nothing is wrong with it, and something is not there yet or was not brought.",
   "meaning.not checked": "Nothing was found to be wrong, but what matters could not be checked.",
   "meaning.content erased or withheld": "There is nothing in the receipt to compare your file with.",
@@ -359,6 +363,7 @@ export const TEXTS = {
   "bracket.title": "Since when",
   "bracket.after": "First sealed after",
   "bracket.by": "Unchanged since",
+  "bracket.anchored": "Anchored in",
   "bracket.block": "block {height} of {network}",
   "bracket.time": "{time}, give or take two hours",
   "bracket.log-says": "as the log says, unless step 7 names another source",

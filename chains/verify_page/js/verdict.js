@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verdict (docs/spec/verdict.md): all steps, what they come to, what is missing, and the facts. The same receipt and
-// the same verifier give the same verdict as `anchorline verify --json` does, word for word.
+// The verdict (docs/spec/verdict.md): all steps, what they come to, what is missing, and the facts. The same receipt
+// and the same verifier give the same verdict as `anchorline verify --json` does, word for word.
 
 import { networkOf } from "./bitcoin.js";
-import { displayHex, toHex } from "./bytes.js";
+import { bigEndian, displayHex, toHex } from "./bytes.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
-import { bigEndian } from "./bytes.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
 import { attestationFacts, attestationSteps, bestAnchor, judgedAttestations } from "./steps_anchor.js";
@@ -21,30 +20,25 @@ export const EXIT_CODES = {
   "content erased or withheld": 5,
 };
 
+const CHECKS_OF_ENTRY = [[1, checkEntry], [2, checkContent], [3, checkAuthor]];
+const CHECKS_OF_SEAL = [[4, checkChainPath], [5, checkKeysAndNote], [6, checkDirectoryPaths], [7, checkSeal]];
+const CHECKS_OF_LOG = [[8, checkLog], [9, checkPromised]];
+
 /**
  * Judge a receipt. `verifier` is { contentDigest or null, card or null, anyLog, views, depth (BigInt), check }, where
- * check(publicKey, message, signature) says whether an Ed25519 signature is good. `told` hears of each step.
+ * check(publicKey, message, signature) says whether an Ed25519 signature is good.
  */
-export async function judge(receipt, verifier, told = () => {}) {
+export async function judge(receipt, verifier) {
+  const { sealed } = receipt;
   const steps = [];
-  const add = (step) => {
-    steps.push(step);
-    told(step);
-  };
-  const sealed = receipt.sealed;
-  add(await run(1, () => checkEntry(receipt)));
-  add(await run(2, () => checkContent(receipt, verifier)));
-  add(await run(3, () => checkAuthor(receipt, verifier)));
-  for (const [number, check] of [[4, checkChainPath], [5, checkKeysAndNote], [6, checkDirectoryPaths], [7, checkSeal]]) {
-    add(sealed === null ? absent(number, "absent.seal") : await run(number, () => check(receipt, verifier)));
+  for (const [number, check] of CHECKS_OF_ENTRY) steps.push(await run(number, () => check(receipt, verifier)));
+  for (const [number, check] of CHECKS_OF_SEAL) {
+    steps.push(sealed === null ? absent(number, "absent.seal") : await run(number, () => check(receipt, verifier)));
   }
-  add(await run(8, () => checkLog(receipt, verifier)));
-  add(await run(9, () => checkPromised(receipt, verifier)));
+  for (const [number, check] of CHECKS_OF_LOG) steps.push(await run(number, () => check(receipt, verifier)));
   const anchored = sealed === null ? notAnchored() : await bestAnchor(receipt, verifier);
   const attestations = sealed === null ? [] : judgedAttestations(sealed, verifier);
-  anchored.steps.forEach(add);
-  if (sealed !== null) timestampSteps(sealed).forEach(add);
-  attestationSteps(attestations).forEach(add);
+  steps.push(...anchored.steps, ...(sealed === null ? [] : timestampSteps(sealed)), ...attestationSteps(attestations));
   return conclude(receipt, verifier, steps, anchored.anchor, attestations);
 }
 

@@ -9,11 +9,17 @@ export function classOf(outcomeOrState) {
   return outcomeOrState === "failed" || outcomeOrState === "absent" ? outcomeOrState : "open";
 }
 
+/** The paragraphs of a verdict on an .ots file. */
+export function meaningOfOts(verdict) {
+  if (verdict.outcome === "failed") return failedMeaning(verdict);
+  return [TEXTS[verdict.outcome === "attested" ? "meaning.ots" : `meaning.${verdict.outcome}`]];
+}
+
 /** The paragraphs of a verdict on a receipt: what it means. */
 export function meaningOf(verdict) {
   if (verdict.outcome === "failed") return failedMeaning(verdict);
   if (verdict.outcome === "intact") return [intactSentence(verdict), limits(verdict), worth(verdict)];
-  if (verdict.outcome === "attested" && verdict.facts.attestations) return [TEXTS["meaning.attested"], limits(verdict)];
+  if (verdict.outcome === "attested") return [TEXTS["meaning.attested"], limits(verdict)];
   return [TEXTS[`meaning.${verdict.outcome}`], ...nextStep(verdict)];
 }
 
@@ -31,7 +37,8 @@ function failedMeaning({ steps }) {
 
 function intactSentence({ facts }) {
   const { sealed_after: after, anchored_in: anchored, network } = facts;
-  return say("meaning.intact", { after: after.height, height: anchored.height, network, time: blockTime(anchored.time_s) });
+  const time = blockTime(anchored.time_s);
+  return say("meaning.intact", { after: after.height, height: anchored.height, network, time });
 }
 
 /** What is proved, and what is not: authorship only where a signature was checked. */
@@ -48,15 +55,15 @@ export function blockTime(timeS) {
   return `${new Date(Number(timeS) * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
-/** The two ends of the time bracket: [{ title, lines }], or none where the receipt names no block. */
-export function bracketOf({ facts, steps }) {
+/** The two ends of the time bracket: [{ title, lines }]; none where no block is named, or where something fails. */
+export function bracketOf({ outcome, facts, steps }) {
   const { sealed_after: after, anchored_in: anchored, network } = facts;
-  if (!after || !anchored) return [];
+  if (outcome === "failed" || !after || !anchored) return [];
   const isBelieved = steps.some(({ number, state }) => number === 12 && state === "ok");
   return [
     { title: TEXTS["bracket.after"], lines: [say("bracket.block", { ...after, network }), TEXTS["bracket.log-says"]] },
     {
-      title: TEXTS["bracket.by"],
+      title: TEXTS[outcome === "intact" ? "bracket.by" : "bracket.anchored"],
       lines: [
         say("bracket.block", { ...anchored, network }),
         say("bracket.time", { time: blockTime(anchored.time_s) }),
@@ -84,15 +91,15 @@ export function blocksToCompare({ facts }) {
   ]);
 }
 
-/** The facts of a verdict as rows of [name, value]. */
+/** The facts of a verdict as rows of [name, value]; a fact of several parts has a row for each. */
 export function factRows({ facts }) {
-  const rows = [];
-  for (const [name, value] of Object.entries(facts)) {
-    if (value === null) continue;
-    const isPlain = ["string", "bigint"].includes(typeof value);
-    rows.push([name.replaceAll("_", " "), isPlain ? String(value) : jsonText(value)]);
-  }
-  return rows;
+  return rowsOf("", facts);
+}
+
+function rowsOf(name, value) {
+  if (value === null) return [];
+  if (typeof value !== "object") return [[name.replaceAll("_", " ").trim(), String(value)]];
+  return Object.entries(value).flatMap(([part, item]) => rowsOf(`${name} ${part}`, item));
 }
 
 /** A text cut into [piece, whether it is a hash or a key]: these are shown in another type. */
@@ -112,6 +119,8 @@ export function jsonText(value, space = "") {
     return value.length ? `[${value.map((item) => begin + jsonText(item, inner)).join(",")}${end}]` : "[]";
   }
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  const fields = Object.entries(value).map(([name, item]) => `${begin}${JSON.stringify(name)}:${step}${jsonText(item, inner)}`);
+  const fields = Object.entries(value).map(([name, item]) => {
+    return `${begin}${JSON.stringify(name)}:${step}${jsonText(item, inner)}`;
+  });
   return fields.length ? `{${fields.join(",")}${end}}` : "{}";
 }
