@@ -10,7 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,8 @@ class Said:
     places: dict[str, int] = field(default_factory=dict)
     promises: list[Promise] = field(default_factory=list)
     requests: int = 0
+    unanswered: Counter[bytes] = field(default_factory=Counter)
+    """Single contents whose requests got no answer: each may have been written, once."""
 
     def take(self, found: dict[str, Any]) -> None:
         """Note an answer to a batch; what was said twice must be the same."""
@@ -98,6 +102,7 @@ class Client:
         try:
             answer = await client.post(f"/v1/chains/{self.chain_id}/entries", content=content, headers=PLAIN)
         except httpx.TransportError:
+            self.said.unanswered[content] += 1
             return
         assert answer.status_code in {201, 503}, answer.text
         if answer.status_code == 201:
@@ -125,16 +130,21 @@ class Client:
 async def torture(server: ApiServer, key: str, chains: list[str], said: Said) -> None:
     """Let all clients write, and kill the server now and then."""
     headers = {"authorization": f"Bearer {key}", "content-type": NDJSON}
-    limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=10, limits=limits) as connected:
+    context = httpx.create_ssl_context()
+    async with AsyncExitStack() as stack:
+        # A client each: a pool of many connections looks at all of them for every request.
+        clients = [
+            httpx.AsyncClient(base_url=server.url, headers=headers, timeout=10, verify=context) for _ in range(CLIENTS)
+        ]
+        connected = [await stack.enter_async_context(client) for client in clients]
         await _torture(server, connected, chains, said)
 
 
-async def _torture(server: ApiServer, connected: httpx.AsyncClient, chains: list[str], said: Said) -> None:
+async def _torture(server: ApiServer, connected: list[httpx.AsyncClient], chains: list[str], said: Said) -> None:
     loop = asyncio.get_running_loop()
     until_s = loop.time() + SECONDS
     clients = [Client(number, chains[number % len(chains)], said) for number in range(CLIENTS)]
-    writing = [asyncio.create_task(client.write(connected, until_s)) for client in clients]
+    writing = [asyncio.create_task(client.write(own, until_s)) for client, own in zip(clients, connected, strict=True)]
     for number in range(KILLS + 1):
         await asyncio.sleep(SECONDS / (KILLS + 2))
         # The last time it is asked to stop, in the middle of writing: it ends in good order.
@@ -162,12 +172,18 @@ def test_nothing_that_was_acknowledged_is_lost(home: Path, record_property: Call
         log = opened.directory.log
         reader = Reader(opened.engine, opened.chains, opened.lookup)
         found: dict[str, int] = {}
+        unheard_of: Counter[bytes | None] = Counter()
         for name in chains:
             chain = opened.chains.named(name)
-            hashes = [leaf_hash(stored.raw).hex() for stored in reader.entries(chain, 0, opened.chains.size(chain))]
+            entries = list(reader.entries(chain, 0, opened.chains.size(chain)))
+            hashes = [leaf_hash(stored.raw).hex() for stored in entries]
+            for stored, entry_hash in zip(entries[1:], hashes[1:], strict=True):
+                if entry_hash not in said.places:
+                    unheard_of[None if stored.kept is None else stored.kept.content] += 1
             assert len(set(hashes)) == len(hashes), "no entry is there twice"
             found |= {entry_hash: index for index, entry_hash in enumerate(hashes)}
         assert said.places == {entry_hash: found.get(entry_hash) for entry_hash in said.places}
+        assert unheard_of <= said.unanswered, "nothing is there that was refused, nor twice what was repeated"
     signed = {(promise.note, promise.signature): promise for promise in said.promises}
     for promise in signed.values():
         check_promise(promise, log.log_id, log.promise_key.value, check_signature)
@@ -176,4 +192,7 @@ def test_nothing_that_was_acknowledged_is_lost(home: Path, record_property: Call
     assert 0 == done.returncode, done.stdout + done.stderr
     record_property("acknowledged", len(said.places))
     if IS_WHOLE:
-        sys.stdout.write(f"{len(said.places)} entries acknowledged in {said.requests} requests, {done.stdout}")
+        sys.stdout.write(
+            f"{len(said.places)} entries acknowledged in {said.requests} requests, "
+            f"{unheard_of.total()} of {said.unanswered.total()} unanswered ones are there too; {done.stdout}"
+        )
