@@ -15,7 +15,7 @@ import { Sha256 } from "./sha256.js";
 import { say, TEXTS } from "./texts.js";
 import { judge } from "./verdict.js";
 import { blocksToCompare, bracketOf, classOf, factRows, jsonText } from "./wording.js";
-import { meaningOf, meaningOfOts, piecesOf } from "./wording.js";
+import { headlineOf, meaningOf, meaningOfOts, piecesOf } from "./wording.js";
 
 const byId = (id) => document.getElementById(id);
 const MARKS = { ok: "\u2713", failed: "\u2717", open: "?", absent: "\u2013" };
@@ -307,8 +307,7 @@ function show(verdict, withoutBlock) {
     const isWhole = verdict.exit_code === 0;
     paragraphs.push(element("p", "", TEXTS[isWhole ? "meaning.not-part" : "meaning.lacking"]), list);
   }
-  const outcome = isOts && verdict.outcome === "attested" ? "ots" : verdict.outcome;
-  showBanner(verdict.outcome, TEXTS[`outcome.${outcome}`], paragraphs);
+  showBanner(verdict.outcome, headlineOf(verdict, isOts), paragraphs);
   byId("steps").replaceChildren(...verdict.steps.map(stepItem));
   showRows("facts", factRows(verdict));
   showBracket(bracketOf(verdict));

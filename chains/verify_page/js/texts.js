@@ -335,6 +335,7 @@ export const TEXTS = {
     "{name} cannot be reached. No explorer is believed. (Once asked, this page can reach no others until it is loaded again.)",
   "verdict.title": "Verdict",
   "outcome.intact": "Intact",
+  "outcome.intact-entry": "The entry is intact; no record was compared with it",
   "outcome.attested": "Intact by a calendar's attestation, not by the log's own anchor",
   "outcome.ots": "Timestamped in Bitcoin, unchanged since",
   "outcome.failed": "Does not verify",
@@ -343,8 +344,12 @@ export const TEXTS = {
   "outcome.content erased or withheld": "Content not compared",
   "meaning.intact":
     "This record was first sealed after block {after} (as the log says), and is unchanged since block {height} of {network}, which says {time}, give or take two hours.",
-  "meaning.limits":
+  "meaning.intact-entry":
+    "The entry in this receipt was first sealed after block {after} (as the log says), and is unchanged since block {height} of {network}, which says {time}, give or take two hours. Bring the record to see whether it is the one that was recorded.",
+  "meaning.limits-unsigned":
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true, that they did not exist before, or who wrote them: nobody signed.",
+  "meaning.limits-unchecked":
+    "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true, that they did not exist before, or who wrote them: the signature was not checked.",
   "meaning.limits-signed":
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true or that they did not exist before. The holder of the key below signed them; whose key it is, is not said.",
   "meaning.worth": "{note}",

@@ -9,6 +9,12 @@ export function classOf(outcomeOrState) {
   return outcomeOrState === "failed" || outcomeOrState === "absent" ? outcomeOrState : "open";
 }
 
+/** The headline: an intact entry is not an intact record where none was compared with it. */
+export function headlineOf({ outcome, steps }, isOts) {
+  if (isOts && outcome === "attested") return TEXTS["outcome.ots"];
+  return TEXTS[outcome === "intact" && !isCompared(steps) ? "outcome.intact-entry" : `outcome.${outcome}`];
+}
+
 /** The paragraphs of a verdict on an .ots file. */
 export function meaningOfOts(verdict) {
   if (verdict.outcome === "failed") return failedMeaning(verdict);
@@ -35,15 +41,20 @@ function failedMeaning({ steps }) {
   return reasons.map((reason) => TEXTS[`reason.${reason}`]);
 }
 
-function intactSentence({ facts }) {
+function intactSentence({ facts, steps }) {
   const { sealed_after: after, anchored_in: anchored, network } = facts;
   const time = blockTime(anchored.time_s);
-  return say("meaning.intact", { after: after.height, height: anchored.height, network, time });
+  return say(isCompared(steps) ? "meaning.intact" : "meaning.intact-entry", { after: after.height, height: anchored.height, network, time });
+}
+
+/** Whether a record, or content in the receipt, was compared with what was recorded. */
+function isCompared(steps) {
+  return steps[1].state === "ok";
 }
 
 /** What is proved, and what is not: authorship only where a signature was checked. */
 function limits({ steps }) {
-  return TEXTS[steps[2].state === "ok" ? "meaning.limits-signed" : "meaning.limits"];
+  return TEXTS[`meaning.limits-${{ ok: "signed", absent: "unsigned" }[steps[2].state] || "unchecked"}`];
 }
 
 function worth({ facts }) {
