@@ -232,6 +232,10 @@ class WebhookError(AnchorlineError):
     """No such webhook, or an address that this service does not send to."""
 
 
+class UnknownWebhookError(WebhookError):
+    """No webhook of this id is here."""
+
+
 class NotYetError(AnchorlineError):
     """The proof asked for does not exist yet."""
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.errors import WebhookError
+from anchor.errors import UnknownWebhookError, WebhookError
 from anchor.outbox import Message, News, Outbox
 from anchor.storage.engine import Engine, Row
+from chains.events import told
+from chains.organisations import Organisation
 from chains.public_address import Resolve, check_url, resolve_name
 from chains.webhook_body import TEST_EVENT, body_of
 from chains.webhook_sending import SECRET_SIZE, Sent, headers_of, send
@@ -25,12 +27,22 @@ BACK_OFF_MS = (
 """How long after each try that failed the next one is, as Standard Webhooks advises; then it is given up."""
 MAX_AT_ONCE = 32
 MAX_WEBHOOKS = 100
-_COLUMNS = "webhook_no, webhook_id, url, news, secret, is_for_tests, made_at_ms, removed_at_ms"
+"""The operator's; of an organisation at most ``MAX_OF_ORGANISATION``."""
+MAX_OF_ORGANISATION = 10
+_COLUMNS = "webhook_no, webhook_id, url, news, secret, is_for_tests, made_at_ms, removed_at_ms, organisation_id"
+# Nobody is told for an organisation that was removed.
+_LIVE = (
+    "removed_at_ms IS NULL AND (organisation_id IS NULL OR organisation_id IN "
+    "(SELECT organisation_id FROM organisation WHERE organisation.removed_at_ms IS NULL))"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Somebody who is told of ``news`` at ``url``. The secret is shown once, when it is made."""
+    """Somebody who is told of ``news`` at ``url``. The secret is shown once, when it is made.
+
+    ``organisation_id`` says whose it is; None: the operator's.
+    """
 
     webhook_no: int
     webhook_id: str
@@ -40,6 +52,12 @@ class Webhook:
     is_for_tests: bool
     made_at_ms: int
     removed_at_ms: int | None
+    organisation_id: str | None = None
+
+    @property
+    def is_operators(self) -> bool:
+        """Whether it is the operator's, who is told everything."""
+        return self.organisation_id is None
 
     def __repr__(self) -> str:
         return f"Webhook({self.webhook_id})"
@@ -89,18 +107,26 @@ class Webhooks:
         random: Callable[[int], bytes],
         *,
         is_for_tests: bool = False,
+        organisation: Organisation | None = None,
     ) -> Webhook:
-        """Add a webhook, which is told of what happens from now on; raise WebhookError for a refused address."""
+        """Add a webhook of an organisation, or (None) of the operator, which is told of what happens from now on.
+
+        Raises WebhookError for a refused address, or where there are too many.
+        """
         check_url(url, is_for_tests=is_for_tests)
-        if len(self.active()) >= MAX_WEBHOOKS:
-            raise WebhookError(f"expected at most {MAX_WEBHOOKS} webhooks, so many there are; remove one")
+        most = MAX_WEBHOOKS if organisation is None else MAX_OF_ORGANISATION
+        if len(self.of(organisation)) >= most:
+            raise WebhookError(f"expected at most {most} webhooks, so many there are; remove one")
         webhook_id = f"wh_{random(8).hex()}"
         names = ",".join(sorted(news or News))
         with self.engine.transaction():
             self.engine.execute(
-                "INSERT INTO webhook (webhook_id, url, news, secret, is_for_tests, made_at_ms, told_event_no) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (webhook_id, url, names, random(SECRET_SIZE), int(is_for_tests), now_ms, self.outbox.newest_no()),
+                "INSERT INTO webhook (webhook_id, url, news, secret, is_for_tests, made_at_ms, told_event_no, "
+                "organisation_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(webhook_id, url, names, random(SECRET_SIZE), int(is_for_tests), now_ms),
+                    *(self.outbox.newest_no(), None if organisation is None else organisation.organisation_id),
+                ),
             )
         return self.named(webhook_id)
 
@@ -112,14 +138,20 @@ class Webhooks:
             self.engine.execute("UPDATE delivery SET next_at_ms = NULL WHERE webhook_no = ?", (found.webhook_no,))
 
     def active(self) -> list[Webhook]:
-        """Return the webhooks that were not removed, oldest first."""
-        return self._select("WHERE removed_at_ms IS NULL ORDER BY webhook_no")
+        """Return the webhooks of everybody that were not removed, oldest first."""
+        return self._select(f"WHERE {_LIVE} ORDER BY webhook_no")
+
+    def of(self, organisation: Organisation | None) -> list[Webhook]:
+        """Return those of an organisation, or (None) of the operator."""
+        if organisation is None:
+            return [webhook for webhook in self.active() if webhook.is_operators]
+        return self._select(f"WHERE {_LIVE} AND organisation_id = ? ORDER BY webhook_no", organisation.organisation_id)
 
     def named(self, webhook_id: str) -> Webhook:
         """Return the webhook of this id; raise WebhookError where there is none, or it was removed."""
         found = self._select("WHERE webhook_id = ? AND removed_at_ms IS NULL", webhook_id)
         if not found:
-            raise WebhookError(f"no webhook {webhook_id[:80]!r} here; `anchorline webhook list` shows all")
+            raise UnknownWebhookError(f"no webhook {webhook_id[:80]!r} here; `anchorline webhook list` shows all")
         return found[0]
 
     # --- what waits
@@ -128,14 +160,14 @@ class Webhooks:
         """Let every webhook wait for the news that came since; done once for each row, whatever happens in between."""
         # Asked before any transaction: a look that finds nothing new waits for no writer, and holds up none.
         newest_no = self.outbox.newest_no()
-        for webhook in self._select("WHERE removed_at_ms IS NULL AND told_event_no < ? ORDER BY webhook_no", newest_no):
+        for webhook in self._select(f"WHERE {_LIVE} AND told_event_no < ? ORDER BY webhook_no", newest_no):
             with self.engine.transaction():
-                told = self.engine.query(
+                reached = self.engine.query(
                     "SELECT told_event_no FROM webhook WHERE webhook_no = ?", (webhook.webhook_no,)
                 )
-                rows = self.outbox.after(int(told[0][0]))
+                rows = self.outbox.after(int(reached[0][0]))
                 for message in rows:
-                    if message.news in webhook.news:
+                    if message.news in webhook.news and told(message, is_operator=webhook.is_operators):
                         self._wait(webhook, message.event_no, now_ms)
                 if rows:
                     self.engine.execute(
@@ -236,9 +268,9 @@ class Webhooks:
 
 
 def _webhook(row: Row) -> Webhook:
-    number, webhook_id, url, news, secret, is_for_tests, made_at_ms, removed_at_ms = row
+    number, webhook_id, url, news, secret, is_for_tests, *rest = row
     wanted = frozenset(map(News, news.split(",")))
-    return Webhook(number, webhook_id, url, wanted, bytes(secret), bool(is_for_tests), made_at_ms, removed_at_ms)
+    return Webhook(number, webhook_id, url, wanted, bytes(secret), bool(is_for_tests), *rest)
 
 
 def deliver(
@@ -290,7 +322,9 @@ def _sent(
 
 def _post(webhook: Webhook, delivery: Delivery, message: Message, log_id: bytes, at_s: int) -> dict[str, Any]:
     """Return the arguments of one sending; a message to a webhook has one id, however often it is sent."""
-    body = body_of(message, log_id)
+    shown = told(message, is_operator=webhook.is_operators)
+    assert shown is not None, "what nobody may be told is never queued"
+    body = body_of(shown, log_id)
     message_id = f"{webhook.webhook_id}-{delivery.delivery_no}"
     headers = headers_of(webhook.secret, message_id, at_s, body)
     return {"url": webhook.url, "headers": headers, "body": body, "is_for_tests": webhook.is_for_tests}

@@ -398,4 +398,12 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX delivery_try_of ON delivery_try (delivery_no, try_no)",
         ),
     ),
+    (
+        "webhook-organisations",
+        (
+            # Whose a webhook is: NULL is the operator, who is told more than others.
+            "ALTER TABLE webhook ADD COLUMN organisation_id TEXT REFERENCES organisation (organisation_id)",
+            "CREATE INDEX webhook_of ON webhook (organisation_id, webhook_no)",
+        ),
+    ),
 )

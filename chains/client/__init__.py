@@ -18,6 +18,7 @@ from chains.client.errors import (
     Untruth,
 )
 from chains.client.gathering import BatchLimits
+from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
@@ -43,6 +44,10 @@ __all__ = [
     "Refused",
     "SeenChain",
     "SeenEntry",
+    "SeenGrant",
+    "SeenKey",
+    "SeenTry",
+    "SeenWebhook",
     "Sent",
     "TimeLimits",
     "Timeouts",

@@ -15,10 +15,12 @@ import httpx
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.entry import ExternalId, Link
 from anchor.proof.receipt import LogCard, Receipt
+from chains.client import managing
 from chains.client.connection import Options, httpx_options
 from chains.client.errors import ClosedError
 from chains.client.exchange import Call, Came, Page, Pause, Step, Task, Unreached
 from chains.client.gathering import BatchLimits, Gathering
+from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
 from chains.client.shell import EntryOptions, Names, Shell
@@ -158,6 +160,71 @@ class AsyncClient(Shell):
     async def chain_checkpoint(self, chain_id: bytes) -> Checkpoint:
         """Return size and root of a chain's newest sealed head, signed by the log."""
         return await self._run(self.core.chain_checkpoint(chain_id))
+
+    # --- keys, grants, webhooks
+
+    async def create_key(self, role: str, *, label: str = "", expires_at_ms: int | None = None) -> SeenKey:
+        """Make a key of one's organisation; its ``token`` is shown this once. Needs an owner's key, as all of these."""
+        call = managing.posting("/v1/keys", role=role, label=label, expires_at_ms=expires_at_ms)
+        return await self._run(self.core.managed(call, managing.key_of))
+
+    def list_keys(self) -> AsyncIterator[SeenKey]:
+        """Yield the organisation's keys by their visible parts."""
+        return self._pages(self.core.keys, None)
+
+    async def rotate_key(
+        self, key_id: str, *, overlap_ms: int = 604_800_000, expires_at_ms: int | None = None
+    ) -> SeenKey:
+        """Make a key in the place of another, which holds on for ``overlap_ms``; its ``token`` is shown this once."""
+        call = managing.posting(f"/v1/keys/{key_id}/rotate", overlap_ms=overlap_ms, expires_at_ms=expires_at_ms)
+        return await self._run(self.core.managed(call, managing.key_of))
+
+    async def revoke_key(self, key_id: str) -> SeenKey:
+        """End a key, now and for ever."""
+        return await self._run(self.core.managed(managing.posting(f"/v1/keys/{key_id}/revoke"), managing.key_of))
+
+    async def grants(self, chain_id: bytes) -> list[SeenGrant]:
+        """Return what others were granted on a chain."""
+        call = managing.asking(f"/v1/chains/{chain_id.hex()}/grants")
+        return await self._run(self.core.managed(call, managing.grants_of))
+
+    async def give_grant(
+        self, chain_id: bytes, organisation: str, role: str, *, expires_at_ms: int | None = None
+    ) -> SeenGrant:
+        """Let an organisation (its id) do on a chain what a role does there; in the place of what it had before."""
+        path = f"/v1/chains/{chain_id.hex()}/grants"
+        call = managing.posting(path, organisation=organisation, role=role, expires_at_ms=expires_at_ms)
+        return await self._run(self.core.managed(call, managing.grant_of))
+
+    async def end_grant(self, chain_id: bytes, organisation: str) -> SeenGrant:
+        """End what an organisation was granted on a chain."""
+        call = managing.posting(f"/v1/chains/{chain_id.hex()}/grants/{organisation}/end")
+        return await self._run(self.core.managed(call, managing.grant_of))
+
+    async def add_webhook(self, url: str, news: Sequence[str] = ()) -> SeenWebhook:
+        """Add a webhook; its ``secret`` is shown this once."""
+        call = managing.posting("/v1/webhooks", url=url, news=list(news))
+        return await self._run(self.core.managed(call, managing.webhook_of))
+
+    async def webhooks(self) -> list[SeenWebhook]:
+        """Return the organisation's webhooks."""
+        return await self._run(self.core.managed(managing.asking("/v1/webhooks"), managing.webhooks_of))
+
+    async def deliveries(self, webhook_id: str) -> list[SeenTry]:
+        """Return what was sent to a webhook, newest event first, and what came of every try."""
+        call = managing.asking(f"/v1/webhooks/{webhook_id}/deliveries")
+        return await self._run(self.core.managed(call, managing.tries_of))
+
+    async def replay(self, webhook_id: str, events: Sequence[int] = ()) -> int:
+        """Let these events be sent again, or (none) whatever was given up; return how many wait now."""
+        wanted = {"events": list(events)} if events else {"failed": True}
+        call = managing.posting(f"/v1/webhooks/{webhook_id}/replay", **wanted)
+        return await self._run(self.core.managed(call, managing.queued_of))
+
+    async def remove_webhook(self, webhook_id: str) -> SeenWebhook:
+        """Stop telling somebody."""
+        call = managing.posting(f"/v1/webhooks/{webhook_id}/remove")
+        return await self._run(self.core.managed(call, managing.webhook_of))
 
     # --- doing
 

@@ -20,10 +20,11 @@ from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.promise import Promise
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
-from chains.client import judging
+from chains.client import judging, managing
 from chains.client.errors import ProblemAnswerError, UnpinnedLogError, UnreachableError, UntrueAnswerError, Untruth
 from chains.client.exchange import SMALL_BYTES, Call, Exchange, Page, Pause, Reply, Task, Unreached
 from chains.client.judging import Limits, Placed, Wanted
+from chains.client.managing import SeenKey
 from chains.client.own_entry import Form, OwnEntry, Randomness, Sent, entry_of_digest, external_ids_of, make_entry
 from chains.client.pace import Patience, is_answer, pause_s, retry_after_s
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
@@ -395,6 +396,17 @@ class Core:
         path = _with_query("/v1/directory/consistency", **{"from": str(old.size), "to": str(new.size)})
         proof = yield from self._ask(Call("GET", path))
         _judged(lambda: judging.check_history(proof.reply.body, old, new), proof, checkpoints=(one, other))
+
+    # --- keys, grants, webhooks
+
+    def managed(self, call: Call, read: Callable[[bytes], Found]) -> Task[Found]:
+        """Ask for something about keys, grants or webhooks; return what the answer shows."""
+        exchange = yield from self._ask(call, (200, 201))
+        return _judged(lambda: read(exchange.reply.body), exchange)
+
+    def keys(self, cursor: str | None) -> Task[Page[SeenKey, str]]:
+        """Return a page of the organisation's keys, and the cursor of the next one."""
+        return (yield from self.managed(managing.asking("/v1/keys", cursor=cursor), managing.keys_of))
 
     # --- asking
 

@@ -9,7 +9,19 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from anchor.proof.errors import AnchorlineError
-from chains.web import api_about, api_chains, api_entries, api_events, api_log, api_search, api_verify, api_writing
+from chains.web import (
+    api_about,
+    api_chains,
+    api_entries,
+    api_events,
+    api_grants,
+    api_keys,
+    api_log,
+    api_search,
+    api_verify,
+    api_webhooks,
+    api_writing,
+)
 from chains.web.answers import entity_tag, is_unchanged
 from chains.web.asgi import (
     Answer,
@@ -43,6 +55,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *api_search.OPERATIONS,
     *api_log.OPERATIONS,
     *api_events.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *api_grants.OPERATIONS,
+    *api_webhooks.OPERATIONS,
     *api_verify.OPERATIONS,
     *api_about.OPERATIONS,
 )
@@ -135,7 +150,8 @@ class Api:
             request = request.with_body(await _reading(scope, receive)(operation.body.most_bytes))
         run = operation.run
         assert run is not None
-        return await self._service.rooms.ask(lambda room: run(room, room.authenticated(request)))
+        rooms = self._service.office if operation.is_change else self._service.rooms
+        return await rooms.ask(lambda room: run(room, room.authenticated(request)))
 
 
 def _in_the_next_turn(call: Callable[[], None]) -> None:

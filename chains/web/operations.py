@@ -89,6 +89,8 @@ class Operation:
     ``problems`` are the codes that it may answer with, besides those of every operation. ``is_everybodys``: nothing
     of the answer depends on who asks, now or later, so that it may be kept. ``is_of_database``: what it answers to a
     stranger comes of the request and the database alone, so that it may be kept until anything is committed.
+    ``is_change``: ``run`` changes accounts, and has a thread of its own, so that it holds up no reader while it waits
+    for the database.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Operation:
     has_etag: bool = True
     is_everybodys: bool = False
     is_of_database: bool = False
+    is_change: bool = False
 
 
 class Router:

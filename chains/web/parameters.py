@@ -37,6 +37,7 @@ EXTERNAL_ID = Parameter(
     f"{_SF_ITEM}( *, *{_SF_ITEM})*",
     In.HEADER,
 )
+ORGANISATION = Parameter("organisation", "Whose, by id; for the operator only", "org_[a-z2-7]{16}")
 KEEP = Parameter("Anchorline-Keep", "`digest`: store the content's SHA-256 only", "content|digest", In.HEADER)
 FORMAT = Parameter("format", "`ots`: the way to Bitcoin as an OpenTimestamps file", "json|ots")
 WITH_CONTENT = Parameter("content", "`1`: the receipt carries the content too", "0|1")

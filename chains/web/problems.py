@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from anchor.errors import (
+    AccountError,
     ChainExistsError,
     ClockError,
     ContentTooLargeError,
@@ -19,7 +20,10 @@ from anchor.errors import (
     RefusedEntryError,
     ReusedKeyError,
     StorageError,
+    UnknownAccountError,
     UnknownChainError,
+    UnknownWebhookError,
+    WebhookError,
 )
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
 from chains.web.asgi import Answer, Header
@@ -58,6 +62,7 @@ KINDS = {
     "entry-too-late": Kind(422, "The entry was valid only until an earlier time"),
     "entry-version-unknown": Kind(422, "The entry is of a version that is not known here"),
     "author-signature-wrong": Kind(422, "The author's signature does not hold"),
+    "account-refused": Kind(422, "The key, grant or webhook cannot be as it was asked for"),
     "item-malformed": Kind(422, "The item is not of the documented form"),
     "request-key-reused": Kind(422, "The Idempotency-Key was used for another request"),
     "quota-exceeded": Kind(429, "The organisation's quota is used up"),
@@ -72,6 +77,10 @@ KINDS = {
 _OF_ERRORS: tuple[tuple[type[AnchorlineError], str], ...] = (
     (KeyRefusedError, "key-refused"),
     (UnknownChainError, "not-found"),
+    (UnknownAccountError, "not-found"),
+    (AccountError, "account-refused"),
+    (UnknownWebhookError, "not-found"),
+    (WebhookError, "account-refused"),
     (NotYetError, "not-found"),
     (ChainExistsError, "chain-exists"),
     (ContentTooLargeError, "content-too-large"),

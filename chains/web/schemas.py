@@ -281,3 +281,130 @@ class Health(Model, frozen=True, kw_only=True):
     """How the service is."""
 
     status: Literal["ok"]
+
+
+ExpiresAtMs = (
+    Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000, description="Unix time in milliseconds; null: no end")]
+    | None
+)
+OrganisationId = Annotated[str, msgspec.Meta(pattern="^org_[a-z2-7]{16}$")]
+MemberRole = Literal["owner", "writer", "reader", "auditor"]
+
+
+class NewKeyWanted(Taken, frozen=True, kw_only=True):
+    """A key to be made. `organisation`: whose, for the operator; others make keys of their own."""
+
+    role: MemberRole
+    label: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    expires_at_ms: ExpiresAtMs = None
+    organisation: OrganisationId | None = None
+
+
+class Rotation(Taken, frozen=True, kw_only=True):
+    """How long the old key holds on, and when the new one ends."""
+
+    overlap_ms: Annotated[int, msgspec.Meta(ge=0, le=31_536_000_000)] = 604_800_000
+    expires_at_ms: ExpiresAtMs = None
+
+
+class KeyModel(Model, frozen=True, kw_only=True):
+    """An API key by its visible part. `key` is the whole of it: shown once, where it was just made."""
+
+    key_id: str
+    organisation: OrganisationId | None = None
+    role: Literal["owner", "writer", "reader", "auditor", "operator"]
+    label: str
+    state: Literal["live", "expired", "revoked", "removed"]
+    made_at_ms: TimeMs
+    expires_at_ms: TimeMs | None = None
+    revoked_at_ms: TimeMs | None = None
+    replaces: str | None = None
+    key: str | None = None
+
+
+class Keys(Model, frozen=True, kw_only=True):
+    """A page of keys, in the order of making."""
+
+    keys: list[KeyModel]
+    cursor: Cursor | None = None
+
+
+class GrantWanted(Taken, frozen=True, kw_only=True):
+    """What another organisation, named by its id, may do on a chain."""
+
+    organisation: OrganisationId
+    role: Literal["writer", "reader", "auditor"]
+    expires_at_ms: ExpiresAtMs = None
+
+
+class GrantModel(Model, frozen=True, kw_only=True):
+    """A grant on a chain."""
+
+    organisation: OrganisationId
+    role: Literal["writer", "reader", "auditor"]
+    state: Literal["live", "expired"]
+    made_at_ms: TimeMs
+    expires_at_ms: TimeMs | None = None
+
+
+class Grants(Model, frozen=True, kw_only=True):
+    """The grants on a chain, in the order of giving."""
+
+    grants: list[GrantModel]
+
+
+NewsName = Literal["sealed", "anchored", "final", "reorged", "failed"]
+
+
+class WebhookWanted(Taken, frozen=True, kw_only=True):
+    """A webhook to be added. `news`: none is all. `organisation`: whose, for the operator; without it, his own."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    news: Annotated[list[NewsName], msgspec.Meta(max_length=5)] = []
+    organisation: OrganisationId | None = None
+
+
+class WebhookModel(Model, frozen=True, kw_only=True):
+    """A webhook. `secret` is shown once, where it was just added."""
+
+    webhook: str
+    organisation: OrganisationId | None = None
+    url: str
+    news: list[NewsName]
+    made_at_ms: TimeMs
+    secret: str | None = None
+
+
+class WebhookList(Model, frozen=True, kw_only=True):
+    """Webhooks, oldest first."""
+
+    webhooks: list[WebhookModel]
+
+
+class TryModel(Model, frozen=True, kw_only=True):
+    """One try to deliver an event, or none yet (without `at_ms`). `next_at_ms`: when it is sent again."""
+
+    event: Count
+    at_ms: TimeMs | None = None
+    status: int | None = None
+    cause: str
+    next_at_ms: TimeMs | None = None
+
+
+class Deliveries(Model, frozen=True, kw_only=True):
+    """What was sent to a webhook, newest event first, its tries in order."""
+
+    tries: list[TryModel]
+
+
+class Replay(Taken, frozen=True, kw_only=True):
+    """What is to be sent again: these events, or whatever was given up."""
+
+    events: Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=2**53)]], msgspec.Meta(max_length=1000)] = []
+    failed: bool = False
+
+
+class Replayed(Model, frozen=True, kw_only=True):
+    """How many messages wait to be sent again."""
+
+    queued: Count

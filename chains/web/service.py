@@ -43,6 +43,8 @@ class Service:
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
         self.rooms = Rooms(home.folder, home.clock)
+        self.office = Rooms(home.folder, home.clock, threads=1)
+        """Where accounts are changed: one after the other, beside those who read."""
         self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.commits.waiting.entries)
         self.listeners = Listeners(self.rooms)
@@ -53,5 +55,6 @@ class Service:
         """Commit and answer what was taken, then end all threads."""
         self.preparing.shutdown()
         self.writing.stop()
+        self.office.close()
         self.rooms.close()
         self.changes.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chains.access import Role
 from chains.web.api import OPERATIONS
 from chains.web.problems import KINDS
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
@@ -31,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiServer
     folder = tmp_path_factory.mktemp("openapi")
     patched.setenv("XDG_STATE_HOME", str(folder / "state"))
     home = make_home(folder)
-    key = make_key(home, "acme")
+    key = make_key(home, "acme", Role.OWNER)
     with serving(home) as server, server.client(key) as client:
         client.post("/v1/chains", json={"name": "public", "visibility": "public", "external_ids": ["public"]})
         run_beside(home, "seal")

@@ -20,6 +20,7 @@ from anchor.outbox import Message, News, Outbox
 from anchor.storage.sqlite import SqliteEngine
 from chains import webhook_sending
 from chains.events import event_no_of, frame, told
+from chains.organisations import Organisations
 from chains.public_address import check_url, is_public, target_of
 from chains.webhook_body import body_of
 from chains.webhook_sending import signature
@@ -103,6 +104,23 @@ def test_only_what_was_asked_for_and_happens_from_then_on(webhooks: Webhooks, re
     assert [204, 204] == delivered(webhooks)
     assert {"checkpoint.final", "checkpoint.reorged"} == {body["type"] for body in receiver.bodies}
     assert [] == delivered(webhooks)
+
+
+def test_an_organisation_is_told_what_everybody_may_know(webhooks: Webhooks, receiver: Receiver) -> None:
+    """No refused anchors, and no attempts; what the organisation had coming ends with it."""
+    acme = Organisations(webhooks.engine, numbers()).create("acme", NOW_MS)
+    webhooks.add(receiver.url, [], NOW_MS, numbers(), is_for_tests=True, organisation=acme)
+    with webhooks.engine.transaction():
+        for news in (News.FAILED, News.ANCHORED):
+            Outbox(webhooks.engine).add(news, NOW_MS, {"checkpoint_size": 7, "attempt": 3})
+    assert [204] == delivered(webhooks)
+    (body,) = receiver.bodies
+    assert ("checkpoint.anchored", {"log_id", "event", "checkpoint_size"}) == (body["type"], set(body["data"]))
+    assert [] == webhooks.of(None)
+    Organisations(webhooks.engine, numbers()).remove(acme, NOW_MS)
+    tell(webhooks, News.SEALED)
+    assert [] == delivered(webhooks)
+    assert [] == webhooks.of(acme) == webhooks.active()
 
 
 # --- failing

@@ -1,0 +1,53 @@
+"""What the operations on keys, grants and webhooks share: whose they are, and their bodies.
+
+The organisation is that of the key that asks, never one that the request names; only the operator names one.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from anchor.errors import UnknownAccountError
+from chains.access import Action, Role
+from chains.organisations import Organisation
+from chains.web.problems import ProblemError, not_found
+from chains.web.requests import Request
+from chains.web.rooms import Room
+
+NO_STORE = (b"cache-control", b"no-store")
+REFUSALS = ("key-required", "not-allowed", "not-found")
+CHANGES = (*REFUSALS, "body-malformed", "body-too-large", "media-type-unsupported", "too-slow", "account-refused")
+Wanted = TypeVar("Wanted")
+
+
+def taken(kind: type[Wanted], body: bytes) -> Wanted:
+    """Return a body as what it should be; raise ProblemError where it is something else."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ProblemError("body-malformed", str(error) or "expected JSON of the documented form") from None
+
+
+def whose(room: Room, request: Request, action: Action, named: str | None) -> Organisation | None:
+    """Return the organisation that is meant, if he may do this there; None: the operator himself, who named none.
+
+    Raises ProblemError: an organisation that is not his own is not found, whether it is there or not.
+    """
+    room.require(request, action)
+    actor = request.actor
+    if actor.role is not Role.OPERATOR:
+        if named is not None and named != actor.organisation:
+            raise not_found()
+        named = actor.organisation
+    return None if named is None else found(room, named)
+
+
+def found(room: Room, organisation_id: str) -> Organisation:
+    """Return an organisation by its id, as long as it was not removed; raise ProblemError (not-found)."""
+    try:
+        which = room.accounts.organisations.by_id(organisation_id)
+    except UnknownAccountError:
+        raise not_found() from None
+    if which.removed_at_ms is not None:
+        raise not_found()
+    return which
