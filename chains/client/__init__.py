@@ -18,6 +18,7 @@ from chains.client.errors import (
     Untruth,
 )
 from chains.client.gathering import BatchLimits
+from chains.client.listening import SeenEvent
 from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
@@ -44,6 +45,7 @@ __all__ = [
     "Refused",
     "SeenChain",
     "SeenEntry",
+    "SeenEvent",
     "SeenGrant",
     "SeenKey",
     "SeenTry",

@@ -5,7 +5,7 @@ Callers make one and use it in one event loop; ``chains.client.core`` says what 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TypeVar, Unpack
@@ -20,6 +20,8 @@ from chains.client.connection import Options, httpx_options
 from chains.client.errors import ClosedError
 from chains.client.exchange import Call, Came, Page, Pause, Step, Task, Unreached
 from chains.client.gathering import BatchLimits, Gathering
+from chains.client.listening import CALL as LISTEN
+from chains.client.listening import Listening, SeenEvent
 from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
@@ -160,6 +162,34 @@ class AsyncClient(Shell):
     async def chain_checkpoint(self, chain_id: bytes) -> Checkpoint:
         """Return size and root of a chain's newest sealed head, signed by the log."""
         return await self._run(self.core.chain_checkpoint(chain_id))
+
+    # --- listening
+
+    async def events(
+        self, chain: bytes | str | None = None, *, after: int | None = None
+    ) -> AsyncGenerator[SeenEvent, None]:
+        """Yield what becomes of checkpoints and anchors, as it happens; it goes on by itself where it was cut off.
+
+        With ``chain`` (id or name) only what concerns that chain; ``after`` is the number of the event that was seen
+        last. Ends by closing the iterator; raises as every operation does.
+        """
+        heard = Listening(self.core.settings, (await self._run(self.core.log())).log_id, chain, after)
+        while True:
+            came: Came = None
+            try:
+                headers, query = self._headers_of(LISTEN), heard.query()
+                async with self._http.stream(LISTEN.method, LISTEN.path, params=query, headers=headers) as response:
+                    body = self._body_of(LISTEN)
+                    async for piece in response.aiter_raw():
+                        if response.status_code == 200:
+                            for event in heard.take(piece):
+                                yield event
+                        elif not body.take(piece):
+                            break
+                    came = None if response.status_code == 200 else body.reply(response)
+            except httpx.HTTPError as error:
+                came = Unreached(f"{type(error).__name__}: {error}")
+            await asyncio.sleep(heard.pause_s(came))
 
     # --- keys, grants, webhooks
 

@@ -446,13 +446,13 @@ def _answered(call: Call, came: Reply | Unreached, wanted: tuple[int, ...], atte
         )
     if came.status in wanted:
         return exchange
-    problem = _problem(came)
+    problem = problem_of(came)
     if not is_answer(came):
         raise UnreachableError(f"{where}: {problem} (after {attempts} attempts)", came.status, retry_after_s(came))
     raise problem
 
 
-def _problem(reply: Reply) -> ProblemAnswerError:
+def problem_of(reply: Reply) -> ProblemAnswerError:
     """Return the problem that an answer tells; a proxy's page tells none."""
     try:
         fields = judging.fields_of(reply.body)

@@ -3,11 +3,12 @@
 A listener is a plain HTTP client; seals are made by a process beside the server.
 """
 
+import asyncio
 import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from anchor.outbox import News, Outbox
 from chains.access import Role
+from chains.client import AsyncClient, Client, ProblemAnswerError
 from chains.home import Home
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 
@@ -223,3 +225,44 @@ def test_the_service_ends_its_streams_when_it_stops(site: Site, tmp_path: Path) 
             reading.join(SOON_S)
         assert [True] == ended
         assert "event=stopped\n" in other.lines
+
+
+# --- the client
+
+
+def test_the_client_hears_what_happens_and_goes_on_by_itself(site: Site) -> None:
+    """Over a restart of the service too: each event once, in order; the numbers say where to go on."""
+    before, size = newest(site), sealed_size(site)
+    with serving(site.server.home) as other, Client(other.url, site.acme, trust_on_first_use=True) as client:
+        events = client.events(bytes.fromhex(site.private), after=before)
+        tell(site, News.ANCHORED, size)
+        first = next(events)
+        assert ("anchored", site.private) == (first.news, first.facts["chain_id"])
+        assert 0 == other.stop()
+        restarting = threading.Timer(0.5, other.start)
+        restarting.start()
+        tell(site, News.FINAL, size)
+        second = next(events)
+        restarting.join()
+        assert [(before + 1, "anchored"), (before + 2, "final")] == [
+            (first.number, first.news),
+            (second.number, second.news),
+        ]
+        events.close()
+        with pytest.raises(ProblemAnswerError) as caught:
+            next(client.events("nowhere"))
+    assert 404 == caught.value.status
+
+
+def test_the_asynchronous_client_hears_the_same(site: Site) -> None:
+    """From where the caller stopped."""
+    before = newest(site)
+    site.write(site.public)
+    site.seal()
+
+    async def story() -> list[int]:
+        client = AsyncClient(site.server.url, trust_on_first_use=True)
+        async with client, aclosing(client.events(after=before)) as events:
+            return [(await anext(events)).number]
+
+    assert [before + 1] == asyncio.run(story())
