@@ -18,7 +18,7 @@ import pytest
 
 from anchor.outbox import News, Outbox
 from chains.access import Role
-from chains.client import AsyncClient, Client, ProblemAnswerError
+from chains.client import AsyncClient, Client, Patience, ProblemAnswerError
 from chains.home import Home
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 
@@ -233,7 +233,11 @@ def test_the_service_ends_its_streams_when_it_stops(site: Site, tmp_path: Path) 
 def test_the_client_hears_what_happens_and_goes_on_by_itself(site: Site) -> None:
     """Over a restart of the service too: each event once, in order; the numbers say where to go on."""
     before, size = newest(site), sealed_size(site)
-    with serving(site.server.home) as other, Client(other.url, site.acme, trust_on_first_use=True) as client:
+    patience = Patience(1000, 0.05, 0.5, SOON_S)
+    with (
+        serving(site.server.home) as other,
+        Client(other.url, site.acme, trust_on_first_use=True, patience=patience) as client,
+    ):
         events = client.events(bytes.fromhex(site.private), after=before)
         tell(site, News.ANCHORED, size)
         first = next(events)
@@ -242,8 +246,10 @@ def test_the_client_hears_what_happens_and_goes_on_by_itself(site: Site) -> None
         restarting = threading.Timer(0.5, other.start)
         restarting.start()
         tell(site, News.FINAL, size)
-        second = next(events)
-        restarting.join()
+        try:
+            second = next(events)
+        finally:
+            restarting.join()
         assert [(before + 1, "anchored"), (before + 2, "final")] == [
             (first.number, first.news),
             (second.number, second.news),
