@@ -5,7 +5,6 @@ They run in the event loop but for readiness and metrics, which ask the database
 
 import asyncio
 
-from anchor.errors import OverloadedError
 from chains.access import Action
 from chains.metrics import CONTENT_TYPE, metrics_text
 from chains.verify_page import page
@@ -27,8 +26,7 @@ async def health(_service: Service, _request: Request, _read: ReadBody) -> Answe
 
 async def readiness(service: Service, _request: Request, _read: ReadBody) -> Answer:
     """Say whether entries can be written and read now."""
-    if service.writing.commits.is_full:
-        raise OverloadedError("too much waits to be written")
+    service.writing.check()
     await service.rooms.ask(lambda room: room.home.directory.newest())
     return json_of(Health(status="ok"), NO_STORE)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anchor.errors import OverloadedError
+from anchor.errors import OverloadedError, StorageError
 from anchor.proof.errors import AnchorlineError
 from chains.access import Action, Actor, Visibility
 from chains.chain import Chain
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # An admission only saves look-ups: whether the work may be done is asked again when it is committed.
 _ADMITTED_S = 1.0
 _MOST_ADMITTED = 4_096
+_FAILED_LATELY_S = 10.0
 # Entry, salt, digest, and the objects of a request that waits.
 _CONTENT_OVERHEAD = 2_048
 
@@ -96,6 +97,7 @@ class Writing:
         self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._gathered: list[Posted] = []
         self._entries = self._bytes = 0
+        self._failed: tuple[float, BaseException | None] = (0.0, None)
         self.writer = home.writer
         self.commits: GroupCommit[list[Posted], None] = GroupCommit(self._commit)
 
@@ -200,6 +202,17 @@ class Writing:
         """Commit and answer what waits, and take no more."""
         self.commits.stop()
 
+    def check(self) -> None:
+        """Raise OverloadedError where too much waits, and the StorageError of the last commit where it failed lately.
+
+        Only lately: a service that is asked for nothing because it is not ready could never find out that it is.
+        """
+        if self.commits.is_full:
+            raise OverloadedError("too much waits to be written")
+        at_s, error = self._failed
+        if isinstance(error, StorageError) and time.monotonic() < at_s + _FAILED_LATELY_S:
+            raise type(error)(str(error))
+
     # --- on the thread of the group commit
 
     def _commit(self, groups: list[list[Posted]]) -> list[None]:
@@ -208,8 +221,10 @@ class Writing:
         try:
             with nullcontext() if self._traces is None else self._traces.commit(posted.span for posted in group):
                 answers = self._committed(group)
+            self._failed = (0.0, None)
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
             answers = [(posted.tell, error) for posted in group]
+            self._failed = time.monotonic(), error
         self._loop.call_soon_threadsafe(_tell_all, answers)
         return [None] * len(groups)
 
