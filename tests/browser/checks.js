@@ -167,3 +167,25 @@ globalThis.signaturesOf = async (cases) => {
   }
   return { name, found };
 };
+
+/** What each reader makes of bytes, in the words of test_browser_formats.py. */
+globalThis.FORMATS = {
+  ots: (raw) => {
+    const { hashName, digest, paths } = decodeOts(raw);
+    return [hashName, toHex(digest), paths.map(({ attestation: { type, value } }) => [type, String(value)])];
+  },
+  strict_json: (raw) => parseStrict(raw, "case", 65536) && "accepted",
+  entry: (raw) => toHex(decodeEntry(raw).hash),
+  leaf: (raw) => toHex(decodeLeaf(raw).raw),
+  transaction: (raw) => decodeTransaction(raw, 100000).outputs.length,
+  note: (raw) => {
+    const { text, signatures } = decodeNote(new TextDecoder("utf-8", { ignoreBOM: true }).decode(raw));
+    return [text, signatures.map(({ name, keyId, signature }) => [name, toHex(keyId), toHex(signature)])];
+  },
+};
+
+globalThis.readAll = async ([reader, files]) => {
+  const found = [];
+  for (const hex of files) found.push(await named(() => FORMATS[reader](bytesOfHex(hex))));
+  return found;
+};
