@@ -150,7 +150,7 @@ def _sum_of(pairs: Iterable[bytes]) -> tuple[int, int]:
 def _stored_pairs(engine: Engine, report: Report, run_no: int, where: str) -> Iterator[bytes]:
     """Yield the pairs of a run, page by page, and note where they are not in order."""
     last = after = b""
-    query = "SELECT first_pair, pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT 64"
+    query = "SELECT first_pair, pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT 16"
     while rows := engine.query(query, (run_no, after)):
         for first_pair, pairs in rows:
             page = bytes(pairs)
