@@ -5,13 +5,13 @@ Input is a target (``chains.public_address``), a secret and the message; the ans
 
 import asyncio
 import base64
-import hashlib
-import hmac
 import ipaddress
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
+from standardwebhooks import Webhook
 
 from anchor.proof.errors import AnchorlineError
 from chains.public_address import Resolve, target_of
@@ -45,8 +45,7 @@ def secret_text(secret: bytes) -> str:
 
 def signature(secret: bytes, message_id: str, at_s: int, body: bytes) -> str:
     """Return the header ``webhook-signature``: HMAC-SHA256 over id, time and body (Standard Webhooks, "Signatures")."""
-    signed = b"%b.%d.%b" % (message_id.encode(), at_s, body)
-    return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+    return Webhook(secret).sign(message_id, datetime.fromtimestamp(at_s, UTC), body.decode())
 
 
 def headers_of(secret: bytes, message_id: str, at_s: int, body: bytes) -> dict[str, str]:
