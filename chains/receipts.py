@@ -4,6 +4,7 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 ``anchor.proof`` reads and verifies them without any of this.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from anchor.attestations import Attestations
@@ -34,6 +35,9 @@ from chains.chain import Chains
 from chains.promised import promised_at
 from chains.reader import StoredEntry
 
+_SHARED = 256
+"""Heads of which what their receipts share is kept: about 10 kB each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -54,6 +58,7 @@ class Receipts:
         self.journal = journal
         self.timestamps = Timestamps(engine)
         self.attestations = Attestations(engine)
+        self._shared: OrderedDict[tuple[int, int, str | None], Sealed] = OrderedDict()
 
     def make(self, stored: StoredEntry, shown: Shown | None = None, checkpoint_size: int | None = None) -> Receipt:
         """Make the receipt of an entry, as complete as it can be now.
@@ -165,6 +170,24 @@ class Receipts:
     def _sealed(
         self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
     ) -> Sealed:
+        shared = self._shared_by(head_index, chosen)
+        path = self.trees.inclusion_path(stored.chain_no, stored.leaf_index, shared.head.leaf.tree_size)
+        return replace(shared, chain=ChainPath(stored.leaf_index, path), anchors=anchors)
+
+    def _shared_by(self, head_index: int, chosen: StoredCheckpoint) -> Sealed:
+        """Return what the receipts of a head's entries share under a checkpoint; only their chain path is missing.
+
+        It is kept: leaves and their paths under one size never change, and receipts are often asked for together.
+        """
+        key = (head_index, chosen.size, chosen.note)
+        found = self._shared.get(key)
+        if found is None:
+            found = self._shared[key] = self._proved(head_index, chosen)
+            if len(self._shared) > _SHARED:
+                self._shared.popitem(last=False)
+        return found
+
+    def _proved(self, head_index: int, chosen: StoredCheckpoint) -> Sealed:
         head = self.directory.leaf(head_index)
         assert isinstance(head, HeadLeaf)
         own = self.directory.first_checkpoint_over(head_index)
@@ -174,9 +197,7 @@ class Receipts:
         marks = self.directory.log_marks(chosen.size)
         threads = [(index, leaf) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
         return Sealed(
-            chain=ChainPath(
-                stored.leaf_index, self.trees.inclusion_path(stored.chain_no, stored.leaf_index, head.tree_size)
-            ),
+            chain=ChainPath(0, ()),
             log_path=self.directory.path(0, chosen.size),
             head=self._proof(head, head_index, chosen.size),
             seal=self._proof(self._seal_leaf(seal_index), seal_index, chosen.size),
@@ -185,7 +206,6 @@ class Receipts:
             thread=self._proof(threads[-1][1], threads[-1][0], chosen.size) if threads else None,
             previous_head=self._previous_head(head, chosen.size),
             keys=tuple(self._proof(leaf, index, chosen.size) for index, leaf in marks if isinstance(leaf, KeyLeaf)),
-            anchors=anchors,
         )
 
     def _proof(self, leaf: Leaf, index: int, size: int) -> DirectoryProof[Leaf]:
