@@ -133,7 +133,7 @@ def test_serve_seals_and_anchors_beside_the_api(world: World) -> None:
             world.ok("add", "acme", "-", stdin=b"while it is served")
             deadline = time.monotonic() + 120
             while world.ok("status", "--json").facts["unsealed"]:
-                assert time.monotonic() < deadline, list(server.lines)
+                assert time.monotonic() < deadline, server.lines
                 time.sleep(0.2)
         finally:
             assert 0 == server.stop()

@@ -744,7 +744,7 @@ def test_a_database_that_another_process_holds_is_said_and_waited_for(site: Site
         locked.execute("ROLLBACK")
         locked.close()
     assert 201 == site.acme.post(path, content=b"later").status_code
-    assert any("StorageBusyError" in line for line in site.server.lines)
+    assert site.server.has_said("StorageBusyError")
 
 
 def test_a_stranger_is_answered_from_what_is_there_now(site: Site) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from chains.access import Role
 from chains.home import Home
 from tests.forked import run_forked
 
-SOON_S = 30
+SOON_S = 60
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,7 +50,7 @@ def make_key(home: Path, organisation: str, role: Role = Role.WRITER) -> str:
 
 @dataclass
 class ApiServer:
-    """A served home. ``lines`` are its newest log lines.
+    """A served home.
 
     ``clock`` is a file with the time that it goes by (``tests.simulators.clocked_server``), ``prefix`` a command that
     runs it (``prlimit``), ``environment`` is set over this process's own.
@@ -60,7 +61,7 @@ class ApiServer:
     clock: Path | None = None
     prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    lines: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    _lines: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     process: "subprocess.Popen[str] | None" = None
     url: str = ""
     _reading: threading.Thread = field(default_factory=threading.Thread)
@@ -76,12 +77,12 @@ class ApiServer:
         )
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self.lines.append(line)
+            self._lines.append(line)
             if line.startswith("event=started listen="):
                 self.url = f"http://{line.split('listen=')[1].strip()}"
                 break
         else:
-            raise AssertionError(f"the server ended: {list(self.lines)}")
+            raise AssertionError(f"the server ended: {self.lines}")
         self._reading = threading.Thread(target=self._read, args=(self.process,))
         self._reading.start()
         return self
@@ -89,7 +90,21 @@ class ApiServer:
     def _read(self, process: "subprocess.Popen[str]") -> None:
         assert process.stderr is not None
         with process.stderr:
-            self.lines.extend(process.stderr)
+            self._lines.extend(process.stderr)
+
+    @property
+    def lines(self) -> list[str]:
+        """Its newest log lines now; a thread adds more while it runs."""
+        return list(self._lines)
+
+    def has_said(self, text: str) -> bool:
+        """Say whether a line has this text; the line may come a little after what it is about."""
+        until_s = time.monotonic() + SOON_S
+        while not any(text in line for line in self.lines):
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(0.05)
+        return True
 
     def stop(self) -> int:
         """Ask it to stop; return its exit code."""
