@@ -179,10 +179,10 @@ class Writing:
         if self._traces is not None:
             posted.span = self._traces.here()
         self._gathered.append(posted)
+        self._loop = asyncio.get_running_loop()
         if entries >= MOST_TOGETHER or byte_count >= MOST_TOGETHER_BYTES:
             self._hand_over()
         elif len(self._gathered) == 1:
-            self._loop = asyncio.get_running_loop()
             self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
@@ -225,7 +225,7 @@ class Writing:
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
             answers = [(posted.tell, error) for posted in group]
             self._failed = time.monotonic(), error
-        self._loop.call_soon_threadsafe(_tell_all, answers)
+        self._loop.call_soon_threadsafe(_tell_all, self._loop, answers)
         return [None] * len(groups)
 
     def _committed(self, group: list[Posted]) -> list[tuple[Tell, Any]]:
@@ -271,9 +271,13 @@ class Writing:
         return self.writer.prepare(admission.chain, items, admission.submitter)
 
 
-def _tell_all(answers: list[tuple[Tell, Any]]) -> None:
+def _tell_all(loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]]) -> None:
+    """Tell everybody: what goes wrong with one must not leave the others without an answer."""
     for tell, answer in answers:
-        tell(answer)
+        try:
+            tell(answer)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the others wait
+            loop.call_exception_handler({"message": "an answer could not be given", "exception": error})
 
 
 def _settle(future: "asyncio.Future[Any]", answer: Any) -> None:

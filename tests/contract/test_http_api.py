@@ -780,6 +780,19 @@ def test_a_stranger_is_answered_from_what_is_there_now(site: Site) -> None:
     assert 200 == site.acme.get(receipt).status_code
 
 
+def test_the_first_write_of_a_server_may_be_a_large_one(tmp_path: Path) -> None:
+    """A batch that is a whole group commit by itself is answered, also where nothing was written before it."""
+    home = make_home(tmp_path)
+    key = make_key(home, "acme")
+    with serving(home) as server, server.client(key) as client:
+        client.post("/v1/chains", json={"name": "first"})
+    with serving(home) as server, server.client(key) as client:
+        items = [{"content": base64_of(b"%d" % number)} for number in range(4_096)]
+        answer = client.post("/v1/chains/first/batch", json=items)
+        assert 200 == answer.status_code
+        assert {201} == {result["status"] for result in answer.json()["results"]}
+
+
 # --- serving and anchoring in one process
 
 

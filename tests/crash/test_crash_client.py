@@ -86,11 +86,13 @@ def test_a_batcher_and_a_new_client_survive_kills(home: Path, server: ApiServer)
         card = first.card()
     with (
         Client(server.url, key, card=card, patience=hasty) as client,
-        Killing(server, (0.1,)),
-        client.batcher(chain_id, BatchLimits(entries=100, age_s=0.01)) as batcher,
+        client.batcher(chain_id, BatchLimits(entries=20, age_s=0.01)) as batcher,
     ):
-        futures = [batcher.add_entry(own) for own in owns]
-        batcher.flush()
+        futures = [batcher.add_entry(own) for own in owns[:100]]
+        futures[0].result()  # the first batch is answered, others are on their way
+        with Killing(server, (0.0,)):
+            futures += [batcher.add_entry(own) for own in owns[100:]]
+            batcher.flush()
     failed = [future for future in futures if future.exception() is not None]
     assert failed, "the kill came when all was done"
     with Client(server.url, key, card=card, patience=LASTING) as client:
