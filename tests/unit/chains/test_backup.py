@@ -126,7 +126,7 @@ def test_a_home_that_is_behind_says_so(service: Service, bitcoin: SimulatedBitco
 
 def test_a_backup_is_made_while_others_write(service: Service, bitcoin: SimulatedBitcoin, tmp_path: Path) -> None:
     """Each one is a whole moment: it passes the audit, and the log continues it."""
-    stop = threading.Event()
+    stop, written = threading.Event(), threading.Event()
     fault: list[BaseException] = []
 
     def write() -> None:
@@ -134,13 +134,20 @@ def test_a_backup_is_made_while_others_write(service: Service, bitcoin: Simulate
             with restarted(service.home.folder, bitcoin, service.clock) as other:
                 while not stop.is_set():
                     other.add("acme", *[b"meanwhile"] * 20)
+                    written.set()
         except BaseException as error:  # noqa: BLE001  # shown by the assertion below
             fault.append(error)
 
     writer = threading.Thread(target=write)
     writer.start()
+    sizes = []
     try:
-        sizes = [make_backup(service.home, tmp_path / f"backup-{number}").manifest.held.entries for number in range(3)]
+        for number in range(3):
+            # What was being written while the last backup was made, and what was written after it.
+            for _ in range(2):
+                written.clear()
+                assert written.wait(60), fault
+            sizes.append(make_backup(service.home, tmp_path / f"backup-{number}").manifest.held.entries)
     finally:
         stop.set()
         writer.join()
