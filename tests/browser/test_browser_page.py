@@ -309,14 +309,17 @@ def test_consent_asks_only_what_was_chosen(visit: Visiting, files: Path, two: li
 
 
 def test_an_explorer_alone_is_not_asked(visit: Visiting, files: Path, two: list[Explorer]) -> None:
-    """One explorer is not enough, nor the same one twice."""
+    """One explorer is not enough, nor the same one twice; another one that is added then is reached."""
     page = visit(offline=False).page
     bring(page, files)
     put_address(page, [two[0], two[0]])
     page.check("#consent")
     page.click("#look-up")
-    assert "at least 2 explorers" in page.inner_text("#explorers-status")
+    says(page, "#explorers-status", "at least 2 explorers")
     assert [] == two[0].asked
+    put_address(page, two)
+    page.click("#look-up")
+    headline(page, "Intact")
 
 
 OTHER = mine_header(bytes(32), bytes(32), 1, "regtest")

@@ -6,7 +6,7 @@ import { checkWork, decodeHeader } from "./bitcoin.js";
 import { bytesOfHex, displayHex, toHex } from "./bytes.js";
 import { say, TEXTS } from "./texts.js";
 
-export const LEAST_EXPLORERS = 2;
+const LEAST_EXPLORERS = 2;
 const TIMEOUT_MS = 20000;
 // A header is the longest answer: 160 digits.
 const MAX_ANSWER = 200;
@@ -44,18 +44,22 @@ export function addressesIn(text) {
 }
 
 /** From now on the page can reach these explorers and nothing else: a further policy can only forbid. */
-export function confineTo(addresses) {
+function confineTo(addresses) {
   const policy = document.createElement("meta");
   policy.httpEquiv = "Content-Security-Policy";
   policy.content = `connect-src ${[...new Set(addresses.map((address) => new URL(address).origin))].join(" ")}`;
   document.head.append(policy);
 }
 
-/** Ask all `addresses` which block of the network is at `height`; return a view of it, or throw LookUpFailed. */
+/**
+ * Ask all `addresses` which block of the network is at `height`; return a view of it, or throw LookUpFailed. The page
+ * is confined to them where they are asked, so that too few of them can still be added to.
+ */
 export async function lookUp(addresses, rules, height) {
   if (new Set(addresses.map((address) => new URL(address).host)).size < LEAST_EXPLORERS) {
     throw new LookUpFailed(say("explorers.too-few", { least: LEAST_EXPLORERS }));
   }
+  confineTo(addresses);
   const answers = await Promise.all(addresses.map((address) => askOne(address, rules, height)));
   for (const { hash, name } of answers) {
     if (toHex(hash) === toHex(answers[0].hash)) continue;

@@ -7,7 +7,7 @@ import { givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
 import { sameBytes, utf8 } from "./bytes.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { Malformed, Refused } from "./errors.js";
-import { addressesIn, confineTo, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
+import { addressesIn, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
 import { decodeOts, MAX_OTS_FILE, OTS_MAGIC } from "./opentimestamps.js";
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
@@ -396,7 +396,6 @@ async function lookUpBlock() {
   try {
     const ticked = [...byId("explorer-choices").querySelectorAll("input:checked")].map(({ value }) => value);
     const addresses = [...ticked, ...addressesIn(byId("own-explorers").value)];
-    confineTo(addresses);
     brought.explored = await lookUp(addresses, NETWORKS.get(wanted.network), wanted.height);
     status.textContent = say("explorers.agree", { ...wanted, believed: brought.explored.believed });
   } catch (error) {
