@@ -47,6 +47,7 @@ export function headersFile(data) {
 
 function linkedHeaders(lines, rules) {
   let previous = null;
+  let work = 0n; // of all headers so far
   return lines.map((line, place) => {
     const raw = line.length === 160 ? bytesOfHex(line) : null;
     if (raw === null) throw new Malformed("blocks.header-line", { line: place + 2 });
@@ -56,15 +57,17 @@ function linkedHeaders(lines, rules) {
     }
     checkWork(header, rules.powLimit);
     previous = header.hash;
-    return { hash: header.hash, merkleRoot: header.merkleRoot, bits: header.bits };
+    work += workFromBits(header.bits);
+    return { hash: header.hash, merkleRoot: header.merkleRoot, work };
   });
 }
 
 function knownIn(headers, place) {
   if (place < 0n || place >= BigInt(headers.length)) return null;
-  const above = headers.slice(Number(place));
-  const work = above.reduce((sum, { bits }) => sum + workFromBits(bits), 0n);
-  return { hash: above[0].hash, merkleRoot: above[0].merkleRoot, confirmations: BigInt(above.length), work };
+  const { hash, merkleRoot } = headers[Number(place)];
+  const below = place === 0n ? 0n : headers[Number(place) - 1].work;
+  const work = headers[headers.length - 1].work - below;
+  return { hash, merkleRoot, confirmations: BigInt(headers.length) - place, work };
 }
 
 /** Whether a block is known not to be as deep as is wanted. */
