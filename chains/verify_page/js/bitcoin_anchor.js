@@ -4,7 +4,7 @@
 
 import { decodeHeader, decodeTransaction, HEADER_SIZE, MAX_TRANSACTION } from "./bitcoin.js";
 import { bigEndian, bigEndianBytes, concat, displayHex, littleEndian, littleEndianBytes, sameBytes } from "./bytes.js";
-import { toHex, utf8 } from "./bytes.js";
+import { startsWith, toHex, utf8 } from "./bytes.js";
 import { Malformed, Refused } from "./errors.js";
 import { sha256, sha256d } from "./sha256.js";
 
@@ -36,10 +36,6 @@ export function bitcoinAnchorFromJson(fields) {
 
 export function anchorTransaction(anchor) {
   return decodeTransaction(anchor.transaction, MAX_TRANSACTION);
-}
-
-function startsWith(bytes, start) {
-  return bytes.length >= start.length && start.every((value, at) => bytes[at] === value);
 }
 
 /** { treeSize, root } in output 1 of an anchor transaction, and in no other (step 10). */

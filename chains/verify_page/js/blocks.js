@@ -11,7 +11,7 @@ import { TEXTS } from "./texts.js";
 export const DEFAULT_DEPTH = 6n;
 export const MAX_HEADERS_FILE = 200 * 2 ** 20;
 
-export function networkByName(name) {
+function networkByName(name) {
   const rules = NETWORKS.get(name);
   if (rules !== undefined) return rules;
   throw new Malformed("blocks.network", { names: [...NETWORKS.keys()].join(", "), found: name.slice(0, 40) });

@@ -21,6 +21,10 @@ export function sameBytes(one, other) {
   return one.length === other.length && one.every((value, at) => value === other[at]);
 }
 
+export function startsWith(bytes, start) {
+  return sameBytes(bytes.slice(0, start.length), start);
+}
+
 export function reversed(bytes) {
   return Uint8Array.from(bytes).reverse();
 }

@@ -14,7 +14,7 @@ export function leafHash(leaf) {
   return sha256(LEAF, leaf);
 }
 
-export function nodeHash(left, right) {
+function nodeHash(left, right) {
   return sha256(NODE, left, right);
 }
 

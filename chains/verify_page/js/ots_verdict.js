@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The judgement of a bare .ots file, which says nothing of logs and names no network: its file, and each way to a
-// block.
-// It has the outcomes and reasons of a verdict (docs/verify/verify-html.md), and steps of its own.
+// block. It has the outcomes and reasons of a verdict (docs/verify/verify-html.md), and steps of its own.
 
 import { ask, isShallow } from "./blocks.js";
 import { displayHex, sameBytes } from "./bytes.js";
 import { Malformed, NotExecutable } from "./errors.js";
 import { executeOperations } from "./opentimestamps.js";
-import { absent, notChecked, ok } from "./steps.js";
+import { absent, failed, notChecked, ok } from "./steps.js";
 import { say, TEXTS } from "./texts.js";
 import { EXIT_CODES } from "./verdict.js";
-
-function failed(number, reason, key, values) {
-  return { number, state: "failed", text: say(key, values), restsOn: TEXTS["rests.arithmetic"], reason };
-}
 
 /** Judge a decoded .ots file. `verifier` is { contentDigest or null, views, depth }, `network` the visitor's word. */
 export function judgeOts(file, verifier, network) {
@@ -38,7 +33,7 @@ function checkTimestampedFile({ hashName, digest }, { contentDigest }) {
   if (hashName !== "sha256") return notChecked(1, "ots.other-hash", { name: hashName });
   if (contentDigest === null) return notChecked(1, "ots.no-file", { digest });
   if (sameBytes(contentDigest, digest)) return ok(1, "ots.file-ok", { digest });
-  return failed(1, "content-changed", "ots.file-changed", { digest, found: contentDigest });
+  return failed(1, say("ots.file-changed", { digest, found: contentDigest }), "content-changed");
 }
 
 /** { step, block }: one path to an attestation, and the block that it leads to, if any. */
@@ -53,7 +48,9 @@ function wayOf({ operations, attestation }, digest, verifier, network) {
     if (!(error instanceof NotExecutable || error instanceof Malformed)) throw error;
     return { step: notChecked(0, "ots.not-computed", { error: error.message }), block: null };
   }
-  if (root.length !== 32) return { step: failed(0, "malformed", "15.root-size", { found: root.length }), block: null };
+  if (root.length !== 32) {
+    return { step: failed(0, say("15.root-size", { found: root.length }), "malformed"), block: null };
+  }
   const block = { height: value, merkle_root: displayHex(root) };
   return { step: wayToBlock(root, value, verifier, network), block };
 }
@@ -65,7 +62,8 @@ function wayToBlock(root, height, { views, depth }, network) {
   if (known === null) return notChecked(0, "ots.unasked", values);
   if (known.merkleRoot === undefined) return notChecked(0, "ots.no-root", values);
   if (!sameBytes(known.merkleRoot, root)) {
-    return failed(0, "attestation-mismatch", "ots.another-root", { ...values, found: displayHex(known.merkleRoot) });
+    const text = say("ots.another-root", { ...values, found: displayHex(known.merkleRoot) });
+    return failed(0, text, "attestation-mismatch");
   }
   if (isShallow(known, depth)) {
     return notChecked(0, "ots.shallow", { ...values, count: known.confirmations, wanted: depth });

@@ -3,8 +3,8 @@
 // and sends nothing; explorers.js is the only part that can, and only from `lookUpBlock`.
 
 import { NETWORKS, networkOf } from "./bitcoin.js";
-import { givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
-import { sameBytes, utf8 } from "./bytes.js";
+import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
+import { startsWith, utf8 } from "./bytes.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { Malformed, Refused } from "./errors.js";
 import { addressesIn, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
@@ -35,7 +35,7 @@ let hashing = 0; // of the record that is being read
 
 /** Read the receipt or .ots that was chosen or pasted. */
 function takeProof(data, name) {
-  const isOts = data.length >= OTS_MAGIC.length && sameBytes(data.slice(0, OTS_MAGIC.length), OTS_MAGIC);
+  const isOts = startsWith(data, OTS_MAGIC);
   try {
     brought.proof = isOts ? { name, ots: decodeOts(data) } : { name, receipt: decodeReceipt(data) };
     mark("receipt", say(isOts ? "files.found-ots" : "files.found-receipt", { name }), false);
@@ -137,7 +137,7 @@ async function bytesOf(file, most) {
 /** Which of the inputs a dropped file is for, by how it begins. */
 async function kindOf(file) {
   const start = new Uint8Array(await file.slice(0, SNIFFED_BYTES).arrayBuffer());
-  if (start.length >= OTS_MAGIC.length && sameBytes(start.slice(0, OTS_MAGIC.length), OTS_MAGIC)) return "receipt";
+  if (startsWith(start, OTS_MAGIC)) return "receipt";
   const text = new TextDecoder("latin1").decode(start);
   const format = /^\s*\{\s*"format"\s*:\s*"([a-z-]+)\//.exec(text);
   if (format !== null && RECEIPT_FORMAT.startsWith(`${format[1]}/`)) return "receipt";
@@ -205,7 +205,7 @@ function anchorMeant({ facts }) {
 
 function depthWanted() {
   const value = Math.floor(Number(byId("depth").value));
-  return BigInt(value >= 1 && value <= 1000 ? value : 6);
+  return value >= 1 && value <= 1000 ? BigInt(value) : DEFAULT_DEPTH;
 }
 
 /** What the visitor brings, as verdict.js wants it. */

@@ -30,6 +30,11 @@ export function absent(number, key, values = {}) {
   return { number, state: "absent", text: say(key, values), restsOn: TEXTS["rests.arithmetic"], reason: null };
 }
 
+/** A step that fails, for the reason of this name. */
+export function failed(number, text, reason) {
+  return { number, state: "failed", text, restsOn: TEXTS["rests.arithmetic"], reason };
+}
+
 /** Step 1: the entry is meant for this log, gives its chain id if it is the first, and is understood. */
 export function checkEntry({ entry, log, sealed }) {
   const wanted = extensionOf(entry, LOG_ID_EXTENSION);

@@ -9,7 +9,7 @@ import { displayHex, sameBytes, toHex, ZERO_HASH } from "./bytes.js";
 import { Malformed, NotExecutable, Refused } from "./errors.js";
 import { firstThreadHash, RECOVERY_KEY, threadLeafMessage } from "./leaves.js";
 import { decodeOts, executeOperations } from "./opentimestamps.js";
-import { absent, notChecked, ok } from "./steps.js";
+import { absent, failed, notChecked, ok } from "./steps.js";
 import { say, TEXTS } from "./texts.js";
 
 /** What a step comes to, or the failed step where it throws: a verdict is always whole. */
@@ -18,8 +18,7 @@ export async function run(number, step) {
     return await step();
   } catch (error) {
     if (!(error instanceof Malformed || error instanceof Refused)) throw error;
-    const { message: text, reason } = error;
-    return { number, state: "failed", text, restsOn: TEXTS["rests.arithmetic"], reason };
+    return failed(number, error.message, error.reason);
   }
 }
 
@@ -224,7 +223,7 @@ function attestedRoot(file, imprint) {
 }
 
 /** Refused unless `root` is the header's Merkle root and its work is done. */
-export function checkAttestedHeader(header, root, where, rules) {
+function checkAttestedHeader(header, root, where, rules) {
   if (!sameBytes(header.merkleRoot, root)) {
     throw new Refused("attestation-mismatch", "15.header", { root, where, found: toHex(header.merkleRoot) });
   }
@@ -235,15 +234,14 @@ export function checkAttestedHeader(header, root, where, rules) {
 export function attestationSteps(judged) {
   if (!judged.length) return [];
   const good = judged.filter(({ state }) => state === "ok");
-  const failed = judged.find(({ state }) => state === "failed");
+  const wrong = judged.find(({ state }) => state === "failed");
   if (good.length) {
-    const others = failed === undefined ? "" : TEXTS["15.other-fails"];
+    const others = wrong === undefined ? "" : TEXTS["15.other-fails"];
     const believed = [...new Set(good.map((each) => each.believed))].join(" and ");
     return [ok(15, "15.ok", { blocks: good.map(({ text }) => text).join(" and "), others }, believed)];
   }
-  if (failed === undefined) return [notChecked(15, "15.not-checked", { why: judged[0].text })];
-  const { text, reason } = failed;
-  return [{ number: 15, state: "failed", text, restsOn: TEXTS["rests.arithmetic"], reason }];
+  if (wrong === undefined) return [notChecked(15, "15.not-checked", { why: judged[0].text })];
+  return [failed(15, wrong.text, wrong.reason)];
 }
 
 /** The attestations as `facts.attestations` shows them. */

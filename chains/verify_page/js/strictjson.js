@@ -7,7 +7,7 @@ import { fromBase64, fromHex } from "./bytes.js";
 import { Malformed, Newer } from "./errors.js";
 
 const MAX_DEPTH = 16;
-export const MAX_INTEGER = 2n ** 53n - 1n;
+const MAX_INTEGER = 2n ** 53n - 1n;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const INTEGER = /-?(?:0|[1-9][0-9]*)/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
@@ -221,13 +221,6 @@ export class Fields {
     const data = fromBase64(text, what);
     if (data.length > most) throw new Malformed("form.size", { what, limit: most, found: data.length });
     return data;
-  }
-
-  /** All fields that are left, as they are. */
-  rest() {
-    const left = this.left;
-    this.left = new Map();
-    return left;
   }
 
   end() {

@@ -352,7 +352,6 @@ export const TEXTS = {
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true, that they did not exist before, or who wrote them: the signature was not checked.",
   "meaning.limits-signed":
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true or that they did not exist before. The holder of the key below signed them; whose key it is, is not said.",
-  "meaning.worth": "{note}",
   "meaning.attested":
     "This is unchanged since a block that you trust, to which an OpenTimestamps calendar leads. The log's own anchor was not checked; that the log shows everybody this one history, is not proved.",
   "meaning.ots":

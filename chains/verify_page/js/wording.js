@@ -24,7 +24,7 @@ export function meaningOfOts(verdict) {
 /** The paragraphs of a verdict on a receipt: what it means. */
 export function meaningOf(verdict) {
   if (verdict.outcome === "failed") return failedMeaning(verdict);
-  if (verdict.outcome === "intact") return [intactSentence(verdict), limits(verdict), worth(verdict)];
+  if (verdict.outcome === "intact") return [intactSentence(verdict), limits(verdict), verdict.facts.proof_of_work];
   if (verdict.outcome === "attested") return [TEXTS["meaning.attested"], limits(verdict)];
   return [TEXTS[`meaning.${verdict.outcome}`], ...nextStep(verdict)];
 }
@@ -57,12 +57,8 @@ function limits({ steps }) {
   return TEXTS[`meaning.limits-${{ ok: "signed", absent: "unsigned" }[steps[2].state] || "unchecked"}`];
 }
 
-function worth({ facts }) {
-  return say("meaning.worth", { note: facts.proof_of_work });
-}
-
 /** A block's time (seconds, BigInt) as people read it, in UTC. */
-export function blockTime(timeS) {
+function blockTime(timeS) {
   return `${new Date(Number(timeS) * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
