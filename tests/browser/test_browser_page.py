@@ -203,6 +203,51 @@ def test_files_are_dropped(visit: Visiting, files: Path) -> None:
     assert sha256(CONTENT).hex() in page.inner_text("#record-found")
 
 
+# A file that is gone when it is read, as the browser says it.
+GONE = """{ name: "gone", slice: () => ({ arrayBuffer: async () => { throw new DOMException("", "NotFoundError"); } }),
+            stream: () => { throw new DOMException("", "NotFoundError"); } }"""
+
+
+def test_what_cannot_be_read_does_not_count(visit: Visiting, files: Path) -> None:
+    """A card that cannot be read leaves none, not the one before; nor does a receipt; a dropped folder is named."""
+    page = visit().page
+    bring(page, files)
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    page.evaluate(f"takeFile('card', {GONE})")
+    headline(page, "Incomplete")
+    assert "gone: cannot be read" in page.inner_text("#card-found")
+    page.evaluate(
+        f"""() => {{
+            const event = new Event("drop");
+            event.dataTransfer = {{ files: [{GONE}] }};
+            document.dispatchEvent(event);
+        }}"""
+    )
+    says(page, "#record-found", "gone: cannot be read")
+    says(page, "#steps > li:nth-child(2)", "the content in the receipt")
+    page.evaluate(f"takeFile('receipt', {GONE})")
+    assert page.is_hidden("#verdict")
+
+
+def test_the_newest_choice_counts(visit: Visiting, files: Path) -> None:
+    """A file that is read slowly does not take the place of one that was chosen after it."""
+    page = visit().page
+    bring(page, files)
+    page.evaluate(
+        """() => {
+            const later = new Promise(resume => { window.readOn = () => resume(new ArrayBuffer(1)); });
+            window.slow = takeFile("receipt", { name: "slow", slice: () => ({ arrayBuffer: () => later }) });
+        }"""
+    )
+    page.set_input_files("#receipt-file", files / "order.txt.receipt")
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    page.evaluate("async () => { readOn(); await slow; }")
+    assert "order.txt.receipt: a receipt" == page.inner_text("#receipt-found")
+    headline(page, "Intact")
+
+
 def test_the_verdict_is_saved(visit: Visiting, files: Path) -> None:
     """What the page saves is what ``verify --json`` says, field by field."""
     page = visit().page
@@ -319,6 +364,28 @@ def test_an_explorer_alone_is_not_asked(visit: Visiting, files: Path, two: list[
     assert [] == two[0].asked
     put_address(page, two)
     page.click("#look-up")
+    headline(page, "Intact")
+
+
+def test_an_answer_about_another_receipt_is_dropped(visit: Visiting, files: Path) -> None:
+    """What explorers answer when another receipt was chosen meanwhile is not held against that one."""
+    page = visit().page
+    bring(page, files)
+    page.evaluate(
+        """() => {
+            const view = { network: "mainnet", believed: "explorers", at: () => null };
+            const later = new Promise(resume => { window.answer = () => resume(view); });
+            window.lookUp = () => later;
+        }"""
+    )
+    page.evaluate("document.getElementById('consent').checked = true")
+    page.evaluate("() => { window.asking = lookUpBlock(); }")
+    (files / "again.receipt").write_bytes(SHAPE.receipt.encode())
+    page.set_input_files("#receipt-file", files / "again.receipt")
+    says(page, "#receipt-found", "again.receipt")
+    page.evaluate("async () => { answer(); await asking; }")
+    says(page, "#explorers-status", "on the word of explorers")
+    page.fill("#block", HASH)
     headline(page, "Intact")
 
 

@@ -24,12 +24,19 @@ const SNIFFED_BYTES = 4096;
 const PAUSE_EVERY_MS = 50;
 const PIECE_BYTES = 2 ** 18;
 
+// How a file that is read as a whole is taken, and how many bytes it may have.
+const WHOLE_FILES = {
+  receipt: [takeProof, Math.max(MAX_RECEIPT, MAX_OTS_FILE)],
+  card: [takeCard, MAX_CARD],
+  headers: [takeHeaders, MAX_HEADERS_FILE],
+};
+
 // What the visitor brought; everything shown follows from it.
 const brought = { proof: null, record: null, card: null, headers: null, explored: null };
 let signatureCheck = null;
 let shown = null; // the verdict on the page
 let turn = 0; // of the judgement that may still write to the page
-let hashing = 0; // of the record that is being read
+const choices = { receipt: 0, record: 0, card: 0, headers: 0 }; // what is still read of an earlier one does not count
 
 // --- what the visitor brings
 
@@ -68,9 +75,8 @@ function takeHeaders(data, name) {
   }
 }
 
-/** Hash a file of any size, piece by piece. */
-async function takeRecord(file) {
-  const mine = ++hashing;
+/** Hash a file of any size, piece by piece, as long as it is the one that is meant. */
+async function takeRecord(file, isMeant) {
   brought.record = null;
   hideVerdict();
   const progress = byId("record-progress");
@@ -79,24 +85,25 @@ async function takeRecord(file) {
   let digest;
   try {
     digest = await digestOf(file, (share) => {
-      if (mine === hashing) progress.value = share;
+      if (isMeant()) progress.value = share;
+      return isMeant();
     });
   } finally {
-    if (mine === hashing) progress.hidden = true;
+    if (isMeant()) progress.hidden = true;
   }
-  if (mine !== hashing) return;
+  if (!isMeant()) return;
   brought.record = { name: file.name, digest };
   mark("record", say("files.found-record", { name: file.name, size: file.size, digest }), false);
 }
 
-/** SHA-256 of a file that may be larger than memory; `told` hears how much of it is done. */
-async function digestOf(file, told = () => {}) {
+/** SHA-256 of a file that may be larger than memory; `told` hears how much of it is done, and may end it: null then. */
+async function digestOf(file, told = () => true) {
   const hasher = new Sha256();
   let paused = performance.now();
   for await (const piece of piecesOfFile(file)) {
     hasher.update(piece);
     if (performance.now() - paused < PAUSE_EVERY_MS) continue;
-    told(hasher.size / file.size);
+    if (!told(hasher.size / file.size)) return null;
     await new Promise((resume) => setTimeout(resume));
     paused = performance.now();
   }
@@ -145,22 +152,37 @@ async function kindOf(file) {
   return /^[a-z0-9]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
 }
 
-/** Take a file for one of the inputs; a file that went away, or may not be read, is named. */
+/** Take a file for one of the inputs; one that cannot be read is named, and nothing counts in its place. */
 async function takeFile(kind, file) {
+  const mine = ++choices[kind];
+  const isMeant = () => mine === choices[kind];
   try {
-    await takeReadable(kind, file);
+    if (kind === "record") await takeRecord(file, isMeant);
+    else await takeWhole(kind, file, isMeant);
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
+    if (!isMeant()) return;
+    brought[kind === "receipt" ? "proof" : kind] = null;
     mark(kind, say("files.unreadable", { name: file.name }), true);
   }
+  if (isMeant()) await refresh();
 }
 
-async function takeReadable(kind, file) {
-  if (kind === "record") await takeRecord(file);
-  if (kind === "receipt") takeProof(await bytesOf(file, Math.max(MAX_RECEIPT, MAX_OTS_FILE)), file.name);
-  if (kind === "card") takeCard(await bytesOf(file, MAX_CARD), file.name);
-  if (kind === "headers") takeHeaders(await bytesOf(file, MAX_HEADERS_FILE), file.name);
-  await refresh();
+async function takeWhole(kind, file, isMeant) {
+  const [take, most] = WHOLE_FILES[kind];
+  const data = await bytesOf(file, most);
+  if (isMeant()) take(data, file.name);
+}
+
+/** Take a file that was dropped; what cannot be read, as a folder, is named as a record. */
+async function takeDropped(file) {
+  let kind = "record";
+  try {
+    kind = await kindOf(file);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+  }
+  await takeFile(kind, file);
 }
 
 function mark(kind, text, isBad) {
@@ -174,7 +196,7 @@ function mark(kind, text, isBad) {
 // --- judging
 
 /** The view of the block that the visitor wrote, if any: the whole name, or the hash alone of the receipt's block. */
-async function writtenBlock(withoutBlock) {
+function writtenBlock(withoutBlock) {
   const text = byId("block").value.trim();
   const error = byId("block-error");
   error.textContent = "";
@@ -236,17 +258,21 @@ function hideVerdict() {
 /** Judge what is there and show it, once it is all read; a later change overtakes an earlier judgement. */
 async function refresh() {
   const mine = ++turn;
-  if (brought.proof === null || !byId("record-progress").hidden) return;
+  if (brought.proof === null || !byId("record-progress").hidden) {
+    hideVerdict();
+    return;
+  }
   if (brought.proof.error !== undefined) {
     byId("verdict").hidden = false;
     showUnreadable(brought.proof);
     return;
   }
   const withoutBlock = await judged([]);
-  const views = [...(await writtenBlock(withoutBlock))];
+  if (mine !== turn) return;
+  const views = writtenBlock(withoutBlock);
   if (brought.headers !== null) views.push(brought.headers);
   if (brought.explored !== null) views.push(brought.explored);
-  const verdict = await judged(views);
+  const verdict = views.length ? await judged(views) : withoutBlock;
   if (mine !== turn) return;
   byId("verdict").hidden = false;
   show(verdict, withoutBlock);
@@ -383,6 +409,7 @@ function offerExplorers() {
 
 async function lookUpBlock() {
   const status = byId("explorers-status");
+  const { proof } = brought;
   if (!byId("consent").checked) {
     status.textContent = TEXTS["explorers.no-consent"];
     return;
@@ -393,16 +420,18 @@ async function lookUpBlock() {
     return;
   }
   status.textContent = say("explorers.asking", wanted);
+  let explored = null;
   try {
     const ticked = [...byId("explorer-choices").querySelectorAll("input:checked")].map(({ value }) => value);
     const addresses = [...ticked, ...addressesIn(byId("own-explorers").value)];
-    brought.explored = await lookUp(addresses, NETWORKS.get(wanted.network), wanted.height);
-    status.textContent = say("explorers.agree", { ...wanted, believed: brought.explored.believed });
+    explored = await lookUp(addresses, NETWORKS.get(wanted.network), wanted.height);
+    status.textContent = say("explorers.agree", { ...wanted, believed: explored.believed });
   } catch (error) {
     if (!(error instanceof LookUpFailed)) throw error;
-    brought.explored = null;
     status.textContent = error.message;
   }
+  if (proof !== brought.proof) return; // the answer is to a question about another receipt
+  brought.explored = explored;
   await refresh();
 }
 
@@ -432,7 +461,7 @@ function listenToFiles() {
     event.preventDefault();
     document.body.classList.remove("dropping");
     const files = [...event.dataTransfer.files];
-    for (const file of files) await takeFile(await kindOf(file), file);
+    for (const file of files) await takeDropped(file);
   });
 }
 
@@ -449,6 +478,7 @@ function begin() {
   listenToFiles();
   byId("pasted").addEventListener("input", ({ target }) => {
     if (!target.value.trim()) return;
+    choices.receipt++;
     takeProof(utf8(target.value), TEXTS["paste.name"]);
     refresh();
   });
