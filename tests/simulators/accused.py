@@ -18,13 +18,11 @@ from anchor.proof.breach import (
     SignedRoot,
     TwoPromises,
 )
-from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.dispute import Evidence
 from anchor.proof.heads import HeadsProof, prove_head
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, Purpose, SealLeaf
 from anchor.proof.merkle import inclusion_path, leaf_hash
 from anchor.proof.promise import Promise
-from anchor.proof.receipt import DirectoryProof, Leaf
 from anchor.tiles import Fetch, encode_bundle
 from tests.simulators.world import Seal, World, Written
 
@@ -59,16 +57,9 @@ class Scene:
         return written, written.promise
 
 
-def prove(world: World, kind: type[Leaf], index: int, at: Seal) -> DirectoryProof[Leaf]:
-    """Return a leaf of the directory under the checkpoint of a seal."""
-    leaf = world.directory[index]
-    assert isinstance(leaf, kind)
-    return DirectoryProof(leaf, index, inclusion_path(world.directory_hashes[: at.size], index))
-
-
 def head_root(scene: Scene, at: Seal) -> SignedRoot:
     """Return the chain's head that a seal has."""
-    return SignedRoot(at.note, prove(scene.world, HeadLeaf, at.head_index[scene.chain_id], at))
+    return SignedRoot(at.note, scene.world.prove(HeadLeaf, at.head_index[scene.chain_id], at))
 
 
 def chain_path(scene: Scene, index: int, size: int) -> tuple[bytes, ...]:
@@ -130,10 +121,8 @@ def another_entry_in_a_chain_checkpoint() -> Evidence:
     _, promise = scene.promised(b"paid 100")
     taken, _ = other.promised(b"paid 900")
     at = other.world.seal()
-    head = other.world.directory[at.head_index[scene.chain_id]]
-    assert isinstance(head, HeadLeaf)
-    origin = chain_origin(other.world.origin, scene.chain_id)
-    note = other.world.sign(Checkpoint(origin, head.tree_size, head.root))
+    head = other.world.prove(HeadLeaf, at.head_index[scene.chain_id], at).leaf
+    note = other.world.sign_head(head)
     path = chain_path(other, taken.index, head.tree_size)
     return evidence(scene, AnotherEntry(promise, SignedRoot(note), taken.entry.hash, path))
 
@@ -191,9 +180,9 @@ def sealed_late() -> Evidence:
     _, promise = scene.promised(b"paid 100")
     scene.world.now_ms += LATE_MS
     at = scene.world.seal()
-    head = prove(scene.world, HeadLeaf, at.head_index[scene.chain_id], at)
-    previous = prove(scene.world, HeadLeaf, head.leaf.previous_index, at)
-    breach = SealedLate(promise, at.note, head, prove(scene.world, SealLeaf, at.index, at), previous)
+    head = scene.world.prove(HeadLeaf, at.head_index[scene.chain_id], at)
+    previous = scene.world.prove(HeadLeaf, head.leaf.previous_index, at)
+    breach = SealedLate(promise, at.note, head, scene.world.prove(SealLeaf, at.index, at), previous)
     return evidence(scene, breach)
 
 
@@ -204,8 +193,8 @@ def first_entry_sealed_late() -> Evidence:
     assert written.promise is not None
     world.now_ms += LATE_MS
     at = world.seal()
-    head = prove(world, HeadLeaf, at.head_index[written.entry.chain_id], at)
-    return Evidence(world.log, (), SealedLate(written.promise, at.note, head, prove(world, SealLeaf, at.index, at)))
+    head = world.prove(HeadLeaf, at.head_index[written.entry.chain_id], at)
+    return Evidence(world.log, (), SealedLate(written.promise, at.note, head, world.prove(SealLeaf, at.index, at)))
 
 
 def not_sealed() -> Evidence:
@@ -230,7 +219,7 @@ def _left_out(scene: Scene, promise: Promise) -> NotSealed:
     world.now_ms += LATE_MS
     world.write_first("beside")
     at = world.seal()
-    seal = prove(world, SealLeaf, at.index, at)
+    seal = world.prove(SealLeaf, at.index, at)
     return NotSealed(promise, at.note, seal, heads_proof(world, promise.leaf.chain_id, at))
 
 

@@ -14,7 +14,6 @@ from anchor.proof.bitcoin.branch import merkle_path
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.payload import encode_payload, payload_script
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
-from anchor.proof.checkpoint import Checkpoint, chain_origin
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import leaf_hash, node_hash
 from anchor.proof.thread_proofs import encode_proofs
@@ -58,8 +57,7 @@ class PublicLog:
             heads = [each for each in self.world.directory if isinstance(each, HeadLeaf) and each.chain_id == chain_id]
             raw = [entry.encode() for entry in entries[: heads[-1].tree_size]]
             made |= tree_files(f"chain/{chain_id.hex()}/", raw, entries=chain_id in self.with_entries)
-            checkpoint = Checkpoint(chain_origin(self.world.origin, chain_id), heads[-1].tree_size, heads[-1].root)
-            made[f"chain/{chain_id.hex()}/checkpoint"] = self.world.sign(checkpoint).encode().encode()
+            made[f"chain/{chain_id.hex()}/checkpoint"] = self.world.sign_head(heads[-1]).encode().encode()
         return made | list_files(self.world.log.log_id, [proof for _, proof in self.anchored])
 
     def source(self) -> "WorldSource":

@@ -19,7 +19,7 @@ from anchor.proof.bitcoin.payload import encode_payload, payload_script
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.bitcoin.work import bits_from_target, check_work
 from anchor.proof.blocks import GivenBlock
-from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
+from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, chain_origin, key_id
 from anchor.proof.codec import sha256
 from anchor.proof.ed25519 import acceptable_encodings
 from anchor.proof.entry import (
@@ -308,6 +308,10 @@ class World:
         signature = NoteSignature(self.origin, key_id(self.origin, public_bytes(key)), key.sign(text.encode()))
         return Note(text, (signature,))
 
+    def sign_head(self, head: HeadLeaf) -> Note:
+        """Return the chain's own checkpoint of what a head says."""
+        return self.sign(Checkpoint(chain_origin(self.origin, head.chain_id), head.tree_size, head.root))
+
     @property
     def directory_hashes(self) -> list[bytes]:
         """Leaf hashes of the directory."""
@@ -390,22 +394,28 @@ class World:
     def sealed(self, written: Written, at: Seal, anchors: Sequence[BitcoinAnchor] = ()) -> Sealed:
         """Return a receipt's sealed part: first head, its seal, every key leaf and the newest thread leaf below."""
         first = next(seal for seal in self.seals if self._holds(seal, written))
-        head = self._prove(HeadLeaf, first.head_index[written.entry.chain_id], at)
+        head = self.prove(HeadLeaf, first.head_index[written.entry.chain_id], at)
         hashes = [entry.hash for entry in self.chains[written.entry.chain_id][: head.leaf.tree_size]]
         threads = self._indexes(ThreadLeaf, at)
         previous = head.leaf.previous_index
         return Sealed(
             chain=ChainPath(written.index, inclusion_path(hashes, written.index)),
-            log_path=self._prove(LogLeaf, 0, at).path,
+            log_path=self.prove(LogLeaf, 0, at).path,
             head=head,
-            seal=self._prove(SealLeaf, first.index, at),
+            seal=self.prove(SealLeaf, first.index, at),
             checkpoint=Checkpoint.decode(at.note.text),
             note=at.note,
-            thread=self._prove(ThreadLeaf, threads[-1], at) if threads else None,
-            previous_head=None if previous == NO_PREVIOUS else self._prove(HeadLeaf, previous, at),
-            keys=tuple(self._prove(KeyLeaf, index, at) for index in self._indexes(KeyLeaf, at)),
+            thread=self.prove(ThreadLeaf, threads[-1], at) if threads else None,
+            previous_head=None if previous == NO_PREVIOUS else self.prove(HeadLeaf, previous, at),
+            keys=tuple(self.prove(KeyLeaf, index, at) for index in self._indexes(KeyLeaf, at)),
             anchors=tuple(anchors),
         )
+
+    def prove(self, kind: type[Leaf], index: int, at: Seal) -> DirectoryProof[Leaf]:
+        """Return a leaf of the directory under the checkpoint of a seal."""
+        leaf = self.directory[index]
+        assert isinstance(leaf, kind)
+        return DirectoryProof(leaf, index, inclusion_path(self.directory_hashes[: at.size], index))
 
     def verifier(self, receipt: Receipt, *, height: int | None = None) -> Verifier:
         """Return a verifier with everything: the content's digest, the card, the block at ``height``."""
@@ -418,11 +428,6 @@ class World:
 
     def _indexes(self, kind: type[DirectoryLeaf], at: Seal) -> list[int]:
         return [index for index, leaf in enumerate(self.directory[: at.size]) if isinstance(leaf, kind)]
-
-    def _prove(self, kind: type[Leaf], index: int, at: Seal) -> DirectoryProof[Leaf]:
-        leaf = self.directory[index]
-        assert isinstance(leaf, kind)
-        return DirectoryProof(leaf, index, inclusion_path(self.directory_hashes[: at.size], index))
 
 
 # --- authors

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anchor.proof import strictjson
 from anchor.proof.breach import Kind
-from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
+from anchor.proof.checkpoint import Note
 from anchor.proof.dispute import Evidence, judge
 from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import HeadLeaf, Purpose
@@ -153,9 +153,8 @@ def test_a_chain_checkpoint_is_compared_with_the_directory(pair: tuple[Scene, Sc
     one.promised(b"paid 100")
     other.promised(b"paid 900")
     at = one.world.seal()
-    head = one.world.directory[at.head_index[one.chain_id]]
-    assert isinstance(head, HeadLeaf)
-    note = one.world.sign(Checkpoint(chain_origin(one.world.origin, one.chain_id), head.tree_size, head.root))
+    head = one.world.prove(HeadLeaf, at.head_index[one.chain_id], at).leaf
+    note = one.world.sign_head(head)
     pieces = found(one.world, statements(note.encode().encode()), copy_at(other.world, other.world.seal()))
     assert [Kind.FORK] == kinds(pieces)
 

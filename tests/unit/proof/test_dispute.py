@@ -27,14 +27,14 @@ from anchor.proof.breach import (
     SignedRoot,
     TwoPromises,
 )
-from anchor.proof.checkpoint import Checkpoint, chain_origin
+from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.dispute import MAX_EVIDENCE_FILE, Evidence, ExitCode, Outcome, judge
 from anchor.proof.errors import AnchorlineError, MalformedError, Reason, UnknownVersionError
 from anchor.proof.leaves import HeadLeaf, Purpose, SealLeaf
 from anchor.proof.merkle import inclusion_path, leaf_hash
 from anchor.proof.promise import Promise, PromiseLeaf, signed_message
 from anchor.proof.receipt import LogCard
-from tests.simulators.accused import ACCUSATIONS, heads_proof, keys_of, prove
+from tests.simulators.accused import ACCUSATIONS, heads_proof, keys_of
 from tests.simulators.world import Seal, World, fast_check
 from tests.vectors import make_dispute_vectors
 
@@ -161,13 +161,11 @@ def roots_of(world: World) -> Iterator[tuple[SignedRoot, list[bytes]]]:
         for index, leaf in enumerate(world.directory[: at.size]):
             if isinstance(leaf, HeadLeaf):
                 hashes = [entry.hash for entry in world.chains[leaf.chain_id][: leaf.tree_size]]
-                yield SignedRoot(at.note, prove(world, HeadLeaf, index, at)), hashes
+                yield SignedRoot(at.note, world.prove(HeadLeaf, index, at)), hashes
     last = world.seals[-1]
     for index in last.head_index.values():
-        head = world.directory[index]
-        assert isinstance(head, HeadLeaf)
-        note = world.sign(Checkpoint(chain_origin(world.origin, head.chain_id), head.tree_size, head.root))
-        yield SignedRoot(note), [entry.hash for entry in world.chains[head.chain_id][: head.tree_size]]
+        head = world.prove(HeadLeaf, index, last).leaf
+        yield SignedRoot(world.sign_head(head)), [entry.hash for entry in world.chains[head.chain_id][: head.tree_size]]
 
 
 def accusations(world: World, promises: list[Promise]) -> Iterator[Breach]:
@@ -191,8 +189,8 @@ def accusations(world: World, promises: list[Promise]) -> Iterator[Breach]:
 def late_accusations(world: World, promise: Promise, at: Seal) -> Iterator[Breach]:
     """Yield every head with every seal and every previous head; and every seal's newest head of every chain."""
     leaves = world.directory[: at.size]
-    heads = [prove(world, HeadLeaf, place, at) for place, leaf in enumerate(leaves) if isinstance(leaf, HeadLeaf)]
-    seals = [prove(world, SealLeaf, place, at) for place, leaf in enumerate(leaves) if isinstance(leaf, SealLeaf)]
+    heads = [world.prove(HeadLeaf, place, at) for place, leaf in enumerate(leaves) if isinstance(leaf, HeadLeaf)]
+    seals = [world.prove(SealLeaf, place, at) for place, leaf in enumerate(leaves) if isinstance(leaf, SealLeaf)]
     for head, seal, previous in product(heads, seals, (None, *heads)):
         yield SealedLate(promise, at.note, head, seal, previous)
     for seal, (chain_id, each) in product(seals, product(world.chains, world.seals)):
