@@ -17,6 +17,7 @@ import pytest
 from tests.cli.commands import World, spawn
 from tests.cli.daemons import daemon, stopped, wait_for
 from tests.simulators.api_server import ApiServer
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -35,7 +36,7 @@ def test_the_daemon_seals_and_anchors_and_stops_when_told(world: World) -> None:
         assert ("daemon", process.pid) == (holder["work"], holder["process"])
         assert f"sealing and anchoring: `anchorline daemon`, process {process.pid} on " in world.ok("status").text
         said = wait_for(process, " state=confirmed ")
-        _until(world, process, lambda: world.ok("status", "--json").facts["unsealed"] == 0)
+        _until(process, lambda: world.ok("status", "--json").facts["unsealed"] == 0)
         for _ in range(4):
             wait_for(process, "event=done job=tick")
         assert "event=stopped" in stopped(process, signal.SIGTERM)
@@ -55,12 +56,10 @@ def test_the_daemon_seals_and_anchors_and_stops_when_told(world: World) -> None:
     assert {"clean": True} == {"clean": world.ok("audit", "--json").facts["clean"]}
 
 
-def _until(world: World, process: "subprocess.Popen[str]", holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert process.poll() is None
-        assert time.monotonic() < deadline, "nothing happened in two minutes"
-        time.sleep(0.2)
+def _until(process: "subprocess.Popen[str]", holds: Callable[[], bool]) -> None:
+    """Wait for something while the process runs."""
+    wait_until(lambda: process.poll() is not None or holds(), patience_s=120)
+    assert process.poll() is None
 
 
 def test_entries_are_taken_while_the_daemon_runs(world: World) -> None:
@@ -126,15 +125,12 @@ def test_serve_seals_and_anchors_beside_the_api(world: World) -> None:
         wait_for(process, "event=done job=tick")
         server = ApiServer(world.home, ()).start()
         try:
-            _until(world, process, lambda: any(line.startswith("event=standby ") for line in server.lines))
+            _until(process, lambda: any(line.startswith("event=standby ") for line in server.lines))
             with server.client() as client:
                 assert 200 == client.get("/healthz").status_code
             stopped(process, signal.SIGTERM)
             world.ok("add", "acme", "-", stdin=b"while it is served")
-            deadline = time.monotonic() + 120
-            while world.ok("status", "--json").facts["unsealed"]:
-                assert time.monotonic() < deadline, server.lines
-                time.sleep(0.2)
+            wait_until(lambda: not world.ok("status", "--json").facts["unsealed"], lambda: server.lines, patience_s=120)
         finally:
             assert 0 == server.stop()
     assert any(line.startswith("event=sealed ") for line in server.lines)

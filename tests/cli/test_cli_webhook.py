@@ -1,11 +1,11 @@
 """``anchorline webhook`` and the daemon that tells: on a copy of the prepared home, with a receiver on this machine."""
 
 import signal
-import time
 
 from tests.cli.commands import World
 from tests.cli.daemons import daemon, stopped, wait_for
 from tests.simulators.webhook_receiver import receiving
+from tests.waiting import wait_until
 
 
 def test_a_webhook_is_told_by_the_daemon(world: World) -> None:
@@ -19,10 +19,8 @@ def test_a_webhook_is_told_by_the_daemon(world: World) -> None:
         receiver.statuses = [503]
         world.ok("add", "acme", "-", stdin=b"to be told")
         with daemon(world) as process:
-            deadline_s = time.monotonic() + 60
-            while not {"checkpoint.sealed", "checkpoint.anchored"} <= {body["type"] for body in receiver.bodies}:
-                assert time.monotonic() < deadline_s, receiver.bodies
-                time.sleep(0.1)
+            wanted = {"checkpoint.sealed", "checkpoint.anchored"}
+            wait_until(lambda: wanted <= {body["type"] for body in receiver.bodies}, lambda: receiver.bodies)
             wait_for(process, f"event=told webhook={name} ")
             stopped(process, signal.SIGTERM)
     logged = world.ok("webhook", "log", name, "--json").facts["tries"]

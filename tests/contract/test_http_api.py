@@ -31,6 +31,7 @@ from chains.verify_page import page
 from chains.web.limits import BATCH_ENTRIES
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.simulators.store import chain_id, clear, submission_of
+from tests.waiting import wait_until
 
 OTS = "application/vnd.opentimestamps.v1"
 NDJSON = "application/x-ndjson"
@@ -813,10 +814,12 @@ def test_one_process_serves_seals_and_anchors(tmp_path: Path, monkeypatch: pytes
         client.post("/v1/chains", json={"name": "public", "visibility": "public"})
         written = client.post("/v1/chains/public/entries", content=b"beam 7").json()
         path = f"/v1/entries/{written['entry_hash']}/receipt"
-        until_s = time.monotonic() + 240
-        while (answer := client.get(path)).headers["anchorline-state"] != "anchored":
-            assert time.monotonic() < until_s, "".join(server.lines)
-            time.sleep(0.3)
+        wait_until(
+            lambda: client.get(path).headers["anchorline-state"] == "anchored",
+            lambda: "".join(server.lines),
+            patience_s=240,
+        )
+        answer = client.get(path)
         ots = client.get(path, params={"format": "ots"})
         assert (200, OTS, "regtest") == (
             ots.status_code,

@@ -23,6 +23,7 @@ from chains.home import Home
 from chains.reader import Reader
 from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, running
 from tests.simulators.clocked_server import set_clock
+from tests.waiting import wait_until
 
 SOON_S = 20.0
 HOUR_MS = 3_600_000
@@ -231,7 +232,8 @@ def test_no_file_descriptor_is_left(home: Path) -> None:
         assert 200 == client.get("/healthz").status_code
         idle = _idle_connections(server, 80)
         assert server.process is not None
-        assert len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) >= 39
+        descriptors = Path(f"/proc/{server.process.pid}/fd")
+        wait_until(lambda: len(list(descriptors.iterdir())) >= 39, patience_s=SOON_S)
         written = Written.begin(client)
         for _ in range(20):
             assert 201 == written.post().status_code
@@ -259,7 +261,6 @@ def _idle_connections(server: ApiServer, count: int) -> list[socket.socket]:
             made.append(socket.create_connection((host, int(port)), timeout=1))
         except OSError:
             break
-    time.sleep(0.5)
     return made
 
 

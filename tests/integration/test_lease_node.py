@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from tests.cli.commands import COMMAND
 from tests.integration.matrix_daemon import CHAIN
 from tests.integration.matrix_rig import Ground, Story
 from tests.node import running_node
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.node]
 
 # Outside transactions: whoever is paused inside one holds the database's write lock, and nobody overtakes it.
 PLACES = ("before BEGIN", "after COMMIT", "before broadcast", "after broadcast")
 GUARDED = ("directory_leaf", "checkpoint", "head", "log_mark", "attempt", "attempt_event", "anchor_proof")
-WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +128,6 @@ def pause(daemon: RealDaemon, story: Story) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def wait_until(holds: Callable[[], bool], said: Callable[[], str]) -> None:
-    deadline_s = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline_s, said()
-        time.sleep(0.05)
 
 
 def settle(story: Story, **values: int) -> None:

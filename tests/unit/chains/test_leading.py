@@ -17,6 +17,7 @@ from chains.leading import held, leading
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.holders import elsewhere, gone
 from tests.simulators.service import SETTINGS, Clock, Service, new_service
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ def test_a_command_waits_for_another_one(service: Service) -> None:
     leases = Leases(service.home.engine)
     other = leases.take(this_process("tick", stays=False), service.clock())
     ending = threading.Timer(0.3, leases.release, [other])
-    ending.start()
     began_s = time.monotonic()
+    ending.start()
     with leading(service.home, "seal"):
         assert time.monotonic() - began_s > 0.25
         seal(service.home, service.clock)
@@ -89,11 +90,12 @@ def test_a_command_does_not_wait_for_a_daemon(service: Service) -> None:
 def test_the_lease_is_renewed_beside_the_work(service: Service) -> None:
     """Work that takes longer than a lease keeps it; the renewals are on a thread of their own."""
     with leading(service.home, "seal") as lease:
-        deadline_s = time.monotonic() + 20
-        while Leases(service.home.engine).read().renewed_at_ms == lease.renewed_at_ms:
+
+        def is_renewed() -> bool:
             service.clock.pass_ms(1)
-            assert time.monotonic() < deadline_s
-            time.sleep(0.05)
+            return Leases(service.home.engine).read().renewed_at_ms != lease.renewed_at_ms
+
+        wait_until(is_renewed)
         assert lease.fence == Leases(service.home.engine).read().fence
 
 

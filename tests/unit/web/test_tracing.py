@@ -22,6 +22,7 @@ from chains.web.service import Service
 from chains.web.tracing import traced
 from tests.simulators.api_server import ROOT, make_home
 from tests.simulators.store import clear
+from tests.waiting import wait_until
 
 CALLER = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
 
@@ -143,8 +144,8 @@ def test_seals_ticks_and_questions_to_bitcoin_are_spans(site: Site) -> None:
     """Below a tick is each question that it asked; below a seal as well."""
     with Home.open(site.home.folder) as anchoring:
         with Scheduler(anchoring, site.lines.append, "test", site.traces) as scheduler:
-            while not site.spans("tick") or not site.spans("seal"):
-                assert scheduler.standing.fence < 2
+            wait_until(lambda: site.spans("tick") and site.spans("seal"), lambda: site.lines)
+            assert scheduler.standing.fence < 2
         for name in ("seal", "tick"):
             (job,) = site.spans(name)
             assert job.context is not None
