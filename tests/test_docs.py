@@ -192,6 +192,15 @@ def test_links_lead_somewhere(name: str) -> None:
     assert [] == missing
 
 
+def test_every_page_is_in_the_index() -> None:
+    """Whoever begins at docs/index.md finds each page; decisions are found in their folder."""
+    index = ROOT / "docs" / "index.md"
+    linked = re.findall(r"\]\(([^)#\s]+)", index.read_text(encoding="utf-8"))
+    found = {index.resolve()} | {(index.parent / link).resolve() for link in linked}
+    wanted = [name for name in PAGES if name.startswith("docs/") and not name.startswith("docs/adr/")]
+    assert [] == [name for name in wanted if PAGES[name].resolve() not in found]
+
+
 def in_backticks(name: str) -> list[str]:
     """Return what a page sets in single backticks, outside of blocks."""
     text = re.sub(r"(?ms)^```.*?^```$", "", PAGES[name].read_text(encoding="utf-8"))
