@@ -6,6 +6,7 @@ there afterwards, once, and nothing of what it refused; the audit is clean, and 
 
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.waiting import wait_until
 SOON_S = 20.0
 HOUR_MS = 3_600_000
 CONTENT = 48 * 1024
+needs_prlimit = pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set on Linux only")
 
 
 @dataclass
@@ -139,6 +141,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         check_kept(server.home, written)
 
 
+@needs_prlimit
 def test_files_that_may_not_grow(home: Path) -> None:
     """A limit on the size of files (RLIMIT_FSIZE) is as a full disk, and needs no right to mount."""
     with ExitStack() as stack:
@@ -160,6 +163,8 @@ def test_files_that_may_not_grow(home: Path) -> None:
 @pytest.mark.mount
 def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
     """A kernel that gives up a damaged disk takes nothing more: reads go on, and after a restart all is there."""
+    if shutil.which("mkfs.ext4") is None:
+        pytest.skip("expected mkfs.ext4 (Debian e2fsprogs) on the PATH, found none")
     image, disk = tmp_path / "image", tmp_path / "disk"
     with image.open("wb") as file:
         file.truncate(48 * 2**20)
@@ -222,6 +227,7 @@ def test_a_clock_that_goes_back_an_hour(home: Path, tmp_path: Path) -> None:
     check_kept(home, written)
 
 
+@needs_prlimit
 def test_no_file_descriptor_is_left(home: Path) -> None:
     """Idle connections took all descriptors before anything was read: who is connected is served, others are later."""
     with ExitStack() as stack:

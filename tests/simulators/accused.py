@@ -12,7 +12,6 @@ from anchor.proof.breach import (
     AnotherPlace,
     Breach,
     Fork,
-    Kind,
     NotSealed,
     SealedLate,
     SignedRoot,
@@ -250,7 +249,6 @@ ACCUSATIONS = {
     "a chain left out of a later seal": chain_not_sealed,
     "promises by two keys": after_a_change_of_keys,
 }
-assert {call().kind for call in ACCUSATIONS.values()} == set(Kind)
 
 
 def published(world: World, at: Seal) -> Fetch:

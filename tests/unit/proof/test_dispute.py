@@ -44,6 +44,11 @@ CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
 each_accusation = pytest.mark.parametrize("name", MADE)
 
 
+def test_every_kind_is_accused() -> None:
+    """There is a lying log for each kind of evidence, so that what is tested of all of them is tested of each kind."""
+    assert set(Kind) == {evidence.kind for evidence in MADE.values()}
+
+
 def card_of(evidence: Evidence) -> LogCard:
     return LogCard(evidence.log)
 
