@@ -10,10 +10,10 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import cli
+from tests.cli.commands import Done
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.everything", "tests.forked", "tests.integration.matrix_daemon"])
@@ -21,17 +21,11 @@ COMMAND_S = 120
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What a command printed, and its exit code; a negative one is the signal that ended it."""
+def run_forked(*arguments: object, cwd: Path, environment: Mapping[str, str] | None = None) -> Done:
+    """Run ``anchorline`` with these arguments and nothing to read in a new process, and wait for its end.
 
-    exit_code: int
-    out: str
-    err: str
-
-
-def run_forked(*arguments: object, cwd: Path, environment: Mapping[str, str] | None = None) -> Ended:
-    """Run ``anchorline`` with these arguments and nothing to read in a new process, and wait for its end."""
+    A negative exit code is the signal that ended it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         given = (list(map(str, arguments)), cwd, dict(environment or os.environ), out, err)
@@ -41,7 +35,7 @@ def run_forked(*arguments: object, cwd: Path, environment: Mapping[str, str] | N
         if process.exitcode is None:
             process.kill()
             raise AssertionError(f"{arguments} did not end within {COMMAND_S} s: {err.read_text()}")
-        return Ended(process.exitcode, out.read_text(), err.read_text())
+        return Done(process.exitcode, out.read_bytes(), err.read_text())
 
 
 def _become(arguments: list[str], cwd: Path, environment: Mapping[str, str], out: Path, err: Path) -> None:

@@ -6,11 +6,10 @@ It runs on this machine and counts what it was asked; any page may read its answ
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 
 
 @dataclass
@@ -38,7 +37,7 @@ def explorer(height: int, header: Header, tip: int) -> Iterator[Explorer]:
     """Serve an explorer that knows one block."""
     served = Explorer(height, header, tip)
 
-    class Exchange(BaseHTTPRequestHandler):
+    class Exchange(Quiet):
         def do_GET(self) -> None:
             served.asked.append(self.path)
             answer = served.answers().get(self.path)
@@ -46,9 +45,6 @@ def explorer(height: int, header: Header, tip: int) -> Iterator[Explorer]:
             self.send_header("access-control-allow-origin", "*")
             self.end_headers()
             self.wfile.write((answer or "").encode())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
 
     with listening(Exchange) as root:
         served.address = f"{root}/api"

@@ -5,7 +5,6 @@ wallet's password, a node's password and cookie. Errors are provoked by real com
 """
 
 import base64
-import http.server
 import json
 import os
 import signal
@@ -25,7 +24,7 @@ from chains.access import Role
 from chains.home import Home
 from chains.password import Password
 from tests.cli.commands import COMMAND, run, spawn
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 
 PASSWORD = "correct horse battery"
 NODE_PASSWORD = "node-swordfish-password"
@@ -33,7 +32,7 @@ COOKIE = "__cookie__:0badc0ffee0badc0ffee0badc0ffee"
 WORDS = "abandon " * 23 + "art"
 
 
-class Refusing(http.server.BaseHTTPRequestHandler):
+class Refusing(Quiet):
     """A node that refuses every login, and repeats what it was sent, as a careless proxy may."""
 
     def do_POST(self) -> None:
@@ -42,9 +41,6 @@ class Refusing(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture

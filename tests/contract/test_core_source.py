@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from anchor.errors import SettingsError, SourceError, SourceUnavailableError, Wr
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from tests.node import Node, running_node
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 
 REGTEST = NETWORKS["regtest"]
 NOBODY = Password("someone", "wrong")
@@ -287,7 +286,7 @@ def server(status: int, body: bytes | Callable[[str], bytes]) -> Iterator[str]:
     """Serve one answer to every request, or one for each method; yield the address. Its genesis block is regtest's."""
     genesis = json.dumps({"result": REGTEST.genesis_hash[::-1].hex(), "error": None}).encode()
 
-    class Answer(BaseHTTPRequestHandler):
+    class Answer(Quiet):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             is_first_contact = (request["method"], request["params"]) == ("getblockhash", [0])
@@ -297,9 +296,6 @@ def server(status: int, body: bytes | Callable[[str], bytes]) -> Iterator[str]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Say nothing."""
 
     with listening(Answer) as address:
         yield address

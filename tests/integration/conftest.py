@@ -35,7 +35,7 @@ class Operator:
     def plain(self, *arguments: object, rc: int = 0) -> str:
         """Run a command that needs no home."""
         done = run_forked(*arguments, cwd=self.folder)
-        said = done.out + done.err
+        said = done.text + done.err
         assert "Traceback" not in said, said
         assert rc == done.exit_code, f"{arguments}: {said}"
         return said

@@ -8,12 +8,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 
 import httpx
 
 from chains.web.asgi import Receive, Scope, Send
 from chains.web.calendar import CalendarApp
+from tests.simulators.listening import Quiet
 
 Respond = Callable[[str, str, bytes], tuple[int, bytes]]
 """(method, path, body) -> (status, body)."""
@@ -27,7 +28,7 @@ class CalendarServer:
         self.asked: list[tuple[str, str]] = []
         calendar = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 self._answer(b"")
 
@@ -41,9 +42,6 @@ class CalendarServer:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

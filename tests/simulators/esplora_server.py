@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any
 
 from tests.node import Node, RpcFailure
+from tests.simulators.listening import Quiet
 
 _SAT = 100_000_000
 _HASH = "([0-9a-f]{64})"
@@ -367,7 +368,7 @@ class _Listener(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Request(BaseHTTPRequestHandler):
+class _Request(Quiet):
     server: _Listener
     # As public servers do: a connection stays open for further requests.
     protocol_version = "HTTP/1.1"
@@ -407,9 +408,6 @@ class _Request(BaseHTTPRequestHandler):
             except OSError:  # the client has had enough
                 self.close_connection = True
                 return
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
 
 
 def _branch(txids: list[str], index: int) -> list[str]:

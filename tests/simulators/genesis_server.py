@@ -5,16 +5,15 @@ Tests ask it for the network of a source (``chains.sources``, ``anchorline init`
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 
 
 @contextmanager
 def running_genesis(genesis_hash: bytes) -> Iterator[str]:
     """Run the server for a genesis hash (internal order); yield its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             is_known = self.path == "/block-height/0"
             body = genesis_hash[::-1].hex().encode() if is_known else b"<html>not here</html>"
@@ -22,9 +21,6 @@ def running_genesis(genesis_hash: bytes) -> Iterator[str]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
 
     with listening(Handler) as address:
         yield address

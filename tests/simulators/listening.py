@@ -13,6 +13,13 @@ from pathlib import Path
 _POLL_S = 0.02
 
 
+class Quiet(BaseHTTPRequestHandler):
+    """Exchanges that nothing is printed of."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def listening(exchange: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     """Answer requests with ``exchange`` (a class of the standard library's); yield the address, without a path."""
@@ -27,9 +34,8 @@ def listening(exchange: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
         server.server_close()
 
 
-class _Files(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+class _Files(Quiet, SimpleHTTPRequestHandler):
+    """A folder's files."""
 
 
 @contextmanager

@@ -7,9 +7,8 @@ import http.client
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler
 
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 
 PASSED_ON = ("authorization", "content-type", "idempotency-key", "accept")
 
@@ -55,7 +54,7 @@ class LyingServer:
             connection.close()
 
 
-class _Exchange(BaseHTTPRequestHandler):
+class _Exchange(Quiet):
     protocol_version = "HTTP/1.1"
     lying: LyingServer
 
@@ -77,9 +76,6 @@ class _Exchange(BaseHTTPRequestHandler):
 
     do_GET = _answer
     do_POST = _answer
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
 
 
 @contextmanager

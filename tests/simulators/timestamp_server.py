@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from anchor import der
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 from tests.simulators.timestamp_authority import Certified, Stamped, answer, stamp
 
 CONFIG = """
@@ -45,7 +44,7 @@ def serving(reply: Callable[[bytes], bytes]) -> Iterator[Authority]:
     """Run an authority on a free port of this machine."""
     authority = Authority(reply)
 
-    class Answering(BaseHTTPRequestHandler):
+    class Answering(Quiet):
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["Content-Length"]))
             assert "application/timestamp-query" == self.headers["Content-Type"]
@@ -59,9 +58,6 @@ def serving(reply: Callable[[bytes], bytes]) -> Iterator[Authority]:
                 self.wfile.write(body)
             except OSError:  # the client had enough
                 self.close_connection = True
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
 
     with listening(Answering) as address:
         authority.url = f"{address}/tsa"

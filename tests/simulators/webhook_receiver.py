@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.simulators.listening import listening
+from tests.simulators.listening import Quiet, listening
 
 
 class Receiver:
@@ -19,7 +18,7 @@ class Receiver:
         self.url = ""
         receiver = self
 
-        class Taking(BaseHTTPRequestHandler):
+        class Taking(Quiet):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.taken.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
@@ -27,9 +26,6 @@ class Receiver:
                 if receiver.location:
                     self.send_header("location", receiver.location)
                 self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
 
         self.exchange = Taking
 

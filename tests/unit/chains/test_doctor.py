@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from chains.highwater import HighWater, write_high_water
 from chains.home import DATABASE
 from chains.parallel import all_within
 from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.listening import Quiet, listening
 from tests.simulators.service import HOUR_MS, START_MS, Clock, Service, coin_at, foreign_anchor, new_service
 
 DAY_MS = 24 * HOUR_MS
@@ -353,22 +353,15 @@ def test_authorities_and_calendars_that_do_not_answer(service: Service, bitcoin:
 def server(date: str | None) -> Iterator[str]:
     """Run an HTTP server that refuses everything, with this Date."""
 
-    class Refusing(BaseHTTPRequestHandler):
+    class Refusing(Quiet):
         def do_HEAD(self) -> None:
             self.send_response_only(405)
             if date is not None:
                 self.send_header("Date", date)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Refusing) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+    with listening(Refusing) as address:
+        yield address
 
 
 @pytest.mark.parametrize(
