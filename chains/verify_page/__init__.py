@@ -41,6 +41,7 @@ MODULES = (
 )
 _LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
 _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MULTILINE)
 _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+|\[[^\]]*\])", re.MULTILINE)
 _PLACES = re.compile("@(POLICY|STYLE|SCRIPT)@")
@@ -84,13 +85,15 @@ def page() -> Page:
 def join(modules: dict[str, str]) -> str:
     """Return the modules as one script in strict mode; each declares its names once, and imports what is before it.
 
-    Raises BuildError for a name that two modules declare, for an import of what is not exported, or of a form that is
-    not understood, and for text that would end the script element.
+    Raises BuildError for a name that two modules declare, for an import of what no earlier module exports, or of a form
+    that is not understood, and for text that would end the script element.
     """
     declared: dict[str, str] = {}
+    exported: dict[str, list[str]] = {}
     parts = ['"use strict";\n']
     for name, source in modules.items():
-        _check_imports(name, source, modules)
+        _check_imports(name, source, exported)
+        exported[name] = _EXPORTED.findall(source)
         for declaration in _DECLARED.findall(source):
             if declaration in declared:
                 raise BuildError(f"{name}.js: {declaration} is declared in {declared[declaration]}.js already")
@@ -102,15 +105,12 @@ def join(modules: dict[str, str]) -> str:
     return "".join(parts)
 
 
-def _check_imports(name: str, source: str, modules: dict[str, str]) -> None:
-    """Refuse an import of what the named module does not export: joined, it might find another name by chance."""
+def _check_imports(name: str, source: str, exported: dict[str, list[str]]) -> None:
+    """Refuse an import of what no module before it exports: joined, it might find another name by chance."""
     for names, module in _IMPORT.findall(source):
-        exported = re.findall(
-            r"^export (?:async )?(?:function|class|const) (\w+)", modules.get(module, ""), re.MULTILINE
-        )
-        lacking = [each for each in names.split(", ") if each not in exported]
+        lacking = [each for each in names.split(", ") if each not in exported.get(module, ())]
         if lacking:
-            raise BuildError(f"{name}.js: {module}.js does not export {', '.join(lacking)}")
+            raise BuildError(f"{name}.js: {module}.js does not export {', '.join(lacking)}, or stands behind it")
 
 
 def _hash_source(text: str) -> str:

@@ -104,6 +104,7 @@ def test_no_text_is_left_over() -> None:
         ({"one": "const a = 1;\n", "two": "function a() {}\n"}, "a is declared in one.js"),
         ({"one": "const a = 1;\n", "two": 'import { a } from "./one.js";\n'}, "one.js does not export a"),
         ({"one": 'import { a } from "./none.js";\n'}, "none.js does not export a"),
+        ({"one": 'import { a } from "./two.js";\n', "two": "export const a = 1;\n"}, "two.js .* stands behind it"),
         ({"one": 'import * as a from "./one.js";\n'}, "plain imports"),
         ({"one": "export default 1;\n"}, "plain imports"),
         ({"one": 'const a = "</SCRIPT>";\n'}, "end of a script"),
