@@ -43,8 +43,8 @@ function failedMeaning({ steps }) {
 
 function intactSentence({ facts, steps }) {
   const { sealed_after: after, anchored_in: anchored, network } = facts;
-  const time = blockTime(anchored.time_s);
-  return say(isCompared(steps) ? "meaning.intact" : "meaning.intact-entry", { after: after.height, height: anchored.height, network, time });
+  const values = { after: after.height, height: anchored.height, network, time: blockTime(anchored.time_s) };
+  return say(isCompared(steps) ? "meaning.intact" : "meaning.intact-entry", values);
 }
 
 /** Whether a record, or content in the receipt, was compared with what was recorded. */
