@@ -65,9 +65,10 @@ class StrangersAnswers(_Store):
     """Answers to requests without a key that come of the database alone; only the event loop uses it.
 
     ``version`` says of the database as of when; whatever is committed, an entry, an anchor or a chain made private,
-    makes all of them old at once, whoever did it in whatever process. It is asked once for each turn of the event
-    loop: what is read in one turn was sent before anybody could be told of a commit behind that question. ``soon``
-    calls back in the next turn.
+    makes all of them old at once, whoever did it in whatever process. Requests that are read in one turn of the event
+    loop ask it once: they were sent before anybody could be told of a commit behind that question. ``soon`` calls back
+    before anything is read again; that holds of what is called while reading (``get``), and not of what a task calls,
+    behind which uvloop reads once more in the same turn.
     """
 
     def __init__(
@@ -93,8 +94,6 @@ class StrangersAnswers(_Store):
         if now != self._of:
             self._clear()
             self._of = now
-        self._is_sure = True
-        self._soon(self._doubt)
         return now
 
     def keep(self, key: bytes, mark: int | None, answer: Answer) -> None:
@@ -103,9 +102,14 @@ class StrangersAnswers(_Store):
             self._store(key, mark, answer)
 
     def get(self, key: bytes) -> bytes | None:
-        """Return an answer that the database would still give, or None."""
+        """Return an answer that the database would still give, or None; called while a request is being read."""
         mark, found = self._answers.get(key, _NOTHING)
-        return found if found and mark == self.begin() else None
+        if not found or mark != self.begin():
+            return None
+        if not self._is_sure:
+            self._is_sure = True
+            self._soon(self._doubt)
+        return found
 
     def _doubt(self) -> None:
         self._is_sure = False

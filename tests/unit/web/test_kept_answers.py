@@ -1,10 +1,13 @@
 """Answers that are kept: as long as they say, or as nothing is committed; for everybody only, and within a bound."""
 
+import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from anchor.errors import StorageBusyError
 from anchor.storage.changes import Changes
@@ -114,7 +117,7 @@ def test_strangers_get_nothing_kept_while_the_database_does_not_answer() -> None
 
 
 def test_the_database_is_asked_once_a_turn() -> None:
-    """What comes in one turn of the event loop is answered as of one moment, and the next turn asks again."""
+    """What is read in one turn of the event loop is answered as of one moment, and the next turn asks again."""
     asked: list[int] = []
     next_turn: list[Callable[[], None]] = []
 
@@ -124,9 +127,47 @@ def test_the_database_is_asked_once_a_turn() -> None:
 
     strangers = StrangersAnswers(version, next_turn.append)
     strangers.keep(b"/a", strangers.begin(), answer(""))
+    asked.clear()
     for _ in range(3):
         assert None is not strangers.get(b"/a")
     assert [0] == asked
     next_turn.pop()()
     assert None is not strangers.get(b"/a")
     assert [0, 1] == asked
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_read_behind_an_answer_that_is_made_asks_the_database(
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A request that is read when a task has just asked is not answered as of the task's moment: much may lie between.
+
+    The task stands for one that makes an answer, the byte for a request that was sent behind another process's commit.
+    """
+    version = [1]
+    found: list[bytes | None] = []
+    loop = make_loop()
+    strangers = StrangersAnswers(lambda: version[0], loop.call_soon)
+    here, there = socket.socketpair()
+
+    async def story() -> None:
+        read = loop.create_future()
+
+        def request() -> None:
+            found.append(strangers.get(b"/a"))
+            loop.remove_reader(here)
+            read.set_result(None)
+
+        loop.add_reader(here, request)
+        await asyncio.sleep(0)
+        strangers.keep(b"/a", strangers.begin(), answer(""))
+        version[0] = 2
+        there.send(b"x")
+        await read
+
+    with here, there:
+        try:
+            loop.run_until_complete(story())
+        finally:
+            loop.close()
+    assert [None] == found
