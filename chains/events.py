@@ -30,6 +30,11 @@ def event_no_of(last_event_id: str, newest_no: int) -> int:
     return int(last_event_id)
 
 
+def place(event_no: int) -> bytes:
+    """Return what tells a listener behind which row his stream begins, so that one who heard no event misses none."""
+    return b"id: %d\n\n" % event_no
+
+
 def told(message: Message, *, is_operator: bool) -> Message | None:
     """Return what somebody is told of a row, or None: only the operator is told what failed, and of his attempts.
 

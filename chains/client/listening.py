@@ -20,6 +20,7 @@ from chains.client.pace import is_answer, pause_s, retry_after_s
 
 _MOST_EVENT = 64 * 1024
 _MOST_NUMBER = 10**18
+_MOST_ID_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Listening:
                 event = self._event(lines, block)
                 self._after = event.number
                 yield event
+            elif b"id" in lines and self._after is None:
+                self._after = self._place(lines[b"id"], block)
 
     def pause_s(self, came: Reply | Unreached | None) -> float:
         """Return how long to wait before connecting again; ``came`` is why it ended, None: it ended by itself.
@@ -101,6 +104,12 @@ class Listening:
         if lines.get(b"id") != str(number).encode() or number > _MOST_NUMBER:
             raise self._untrue(block, f"event {number} has another id: {lines.get(b'id', b'')[:40]!r}")
         return found
+
+    def _place(self, text: bytes, block: bytes) -> int:
+        """Return where the stream begins, as the service says before there is any event."""
+        if not text.isdigit() or len(text) > _MOST_ID_DIGITS:
+            raise self._untrue(block, f"the stream begins at {text[:40]!r}, expected a number")
+        return int(text)
 
     def _untrue(self, said: bytes, message: str, untruth: Untruth = Untruth.ANSWER_MALFORMED) -> UntrueAnswerError:
         return UntrueAnswerError(untruth, message, Exchange(CALL, Reply(200, {}, said)))

@@ -16,7 +16,7 @@ from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import HeadLeaf
 from chains.access import Action, Role
 from chains.chain import Chain
-from chains.events import KEEP_ALIVE, PAGE, RETRY, SILENCE_S, event_no_of, frame, told
+from chains.events import KEEP_ALIVE, PAGE, RETRY, SILENCE_S, event_no_of, frame, place, told
 from chains.web.asgi import Stream
 from chains.web.listeners import Listener
 from chains.web.operations import In, Operation, Parameter, ReadBody, Shape
@@ -61,7 +61,7 @@ async def _pieces(
     service: Service, request: Request, listener: Listener, after: int, ended: asyncio.Event
 ) -> AsyncIterator[bytes]:
     """Yield what a listener gets, until the stream ends or he may not listen any more."""
-    yield RETRY
+    yield RETRY + place(after)
     while not ended.is_set():
         listener.wake.clear()
         now = request.at(service.clock())

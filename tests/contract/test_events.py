@@ -141,6 +141,14 @@ def test_a_listener_misses_nothing(site: Site) -> None:
         assert before + 2 == int(stream.next()["id"])
 
 
+def test_a_stream_says_where_it_begins(site: Site) -> None:
+    """Whoever is cut off before the first event goes on behind that number, as browsers do with any id."""
+    for after, begins in ((None, newest(site)), (1, 1)):
+        with listening(site, last=after) as stream:
+            lines = stream.answer.iter_lines()
+            assert ["retry: 3000", "", f"id: {begins}", ""] == [next(lines) for _ in range(4)]
+
+
 def test_only_the_operator_hears_of_attempts(site: Site) -> None:
     """A refused anchor, and which attempt it was, is nobody else's affair."""
     before, size = newest(site), sealed_size(site)

@@ -16,7 +16,7 @@ from chains.client.errors import ProblemAnswerError, UnreachableError, UntrueAns
 from chains.client.exchange import Reply, Unreached
 from chains.client.listening import Listening, SeenEvent
 from chains.client.pace import Patience
-from chains.events import KEEP_ALIVE, RETRY, frame
+from chains.events import KEEP_ALIVE, RETRY, frame, place
 from tests.simulators.world import World
 
 LOG = World().log
@@ -56,6 +56,18 @@ def test_a_listener_goes_on_after_what_it_heard() -> None:
     assert {"chain": "work", "after": "3"} == listening(chain="work", after=3).query()
 
 
+def test_a_listener_that_heard_nothing_goes_on_where_its_stream_began() -> None:
+    """The service says where that is, once: what the listener heard, or was given, counts more."""
+    listener = listening()
+    assert [] == list(listener.take(RETRY + place(4) + KEEP_ALIVE))
+    assert {"after": "4"} == listener.query()
+    assert [5] == [event.number for event in listener.take(place(9) + FRAMES[0])]
+    assert {"after": "5"} == listener.query()
+    given = listening(after=3)
+    assert [] == list(given.take(place(9)))
+    assert {"after": "3"} == given.query()
+
+
 @pytest.mark.parametrize(
     ("said", "untruth"),
     [
@@ -63,6 +75,8 @@ def test_a_listener_goes_on_after_what_it_heard() -> None:
         (FRAMES[0].replace(b"id: 5", b"id: 6"), Untruth.ANSWER_MALFORMED),
         (b"id: 5\ndata: {}\n\n", Untruth.ANSWER_MALFORMED),
         (b"data: x\n\n", Untruth.ANSWER_MALFORMED),
+        (b"id: -1\n\n", Untruth.ANSWER_MALFORMED),
+        (b"id: 1" + b"0" * 18 + b"\n\n", Untruth.ANSWER_MALFORMED),
         (b"data: " + b"x" * 100_000, Untruth.ANSWER_MALFORMED),
     ],
 )
