@@ -11,6 +11,7 @@ from anchor.proof.codec import sha256
 from chains.web.asgi import JSON, Answer, Header
 
 IMMUTABLE = "max-age=31536000, immutable"
+NO_STORE: Header = (b"cache-control", b"no-store")
 _ENCODER = msgspec.json.Encoder()
 
 

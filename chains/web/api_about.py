@@ -8,7 +8,7 @@ import asyncio
 from chains.access import Action
 from chains.metrics import CONTENT_TYPE, metrics_text
 from chains.verify_page import page
-from chains.web.answers import json_of
+from chains.web.answers import NO_STORE, cached, json_of
 from chains.web.asgi import HTML, JSON, Answer
 from chains.web.docs_page import PAGE, POLICY
 from chains.web.operations import Operation, ReadBody, Shape
@@ -16,7 +16,7 @@ from chains.web.requests import Request
 from chains.web.schemas import Health
 from chains.web.service import Service
 
-NO_STORE = (b"cache-control", b"no-store")
+FIVE_MINUTES = cached("public", "max-age=300")
 
 
 async def health(_service: Service, _request: Request, _read: ReadBody) -> Answer:
@@ -33,21 +33,19 @@ async def readiness(service: Service, _request: Request, _read: ReadBody) -> Ans
 
 async def openapi(service: Service, _request: Request, _read: ReadBody) -> Answer:
     """Return the OpenAPI document of this service."""
-    return Answer(200, service.document, JSON, ((b"cache-control", b"public, max-age=300"),))
+    return Answer(200, service.document, JSON, (FIVE_MINUTES,))
 
 
 async def docs(_service: Service, _request: Request, _read: ReadBody) -> Answer:
     """Return a page on which the operations can be tried."""
-    headers = ((b"content-security-policy", POLICY), (b"cache-control", b"public, max-age=300"))
-    return Answer(200, PAGE, HTML, headers)
+    return Answer(200, PAGE, HTML, ((b"content-security-policy", POLICY), FIVE_MINUTES))
 
 
 async def verify_page(_service: Service, _request: Request, _read: ReadBody) -> Answer:
     """Return the page that verifies receipts in the browser; it asks this service for nothing."""
     made = page()
     policy = f"{made.policy}; frame-ancestors 'none'".encode()
-    headers = ((b"content-security-policy", policy), (b"cache-control", b"public, max-age=300"))
-    return Answer(200, made.html, HTML, headers)
+    return Answer(200, made.html, HTML, ((b"content-security-policy", policy), FIVE_MINUTES))
 
 
 async def metrics(service: Service, request: Request, _read: ReadBody) -> Answer:

@@ -17,6 +17,7 @@ from anchor.proof.leaves import HeadLeaf
 from chains.access import Action, Role
 from chains.chain import Chain
 from chains.events import KEEP_ALIVE, PAGE, RETRY, SILENCE_S, event_no_of, frame, place, told
+from chains.web.answers import NO_STORE
 from chains.web.asgi import Stream
 from chains.web.listeners import Listener
 from chains.web.operations import In, Operation, Parameter, ReadBody, Shape
@@ -45,7 +46,7 @@ async def events(service: Service, request: Request, _read: ReadBody) -> Stream:
         partial(_pieces, service, request, listener, after),
         partial(service.listeners.leave, listener),
         EVENT_STREAM,
-        ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")),
+        (NO_STORE, (b"x-accel-buffering", b"no")),
     )
 
 

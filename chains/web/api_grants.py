@@ -5,10 +5,10 @@ guesses: a name would tell whoever tries it who has an account here.
 """
 
 from chains.access import Action, Grant, Role
-from chains.web.answers import json_of
+from chains.web.answers import NO_STORE, json_of
 from chains.web.asgi import JSON, Answer
 from chains.web.limits import SMALL_BYTES
-from chains.web.managing import CHANGES, NO_STORE, REFUSALS, found, taken
+from chains.web.managing import CHANGES, REFUSALS, found, taken
 from chains.web.operations import Body, In, Operation, Parameter, Shape
 from chains.web.parameters import CHAIN
 from chains.web.problems import not_found

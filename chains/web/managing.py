@@ -14,7 +14,6 @@ from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
 
-NO_STORE = (b"cache-control", b"no-store")
 REFUSALS = ("key-required", "not-allowed", "not-found")
 CHANGES = (*REFUSALS, "body-malformed", "body-too-large", "media-type-unsupported", "too-slow", "account-refused")
 Wanted = TypeVar("Wanted")

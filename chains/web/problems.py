@@ -26,6 +26,7 @@ from anchor.errors import (
     WebhookError,
 )
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
+from chains.web.answers import NO_STORE
 from chains.web.asgi import Answer, Header
 from chains.web.schemas import Problem
 
@@ -130,4 +131,4 @@ def problem_answer(problem: ProblemError) -> Answer:
         headers = (*headers, (b"www-authenticate", b'Bearer realm="anchorline"'))
     found = Problem(type=URN + code, title=kind.title, status=kind.status, detail=str(problem), code=code)
     body = msgspec.json.encode(found)
-    return Answer(kind.status, body, PROBLEM_JSON, ((b"cache-control", b"no-store"), *headers))
+    return Answer(kind.status, body, PROBLEM_JSON, (NO_STORE, *headers))
