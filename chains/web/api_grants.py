@@ -7,8 +7,9 @@ guesses: a name would tell whoever tries it who has an account here.
 from chains.access import Action, Grant, Role
 from chains.web.answers import NO_STORE, json_of
 from chains.web.asgi import JSON, Answer
+from chains.web.items import taken
 from chains.web.limits import SMALL_BYTES
-from chains.web.managing import CHANGES, REFUSALS, found, taken
+from chains.web.managing import CHANGES, REFUSALS, found
 from chains.web.operations import Body, In, Operation, Parameter, Shape
 from chains.web.parameters import CHAIN
 from chains.web.problems import not_found

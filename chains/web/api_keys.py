@@ -11,8 +11,9 @@ from chains.access import Action, Role
 from chains.api_keys import ApiKey, NewKey
 from chains.web.answers import NO_STORE, json_of
 from chains.web.asgi import JSON, Answer
+from chains.web.items import taken
 from chains.web.limits import PAGE_ITEMS, SMALL_BYTES
-from chains.web.managing import CHANGES, REFUSALS, taken, whose
+from chains.web.managing import CHANGES, REFUSALS, whose
 from chains.web.operations import Body, In, Operation, Parameter, Shape
 from chains.web.parameters import CURSOR, LIMIT, ORGANISATION
 from chains.web.problems import ProblemError, not_found

@@ -21,8 +21,8 @@ from chains.web.items import (
     batch_of,
     external_ids_of,
     external_ids_of_header,
-    new_chain_of,
     submission_of,
+    taken,
     unpacked,
 )
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
@@ -96,7 +96,7 @@ async def post_chain(service: Service, request: Request, read: ReadBody) -> Answ
     """Open a chain with its first entry."""
     admission = await service.writing.admit(request)
     body = await read(2 * base64_bytes(service.limits.content_bytes) + SMALL_BYTES)
-    wanted = new_chain_of(body)
+    wanted = taken(NewChain, body)
     key = _request_key(request, admission, body)
     chain_id, item = _first_entry(wanted)
     opening = Opening(chain_id, _stored_name(admission, wanted.name))

@@ -1,17 +1,18 @@
-"""Bodies that clients write with, read into what the writer takes: one entry, a batch of them, a new chain.
+"""Bodies in JSON, and those that clients write with as what the writer takes: one entry, a batch of them.
 
-Bytes come from ``chains.web.api_writing``; of a batch, an item that cannot be read is refused alone, in its place.
+Bytes come from the operations that take some; of a batch, an item that cannot be read is refused alone, in its place.
 """
 
 import zlib
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from anchor.proof.entry import ExternalId, IdKind
 from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
 from chains.web.problems import ProblemError
-from chains.web.schemas import ExternalIdModel, Item, NewChain, SubmissionModel
+from chains.web.schemas import ExternalIdModel, Item, SubmissionModel
 from chains.web.structured import parse_list
 from chains.work import Content, Refused, Submission
 
@@ -19,10 +20,17 @@ Handed = Submission | Content | Refused
 _ITEM = msgspec.json.Decoder(Item)
 _ITEMS = msgspec.json.Decoder(list[Item])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_SUBMISSION = msgspec.json.Decoder(SubmissionModel)
-_NEW_CHAIN = msgspec.json.Decoder(NewChain)
 # What msgspec raises for bytes that are not what was asked for; deep nesting ends in the interpreter's own limit.
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+Wanted = TypeVar("Wanted")
+
+
+def taken(kind: type[Wanted], body: bytes) -> Wanted:
+    """Return a body as what it should be; raise ProblemError where it is something else."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except _UNREADABLE as error:
+        raise ProblemError("body-malformed", _why(error)) from error
 
 
 def batch_of(body: bytes, *, is_lines: bool) -> list[Handed]:
@@ -74,19 +82,8 @@ def _handed(item: Item) -> Handed:
 
 def submission_of(body: bytes) -> Submission:
     """Return the entry that a client made."""
-    try:
-        found = _SUBMISSION.decode(body)
-    except _UNREADABLE as error:
-        raise ProblemError("body-malformed", _why(error)) from error
+    found = taken(SubmissionModel, body)
     return Submission(found.entry, found.salt, found.digest, found.content)
-
-
-def new_chain_of(body: bytes) -> NewChain:
-    """Return what a client says of a chain that is to be opened."""
-    try:
-        return _NEW_CHAIN.decode(body)
-    except _UNREADABLE as error:
-        raise ProblemError("body-malformed", _why(error)) from error
 
 
 def external_ids_of(items: Sequence[str | ExternalIdModel]) -> tuple[ExternalId, ...]:

@@ -1,30 +1,17 @@
-"""What the operations on keys, grants and webhooks share: whose they are, and their bodies.
+"""What the operations on keys, grants and webhooks share: whose they are.
 
 The organisation is that of the key that asks, never one that the request names; only the operator names one.
 """
 
-from typing import TypeVar
-
-import msgspec
-
 from anchor.errors import UnknownAccountError
 from chains.access import Action, Role
 from chains.organisations import Organisation
-from chains.web.problems import ProblemError, not_found
+from chains.web.problems import not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
 
 REFUSALS = ("key-required", "not-allowed", "not-found")
 CHANGES = (*REFUSALS, "body-malformed", "body-too-large", "media-type-unsupported", "too-slow", "account-refused")
-Wanted = TypeVar("Wanted")
-
-
-def taken(kind: type[Wanted], body: bytes) -> Wanted:
-    """Return a body as what it should be; raise ProblemError where it is something else."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ProblemError("body-malformed", str(error) or "expected JSON of the documented form") from None
 
 
 def whose(room: Room, request: Request, action: Action, named: str | None) -> Organisation | None:
