@@ -13,7 +13,7 @@ from chains.web.answers import NO_STORE, json_of
 from chains.web.asgi import JSON, Answer
 from chains.web.items import taken
 from chains.web.limits import PAGE_ITEMS, SMALL_BYTES
-from chains.web.managing import CHANGES, REFUSALS, whose
+from chains.web.managing import CHANGES, REFUSALS, check_his, whose
 from chains.web.operations import Body, In, Operation, Parameter, Shape
 from chains.web.parameters import CURSOR, LIMIT, ORGANISATION
 from chains.web.problems import ProblemError, not_found
@@ -68,8 +68,8 @@ def _key(room: Room, request: Request) -> ApiKey:
         key = room.accounts.keys.by_id(request.arguments["key_id"])
     except UnknownAccountError:
         raise not_found() from None
-    is_his = request.actor.role is Role.OPERATOR or key.organisation_id == request.actor.organisation
-    if key.organisation_id is None or not is_his:
+    check_his(request, key.organisation_id)
+    if key.organisation_id is None:
         raise not_found()
     return key
 

@@ -8,12 +8,12 @@ import os
 
 from anchor.errors import UnknownWebhookError
 from anchor.outbox import News
-from chains.access import Action, Role
+from chains.access import Action
 from chains.web.answers import NO_STORE, json_of
 from chains.web.asgi import JSON, Answer
 from chains.web.items import taken
 from chains.web.limits import PAGE_ITEMS, SMALL_BYTES
-from chains.web.managing import CHANGES, REFUSALS, whose
+from chains.web.managing import CHANGES, REFUSALS, check_his, whose
 from chains.web.operations import Body, In, Operation, Parameter, Shape
 from chains.web.parameters import LIMIT, ORGANISATION
 from chains.web.problems import ProblemError, not_found
@@ -81,8 +81,7 @@ def _webhook(room: Room, request: Request) -> Webhook:
         found = room.home.webhooks.named(request.arguments["webhook"])
     except UnknownWebhookError:
         raise not_found() from None
-    if request.actor.role is not Role.OPERATOR and found.organisation_id != request.actor.organisation:
-        raise not_found()
+    check_his(request, found.organisation_id)
     return found
 
 

@@ -20,12 +20,16 @@ def whose(room: Room, request: Request, action: Action, named: str | None) -> Or
     Raises ProblemError: an organisation that is not his own is not found, whether it is there or not.
     """
     room.require(request, action)
-    actor = request.actor
-    if actor.role is not Role.OPERATOR:
-        if named is not None and named != actor.organisation:
-            raise not_found()
-        named = actor.organisation
+    named = request.actor.organisation if named is None else named
+    check_his(request, named)
     return None if named is None else found(room, named)
+
+
+def check_his(request: Request, organisation_id: str | None) -> None:
+    """Raise ProblemError (not-found) for what is another organisation's, or (None) the operator's; all is for him."""
+    actor = request.actor
+    if actor.role is not Role.OPERATOR and organisation_id != actor.organisation:
+        raise not_found()
 
 
 def found(room: Room, organisation_id: str) -> Organisation:
