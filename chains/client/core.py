@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from anchor.proof import ed25519
 from anchor.proof.blocks import KnownBlocks
@@ -22,7 +22,7 @@ from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
 from chains.client import judging, managing
 from chains.client.errors import ProblemAnswerError, UnpinnedLogError, UnreachableError, UntrueAnswerError, Untruth
-from chains.client.exchange import SMALL_BYTES, Call, Exchange, Page, Pause, Reply, Task, Unreached
+from chains.client.exchange import SMALL_BYTES, Call, Exchange, Page, Pause, Reply, Task, Unreached, with_query
 from chains.client.judging import Limits, Placed, Wanted
 from chains.client.managing import SeenKey
 from chains.client.own_entry import Form, OwnEntry, Randomness, Sent, entry_of_digest, external_ids_of, make_entry
@@ -259,7 +259,7 @@ class Core:
 
     def chains(self, cursor: str | None) -> Task[Page[SeenChain, str]]:
         """Return a page of chains that the key may see, and the cursor of the next."""
-        exchange = yield from self._ask(Call("GET", _with_query("/v1/chains", cursor=cursor), most_bytes=PAGE_BYTES))
+        exchange = yield from self._ask(Call("GET", with_query("/v1/chains", cursor=cursor), most_bytes=PAGE_BYTES))
         return _judged(lambda: judging.chains_of(exchange.reply.body), exchange)
 
     def entry(self, entry_hash: bytes) -> Task[SeenEntry]:
@@ -277,7 +277,7 @@ class Core:
 
     def entries(self, chain_id: bytes, start: int) -> Task[Page[SeenEntry, int]]:
         """Return a page of a chain's entries from ``start`` on, and where the next one starts."""
-        path = _with_query(f"/v1/chains/{chain_id.hex()}/entries", cursor=str(start), limit=str(PAGE_ITEMS))
+        path = with_query(f"/v1/chains/{chain_id.hex()}/entries", cursor=str(start), limit=str(PAGE_ITEMS))
         exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
 
         def judge() -> Page[SeenEntry, int]:
@@ -305,7 +305,7 @@ class Core:
         times = {name: str(value) for name, value in given.items() if value is not None}
         wanted = None if id_digest is None else id_digest.hex()
         content = None if content_digest is None else exactly(content_digest, HASH_SIZE, "content_digest").hex()
-        path = _with_query("/v1/search", external_id_digest=wanted, content_digest=content, cursor=cursor, **times)
+        path = with_query("/v1/search", external_id_digest=wanted, content_digest=content, cursor=cursor, **times)
         exchange = yield from self._ask(Call("GET", path, most_bytes=PAGE_BYTES))
 
         def judge() -> Page[SeenEntry, str]:
@@ -393,7 +393,7 @@ class Core:
         if old.size == new.size:
             message = f"two checkpoints of {old.size} leaves differ"
             raise UntrueAnswerError(Untruth.HISTORY, message, exchange, checkpoints=(one, other))
-        path = _with_query("/v1/directory/consistency", **{"from": str(old.size), "to": str(new.size)})
+        path = with_query("/v1/directory/consistency", **{"from": str(old.size), "to": str(new.size)})
         proof = yield from self._ask(Call("GET", path))
         _judged(lambda: judging.check_history(proof.reply.body, old, new), proof, checkpoints=(one, other))
 
@@ -485,8 +485,3 @@ def _one_chain(owns: Sequence[OwnEntry]) -> bytes:
     if len(found) != 1:
         raise ValueError(f"expected entries of one chain, got those of {len(found)}")
     return found.pop()
-
-
-def _with_query(path: str, **arguments: str | None) -> str:
-    given = {name: value for name, value in arguments.items() if value is not None}
-    return f"{path}?{urlencode(given)}" if given else path

@@ -8,6 +8,7 @@ The operations (``chains.client.core``) are generators of steps; ``chains.client
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import urlencode
 
 SMALL_BYTES = 64 * 1024
 """Answers that hold no list and no content."""
@@ -69,3 +70,9 @@ Task = Generator[Step, Came, T]
 """An operation: it yields steps, is sent what came of each, and returns what the caller asked for."""
 Page = tuple[list[T], Place | None]
 """A page of a list, and the place of the next one; None: it was the last."""
+
+
+def with_query(path: str, **arguments: str | None) -> str:
+    """Return a path with its query; arguments that are None are left out."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path

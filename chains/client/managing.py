@@ -7,11 +7,10 @@ All of it is the service's word: there is nothing to check but the form. ``chain
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from anchor.proof.strictjson import Fields
 from chains.client import judging
-from chains.client.exchange import Call
+from chains.client.exchange import Call, with_query
 
 _MOST_ROWS = 10_000
 _MOST_BYTES = 8 * 2**20
@@ -72,8 +71,7 @@ def posting(path: str, **members: Any) -> Call:
 
 def asking(path: str, **query: str | None) -> Call:
     """Return a call that reads."""
-    given = {name: value for name, value in query.items() if value is not None}
-    return Call("GET", f"{path}?{urlencode(given)}" if given else path, most_bytes=_MOST_BYTES)
+    return Call("GET", with_query(path, **query), most_bytes=_MOST_BYTES)
 
 
 def key_of(body: bytes) -> SeenKey:
