@@ -45,10 +45,11 @@ class Service:
         self.rooms = Rooms(home.folder, home.clock)
         self.office = Rooms(home.folder, home.clock, threads=1)
         """Where accounts are changed: one after the other, beside those who read."""
+        self.changes = Changes(home.folder / DATABASE)
+        # Behind all that may fail, as descriptors run out: it has a thread that only ``close`` ends.
         self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.commits.waiting.entries)
         self.listeners = Listeners(self.rooms)
-        self.changes = Changes(home.folder / DATABASE)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
 
     def close(self) -> None:
