@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # An admission only saves look-ups: whether the work may be done is asked again when it is committed.
 _ADMITTED_S = 1.0
+# How old one may be that is used while it is looked up anew: what a chain's name means may have changed since.
+_OLDEST_S = 5.0
 _MOST_ADMITTED = 4_096
 _FAILED_LATELY_S = 10.0
 # Entry, salt, digest, and the objects of a request that waits.
@@ -87,8 +89,16 @@ class Writing:
     turn: threads that wait for one another for each request would do little else.
     """
 
-    def __init__(self, home: Home, rooms: Rooms, counts: ProcessMetrics, traces: "Traces | None" = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        rooms: Rooms,
+        counts: ProcessMetrics,
+        traces: "Traces | None" = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._home = home
+        self._monotonic_s = monotonic_s
         self._traces = traces
         self._counts = counts
         self._rooms = rooms
@@ -110,15 +120,18 @@ class Writing:
             raise ProblemError("key-required", "Writing needs an API key: Authorization: Bearer al_...")
         key = token, request.arguments.get("chain")
         at_s, found = self._admitted.get(key, (0.0, None))
-        if found is not None and time.monotonic() < at_s + _ADMITTED_S:
+        if found is not None and self._monotonic_s() < at_s + _ADMITTED_S:
             return found
         return await self._look_up(*key)
 
     def admitted(self, token: str, chain: str) -> Admission | None:
-        """Return who was admitted lately, or None; what is old is looked up anew beside, and may still be used."""
+        """Return who was admitted lately, or None; behind the first second he is looked up anew beside."""
         key = token, chain
         at_s, found = self._admitted.get(key, (0.0, None))
-        if found is not None and time.monotonic() >= at_s + _ADMITTED_S and key not in self._renewing:
+        age_s = self._monotonic_s() - at_s
+        if found is None or age_s >= _OLDEST_S:
+            return None
+        if age_s >= _ADMITTED_S and key not in self._renewing:
             self._renewing[key] = asyncio.get_running_loop().create_task(self._renew(*key))
         return found
 
@@ -134,7 +147,7 @@ class Writing:
     async def _look_up(self, token: str, chain: str | None) -> Admission:
         now_ms = self._home.clock()
         admission = await self._rooms.ask(lambda room: _admission(room, token, chain, now_ms))
-        self._admitted[token, chain] = time.monotonic(), admission
+        self._admitted[token, chain] = self._monotonic_s(), admission
         self._admitted.move_to_end((token, chain))
         if len(self._admitted) > _MOST_ADMITTED:
             self._admitted.popitem(last=False)
@@ -167,7 +180,7 @@ class Writing:
         """Take it from its organisation's quota, and gather it."""
         admission = posted.admission
         if admission.quota.is_limited and admission.actor.organisation is not None:
-            now_ms = time.monotonic_ns() // 1_000_000
+            now_ms = int(self._monotonic_s() * 1000)
             self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
         entries, byte_count = self._entries + size.entries, self._bytes + size.bytes
         try:
@@ -210,7 +223,7 @@ class Writing:
         if self.commits.is_full:
             raise OverloadedError("too much waits to be written")
         at_s, error = self._failed
-        if isinstance(error, StorageError) and time.monotonic() < at_s + _FAILED_LATELY_S:
+        if isinstance(error, StorageError) and self._monotonic_s() < at_s + _FAILED_LATELY_S:
             raise type(error)(str(error))
 
     # --- on the thread of the group commit
@@ -224,7 +237,7 @@ class Writing:
             self._failed = (0.0, None)
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
             answers = [(posted.tell, error) for posted in group]
-            self._failed = time.monotonic(), error
+            self._failed = self._monotonic_s(), error
         self._loop.call_soon_threadsafe(_tell_all, self._loop, answers)
         return [None] * len(groups)
 
@@ -248,7 +261,7 @@ class Writing:
                 except (AnchorlineError, ProblemError) as error:
                     answers.append((posted.tell, error))
         together = list(map(self._together, alike.values()))
-        began_s = time.monotonic()
+        began_s = self._monotonic_s()
         done = commit_together(self.writer, [*(work for _, work in works), *together], now_ms)
         answers += [(tell, answer) for (tell, _), answer in zip(works, done, strict=False)]
         for contents, answer in zip(alike.values(), done[len(works) :], strict=True):
@@ -260,7 +273,7 @@ class Writing:
             if isinstance(item, Done) and not item.is_replayed and item.promised
         }
         if new:
-            self._counts.committed(max(new), time.monotonic() - began_s)
+            self._counts.committed(max(new), self._monotonic_s() - began_s)
         return answers
 
     def _together(self, contents: list[Posted]) -> Work:

@@ -1,0 +1,74 @@
+"""Tests of ``chains.web.writing``: how long an admission is used, over a real home and without a socket."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chains.access import Role, Visibility
+from chains.home import Home
+from chains.metrics import registry_of
+from chains.web.requests import Request
+from chains.web.rooms import Rooms
+from chains.web.writing import Admission, Writing
+from tests.simulators.api_server import make_home
+from tests.simulators.store import clear
+
+
+@dataclass
+class Site:
+    """The write side of a service in this process, with a clock that a test moves."""
+
+    home: Home
+    rooms: Rooms
+    writing: Writing
+    token: str
+    now_s: float = 100.0
+
+    async def admit(self) -> Admission:
+        """Ask to write to the chain that is called acme."""
+        headers = ((b"authorization", f"Bearer {self.token}".encode()),)
+        return await self.writing.admit(Request("POST", "", headers, b"", self.home.clock(), {"chain": "acme"}))
+
+    def admitted(self) -> Admission | None:
+        return self.writing.admitted(self.token, "acme")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Home.open(make_home(tmp_path)) as home:
+        _, counts = registry_of(home.folder, home.clock)
+        acme = home.accounts.organisations.create("acme", home.clock())
+        token = home.accounts.keys.create(acme, Role.WRITER, "", None, home.clock()).token
+        home.writer.open_chain([clear("x")], b"", f"{acme.organisation_id}/acme", home.clock(),
+                               note=lambda made: home.accounts.sharing.own(made, acme, Visibility.PRIVATE))  # fmt: skip
+        rooms = Rooms(home.folder, home.clock)
+        made = Site(home, rooms, Writing(home, rooms, counts, monotonic_s=lambda: made.now_s), token)
+        yield made
+        made.writing.stop()
+        rooms.close()
+
+
+def test_an_admission_is_used_for_seconds_only(site: Site) -> None:
+    """Behind its first second it is looked up anew beside; what nobody used for long is asked for before it is used."""
+
+    async def story() -> None:
+        assert site.admitted() is None
+        first = await site.admit()
+        site.now_s += 0.9
+        assert first is await site.admit() is site.admitted()
+        site.now_s += 0.2
+        assert first is site.admitted()
+        while site.admitted() is first:
+            await asyncio.sleep(0.01)
+        second = site.admitted()
+        assert second is not None
+        assert first.chain == second.chain
+        site.now_s += 5.0
+        assert site.admitted() is None
+        assert second is not await site.admit()
+        assert site.admitted() is not None
+
+    asyncio.run(story())
