@@ -177,17 +177,17 @@ class Writing:
         self._post(Posted(admission, content, tell), Size(1, length + _CONTENT_OVERHEAD), length)
 
     def _post(self, posted: Posted, size: Size, content_bytes: int) -> None:
-        """Take it from its organisation's quota, and gather it."""
-        admission = posted.admission
-        if admission.quota.is_limited and admission.actor.organisation is not None:
-            now_ms = int(self._monotonic_s() * 1000)
-            self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
+        """Take it from its organisation's quota, where there is room for it, and gather it."""
         entries, byte_count = self._entries + size.entries, self._bytes + size.bytes
         try:
             self.commits.check_room(Size(entries, byte_count))
         except OverloadedError:
             self._counts.refused()
             raise
+        admission = posted.admission
+        if admission.quota.is_limited and admission.actor.organisation is not None:
+            now_ms = int(self._monotonic_s() * 1000)
+            self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
         self._entries, self._bytes = entries, byte_count
         if self._traces is not None:
             posted.span = self._traces.here()

@@ -1,18 +1,21 @@
-"""Tests of ``chains.web.writing``: how long an admission is used, over a real home and without a socket."""
+"""Tests of ``chains.web.writing`` over a real home, without a socket: how long one may write, what is taken of him."""
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from anchor.errors import OverloadedError, QuotaError
 from chains.access import Role, Visibility
 from chains.home import Home
 from chains.metrics import registry_of
+from chains.quota import Quota
 from chains.web.requests import Request
 from chains.web.rooms import Rooms
 from chains.web.writing import Admission, Writing
+from chains.work import Content
 from tests.simulators.api_server import make_home
 from tests.simulators.store import clear
 
@@ -70,5 +73,23 @@ def test_an_admission_is_used_for_seconds_only(site: Site) -> None:
         assert site.admitted() is None
         assert second is not await site.admit()
         assert site.admitted() is not None
+
+    asyncio.run(story())
+
+
+def test_what_is_refused_for_now_takes_nothing_from_a_quota(site: Site) -> None:
+    """A service that has no room is asked again and again: with what it did not take, a quota is not used up."""
+
+    async def story() -> None:
+        admission = replace(await site.admit(), quota=Quota(entries_per_s=1))
+        for number in range(10):
+            await site.writing.commit_content(admission, Content(b"%d" % number))
+        with pytest.raises(QuotaError):
+            await site.writing.commit_content(admission, Content(b"one more"))
+        site.now_s += 1.0
+        site.writing.stop()
+        for _ in range(3):
+            with pytest.raises(OverloadedError):
+                await site.writing.commit_content(admission, Content(b"later"))
 
     asyncio.run(story())
