@@ -192,11 +192,10 @@ class Writing:
         if self._traces is not None:
             posted.span = self._traces.here()
         self._gathered.append(posted)
-        self._loop = asyncio.get_running_loop()
         if entries >= MOST_TOGETHER or byte_count >= MOST_TOGETHER_BYTES:
             self._hand_over()
         elif len(self._gathered) == 1:
-            self._loop.call_soon(self._hand_over)
+            asyncio.get_running_loop().call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
         """Hand what was gathered to the thread that commits; nothing may be left of it."""
@@ -204,6 +203,8 @@ class Writing:
             return
         gathered, size = self._gathered, Size(self._entries, self._bytes)
         self._gathered, self._entries, self._bytes = [], 0, 0
+        # Before the thread has anything to answer, and only as often as it gets something.
+        self._loop = asyncio.get_running_loop()
         try:
             self.commits.submit(gathered, size)
         except OverloadedError as error:
