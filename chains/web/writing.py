@@ -48,7 +48,7 @@ Tell = Callable[[Any], None]
 """Takes what became of something posted, in the event loop: its answer, or an error."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Who asks, for which chain (None: one that is to be opened), and what his organisation may write."""
 
@@ -311,17 +311,14 @@ class _Rights:
         self._accounts = home.accounts
         self._now_ms = now_ms
         self._checked: dict[tuple[str, int | None], Actor | AnchorlineError | ProblemError] = {}
-        self._of: dict[Admission, Actor | AnchorlineError | ProblemError] = {}
 
     def checked(self, admission: Admission) -> Actor | AnchorlineError | ProblemError:
         """Return who writes, if he may do it now, or else what his request is answered with."""
-        found = self._of.get(admission)
+        chain = admission.chain
+        key = admission.token, None if chain is None else chain.chain_no
+        found = self._checked.get(key)
         if found is None:
-            chain = admission.chain
-            key = admission.token, None if chain is None else chain.chain_no
-            if key not in self._checked:
-                self._checked[key] = self._actor(admission.token, chain)
-            found = self._of[admission] = self._checked[key]
+            found = self._checked[key] = self._actor(admission.token, chain)
         return found
 
     def owned(self, work: Work, actor: Actor, visibility: Visibility) -> Work:
