@@ -107,7 +107,8 @@ class DirectoryWalk:
     def feed(self, raw: bytes) -> None:
         """Read the next leaf; what is wrong with it is noted, and the walk goes on."""
         index = self.frontier.size
-        self.frontier.add(leaf_hash(raw))
+        hashed = leaf_hash(raw)
+        self.frontier.add(hashed)
         try:
             leaf = decode_leaf(raw)
         except MalformedError as error:
@@ -121,16 +122,16 @@ class DirectoryWalk:
             self._end_seal(index, leaf)
             return
         self._check_order(index, leaf)
-        self._take(index, raw, leaf)
+        self._take(index, hashed, leaf)
 
     def end(self) -> None:
         """Say that there is no further leaf: a directory ends with a seal."""
         if self._seal.stage or (self.size and not self.seals):
             self._found(self.size - 1, Reason.SEAL_WRONG, "the last leaf is no seal")
 
-    def _take(self, index: int, raw: bytes, leaf: DirectoryLeaf) -> None:
+    def _take(self, index: int, hashed: bytes, leaf: DirectoryLeaf) -> None:
         if isinstance(leaf, HeadLeaf):
-            self._take_head(index, raw, leaf)
+            self._take_head(index, hashed, leaf)
         elif isinstance(leaf, KeyLeaf):
             self._take_key(index, leaf)
         elif isinstance(leaf, ThreadLeaf):
@@ -148,7 +149,7 @@ class DirectoryWalk:
             self._found(index, Reason.LEAF_WRONG, "expected the log leaf")
         self._seal.stage = max(stage, self._seal.stage, 1 if index else 0)
 
-    def _take_head(self, index: int, raw: bytes, leaf: HeadLeaf) -> None:
+    def _take_head(self, index: int, hashed: bytes, leaf: HeadLeaf) -> None:
         before = self.heads.setdefault(leaf.chain_id, [])
         wanted = before[-1].index if before else NO_PREVIOUS
         name = f"a head of chain {leaf.chain_id.hex()}"
@@ -162,7 +163,7 @@ class DirectoryWalk:
         self._seal.last_chain = leaf.chain_id
         self._seal.heads += 1
         before.append(HeadAt(index, leaf.tree_size, leaf.root))
-        self._newest[leaf.chain_id] = leaf_hash(raw)
+        self._newest[leaf.chain_id] = hashed
 
     def _take_key(self, index: int, leaf: KeyLeaf) -> None:
         leaves = (*(each for _, each in self.keys), leaf)

@@ -209,15 +209,16 @@ class Audit:
         started, follows = 0, (0, 0)
         for index, raw in self._directory_leaves():
             where = f"directory leaf {index}"
-            frontier.add(leaf_hash(raw))
+            hashed = leaf_hash(raw)
+            frontier.add(hashed)
             with self.report.looking_at(where):
-                if leaf_hash(raw) != self.trees.leaf_hash(DIRECTORY, index):
+                if hashed != self.trees.leaf_hash(DIRECTORY, index):
                     self.report.found(where, "the leaf is not the one whose hash was recorded")
                 leaf = decode_leaf(raw)
                 self._kind(where, index, leaf)
                 if isinstance(leaf, HeadLeaf):
                     self._pointer(where, leaf, newest)
-                    newest[leaf.chain_id], hashes[leaf.chain_id] = (index, leaf), leaf_hash(raw)
+                    newest[leaf.chain_id], hashes[leaf.chain_id] = (index, leaf), hashed
                 elif isinstance(leaf, SealLeaf):
                     self._seal(where, leaf, follows, index - started, hashes)
                     self._checkpoint_of(where, leaf, index + 1, frontier.root())
