@@ -6,7 +6,7 @@ Bitcoin sources make them.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from anchor.proof.bitcoin.hashes import HASH_SIZE, check_hash, hash_hex, sha256d
 from anchor.proof.bitcoin.transaction import Transaction
@@ -65,7 +65,8 @@ def fold_branch(leaf: bytes, index: int, path: Sequence[bytes]) -> bytes:
             pair = sibling + node
         else:
             if sibling == node or is_last:
-                is_last = _check_last(node, sibling, index)
+                _check_last(node, sibling, index)
+                is_last = True
             pair = node + sibling
         if pair[4] == 1:
             _check_inner_node(pair)
@@ -120,10 +121,10 @@ def _refuse_left_sibling(node: bytes) -> NoReturn:
     )
 
 
-def _check_last(node: bytes, sibling: bytes, index: int) -> Literal[True]:
-    """Return that our node is the last of its level, for one that is its own sibling or was the last below."""
+def _check_last(node: bytes, sibling: bytes, index: int) -> None:
+    """Refuse a last node of a level that is not its own sibling, and one that is though it is the only one."""
     if sibling == node and index > 0:
-        return True
+        return
     raise VerificationError(
         Reason.BRANCH_DUPLICATED_SIBLING,
         f"expected node {index} of a level to be paired with itself only where none follows it, found "
