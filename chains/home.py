@@ -367,6 +367,12 @@ class Home:
         threads = tuple(leaf.outpoint for _, leaf in marks if isinstance(leaf, ThreadLeaf))
         return LogCard(self.directory.log, threads or None)
 
+    def after_seal(self) -> None:
+        """Index what was recorded, and write the card: what whoever seals does next. Harmless to repeat and to lose."""
+        self.lookup.maintain()
+        self.contents.maintain()
+        self.write_card()
+
     def write_card(self) -> Path:
         """Write the log card to the home, so that it can be handed out; return its path."""
         path = self.folder / CARD

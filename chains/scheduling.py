@@ -198,9 +198,7 @@ class Scheduler:
     def _sealing(self) -> None:
         home = self._home
         self._say(sealing_lines(home.anchoring.seal(home.checkpoint_key, home.clock())))
-        home.lookup.maintain()
-        home.contents.maintain()
-        home.write_card()
+        home.after_seal()
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:

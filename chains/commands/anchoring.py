@@ -46,9 +46,7 @@ def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     with opened(home) as found, leading(found, "seal"):
         sealed = found.anchoring.seal(found.checkpoint_key, found.clock())
-        found.lookup.maintain()
-        found.contents.maintain()
-        found.write_card()
+        found.after_seal()
     facts = {"sealed": sealed is not None}
     if sealed is not None:
         facts |= {"size": sealed.size, "root": sealed.root.hex(), "seal_number": sealed.seal_number}  # type: ignore[dict-item]  # JSON values differ
