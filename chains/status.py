@@ -12,8 +12,7 @@ from anchor.engine import facts_of
 from anchor.epochs import Epochs
 from anchor.errors import BehindError, HijackedThreadError, SettingsError, SourceError, StorageBusyError
 from anchor.journal import Attempt
-from anchor.lease import Leases
-from anchor.lease_holder import has_ended
+from anchor.lease import Leases, is_free
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.timestamps import Timestamps
 from chains.home import Home
@@ -55,9 +54,9 @@ def status_of(home: Home) -> dict[str, Any]:
 
 
 def _lease(home: Home) -> dict[str, Any]:
-    """Return who may seal and anchor now: the holder of the lease, None where nobody has it or who had it is gone."""
+    """Return who may seal and anchor now: the holder of the lease, None where it is free for anybody."""
     lease = Leases(home.engine).read()
-    holder = None if lease.holder is None or has_ended(lease.holder) else lease.holder
+    holder = None if is_free(lease, home.clock()) else lease.holder
     return {
         "fence": lease.fence,
         "holder": None if holder is None else {"work": holder.work, "process": holder.pid, "host": holder.host},

@@ -16,8 +16,10 @@ from anchor.lease import TERM_MS, GuardedEngine, Lease, Leases
 from anchor.lease_holder import has_ended, this_process
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
+from chains.status import status_of
 from tests.crash.crashing import CrashingEngine, StoppedError
 from tests.simulators.holders import elsewhere, gone
+from tests.simulators.service import Service
 
 NOW_MS = 1_750_000_000_000
 
@@ -254,3 +256,11 @@ def test_a_stop_at_any_point_leaves_a_lease_that_the_next_process_takes(tmp_path
             assert point > 40
             return
     pytest.fail("it never ended")
+
+
+def test_the_status_names_a_holder_until_its_term_is_over(service: Service) -> None:
+    """A process of which nothing can be proved here is named while its lease holds; then anybody may take it."""
+    Leases(service.home.engine).take(elsewhere("serve"), service.clock())
+    assert "serve" == status_of(service.home)["lease"]["holder"]["work"]
+    service.clock.pass_ms(TERM_MS)
+    assert (1, None) == (status_of(service.home)["lease"]["fence"], status_of(service.home)["lease"]["holder"])
