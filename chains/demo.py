@@ -11,21 +11,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from anchor.bitcoin.local import LocalRegtest
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.entry import ExternalId, IdKind
-from anchor.proof.receipt import LogCard
 from chains.files import write_file
-from chains.highwater import high_water_file
 from chains.home import CARD, Home
-from chains.home_making import create_home
 from chains.intake import Intake
 from chains.leading import leading
 from chains.reader import Reader
-from chains.receipts import Receipts, Shown
-from chains.settings import Settings
-from chains.work import Accepted
+from chains.trial import anchor_now, create_trial, forget, fund, receipt_of
 
 CSV = Path("docs/demo/seattle-weather.csv")
 SHOWN_FILE = Path("README.md")
@@ -45,14 +39,16 @@ def run_demo(source: Path, keep: Path | None, say: Say) -> int:
         try:
             return _run(source, home, say)
         finally:
-            _forget(home)
+            forget(home)
 
 
 def _run(source: Path, folder: Path, say: Say) -> int:
-    with create_home(folder, Settings("regtest", "embedded"), "demo.anchorline.example") as home:
+    with create_trial(folder, "demo.anchorline.example") as home:
         say(f"1. A new log, {home.directory.log.origin}, in {folder}")
         say(f"   log id {home.directory.log.log_id.hex()}")
-        _fund(home, say)
+        fund(home)
+        height = home.source.tip().height
+        say(f"2. Embedded Bitcoin regtest (libbitcoinkernel): mined {height} blocks to {home.wallet.address}")
         shown = _record_files(home, source, say)
         row = _record_rows(home, source, say)
         with leading(home, "demo"):
@@ -63,27 +59,7 @@ def _run(source: Path, folder: Path, say: Say) -> int:
     return _verify(source, work, receipts, block, say)
 
 
-def _forget(folder: Path) -> None:
-    """Remove what this machine noted of a log that is about to be gone."""
-    card = folder / CARD
-    if card.is_file():
-        high_water_file(LogCard.decode(card.read_bytes()).log.log_id).unlink(missing_ok=True)
-
-
-def _regtest(home: Home) -> LocalRegtest:
-    source = home.source
-    assert isinstance(source, LocalRegtest)
-    return source
-
-
-def _fund(home: Home, say: Say) -> None:
-    """Mine to the wallet until its first coin may be spent and is as deep as the watch depth."""
-    count = max(home.network.coinbase_maturity, home.network.watch_depth) + 1
-    tip = _regtest(home).mine(count, home.wallet.script)[-1]
-    say(f"2. Embedded Bitcoin regtest (libbitcoinkernel): mined {tip.height} blocks to {home.wallet.address}")
-
-
-def _record_files(home: Home, source: Path, say: Say) -> Accepted:
+def _record_files(home: Home, source: Path, say: Say) -> bytes:
     files = _tracked(source)
     chain, _ = home.writer.open_chain([_id("acme-builders"), _id("site-files")], b"", "acme", home.clock())
     intake = Intake(digest=True)
@@ -91,26 +67,24 @@ def _record_files(home: Home, source: Path, say: Say) -> Accepted:
     say(f"3. Chain acme {chain.chain_id.hex()[:16]}…: {added.count} files of this repository, by digest")
     stored = Reader(home.engine, home.chains, home.lookup).at(chain, 1 + files.index(SHOWN_FILE))
     assert stored is not None
-    return Accepted(stored.entry_hash, stored.leaf_index, stored.seq)
+    return stored.entry_hash
 
 
-def _record_rows(home: Home, source: Path, say: Say) -> Accepted:
+def _record_rows(home: Home, source: Path, say: Say) -> bytes:
     chain, _ = home.writer.open_chain([_id("meridian-weather"), _id("seattle")], b"", "meridian", home.clock())
     intake = Intake(lines=True, media_type="text/csv")
     added = intake.record(home.writer, chain, [source / CSV], home.clock, lambda _: None)
     say(f"4. Chain meridian {chain.chain_id.hex()[:16]}…: {added.count} rows of {CSV.name}, one by one")
     stored = Reader(home.engine, home.chains, home.lookup).at(chain, 1 + SHOWN_ROW)
     assert stored is not None
-    return Accepted(stored.entry_hash, stored.leaf_index, stored.seq)
+    return stored.entry_hash
 
 
 def _seal_and_anchor(home: Home, say: Say) -> str:
     sealed = home.anchoring.seal(home.checkpoint_key, home.clock())
     assert sealed is not None
     say(f"5. Sealed both chains into one checkpoint of {sealed.size} leaves, root {sealed.root.hex()[:16]}…")
-    home.anchoring.tick(home.clock(), at_once=True)
-    _regtest(home).mine(home.network.final_depth, home.wallet.script)
-    attempt = home.anchoring.tick(home.clock()).attempts[-1]
+    attempt = anchor_now(home, home.network.final_depth).attempts[-1]
     block = attempt.standing.block
     assert block is not None
     say(f"6. Anchored in transaction {hash_hex(attempt.txid)}")
@@ -118,16 +92,11 @@ def _seal_and_anchor(home: Home, say: Say) -> str:
     return f"regtest:{block.height}:{hash_hex(block.hash)}"
 
 
-def _hand_out(home: Home, work: Path, shown: Accepted, row: Accepted) -> tuple[Path, Path, Path]:
+def _hand_out(home: Home, work: Path, shown: bytes, row: bytes) -> tuple[Path, Path, Path]:
     """Write what a third party gets: two receipts and the log's card."""
-    receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
-    reader = Reader(home.engine, home.chains, home.lookup)
-    paths = (work / f"{SHOWN_FILE}.receipt", work / "row.receipt", work / "log-card.json")
-    for path, accepted in zip(paths, (shown, row), strict=False):
-        stored = reader.by_hash(accepted.entry_hash)
-        assert stored is not None
-        write_file(path, receipts.make(stored, Shown()).encode())
-    write_file(paths[2], home.card().encode())
+    paths = (work / f"{SHOWN_FILE}.receipt", work / "row.receipt", work / CARD)
+    for path, data in zip(paths, (receipt_of(home, shown), receipt_of(home, row), home.card().encode()), strict=True):
+        write_file(path, data)
     return paths
 
 

@@ -20,14 +20,11 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import Receipt
 from chains.chain import Chain
 from chains.files import write_file
-from chains.highwater import high_water_file
 from chains.home import CARD, Home
-from chains.home_making import create_home
 from chains.intake import Intake
 from chains.leading import leading
-from chains.reader import Reader
-from chains.receipts import Receipts, Shown
-from chains.settings import Settings
+from chains.scheduling import mine
+from chains.trial import anchor_now, create_trial, forget, fund, receipt_of
 
 ORIGIN = "examples.anchorline.example"
 FILE, RECEIPT, HEADERS, GUIDE, INDEX = "report.txt", "report.txt.receipt", "headers.txt", "README.txt", "examples.json"
@@ -105,31 +102,24 @@ class _Log:
     @contextmanager
     def new(cls) -> Iterator["_Log"]:
         """Make a log in a temporary folder; forget it afterwards, also what this machine noted of it."""
-        with (
-            tempfile.TemporaryDirectory(prefix="anchorline-examples-") as parent,
-            create_home(Path(parent) / "home", Settings("regtest", "embedded"), ORIGIN) as home,
-        ):
+        with tempfile.TemporaryDirectory(prefix="anchorline-examples-") as parent:
+            folder = Path(parent) / "home"
             try:
-                with leading(home, "examples"):
+                with create_trial(folder, ORIGIN) as home, leading(home, "examples"):
                     yield cls(home)
             finally:
-                home.close()  # which notes it
-                high_water_file(home.directory.log.log_id).unlink(missing_ok=True)
+                forget(folder)
 
     def __init__(self, home: Home) -> None:
         assert isinstance(home.source, LocalRegtest)
         self.home = home
         self.regtest = home.source
-        self.mine(max(home.network.coinbase_maturity, home.network.watch_depth) + 1)
+        fund(home)
         self.chain = self._opened_chain()
-        self._receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
 
     def _opened_chain(self) -> Chain:
         ids = [ExternalId(IdKind.CLEAR, text) for text in (b"acme-builders", b"inspections")]
         return self.home.writer.open_chain(ids, b"", "acme", self.home.clock())[0]
-
-    def mine(self, count: int) -> None:
-        self.regtest.mine(count, self.home.wallet.script)
 
     def record(self, content: bytes) -> bytes:
         """Record content as a text; return the entry's hash."""
@@ -144,15 +134,13 @@ class _Log:
     def anchor(self, depth: int) -> None:
         """Seal what was recorded, send its anchor, and mine until it is this deep."""
         self.home.anchoring.seal(self.home.checkpoint_key, self.home.clock())
-        self.home.anchoring.tick(self.home.clock(), at_once=True)
-        self.mine(depth)
-        self.look()
+        anchor_now(self.home, depth)
 
     def reorganise(self) -> None:
         """Let another branch take the place of the newest block; what it held goes back to the mempool."""
         self.regtest.reorg(1)
         self.look()
-        self.mine(1)
+        mine(self.home, 1)
         self.look()
 
     def look(self) -> None:
@@ -160,9 +148,7 @@ class _Log:
 
     def receipt(self, entry_hash: bytes) -> bytes:
         """Return the receipt of an entry as it is now; it shows no content."""
-        stored = Reader(self.home.engine, self.home.chains, self.home.lookup).by_hash(entry_hash)
-        assert stored is not None
-        return self._receipts.make(stored, Shown()).encode()
+        return receipt_of(self.home, entry_hash)
 
     def headers(self) -> bytes:
         """Return the headers file of the best chain as it is now."""

@@ -1,6 +1,6 @@
 """Making a home: keys, settings, database, and with them the identity of a log.
 
-``init``, the demo and a rebuilt home come here; afterwards a home is only opened (``chains.home``).
+``init``, ``chains.trial`` and a rebuilt home come here; afterwards a home is only opened (``chains.home``).
 """
 
 import os
