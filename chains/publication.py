@@ -32,9 +32,10 @@ def publication_of(
     only ``with_private``. Raises SettingsError where such a one is named without.
     """
     numbers = {chain.chain_no for chain in named}
-    open_to_all = {number for number, (_, access) in chains.items() if access.visibility == Visibility.PUBLIC}
+    public = {number for number, (_, access) in chains.items() if access.visibility == Visibility.PUBLIC}
     homes = {number for number, (_, access) in chains.items() if access.owner is None}
-    allowed = set(chains) if with_private else open_to_all | homes
+    meant_by_all = set(chains) if with_private else public
+    allowed = meant_by_all | homes
     for number in sorted(numbers - allowed):
         chain, access = chains[number]
         raise SettingsError(
@@ -42,7 +43,7 @@ def publication_of(
             f"{access.visibility}; what is published cannot be taken back. With --with-private its entries are written "
             "too: for a folder that nobody reads who may not"
         )
-    chosen = numbers | (allowed if all_public and with_private else open_to_all if all_public else set())
+    chosen = numbers | meant_by_all if all_public else numbers
     return Publication(
         tuple(chains[number][0] for number in sorted(chosen)),
         tuple(chains[number][0] for number in sorted(set(chains) - allowed)),

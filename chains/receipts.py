@@ -4,8 +4,8 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 ``anchor.proof`` reads and verifies them without any of this.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
@@ -58,7 +58,7 @@ class Receipts:
         self.journal = journal
         self.timestamps = Timestamps(engine)
         self.attestations = Attestations(engine)
-        self._shared: OrderedDict[tuple[int, int, str | None], Sealed] = OrderedDict()
+        self._shared = lru_cache(_SHARED)(self._shared_by)
 
     def make(self, stored: StoredEntry, shown: Shown | None = None, checkpoint_size: int | None = None) -> Receipt:
         """Make the receipt of an entry, as complete as it can be now.
@@ -170,7 +170,7 @@ class Receipts:
     def _sealed(
         self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
     ) -> Sealed:
-        shared = self._shared_by(head_index, chosen)
+        shared = self._shared(head_index, chosen)
         path = self.trees.inclusion_path(stored.chain_no, stored.leaf_index, shared.head.leaf.tree_size)
         return replace(shared, chain=ChainPath(stored.leaf_index, path), anchors=anchors)
 
@@ -179,15 +179,6 @@ class Receipts:
 
         It is kept: leaves and their paths under one size never change, and receipts are often asked for together.
         """
-        key = (head_index, chosen.size, chosen.note)
-        found = self._shared.get(key)
-        if found is None:
-            found = self._shared[key] = self._proved(head_index, chosen)
-            if len(self._shared) > _SHARED:
-                self._shared.popitem(last=False)
-        return found
-
-    def _proved(self, head_index: int, chosen: StoredCheckpoint) -> Sealed:
         head = self.directory.leaf(head_index)
         assert isinstance(head, HeadLeaf)
         own = self.directory.first_checkpoint_over(head_index)
