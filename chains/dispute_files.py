@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anchor.proof import strictjson
-from anchor.proof.checkpoint import MAX_NOTE, Note
+from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.promise import FORMAT as PROMISE_FORMAT
@@ -30,7 +30,7 @@ _MOST_RESULTS = 100_000
 class Statements:
     """What the log said, as far as it stands in the files; ``unsigned`` are exchanges in which it signed nothing."""
 
-    promises: list[Promise] = field(default_factory=list)
+    promises: dict[Promise, None] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     unsigned: list[str] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Statements:
         if not data.lstrip().startswith(b"{"):
             self.notes.append(_note(name, data))
             return
-        found = Fields(strictjson.loads(data, name, MAX_EXCHANGE), name)
-        kind = found.text("format") if "format" in found else ""
+        value = strictjson.loads(data, name, MAX_EXCHANGE)
+        kind = Fields(value, name).text("format") if "format" in value else ""
         if kind.startswith(_family(PROMISE_FORMAT)):
-            self._take_promise(Promise.from_json(strictjson.loads(data, name, MAX_EXCHANGE)))
+            self.promises[Promise.from_json(value)] = None
         elif kind.startswith(_family(RECEIPT_FORMAT)):
             self._take_receipt(Receipt.decode(data))
         elif kind.startswith(_family(EVIDENCE_FORMAT)):
@@ -53,24 +53,23 @@ class Statements:
                 f"{name}: expected a promise, a receipt, a checkpoint or a saved exchange, found format {kind[:40]!r}"
             )
 
-    def _take_promise(self, promise: Promise) -> None:
-        if promise not in self.promises:
-            self.promises.append(promise)
-
     def _take_receipt(self, receipt: Receipt) -> None:
         self.receipts.append(receipt)
         if receipt.promise is not None:
-            self._take_promise(receipt.promise)
+            self.promises[receipt.promise] = None
 
     def _take_exchange(self, name: str, saved: SavedExchange) -> None:
-        before = len(self.promises), len(self.receipts), len(self.notes)
+        own = Statements()
         if saved.promise is not None:
-            self._take_promise(saved.promise)
-        self.notes += saved.checkpoints
+            own.promises[saved.promise] = None
+        own.notes += saved.checkpoints
         for exchange in saved.exchanges:
-            self._take_answer(exchange.reply.body)
-        if before == (len(self.promises), len(self.receipts), len(self.notes)):
+            own._take_answer(exchange.reply.body)
+        if not (own.promises or own.receipts or own.notes):
             self.unsigned.append(f"{name} ({saved.untruth})")
+        self.promises |= own.promises
+        self.receipts += own.receipts
+        self.notes += own.notes
 
     def _take_answer(self, body: bytes) -> None:
         """Add what an answer of the service holds, whatever it was an answer to; what cannot be read is passed over."""
@@ -81,7 +80,7 @@ class Statements:
         with suppress(AnchorlineError):
             value = strictjson.loads(body, "answer", MAX_EXCHANGE)
             for promise in _promises_in(value):
-                self._take_promise(promise)
+                self.promises[promise] = None
 
 
 def _promises_in(value: dict[str, Any]) -> Iterator[Promise]:
@@ -91,7 +90,7 @@ def _promises_in(value: dict[str, Any]) -> Iterator[Promise]:
         return
     fields = Fields(value, "answer")
     if "results" not in fields:
-        yield Promise.from_json(Fields(fields.take("promise"), "answer.promise").rest())
+        yield Promise.from_json(fields.take("promise"))
         return
     yield from promises_of(PromiseRun.from_json(fields.take("promise")), _leaves_of(fields))
 
@@ -109,9 +108,11 @@ def _leaves_of(fields: Fields) -> Sequence[PromiseLeaf]:
 
 def _note(name: str, data: bytes) -> Note:
     try:
-        return Note.decode(data[: MAX_NOTE + 1].decode("utf-8"))
+        note = Note.decode(data[: MAX_NOTE + 1].decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedError(f"{name}: expected a promise, a receipt, a checkpoint or a saved exchange") from error
+    Checkpoint.decode(note.text)  # whoever compares notes may rely on it
+    return note
 
 
 def _family(name: str) -> str:

@@ -1,13 +1,15 @@
 """Making evidence of broken promises: what a log signed is laid side by side, and what contradicts is written down.
 
-Statements come from files (``chains.dispute_files``) and from published logs (a mirror, or the service's own tiles);
-every piece of evidence is judged by ``anchor.proof.dispute`` before it is returned, so what is found here holds.
+Statements come from files (``chains.dispute_files``) and from published logs (``chains.published_log``); every piece of
+evidence is judged by ``anchor.proof.dispute`` before it is returned, so what is found here holds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain as chained
 from itertools import combinations
+from typing import TypeVar
 
 from anchor.proof.breach import (
     EQUIVOCATION,
@@ -23,73 +25,15 @@ from anchor.proof.breach import (
 from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
 from anchor.proof.dispute import Evidence, judge
 from anchor.proof.ed25519 import SignatureCheck
-from anchor.proof.errors import MalformedError
 from anchor.proof.heads import Item, prove_head
-from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, decode_leaf
-from anchor.proof.merkle import Levels, leaf_hash, levels_of
+from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf
+from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import Promise
-from anchor.proof.promise_run import path_in
-from anchor.proof.receipt import DirectoryProof, Leaf, LogCard, Receipt
-from anchor.published import CHAINS, CHECKPOINT, directory_leaves, read_note
-from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError
+from anchor.proof.receipt import DirectoryProof, LogCard, Receipt
+from anchor.published import CHAINS
+from anchor.tiles import PublishedTree, WithheldError
 from chains.dispute_files import Statements
-
-
-@dataclass(frozen=True)
-class PublishedLog:
-    """A published directory, read whole: its newest checkpoint and every leaf below it. Nothing is believed."""
-
-    fetch: Fetch
-    note: Note
-    raw_leaves: tuple[bytes, ...]
-
-    @classmethod
-    def read(cls, fetch: Fetch) -> "PublishedLog":
-        """Read a mirror; raise MalformedError where there is no checkpoint, WithheldError where leaves lack."""
-        note = read_note(fetch, CHECKPOINT)
-        if note is None:
-            raise MalformedError("expected a published log, which has a checkpoint; found none there")
-        size = Checkpoint.decode(note.text).size
-        found: list[bytes] = []
-        for bundle in directory_leaves(PublishedTree(fetch, "", size)):
-            if isinstance(bundle, LeafRange):
-                raise WithheldError(bundle, f"{bundle} of the directory were withheld: ask another copy")
-            found += bundle
-        return cls(fetch, note, tuple(found))
-
-    @cached_property
-    def levels(self) -> Levels:
-        """All nodes of the directory."""
-        return levels_of([leaf_hash(raw) for raw in self.raw_leaves])
-
-    @cached_property
-    def heads(self) -> list[tuple[int, HeadLeaf]]:
-        """Every head with its index."""
-        return list(self._of_type(HeadLeaf))
-
-    @cached_property
-    def seals(self) -> list[tuple[int, SealLeaf]]:
-        """Every seal with its index."""
-        return list(self._of_type(SealLeaf))
-
-    @cached_property
-    def keys(self) -> tuple[KeyLeaf, ...]:
-        """Every key leaf, in order."""
-        return tuple(leaf for _, leaf in self._of_type(KeyLeaf))
-
-    def prove(self, index: int, leaf: Leaf) -> DirectoryProof[Leaf]:
-        """Return a leaf with its path to the checkpoint's root."""
-        return DirectoryProof(leaf, index, path_in(self.levels, index))
-
-    def leaf_at(self, index: int) -> tuple[bytes, tuple[bytes, ...]]:
-        """Return leaf hash and path of a place."""
-        return self.levels[0][index], path_in(self.levels, index)
-
-    def _of_type(self, kind: type[Leaf]) -> Iterator[tuple[int, Leaf]]:
-        for index, raw in enumerate(self.raw_leaves):
-            leaf = decode_leaf(raw)
-            if isinstance(leaf, kind):
-                yield index, leaf
+from chains.published_log import PublishedLog
 
 
 @dataclass(frozen=True)
@@ -108,22 +52,21 @@ class Search:
 
     def _holding(self, breach: Breach) -> Evidence | None:
         """Return the evidence of a breach with the first set of keys under which it holds."""
-        for keys in self._key_histories():
+        for keys in self._key_histories:
             made = Evidence(self.card.log, keys, breach)
             if judge(made, self.card, self.check_signature).holds:
                 return made
         return None
 
-    def _key_histories(self) -> Iterator[tuple[KeyLeaf, ...]]:
-        yield ()
-        for receipt in self.said.receipts:
-            if receipt.sealed is not None and receipt.sealed.keys:
-                yield tuple(proof.leaf for proof in receipt.sealed.keys)
-        yield from (each.keys for each in self.published if each.keys)
+    @cached_property
+    def _key_histories(self) -> tuple[tuple[KeyLeaf, ...], ...]:
+        """Every set of keys that was shown, each once: none, those of a receipt, those of a published copy."""
+        sealed = [receipt.sealed for receipt in self.said.receipts if receipt.sealed is not None]
+        shown = [tuple(proof.leaf for proof in each.keys) for each in sealed]
+        return tuple(dict.fromkeys([(), *shown, *(each.keys for each in self.published)]))
 
     def _suspected(self) -> Iterator[Breach]:
-        for one, other in combinations(self.said.promises, 2):
-            yield TwoPromises(one, other)
+        yield from _clashing(self.said.promises)
         for promise in self.said.promises:
             for receipt in self.said.receipts:
                 yield from _against_receipt(promise, receipt)
@@ -143,6 +86,15 @@ class Search:
         yield from (each.note for each in self.published)
 
 
+def _clashing(promises: Collection[Promise]) -> Iterator[Breach]:
+    """Yield every two promises of one place to two entries, or of one entry at two places."""
+    of_one_place = _pairs_by(promises, lambda promise: (promise.leaf.chain_id, promise.leaf.leaf_index))
+    of_one_entry = _pairs_by(promises, lambda promise: (promise.leaf.chain_id, promise.leaf.entry_hash))
+    for one, other in chained(of_one_place, of_one_entry):
+        if (one.leaf.leaf_index, one.leaf.entry_hash) != (other.leaf.leaf_index, other.leaf.entry_hash):
+            yield TwoPromises(one, other)
+
+
 def _against_receipt(promise: Promise, receipt: Receipt) -> Iterator[Breach]:
     sealed, leaf = receipt.sealed, promise.leaf
     if sealed is None or sealed.head.leaf.chain_id != leaf.chain_id:
@@ -152,13 +104,14 @@ def _against_receipt(promise: Promise, receipt: Receipt) -> Iterator[Breach]:
         yield AnotherPlace(promise, root, chain.index, chain.path)
     if receipt.entry.hash != leaf.entry_hash and chain.index == leaf.leaf_index:
         yield AnotherEntry(promise, root, receipt.entry.hash, chain.path)
-    yield SealedLate(promise, sealed.note, sealed.head, sealed.seal, sealed.previous_head)
+    if _is_late(promise, sealed.seal.leaf):
+        yield SealedLate(promise, sealed.note, sealed.head, sealed.seal, sealed.previous_head)
 
 
 def _against_published(promise: Promise, log: PublishedLog) -> Iterator[Breach]:
     """Yield what a published log shows of a promise: another entry in its place, a late seal, or none."""
     leaf = promise.leaf
-    heads = [(index, head) for index, head in log.heads if head.chain_id == leaf.chain_id]
+    heads = log.heads_of.get(leaf.chain_id, [])
     before = [(index, head) for index, head in heads if head.tree_size <= leaf.leaf_index]
     reaching = [(index, head) for index, head in heads if head.tree_size > leaf.leaf_index]
     if not reaching:
@@ -169,7 +122,7 @@ def _against_published(promise: Promise, log: PublishedLog) -> Iterator[Breach]:
     if other is not None and other[0] != leaf.entry_hash:
         yield AnotherEntry(promise, SignedRoot(log.note, log.prove(index, head)), *other)
     seal_index, seal = next((each for each in log.seals if each[0] > index), (0, None))
-    if seal is not None:
+    if seal is not None and _is_late(promise, seal):
         previous = log.prove(*before[-1]) if before else None
         yield SealedLate(promise, log.note, log.prove(index, head), log.prove(seal_index, seal), previous)
 
@@ -178,6 +131,8 @@ def _not_sealed(promise: Promise, log: PublishedLog) -> Iterator[Breach]:
     if not log.seals:
         return
     index, seal = log.seals[-1]
+    if not _is_late(promise, seal):
+        return
     newest = {head.chain_id: at for at, head in log.heads if at < index}
     items: list[Item] = [(chain_id, log.levels[0][at]) for chain_id, at in sorted(newest.items())]
     raw = {log.levels[0][at]: log.raw_leaves[at] for at in newest.values()}
@@ -186,9 +141,13 @@ def _not_sealed(promise: Promise, log: PublishedLog) -> Iterator[Breach]:
     )
 
 
+def _is_late(promise: Promise, seal: SealLeaf) -> bool:
+    return seal.sealed_at_ms > promise.note.seal_by_ms
+
+
 def _entry_at(log: PublishedLog, head: HeadLeaf, leaf_index: int) -> tuple[bytes, tuple[bytes, ...]] | None:
     """Return leaf hash and path of a chain's entry, or None where the chain's tiles are not published."""
-    tree = PublishedTree(log.fetch, f"{CHAINS}/{head.chain_id.hex()}/", head.tree_size)
+    tree = PublishedTree(log.fetch_once, f"{CHAINS}/{head.chain_id.hex()}/", head.tree_size)
     try:
         return tree.leaf_hash(leaf_index), tree.inclusion_path(leaf_index)
     except WithheldError:
@@ -197,13 +156,14 @@ def _entry_at(log: PublishedLog, head: HeadLeaf, leaf_index: int) -> tuple[bytes
 
 def _forked_notes(notes: Iterable[Note]) -> Iterator[Breach]:
     """Yield every pair of checkpoints of one log and size that differ."""
-    by_size: dict[tuple[str, int], list[Note]] = {}
-    for note in notes:
-        checkpoint = Checkpoint.decode(note.text)
-        by_size.setdefault((checkpoint.origin, checkpoint.size), []).append(note)
-    for one, other in (pair for alike in by_size.values() for pair in combinations(alike, 2)):
+    for one, other in _pairs_by(notes, _log_and_size):
         if one.text != other.text:
             yield Fork(SignedRoot(one), SignedRoot(other))
+
+
+def _log_and_size(note: Note) -> tuple[str, int]:
+    checkpoint = Checkpoint.decode(note.text)
+    return checkpoint.origin, checkpoint.size
 
 
 def _forked_chains(notes: Iterable[Note], log: PublishedLog) -> Iterator[Breach]:
@@ -249,3 +209,15 @@ def _fork_at(
 ) -> Fork:
     sizes = {Checkpoint.decode(each.note.text).size for each in (one, other)}
     return Fork(one, other) if len(sizes) == 1 else Fork(one, other, index, leaves)
+
+
+_Item = TypeVar("_Item")
+
+
+def _pairs_by(items: Iterable[_Item], key: Callable[[_Item], object]) -> Iterator[tuple[_Item, _Item]]:
+    """Yield every two items of one key."""
+    alike: dict[object, list[_Item]] = {}
+    for item in items:
+        alike.setdefault(key(item), []).append(item)
+    for each in alike.values():
+        yield from combinations(each, 2)

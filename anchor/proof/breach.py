@@ -218,13 +218,13 @@ def check_breach(breach: Breach, accused: Accused) -> str:
 
 def _two_promises(breach: TwoPromises, accused: Accused) -> str:
     one, other = accused.promised(breach.one), accused.promised(breach.other)
-    places, entries = ((each.chain_id, each.leaf_index) for each in (one, other)), (one.entry_hash, other.entry_hash)
-    if len(set(places)) == 1 and entries[0] != entries[1]:
-        return f"{_place(one)} was promised to entry {entries[0].hex()} and to entry {entries[1].hex()}"
-    if one.chain_id == other.chain_id and entries[0] == entries[1] and one.leaf_index != other.leaf_index:
-        where = f"index {one.leaf_index} and index {other.leaf_index} of chain {one.chain_id.hex()}"
-        return f"entry {entries[0].hex()} was promised at {where}"
-    raise _none("the two promises can both be kept")
+    is_one_place, is_one_entry = one.leaf_index == other.leaf_index, one.entry_hash == other.entry_hash
+    if one.chain_id != other.chain_id or is_one_place == is_one_entry:
+        raise _none("the two promises can both be kept")
+    if is_one_place:
+        return f"{_place(one)} was promised to entry {one.entry_hash.hex()} and to entry {other.entry_hash.hex()}"
+    where = f"index {one.leaf_index} and index {other.leaf_index} of chain {one.chain_id.hex()}"
+    return f"entry {one.entry_hash.hex()} was promised at {where}"
 
 
 def _another_entry(breach: AnotherEntry, accused: Accused) -> str:

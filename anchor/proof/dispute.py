@@ -33,7 +33,7 @@ from anchor.proof.heads import MAX_SIBLINGS, HeadsProof
 from anchor.proof.leaves import MAX_LEAF, HeadLeaf, KeyLeaf, LogLeaf, SealLeaf
 from anchor.proof.merkle import MAX_PATH
 from anchor.proof.promise import Promise
-from anchor.proof.receipt import MAX_KEYS, LogCard, leaf_of, proof_from_json, proof_to_json
+from anchor.proof.receipt import MAX_KEYS, DirectoryProof, LogCard, leaf_of, proof_from_json, proof_to_json
 from anchor.proof.strictjson import Fields
 
 FORMAT = "anchorline-dispute/1"
@@ -197,7 +197,7 @@ def _hex_list(hashes: tuple[bytes, ...]) -> list[str]:
 
 
 def _two_promises(fields: Fields) -> Breach:
-    one, other = (Promise.from_json(Fields(item, "evidence.promises").rest()) for item in _pair(fields, "promises"))
+    one, other = map(Promise.from_json, _pair(fields, "promises"))
     return TwoPromises(one, other)
 
 
@@ -251,14 +251,14 @@ def _pair(fields: Fields, name: str) -> list[Any]:
 
 
 def _promise(fields: Fields) -> Promise:
-    return Promise.from_json(Fields(fields.take("promise"), "evidence.promise").rest())
+    return Promise.from_json(fields.take("promise"))
 
 
 def _note(fields: Fields) -> Note:
     return Note.decode(fields.text("checkpoint"))
 
 
-def _seal(fields: Fields) -> Any:
+def _seal(fields: Fields) -> DirectoryProof[SealLeaf]:
     return proof_from_json(SealLeaf, fields.take("seal"), "evidence.seal")
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from anchor.proof.dispute import Evidence
     from anchor.proof.receipt import LogCard
     from chains.dispute_files import Statements
-    from chains.disputing import PublishedLog
+    from chains.published_log import PublishedLog
 
 app = command_group()
 dispute_app = command_group("Broken promises: make the evidence of one, check it offline.")
@@ -133,16 +133,18 @@ def _statements(files: Sequence[Path]) -> "Statements":
 
 def _card(path: Path | None, said: "Statements") -> "LogCard":
     log_ids = {promise.note.log_id for promise in said.promises} | {each.log.log_id for each in said.receipts}
-    found = [card for log_id in log_ids or {b""} if (card := known_card(path, log_id)) is not None]
-    if len(found) != len(log_ids or {b""}):
+    if path is None and len(log_ids) > 1:
+        usage(f"these files are of {len(log_ids)} logs: name the card of the one that is accused with --log")
+    card = known_card(path, next(iter(log_ids), b""))
+    if card is None:
         usage("whose promise it is must be known: name the log's card with --log, or `anchorline log trust` it")
-    return found[0]
+    return card
 
 
 @contextmanager
 def _published(mirrors: Sequence[str], service: str, key_file: Path | None) -> "Iterator[tuple[PublishedLog, ...]]":
-    from chains.disputing import PublishedLog
     from chains.mirror_reading import opened_mirror, opened_service
+    from chains.published_log import PublishedLog
 
     with ExitStack() as stack:
         fetches = [stack.enter_context(opened_mirror(place)) for place in mirrors]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from anchor.proof.breach import SealedLate
 from anchor.proof.receipt import LogCard
 from chains.access import Role
 from tests.cli.commands import World, run
@@ -91,6 +92,17 @@ def test_an_honest_log_is_not_accused(world: World, tmp_path: Path) -> None:
     assert 1 == done.exit_code
     assert "1 promises, 1 receipts, 1 checkpoints, 1 published logs" in done.err
     assert "leave no evidence" in done.err
+
+
+def test_files_of_two_logs_are_not_guessed_at(world: World, tmp_path: Path) -> None:
+    """Which log is accused must be said with its card where the files are of several."""
+    made = ACCUSATIONS["sealed too late"]().breach
+    assert isinstance(made, SealedLate)
+    (tmp_path / "other").write_text(json.dumps(made.promise.to_json()))
+    done = run("dispute", "make", world.receipt, tmp_path / "other")
+    assert 2 == done.exit_code
+    assert "of 2 logs" in done.err
+    assert 1 == run("dispute", "make", world.receipt, tmp_path / "other", "--log", world.card).exit_code
 
 
 def test_a_late_log_has_exit_code_zero(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from chains.client.errors import UntrueAnswerError, Untruth
 from chains.client.exchange import Call, Exchange, Reply
 from chains.client.saved import SavedExchange
 from chains.dispute_files import Statements
-from chains.disputing import PublishedLog, Search
+from chains.disputing import Search
+from chains.published_log import PublishedLog
 from tests.simulators.accused import LATE_MS, Scene, published
 from tests.simulators.world import Seal, World, Written, fast_check
 
@@ -286,6 +287,26 @@ def test_an_exchange_without_a_signature_shows_nothing() -> None:
     assert [] == found(Scene.set_up().world, said)
 
 
+def test_a_signature_that_another_file_has_too_is_one() -> None:
+    """An exchange with a promise that is kept in a file of its own as well is not one without a signature."""
+    _, promise = Scene.set_up().promised(b"paid 100")
+    said = statements(promise_file(promise), saved(Untruth.INDEX, promise_file(promise)))
+    assert [] == said.unsigned
+    assert [promise] == list(said.promises)
+
+
+def test_a_signed_note_that_is_no_checkpoint_hides_nothing(pair: tuple[Scene, Scene]) -> None:
+    """In an answer it is passed over, beside which the rest is found; as a file it is refused."""
+    one, other = pair
+    _, promise = one.promised(b"paid 100")
+    _, later = other.promised(b"paid 900")
+    note = Note("not a checkpoint\n", one.world.seals[0].note.signatures).encode().encode()
+    said = statements(promise_file(promise), saved(Untruth.INDEX, note, promise_file(later)))
+    assert [Kind.TWO_PROMISES] == kinds(found(one.world, said))
+    with pytest.raises(MalformedError):
+        statements(note)
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\xfe", b'{"format": "anchorline-log/1"}'])
 def test_a_file_of_another_kind_is_refused(data: bytes) -> None:
     """A file that is neither promise nor receipt, checkpoint or exchange is named."""
@@ -317,6 +338,41 @@ def test_in_an_honest_log_nothing_is_found(steps: list[int]) -> None:
         files.append(at.note.encode().encode())
         waiting.clear()
     assert [] == found(world, statements(*files), *logs)
+
+
+def test_what_contradicts_nothing_costs_no_signature_check() -> None:
+    """Promises that were kept in time are not judged: a batch has a thousand, and pairs of them a million."""
+    scene = Scene.set_up()
+    said = Statements()
+    for number in range(20):
+        written, _ = scene.promised(b"%d" % number)
+        said.take("receipt", scene.world.receipt(written, scene.world.seal()).encode())
+    checked: list[bytes] = []
+
+    def counting(public_key: bytes, message: bytes, signature: bytes) -> bool:
+        checked.append(message)
+        return fast_check(public_key, message, signature)
+
+    log = copy_at(scene.world, scene.world.seals[-1])
+    assert [] == Search(LogCard(scene.world.log), said, (log,), counting).evidence()
+    assert [] == checked
+
+
+def test_tiles_are_read_once_for_all_promises(pair: tuple[Scene, Scene]) -> None:
+    """A batch of promises of one chain is compared with its tile, which is fetched once."""
+    one, other = pair
+    said = statements(*(promise_file(one.promised(b"paid %d" % number)[1]) for number in range(8)))
+    for number in range(8):
+        other.promised(b"paid %d" % (900 + number))
+    fetch, fetched = published(other.world, other.world.seal()), list[str]()
+
+    def counting(path: str) -> bytes | None:
+        fetched.append(path)
+        return fetch(path)
+
+    assert [Kind.ANOTHER_ENTRY] * 8 == kinds(found(one.world, said, PublishedLog.read(counting)))
+    tiles = [path for path in fetched if path.startswith(f"chain/{one.chain_id.hex()}/tile/0/")]
+    assert 1 == len(tiles)
 
 
 def test_a_path_from_tiles_is_that_of_the_tree() -> None:
