@@ -104,7 +104,8 @@ def _against_receipt(promise: Promise, receipt: Receipt) -> Iterator[Breach]:
         yield AnotherPlace(promise, root, chain.index, chain.path)
     if receipt.entry.hash != leaf.entry_hash and chain.index == leaf.leaf_index:
         yield AnotherEntry(promise, root, receipt.entry.hash, chain.path)
-    if _is_late(promise, sealed.seal.leaf):
+    before = 0 if sealed.previous_head is None else sealed.previous_head.leaf.tree_size
+    if before <= leaf.leaf_index < sealed.head.leaf.tree_size and _is_late(promise, sealed.seal.leaf):
         yield SealedLate(promise, sealed.note, sealed.head, sealed.seal, sealed.previous_head)
 
 
