@@ -47,6 +47,12 @@ class Shortcuts(Protocol):
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes the body of this POST, or None: then it is the application's."""
 
+    def taker_again(self, data: bytes) -> tuple[Take, bytes] | None:
+        """Return what takes the body, and the body, where these bytes are a POST whose head is remembered."""
+
+    def remember_head(self, data: bytes, url: bytes, headers: list[Header]) -> None:
+        """Remember the head of these bytes, which were such a POST, and nothing else."""
+
 
 class WholeAnswers:
     """A transport that sends the head of an answer together with what follows it: one system call, not two."""
@@ -134,6 +140,7 @@ class Connection(HttpToolsProtocol):
     # Whether no request is being read, and whether the one that was read last was answered from what is kept.
     _is_between = True
     _was_known = False
+    _was_taken = False
     _heads = 0
     _head_bytes = 0
 
@@ -148,17 +155,15 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take more of a request, and hang up where its head has no end."""
         heads, was_between, shortcuts = self._heads, self._is_between, self.shortcuts
-        if was_between and shortcuts is not None:
-            answer = shortcuts.again(data)
-            if answer is not None and self._is_free():
-                self._stop_waiting()
-                self._answers.write_whole(answer)
-                self._rest()
-                return
-        self._was_known = False
+        if was_between and shortcuts is not None and self._answer_again(shortcuts, data):
+            return
+        self._was_known = self._was_taken = False
         super().data_received(data)
-        if self._was_known and was_between and self._is_between and self._heads == heads + 1 and shortcuts is not None:
-            shortcuts.remember(data, self.url, self.headers)
+        if shortcuts is not None and was_between and self._is_between and self._heads == heads + 1:
+            if self._was_known:
+                shortcuts.remember(data, self.url, self.headers)
+            elif self._was_taken:
+                shortcuts.remember_head(data, self.url, self.headers)
         if self._take is not None:
             self._leave_to_application()
         if not self._is_in_head:
@@ -173,6 +178,24 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+
+    def _answer_again(self, shortcuts: Shortcuts, data: bytes) -> bool:
+        """Answer or take bytes that are a whole request and need not be parsed again; say whether they were."""
+        if not self._is_free():
+            return False
+        answer = shortcuts.again(data)
+        if answer is not None:
+            self._stop_waiting()
+            self._answers.write_whole(answer)
+            self._rest()
+            return True
+        found = shortcuts.taker_again(data)
+        if found is None:
+            return False
+        self._stop_waiting()
+        self._rests_since_s = None
+        self._hand_to(*found)
+        return True
 
     # --- what the parser says
 
@@ -221,11 +244,18 @@ class Connection(HttpToolsProtocol):
             self._was_known = True
             self.send_whole(answer, keep_alive=True)
         elif self._take is not None:
-            taken, take, body = Taken(self), self._take, self._body
-            self.cycle, self._take, self._body = cast("Any", taken), None, b""
-            take(body, taken.answer)
+            take, body = self._take, self._body
+            self._take, self._body = None, b""
+            self._was_taken = True
+            self._hand_to(take, body)
         else:
             super().on_message_complete()
+
+    def _hand_to(self, take: Take, body: bytes) -> None:
+        """Let a body be taken, and wait for the answer."""
+        taken = Taken(self)
+        self.cycle = cast("Any", taken)
+        take(body, taken.answer)
 
     def _is_free(self) -> bool:
         """Say whether an answer could go out at once."""

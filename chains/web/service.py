@@ -48,7 +48,7 @@ class Service:
         self.changes = Changes(home.folder / DATABASE)
         # Behind all that may fail, as descriptors run out: it has a thread that only ``close`` ends.
         self.writing = Writing(home, self.rooms, counts, traces)
-        counts.watch_queue(lambda: self.writing.commits.waiting.entries)
+        counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
 

@@ -7,6 +7,7 @@ changes the meaning, comes from somebody who was not admitted lately, or is no c
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from chains.web.api_writing import POST_ENTRY, SUBMISSION, created
 from chains.web.asgi import Answer, Header, media_type_of, whole_of
@@ -25,11 +26,21 @@ _TELLING = {
     *(b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"),
 }
 _BEARER = b"Bearer "
-# Requests whose bytes are remembered, and how long one may be: 4 MiB of them at most.
+# Requests, and heads of requests, whose bytes are remembered, and how long one may be: 4 MiB of each at most.
 _MOST_READ = 4_096
 _LONGEST_READ = 1_024
+_HEAD_END = b"\r\n\r\n"
 # The answer to a content that is now an entry, but for its length, the entry's hash, and the body.
 _CREATED = whole_of(created(EntryWritten("%b", b""))).replace(b"content-length: 0", b"content-length: %d") + b"%b"
+
+
+class _Plain(NamedTuple):
+    """A head behind which a content for a chain follows, and nothing that changes what is meant."""
+
+    token: str
+    chain: str
+    media_type: str
+    length: int
 
 
 class ApiShortcuts:
@@ -48,6 +59,7 @@ class ApiShortcuts:
         self._kept = kept
         self._strangers = strangers
         self._read: OrderedDict[bytes, tuple[bytes, bytes | None]] = OrderedDict()
+        self._heads: OrderedDict[bytes, _Plain] = OrderedDict()
 
     def kept(self, url: bytes, headers: list[Header]) -> bytes | None:
         """Return the answer to a GET, where everybody gets it, or a stranger who asks."""
@@ -72,6 +84,33 @@ class ApiShortcuts:
 
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes a content for a chain, from somebody who was admitted lately; else None."""
+        plain = self._plain(url, headers)
+        return None if plain is None else self._taker(plain)
+
+    def taker_again(self, data: bytes) -> tuple[Take, bytes] | None:
+        """Return what takes the body of bytes that are a whole request with a head that is remembered, and the body."""
+        end = data.find(_HEAD_END) + len(_HEAD_END)
+        plain = self._heads.get(data[:end])
+        if plain is None or len(data) - end != plain.length:
+            return None
+        take = self._taker(plain)
+        return None if take is None else (take, data[end:])
+
+    def remember_head(self, data: bytes, url: bytes, headers: list[Header]) -> None:
+        """Remember what a head means, of bytes that were one whole request for ``taker``: whatever body follows it.
+
+        A head that does not end where its body begins, by the length that it names, is another one's: not remembered.
+        """
+        end = data.find(_HEAD_END) + len(_HEAD_END)
+        plain = self._plain(url, headers)
+        if plain is None or end > _LONGEST_READ or len(data) - end != plain.length:
+            return
+        self._heads[data[:end]] = plain
+        if len(self._heads) > _MOST_READ:
+            self._heads.popitem(last=False)
+
+    def _plain(self, url: bytes, headers: list[Header]) -> _Plain | None:
+        """Read a head; None where it is for the application."""
         if not (url.startswith(_BEFORE) and url.endswith(_AFTER)):
             return None
         chain = url[len(_BEFORE) : -len(_AFTER)]
@@ -86,8 +125,11 @@ class ApiShortcuts:
         media_type = _content_type(found.get(b"content-type", b""))
         if media_type is None:
             return None
-        admission = self._writing.admitted(key[len(_BEARER) :].decode("latin-1"), chain.decode("latin-1"))
-        return None if admission is None else partial(self._take, admission, media_type)
+        return _Plain(key[len(_BEARER) :].decode("latin-1"), chain.decode("latin-1"), media_type, int(length))
+
+    def _taker(self, plain: _Plain) -> Take | None:
+        admission = self._writing.admitted(plain.token, plain.chain)
+        return None if admission is None else partial(self._take, admission, plain.media_type)
 
     def _take(self, admission: Admission, media_type: str, body: bytes, reply: Reply) -> None:
         tell = partial(self._tell, reply)

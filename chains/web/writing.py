@@ -86,7 +86,9 @@ class Writing:
     """The write side of one service; ``stop`` it. ``home`` is used by the thread of the group commit alone.
 
     What comes in one turn of the event loop is handed over at its end, and what one commit wrote is answered in one
-    turn: threads that wait for one another for each request would do little else.
+    turn: threads that wait for one another for each request would do little else. For the same reason nothing is handed
+    over before the commit under way is answered, and the answered have had a turn to ask again: else their requests
+    would be read against the next commit, by turns with it, and clients would be served in two halves.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class Writing:
         self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._gathered: list[Posted] = []
         self._entries = self._bytes = 0
+        # Groups that were handed over and are not answered yet.
+        self._under_way = 0
         self._failed: tuple[float, BaseException | None] = (0.0, None)
         self.writer = home.writer
         self.commits: GroupCommit[list[Posted], None] = GroupCommit(self._commit)
@@ -155,6 +159,11 @@ class Writing:
 
     # --- what is to be written
 
+    @property
+    def waiting_entries(self) -> int:
+        """How many entries wait for a commit."""
+        return self._entries + self.commits.waiting.entries
+
     async def commit(self, admission: Admission, work: Work, visibility: Visibility = Visibility.PRIVATE) -> Done:
         """Commit work; return what became of it when it is on disk. Raises what ``record`` does."""
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
@@ -194,7 +203,7 @@ class Writing:
         self._gathered.append(posted)
         if entries >= MOST_TOGETHER or byte_count >= MOST_TOGETHER_BYTES:
             self._hand_over()
-        elif len(self._gathered) == 1:
+        elif len(self._gathered) == 1 and not self._under_way:
             asyncio.get_running_loop().call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
@@ -207,10 +216,18 @@ class Writing:
         self._loop = asyncio.get_running_loop()
         try:
             self.commits.submit(gathered, size)
+            self._under_way += 1
         except OverloadedError as error:
             for posted in gathered:
                 self._counts.refused()
                 posted.tell(error)
+
+    def _answer(self, loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]], groups: int) -> None:
+        """Tell everybody of so many groups; what was gathered goes behind the turn that reads what they say to it."""
+        _tell_all(loop, answers)
+        self._under_way -= groups
+        if self._gathered and not self._under_way:
+            loop.call_soon(loop.call_soon, self._hand_over)
 
     def stop(self) -> None:
         """Commit and answer what waits, and take no more."""
@@ -239,7 +256,7 @@ class Writing:
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
             answers = [(posted.tell, error) for posted in group]
             self._failed = self._monotonic_s(), error
-        self._loop.call_soon_threadsafe(_tell_all, self._loop, answers)
+        self._loop.call_soon_threadsafe(self._answer, self._loop, answers, len(groups))
         return [None] * len(groups)
 
     def _committed(self, group: list[Posted]) -> list[tuple[Tell, Any]]:

@@ -6,6 +6,7 @@ One server serves the whole module; its home has two organisations. Promises are
 import base64
 import gzip
 import json
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -446,6 +447,40 @@ def test_a_revoked_key_writes_nothing_from_then_on(site: Site) -> None:
             home.accounts.keys.revoke(home.accounts.keys.by_id(token[:11]), home.clock())
         assert (401, "key-refused") == problem(client.post(path, content=b"x"))
         assert (401, "key-refused") == problem(client.get("/v1/chains"))
+
+
+def test_requests_that_begin_alike_are_each_their_own(site: Site) -> None:
+    """A head that a client sends again and again means what it meant, with the body behind it; rights end as ever."""
+    token = make_key(site.server.home, "acme")
+    url = httpx.URL(site.server.url)
+    head = (
+        f"POST /v1/chains/{site.public}/entries HTTP/1.1\r\nhost: {url.host}\r\nauthorization: Bearer {token}\r\n"
+        "content-type: text/plain\r\ncontent-length: 6\r\n\r\n"
+    ).encode()
+    assert url.port is not None
+    with socket.create_connection((url.host, url.port), timeout=60) as connection, connection.makefile("rb") as answers:
+
+        def ask(data: bytes) -> tuple[int, dict[str, Any]]:
+            connection.sendall(data)
+            status = int(answers.readline().split()[1])
+            length = 0
+            while (line := answers.readline()) != b"\r\n":
+                name, value = line.decode().split(":", 1)
+                length = int(value) if name == "content-length" else length
+            return status, json.loads(answers.read(length))
+
+        told = []
+        for content in (b"beam 1", b"beam 2", b"\r\n\r\n12", b"beam 1"):
+            status, written = ask(head + content)
+            assert 201 == status
+            told.append(written["leaf_index"])
+            assert content == site.acme.get(f"/v1/entries/{written['entry_hash']}/content").content
+        assert list(range(told[0], told[0] + 4)) == told
+        assert 404 == ask(head.replace(site.public.encode(), b"ff" * 32) + b"beam 5")[0]
+        with Home.open(site.server.home) as home:
+            home.accounts.keys.revoke(home.accounts.keys.by_id(token[:11]), home.clock())
+        status, refused = ask(head + b"beam 6")
+        assert (401, "key-refused") == (status, refused["code"])
 
 
 def test_a_withdrawn_right_ends_with_the_next_request(site: Site) -> None:

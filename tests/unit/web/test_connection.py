@@ -22,6 +22,8 @@ class Desk:
     def __init__(self) -> None:
         self.taken: list[tuple[bytes, Reply]] = []
         self.remembered: list[bytes] = []
+        self.heads: list[bytes] = []
+        self.taken_again = 0
 
     def kept(self, url: bytes, _headers: list[Header]) -> bytes | None:
         return whole_of(text_answer(200, "kept")) if url == b"/kept" else None
@@ -34,6 +36,16 @@ class Desk:
 
     def taker(self, url: bytes, _headers: list[Header]) -> Take | None:
         return (lambda body, reply: self.taken.append((body, reply))) if url == b"/taken" else None
+
+    def taker_again(self, data: bytes) -> tuple[Take, bytes] | None:
+        head, _, body = data.partition(b"\r\n\r\n")
+        if head not in self.heads or len(body) != len(b"one"):
+            return None
+        self.taken_again += 1
+        return (lambda body, reply: self.taken.append((body, reply))), body
+
+    def remember_head(self, data: bytes, _url: bytes, _headers: list[Header]) -> None:
+        self.heads.append(data.partition(b"\r\n\r\n")[0])
 
     async def next(self) -> tuple[bytes, Reply]:
         """Wait for what is taken next."""
@@ -197,5 +209,44 @@ def test_bytes_are_remembered_only_where_they_are_one_whole_request() -> None:
         await reader.readuntil(b"app /kept")
         writer.write(KEPT)
         await reader.readuntil(b"\r\n\r\nagain")
+
+    served(talk)
+
+
+def test_a_head_that_was_taken_is_not_parsed_again() -> None:
+    """Bodies behind a head that is remembered are taken at once; what is more or less than one request is parsed."""
+
+    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def ask(data: bytes) -> bytes:
+            writer.write(data)
+            body, reply = await desk.next()
+            reply(taken_answer(f"taken {body.decode()}"))
+            await reader.readuntil(b"\r\n\r\ntaken " + body)
+            return body
+
+        assert (b"one", 0) == (await ask(ONE), desk.taken_again)
+        for number, body in enumerate((b"two", b"\r\n\r", b"GET"), start=1):
+            assert (body, number) == (await ask(ONE.replace(b"one", body)), desk.taken_again)
+        assert 1 == len(desk.heads)
+        # Two at once: the second one waits for the answer to the first one, and is then the application's.
+        assert (b"one", 3) == (await ask(ONE + ONE), desk.taken_again)
+        await reader.readuntil(b"app /taken one")
+        # One in two pieces.
+        writer.write(ONE[:-1])
+        await asyncio.sleep(0.05)
+        writer.write(ONE[-1:])
+        await reader.readuntil(b"app /taken one")
+        # While another is not answered.
+        writer.write(ONE)
+        reply = (await desk.next())[1]
+        writer.write(ONE)
+        await asyncio.sleep(0.05)
+        assert [] == desk.taken
+        reply(taken_answer("taken"))
+        await reader.readuntil(b"\r\n\r\ntaken")
+        await reader.readuntil(b"app /taken one")
+        assert (b"one", 5) == (await ask(ONE), desk.taken_again)
+        writer.write(KEPT)
+        await reader.readuntil(b"\r\n\r\nkept")
 
     served(talk)

@@ -1,7 +1,9 @@
 """Tests of ``chains.web.writing`` over a real home, without a socket: how long one may write, what is taken of him."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,12 +11,13 @@ import pytest
 
 from anchor.errors import OverloadedError, QuotaError
 from chains.access import Role, Visibility
-from chains.home import Home
+from chains.home import DATABASE, Home
 from chains.metrics import registry_of
 from chains.quota import Quota
 from chains.web.requests import Request
 from chains.web.rooms import Rooms
 from chains.web.writing import Admission, Writing
+from chains.web.written import EntryWritten
 from chains.work import Content
 from tests.simulators.api_server import make_home
 from tests.simulators.store import clear
@@ -91,5 +94,31 @@ def test_what_is_refused_for_now_takes_nothing_from_a_quota(site: Site) -> None:
         for _ in range(3):
             with pytest.raises(OverloadedError):
                 await site.writing.commit_content(admission, Content(b"later"))
+
+    asyncio.run(story())
+
+
+def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> None:
+    """Nothing is handed over before those before it are answered, in however many turns of the event loop it came."""
+
+    async def story() -> None:
+        admission = await site.admit()
+        told: list[object] = []
+        with closing(sqlite3.connect(site.home.folder / DATABASE, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            site.writing.record(admission, Content(b"first"), told.append)
+            for number in range(5):
+                await asyncio.sleep(0.01)
+                site.writing.record(admission, Content(b"%d" % number), told.append)
+            while site.writing.commits.waiting.entries:
+                await asyncio.sleep(0.01)
+            assert ([], 5) == (told, site.writing.waiting_entries)
+            other.execute("ROLLBACK")
+        while len(told) < 6:
+            await asyncio.sleep(0.01)
+        assert all(isinstance(each, EntryWritten) for each in told)
+        counts = site.home.engine.query("SELECT entry_count FROM group_commit ORDER BY first_seq DESC LIMIT 2")
+        assert [(5,), (1,)] == [tuple(row) for row in counts]
+        assert isinstance(await site.writing.commit_content(admission, Content(b"alone")), EntryWritten)
 
     asyncio.run(story())
