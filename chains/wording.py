@@ -7,7 +7,8 @@ can be weighed: what is said must be what was checked, and by whom.
 from datetime import UTC, datetime
 from typing import Any
 
-from anchor.proof.verify import Outcome, State, Step, Verdict
+from anchor.proof.diagnosis import told_links
+from anchor.proof.verify import Finding, Outcome, State, Step, Verdict
 from anchor.thread_verdict import NAMES, SHOWN
 from anchor.thread_verdict import Outcome as ThreadOutcome
 from anchor.thread_verdict import Step as ThreadStep
@@ -35,7 +36,7 @@ def verdict_lines(file_name: str | None, verdict: Verdict) -> list[str]:
     """Return the lines for people: headline, what it means, then every step with whom it rests on."""
     subject = f": {file_name}" if file_name else ""
     return [
-        _HEADLINES[verdict.outcome] + subject,
+        _headline(verdict) + subject,
         *(f"  {line}" for line in _meaning(verdict)),
         "",
         *(f"  {_step(step)}" for step in verdict.steps),
@@ -68,17 +69,25 @@ def _step(step: Step) -> str:
     return f"{step.number:>2} {step.name:31} {_MARKS[step.state]:12} {step.text}{rests_on}{reason}"
 
 
+def _headline(verdict: Verdict) -> str:
+    """An intact entry is not an intact file where none was compared with it."""
+    if verdict.diagnosis.finding == Finding.ENTRY_INTACT:
+        return "INTACT ENTRY, NO CONTENT WAS COMPARED WITH IT"
+    return _HEADLINES[verdict.outcome]
+
+
 def _meaning(verdict: Verdict) -> list[str]:
     if verdict.outcome == Outcome.FAILED:
         failed = [step for step in verdict.steps if step.state == State.FAILED]
-        return [f"{step.text[:1].upper()}{step.text[1:]} ({step.reason})." for step in failed]
+        faults = [f"{step.text[:1].upper()}{step.text[1:]} ({step.reason})." for step in failed]
+        return [*faults, f"{verdict.diagnosis.meaning} [{verdict.diagnosis.finding}]"]
     if verdict.outcome == Outcome.INTACT:
         return _intact(verdict)
     if verdict.outcome == Outcome.ATTESTED:
         return _attested(verdict)
     if verdict.outcome == Outcome.TIME_STAMPED:
         return _time_stamped(verdict)
-    return [f"{text[:1].upper()}{text[1:]}." for text in verdict.missing]
+    return [verdict.diagnosis.meaning, *(f"{text[:1].upper()}{text[1:]}." for text in verdict.missing)]
 
 
 def _intact(verdict: Verdict) -> list[str]:
@@ -97,7 +106,7 @@ def _intact(verdict: Verdict) -> list[str]:
         *(f"Besides, {_stamp(stamp)}." for stamp in _stamps(verdict)),
         *(f"Besides, {_attestation(each)}." for each in _attestations(verdict)),
     ]
-    return lines + [f"Not part of this verdict: {text}." for text in verdict.missing]
+    return lines + told_links(facts) + [f"Not part of this verdict: {text}." for text in verdict.missing]
 
 
 def _attested(verdict: Verdict) -> list[str]:
@@ -111,6 +120,7 @@ def _attested(verdict: Verdict) -> list[str]:
         "It proves that these bytes were recorded by then and have not changed since: not that they are true, "
         + _authorship(verdict),
         history,
+        *told_links(verdict.facts),
         *dict.fromkeys(f"What proof of work is worth there: {each['proof_of_work']}" for each in attestations),
         *(f"Not part of this verdict: {text}." for text in verdict.missing),
     ]
@@ -134,6 +144,7 @@ def _time_stamped(verdict: Verdict) -> list[str]:
         proved + _authorship(verdict),
         "No block of Bitcoin was checked for this; you said that an authority's word is enough.",
         "Whoever has its key, now or later, can put any time into a time stamp.",
+        *told_links(verdict.facts),
         *(f"Not part of this verdict: {text}." for text in verdict.missing),
     ]
 

@@ -12,6 +12,7 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.calendar import JudgedCalendar
+from anchor.proof.diagnosis import diagnose, link_facts
 from anchor.proof.entry import ExtensionType
 from anchor.proof.receipt import ContentState, Receipt
 from anchor.proof.steps_anchor import other_anchors
@@ -36,7 +37,9 @@ def conclude(
     by_number = {step.number: step for step in steps}
     missing = _missing(receipt, verifier, by_number)
     facts = _facts(receipt, by_number, anchored, identity, network_of(receipt.log, verifier.networks))
-    return Verdict(_outcome(receipt, verifier, by_number), tuple(steps), tuple(missing), facts)
+    outcome = _outcome(receipt, verifier, by_number)
+    diagnosis = diagnose(receipt, verifier, identity, by_number, outcome, facts)
+    return Verdict(outcome, diagnosis, tuple(steps), tuple(missing), facts)
 
 
 def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> list[str]:
@@ -127,6 +130,8 @@ def _facts(
         stated = receipt.entry.extension(kind)
         if stated is not None:
             facts[name] = int.from_bytes(stated, "big")
+    if receipt.entry.links:
+        facts["links"] = link_facts(receipt)
     sealed = receipt.sealed
     if sealed is None:
         return facts

@@ -11,6 +11,7 @@ from typing import Any
 
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.errors import MalformedError, Reason, VerificationError, reason_of
+from anchor.proof.findings import Finding
 
 
 class State(StrEnum):
@@ -102,10 +103,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a verdict comes to in one word, and ``meaning``, the paragraph for people."""
+
+    finding: Finding
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What ``verify`` found; ``missing`` names what keeps it from INTACT, ``facts`` are for ``--json``."""
 
     outcome: Outcome
+    diagnosis: Diagnosis
     steps: tuple[Step, ...]
     missing: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
@@ -125,6 +135,8 @@ class Verdict:
         return {
             "outcome": str(self.outcome),
             "exit_code": self.exit_code,
+            "finding": str(self.diagnosis.finding),
+            "meaning": self.diagnosis.meaning,
             "reasons": [str(reason) for reason in self.reasons],
             "missing": list(self.missing),
             "steps": [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from anchor.proof.errors import AnchorlineError, MalformedError
+from anchor.proof.findings import Finding
 from chains.commands.live import (
     CookieFile,
     NetworksFile,
@@ -98,7 +99,7 @@ def verify(
         found = Receipt.decode(data)
     except MalformedError as error:
         text = f"{files[-1]} is not a well-formed receipt: {error}"
-        _no_verdict(EXIT_FAILED, "failed", ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
+        _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
     digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
     card = given(lambda: known_card(log, found.log.log_id))
@@ -116,7 +117,7 @@ def verify(
     except SourceError as error:
         _source_failed(error, as_json=as_json)
     except StorageError as error:
-        _no_verdict(EXIT_NOT_CHECKED, "not checked", [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
+        _not_checked(error, as_json=as_json)
     say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
 
@@ -232,13 +233,21 @@ def _source_failed(error: AnchorlineError, *, as_json: bool) -> NoReturn:
     from anchor.errors import WrongNetworkError
 
     if isinstance(error, WrongNetworkError):
-        _no_verdict(EXIT_FAILED, "failed", ["another-network"], f"DOES NOT VERIFY: {error}", as_json=as_json)
-    _no_verdict(EXIT_NOT_CHECKED, "not checked", [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
+        text = f"DOES NOT VERIFY: {error}"
+        _no_verdict(Finding.WRONG_NETWORK, EXIT_FAILED, ["another-network"], text, as_json=as_json)
+    _not_checked(error, as_json=as_json)
 
 
-def _no_verdict(exit_code: int, outcome: str, reasons: list[str], text: str, *, as_json: bool) -> NoReturn:
+def _not_checked(error: AnchorlineError, *, as_json: bool) -> NoReturn:
+    """End where nobody could say whether the block is real."""
+    _no_verdict(Finding.BLOCK_NOT_CHECKED, EXIT_NOT_CHECKED, [], f"COULD NOT BE CHECKED: {error}", as_json=as_json)
+
+
+def _no_verdict(finding: Finding, exit_code: int, reasons: list[str], text: str, *, as_json: bool) -> NoReturn:
     """End ``verify`` where it could not get as far as a verdict with steps."""
-    say({"outcome": outcome, "exit_code": exit_code, "reasons": reasons, "error": text}, lambda: text, as_json=as_json)
+    outcome = "failed" if exit_code == EXIT_FAILED else "not checked"
+    facts = {"outcome": outcome, "exit_code": exit_code, "finding": str(finding), "reasons": reasons, "error": text}
+    say(facts, lambda: text, as_json=as_json)
     raise typer.Exit(exit_code)
 
 

@@ -33,6 +33,7 @@ MODULES = (
     "receipt",
     "steps",
     "steps_anchor",
+    "diagnosis",
     "verdict",
     "ots_verdict",
     "wording",

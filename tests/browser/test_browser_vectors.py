@@ -59,7 +59,9 @@ def test_receipt_vector(verdicts: list[dict[str, Any] | str], number: int) -> No
     elif brought(case) == case["verifier"]:
         assert isinstance(found, dict)
         states = [step["state"] for step in found["steps"]]
-        assert case["want"] == {name: found[name] for name in ("outcome", "exit_code", "reasons")} | {"states": states}
+        assert case["want"] == {name: found[name] for name in ("outcome", "exit_code", "reasons", "finding")} | {
+            "states": states
+        }
 
 
 def test_the_receipts_reach_what_can_be_reached(verdicts: list[dict[str, Any] | str]) -> None:

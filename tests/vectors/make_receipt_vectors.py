@@ -1,7 +1,8 @@
 """Makes ``receipts.json``: receipts of every shape, what verifiers bring, and the verdict; most are mutations.
 
 Input is the story of ``tests/simulators/world.py``, and small logs that lie, built beside it. What each case wants is
-written by hand; only the states of the single steps are taken from ``verify``, and the maker stops where it disagrees.
+written by hand; only finding and states of the single steps are taken from ``verify``, and the maker stops where it
+disagrees.
 ``python -m tests.vectors.make_receipt_vectors`` in the repository's root writes the file.
 """
 
@@ -55,7 +56,8 @@ ROOT = certify_root()
 AUTHORITY = certify_signer(ROOT)
 FILE = Path(__file__).with_name("receipts.json")
 ABOUT = (
-    "Receipts, what the verifier brings, and the verdict: docs/spec/receipt.md and docs/spec/verdict.md. states are "
+    "Receipts, what the verifier brings, and the verdict: docs/spec/receipt.md and docs/spec/verdict.md. finding is "
+    "the one word that it comes to, states are "
     "those of steps 1 to 13, of 14 where there are time stamps, and of 15 where calendars attest. A case with "
     "want_error is no receipt. What the verifier does not bring, is absent."
 )
@@ -146,6 +148,7 @@ def judged(description: str, receipt: Receipt | str, inputs: Inputs, outcome: Ou
         "outcome": str(outcome),
         "exit_code": EXIT_CODES[outcome],
         "reasons": [str(reason) for reason in reasons],
+        "finding": str(verdict.diagnosis.finding),
         "states": [str(step.state) for step in verdict.steps],
     }
     return {"description": description, "receipt": text, "verifier": inputs, "want": want}

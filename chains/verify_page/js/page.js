@@ -304,7 +304,7 @@ function showBanner(outcome, headline, paragraphs) {
 }
 
 function showUnreadable({ error }) {
-  shown = { outcome: "failed", exit_code: 1, reasons: ["malformed"], error: error.message };
+  shown = { outcome: "failed", exit_code: 1, finding: "not-a-receipt", reasons: ["malformed"], error: error.message };
   showNoSteps("failed", [TEXTS["reason.malformed"], error.message]);
 }
 

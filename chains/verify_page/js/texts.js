@@ -159,6 +159,62 @@ export const TEXTS = {
   "15.header": "the .ots file leads to the Merkle root {root}, {where} as shown has {found} (internal order)",
 
   // What keeps a verdict from being intact
+  // What a verdict comes to: the sentences of anchor/proof/findings.py
+  "finding.wrong-network":
+    "This receipt and what you trust are of different Bitcoin networks, or its log was relabelled as one of another network: it proves nothing on the network that you mean.",
+  "finding.another-log": "This is not a receipt of the log that is meant.",
+  "finding.log-signature-wrong":
+    "The log did not sign this checkpoint: it was altered, or somebody else made it, or the keys that are shown are not the log's.",
+  "finding.chain-not-in-directory":
+    "The log's directory does not hold what the receipt shows of it: the head of the chain, or another leaf, was altered, or never was there.",
+  "finding.entry-altered":
+    "The entry is not the one that was recorded: more than one thing that was made over it does not fit it, so it was altered afterwards.",
+  "finding.entry-of-another-chain": "The entry is shown in a chain that is not its own.",
+  "finding.not-in-chain":
+    "The entry is not in the chain at the place where the receipt says it is: the entry, its place or its path was altered.",
+  "finding.seal-wrong":
+    "The head that is shown is not the first that holds the entry, or not one of the seal that is shown: after which block the entry was sealed, is not proved.",
+  "finding.digest-altered":
+    "The salt or the digest in the receipt was altered: the entry was made over something else, so this receipt vouches for no file.",
+  "finding.signature-wrong":
+    "The author's signature is not one over this entry: the holder of that key did not sign it, or the signature was altered before it was recorded.",
+  "finding.promise-wrong": "The promise in the receipt is not the log's, or it is for another entry or another place.",
+  "finding.content-changed": "The content is not what was recorded: it was changed, or it is something else.",
+  "finding.block-invalid": "The block's header has not the work that it must have: it was altered, or made up.",
+  "finding.block-not-on-best-chain":
+    "The receipt's block is not the one that your source knows at its height: it left the best chain, or never was on it. After a reorganisation, an upgrade of the receipt brings the new block.",
+  "finding.transaction-not-in-block":
+    "The receipt does not show that its transaction is in the block: the transaction or its proof was altered.",
+  "finding.root-not-in-transaction":
+    "The Bitcoin transaction does not carry this checkpoint: it anchors something else, or nothing.",
+  "finding.thread-wrong": "The line of the log's anchors does not start where the log, or your card, says.",
+  "finding.attestation-wrong": "The calendar's attestation in the receipt does not hold.",
+  "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
+  "finding.not-a-receipt": "This is no receipt that can be read: it was damaged, or it is something else.",
+  "finding.not-understood":
+    "The entry says something that this version does not know and may not pass over: a newer one has to judge it.",
+  "finding.not-sealed": "Nothing is wrong, and nothing is proved yet: the entry waits for its first seal.",
+  "finding.not-anchored":
+    "Nothing is wrong: the log has signed for the entry, and the receipt shows no block of Bitcoin yet.",
+  "finding.not-deep-enough":
+    "Nothing is wrong: the block is the one that your source knows, and not deep enough yet. Wait for more blocks.",
+  "finding.network-unknown":
+    "Nothing was found wrong, but the log's network is not one that this verifier knows, so the block could not be checked.",
+  "finding.block-not-checked":
+    "Nothing was found wrong, but nobody whom you trust said whether the receipt's block is on the best chain.",
+  "finding.log-not-identified":
+    "Nothing is wrong, but nothing says whose log this must be: bring the log's card, or say that any log will do.",
+  "finding.content-erased":
+    "The entry stands, and the service says that its content was erased: there is nothing to compare your file with.",
+  "finding.content-withheld":
+    "The entry stands, and the receipt withholds its content: there is nothing to compare your file with.",
+  "finding.attested":
+    "What was recorded is unchanged since a block that you trust, to which an OpenTimestamps calendar leads; the log's own anchor was not checked.",
+  "finding.entry-intact": "The entry is intact; no content was compared with it, so nothing is said of any file.",
+  "finding.intact": "The content is what was recorded.",
+  "finding.bracket":
+    "What was recorded was sealed after block {after} (as the log says), and is anchored in block {height} of {network}, which says {time}, give or take two hours.",
+  "finding.link": "The entry says of itself that it {relation} entry {entry}.",
   "missing.seal": "not sealed yet: ask for an upgrade later",
   "missing.anchor": "{text}: ask for an upgrade later",
   "missing.log": "the log is not identified: bytes existed by then, but in whose log is not said",
@@ -359,7 +415,6 @@ export const TEXTS = {
   "meaning.mistake": "This page met something that it was not made for, and says nothing of the receipt: {error}",
   "meaning.incomplete": "Nothing is wrong with it, and something is not there yet or was not brought.",
   "meaning.not checked": "Nothing was found to be wrong, but what matters could not be checked.",
-  "meaning.content erased or withheld": "There is nothing in the receipt to compare your file with.",
   "meaning.next":
     "What is left to you: ask a source that you trust for block {height} of {network}, and enter the hash that it shows above.",
   "meaning.lacking": "What is lacking:",

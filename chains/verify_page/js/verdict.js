@@ -4,6 +4,7 @@
 
 import { networkOf } from "./bitcoin.js";
 import { bigEndian, displayHex, toHex } from "./bytes.js";
+import { diagnose, linkFacts } from "./diagnosis.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
@@ -49,15 +50,17 @@ function notAnchored() {
 function conclude(receipt, verifier, steps, anchor, attestations) {
   const by = new Map(steps.map((step) => [step.number, step]));
   const outcome = outcomeOf(receipt, verifier, by);
+  const facts = factsOf(receipt, by, anchor, attestations);
   return {
     outcome,
     exit_code: EXIT_CODES[outcome],
+    ...diagnose(receipt, verifier, by, outcome, facts),
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: missingOf(receipt, verifier, by),
     steps: steps.map(({ number, state, text, restsOn, reason }) => {
       return { number, name: TEXTS[`step.${number}`], state, text, rests_on: restsOn, reason };
     }),
-    facts: factsOf(receipt, by, anchor, attestations),
+    facts,
   };
 }
 
@@ -114,6 +117,7 @@ function factsOf({ entry, log, sealed }, by, anchor, attestations) {
     const value = extensionOf(entry, type);
     if (value !== null) facts[name] = bigEndian(value);
   }
+  if (entry.links.length) facts.links = linkFacts(entry);
   if (sealed === null) return facts;
   const { checkpoint, chain, head, seal } = sealed;
   Object.assign(facts, {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A verdict in plain words, for people: what it means, what it does not, and since when. Nothing is decided here.
 
+import { toldLinks } from "./diagnosis.js";
 import { say, TEXTS } from "./texts.js";
 
 /** The class of a verdict or a step, which gives its colour. */
@@ -23,10 +24,12 @@ export function meaningOfOts(verdict) {
 
 /** The paragraphs of a verdict on a receipt: what it means. */
 export function meaningOf(verdict) {
-  if (verdict.outcome === "failed") return failedMeaning(verdict);
-  if (verdict.outcome === "intact") return [intactSentence(verdict), limits(verdict), verdict.facts.proof_of_work];
-  if (verdict.outcome === "attested") return [TEXTS["meaning.attested"], limits(verdict)];
-  return [TEXTS[`meaning.${verdict.outcome}`], ...nextStep(verdict)];
+  if (verdict.outcome === "failed") return [verdict.meaning, ...failedMeaning(verdict)];
+  if (verdict.outcome === "intact") {
+    return [intactSentence(verdict), limits(verdict), ...toldLinks(verdict.facts), verdict.facts.proof_of_work];
+  }
+  if (verdict.outcome === "attested") return [TEXTS["meaning.attested"], limits(verdict), ...toldLinks(verdict.facts)];
+  return [verdict.meaning, ...nextStep(verdict)];
 }
 
 /** What the visitor can do himself: compare the block, where nobody said anything of it. */

@@ -13,6 +13,7 @@ import pytest
 
 from anchor.proof.codec import sha256
 from anchor.proof.errors import Reason
+from anchor.proof.findings import Finding
 from anchor.proof.verdict import Outcome, State
 from chains.verify_page import MODULES, BuildError, join, page
 
@@ -31,6 +32,7 @@ NEVER_SHOWN = {
     Reason.TIMESTAMP_CERTIFICATE_WRONG,
     Reason.TIMESTAMP_SIGNATURE_WRONG,
 }
+NEVER_FOUND = {Finding.TIME_STAMPED, Finding.TIME_STAMP_WRONG}
 
 
 def element(name: str) -> str:
@@ -85,6 +87,7 @@ def test_every_text_is_in_the_table() -> None:
     assert set() == set(used_keys()) - set(keys)
     wanted = {f"reason.{reason}" for reason in Reason if reason not in NEVER_SHOWN}
     wanted |= {f"outcome.{outcome}" for outcome in Outcome if outcome != Outcome.TIME_STAMPED}
+    wanted |= {f"finding.{finding}" for finding in Finding if finding not in NEVER_FOUND}
     wanted |= {f"state.{state}" for state in State} | {f"step.{number}" for number in range(1, 16)}
     assert set() == wanted - set(keys)
 
@@ -93,7 +96,7 @@ def test_no_text_is_left_over() -> None:
     """Each text of the table is named by some module or by the template."""
     others = "".join(source for name, source in SOURCES.items() if name != "texts") + (FOLDER / "page.html").read_text()
     # Those that are put together from a reason, a state, a number or a network.
-    made = re.compile(r"(reason|outcome|state|step|network|meaning|2)\..+")
+    made = re.compile(r"(finding|reason|outcome|state|step|network|meaning|2)\..+")
     keys = [key for key in KEY.findall(SOURCES["texts"]) if not made.fullmatch(key)]
     assert [] == [key for key in keys if f'"{key}"' not in others]
 

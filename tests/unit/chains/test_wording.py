@@ -6,7 +6,8 @@ Verdicts are built by hand here; what real receipts lead to is in tests/cli/test
 import pytest
 
 from anchor.proof.errors import Reason
-from anchor.proof.verify import Outcome, State, Step, Verdict
+from anchor.proof.findings import SENTENCES, Finding
+from anchor.proof.verify import Diagnosis, Outcome, State, Step, Verdict
 from chains.wording import verdict_lines
 
 FACTS = {
@@ -15,6 +16,10 @@ FACTS = {
     "sealed_after": {"height": 90, "block": "00"},
     "anchored_in": {"height": 102, "block": "ab" * 32, "time_s": 1_700_000_000, "transaction": "cd" * 32},
 }
+
+
+def found(finding: Finding) -> Diagnosis:
+    return Diagnosis(finding, SENTENCES[finding])
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,7 @@ FACTS = {
 )
 def test_the_headline_is_the_outcome(outcome: Outcome, headline: str) -> None:
     """Every outcome has its words, with the file's name where there is a file."""
-    verdict = Verdict(outcome, (), (), FACTS)
+    verdict = Verdict(outcome, found(Finding.INTACT), (), (), FACTS)
     assert (headline, f"{headline}: a.txt") == (verdict_lines(None, verdict)[0], verdict_lines("a.txt", verdict)[0])
 
 
@@ -42,27 +47,33 @@ def test_what_failed_is_said_with_its_reason() -> None:
         Step(8, State.FAILED, "the receipt is of another log", reason=Reason.WRONG_LOG),
         Step(4, State.OK, "entry 1"),
     )
-    lines = verdict_lines(None, Verdict(Outcome.FAILED, steps))
+    lines = verdict_lines(None, Verdict(Outcome.FAILED, found(Finding.ANOTHER_LOG), steps))
     assert "  The file is not what was recorded (content-changed)." == lines[1]
     assert "  The receipt is of another log (another-log)." == lines[2]
-    assert "" == lines[3]
+    assert "  This is not a receipt of the log that is meant. [another-log]" == lines[3]
+    assert "" == lines[4]
     assert 2 == sum("FAILED" in line for line in lines)
 
 
 def test_what_is_missing_is_said() -> None:
     """An incomplete verdict names what would complete it."""
-    lines = verdict_lines(None, Verdict(Outcome.INCOMPLETE, (), ("not sealed yet: ask for an upgrade later",)))
-    assert "  Not sealed yet: ask for an upgrade later." in lines
+    lines = verdict_lines(
+        None, Verdict(Outcome.INCOMPLETE, found(Finding.NOT_SEALED), (), ("not sealed yet: ask for an upgrade later",))
+    )
+    assert "  Nothing is wrong, and nothing is proved yet: the entry waits for its first seal." == lines[1]
+    assert "  Not sealed yet: ask for an upgrade later." == lines[2]
 
 
 def test_an_intact_verdict_claims_no_more_than_was_checked() -> None:
     """The bracket of time in ISO 8601, the network's worth, and what was left out; a signature names nobody."""
-    unsigned = verdict_lines(None, Verdict(Outcome.INTACT, (), ("content not compared",), FACTS))
+    unsigned = verdict_lines(None, Verdict(Outcome.INTACT, found(Finding.INTACT), (), ("content not compared",), FACTS))
     assert "which says 2023-11-14T22:13:20Z, give or take two hours" in unsigned[1]
     assert "Sealed after block 90 (as the log says), and unchanged since block 102 of testnet4" in unsigned[1]
     assert any("not that they are true, nor who wrote them." in line for line in unsigned)
     assert "  Not part of this verdict: content not compared." in unsigned
-    signed = verdict_lines(None, Verdict(Outcome.INTACT, (Step(3, State.OK, "signed by key 00"),), (), FACTS))
+    signed = verdict_lines(
+        None, Verdict(Outcome.INTACT, found(Finding.INTACT), (Step(3, State.OK, "signed by key 00"),), (), FACTS)
+    )
     assert any("whose the signing key is, is not said." in line for line in signed)
 
 
@@ -74,10 +85,23 @@ def test_every_step_says_on_whom_it_rests() -> None:
         Step(12, State.NOT_CHECKED, "nobody was asked", "nobody"),
         Step(3, State.ABSENT, "not signed"),
     )
-    lines = verdict_lines(None, Verdict(Outcome.NOT_CHECKED, steps))[-4:]
+    lines = verdict_lines(None, Verdict(Outcome.NOT_CHECKED, found(Finding.BLOCK_NOT_CHECKED), steps))[-4:]
     assert [
         "   4 chain path                      ok           entry 1",
         "   8 log                             ok           log 00  [rests on you (the log card)]",
         "  12 header, work, block             not checked  nobody was asked",
         "   3 author                          absent       not signed",
     ] == lines
+
+
+def test_an_intact_entry_is_not_an_intact_file() -> None:
+    """Where nothing was compared, the headline says so."""
+    verdict = Verdict(Outcome.INTACT, found(Finding.ENTRY_INTACT), (), (), FACTS)
+    assert "INTACT ENTRY, NO CONTENT WAS COMPARED WITH IT" == verdict_lines(None, verdict)[0]
+
+
+def test_what_an_entry_says_of_another_is_told() -> None:
+    """An entry that corrects another one says so, and that it is the entry that says it."""
+    links = [{"relation": "supersedes", "chain_id": "00", "entry_hash": "ab" * 32}]
+    verdict = Verdict(Outcome.INTACT, found(Finding.INTACT), (), (), FACTS | {"links": links})
+    assert f"  The entry says of itself that it supersedes entry {'ab' * 32}." in verdict_lines(None, verdict)

@@ -28,7 +28,7 @@ from anchor.proof.promise import Promise, check_promise
 from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.strictjson import loads
-from anchor.proof.verify import NAMES, ExitCode, Outcome, State, Verifier, verify, verify_bytes
+from anchor.proof.verify import NAMES, ExitCode, Finding, Outcome, State, Verifier, verify, verify_bytes
 from chains.client.errors import Untruth
 from chains.client.saved import SavedExchange
 from tests.simulators.accused import ACCUSATIONS
@@ -211,6 +211,16 @@ def test_verdict_page_names_everything() -> None:
     assert {code for code in range(9) if code not in set(ExitCode)} == {6, 7, 8}
     for reason in Reason:
         assert f"`{reason}`" in text
+    rows = re.findall(r"^\| `([^`]+)` \| (\d) \| ", text.partition("## Findings")[2], re.MULTILINE)
+    assert list(Finding) == [finding for finding, _ in rows]
+
+
+def test_findings_have_the_exit_codes_of_the_page() -> None:
+    """The table of findings on the page gives each vector's exit code."""
+    text = page("verdict")
+    cases = json.loads((ROOT / "tests" / "vectors" / "receipts.json").read_text())["cases"]
+    rows = {f"| `{case['want']['finding']}` | {case['want']['exit_code']} |" for case in cases if "want" in case}
+    assert set() == {row for row in rows if row not in text}
 
 
 @pytest.mark.parametrize("case", json.loads((ROOT / "tests" / "vectors" / "receipts.json").read_text())["cases"][:60])

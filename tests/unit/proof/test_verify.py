@@ -24,7 +24,7 @@ from anchor.proof.entry import Extension, ExtensionType
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError
 from anchor.proof.receipt import OtherAnchor, Receipt
 from anchor.proof.verifier import network_of
-from anchor.proof.verify import ExitCode, Outcome, State, Step, Verdict, Verifier, verify, verify_bytes
+from anchor.proof.verify import ExitCode, Finding, Outcome, State, Step, Verdict, Verifier, verify, verify_bytes
 from tests.simulators.world import DEPTH_OF_LOWER_END, tell
 from tests.vectors import make_receipt_vectors as maker
 
@@ -54,7 +54,9 @@ def test_vector(case: dict[str, Any]) -> None:
         verdict = verify_bytes(raw, verifier)
         found = verdict.to_json()
         states = [step["state"] for step in found["steps"]]
-        assert case["want"] == {name: found[name] for name in ("outcome", "exit_code", "reasons")} | {"states": states}
+        assert case["want"] == {name: found[name] for name in ("outcome", "exit_code", "reasons", "finding")} | {
+            "states": states
+        }
         return
     with pytest.raises(MalformedError) as caught:
         verify_bytes(raw, verifier)
@@ -74,6 +76,12 @@ def test_every_reason_has_a_vector_of_its_own(reason: Reason) -> None:
 def test_a_part_that_cannot_be_read_fails_its_steps() -> None:
     """A transaction that is none fails each step that needs it, as malformed; the verdict is still whole."""
     assert any(want["reasons"] == [str(Reason.MALFORMED)] * 3 and len(want["states"]) == 13 for want in wants())
+
+
+@pytest.mark.parametrize("finding", [finding for finding in Finding if finding != Finding.NOT_A_RECEIPT])
+def test_every_finding_has_a_vector(finding: Finding) -> None:
+    """Each word that a verdict can come to is some vector's."""
+    assert any(want["finding"] == finding for want in wants())
 
 
 @pytest.mark.parametrize("code", [code for code in ExitCode if code != ExitCode.USAGE])
@@ -143,7 +151,7 @@ def test_a_signature_check_that_refuses_fails_every_signed_step(name: str) -> No
 def test_the_verdict_as_json() -> None:
     """Outcome, exit code, reasons, what is missing, thirteen named steps, and facts, all plain data."""
     found = json.loads(json.dumps(judged("anchored at its own checkpoint").to_json()))
-    assert ["outcome", "exit_code", "reasons", "missing", "steps", "facts"] == list(found)
+    assert ["outcome", "exit_code", "finding", "meaning", "reasons", "missing", "steps", "facts"] == list(found)
     assert [*range(1, 14)] == [each["number"] for each in found["steps"]]
     assert found["steps"][0]["name"] == "entry"
     assert {"number", "name", "state", "text", "rests_on", "reason"} == set(found["steps"][0])

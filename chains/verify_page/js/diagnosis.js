@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The diagnosis (docs/spec/verdict.md, Findings): one word for a judged receipt, and the paragraph that says it.
+
+import { networkOf } from "./bitcoin.js";
+import { sameBytes, toHex } from "./bytes.js";
+import { say, TEXTS, utc } from "./texts.js";
+
+/** Of what fails, the first here is told: from whose receipt it is, down to the file, then from the block down. */
+const FAILURES = [
+  "wrong-network",
+  "another-log",
+  "log-signature-wrong",
+  "chain-not-in-directory",
+  "entry-altered",
+  "entry-of-another-chain",
+  "not-in-chain",
+  "seal-wrong",
+  "digest-altered",
+  "signature-wrong",
+  "promise-wrong",
+  "content-changed",
+  "block-invalid",
+  "block-not-on-best-chain",
+  "transaction-not-in-block",
+  "root-not-in-transaction",
+  "thread-wrong",
+  "attestation-wrong",
+  "part-unreadable",
+];
+const OF_STEP = new Map([
+  [1, "entry-of-another-chain"],
+  [2, "content-changed"],
+  [3, "signature-wrong"],
+  [4, "not-in-chain"],
+  [5, "log-signature-wrong"],
+  [6, "chain-not-in-directory"],
+  [7, "seal-wrong"],
+  [8, "another-log"],
+  [9, "promise-wrong"],
+  [10, "root-not-in-transaction"],
+  [11, "transaction-not-in-block"],
+  [12, "block-invalid"],
+  [13, "thread-wrong"],
+  [15, "attestation-wrong"],
+]);
+const OF_REASON = new Map([
+  ["1 entry-meant-for-another-log", "another-log"],
+  ["2 content-commitment-mismatch", "digest-altered"],
+  ["7 head-does-not-match-entry", "entry-of-another-chain"],
+  ["12 another-network", "wrong-network"],
+  ["12 target-above-network-limit", "wrong-network"],
+  ["12 block-is-not-the-given-one", "block-not-on-best-chain"],
+]);
+/** Each was made over the entry by somebody; where two do not fit it, it is the entry that is another. */
+const MADE_OVER_ENTRY = [
+  "chain-id-mismatch",
+  "content-commitment-mismatch",
+  "author-signature-wrong",
+  "chain-path-wrong",
+];
+const RELATIONS = ["", "supersedes", "retracts", "derived from", "assesses", "refers to", "erases"];
+/** Links that change what another entry is worth; the others are facts only. */
+const TOLD = ["supersedes", "retracts", "erases"];
+const BRACKET = [4, 5, 6, 7, 10, 11];
+
+/** { finding, meaning } of a judged receipt; `by` are its steps by their numbers. */
+export function diagnose(receipt, verifier, by, outcome, facts) {
+  const isFailed = outcome === "failed";
+  const finding = isFailed ? failureOf(receipt, verifier, by) : findingOf(receipt, by, outcome);
+  const sentences = [TEXTS[`finding.${finding}`], ...bracketSentence(by, facts)];
+  if (!isFailed) sentences.push(...toldLinks(facts));
+  return { finding, meaning: sentences.join(" ") };
+}
+
+/** A sentence for each other entry that this one says it supersedes, retracts or erases. */
+export function toldLinks({ links = [] }) {
+  const told = links.filter(({ relation }) => TOLD.includes(relation));
+  return told.map(({ relation, entry_hash: entry }) => say("finding.link", { relation, entry }));
+}
+
+/** The links of an entry: what it says of other entries, in its author's words. */
+export function linkFacts({ links }) {
+  return links.map(({ relation, chainId, entryHash }) => {
+    return { relation: RELATIONS[relation] || String(relation), chain_id: toHex(chainId), entry_hash: toHex(entryHash) };
+  });
+}
+
+function failureOf(receipt, verifier, by) {
+  const failing = [...by.values()].filter(({ state }) => state === "failed");
+  const found = failing.map(({ number, reason }) => {
+    if (reason === "malformed") return "part-unreadable";
+    return OF_REASON.get(`${number} ${reason}`) || OF_STEP.get(number);
+  });
+  if (found.includes("another-log") && isOtherNetwork(receipt, verifier)) found.push("wrong-network");
+  if (isEntryAltered(receipt, failing)) found.push("entry-altered");
+  return FAILURES.find((finding) => found.includes(finding));
+}
+
+/** Whether the card is of another network than the receipt's log. */
+function isOtherNetwork({ log }, { card }) {
+  if (card === null) return false;
+  return !sameBytes(card.log.genesis, log.genesis) || !sameBytes(card.log.messageStart, log.messageStart);
+}
+
+/** Whether two things that were made over the entry do not fit it: one alone may itself be what was altered. */
+function isEntryAltered({ entry, promise }, failing) {
+  const contradicting = failing.filter(({ reason }) => MADE_OVER_ENTRY.includes(reason)).length;
+  if (promise === null || !failing.some(({ number }) => number === 9)) return contradicting > 1;
+  const { chainId, entryHash } = promise.leaf;
+  const isPromised = sameBytes(chainId, entry.chainId) && sameBytes(entryHash, entry.hash);
+  return contradicting + (isPromised ? 0 : 1) > 1;
+}
+
+/** The finding where no step failed. */
+function findingOf({ log, sealed, content }, by, outcome) {
+  if (outcome === "not checked") {
+    if (by.get(1).state === "not checked") return "not-understood";
+    return networkOf(log) === null ? "network-unknown" : "block-not-checked";
+  }
+  if (outcome === "incomplete") return lackingOf(sealed, by);
+  if (outcome === "content erased or withheld") return `content-${content.state}`;
+  if (outcome === "attested") return "attested";
+  return by.get(2).state === "ok" ? "intact" : "entry-intact";
+}
+
+/** What an incomplete verdict lacks: an anchor, unless a calendar's attestation stands in for it, else the card. */
+function lackingOf(sealed, by) {
+  if (by.has(15) && by.get(15).state === "ok") return "log-not-identified";
+  if (sealed === null) return "not-sealed";
+  if (by.get(10).state === "absent") return "not-anchored";
+  return by.get(12).isShallow ? "not-deep-enough" : "log-not-identified";
+}
+
+/** Since when it is so, where that is established; a block that nobody confirmed establishes nothing. */
+function bracketSentence(by, facts) {
+  const isSealed = BRACKET.every((number) => by.get(number).state === "ok");
+  const isKnown = by.get(12).state === "ok" || by.get(12).isShallow === true;
+  if (!(isSealed && isKnown) || by.get(8).state === "failed") return [];
+  const { sealed_after: after, anchored_in: anchored, network } = facts;
+  const time = utc(anchored.time_s * 1000n);
+  return [say("finding.bracket", { after: after.height, height: anchored.height, network, time })];
+}
