@@ -102,17 +102,17 @@ class GroupCommit(Generic[Work, Done]):
         """
         future: Future[Done] = Future()
         with self._news:
-            self.check_room(size)
+            self.check_room(size.entries, size.bytes)
             self._waiting.append((work, future, size))
             self._size += size
             self._news.notify()
         return future
 
-    def check_room(self, size: Size) -> None:
+    def check_room(self, entries: int, byte_count: int) -> None:
         """Raise OverloadedError where a piece of this size would be refused now."""
         if self._is_stopped:
             raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
-        if self._waiting and not (self._size + size).within(self._most_waiting):
+        if self._waiting and not (self._size + Size(entries, byte_count)).within(self._most_waiting):
             raise OverloadedError(
                 f"expected at most {self._most_waiting.entries} entries and {self._most_waiting.bytes} bytes to "
                 f"wait, {self._size.entries} and {self._size.bytes} do; try again soon"

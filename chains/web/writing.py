@@ -167,8 +167,8 @@ class Writing:
     async def commit(self, admission: Admission, work: Work, visibility: Visibility = Visibility.PRIVATE) -> Done:
         """Commit work; return what became of it when it is on disk. Raises what ``record`` does."""
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        size, content_bytes = Size(work.count, work.byte_count), sum(work.kept.sizes)
-        self._post(Posted(admission, work, partial(_settle, future), visibility), size, content_bytes)
+        posted = Posted(admission, work, partial(_settle, future), visibility)
+        self._post(posted, work.count, work.byte_count, sum(work.kept.sizes))
         return await future
 
     async def commit_content(self, admission: Admission, content: Content) -> EntryWritten:
@@ -183,25 +183,25 @@ class Writing:
         Raises QuotaError, or OverloadedError where too much waits: then nothing will be told.
         """
         length = len(content.content)
-        self._post(Posted(admission, content, tell), Size(1, length + _CONTENT_OVERHEAD), length)
+        self._post(Posted(admission, content, tell), 1, length + _CONTENT_OVERHEAD, length)
 
-    def _post(self, posted: Posted, size: Size, content_bytes: int) -> None:
+    def _post(self, posted: Posted, entries: int, byte_count: int, content_bytes: int) -> None:
         """Take it from its organisation's quota, where there is room for it, and gather it."""
-        entries, byte_count = self._entries + size.entries, self._bytes + size.bytes
+        gathered_entries, gathered_bytes = self._entries + entries, self._bytes + byte_count
         try:
-            self.commits.check_room(Size(entries, byte_count))
+            self.commits.check_room(gathered_entries, gathered_bytes)
         except OverloadedError:
             self._counts.refused()
             raise
         admission = posted.admission
         if admission.quota.is_limited and admission.actor.organisation is not None:
             now_ms = int(self._monotonic_s() * 1000)
-            self._quotas.take(admission.actor.organisation, admission.quota, size.entries, content_bytes, now_ms)
-        self._entries, self._bytes = entries, byte_count
+            self._quotas.take(admission.actor.organisation, admission.quota, entries, content_bytes, now_ms)
+        self._entries, self._bytes = gathered_entries, gathered_bytes
         if self._traces is not None:
             posted.span = self._traces.here()
         self._gathered.append(posted)
-        if entries >= MOST_TOGETHER or byte_count >= MOST_TOGETHER_BYTES:
+        if gathered_entries >= MOST_TOGETHER or gathered_bytes >= MOST_TOGETHER_BYTES:
             self._hand_over()
         elif len(self._gathered) == 1 and not self._under_way:
             asyncio.get_running_loop().call_soon(self._hand_over)

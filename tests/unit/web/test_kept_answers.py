@@ -147,7 +147,11 @@ def test_what_is_read_behind_an_answer_that_is_made_asks_the_database(
     version = [1]
     found: list[bytes | None] = []
     loop = make_loop()
-    strangers = StrangersAnswers(lambda: version[0], loop.call_soon)
+
+    def soon(call: Callable[[], None]) -> None:
+        loop.call_soon(call)
+
+    strangers = StrangersAnswers(lambda: version[0], soon)
     here, there = socket.socketpair()
 
     async def story() -> None:
