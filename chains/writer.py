@@ -6,7 +6,7 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 
 import os
 import struct
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain as chained
 from itertools import repeat
@@ -31,7 +31,7 @@ from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, promise_key_id, signed_message
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
-from chains.bundle import Column
+from chains.bundle import BUNDLE_ENTRIES, Column
 from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests, keep_each
 from chains.idempotency import RequestKey
 from chains.lookup import Lookup
@@ -318,12 +318,22 @@ class Writer:
         return AcceptedRun(run.first_index, run.first_seq, batch.hashes)
 
     def known(self, hashes: Sequence[bytes]) -> dict[bytes, Accepted]:
-        """Return those entries that are kept already."""
-        known = {}
+        """Return those entries that are kept already.
+
+        Rows that lie together are read together: a batch that is handed in again is as near to itself as it was.
+        """
+        wanted: dict[int, list[bytes]] = {}
         for key, seqs in self.lookup.candidates(hashes).items():
             for seq in seqs:
-                if leaf_hash(self.chains.bundles.row(seq)[1]) == key:
-                    known[key] = Accepted(key, self.chains.place_of(seq).leaf_index, seq, repeated=True)
+                wanted.setdefault(seq, []).append(key)
+        known = {}
+        for start, end in _stretches(sorted(wanted)):
+            indexes = chained.from_iterable(
+                range(run.first_index, run.first_index + run.entry_count) for run in self.chains.runs(start, end)
+            )
+            for (seq, entry, _), leaf_index in zip(self.chains.bundles.rows(start, end), indexes, strict=True):
+                if seq in wanted and (key := leaf_hash(entry)) in wanted[seq]:
+                    known[key] = Accepted(key, leaf_index, seq, repeated=True)
         return known
 
     def promise(self, runs: Sequence[tuple[bytes, Run, Pieces]], received_at_ms: int) -> Promised:
@@ -390,6 +400,18 @@ def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Pieces:
 def has_external_ids(entry: bytes) -> bool:
     """Say whether an encoded entry has external ids, without decoding it: their count follows the media type."""
     return entry[66 + entry[65]] != 0
+
+
+def _stretches(seqs: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of stretches of rows that hold all of these, ascending; gaps are shorter than a bundle."""
+    start = last = seqs[0] if seqs else 0
+    for seq in seqs[1:]:
+        if seq - last >= BUNDLE_ENTRIES:
+            yield start, last + 1
+            start = seq
+        last = seq
+    if seqs:
+        yield start, last + 1
 
 
 def _fresh_salts(count: int) -> Pieces:

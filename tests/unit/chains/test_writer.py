@@ -5,7 +5,7 @@ Entries are made as a customer's client would (``anchor.proof``), promises are c
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from anchor.proof.errors import AnchorlineError, MalformedError, Reason, Unknown
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS, PromiseNote, check_promise
 from anchor.signing import SigningKey
+from anchor.storage.engine import Row, Value
 from anchor.storage.sqlite import SqliteEngine
 from chains import lookup
 from chains.chain import Chain, decode_kept
@@ -358,6 +359,30 @@ def test_an_entry_twice_in_one_batch_is_written_once(store: Store, chain: Chain)
     assert [False, True, True, False, True] == [item.repeated for item in accepted]
     assert [leaf_hash(item.entry) for item in (a, b, a, c, c)] == [item.entry_hash for item in accepted]
     check_entries(store)
+
+
+def test_entries_sent_again_are_found_wherever_they_lie(
+    store: Store, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries of many commits, among those of another chain, each have their own place; a bundle is read once."""
+    other = store.open_chain("bolt")
+    mine = [submission_of(chain.chain_id, b"%d" % number) for number in range(900)]
+    first = []
+    for start in range(0, 900, 300):
+        first += store.writer.submit(chain, mine[start : start + 300], START_MS)
+        store.writer.submit(other, [submission_of(other.chain_id, b"%d" % start)], START_MS)
+    again = [mine[place] for place in (899, 0, 301, 300, 299, 5)] + mine[600:700]
+    read: list[str] = []
+    query = store.engine.query
+
+    def noted(sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        read.append(sql)
+        return query(sql, values)
+
+    monkeypatch.setattr(store.engine, "query", noted)
+    found = store.writer.submit(chain, again, START_MS)
+    assert [first[mine.index(item)]._replace(repeated=True) for item in again] == found
+    assert 6 >= sum("FROM bundle" in sql and "entries" in sql for sql in read)
 
 
 def test_a_recorded_entry_sent_again_is_the_same_one(store: Store, chain: Chain) -> None:
