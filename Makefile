@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := anchor chains cli.py setup.py tests benchmarks
 
-.PHONY: demo test check format lint types bench lock clean
+.PHONY: demo test again check format lint types bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/anchorline demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup
+
+# What failed in the last run, once more, one after the other; nothing failed: that is an error here.
+again: $(STAMP)
+	$(BIN)/python -m pytest -q -x --last-failed --last-failed-no-failures none
 
 # What CI runs: format, lint, types, then the README's test command.
 check: lint types test
