@@ -4,6 +4,7 @@ Input is a ``Verdict`` of the one or the other; nothing is decided here. The tex
 can be weighed: what is said must be what was checked, and by whom.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,12 +33,12 @@ _THREAD_HEADLINES = {
 _MARKS = {State.OK: "ok", State.FAILED: "FAILED", State.NOT_CHECKED: "not checked", State.ABSENT: "absent"}
 
 
-def verdict_lines(file_name: str | None, verdict: Verdict) -> list[str]:
-    """Return the lines for people: headline, what it means, then every step with whom it rests on."""
+def verdict_lines(file_name: str | None, verdict: Verdict, notes: Sequence[str] = ()) -> list[str]:
+    """Return the lines for people: headline, what it means, notes, then every step with whom it rests on."""
     subject = f": {file_name}" if file_name else ""
     return [
         _headline(verdict) + subject,
-        *(f"  {line}" for line in _meaning(verdict)),
+        *(f"  {line}" for line in [*_meaning(verdict), *notes]),
         "",
         *(f"  {_step(step)}" for step in verdict.steps),
     ]

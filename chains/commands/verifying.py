@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
     from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.leaves import LogLeaf
-    from anchor.proof.receipt import LogCard
+    from anchor.proof.receipt import LogCard, Receipt
     from anchor.proof.timestamp import TimestampCheck
     from anchor.proof.verify import Verdict
 
@@ -53,8 +53,14 @@ app = command_group()
 @app.command(rich_help_panel=PROVING)
 def verify(
     files: Annotated[
-        list[Path], typer.Argument(metavar="[FILE] RECEIPT", help="The file, if at hand, and its receipt.")
+        list[Path],
+        typer.Argument(
+            metavar="[FILE] RECEIPT", help="The file, if at hand, and its receipt; FILE alone finds FILE.receipt."
+        ),
     ],
+    original: Annotated[
+        Path | None, typer.Option(help="What was recorded, if at hand: says where a changed FILE differs from it.")
+    ] = None,
     log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
     any_log: Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")] = False,
     block: Annotated[list[str] | None, typer.Option(help="A block you trust: NETWORK:HEIGHT:HASH.")] = None,
@@ -89,19 +95,25 @@ def verify(
     from anchor.proof.receipt import Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
+    from chains.pairing import looked_for, paired
+    from chains.wording import verdict_lines
 
     if header_store is not None and no_header_store:
         usage("--header-store and --no-header-store contradict each other")
     if len(files) not in {1, 2}:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files)} files")
-    data = given(lambda: read_limited(files[-1]))
+    held = files if len(files) == 2 else given(lambda: paired(files[0]))
+    if original is not None and len(held) != 2:
+        usage("--original says where a file differs from it: name the file, too")
+    if original is not None:
+        given(lambda: read_at_most(original, 1))
     try:
-        found = Receipt.decode(data)
+        found = Receipt.decode(given(lambda: read_limited(held[-1])))
     except MalformedError as error:
-        text = f"{files[-1]} is not a well-formed receipt: {error}"
+        text = f"{held[-1]} is not a well-formed receipt: {error}{looked_for(held[-1])}"
         _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
-    digest = given(lambda: _digest_of(files[0])) if len(files) == 2 else None
+    digest = given(lambda: _digest_of(held[0])) if len(held) == 2 else None
     card = given(lambda: known_card(log, found.log.log_id))
     known = networks_given(networks)
     try:
@@ -118,7 +130,11 @@ def verify(
         _source_failed(error, as_json=as_json)
     except StorageError as error:
         _not_checked(error, as_json=as_json)
-    say(verdict.to_json(), lambda: _verdict_lines(files, verdict), as_json=as_json)
+    where, notes = given(lambda: _where_changed(found, verdict, held, original))
+    if held != files:
+        notes = [f"The receipt is {held[-1]}, found beside the file.", *notes]
+    facts = verdict.to_json() | where | ({} if held == files else {"receipt": str(held[-1])})
+    say(facts, lambda: verdict_lines(held[0].name if len(held) == 2 else None, verdict, notes), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
 
 
@@ -228,6 +244,17 @@ def _files_given(blocks: list[str], headers_file: Path | None, networks: "Mappin
     return views
 
 
+def _where_changed(
+    receipt: "Receipt", verdict: "Verdict", held: list[Path], original: Path | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return where a file that is not what was recorded was changed, for ``--json`` and as lines."""
+    if verdict.diagnosis.finding is not Finding.CONTENT_CHANGED or len(held) != 2:
+        return {}, []
+    from chains.original import told
+
+    return told(receipt, held[0], original)
+
+
 def _source_failed(error: AnchorlineError, *, as_json: bool) -> NoReturn:
     """A silent source says nothing about the receipt; one of another network says that it is of another network."""
     from anchor.errors import WrongNetworkError
@@ -249,9 +276,3 @@ def _no_verdict(finding: Finding, exit_code: int, reasons: list[str], text: str,
     facts = {"outcome": outcome, "exit_code": exit_code, "finding": str(finding), "reasons": reasons, "error": text}
     say(facts, lambda: text, as_json=as_json)
     raise typer.Exit(exit_code)
-
-
-def _verdict_lines(files: list[Path], verdict: "Verdict") -> list[str]:
-    from chains.wording import verdict_lines
-
-    return verdict_lines(files[0].name if len(files) == 2 else None, verdict)
