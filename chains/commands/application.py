@@ -14,6 +14,7 @@ from chains.commands import (
     beginning,
     configuring,
     disputes,
+    git,
     headers,
     keeping,
     proving,
@@ -30,7 +31,9 @@ from chains.commands.terminal import command_group
 
 ABOUT = "Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."
 
-app = command_group(ABOUT, name="anchorline", context_settings={"help_option_names": ["-h", "--help"]})
+app = command_group(
+    ABOUT, name="anchorline", add_completion=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 for group in (
     beginning,
     recording,
@@ -40,6 +43,7 @@ for group in (
     proving,
     verifying,
     disputes,
+    git,
     headers,
     keeping,
     configuring,

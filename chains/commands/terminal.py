@@ -37,9 +37,8 @@ Found = TypeVar("Found")
 
 def command_group(about: str = "", **options: Any) -> typer.Typer:
     """Return an empty group of commands with the settings of all."""
-    return typer.Typer(
-        help=about, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, **options
-    )
+    settings = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
+    return typer.Typer(help=about, **settings | options)
 
 
 @contextmanager
