@@ -24,7 +24,7 @@ from anchor.attestations import Attestations
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import SettingsError
 from anchor.hashing.pieces import Pieces
-from anchor.proof.archive import CHECKPOINTS, PROMISES
+from anchor.proof.archive_files import CHECKPOINTS, PROMISES
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.promise import PromiseLeaf
 from anchor.timestamps import Timestamps

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from anchor.attestations import Attestations
-from anchor.proof.archive import ArchiveError, check_archive
+from anchor.proof.archive import check_archive
+from anchor.proof.archive_files import ArchiveError
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.bundles import decode_bundle
