@@ -4,6 +4,8 @@
 Input is leaf hashes in order. Audits and ``archive`` compare what it gives with heads and checkpoints.
 """
 
+from collections.abc import Sequence
+
 from anchor.proof.merkle import EMPTY_ROOT, node_hash
 
 
@@ -32,9 +34,19 @@ class Frontier:
 
     def root(self) -> bytes:
         """Return the root of all leaves added so far (RFC 9162 section 2.1.1)."""
-        if not self._nodes:
-            return EMPTY_ROOT
-        root = self._nodes[-1]
-        for node in reversed(self._nodes[:-1]):
-            root = node_hash(node, root)
-        return root
+        return root_over(self._nodes)
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of full subtrees that make up the log, the largest first."""
+        return tuple(self._nodes)
+
+
+def root_over(peaks: Sequence[bytes]) -> bytes:
+    """Return the root over full subtrees, one behind the other, none of which is larger than the one before."""
+    if not peaks:
+        return EMPTY_ROOT
+    root = peaks[-1]
+    for node in reversed(peaks[:-1]):
+        root = node_hash(node, root)
+    return root

@@ -24,9 +24,9 @@ ANONYMOUS = bytes(SUBMITTER_SIZE)
 LEAF_TYPE = 0x20
 # The fields of a note, and those of a leaf behind its type u8, in the order of their classes.
 _NOTE = Struct(">32sQQQI32s")
-_LEAF = Struct(f">B32sQ32s{SUBMITTER_SIZE}s")
+LEAF = Struct(f">B32sQ32s{SUBMITTER_SIZE}s")
 NOTE_SIZE = _NOTE.size
-LEAF_SIZE = _LEAF.size
+LEAF_SIZE = LEAF.size
 KEY_ID_SIZE = 4
 # A group commit holds at most 2^32 - 1 entries.
 MAX_PROMISE_PATH = 32
@@ -73,13 +73,13 @@ class PromiseLeaf:
         exactly(self.chain_id, HASH_SIZE, "chain_id")
         exactly(self.entry_hash, HASH_SIZE, "entry_hash")
         exactly(self.submitter, SUBMITTER_SIZE, "submitter")
-        return pack(_LEAF, "promise leaf", LEAF_TYPE, self.chain_id, self.leaf_index, self.entry_hash, self.submitter)
+        return pack(LEAF, "promise leaf", LEAF_TYPE, self.chain_id, self.leaf_index, self.entry_hash, self.submitter)
 
     @classmethod
     def decode(cls, data: bytes) -> "PromiseLeaf":
         """Read a leaf of exactly 89 bytes."""
         reader = Reader(data, "promise leaf", LEAF_SIZE)
-        kind, *fields = reader.unpack(_LEAF)
+        kind, *fields = reader.unpack(LEAF)
         if kind != LEAF_TYPE:
             raise MalformedError(f"promise leaf: expected type 20 (hex), found {kind:02x}")
         leaf = cls(*fields)

@@ -46,7 +46,7 @@ class ExitCode(IntEnum):
     NOT_COMPARED = 5
 
 
-_EXIT_CODES = {
+EXIT_CODES = {
     Outcome.INTACT: ExitCode.INTACT,
     # Only through a block that the verifier knows himself, and never as the log's own anchor.
     Outcome.ATTESTED: ExitCode.INTACT,
@@ -123,7 +123,7 @@ class Verdict:
     @property
     def exit_code(self) -> int:
         """Exit code of ``anchorline verify``."""
-        return int(_EXIT_CODES[self.outcome])
+        return int(EXIT_CODES[self.outcome])
 
     @property
     def reasons(self) -> tuple[Reason, ...]:

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
@@ -42,6 +43,7 @@ from chains.commands.terminal import (
 if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
     from anchor.proof.bitcoin.networks import NetworkRules
+    from anchor.proof.blocks import KnownBlocks
     from anchor.proof.leaves import LogLeaf
     from anchor.proof.receipt import LogCard, Receipt
     from anchor.proof.timestamp import TimestampCheck
@@ -53,13 +55,23 @@ app = command_group()
 @app.command(rich_help_panel=PROVING)
 def verify(
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="[FILE] RECEIPT", help="The file, if at hand, and its receipt; FILE alone finds FILE.receipt."
         ),
-    ],
+    ] = None,
     original: Annotated[
         Path | None, typer.Option(help="What was recorded, if at hand: says where a changed FILE differs from it.")
+    ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(metavar="EXPORT", help="Verify everything in an export instead (a tar, or its folder)."),
+    ] = None,
+    report: Annotated[
+        list[Path] | None, typer.Option(help="With --archive: write a report too, .html or .json, repeatable.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes of --archive (default: one for each core).")
     ] = None,
     log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
     any_log: Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")] = False,
@@ -86,12 +98,11 @@ def verify(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a file against its receipt: offline, without a home, an account or a service.
+    """Verify a file against its receipt, or a whole export: offline, without a home, an account or a service.
 
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
     not be checked; 5 content withheld or erased, so that the file cannot be compared.
     """
-    from anchor.errors import SourceError, StorageError
     from anchor.proof.receipt import Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
@@ -100,8 +111,18 @@ def verify(
 
     if header_store is not None and no_header_store:
         usage("--header-store and --no-header-store contradict each other")
-    if len(files) not in {1, 2}:
-        usage(f"verify takes a receipt, or a file and its receipt; got {len(files)} files")
+    node = Node(node_url, node_cookie_file, node_user, node_password_file)
+    trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
+    if archive is not None:
+        from chains.commands.verifying_exports import ExportGiven, verify_archive
+
+        if files or original or tsa_certificate or accept_timestamp:
+            usage("--archive takes neither a receipt nor time stamps: it verifies a whole export")
+        verify_archive(ExportGiven(archive, log, any_log, depth, jobs, report or []), trust, as_json=as_json)
+    if report or jobs:
+        usage("--report and --jobs belong to --archive")
+    if not files or len(files) > 2:
+        usage(f"verify takes a receipt, or a file and its receipt; got {len(files or [])} files")
     held = files if len(files) == 2 else given(lambda: paired(files[0]))
     if original is not None and len(held) != 2:
         usage("--original says where a file differs from it: name the file, too")
@@ -116,20 +137,10 @@ def verify(
     digest = given(lambda: _digest_of(held[0])) if len(held) == 2 else None
     card = given(lambda: known_card(log, found.log.log_id))
     known = networks_given(networks)
-    try:
-        with ExitStack() as stack:
-            node = Node(node_url, node_cookie_file, node_user, node_password_file)
-            live = stack.enter_context(live_view(node, esplora_url or [], found.log, known))
-            views = [*given(lambda: _files_given(block or [], headers, rules_of(known))), *live]
-            if header_store is not None or not (views or no_header_store):
-                views += stack.enter_context(_stored(found.log, header_store, known))
-            given_by_him = (digest, card, any_log, tuple(views), depth, signature_check())
-            verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known))
-            verdict = judge(found, verifier)
-    except SourceError as error:
-        _source_failed(error, as_json=as_json)
-    except StorageError as error:
-        _not_checked(error, as_json=as_json)
+    with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
+        given_by_him = (digest, card, any_log, views, depth, signature_check())
+        verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known))
+        verdict = judge(found, verifier)
     where, notes = given(lambda: _where_changed(found, verdict, held, original))
     if held != files:
         notes = [f"The receipt is {held[-1]}, found beside the file.", *notes]
@@ -209,6 +220,45 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
     return timestamp_check(
         [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file))]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the verifier believes about Bitcoin, as the options name it."""
+
+    blocks: list[str]
+    headers: Path | None
+    node: Node
+    esplora_urls: list[str]
+    header_store: Path | None
+    no_header_store: bool
+    networks: Path | None
+
+
+@contextmanager
+def trusted_blocks(
+    log: "LogLeaf", trust: Trust, known: "Mapping[str, Network] | None"
+) -> "Iterator[tuple[KnownBlocks, ...]]":
+    """Yield the views of the best chain that were named, of the verifier's own header store where none was."""
+    with ExitStack() as stack:
+        live = stack.enter_context(live_view(trust.node, trust.esplora_urls, log, known))
+        views = [*given(lambda: _files_given(trust.blocks, trust.headers, rules_of(known))), *live]
+        if trust.header_store is not None or not (views or trust.no_header_store):
+            views += stack.enter_context(_stored(log, trust.header_store, known))
+        yield tuple(views)
+
+
+@contextmanager
+def ended_without_verdict(*, as_json: bool) -> Iterator[None]:
+    """End the command where a source, or the header store, kept it from getting as far as a verdict."""
+    from anchor.errors import SourceError, StorageError
+
+    try:
+        yield
+    except SourceError as error:
+        _source_failed(error, as_json=as_json)
+    except StorageError as error:
+        _not_checked(error, as_json=as_json)
 
 
 @contextmanager

@@ -208,7 +208,7 @@ DAMAGE: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     ),
     "a checkpoint's root": (
         "checkpoints.jsonl",
-        lambda data: re.sub(rb"\\n4\\n.", rb"\\n4\\nB", data),
+        lambda data: re.sub(rb"\\n4\\n(.)", lambda found: rb"\n4\n" + (b"B" if found[1] == b"A" else b"A"), data),
         "its root is not",
     ),
     "all checkpoints": ("checkpoints.jsonl", lambda _: b"", "expected at least one checkpoint"),

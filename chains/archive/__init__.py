@@ -1,0 +1,1 @@
+"""``verify --archive``: a whole export (docs/spec/export.md) checked on every core; all that is damaged is named."""

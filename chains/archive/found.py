@@ -1,0 +1,55 @@
+"""What the check of a part of an export found: faults in words, counts, and roots to put together.
+
+``chains.archive.ranges`` makes them in whatever process; ``chains.archive.checking`` adds them up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRoots:
+    """The full subtrees that some consecutive entries of a chain make up, the first at a multiple of their number.
+
+    ``peaks`` are those at the end, ``at_heads`` those at each size at which the directory has a head. ``is_whole`` is
+    False where a hash is not known, so that nothing behind it can be compared.
+    """
+
+    chain_id: bytes
+    start: int
+    end: int
+    peaks: tuple[bytes, ...]
+    at_heads: Mapping[int, tuple[bytes, ...]]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContentOrder:
+    """The first and the last entry for which some lines of a chain's contents are, in the order of the file."""
+
+    chain_id: bytes
+    first: int
+    last: int
+
+
+@dataclass
+class Found:
+    """What was found in a part of an export."""
+
+    faults: list[str] = field(default_factory=list)
+    roots: list[RangeRoots] = field(default_factory=list)
+    order: list[ContentOrder] = field(default_factory=list)
+    entries: int = 0
+    signed_entries: int = 0
+    contents: int = 0
+    digests: int = 0
+    promised: int = 0
+    files: int = 0
+
+    def add_counts(self, other: "Found") -> None:
+        """Add the counts of another part."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+COUNTS = ("entries", "signed_entries", "contents", "digests", "promised", "files")

@@ -1,0 +1,160 @@
+"""The ranges into which an export is cut, each checked for itself in whatever process, and how they are cut.
+
+Input is ``Bench``, which every process has; what each check finds is a ``Found``. ``chains.archive.checking`` cuts,
+hands out and puts together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.log import TILE_WIDTH
+from anchor.proof.archive_files import PROMISES
+from anchor.proof.leaves import HeadLeaf
+from chains.archive.files import ExportFiles
+
+# 2^14 entries, a full subtree: some megabytes for one process at a time, and enough of them to keep all at work.
+RANGE_HEIGHT = 14
+RANGE_ENTRIES = 1 << RANGE_HEIGHT
+RANGE_BYTES = 8 << 20
+SUMMED_BYTES = 64 << 20
+# Chains of few entries are checked together.
+_CHAINS_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every process has: the files, and where the leaf hash of each entry is, or is to be written.
+
+    ``places`` are the number of hashes before a chain's first in the file ``hashes``, and its entries, by chain id.
+    """
+
+    files: ExportFiles
+    hashes: Path
+    log_id: bytes
+    promise_keys: Sequence[bytes]
+    places: Mapping[bytes, tuple[int, int]]
+    sums: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRange:
+    """Entries ``start`` to ``end`` - 1 of a chain of ``size``; ``head_sizes`` are those of its heads in there."""
+
+    chain_id: bytes
+    start: int
+    end: int
+    size: int
+    head_sizes: tuple[int, ...]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes are looked at."""
+        return 200 * (self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRanges:
+    """Ranges of entries that one process checks at once."""
+
+    ranges: tuple[EntryRange, ...]
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes are looked at."""
+        return sum(each.weight for each in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRange:
+    """Lines of a chain's contents that begin at bytes ``start`` to ``end`` - 1."""
+
+    chain_id: bytes
+    start: int
+    end: int
+
+    @property
+    def weight(self) -> int:
+        """How many bytes are looked at."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseRange:
+    """Lines of the promises that begin at bytes ``start`` to ``end`` - 1."""
+
+    start: int
+    end: int
+
+    @property
+    def weight(self) -> int:
+        """How many bytes are looked at."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class SumRange:
+    """Files whose SHA-256 is compared with the list; ``weight`` is their size."""
+
+    names: tuple[str, ...]
+    weight: int
+
+
+Range = EntryRanges | ContentRange | PromiseRange | SumRange
+
+
+def content_path(chain_id: bytes) -> str:
+    """Return where an export has what is kept beside the entries of a chain."""
+    return f"content/{chain_id.hex()}.jsonl"
+
+
+def entry_ranges(heads: Mapping[bytes, Sequence[HeadLeaf]]) -> Iterator[EntryRanges]:
+    """Cut the chains, whose heads these are, into ranges of whole bundles; small chains are put together."""
+    waiting, count = list[EntryRange](), 0
+    for chain_id, of_chain in heads.items():
+        for each in _of_chain(chain_id, of_chain):
+            waiting.append(each)
+            count += each.end - each.start
+            if count >= RANGE_ENTRIES or len(waiting) >= _CHAINS_AT_ONCE:
+                yield EntryRanges(tuple(waiting))
+                waiting, count = [], 0
+    if waiting:
+        yield EntryRanges(tuple(waiting))
+
+
+def _of_chain(chain_id: bytes, heads: Sequence[HeadLeaf]) -> Iterator[EntryRange]:
+    sizes, size, place = [head.tree_size for head in heads], heads[-1].tree_size, 0
+    for start in range(0, size, RANGE_ENTRIES):
+        end, first = min(start + RANGE_ENTRIES, size), place
+        while place < len(sizes) and sizes[place] <= end:
+            place += 1
+        yield EntryRange(chain_id, start, end, size, tuple(sizes[first:place]))
+
+
+def content_ranges(files: ExportFiles, chain_ids: Iterator[bytes]) -> Iterator[ContentRange]:
+    """Cut the contents of all chains."""
+    for chain_id in chain_ids:
+        for start, end in _cut(files.size_of(content_path(chain_id))):
+            yield ContentRange(chain_id, start, end)
+
+
+def promise_ranges(files: ExportFiles) -> Iterator[PromiseRange]:
+    """Cut the promises."""
+    return (PromiseRange(start, end) for start, end in _cut(files.size_of(PROMISES)))
+
+
+def sum_ranges(files: ExportFiles, names: Iterator[str]) -> Iterator[SumRange]:
+    """Put files together whose sums are compared at once."""
+    waiting, size = list[str](), 0
+    for name in names:
+        waiting.append(name)
+        size += files.size_of(name)
+        if size >= SUMMED_BYTES or len(waiting) >= 8 * TILE_WIDTH:
+            yield SumRange(tuple(waiting), size)
+            waiting, size = [], 0
+    if waiting:
+        yield SumRange(tuple(waiting), size)
+
+
+def _cut(size: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + RANGE_BYTES, size)) for start in range(0, size, RANGE_BYTES))
