@@ -63,11 +63,19 @@ def main(entries: int) -> None:
         for path, what in zip(paths, ("with their contents", "without contents"), strict=True):
             title = f"(h) verify an export of {entries:,} entries {what}, {jobs} processes; target ratio {TARGET}"
             compare(title, entries, "entries", partial(ours, path, jobs), partial(reference, leaves), ROUNDS)
+        in_a_new_process("benchmarks.archive", str(entries), str(paths[0]))
+
+
+def print_memory(path: Path) -> None:
+    """Check an export, in a process that does nothing else, and print the most memory that a process of it held."""
+    checked(path, os.cpu_count() or 1)
     unit = 1 if sys.platform == "darwin" else 1024
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 2**20
-    print(f"  resident high-water mark of a process that checked: {children:.1f} MiB")
-    print(f"  (this process, which holds all leaves for the reference: {high_water_mib():.1f} MiB)")
+    helped = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 2**20
+    print(f"  resident high-water mark: {high_water_mib():.1f} MiB, and of a process that helped {helped:.1f} MiB")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ENTRIES)
+    if len(sys.argv) > 2:
+        print_memory(Path(sys.argv[2]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else ENTRIES)
