@@ -47,7 +47,7 @@ _GREEN, _RED, _GREY = "#1a7f37", "#c62828", "#8a6d00"
 
 
 def report_html(verdict: ArchiveVerdict, about: Iterable[tuple[str, str]]) -> bytes:
-    """Return the page; ``about`` are facts of the run: which file, when, by which version."""
+    """Return the page; ``about`` are facts of the run: which file, by which version."""
     faults = [*verdict.faults, *([f"and {verdict.more_faults} more"] if verdict.more_faults else [])]
     colour = {0: _GREEN, 1: _RED}.get(verdict.exit_code, _GREY)
     page = _PAGE.format(

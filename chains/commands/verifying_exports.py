@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) ->
         _no_verdict(EXIT_FAILED, "failed", text, as_json=as_json)
     except ProcessEndedError as error:
         _no_verdict(EXIT_NOT_CHECKED, "not checked", f"COULD NOT BE CHECKED: {error}", as_json=as_json)
-    _write_reports(given_export, verdict, int(time.time()))
+    _write_reports(given_export, verdict)
     say(verdict.to_json(), lambda: archive_lines(verdict), as_json=as_json)
     raise typer.Exit(verdict.exit_code)
 
@@ -76,18 +75,13 @@ def _no_verdict(exit_code: int, outcome: str, text: str, *, as_json: bool) -> No
     raise typer.Exit(exit_code)
 
 
-def _write_reports(given_export: ExportGiven, verdict: "ArchiveVerdict", now_s: int) -> None:
-    from datetime import UTC, datetime
+def _write_reports(given_export: ExportGiven, verdict: "ArchiveVerdict") -> None:
     from importlib.metadata import version
 
     from chains.archive.report import report_html
     from chains.files import write_file
 
-    about = {
-        "export": given_export.export.name,
-        "checked_at": datetime.fromtimestamp(now_s, UTC).isoformat(),
-        "by": f"anchorline {version('anchorline')}",
-    }
+    about = {"export": given_export.export.name, "by": f"anchorline {version('anchorline')}"}
     for report in given_export.reports:
         if report.suffix == ".html":
             write_file(report, report_html(verdict, about.items()))
