@@ -4,11 +4,12 @@
 Input is an ``Archive``. ``archive`` and ``chains.archive`` check chains, promises and anchors against what it says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from anchor.proof import ed25519
 from anchor.proof.archive_files import CHECKPOINTS, FAULTS, MAX_LINE, Archive, ArchiveError, Fault, leaves_of, refuse
+from anchor.proof.bundles import TILE_WIDTH, tile_path
 from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
 from anchor.proof.frontier import Frontier
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, LogLeaf, Purpose, SealLeaf, ThreadLeaf, decode_leaf
@@ -46,7 +47,7 @@ def read_directory(
     if not notes:
         fault(f"{CHECKPOINTS}: expected at least one checkpoint, found none")
     sizes = sorted(notes)
-    found, frontier, entries = ArchivedDirectory(size=max(sizes, default=0)), Frontier(), 0
+    found, frontier, entries = ArchivedDirectory(_size_there(archive, sizes, fault)), Frontier(), 0
     for index, raw in enumerate(leaves_of(archive, "mirror/", found.size, fault)):
         if raw is None:
             continue
@@ -69,6 +70,17 @@ def read_directory(
         except FAULTS as error:
             fault(f"checkpoint of {size} leaves: {error}")
     return found
+
+
+def _size_there(archive: Archive, sizes: Sequence[int], fault: Fault) -> int:
+    """Return the largest size whose last bundle is there, or else the largest: not one that somebody made up."""
+    for size in reversed(sizes):
+        tile_no, rest = divmod(size, TILE_WIDTH)
+        path = f"mirror/{tile_path('entries', tile_no, rest) if rest else tile_path('entries', tile_no - 1)}"
+        if archive.read(path) is not None:
+            return size
+        fault(f"{path}: missing")
+    return sizes[-1] if sizes else 0
 
 
 def _check_first(index: int, leaf: object, log: LogLeaf) -> None:

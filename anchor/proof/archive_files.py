@@ -16,6 +16,8 @@ CHECKPOINTS = "checkpoints.jsonl"
 PROMISES = "promises.jsonl"
 # A line holds one content in base64, and a promise one group commit.
 MAX_LINE = 64 * 2**20
+# Whoever makes up a size of a log is not followed to its end.
+_MOST_MISSING = 1_000
 
 
 class ArchiveError(AnchorlineError):
@@ -45,8 +47,14 @@ class Archive(Protocol):
 
 def leaves_of(archive: Archive, prefix: str, size: int, fault: Fault = refuse) -> Iterator[bytes | None]:
     """Yield the leaves of a log below ``prefix``, None for each one of a bundle that is missing or damaged."""
+    missing = 0
     for tile_no in range(-(-size // TILE_WIDTH)):
-        yield from read_bundle(archive, prefix, tile_no, size, fault)
+        leaves = read_bundle(archive, prefix, tile_no, size, fault)
+        yield from leaves
+        missing += leaves[0] is None
+        if missing >= _MOST_MISSING:
+            fault(f"{prefix}: {missing} bundles are missing or damaged; what is behind them is not read")
+            return
 
 
 def read_bundle(archive: Archive, prefix: str, tile_no: int, size: int, fault: Fault) -> Sequence[bytes | None]:

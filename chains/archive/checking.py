@@ -5,10 +5,12 @@ directory and the anchors are checked here, everything that grows with the entri
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain as joined
 from pathlib import Path
 
+from anchor.log import TILE_WIDTH
 from anchor.proof.archive_anchors import check_anchors
 from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_files import CARD, Fault, needed
@@ -44,6 +46,7 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
     views = [view for view in verifier.blocks if rules is not None and view.network == rules.name]
     sums = read_sums(files, found)
     directory = read_directory(files, card, check_signature, fault)
+    _drop_made_up(files, directory, fault)
     with tempfile.TemporaryDirectory() as folder:
         bench = _bench(files, card, directory, Path(folder) / "hashes", sums)
         _check_chains(bench, directory, verifier, found)
@@ -62,6 +65,20 @@ def _bench(
         file.truncate(max(before * HASH_SIZE, 1))
     keys = promise_keys(card.log, [leaf for _, leaf in directory.keys])
     return Bench(files, hashes, card.log.log_id, keys, places, sums)
+
+
+def _drop_made_up(files: ExportFiles, directory: ArchivedDirectory, fault: Fault) -> None:
+    """Take out heads of more entries than the files of their chains could have: nobody looks for these one by one."""
+    counts = Counter(name.split("/")[2] for name in files.places if name.startswith("mirror/chain/"))
+    for chain_id, heads in list(directory.heads.items()):
+        most = counts[chain_id.hex()] * TILE_WIDTH
+        kept = [head for head in heads if head.tree_size <= most]
+        for head in heads:
+            if head.tree_size > most:
+                fault(f"chain {chain_id.hex()}: a head of {head.tree_size} entries, and files of {most} at most")
+        directory.heads[chain_id] = kept
+        if not kept:
+            del directory.heads[chain_id]
 
 
 def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveVerifier, found: Found) -> None:

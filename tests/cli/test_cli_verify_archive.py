@@ -4,11 +4,15 @@ import gzip
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anchor.proof.bundles import decode_bundle
+from anchor.proof.leaves import HeadLeaf, decode_leaf
+from anchor.tiles import encode_bundle
 from chains.archive import checking, pool, ranges
 from chains.archive.checking import verify_export
 from chains.archive.files import opened_export
@@ -222,6 +226,24 @@ def test_many_ranges_are_put_together(world: World, monkeypatch: pytest.MonkeyPa
     lines[100], lines[900] = lines[900], lines[100]
     (folder / "content" / f"{acme_in(folder)}.jsonl").write_bytes(b"".join(lines))
     assert any(fault.endswith("not in order") for fault in verified(world, folder).facts["faults"])
+
+
+def test_sizes_that_somebody_made_up_are_not_followed(world: World) -> None:
+    """A checkpoint of 10^15 leaves, and a head of 2^56 entries, are faults like others, found at once."""
+    folder = unpacked(world)
+    line = json.loads((folder / "checkpoints.jsonl").read_bytes().splitlines()[0])
+    line["note"] = line["note"].replace("\n4\n", "\n1000000000000000\n")
+    with (folder / "checkpoints.jsonl").open("ab") as file:
+        file.write(json.dumps(line).encode() + b"\n")
+    path = folder / "mirror/tile/entries/000.p/6"
+    leaves = decode_bundle(path.read_bytes())
+    place, head = next((each, leaf) for each, leaf in enumerate(map(decode_leaf, leaves)) if isinstance(leaf, HeadLeaf))
+    leaves[place] = replace(head, tree_size=2**56).encode()
+    path.write_bytes(encode_bundle(leaves))
+    done = verified(world, folder)
+    assert 1 == done.exit_code
+    assert f"chain {head.chain_id.hex()}: a head of {2**56} entries, and files of" in " ".join(done.facts["faults"])
+    assert any(f.startswith("checkpoint of 1000000000000000 leaves: its root") for f in done.facts["faults"])
 
 
 def test_several_processes_say_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
