@@ -111,9 +111,9 @@ def test_vectors_of_a_format(loaded: Page, name: str) -> None:
 def test_every_other_vector_is_named_here() -> None:
     """No file of vectors, and no kind of check, is left out without being named."""
     files = {path.stem for path in VECTORS.glob("*.json")}
-    # Evidence of a broken promise is judged by `anchorline dispute check` only.
-    assert {*FILES, "receipts", "ed25519", "heads", "dispute"} == files
-    for name in files - {"receipts", "ed25519", "dispute"}:
+    # Evidence of a broken promise is judged by `anchorline dispute check` only, manifests by `anchorline verify`.
+    assert {*FILES, "receipts", "ed25519", "heads", "dispute", "manifest"} == files
+    for name in files - {"receipts", "ed25519", "dispute", "manifest"}:
         checks = {case["check"] for case in json.loads((VECTORS / f"{name}.json").read_text())["cases"]}
         assert (checks <= ONLY_IN_PYTHON) == (name == "heads")
 

@@ -23,6 +23,8 @@ from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitm
 from anchor.proof.errors import Reason
 from anchor.proof.heads import HeadsProof, check_absent, check_newest, heads_root
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
+from anchor.proof.manifest import Document
+from anchor.proof.manifest_proof import ManifestProof
 from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.promise import Promise, check_promise
 from anchor.proof.promise_run import PromiseRun, promises_of
@@ -38,7 +40,7 @@ ROOT = Path(__file__).parents[3]
 SPEC = ROOT / "docs" / "spec"
 PAGES = (
     *("entry", "chain-and-directory", "heads-tree", "checkpoint", "promise", "receipt", "log-card", "headers"),
-    *("verdict", "strict-json", "mirror", "thread", "dispute", "exchange"),
+    *("verdict", "strict-json", "mirror", "thread", "dispute", "exchange", "manifest"),
 )
 STORY = tell()
 SHAPE = STORY.shapes["anchored at its own checkpoint"]
@@ -109,6 +111,15 @@ def test_directory_page() -> None:
     for title, kind in (("thread", ThreadLeaf), ("head", HeadLeaf), ("seal", SealLeaf), ("key", KeyLeaf)):
         assert isinstance(decode_leaf(shown[title]), kind)
         assert shown[title] in [leaf.encode() for leaf in STORY.world.directory]
+
+
+def test_manifest_page() -> None:
+    """Document and proof on the page are those of the vectors, in the only form of the document."""
+    document, proof = blocks_of("manifest", "json")
+    shown = ManifestProof.decode(proof.encode())
+    shown.check()
+    assert document.encode() == shown.document == Document.decode(shown.document).encode()
+    assert (b'{"beam":8}\n', proof) == (shown.rows[0].row, shown.encode().decode())
 
 
 def test_heads_tree_page() -> None:
