@@ -1,7 +1,7 @@
-"""What ``anchorline add`` reads: files, standard input, or their lines, handed to the writer in batches.
+"""What ``anchorline add`` reads: files, standard input, or their lines, handed to the writer in batches; and folders.
 
 Paths come from the command line; every batch is one group commit, so an error in the middle of long input leaves
-the batches before it recorded and says so.
+the batches before it recorded and says so. A folder is one entry, by its manifest.
 """
 
 import hashlib
@@ -9,14 +9,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
 from anchor.errors import RefusedEntryError
 from anchor.proof.entry import ExternalId, IdKind
-from anchor.proof.errors import AnchorlineError
+from anchor.proof.errors import AnchorlineError, MalformedError
+from anchor.proof.manifest import MEDIA_TYPE
 from chains.chain import Chain
 from chains.home import Clock
+from chains.manifest_writing import WHOLE, Cut, default_list, fresh_secret, new_list, write_manifest
 from chains.work import Accepted
 from chains.writer import Writer
 
@@ -36,6 +39,8 @@ class Added:
     count: int = 0
     first_index: int | None = None
     hashes: list[bytes] = field(default_factory=list)
+    lists: list[Path] = field(default_factory=list)
+    """Lists of manifests that were written."""
 
     def take(self, accepted: Sequence[Accepted]) -> None:
         """Count a batch."""
@@ -47,13 +52,16 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """How input becomes entries."""
+    """How input becomes entries. A folder, and with ``cut.rows`` a file too, is recorded by its manifest."""
 
     lines: bool = False
     digest: bool = False
     media_type: str = ""
     external_ids: Sequence[str] = ()
     name_ids: bool = False
+    cut: Cut = WHOLE
+    manifest: Path | None = None
+    secret: Callable[[], bytes] = fresh_secret
 
     def record(self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance) -> Added:
         """Record files, or their lines; ``-`` is standard input. ``advance`` is told bytes as they are done."""
@@ -61,12 +69,18 @@ class Intake:
             raise RefusedEntryError("--lines records the lines themselves; with --digest, record the whole file")
         if self.name_ids and (self.lines or any(str(path) == "-" for path in files)):
             raise RefusedEntryError("--name-ids gives each file's name to its entry: it needs files, without --lines")
+        self._check_listed(files)
         added = Added()
         try:
             if self.lines:
                 self._record_lines(writer, chain, files, clock, advance, added)
-            else:
-                self._record_files(writer, chain, files, clock, advance, added)
+                return added
+            for is_listed, group in groupby(files, self._is_listed):
+                if is_listed:
+                    for path in group:
+                        self._record_listed(writer, chain, path, clock, advance, added)
+                else:
+                    self._record_files(writer, chain, list(group), clock, advance, added)
         except OSError as error:
             raise RefusedEntryError(
                 f"{error.filename or 'standard input'}: {error.strerror}; {added.count} entries were recorded before it"
@@ -75,6 +89,44 @@ class Intake:
             error.add_note(f"{added.count} entries were recorded before it")
             raise
         return added
+
+    def _is_listed(self, path: Path) -> bool:
+        return self.cut.rows or path.is_dir()
+
+    def _check_listed(self, files: Sequence[Path]) -> None:
+        """Raise RefusedEntryError for what cannot be said of a folder, or only of one."""
+        self.cut.check()
+        listed = [path for path in files if self._is_listed(path)]
+        if self.manifest is not None and (len(files), len(listed)) != (1, 1):
+            raise RefusedEntryError("--manifest names the list of one folder: record a single one, and nothing else")
+        if listed and (self.lines or self.digest or self.media_type):
+            raise RefusedEntryError(
+                f"{listed[0]} is recorded by its manifest, as one entry: --lines, --digest and --media-type are for "
+                "single files"
+            )
+        for path in listed:
+            if not path.is_dir() and not self.cut.of(path.name)[0]:
+                raise RefusedEntryError(
+                    f"{path}: --rows cuts .csv, .tsv, .ndjson and .jsonl files, and those in a folder; record it "
+                    "without --rows"
+                )
+
+    def _record_listed(
+        self, writer: Writer, chain: Chain, path: Path, clock: Clock, advance: Advance, added: Added
+    ) -> None:
+        """Record a folder, or a file with its rows. The list is on disk before the entry that nothing else can open."""
+        target = self.manifest or default_list(path)
+        with new_list(target, path) as file:
+            document = write_manifest(path, self.secret(), self.cut, file, advance)
+        try:
+            accepted = writer.record(
+                chain, [document.encode()], clock(), media_type=MEDIA_TYPE, external_ids=self._ids(path)
+            )
+        except (RefusedEntryError, MalformedError):
+            target.unlink()  # by a rule that is looked at before anything is written: there is no such entry
+            raise
+        added.take(accepted)
+        added.lists.append(target)
 
     def _ids(self, path: Path) -> tuple[ExternalId, ...]:
         names = [*self.external_ids, *([str(path)] if self.name_ids else [])]

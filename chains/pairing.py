@@ -13,12 +13,12 @@ OTS_SUFFIX = ".ots"
 
 
 def paired(path: Path) -> list[Path]:
-    """Return a file and its receipt, where one is beside it; else the one path, which must be the receipt.
+    """Return a file or folder and its receipt, where one is beside it; else the one path, which must be the receipt.
 
     A path that is itself a receipt is judged as one, whatever is beside it. Raises OSError.
     """
     beside = path.with_name(path.name + SUFFIX) if path.name else path
-    if str(path) == "-" or beside == path or not beside.is_file() or _is_receipt(path):
+    if str(path) == "-" or beside == path or not beside.is_file() or (not path.is_dir() and _is_receipt(path)):
         return [path]
     return [path, beside]
 

@@ -4,7 +4,7 @@
 The CLI and third parties make a ``Verifier``; every module ``steps_*`` judges with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from anchor.proof import ed25519
@@ -13,6 +13,7 @@ from anchor.proof.blocks import KnownBlock, KnownBlocks
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.timestamp import TimestampCheck
+from anchor.proof.verdict import Step
 
 # Bitcoin's own convention; on test networks depth says little, and the verdict says so.
 DEFAULT_DEPTH = 6
@@ -29,6 +30,9 @@ class Verifier:
     ``check_timestamp`` knows the certificates that he trusts to tell the time; with ``accept_timestamp`` an
     authority's word is enough for him where no block is checked. ``networks`` are those that he knows by name: the
     built-in ones, and what he brings beside them.
+
+    Of a manifest, ``content_digest`` is that of its document, and ``judge_content`` says what becomes of step 2 where
+    the document is the recorded one: it compares the folder, or checks a proof, and raises what ``run`` catches.
     """
 
     content_digest: bytes | None = None
@@ -40,6 +44,7 @@ class Verifier:
     check_timestamp: TimestampCheck | None = None
     accept_timestamp: bool = False
     networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
+    judge_content: Callable[[], Step] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,9 @@ def chain_export(
 @app.command(rich_help_panel=RECORDING)
 def add(
     chain: Annotated[str, typer.Argument(help="Name or id of the chain.")],
-    files: Annotated[list[Path] | None, typer.Argument(help="Files to record; none, or -, is standard input.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders to record; none, or -, is standard input.")
+    ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="Each line is an entry of its own.")] = False,
     digest: Annotated[bool, typer.Option("--digest", help="Keep only digests: the content stays with you.")] = False,
     media_type: Annotated[str, typer.Option(help="Media type of the content, e.g. text/csv.")] = "",
@@ -193,14 +195,35 @@ def add(
     name_ids: Annotated[
         bool, typer.Option("--name-ids", help="Each file's name is an external id of its entry.")
     ] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Cut .csv, .tsv, .ndjson and .jsonl files into rows, in a manifest.")
+    ] = False,
+    delimiter: Annotated[str, typer.Option(help="What parts the cells of .csv and .tsv files (default: , or tab).")] = (
+        ""
+    ),
+    manifest: Annotated[
+        Path | None, typer.Option(help="Where the list of the folder goes (default: beside it, FOLDER.manifest).")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Record files, or lines, on a chain."""
+    """Record files, lines, or folders on a chain.
+
+    A folder is one entry, by a manifest of its files. The list of them is written beside it: with it, `verify` names
+    what was changed, added or removed, and a single file or row can be shown. It is secret: whoever has it can try
+    guesses at every file and row.
+    """
     from chains.intake import Intake
+    from chains.manifest_writing import Cut
 
     intake = Intake(
-        lines=lines, digest=digest, media_type=media_type, external_ids=external_id or [], name_ids=name_ids
+        lines=lines,
+        digest=digest,
+        media_type=media_type,
+        external_ids=external_id or [],
+        name_ids=name_ids,
+        cut=Cut(rows, delimiter),
+        manifest=manifest,
     )
     with opened(home) as found:
         target = found.chains.named(chain)
@@ -213,6 +236,7 @@ def add(
         "first_index": accepted.first_index,
         "size": size,
         "entries": [{"entry_hash": item.hex()} for item in accepted.hashes],
+        "manifests": [str(path) for path in accepted.lists],
     }
     say(
         facts,
@@ -222,6 +246,7 @@ def add(
                 f"{size}."
             ),
             *(f"  {item.hex()}" for item in accepted.hashes[:10] if not lines),
+            *(f"  {path}: the list; keep it secret, and as long as the receipt" for path in accepted.lists),
         ],
         as_json=as_json,
     )
@@ -234,10 +259,18 @@ def progress_bar(files: list[Path], *, quiet: bool) -> Iterator[Callable[[int], 
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    total = sum(path.stat().st_size for path in files if path.is_file())
+    total = sum(map(_bytes_in, files))
     with Progress(console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
         task = progress.add_task("recording", total=total or None)
         yield lambda size: progress.advance(task, size)
+
+
+def _bytes_in(path: Path) -> int:
+    """Return how many bytes a file has, or all files below a folder."""
+    if not path.is_dir():
+        return path.stat().st_size if path.is_file() else 0
+    sizes = ((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
+    return sum(sizes)
 
 
 def visibility_of(text: str) -> "Visibility":

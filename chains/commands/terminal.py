@@ -93,9 +93,15 @@ def fail(message: str, exit_code: int = EXIT_FAILED) -> NoReturn:
 def given(read: Callable[[], Found]) -> Found:
     """Read something that the command line names; what is wrong with it is the caller's to mend, and no verdict."""
     try:
-        return read()
+        return given_files(read)
     except AnchorlineError as error:
         usage(str(error))
+
+
+def given_files(read: Callable[[], Found]) -> Found:
+    """Read files that the command line names; only that they cannot be read is the caller's to mend."""
+    try:
+        return read()
     except OSError as error:
         usage(f"{name_of(error)}: {error.strerror}")
 

@@ -24,6 +24,7 @@ from chains.commands.live import (
     networks_given,
     rules_of,
 )
+from chains.commands.manifests import at_hand
 from chains.commands.terminal import (
     EXIT_FAILED,
     EXIT_NOT_CHECKED,
@@ -32,6 +33,7 @@ from chains.commands.terminal import (
     JsonOption,
     command_group,
     given,
+    given_files,
     print_line,
     read_at_most,
     read_limited,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from anchor.proof.receipt import LogCard, Receipt
     from anchor.proof.timestamp import TimestampCheck
     from anchor.proof.verify import Verdict
+    from chains.manifest_judging import AtHand
 
 app = command_group()
 
@@ -57,7 +60,8 @@ def verify(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE] RECEIPT", help="The file, if at hand, and its receipt; FILE alone finds FILE.receipt."
+            metavar="[FILE] RECEIPT",
+            help="The file or folder, if at hand, and its receipt; FILE alone finds FILE.receipt.",
         ),
     ] = None,
     original: Annotated[
@@ -96,9 +100,17 @@ def verify(
         bool,
         typer.Option("--accept-timestamp", help="An authority's time stamp is enough where no block is checked."),
     ] = False,
+    manifest: Annotated[
+        Path | None, typer.Option(help="The list of a recorded folder (default: beside it, FOLDER.manifest).")
+    ] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="Proof of one file, or of rows, of a recorded folder (`manifest prove`).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a file against its receipt, or a whole export: offline, without a home, an account or a service.
+    """Verify a file or a folder against its receipt, or a whole export: offline, without a home or a service.
+
+    Of a folder every file and row that was changed, added or removed is named, with the list of its manifest.
 
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
     not be checked; 5 content withheld or erased, so that the file cannot be compared.
@@ -116,7 +128,7 @@ def verify(
     if archive is not None:
         from chains.commands.verifying_exports import ExportGiven, verify_archive
 
-        if files or original or tsa_certificate or accept_timestamp:
+        if files or original or manifest or proof or tsa_certificate or accept_timestamp:
             usage("--archive takes neither a receipt nor time stamps: it verifies a whole export")
         verify_archive(ExportGiven(archive, log, any_log, depth, jobs, report or []), trust, as_json=as_json)
     if report or jobs:
@@ -134,14 +146,16 @@ def verify(
         text = f"{held[-1]} is not a well-formed receipt: {error}{looked_for(held[-1])}"
         _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
-    digest = given(lambda: _digest_of(held[0])) if len(held) == 2 else None
+    listed = _at_hand(held, found, manifest, proof, as_json=as_json)
+    digest = _digest_at_hand(held, listed, original)
     card = given(lambda: known_card(log, found.log.log_id))
     known = networks_given(networks)
     with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
         given_by_him = (digest, card, any_log, views, depth, signature_check())
-        verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known))
-        verdict = judge(found, verifier)
-    where, notes = given(lambda: _where_changed(found, verdict, held, original))
+        judge_content = listed.judge if listed else None
+        verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known), judge_content)
+        verdict = given_files(lambda: judge(found, verifier))
+    where, notes = _content_at_hand(listed) or given(lambda: _where_changed(found, verdict, held, original))
     if held != files:
         notes = [f"The receipt is {held[-1]}, found beside the file.", *notes]
     facts = verdict.to_json() | where | ({} if held == files else {"receipt": str(held[-1])})
@@ -294,6 +308,22 @@ def _files_given(blocks: list[str], headers_file: Path | None, networks: "Mappin
     return views
 
 
+def _digest_at_hand(held: list[Path], listed: "AtHand | None", original: Path | None) -> bytes | None:
+    """Return the digest that the content must have, by what is at hand, or None where nothing is."""
+    if listed is None:
+        return given(lambda: _digest_of(held[0])) if len(held) == 2 else None
+    if original is not None:
+        usage("--original is one file that was recorded as it is: what a manifest lists is compared with its list")
+    return listed.document_digest
+
+
+def _content_at_hand(listed: "AtHand | None") -> tuple[dict[str, Any], list[str]] | None:
+    """Return what was found with a manifest, for ``--json`` and as lines; None without one."""
+    if listed is None:
+        return None
+    return {"manifest": listed.facts} if listed.facts else {}, listed.lines
+
+
 def _where_changed(
     receipt: "Receipt", verdict: "Verdict", held: list[Path], original: Path | None
 ) -> tuple[dict[str, Any], list[str]]:
@@ -326,3 +356,14 @@ def _no_verdict(finding: Finding, exit_code: int, reasons: list[str], text: str,
     facts = {"outcome": outcome, "exit_code": exit_code, "finding": str(finding), "reasons": reasons, "error": text}
     say(facts, lambda: text, as_json=as_json)
     raise typer.Exit(exit_code)
+
+
+def _at_hand(
+    files: list[Path], receipt: "Receipt", manifest: Path | None, proof: Path | None, *, as_json: bool
+) -> "AtHand | None":
+    """Return what leads to a manifest; a list or a proof that cannot be read does not verify."""
+    try:
+        return given_files(lambda: at_hand(files, receipt, manifest, proof, quiet=as_json))
+    except MalformedError as error:
+        text = f"DOES NOT VERIFY: {error}"
+        _no_verdict(Finding.PART_UNREADABLE, EXIT_FAILED, ["malformed"], text, as_json=as_json)
