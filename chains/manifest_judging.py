@@ -108,7 +108,7 @@ class ProofAtHand:
             self.facts["rows"] = [{"row": row.index + 1, "text": _row_text(row.row)} for row in proof.rows]
             self.lines += [f"Row {row['row']} of {path}: {row['text']}" for row in self.facts["rows"]]
             shown = counted(len(proof.rows), "rows")
-            return ok(_CONTENT, f"{shown} of {path} as recorded, shown below; nothing is said of the others")
+            return ok(_CONTENT, f"{shown} of {path} as recorded; nothing is said of the others")
         opening = proof.opening
         self.facts |= {"bytes": opening.size, "sha256": opening.digest.hex()}
         shown = f"{path}, {describe_kind(proof.leaf.kind)} of {opening.size} bytes, SHA-256 {opening.digest.hex()}"

@@ -93,7 +93,8 @@ WHOLE = Cut()
 
 def default_list(source: Path) -> Path:
     """Return where the list of a folder is kept unless somebody says otherwise: beside it, as its receipt."""
-    whole = source.resolve()
+    # Of a link to a folder: beside the link. The last name of . and .. is asked for, which Path.absolute() leaves.
+    whole = Path(os.path.abspath(source))  # noqa: PTH100
     return whole.with_name(whole.name + SUFFIX)
 
 
@@ -109,7 +110,7 @@ def new_list(target: Path, source: Path) -> Iterator[BinaryIO]:
             f"{target} is there already: it may be all that can open an earlier entry. Move it, or name another file "
             "with --manifest"
         )
-    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
+    if source.is_dir() and Path(os.path.realpath(target)).is_relative_to(os.path.realpath(source)):
         raise RefusedEntryError(f"{target} is inside the folder that it lists: name another file with --manifest")
     beside = target.with_name(f"{target.name}.{os.getpid()}.new")
     descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

@@ -115,7 +115,8 @@ def at_hand(
 ) -> "AtHand | None":
     """Return what ``verify`` was given of a manifest, or None where the content is a single file as it is.
 
-    A file with rows is known by the media type of its entry. Raises MalformedError and OSError.
+    A folder can only be compared by a manifest; a file with rows is known by the media type of its entry, if the list
+    is there. Raises MalformedError and OSError.
     """
     from anchor.proof.manifest import MEDIA_TYPE
 
@@ -128,12 +129,14 @@ def at_hand(
         if manifest is not None:
             usage("--manifest is compared with a folder: name it before the receipt")
         return None
-    beside = manifest or _beside(source, files[-1])
-    if source.is_dir() and not beside.is_file():
-        usage(f"{source} is a folder, and its list {beside} is not there: name it with --manifest")
-    is_listed = source.is_dir() or manifest is not None
-    if not is_listed and not (receipt.entry.media_type == MEDIA_TYPE and beside.is_file()):
+    is_wanted = manifest is not None or source.is_dir()
+    if not is_wanted and receipt.entry.media_type != MEDIA_TYPE:
         return None
+    beside = manifest or _beside(source, files[-1])
+    if not is_wanted and not beside.exists():
+        return None  # the file at hand may be the document itself
+    if not beside.exists():
+        usage(f"{source} is recorded by a manifest, whose list {beside} is not there: name it with --manifest")
     return _folder_at_hand(source, beside, quiet=quiet)
 
 

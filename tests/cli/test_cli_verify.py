@@ -256,7 +256,7 @@ def bad_inputs(world: World) -> dict[str, tuple[list[str | Path], str]]:
     return {
         "no such file": ([world.folder / "none", receipt], "none: No such file or directory"),
         "no such receipt": ([world.report, world.folder / "none"], "none: No such file or directory"),
-        "file is a folder": ([world.folder, receipt], "Is a directory"),
+        "file is a folder": ([world.folder, receipt], "is recorded by a manifest, whose list"),
         "receipt is a folder": ([world.report, world.folder], "Is a directory"),
         "unreadable file": ([loop, receipt], "loop: Too many levels of symbolic links"),
         "below a file": ([world.report / "x", receipt], "Not a directory"),
