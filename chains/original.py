@@ -41,7 +41,9 @@ def where_changed(receipt: Receipt, at_hand: Path, original: Path | None) -> Dif
         return None
     if original is None:
         data = receipt.content.data
-        return None if data is None else _compared(receipt, io.BytesIO(data), at_hand)
+        if data is None or hashlib.sha256(data).digest() != receipt.content.digest:
+            return None  # none is inside, or the one inside was changed, too
+        return _compared(receipt, io.BytesIO(data), at_hand)
     with original.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
         if digest != receipt.content.digest:

@@ -42,12 +42,7 @@ _OF_REASON = {
 }
 _ORDER = {finding: place for place, finding in enumerate(Finding)}
 # Each was made over the entry by somebody; where two do not fit it, it is the entry that is another.
-_MADE_OVER_ENTRY = {
-    Reason.CHAIN_ID_MISMATCH,
-    Reason.COMMITMENT_MISMATCH,
-    Reason.AUTHOR_SIGNATURE_WRONG,
-    Reason.CHAIN_PATH_WRONG,
-}
+_MADE_OVER_ENTRY = {Reason.COMMITMENT_MISMATCH, Reason.AUTHOR_SIGNATURE_WRONG, Reason.CHAIN_PATH_WRONG}
 _RELATIONS = {int(relation): relation.name.lower().replace("_", " ") for relation in Relation}
 # Links that change what another entry is worth; the others are facts only.
 _TOLD = {_RELATIONS[relation] for relation in (Relation.SUPERSEDES, Relation.RETRACTS, Relation.ERASES)}

@@ -3,6 +3,7 @@
 The home is a real one; the receipts are of entries that it holds, anchored or not: a changed file fails either way.
 """
 
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -80,11 +81,11 @@ def test_an_intact_file_is_compared_with_nothing(world: World) -> None:
 @pytest.mark.parametrize("name", ["no such original", "an original without a file"])
 def test_an_original_must_make_sense(world: World, name: str) -> None:
     """A command line that makes no sense is exit code 2, and says why."""
-    arguments = {
+    choices: dict[str, list[str | Path]] = {
         "no such original": [world.report, world.receipt, "--original", world.folder / "none"],
         "an original without a file": [world.receipt, "--original", world.report],
-    }[name]
-    done = run("verify", *arguments)
+    }
+    done = run("verify", *choices[name])
     assert (2, b"") == (done.exit_code, done.out)
     assert ("none: No such file" in done.err) or ("name the file, too" in done.err)
 
@@ -128,3 +129,15 @@ def test_a_receipt_that_is_damaged_says_so(world: World) -> None:
         done.facts[name] for name in ("exit_code", "reasons", "finding")
     )
     assert str(world.receipt) in json.loads(done.out)["error"]
+
+
+def test_content_inside_the_receipt_that_was_changed_is_no_original(world: World) -> None:
+    """A receipt whose own content does not have its digest tells no place: it would be invented."""
+    world.ok("receipt", "acme:1", "--content", "-o", world.receipt)
+    text = world.receipt.read_text()
+    inside = json.loads(text)["content"]["bytes"]
+    other = base64.b64encode(b"B" + base64.b64decode(inside)[1:]).decode()
+    world.receipt.write_text(text.replace(inside, other))
+    done = run("verify", world.report, world.receipt, "--any-log", "--json")
+    assert (1, "content-changed") == (done.exit_code, done.facts["finding"])
+    assert "difference" not in done.facts

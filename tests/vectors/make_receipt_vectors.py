@@ -442,6 +442,12 @@ def failed_entry() -> Iterator[Case]:
     extension = Extension(ExtensionType.LOG_ID, sha256(b"another log"))
     elsewhere = with_entry(partial(replace, extensions=(extension,)))
     yield judged("1 an entry meant for another log", *elsewhere, failed, Reason.WRONG_LOG_EXTENSION)
+    altered = replace(receipt, entry=replace(receipt.entry, media_type="text/html"))
+    yield judged(
+        "1 an entry that was altered afterwards",
+        *(altered, inputs, failed),
+        *(Reason.CHAIN_PATH_WRONG, Reason.PROMISE_MISMATCH),
+    )
 
     another_file = inputs | {"content_digest": sha256(b"order 2 ").hex()}
     yield judged("2 another file", receipt, another_file, failed, Reason.CONTENT_CHANGED)

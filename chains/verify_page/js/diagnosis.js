@@ -12,8 +12,8 @@ const FAILURES = [
   "log-signature-wrong",
   "chain-not-in-directory",
   "entry-altered",
-  "entry-of-another-chain",
   "not-in-chain",
+  "entry-of-another-chain",
   "seal-wrong",
   "digest-altered",
   "signature-wrong",
@@ -52,12 +52,7 @@ const OF_REASON = new Map([
   ["12 block-is-not-the-given-one", "block-not-on-best-chain"],
 ]);
 /** Each was made over the entry by somebody; where two do not fit it, it is the entry that is another. */
-const MADE_OVER_ENTRY = [
-  "chain-id-mismatch",
-  "content-commitment-mismatch",
-  "author-signature-wrong",
-  "chain-path-wrong",
-];
+const MADE_OVER_ENTRY = ["content-commitment-mismatch", "author-signature-wrong", "chain-path-wrong"];
 const RELATIONS = ["", "supersedes", "retracts", "derived from", "assesses", "refers to", "erases"];
 /** Links that change what another entry is worth; the others are facts only. */
 const TOLD = ["supersedes", "retracts", "erases"];
