@@ -15,6 +15,7 @@ from anchor.proof.verify import State
 from anchor.published import CHECKPOINT, check_checkpoint, directory_leaves, read_anchors, read_card, read_note
 from anchor.thread_auditor import Audit, Auditor, payload_of
 from anchor.thread_roots import check_checkpoints, check_roots
+from anchor.thread_seen import check_seen
 from anchor.thread_start import check_line, follow_thread
 from anchor.thread_tip import check_times, check_tip
 from anchor.thread_verdict import Number, Reason, Step, Verdict, conclude
@@ -31,6 +32,7 @@ def audit_thread(fetch: Fetch, auditor: Auditor) -> Verdict:
     audit = Audit(fetch, auditor, card.log, walk, anchors, found=findings)
     _check_log(audit, card)
     _read_directory(audit)
+    check_seen(audit)
     follow_thread(audit)
     check_line(audit)
     check_checkpoints(audit)
@@ -67,6 +69,7 @@ def _read_directory(audit: Audit) -> None:
         audit.lack(Number.CHECKPOINTS, "no checkpoint of the directory is published")
         return
     published = audit.published = Checkpoint.decode(note.text)
+    audit.note = note.encode()
     tree = PublishedTree(audit.fetch, "", published.size)
     lacking = None
     for part in directory_leaves(tree):
@@ -129,6 +132,7 @@ def _facts(audit: Audit, audited: ChainsAudited) -> dict[str, object]:
         "log_id": audit.log.log_id.hex(),
         "origin": audit.log.origin,
         "directory_size": audit.walk.size,
+        "checkpoint": audit.note,
         "seals": len(audit.walk.seals),
         "anchors": [
             {

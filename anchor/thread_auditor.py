@@ -32,7 +32,8 @@ class Auditor:
     """What the auditor brings. ``sources`` names whoever answers behind ``source``, which is None for nobody.
 
     ``card`` pins the log; ``chains`` limits steps 8 and 9 to these chain ids; ``max_gap_s`` is how long something may
-    stay unanchored, and how late a mirror may be. ``networks`` are those that he knows.
+    stay unanchored, and how late a mirror may be. ``networks`` are those that he knows. ``seen`` is the newest
+    checkpoint that he has seen of this log before, whose signature he checked then.
     """
 
     check: SignatureCheck
@@ -42,6 +43,7 @@ class Auditor:
     max_gap_s: int = DEFAULT_MAX_GAP_S
     chains: frozenset[bytes] | None = None
     networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
+    seen: Checkpoint | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Audit:
     walk: DirectoryWalk
     anchors: Anchors
     published: Checkpoint | None = None
+    note: str | None = None
     tip_time_s: int | None = None
     lines: list[Line] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     CHECKPOINT_WRONG = "checkpoint-signature-wrong"
     ROOT_WRONG = "root-of-another-history"
     NOT_CONSISTENT = "not-consistent"
+    HISTORY_CHANGED = "history-changed"
     LEAF_WRONG = "leaf-wrong"
     SEAL_WRONG = "seal-wrong"
     KEY_WRONG = "key-history-wrong"

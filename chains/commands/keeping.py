@@ -1,11 +1,32 @@
 """Commands that look after a log: ``status``, ``audit``, ``doctor`` and ``version``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anchor.proof.times import utc
-from chains.commands.terminal import EXIT_FAILED, KEEPING, HomeOption, JsonOption, command_group, opened, reader_of, say
+from chains.commands.live import (
+    CookieFile,
+    NetworksFile,
+    Node,
+    NodeUser,
+    PasswordFile,
+    TrustedEsploraUrls,
+    TrustedNodeUrl,
+    is_named,
+)
+from chains.commands.terminal import (
+    EXIT_FAILED,
+    KEEPING,
+    HomeOption,
+    JsonOption,
+    command_group,
+    opened,
+    reader_of,
+    say,
+    usage,
+)
 from chains.counted import counted
 
 if TYPE_CHECKING:
@@ -25,12 +46,37 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command(rich_help_panel=KEEPING)
-def audit(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Recompute and check everything this home holds; exit code 1 where something does not hold."""
+def audit(
+    url: Annotated[
+        str | None,
+        typer.Argument(help="Audit this published log from outside: a service, or a mirror's address or folder."),
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="With URL: the log's card; pins whose log it must be.")] = None,
+    node_url: TrustedNodeUrl = None,
+    node_cookie_file: CookieFile = None,
+    node_user: NodeUser = "",
+    node_password_file: PasswordFile = None,
+    esplora_url: TrustedEsploraUrls = None,
+    networks: NetworksFile = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute and check everything this home holds, or follow a published log from outside.
+
+    A log at URL is audited as `thread --mirror` does, and compared with what it showed the last time, which is kept on
+    this machine. Exit codes: 0 all holds; 1 something does not; of a URL also 3 incomplete, 4 could not be checked.
+    """
     from dataclasses import asdict
 
     from chains.audit import Audit
 
+    node = Node(node_url, node_cookie_file, node_user, node_password_file)
+    if url is not None:
+        from chains.commands.publishing import follow
+
+        follow(url, log, node, esplora_url or [], networks, as_json=as_json)
+    if log or networks or is_named(node, esplora_url or []):
+        usage("a card, Bitcoin sources and networks are for a log from outside: name its URL")
     with opened(home) as found:
         audited = Audit(found.engine, found.trees, found.directory, found.chains, reader_of(found), found.journal).run()
     facts = asdict(audited) | {"clean": audited.clean}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from anchor.proof.receipt import LogCard
     from anchor.thread_auditor import Auditor
     from anchor.tiles import Fetch
+    from chains.following import Seen
     from chains.home import Home
 
 app = command_group()
@@ -126,35 +127,78 @@ def thread(
 
     Exit codes: 0 one history; 1 does not hold; 2 usage; 3 incomplete; 4 could not be checked.
     """
-    from anchor.errors import SourceError
-    from anchor.proof.errors import MalformedError
     from anchor.thread_audit import audit_thread
     from chains.wording import thread_lines
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     wanted = None if chain is None else frozenset(given(lambda: _chain_ids(chain)))
+    with _ended_by_source(as_json=as_json), ExitStack() as stack:
+        if mirror_folder is None:
+            found = stack.enter_context(opened(home))
+            fetch, auditor = stack.enter_context(_own(found, log, node, esplora_url or [], wanted, max_gap))
+        else:
+            fetch, auditor = stack.enter_context(
+                mirrored(mirror_folder, log, node, esplora_url or [], wanted, max_gap, networks_given(networks))
+            )
+        verdict = audit_thread(fetch, auditor)
+    say(verdict.to_json(), lambda: thread_lines(verdict), as_json=as_json)
+    raise typer.Exit(verdict.exit_code)
+
+
+def follow(
+    place: str, log: Path | None, node: Node, esplora_urls: list[str], networks: Path | None, *, as_json: bool
+) -> NoReturn:
+    """Audit a published log, compare it with what was seen there before, and note what is seen; ends the command."""
+    from dataclasses import replace
+
+    from anchor.thread_audit import audit_thread
+    from chains.following import keep_seen, read_seen, seen_file
+    from chains.wording import thread_lines
+
+    path = seen_file(place)
+    seen = given(lambda: read_seen(path))
+    with (
+        _ended_by_source(as_json=as_json),
+        mirrored(place, log, node, esplora_urls, None, None, networks_given(networks)) as (fetch, auditor),
+    ):
+        verdict = audit_thread(fetch, replace(auditor, seen=None if seen is None else seen.checkpoint))
+    is_kept = keep_seen(path, place, verdict)
+    facts = verdict.to_json() | {"seen_before": None if seen is None else seen.note, "kept_in": str(path)}
+    say(facts, lambda: [*thread_lines(verdict), *_following_lines(path, seen, is_kept=is_kept)], as_json=as_json)
+    raise typer.Exit(verdict.exit_code)
+
+
+@contextmanager
+def _ended_by_source(*, as_json: bool) -> Iterator[None]:
+    """End an audit where a source or a server is silent, or where there is no published log."""
+    from anchor.errors import SourceError
+    from anchor.proof.errors import MalformedError
+
     try:
-        with ExitStack() as stack:
-            if mirror_folder is None:
-                found = stack.enter_context(opened(home))
-                fetch, auditor = stack.enter_context(_own(found, log, node, esplora_url or [], wanted, max_gap))
-            else:
-                fetch, auditor = stack.enter_context(
-                    _mirrored(mirror_folder, log, node, esplora_url or [], wanted, max_gap, networks_given(networks))
-                )
-            verdict = audit_thread(fetch, auditor)
+        yield
     except SourceError as error:
         text = f"COULD NOT BE CHECKED: {error}"
         say({"outcome": "not checked", "exit_code": EXIT_NOT_CHECKED, "error": text}, lambda: text, as_json=as_json)
         raise typer.Exit(EXIT_NOT_CHECKED) from error
     except MalformedError as error:
         usage(str(error))
-    say(verdict.to_json(), lambda: thread_lines(verdict), as_json=as_json)
-    raise typer.Exit(verdict.exit_code)
+
+
+def _following_lines(path: Path, seen: "Seen | None", *, is_kept: bool) -> list[str]:
+    """Return what was remembered of the last audit, and what will be."""
+    before = (
+        "This is the first look at this log from here."
+        if seen is None
+        else f"Compared with the checkpoint of {seen.checkpoint.size} leaves that was seen here before."
+    )
+    if is_kept:
+        return ["", before, f"What was seen is kept in {path}."]
+    kept = "Nothing was kept." if seen is None else f"Keep {path}: it has the checkpoint that the log signed before."
+    return ["", before, kept]
 
 
 @contextmanager
-def _mirrored(
+def mirrored(
     place: str,
     log: Path | None,
     node: Node,
@@ -166,11 +210,11 @@ def _mirrored(
     """Yield what reads a mirror, and an auditor with the card and the sources that were named."""
     from anchor.bitcoin.web_address import checked_url, is_address
     from anchor.published import read_card
-    from chains.mirror_reading import opened_mirror
+    from chains.following import opened_log
 
     if is_address(place):
         given(lambda: checked_url(place))
-    with opened_mirror(place) as fetch:
+    with opened_log(place) as fetch:
         published = read_card(fetch)
         with live_view(node, esplora_urls, published.log, networks) as live:
             source = cast("Source", live[0].source) if live else None
