@@ -1,4 +1,4 @@
-"""What every test may rely on: referees that are there are never skipped silently."""
+"""What every test may rely on: referees that are there are never skipped silently, and every run is the same run."""
 
 import os
 import signal
@@ -7,11 +7,18 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser")
 _REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in _TOOLS}
 _IS_REQUIRED = {name: bool(os.environ.get(variable)) for name, variable in _REQUIRED.items()}
 
+
+# A machine that is slow for a moment is no finding (deadline, too_slow), and no change is refused for what chance found
+# somewhere else that day: examples are the same each time. `--hypothesis-profile=new` looks for others.
+settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("new"), derandomize=True, database=None)
+settings.load_profile("same")
 
 # Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

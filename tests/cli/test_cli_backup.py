@@ -74,7 +74,7 @@ def test_a_backup_is_made_beside_the_daemon(world: World) -> None:
             world.ok("add", "acme", "-", stdin=b"meanwhile")
             next(line for line in process.stderr if "event=sealed" in line)
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
         finally:
             process.kill()
     assert 0 == process.returncode

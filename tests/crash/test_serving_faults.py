@@ -26,7 +26,7 @@ from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, ru
 from tests.simulators.clocked_server import set_clock
 from tests.waiting import wait_until
 
-SOON_S = 20.0
+SOON_S = 60.0
 HOUR_MS = 3_600_000
 CONTENT = 48 * 1024
 needs_prlimit = pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set on Linux only")

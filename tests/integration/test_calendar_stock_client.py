@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from anchor.proof import opentimestamps as ots
 from anchor.proof.errors import MalformedError
 from tests.integration.conftest import Operator
 from tests.node import Node
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
@@ -167,8 +167,7 @@ def test_nothing_that_was_answered_is_lost_by_a_kill(calendar: Calendar, node: N
         clients = [threading.Thread(target=client, args=(number,)) for number in range(8)]
         for each in clients:
             each.start()
-        while len(answered) < before + 40:
-            time.sleep(0.01)
+        wait_until(lambda: len(answered) >= before + 40)  # noqa: B023  # waited for before it changes
         calendar.stop(signal.SIGKILL)
         for each in clients:
             each.join(START_S)

@@ -10,6 +10,7 @@ import pytest
 
 from anchor.daemon import Beside, Job, Jobs, until_signal
 from anchor.errors import SourceUnavailableError
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,10 @@ def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
 
 
 def stop_after(count: int, calls: list[float], number: int = signal.SIGTERM) -> Callable[[], None]:
-    """Return a job that notes when it runs, and asks the process to stop at its ``count``-th time."""
+    """Return a job that notes when it runs, and asks the process to stop at its ``count``-th time.
+
+    The process hears it on another thread: where that one is slow, the job runs once more.
+    """
 
     def job() -> None:
         calls.append(time.monotonic())
@@ -37,15 +41,19 @@ def stop_after(count: int, calls: list[float], number: int = signal.SIGTERM) -> 
     return job
 
 
+def in_time(lines: list[str]) -> list[str]:
+    """Return the lines without those of jobs that were late: a machine that is busy for a second makes some."""
+    return [line for line in lines if not line.startswith("event=late")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it(number: int) -> None:
     """Jobs run at once and then at their pace, until SIGTERM or SIGINT."""
     lines: list[str] = []
     calls: list[float] = []
     run({"beat": (stop_after(2, calls, number), 1)}, lines.append)
-    assert 2 == len(calls)
-    assert 0.9 < calls[1] - calls[0] < 5
-    assert ["event=started jobs=beat", "event=done job=beat", "event=done job=beat", "event=stopped"] == lines
+    assert calls[1] - calls[0] > 0.9
+    assert ["event=started jobs=beat", *["event=done job=beat"] * len(calls), "event=stopped"] == in_time(lines)
 
 
 def test_a_job_that_fails_is_reported_and_runs_again() -> None:
@@ -63,9 +71,9 @@ def test_a_job_that_fails_is_reported_and_runs_again() -> None:
     assert [
         "event=started jobs=tick",
         "event=failed job=tick error=SourceUnavailableError message='no connection'",
-        "event=done job=tick",
+        *["event=done job=tick"] * (len(calls) - 1),
         "event=stopped",
-    ] == lines
+    ] == in_time(lines)
 
 
 def test_an_error_that_is_not_ours_is_reported_as_a_fault(caplog: pytest.LogCaptureFixture) -> None:
@@ -79,7 +87,7 @@ def test_an_error_that_is_not_ours_is_reported_as_a_fault(caplog: pytest.LogCapt
         raise ZeroDivisionError("division by zero")
 
     run({"seal": (faulty, 1)}, lines.append)
-    assert 2 == lines.count("event=fault job=seal error=ZeroDivisionError message='division by zero'")
+    assert len(calls) == lines.count("event=fault job=seal error=ZeroDivisionError message='division by zero'") > 1
     assert "event=stopped" == lines[-1]
     assert any(record.exc_info for record in caplog.records)  # APScheduler's own log has the trace
 
@@ -132,15 +140,17 @@ def test_a_job_that_takes_longer_than_its_pace_runs_once_for_all_that_was_due(
     lines: list[str] = []
     beat = stop_after(2, calls)
 
+    def times_late() -> int:
+        return lines.count("event=late job=tick")
+
     def slow() -> None:
         beat()
-        time.sleep(2.2)
+        wait_until(lambda: times_late() > 1)
 
-    started = time.monotonic()
+    started_s = time.monotonic()
     run({"tick": (slow, 1)}, lines.append)
-    assert 2 == len(calls)
-    assert 4 < time.monotonic() - started < 10
-    assert "event=late job=tick" in lines
+    # Each second it was due once, and either ran or was late: however slow this machine is.
+    assert len(calls) + times_late() <= time.monotonic() - started_s + 1
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
@@ -151,14 +161,14 @@ def test_what_runs_beside_makes_no_job_wait() -> None:
 
     def hanging() -> None:
         begun.release()
-        assert leave.acquire(timeout=20)
+        assert leave.acquire(timeout=PATIENCE_S)
         raise SourceUnavailableError("no answer")
 
     beside = Beside("slow", hanging, lines.append)
     calls: list[float] = []
     run({"slow": (beside.start, 1), "beat": (stop_after(3, calls), 1)}, lines.append)
-    assert 3 == len(calls)
-    assert begun.acquire(timeout=20)
+    assert len(calls) >= 3
+    assert begun.acquire(timeout=PATIENCE_S)
     assert not begun.acquire(blocking=False)
     leave.release()
     beside.close()

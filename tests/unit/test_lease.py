@@ -112,7 +112,7 @@ def test_of_many_who_come_at_once_one_gets_it(tmp_path: Path) -> None:
     start, won, refused = threading.Barrier(8), list[Lease](), list[LeaseHeldError]()
 
     def take() -> None:
-        engine = SqliteEngine(tmp_path / "anchorline.db", busy_timeout_s=30)
+        engine = SqliteEngine(tmp_path / "anchorline.db", busy_timeout_s=60)
         start.wait()
         try:
             won.append(Leases(engine).take(elsewhere(), NOW_MS))

@@ -26,10 +26,12 @@ from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, Service, judge
 from tests.simulators.timestamp_authority import certify_root, certify_signer
 from tests.simulators.timestamp_server import Authority, question_of, serving, simulated
+from tests.waiting import wait_until
 
 ROOT = certify_root()
 SIGNER = certify_signer(ROOT)
-WAIT_S = 10.0
+# Nobody is waited for as long as this: it only ends a test that would hang.
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def server() -> Iterator[Authority]:
 
 
 def stamping(service: Service, *servers: Authority) -> Stamping:
-    limits = TimestampLimits(1, 5, 5)
+    limits = TimestampLimits(WAIT_S, WAIT_S, WAIT_S)
     asked = [TimestampAuthority(server.url, [ROOT.certificate], limits=limits) for server in servers]
     return Stamping(service.home.engine, service.home.directory, asked)
 
@@ -183,6 +185,7 @@ def test_a_slow_authority_holds_up_neither_seals_nor_anchors_nor_another(
         anchor(service, b"two")
         assert ["confirmed", "broadcast"] == service.states()
         assert [quick.url] == [item.authority for item in asking.tick(service.clock())]
+        wait_until(lambda: server.questions)
         assert 1 == len(server.questions)
         released.set()
         assert {server.url, quick.url} == {item.authority for item in asking.tick(service.clock(), WAIT_S)}

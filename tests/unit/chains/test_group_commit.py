@@ -10,7 +10,7 @@ import pytest
 from anchor.errors import OverloadedError, StorageFullError
 from chains.group_commit import GroupCommit, Size
 
-SOON_S = 20
+SOON_S = 60
 
 
 class Gate:

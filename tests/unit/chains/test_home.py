@@ -99,7 +99,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
         write_file(pipe, b"through")
-        assert b"through" == reader.communicate(timeout=10)[0]
+        assert b"through" == reader.communicate(timeout=60)[0]
     assert pipe.is_fifo()
 
 

@@ -17,7 +17,7 @@ from chains.leading import held, leading
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.holders import elsewhere, gone
 from tests.simulators.service import SETTINGS, Clock, Service, new_service
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_command_waits_for_another_one(service: Service) -> None:
     ending = threading.Timer(0.3, leases.release, [other])
     began_s = time.monotonic()
     ending.start()
-    with leading(service.home, "seal"):
+    with leading(service.home, "seal", wait_s=PATIENCE_S):
         assert time.monotonic() - began_s > 0.25
         seal(service.home, service.clock)
     ending.join()
@@ -75,16 +75,15 @@ def test_a_command_waits_only_a_little(service: Service) -> None:
     began_s = time.monotonic()
     with pytest.raises(LeaseHeldError, match="`anchorline tick`"), leading(service.home, "seal", wait_s=0.3):
         pytest.fail("it went on")
-    assert 0.2 < time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s >= 0.3
 
 
-def test_a_command_does_not_wait_for_a_daemon(service: Service) -> None:
+def test_a_command_does_not_wait_for_a_daemon(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon stays: waiting for its end would only cost time."""
     Leases(service.home.engine).take(elsewhere("daemon", stays=True), service.clock(), 60_000)
-    began_s = time.monotonic()
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
     with pytest.raises(LeaseHeldError, match="`anchorline daemon`"), leading(service.home, "seal", wait_s=60):
         pytest.fail("it went on")
-    assert time.monotonic() - began_s < 10
 
 
 def test_the_lease_is_renewed_beside_the_work(service: Service) -> None:
@@ -105,7 +104,7 @@ def test_a_renewal_that_comes_too_late_is_told(service: Service) -> None:
     lease = leases.take(gone("daemon"), service.clock(), 600)
     with held(service.home, lease, lost.set):
         taken_over = leases.take(elsewhere(), service.clock())
-        assert lost.wait(20)
+        assert lost.wait(PATIENCE_S)
         with pytest.raises(LeaseLostError):
             seal(service.home, service.clock)
     assert taken_over == leases.read(), "what was lost is not given back"

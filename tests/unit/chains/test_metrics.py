@@ -310,9 +310,9 @@ def test_the_text_is_served_over_http(service: Service) -> None:
     """What ``daemon --metrics`` starts answers Prometheus on its address, and is gone when it is closed."""
     registry, _ = registry_of(service.home.folder, service.clock)
     with serving_metrics(registry, "127.0.0.1", 0) as port:
-        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60)
         with answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=")
             assert b"anchorline_readable 1.0" in answer.read()
     with pytest.raises(OSError):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60)

@@ -8,8 +8,9 @@ from uvicorn.server import ServerState
 
 from chains.web.asgi import Header, Receive, Scope, Send, send_answer, take_body, text_answer, whole_of
 from chains.web.connection import Connection, Reply, Take
+from tests.simulators.stepped_loop import pass_s, run_stepped, until
 
-SOON_S = 20
+KEEP_ALIVE_S = 60
 ONE = b"POST /taken HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none"
 GET = b"GET /app HTTP/1.1\r\nHost: a\r\n\r\n"
 KEPT = b"GET /kept HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -24,6 +25,7 @@ class Desk:
         self.remembered: list[bytes] = []
         self.heads: list[bytes] = []
         self.taken_again = 0
+        self.heard = 0
 
     def kept(self, url: bytes, _headers: list[Header]) -> bytes | None:
         return whole_of(text_answer(200, "kept")) if url == b"/kept" else None
@@ -47,39 +49,50 @@ class Desk:
     def remember_head(self, data: bytes, _url: bytes, _headers: list[Header]) -> None:
         self.heads.append(data.partition(b"\r\n\r\n")[0])
 
+    async def hear(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        """Send bytes, and wait until the server has them."""
+        expected = self.heard + len(data)
+        writer.write(data)
+        await until(lambda: expected == self.heard)
+
     async def next(self) -> tuple[bytes, Reply]:
         """Wait for what is taken next."""
-        async with asyncio.timeout(SOON_S):
-            while not self.taken:
-                await asyncio.sleep(0.001)
+        await until(lambda: self.taken)
         return self.taken.pop(0)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with path and body."""
-    body = await take_body(scope, receive, 1000, SOON_S)
+    body = await take_body(scope, receive, 1000, KEEP_ALIVE_S)
     await send_answer(scope, send, text_answer(200, f"app {scope['path']} {body.decode()}"))
 
 
 Talk = Callable[[Desk, ServerState, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def served(talk: Talk, keep_alive_s: int = SOON_S) -> None:
-    """Serve one connection by these shortcuts, and run a conversation over it."""
+def served(talk: Talk) -> None:
+    """Serve one connection by these shortcuts, and run a conversation over it; time stands still meanwhile."""
 
     async def run() -> None:
-        config = uvicorn.Config(app, ws="none", log_config=None, timeout_keep_alive=keep_alive_s)
+        config = uvicorn.Config(app, ws="none", log_config=None, timeout_keep_alive=KEEP_ALIVE_S)
         config.load()
         desk, state = Desk(), ServerState()
-        kind = type("Served", (Connection,), {"shortcuts": desk})
+
+        class Served(Connection):
+            shortcuts = desk
+
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                desk.heard += len(data)
+
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
-        async with server, asyncio.timeout(SOON_S):
+        server = await loop.create_server(lambda: Served(config, state, {}), "127.0.0.1", 0)
+        async with server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             await talk(desk, state, reader, writer)
             writer.close()
 
-    asyncio.run(run())
+    run_stepped(run())
 
 
 def taken_answer(text: str) -> bytes:
@@ -90,10 +103,9 @@ def test_what_comes_behind_a_taken_request_waits_for_its_answer() -> None:
     """Answers keep the order of requests, whoever gives them."""
 
     async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(ONE + GET + KEPT + LAST)
+        await desk.hear(writer, ONE + GET + KEPT + LAST)
         body, reply = await desk.next()
         assert b"one" == body
-        await asyncio.sleep(0.05)
         reply(taken_answer("taken"))
         said = await reader.read()
         places = [said.index(text) for text in (b"\r\n\r\ntaken", b"app /app", b"/kept", b"app /last")]
@@ -106,8 +118,7 @@ def test_a_body_that_comes_later_is_the_applications() -> None:
     """A client that is slow over its body is waited for as for any: by the application, with its limits."""
 
     async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(ONE[:-2])
-        await asyncio.sleep(0.05)
+        await desk.hear(writer, ONE[:-2])
         writer.write(b"ne" + LAST)
         assert b"app /taken one" in await reader.read()
         assert [] == desk.taken
@@ -123,7 +134,7 @@ def test_a_taken_request_is_answered_when_the_service_stops() -> None:
         reply = (await desk.next())[1]
         for connection in list(state.connections):
             connection.shutdown()
-        await asyncio.sleep(0.01)
+        await pass_s(1.0)
         assert 1 == len(state.connections)
         reply(taken_answer("taken"))
         said = await reader.read()
@@ -141,8 +152,7 @@ def test_an_answer_to_somebody_who_left_is_dropped() -> None:
         writer.write(ONE)
         reply = (await desk.next())[1]
         writer.transport.abort()
-        while state.connections:
-            await asyncio.sleep(0.001)
+        await until(lambda: not state.connections)
         reply(taken_answer("taken"))
 
     served(talk)
@@ -168,17 +178,22 @@ def test_kept_and_taken_alternate_on_one_connection() -> None:
 def test_a_connection_that_rests_is_closed_and_one_that_waits_is_not() -> None:
     """The time of keep-alive runs between requests only."""
 
-    async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(KEPT)
-        await reader.readuntil(b"\r\n\r\nkept")
+    async def talk(desk: Desk, state: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for said in (b"kept", b"again"):
+            writer.write(KEPT)
+            await reader.readuntil(b"\r\n\r\n" + said)
+            await pass_s(0.9 * KEEP_ALIVE_S)
         writer.write(ONE)
         reply = (await desk.next())[1]
-        await asyncio.sleep(1.3)
-        assert not reader.at_eof()
+        await pass_s(2.5 * KEEP_ALIVE_S)
         reply(taken_answer("taken"))
-        assert (await reader.read()).endswith(b"\r\n\r\ntaken")
+        await reader.readuntil(b"\r\n\r\ntaken")
+        await pass_s(0.9 * KEEP_ALIVE_S)
+        assert 1 == len(state.connections)
+        await pass_s(0.2 * KEEP_ALIVE_S)
+        assert b"" == await reader.read()
 
-    served(talk, keep_alive_s=1)
+    served(talk)
 
 
 def test_bytes_are_remembered_only_where_they_are_one_whole_request() -> None:
@@ -186,8 +201,7 @@ def test_bytes_are_remembered_only_where_they_are_one_whole_request() -> None:
 
     async def talk(desk: Desk, _: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for piece in (KEPT[:20], KEPT[20:]):
-            writer.write(piece)
-            await asyncio.sleep(0.05)
+            await desk.hear(writer, piece)
         writer.write(KEPT + KEPT)
         for _number in range(3):
             await reader.readuntil(b"\r\n\r\nkept")
@@ -196,14 +210,12 @@ def test_bytes_are_remembered_only_where_they_are_one_whole_request() -> None:
         await reader.readuntil(b"\r\n\r\nkept")
         assert [KEPT] == desk.remembered
         # The same bytes as a body are none, and those behind an unanswered request wait.
-        writer.write(b"POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(KEPT))
-        await asyncio.sleep(0.05)
+        await desk.hear(writer, b"POST /app HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(KEPT))
         writer.write(KEPT)
         await reader.readuntil(b"app /app GET /kept")
         writer.write(ONE)
         reply = (await desk.next())[1]
-        writer.write(KEPT)
-        await asyncio.sleep(0.05)
+        await desk.hear(writer, KEPT)
         reply(taken_answer("taken"))
         await reader.readuntil(b"\r\n\r\ntaken")
         await reader.readuntil(b"app /kept")
@@ -232,15 +244,13 @@ def test_a_head_that_was_taken_is_not_parsed_again() -> None:
         assert (b"one", 3) == (await ask(ONE + ONE), desk.taken_again)
         await reader.readuntil(b"app /taken one")
         # One in two pieces.
-        writer.write(ONE[:-1])
-        await asyncio.sleep(0.05)
+        await desk.hear(writer, ONE[:-1])
         writer.write(ONE[-1:])
         await reader.readuntil(b"app /taken one")
         # While another is not answered.
         writer.write(ONE)
         reply = (await desk.next())[1]
-        writer.write(ONE)
-        await asyncio.sleep(0.05)
+        await desk.hear(writer, ONE)
         assert [] == desk.taken
         reply(taken_answer("taken"))
         await reader.readuntil(b"\r\n\r\ntaken")

@@ -74,6 +74,7 @@ def test_one_look_wakes_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
                 each.wake.clear()
         for each in everybody:
             joined.leave(each)
+        await asyncio.sleep(0.1)  # a look that had begun ends
         asked = rooms.asked
         await asyncio.sleep(0.1)
         assert asked == rooms.asked, "nobody listens, nobody looks"
