@@ -8,7 +8,18 @@ import sys
 from anchor.hashing.chosen import HASHING
 from benchmarks.measuring import in_a_new_process
 
-MEASURES = ("append", "sealing", "proving", "memory", "verifying", "calendar", "roots", "archive", "serving", "manifests")
+MEASURES = (
+    "append",
+    "sealing",
+    "proving",
+    "memory",
+    "verifying",
+    "calendar",
+    "roots",
+    "archive",
+    "serving",
+    "manifests",
+)
 # Minutes and gigabytes: only where they are named.
 LONG = ("memory_serving",)
 

@@ -48,7 +48,8 @@ def run_step(folder: Path, name: str, step: str) -> None:
     source, list_path = folder / name, folder / f"{name}.manifest"
     with Stopwatch() as watch:
         said = _done(source, list_path, step)
-    print(f"  {name:10} {step:15} {watch.took.wall_s:8.2f} s   {high_water_mib():7.1f} MiB   {said}")
+    took = f"{watch.took.wall_s:8.2f} s   {watch.took.cpu_s:7.2f} s of CPU"
+    print(f"  {name:10} {step:15} {took}   {high_water_mib():7.1f} MiB   {said}")
 
 
 def _done(source: Path, list_path: Path, step: str) -> str:

@@ -8,20 +8,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
 from anchor.hashing.chosen import HASHING
 from anchor.proof.errors import TooLargeError
 from anchor.proof.manifest import Kind, RowKind
-from anchor.proof.manifest_changes import Now, RowChange, Was, row_changes
+from anchor.proof.manifest_changes import Block, Now, RowChange, Was, row_changes
 from anchor.proof.manifest_list import ListedFile, ListReader
 from anchor.proof.manifest_path import path_order
 from anchor.proof.manifest_rows import TAG_SIZE, blocks_of, cell_tags, cell_text, cells_of, pieces_of, rows_of
 from chains.counted import counted
 from chains.folder import Found, contents
-from chains.manifest_writing import link_target
+from chains.manifest_writing import link_target, shortened
 
 MAX_DIFFERENCES = 1000
 Advance = Callable[[int], None]
@@ -185,21 +187,18 @@ class _Comparing:
         is_delimited = listed.rows.kind == RowKind.DELIMITED
         header: list[bytes] = []
 
-        def now() -> Iterator[Now]:
+        def now() -> Iterator[Block[Now]]:
             line = 1
             with found.at.open("rb") as file:
-                for block in blocks_of(rows_of(pieces_of(file), listed.rows.kind, listed.path)):
+                for rows in blocks_of(rows_of(pieces_of(file), listed.rows.kind, listed.path)):
                     if line == 1 and is_delimited:
-                        header.extend(cells_of(block[0], delimiter))
-                    for row, tag in zip(block, HASHING.each(block, secret.tag_key), strict=True):
-                        yield Now(tag[:TAG_SIZE], row, line)
-                        line += row.count(b"\n")
+                        header.extend(cells_of(rows[0], delimiter))
+                    flat = shortened(HASHING.each(rows, secret.tag_key), TAG_SIZE)
+                    tags = [flat[at : at + TAG_SIZE] for at in range(0, len(flat), TAG_SIZE)]
+                    yield Block(tags, partial(_numbered, tags, rows, line))
+                    line += b"".join(rows).count(b"\n")
 
-        was = (
-            Was(tag, cells)
-            for block in self.reader.tags(listed)
-            for tag, cells in zip(block.rows, block.cells, strict=True)
-        )
+        was = (Block(block.rows, partial(map, Was, block.rows, block.cells)) for block in self.reader.tags(listed))
 
         def tags_of_cells(row: bytes) -> bytes:
             return cell_tags(row, delimiter, secret.cell_key) if is_delimited else b""
@@ -213,6 +212,11 @@ class _Comparing:
                 self.made.add(Difference(_what(change), listed.path, change, tuple(names)))
         except TooLargeError as error:
             self.made.add(Difference(What.CHANGED, listed.path, note=str(error)))
+
+
+def _numbered(tags: list[bytes], rows: list[bytes], line: int) -> Iterator[Now]:
+    """Return rows at hand with the lines on which they begin, the first on ``line``."""
+    return map(Now, tags, rows, accumulate((row.count(b"\n") for row in rows), initial=line))
 
 
 def _what(change: RowChange) -> What:

@@ -205,13 +205,13 @@ class _Listing:
         return ListedFile(index, path, Kind.FILE, size, hasher.digest(), rows, tags_size)
 
     def _tags(self, block: list[bytes], row_kind: RowKind, delimiter: int) -> bytes:
-        tags = _shortened(HASHING.each(block, self._secret.tag_key), TAG_SIZE)
+        tags = shortened(HASHING.each(block, self._secret.tag_key), TAG_SIZE)
         if row_kind == RowKind.LINES:
             return encode_tags(tags, [], b"")
         each = [cells if len(cells) <= MAX_CELLS else [] for cells in (cells_of(row, delimiter) for row in block)]
         cells = [cell for cells in each for cell in cells]
         hashes = HASHING.each(cells, self._secret.cell_key)
-        return encode_tags(tags, list(map(len, each)), _shortened(hashes, CELL_TAG_SIZE))
+        return encode_tags(tags, list(map(len, each)), shortened(hashes, CELL_TAG_SIZE))
 
 
 def link_target(found: Found) -> bytes:
@@ -236,7 +236,7 @@ def add_rows(tree: Frontier, hashes: Pieces) -> None:
         tree.add(leaf_hash)
 
 
-def _shortened(hashes: Pieces, size: int) -> bytes:
+def shortened(hashes: Pieces, size: int) -> bytes:
     """Return the first ``size`` bytes of each hash."""
     short = bytearray(size * len(hashes))
     for at in range(size):

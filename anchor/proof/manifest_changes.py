@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from anchor.proof.manifest_rows import CELL_TAG_SIZE
 
@@ -17,21 +17,29 @@ WINDOWS = (16, 256, 4096, 65_536)
 """How far is looked for rows that both sides have, wider while none are found; most changes are of one row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Was:
+class Was(NamedTuple):
     """A recorded row: its tag, and those of its cells."""
 
     tag: bytes
     cells: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(NamedTuple):
     """A row at hand: its tag, its bytes, and the line of the file on which it begins, from 1."""
 
     tag: bytes
     row: bytes
     line: int
+
+
+Row = TypeVar("Row", Was, Now)
+
+
+class Block(NamedTuple, Generic[Row]):
+    """Consecutive rows by their tags; the rows themselves are asked for only where tags differ."""
+
+    tags: list[bytes]
+    rows: Callable[[], Iterable[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +52,27 @@ class RowChange:
     columns: tuple[int, ...] = ()
 
 
-Row = TypeVar("Row", Was, Now)
-
-
 class _Side(Generic[Row]):
-    """The rows of one side: those that were looked ahead at, and behind them those that were not read yet."""
+    """The rows of one side: those that were looked ahead at, and behind them blocks that were not read yet."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, blocks: Iterable[Block[Row]]) -> None:
         self.ahead: deque[Row] = deque()
         self.place = 0
-        self._rest: Iterator[Row] = iter(rows)
+        self._rest: Iterator[Block[Row]] = iter(blocks)
 
-    def next(self) -> Row | None:
-        """Return the next row, or None at the end; it stays the next."""
-        return self.ahead[0] if self.look(1) else None
+    def block(self) -> Block[Row] | None:
+        """Return the next block, or None at the end; it is not looked ahead at."""
+        return next(self._rest, None)
+
+    def put(self, block: Block[Row] | None) -> None:
+        """Look ahead at a block."""
+        if block is not None:
+            self.ahead.extend(block.rows())
 
     def look(self, count: int) -> int:
-        """Look ahead at ``count`` rows; return how many there are."""
-        lacking = count - len(self.ahead)
-        if lacking > 0:
-            self.ahead.extend(islice(self._rest, lacking))
+        """Look ahead at ``count`` rows at least; return how many of them there are."""
+        while len(self.ahead) < count and (block := self.block()) is not None:
+            self.put(block)
         return min(count, len(self.ahead))
 
     def take(self, count: int) -> list[Row]:
@@ -72,7 +81,9 @@ class _Side(Generic[Row]):
         return [self.ahead.popleft() for _ in range(count)]
 
 
-def row_changes(was: Iterable[Was], now: Iterable[Now], tags_of_cells: Callable[[bytes], bytes]) -> Iterator[RowChange]:
+def row_changes(
+    was: Iterable[Block[Was]], now: Iterable[Block[Now]], tags_of_cells: Callable[[bytes], bytes]
+) -> Iterator[RowChange]:
     """Yield every change, in order; rows between two that are alike are paired as they stand.
 
     ``tags_of_cells`` gives the tags of the cells of a row at hand. Where rows were moved, they are removed in one place
@@ -80,16 +91,38 @@ def row_changes(was: Iterable[Was], now: Iterable[Now], tags_of_cells: Callable[
     """
     before, after = _Side(was), _Side(now)
     while True:
-        old, new = before.next(), after.next()
-        if old is None and new is None:
+        if not before.ahead and not after.ahead:
+            _skip_alike(before, after)
+        if (before.look(1), after.look(1)) == (0, 0):
             return
-        if old is not None and new is not None and old.tag == new.tag:
-            before.ahead.popleft()
-            after.ahead.popleft()
-            before.place += 1
-            after.place += 1
-            continue
+        alike = _alike(before.ahead, after.ahead)
+        before.place += alike
+        after.place += alike
+        if alike and not (before.ahead and after.ahead):
+            continue  # the rest of a block is not read yet
         yield from _told(before, after, *_parted(before, after), tags_of_cells)
+
+
+def _skip_alike(before: _Side[Was], after: _Side[Now]) -> None:
+    """Go on behind whole blocks that are alike, and look ahead at the first that are not."""
+    while True:
+        old, new = before.block(), after.block()
+        if old is None or new is None or old.tags != new.tags:
+            before.put(old)
+            after.put(new)
+            return
+        before.place += len(old.tags)
+        after.place += len(new.tags)
+
+
+def _alike(before: deque[Was], after: deque[Now]) -> int:
+    """Take the rows at the beginning of both that are alike; return how many."""
+    count = 0
+    while before and after and before[0][0] == after[0][0]:
+        before.popleft()
+        after.popleft()
+        count += 1
+    return count
 
 
 def _parted(before: _Side[Was], after: _Side[Now]) -> tuple[int, int]:

@@ -8,6 +8,8 @@ entry commits to. Whoever compares a folder or makes a proof reads the files one
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import accumulate, pairwise
+from struct import unpack
 from typing import BinaryIO
 
 from anchor.proof.codec import HASH_SIZE, fits
@@ -148,15 +150,12 @@ class ListReader:
             cells = [b""] * count
             if listed.rows.kind == RowKind.DELIMITED:
                 counts = self._take(count * 2)
-                sizes = [CELL_TAG_SIZE * int.from_bytes(counts[at : at + 2], "big") for at in range(0, len(counts), 2)]
+                sizes = [CELL_TAG_SIZE * number for number in unpack(f">{count}H", counts)]
                 if max(sizes) > CELL_TAG_SIZE * MAX_CELLS:
                     raise TooLargeError(f"{listed.path}: expected at most {MAX_CELLS} tags of cells in a row")
                 flat = self._take(sum(sizes))
                 size -= len(counts) + len(flat)
-                at = 0
-                for place, width in enumerate(sizes):
-                    cells[place] = flat[at : at + width]
-                    at += width
+                cells = [flat[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
             yield Tags(rows, cells)
             left -= count
         if size:

@@ -32,11 +32,11 @@ def rows_of(pieces: Iterable[bytes], kind: RowKind, what: str) -> Iterator[bytes
     begun: list[bytes] = []
     begun_size, is_quoted = 0, False
     for piece in pieces:
-        # Empty lines of a quoted cell and whole rows alike: cut at each LF first, then join what quotes hold together.
+        # Cut at each LF first, then join what quotes hold together.
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
         for line in lines:
-            if not begun and not (quotes_count and b'"' in line):
+            if not begun and not (quotes_count and line.count(b'"') & 1):
                 row = line + b"\n"
             else:
                 begun.append(line + b"\n")
@@ -68,11 +68,14 @@ def cells_of(row: bytes, delimiter: int) -> list[bytes]:
         return parts
     cells: list[bytes] = []
     begun: list[bytes] = []
-    is_quoted = False
     for part in parts:
+        is_odd = part.count(b'"') & 1
+        if not begun and not is_odd:
+            cells.append(part)
+            continue
+        # Joined once: a cell of a mebibyte may hold half a million delimiters.
         begun.append(part)
-        is_quoted ^= bool(part.count(b'"') & 1)
-        if not is_quoted:
+        if is_odd and len(begun) > 1:
             cells.append(between.join(begun))
             begun = []
     if begun:
