@@ -3,25 +3,18 @@
 ``chains.archive.checking`` gives ranges in groups: none of a group is begun before the group before is done.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 
-from anchor.proof.errors import AnchorlineError
 from chains.archive.contents import check_contents
 from chains.archive.entries import check_entries
 from chains.archive.found import Found
 from chains.archive.promises import check_promises
 from chains.archive.ranges import Bench, ContentRange, EntryRanges, PromiseRange, Range
 from chains.archive.sums import check_sums
+from chains.processes import started
 
 # Starting processes costs as much as checking that many bytes.
 LEAST_FOR_PROCESSES = 64 << 20
-
-
-class ProcessEndedError(AnchorlineError):
-    """A process of the check ended before its work did: nothing is known of what it had."""
 
 
 def run_ranges(
@@ -38,19 +31,12 @@ def run_ranges(
             done += part.weight
             progress(done, everything)
         return
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (bench,))
-    try:
+    with started(jobs, _begin, bench) as pool:
         for group in groups:
             for part, found in zip(group, pool.map(_in_process, group), strict=True):
                 yield found
                 done += part.weight
                 progress(done, everything)
-    except BrokenProcessPool as error:
-        raise ProcessEndedError(
-            "a process of the check ended before its work did: was it killed, or is memory short? Try --jobs 1"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def check_range(bench: Bench, part: Range) -> Found:

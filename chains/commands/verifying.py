@@ -71,11 +71,16 @@ def verify(
         Path | None,
         typer.Option(metavar="EXPORT", help="Verify everything in an export instead (a tar, or its folder)."),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(metavar="LIST", help="Verify many: a list of files and receipts, or a folder with receipts."),
+    ] = None,
     report: Annotated[
         list[Path] | None, typer.Option(help="With --archive: write a report too, .html or .json, repeatable.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes of --archive (default: one for each core).")
+        int | None,
+        typer.Option(min=1, max=256, help="Processes of --archive and --pairs (default: one for each core)."),
     ] = None,
     log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
     any_log: Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")] = False,
@@ -108,7 +113,7 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a file or a folder against its receipt, or a whole export: offline, without a home or a service.
+    """Verify a file or a folder against its receipt, many of them, or a whole export: offline, without a service.
 
     Of a folder every file and row that was changed, added or removed is named, with the list of its manifest.
 
@@ -125,14 +130,8 @@ def verify(
         usage("--header-store and --no-header-store contradict each other")
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
-    if archive is not None:
-        from chains.commands.verifying_exports import ExportGiven, verify_archive
-
-        if files or original or manifest or proof or tsa_certificate or accept_timestamp:
-            usage("--archive takes neither a receipt nor time stamps: it verifies a whole export")
-        verify_archive(ExportGiven(archive, log, any_log, depth, jobs, report or []), trust, as_json=as_json)
-    if report or jobs:
-        usage("--report and --jobs belong to --archive")
+    others = [files, original, manifest, proof, tsa_certificate, accept_timestamp]
+    _verify_many(_Many(archive, pairs, report or [], jobs, log, any_log, depth), trust, others, as_json=as_json)
     if not files or len(files) > 2:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files or [])} files")
     held = files if len(files) == 2 else given(lambda: paired(files[0]))
@@ -183,7 +182,7 @@ def verify_page(
         say(facts, lambda: f"{output}: {len(made.html)} bytes, SHA-256 {made.sha256}", as_json=as_json)
 
 
-def _digest_of(path: Path) -> bytes:
+def digest_of(path: Path) -> bytes:
     """Return the SHA-256 of a file of any size, or of standard input for ``-``."""
     hasher = hashlib.sha256()
 
@@ -234,6 +233,43 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
     return timestamp_check(
         [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file))]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Many:
+    """What the options say of verifying more than one receipt."""
+
+    archive: Path | None
+    pairs: Path | None
+    reports: list[Path]
+    jobs: int | None
+    log: Path | None
+    any_log: bool
+    depth: int
+
+
+def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: bool) -> None:
+    """Verify an export or a list of pairs, and end the command; return where neither is wanted.
+
+    ``others`` are what the options say of a single receipt.
+    """
+    if many.archive is None and many.reports:
+        usage("--report belongs to --archive")
+    if many.archive is not None:
+        from chains.commands.verifying_exports import ExportGiven, verify_archive
+
+        if many.pairs or any(others):
+            usage("--archive takes neither a receipt nor time stamps: it verifies a whole export")
+        brought = (many.log, many.any_log, many.depth, many.jobs, many.reports)
+        verify_archive(ExportGiven(many.archive, *brought), trust, as_json=as_json)
+    if many.pairs is not None:
+        from chains.commands.verifying_pairs import PairsGiven, verify_pairs
+
+        if any(others):
+            usage("--pairs names files and receipts itself, and takes no manifests and no time stamps")
+        verify_pairs(PairsGiven(many.pairs, many.log, many.any_log, many.depth, many.jobs), trust, as_json=as_json)
+    if many.jobs:
+        usage("--jobs belongs to --archive and --pairs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +347,7 @@ def _files_given(blocks: list[str], headers_file: Path | None, networks: "Mappin
 def _digest_at_hand(held: list[Path], listed: "AtHand | None", original: Path | None) -> bytes | None:
     """Return the digest that the content must have, by what is at hand, or None where nothing is."""
     if listed is None:
-        return given(lambda: _digest_of(held[0])) if len(held) == 2 else None
+        return given(lambda: digest_of(held[0])) if len(held) == 2 else None
     if original is not None:
         usage("--original is one file that was recorded as it is: what a manifest lists is compared with its list")
     return listed.document_digest

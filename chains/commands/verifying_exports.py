@@ -39,9 +39,9 @@ def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) ->
     from anchor.proof.archive_files import FAULTS
     from chains.archive.checking import read_log, verify_export
     from chains.archive.files import opened_export
-    from chains.archive.pool import ProcessEndedError
     from chains.archive.verdict import ArchiveVerifier
     from chains.archive.wording import archive_lines
+    from chains.processes import ProcessEndedError
 
     for report in given_export.reports:
         if report.suffix not in REPORTS:
@@ -56,7 +56,7 @@ def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) ->
             with (
                 ended_without_verdict(as_json=as_json),
                 trusted_blocks(log, trust, known) as views,
-                _bar(given_export.export.name) as progress,
+                bar(given_export.export.name) as progress,
             ):
                 brought = (card, given_export.any_log, views, given_export.depth, rules_of(known), jobs, progress)
                 verdict = verify_export(files, ArchiveVerifier(*brought), faults)
@@ -90,7 +90,7 @@ def _write_reports(given_export: ExportGiven, verdict: "ArchiveVerdict") -> None
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
+def bar(name: str) -> Iterator[Callable[[int, int], None]]:
     """Yield what shows how far a check is, on a terminal; nothing is drawn elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
