@@ -168,19 +168,23 @@ class _Listing:
             target = link_target(found)
             self._close(ListedFile(self.tree.size, found.path, found.kind, len(target), sha256(target).digest()))
             return
-        with found.at.open("rb") as file, tempfile.SpooledTemporaryFile(_SPILL_BYTES) as spill:
-            listed = self._file(found.path, file, spill)
-            self._close(listed)
-            spill.seek(0)
-            while piece := spill.read(_SPILL_BYTES):
-                self.put(piece)
+        with found.at.open("rb") as file:
+            if self._cut.of(found.path)[0] == RowKind.NONE:
+                self._close(self._file(found.path, file))
+                return
+            with tempfile.SpooledTemporaryFile(_SPILL_BYTES) as spill:
+                self._close(self._file(found.path, file, spill))
+                spill.seek(0)
+                while piece := spill.read(_SPILL_BYTES):
+                    self.put(piece)
 
     def _close(self, listed: ListedFile) -> None:
         self.put(listed.encode())
         self.tree.add(listed.leaf(self._secret).hash)
         self.size += listed.size
 
-    def _file(self, path: str, file: BinaryIO, spill: Sink) -> ListedFile:
+    def _file(self, path: str, file: BinaryIO, spill: Sink | None = None) -> ListedFile:
+        """Read a file once; the tags of its rows go to ``spill``, without which it is not cut."""
         index, hasher, size = self.tree.size, sha256(), 0
         row_kind, delimiter = self._cut.of(path)
 
@@ -192,7 +196,7 @@ class _Listing:
                 self._advance(len(piece))
                 yield piece
 
-        if row_kind == RowKind.NONE:
+        if spill is None:
             for _ in pieces():
                 pass
             return ListedFile(index, path, Kind.FILE, size, hasher.digest())

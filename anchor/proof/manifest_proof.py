@@ -119,7 +119,7 @@ class ManifestProof:
             opening = self.opening
             if content_commitment_of(opening.nonce, opening.size, opening.digest) != self.leaf.commitment:
                 raise VerificationError(
-                    Reason.COMMITMENT_MISMATCH, f"{self.leaf.path}: size and digest are not those in the manifest"
+                    Reason.CONTENT_CHANGED, f"{self.leaf.path}: size and digest are not those in the manifest"
                 )
         for row in self.rows:
             hashed = leaf_hash(row_leaf(row.nonce, row.row))

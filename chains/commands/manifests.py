@@ -177,5 +177,5 @@ def _bar(files: list[Path], *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show a bar over the bytes that are read, on a terminal."""
     from chains.commands.recording import progress_bar
 
-    with progress_bar(files, quiet=quiet) as advance:
+    with progress_bar(files, quiet=quiet, what="reading") as advance:
         yield advance

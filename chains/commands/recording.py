@@ -253,15 +253,16 @@ def add(
 
 
 @contextmanager
-def progress_bar(files: list[Path], *, quiet: bool) -> Iterator[Callable[[int], None]]:
+def progress_bar(files: list[Path], *, quiet: bool, what: str = "recording") -> Iterator[Callable[[int], None]]:
     """Show a bar over the bytes of long input on a terminal; elsewhere nothing."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    total = sum(map(_bytes_in, files))
-    with Progress(console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("recording", total=total or None)
+    is_shown = console.is_terminal and not quiet
+    total = sum(map(_bytes_in, files)) if is_shown else 0
+    with Progress(console=console, disable=not is_shown, transient=True) as progress:
+        task = progress.add_task(what, total=total or None)
         yield lambda size: progress.advance(task, size)
 
 

@@ -232,7 +232,7 @@ def _wrong_openings(value: Json) -> Iterator[Json]:
         ("nonce", {"nonce": "00" * 16}),
     ):
         wrong = value | {"content": value["content"] | fields}
-        yield _case(f"another {description}", "proof", proof=wrong, want_error="content-commitment-mismatch")
+        yield _case(f"another {description}", "proof", proof=wrong, want_error="content-changed")
     wrong = value | {"content": value["content"] | {"nonce": "00"}}
     yield _case("a nonce of one byte", "proof", proof=wrong, want_error="malformed")
 
