@@ -88,6 +88,8 @@ def test_rows_that_came_or_went(was: bytes, now: bytes, expected: list[tuple[str
         ),
         (b'a,b\n"1",2\n', b"a,b\n1,2\n", {"row": 2, "was": '"1",2\\n', "now": "1,2\\n"}),
         (b"a,b\n1,2\n", b"a,b\r\n1,2\r\n", {"row": 1, "was": "a,b\\n", "now": "a,b\\r\\n"}),
+        (b"a,b\n1,2", b"a,b\n1,3", {"row": 2, "column": 2, "was": "2", "now": "3"}),
+        (b'a,b\n"x\ny",1\n', b"a,b\nx y,1\n", {"row": 2, "column": 1, "was": "x\\ny", "now": "x y"}),
         (b"\xef\xbb\xbfa,b\n1,2\n", b"\xef\xbb\xbfa,b\n0,2\n", {"column": 1, "column_name": "a"}),
         (b"a,b\n\xff,2\n", b"a,b\n\xfe,2\n", {"was": "\\xff", "now": "\\xfe"}),
     ],
