@@ -1,5 +1,6 @@
 """``version`` says what runs here, and homes do not depend on which hashing wrote them."""
 
+import json
 import platform
 import sqlite3
 from importlib.metadata import version
@@ -37,12 +38,10 @@ def test_hashing_can_be_demanded_by_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.native
-@pytest.mark.parametrize(("writing", "reading"), [("native", "hashlib"), ("hashlib", "native"), ("portable", "native")])
-def test_a_home_is_the_same_whichever_hashing_wrote_it(tmp_path: Path, writing: str, reading: str) -> None:
+def test_a_home_is_the_same_whichever_hashing_wrote_it(tmp_path: Path) -> None:
     """What one hashing recorded, promised and sealed, another one audits, continues and proves."""
     pytest.importorskip("anchor.hashing._native", reason="the native module was not built here", exc_type=ImportError)
-    lines = b"".join(b"row %d\n" % number for number in range(700))
-    (tmp_path / "rows.csv").write_bytes(lines)
+    (tmp_path / "rows.csv").write_bytes(b"".join(b"row %d\n" % number for number in range(700)))
 
     def command(hashing: str, *arguments: str) -> str:
         environment = {"ANCHORLINE_HOME": str(tmp_path / "home"), VARIABLE: hashing}
@@ -50,14 +49,14 @@ def test_a_home_is_the_same_whichever_hashing_wrote_it(tmp_path: Path, writing: 
         assert (0, "") == (done.exit_code, done.err), arguments
         return done.text
 
-    command(writing, "init", "--embedded", "--origin", "log.example/test")
-    command(writing, "chain", "create", "acme")
-    command(writing, "add", "acme", "--lines", "rows.csv")
-    command(writing, "add", "acme", "--digest", "rows.csv")
-    command(writing, "tick", "--mine", "101")
-    command(writing, "seal")
-    assert "all hold" in command(reading, "audit")
-    command(reading, "add", "acme", "--lines", "rows.csv")
-    command(reading, "seal")
-    command(reading, "receipt", "acme:1", "--output", "first.receipt")
-    assert "all hold" in command(writing, "audit")
+    command("native", "init", "--embedded", "--origin", "log.example/test")
+    command("hashlib", "chain", "create", "acme")
+    for writing, reading in (("native", "hashlib"), ("hashlib", "portable"), ("portable", "native")):
+        command(writing, "add", "acme", "--lines", "rows.csv")
+        command(writing, "seal")
+        assert "all hold" in command(reading, "audit")
+    command("native", "add", "acme", "--digest", "rows.csv")
+    command("native", "receipt", "acme:1", "--output", "first.receipt")
+    command("hashlib", "receipt", "acme:1", "--output", "second.receipt")
+    first, second = (json.loads((tmp_path / f"{name}.receipt").read_text()) for name in ("first", "second"))
+    assert first == second
