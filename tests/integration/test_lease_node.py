@@ -144,7 +144,8 @@ def test_two_real_daemons_that_are_paused_in_turn_tell_one_story(ground: Ground)
     story = ground.story(now_ms=time.time_ns() // 1_000_000)
     story.anchor()
     story.restart()
-    settle(story, seal_every_s=1, tick_every_s=1, anchor_every_s=1, lease_s=4)
+    # Long enough that a daemon which this machine holds up for a moment does not lose its lease by that.
+    settle(story, seal_every_s=1, tick_every_s=1, anchor_every_s=1, lease_s=9)
     first, second = RealDaemon(story), None
     try:
         first.until("event=done job=tick", 1)
