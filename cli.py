@@ -25,8 +25,10 @@ def main() -> None:
     """
     with _leaving_at_once():
         from anchor.proof.errors import AnchorlineError
-        from chains.commands.application import app
+        from chains.commands.front import app_for
         from chains.commands.terminal import EXIT_FAILED, name_of
+
+        app = app_for(sys.argv[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name need not be text: what cannot be printed is escaped.
         sys.stdout.reconfigure(errors="backslashreplace")

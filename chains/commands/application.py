@@ -1,11 +1,8 @@
-"""The whole command line: every group of commands, put together, and what stands in front of all.
+"""The whole command line: every group of commands, put together.
 
-The groups are the other files of this folder. ``cli`` runs it; documents and tests look at its commands.
+The groups are the other files of this folder, ``front`` stands before them. ``cli`` runs it; documents and tests look
+at its commands.
 """
-
-from typing import Annotated
-
-import typer
 
 from chains.commands import (
     accounts,
@@ -28,14 +25,9 @@ from chains.commands import (
     verifying,
     wallet,
 )
-from chains.commands.terminal import command_group
+from chains.commands.front import in_front_of
 
-ABOUT = "Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."
-
-app = command_group(
-    ABOUT, name="anchorline", add_completion=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
-for group in (
+app = in_front_of(
     beginning,
     recording,
     anchoring,
@@ -55,22 +47,4 @@ for group in (
     accounts,
     sharing,
     publishing,
-):
-    app.add_typer(group.app)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"anchorline {version('anchorline')}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """Record entries on your own chains, anchor them all in Bitcoin, verify any one of them offline."""
+)

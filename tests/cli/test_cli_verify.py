@@ -372,7 +372,17 @@ def test_verify_loads_neither_database_nor_bitcoin_code(world: World) -> None:
     done = _python(program, ["verify", str(world.report), str(world.receipt), "--any-log"])
     loaded = set(done.stderr.decode().split())
     assert "anchor.proof.verify" in loaded
-    forbidden = {"sqlite3", "sqlite_utils", "pymerkle", "pbk", "embit", "httpx", "apscheduler", "anchor.storage.sqlite"}
+    forbidden = {
+        "sqlite3",
+        "sqlite_utils",
+        "pymerkle",
+        "pbk",
+        "embit",
+        "httpx",
+        "apscheduler",
+        "pydantic",
+        "anchor.storage.sqlite",
+    }
     assert set() == forbidden & loaded
 
 
