@@ -105,6 +105,20 @@ class Content(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ContentsAlike:
+    """Contents that differ in nothing but their bytes, which is what most batches are."""
+
+    contents: Sequence[bytes]
+    media_type: str = ""
+    external_ids: tuple[ExternalId, ...] = ()
+    keep: bool = True
+
+    def each(self) -> list[Content]:
+        """Return them one by one."""
+        return [Content(content, self.media_type, self.external_ids, self.keep) for content in self.contents]
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """A chain that is to be opened with the first entry of a piece of work; ``note`` is run in its transaction."""
 

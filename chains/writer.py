@@ -36,7 +36,7 @@ from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents,
 from chains.idempotency import RequestKey
 from chains.lookup import Lookup
 from chains.settings import Limits
-from chains.work import Accepted, AcceptedRun, Content, Opening, Promised, Refused, Submission, Work
+from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Opening, Promised, Refused, Submission, Work
 
 # Later than any time that eight bytes hold.
 _EVER = 1 << 64
@@ -173,7 +173,7 @@ class Writer:
     def prepare(
         self,
         to: Chain | Opening,
-        items: Sequence[Submission | Content | Refused],
+        items: Sequence[Submission | Content | Refused] | ContentsAlike,
         submitter: bytes = ANONYMOUS,
         key: RequestKey | None = None,
     ) -> Work:
@@ -182,9 +182,12 @@ class Writer:
         Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone, and what
         the caller refused already keeps its place.
         """
-        alike = self._alike(to, items)
-        if alike is not None:
-            return Work(to, *alike, is_fresh=True, submitter=submitter, key=key)
+        alike = items if isinstance(items, ContentsAlike) else _alike(items)
+        batch = None if alike is None or isinstance(to, Opening) else self._batch_alike(to, alike)
+        if batch is not None:
+            entries_and_kept = batch.entries, batch.kept, batch.hashes, batch.with_ids
+            return Work(to, *entries_and_kept, is_fresh=True, submitter=submitter, key=key)
+        items = items.each() if isinstance(items, ContentsAlike) else items
         refused: dict[int, Refused] = {}
         made: dict[int, tuple[bytes, bytes]] = {}
         fresh: dict[int, tuple[Content, bytes]] = {}
@@ -217,26 +220,13 @@ class Writer:
             key=key,
         )
 
-    def _alike(
-        self, to: Chain | Opening, items: Sequence[Submission | Content | Refused]
-    ) -> tuple[Column, Column, Pieces, bool] | None:
-        """Return entries, what is kept, hashes and whether there are ids, of contents that differ in nothing else.
-
-        None where they differ, or where any is refused: then each is looked at. This is what most batches are.
-        """
-        first = items[0] if items else None
-        if not isinstance(first, Content) or isinstance(to, Opening):
-            return None
-        rest, limit = first[1:], self.limits.content_bytes
-        if not all(isinstance(item, Content) and item[1:] == rest and len(item[0]) <= limit for item in items):
-            return None
+    def _batch_alike(self, chain: Chain, alike: ContentsAlike) -> Batch | None:
+        """Make entries of contents that are alike; None where any is refused: then each is looked at."""
         try:
-            template = Entry(to.chain_id, bytes(HASH_SIZE), first.media_type, first.external_ids)
-            contents = [item.content for item in items if isinstance(item, Content)]
-            batch = self._fresh(template, contents, keep=first.keep)
+            template = Entry(chain.chain_id, bytes(HASH_SIZE), alike.media_type, alike.external_ids)
+            return self._fresh(template, alike.contents, keep=alike.keep)
         except AnchorlineError:
             return None
-        return batch.entries, batch.kept, batch.hashes, batch.with_ids
 
     def _template(self, to: Chain | Opening, item: Content) -> bytes:
         """Return the entry of a content, but for its commitment."""
@@ -372,6 +362,16 @@ def promise_leaves(chain_id: bytes, first_index: int, hashes: Pieces, submitter:
     after = exactly(submitter, SUBMITTER_SIZE, "submitter")
     indexes = struct.pack(f">{len(hashes)}Q", *range(first_index, first_index + len(hashes)))
     return HASHING.rows(before, Pieces.cut(indexes, _INDEX_SIZE), hashes, after)
+
+
+def _alike(items: Sequence[Submission | Content | Refused]) -> ContentsAlike | None:
+    """Return contents as contents that are alike, or None where they differ in more than their bytes."""
+    first = items[0] if items else None
+    if not isinstance(first, Content):
+        return None
+    rest = first[1:]
+    contents = [item.content for item in items if isinstance(item, Content) and item[1:] == rest]
+    return ContentsAlike(contents, *rest) if len(contents) == len(items) else None
 
 
 def check_still_valid(entry: Entry, received_at_ms: int) -> None:

@@ -5,18 +5,30 @@ Bytes come from the operations that take some; of a batch, an item that cannot b
 
 import zlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from anchor.proof.entry import ExternalId, IdKind
 from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
 from chains.web.problems import ProblemError
-from chains.web.schemas import ExternalIdModel, Item, SubmissionModel
+from chains.web.schemas import Base64, ExternalIdModel, Item, SubmissionModel, Taken
 from chains.web.structured import parse_list
-from chains.work import Content, Refused, Submission
+from chains.work import Content, ContentsAlike, Refused, Submission
 
 Handed = Submission | Content | Refused
+
+
+class _Plain(Taken, frozen=True, kw_only=True):
+    """An item of which an entry is made here, and that has no external ids: what most batches are made of."""
+
+    content: Base64
+    media_type: str = ""
+    keep: Literal["content", "digest"] = "content"
+
+
+_PLAIN = msgspec.json.Decoder(_Plain)
+_PLAINS = msgspec.json.Decoder(list[_Plain])
 _ITEM = msgspec.json.Decoder(Item)
 _ITEMS = msgspec.json.Decoder(list[Item])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -33,8 +45,26 @@ def taken(kind: type[Wanted], body: bytes) -> Wanted:
         raise ProblemError("body-malformed", _why(error)) from error
 
 
-def batch_of(body: bytes, *, is_lines: bool) -> list[Handed]:
+def batch_of(body: bytes, *, is_lines: bool) -> list[Handed] | ContentsAlike:
     """Return the items of a JSON array, or of NDJSON; raise ProblemError where there are too many, or no list is."""
+    return _alike(body, is_lines=is_lines) or _items(body, is_lines=is_lines)
+
+
+def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
+    """Return items that differ in their contents only; None where they do in more, where one is wrong, or none is."""
+    try:
+        items = _PLAIN.decode_lines(body) if is_lines else _PLAINS.decode(body)
+    except _UNREADABLE:
+        return None
+    _check_count(len(items))
+    kinds = {(item.media_type, item.keep) for item in items}
+    if len(kinds) != 1:
+        return None
+    media_type, keep = kinds.pop()
+    return ContentsAlike([item.content for item in items], media_type, keep=keep == "content")
+
+
+def _items(body: bytes, *, is_lines: bool) -> list[Handed]:
     try:
         items = _ITEM.decode_lines(body) if is_lines else _ITEMS.decode(body)
     except _UNREADABLE:

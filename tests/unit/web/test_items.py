@@ -1,0 +1,72 @@
+"""Items of a batch: contents that differ in nothing else are read at once, and mean what they mean one by one."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchor.proof.entry import ExternalId, IdKind
+from chains.web import items as items_module
+from chains.web.items import batch_of
+from chains.web.limits import BATCH_ENTRIES
+from chains.web.problems import ProblemError
+from chains.work import Content, ContentsAlike, Refused
+
+ITEM = st.fixed_dictionaries(
+    {"content": st.binary(max_size=9).map(lambda data: base64.b64encode(data).decode())},
+    optional={
+        "media_type": st.sampled_from(["", "text/plain"]),
+        "keep": st.sampled_from(["content", "digest", "nothing"]),
+        "external_ids": st.sampled_from([[], ["a"]]),
+        "salt": st.none(),
+    },
+)
+
+
+def body_of(items: list[dict[str, Any]], *, is_lines: bool) -> bytes:
+    return ("\n".join(map(json.dumps, items)) if is_lines else json.dumps(items)).encode()
+
+
+@given(st.lists(ITEM, min_size=1, max_size=4), st.booleans())
+def test_what_is_read_at_once_is_what_is_read_one_by_one(items: list[dict[str, Any]], is_lines: bool) -> None:
+    """Whatever a batch is made of, both ways give the same contents; alike are those that have one kind."""
+    body = body_of(items, is_lines=is_lines)
+    found, one_by_one = batch_of(body, is_lines=is_lines), items_module._items(body, is_lines=is_lines)
+    assert one_by_one == (found.each() if isinstance(found, ContentsAlike) else found)
+
+
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_contents_of_one_kind_are_alike(is_lines: bool) -> None:
+    """A media type and keep are theirs in common; one that has another, or ids, makes all of them single."""
+    alike: list[Any] = [
+        {"content": "YQ==", "media_type": "text/plain"},
+        {"content": "Yg==", "media_type": "text/plain"},
+    ]
+    assert ContentsAlike([b"a", b"b"], "text/plain") == batch_of(body_of(alike, is_lines=is_lines), is_lines=is_lines)
+    for other, content in (
+        ({"content": "Yw=="}, Content(b"c")),
+        ({"content": "Yw==", "keep": "digest"}, Content(b"c", keep=False)),
+        ({"content": "Yw==", "external_ids": ["x"]}, Content(b"c", "", (ExternalId(IdKind.CLEAR, b"x"),))),
+    ):
+        found = batch_of(body_of([*alike, other], is_lines=is_lines), is_lines=is_lines)
+        assert [Content(b"a", "text/plain"), Content(b"b", "text/plain"), content] == found
+
+
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_a_wrong_item_is_refused_alone(is_lines: bool) -> None:
+    """Among contents that are alike, one that cannot be read is refused in its place."""
+    items = [{"content": "YQ=="}, {"content": "?"}, {"content": "YQ==", "more": 1}, {"content": "Yg=="}]
+    found = batch_of(body_of(items, is_lines=is_lines), is_lines=is_lines)
+    assert isinstance(found, list)
+    assert [Content, Refused, Refused, Content] == [type(item) for item in found]
+
+
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_a_batch_has_a_limit_and_may_be_empty(is_lines: bool) -> None:
+    """Too many items are refused whole; none are none."""
+    assert [] == batch_of(body_of([], is_lines=is_lines), is_lines=is_lines)
+    with pytest.raises(ProblemError, match="at most"):
+        batch_of(body_of([{"content": ""}] * (BATCH_ENTRIES + 1), is_lines=is_lines), is_lines=is_lines)
