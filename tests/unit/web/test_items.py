@@ -58,7 +58,7 @@ def test_contents_of_one_kind_are_alike(is_lines: bool) -> None:
 @pytest.mark.parametrize("is_lines", [True, False])
 def test_a_wrong_item_is_refused_alone(is_lines: bool) -> None:
     """Among contents that are alike, one that cannot be read is refused in its place."""
-    items = [{"content": "YQ=="}, {"content": "?"}, {"content": "YQ==", "more": 1}, {"content": "Yg=="}]
+    items: list[Any] = [{"content": "YQ=="}, {"content": "?"}, {"content": "YQ==", "more": 1}, {"content": "Yg=="}]
     found = batch_of(body_of(items, is_lines=is_lines), is_lines=is_lines)
     assert isinstance(found, list)
     assert [Content, Refused, Refused, Content] == [type(item) for item in found]
