@@ -62,7 +62,7 @@ class Certificate:
             ("Not after", f"block {anchored['height']}, {anchored['block']}"),
             ("Time of that block", f"{utc(anchored['time_s'] * 1000)}, give or take two hours"),
             ("Transaction", anchored["transaction"]),
-            ("Network", f"{facts['network']}, {anchored['confirmations']} confirmations when this was made"),
+            ("Network", f"{facts['network']}, {_depth(anchored)}"),
         ]
         return [("What was recorded", recorded), ("Since when", time)]
 
@@ -220,6 +220,12 @@ _PROVED = (
     "It proves that these bytes were recorded then and have not changed since. It does not say that what they say is "
     "true."
 )
+
+
+def _depth(anchored: dict[str, Any]) -> str:
+    """Return how deep the block was; of a block that was only named, nobody said it."""
+    found = anchored.get("confirmations")
+    return "depth of the block not looked at" if found is None else f"{found} confirmations when this was made"
 
 
 def _told(whom: str) -> str:

@@ -120,6 +120,7 @@ def verify(
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
     not be checked; 5 content withheld or erased, so that the file cannot be compared.
     """
+    from anchor.proof.attached import receipt_in
     from anchor.proof.receipt import Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
@@ -140,7 +141,7 @@ def verify(
     if original is not None:
         given(lambda: read_at_most(original, 1))
     try:
-        found = Receipt.decode(given(lambda: read_limited(held[-1])))
+        found = Receipt.decode(receipt_in(given(lambda: read_limited(held[-1]))))
     except MalformedError as error:
         text = f"{held[-1]} is not a well-formed receipt: {error}{looked_for(held[-1])}"
         _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)

@@ -31,6 +31,7 @@ MODULES = (
     "opentimestamps",
     "blocks",
     "receipt",
+    "attached",
     "steps",
     "steps_anchor",
     "diagnosis",

@@ -24,6 +24,7 @@ from anchor.proof.bitcoin.header import Header
 from anchor.proof.codec import sha256
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import verify
+from chains.certificate import Certificate
 from tests.browser.conftest import SCREENSHOTS, Visiting
 from tests.browser.explorer import Explorer, explorer
 from tests.simulators.world import mine_header, tell
@@ -66,6 +67,19 @@ def bring(page: Page, files: Path, record: str = "order.txt") -> None:
     page.set_input_files("#card-file", files / "log-card.json")
     page.set_input_files("#record-file", files / record)
     says(page, "#record-found", "SHA-256")
+
+
+def drop(page: Page, files: Path, names: list[str]) -> None:
+    """Drop files on the page, together."""
+    given = [[name, base64.b64encode((files / name).read_bytes()).decode()] for name in names]
+    page.evaluate(
+        """files => {
+            const data = new DataTransfer();
+            for (const [name, text] of files) data.items.add(new File([bytesOfBase64(text)], name));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        given,
+    )
 
 
 def says(page: Page, selector: str, expected: str) -> None:
@@ -186,21 +200,31 @@ def test_a_mistake_of_the_page_is_shown(visit: Visiting, files: Path) -> None:
 def test_files_are_dropped(visit: Visiting, files: Path) -> None:
     """Files that are dropped together, in any order, each find their place."""
     page = visit().page
-    names = ["order.txt", "log-card.json", "order.txt.receipt"]
-    given = [[name, base64.b64encode((files / name).read_bytes()).decode()] for name in names]
-    page.evaluate(
-        """files => {
-            const data = new DataTransfer();
-            for (const [name, text] of files) data.items.add(new File([bytesOfBase64(text)], name));
-            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
-        }""",
-        given,
-    )
+    drop(page, files, ["order.txt", "log-card.json", "order.txt.receipt"])
     says(page, "#receipt-found", "a receipt")
     page.fill("#block", HASH)
     headline(page, "Intact")
     assert "log.example/anchorline" in page.inner_text("#card-found")
     assert sha256(CONTENT).hex() in page.inner_text("#record-found")
+
+
+def test_a_certificate_brings_its_receipt(visit: Visiting, files: Path) -> None:
+    """A PDF with a receipt attached is taken as that receipt, chosen or dropped; any other PDF is a record."""
+    data = (files / "order.txt.receipt").read_bytes()
+    verdict = verify(SHAPE.receipt, SHAPE.verifier)
+    (files / "order.pdf").write_bytes(Certificate(data, "order.txt.receipt", verdict).render())
+    (files / "plain.pdf").write_bytes(b"%PDF-1.7\n%%EOF\n")
+    page = visit().page
+    bring(page, files)
+    page.set_input_files("#receipt-file", files / "order.pdf")
+    says(page, "#receipt-found", "order.pdf: a certificate, with its receipt")
+    page.fill("#block", HASH)
+    headline(page, "Intact")
+    page.set_input_files("#receipt-file", files / "plain.pdf")
+    says(page, "#receipt-found", "plain.pdf: neither")
+    drop(page, files, ["plain.pdf", "order.pdf"])
+    says(page, "#receipt-found", "order.pdf: a certificate")
+    says(page, "#record-found", "plain.pdf: 15 bytes")
 
 
 # A file that is gone when it is read, as the browser says it.

@@ -52,6 +52,21 @@ def test_the_receipt_in_it_is_the_receipt(world: World) -> None:
     assert 0 == run("verify", world.report, out, "--log", world.card, "--headers", world.headers).exit_code
 
 
+def test_a_certificate_stands_for_its_receipt(world: World) -> None:
+    """``verify`` takes the receipt out of a certificate; a PDF that is none is named."""
+    written(world)
+    path = world.folder / "report.pdf"
+    options = ("--log", world.card, "--headers", world.headers)
+    assert 0 == run("verify", world.report, path, *options).exit_code
+    changed = world.folder / "changed.txt"
+    changed.write_bytes(b"another report")
+    assert ["content-changed"] == run("verify", changed, path, *options, "--json").facts["reasons"]
+    path.write_bytes(path.read_bytes().replace(b"/EmbeddedFile\n", b"/EmbeddedFilm\n"))
+    done = run("verify", world.report, path, *options)
+    assert 1 == done.exit_code
+    assert "save the receipt from its attachments" in done.text
+
+
 def test_it_is_an_archival_document_and_always_the_same(world: World) -> None:
     """It says that it is PDF/A-3b, has its fonts with it, and does not depend on when it was made."""
     pdf = written(world, "--page-url", URL)
@@ -77,6 +92,17 @@ def test_the_code_is_that_of_the_page(world: World) -> None:
     without = squares.findall(written(world).pages[0].get_contents().get_data())  # type: ignore[union-attr]  # the same
     dark = sum(module == 1 for row in segno.make(URL, error="m", micro=False).matrix for module in row)
     assert dark == len(with_code) - len(without)
+
+
+def test_a_block_that_is_only_named_has_no_depth(world: World) -> None:
+    """With ``--block`` nobody says how deep the block is, and the page does not either."""
+    facts = run("verify", world.report, world.receipt, "--log", world.card, "--headers", world.headers, "--json").facts
+    anchored, path = facts["facts"]["anchored_in"], world.folder / "named.pdf"
+    block = f"regtest:{anchored['height']}:{anchored['block']}"
+    assert 0 == run("certificate", world.receipt, "--log", world.card, "--block", block, "-o", path).exit_code
+    text = text_of(PdfReader(path))
+    assert "depth of the block not looked at" in text
+    assert "Whoever made this page (the given block)" in text
 
 
 def test_nothing_is_certified_that_does_not_verify(world: World) -> None:

@@ -2,6 +2,7 @@
 // The page itself: takes what the visitor chooses, drops or pastes, judges it, and shows the verdict. It keeps nothing
 // and sends nothing; explorers.js is the only part that can, and only from `lookUpBlock`.
 
+import { isCertificate, PDF_MAGIC, receiptIn } from "./attached.js";
 import { NETWORKS, networkOf } from "./bitcoin.js";
 import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
 import { startsWith, utf8 } from "./bytes.js";
@@ -40,12 +41,13 @@ const choices = { receipt: 0, record: 0, card: 0, headers: 0 }; // what is still
 
 // --- what the visitor brings
 
-/** Read the receipt or .ots that was chosen or pasted. */
+/** Read the receipt, the .ots or the certificate that was chosen or pasted. */
 function takeProof(data, name) {
   const isOts = startsWith(data, OTS_MAGIC);
+  const found = isOts ? "files.found-ots" : startsWith(data, PDF_MAGIC) ? "files.found-certificate" : "files.found-receipt";
   try {
-    brought.proof = isOts ? { name, ots: decodeOts(data) } : { name, receipt: decodeReceipt(data) };
-    mark("receipt", say(isOts ? "files.found-ots" : "files.found-receipt", { name }), false);
+    brought.proof = isOts ? { name, ots: decodeOts(data) } : { name, receipt: decodeReceipt(receiptIn(data)) };
+    mark("receipt", say(found, { name }), false);
   } catch (error) {
     brought.proof = { name, error: expected(error) };
     mark("receipt", say("files.not-a-proof", { name }), true);
@@ -145,6 +147,7 @@ async function bytesOf(file, most) {
 async function kindOf(file) {
   const start = new Uint8Array(await file.slice(0, SNIFFED_BYTES).arrayBuffer());
   if (startsWith(start, OTS_MAGIC)) return "receipt";
+  if (startsWith(start, PDF_MAGIC)) return isCertificate(await bytesOf(file, MAX_RECEIPT)) ? "receipt" : "record";
   const text = new TextDecoder("latin1").decode(start);
   const format = /^\s*\{\s*"format"\s*:\s*"([a-z-]+)\//.exec(text);
   if (format !== null && RECEIPT_FORMAT.startsWith(`${format[1]}/`)) return "receipt";
