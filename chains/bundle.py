@@ -7,7 +7,7 @@ entry costs as much as all its hashes together; a bundle costs a copy of its byt
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
@@ -49,8 +49,8 @@ class Column:
         pieces_each = {column.pieces_each for column in columns}
         if len(pieces_each) > 1:
             return cls.of([item for column in columns for item in column.items()])
-        pieces = [piece for column in columns for piece in column.pieces]
-        return cls(pieces, [size for column in columns for size in column.sizes], pieces_each.pop())
+        pieces = list(chain.from_iterable(column.pieces for column in columns))
+        return cls(pieces, list(chain.from_iterable(column.sizes for column in columns)), pieces_each.pop())
 
     def __len__(self) -> int:
         return len(self.sizes)

@@ -6,7 +6,10 @@ looked up in memory. ``chains.writer`` uses it for idempotency, ``chains.reader`
 """
 
 from collections.abc import Iterator, Sequence
+from operator import add, itemgetter
+from struct import Struct
 
+from anchor.errors import StorageCorruptError
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
@@ -20,6 +23,8 @@ RUN_ENTRIES = 65536
 BACKLOG_ENTRIES = 2 * RUN_ENTRIES
 # Bits of memory for each indexed entry: one look-up in sixteen then reads a page in vain.
 FILTER_BITS = 16
+# The bytes of a hash by which it is found, and a seq behind them.
+_KEY, _SEQ = Struct(f"{KEY_SIZE}s{HASH_SIZE - KEY_SIZE}x"), Struct(">Q")
 _KINDS = (Kind.ENTRY_HASH, Kind.EXTERNAL_ID)
 
 
@@ -144,10 +149,10 @@ class Lookup:
         for run in self.chains.runs(start, end):
             last_seq = run.first_seq + run.entry_count
             hashes = b"".join(self._hashes_of(run))
-            by_hash += [
-                hashes[at : at + KEY_SIZE] + seq.to_bytes(8, "big")
-                for at, seq in zip(range(0, len(hashes), HASH_SIZE), range(run.first_seq, last_seq), strict=True)
-            ]
+            if len(hashes) != run.entry_count * HASH_SIZE:
+                raise StorageCorruptError(f"rows from {run.first_seq} on lack leaf hashes; run `anchorline audit`")
+            keys = map(itemgetter(0), _KEY.iter_unpack(hashes))
+            by_hash += map(add, keys, map(_SEQ.pack, range(run.first_seq, last_seq)))
             if run.with_ids:
                 ids = self._external_ids(run.first_seq, last_seq)
                 by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, _, key in ids]

@@ -191,10 +191,10 @@ def _results(outcomes: Sequence[Outcome]) -> list[Result] | msgspec.Raw:
     """Return the results; those of a batch that was written whole are encoded at once."""
     if not isinstance(outcomes, AcceptedRun):
         return [_result(item) for item in outcomes]
-    hexes, start = outcomes.hashes.flat.hex(), outcomes.first_index
+    hexes = map(bytes.hex, outcomes.hashes)
     each = [
-        f'{{"status":201,"entry_hash":"{hexes[64 * place : 64 * place + 64]}","leaf_index":{start + place}}}'
-        for place in range(len(outcomes))
+        f'{{"status":201,"entry_hash":"{entry_hash}","leaf_index":{index}}}'
+        for index, entry_hash in enumerate(hexes, outcomes.first_index)
     ]
     return msgspec.Raw(f"[{','.join(each)}]".encode())
 

@@ -68,7 +68,8 @@ class ApiShortcuts:
 
     def again(self, data: bytes) -> bytes | None:
         """Return the answer to bytes that were a whole request before, and were answered from what is kept."""
-        found = self._read.get(data)
+        # A long piece is a part of a body: only to look for it would take as long as to hash it.
+        found = self._read.get(data) if len(data) <= _LONGEST_READ else None
         if found is None:
             return None
         url, strangers = found
