@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chains.commands.live import (
+    AnyLog,
     CookieFile,
+    LogCardFile,
     NetworksFile,
     Node,
     NodeUser,
+    NoHeaderStore,
     PasswordFile,
+    StoreFolder,
+    TrustedBlocks,
     TrustedEsploraUrls,
+    TrustedHeaders,
     TrustedNodeUrl,
+    WantedDepth,
     networks_given,
     rules_of,
 )
@@ -53,21 +60,19 @@ def certificate(
     page_url: Annotated[
         str | None, typer.Option(help="Address of a public page of verify.html, for its QR code.")
     ] = None,
-    log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
-    any_log: Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")] = False,
-    block: Annotated[list[str] | None, typer.Option(help="A block you trust: NETWORK:HEIGHT:HASH.")] = None,
-    headers: Annotated[Path | None, typer.Option(help="A headers file you trust.")] = None,
+    log: LogCardFile = None,
+    any_log: AnyLog = False,
+    block: TrustedBlocks = None,
+    headers: TrustedHeaders = None,
     node_url: TrustedNodeUrl = None,
     node_cookie_file: CookieFile = None,
     node_user: NodeUser = "",
     node_password_file: PasswordFile = None,
     esplora_url: TrustedEsploraUrls = None,
-    header_store: Annotated[
-        Path | None, typer.Option(help="Folder of header stores (default: yours, where nothing else is named).")
-    ] = None,
-    no_header_store: Annotated[bool, typer.Option("--no-header-store", help="Do not ask your header store.")] = False,
+    header_store: StoreFolder = None,
+    no_header_store: NoHeaderStore = False,
     networks: NetworksFile = None,
-    depth: Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")] = 6,
+    depth: WantedDepth = 6,
     as_json: JsonOption = False,
 ) -> None:
     """Write a certificate of a receipt: one page as PDF/A-3, with the receipt attached to it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chains.commands.live import LogCardFile
 from chains.commands.terminal import (
     EXIT_FAILED,
     PROVING,
@@ -34,7 +35,6 @@ app = command_group()
 dispute_app = command_group("Broken promises: make the evidence of one, check it offline.")
 app.add_typer(dispute_app, name="dispute", rich_help_panel=PROVING)
 
-CardOption = Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")]
 UNPROVABLE = (
     "A refusal, a silence and an answer without the log's signature leave no evidence: a third party cannot tell them "
     "from a request that was never made."
@@ -49,7 +49,7 @@ def make(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")] = (
         None
     ),
-    log: CardOption = None,
+    log: LogCardFile = None,
     mirror: Annotated[
         list[str] | None, typer.Option(help="A published copy of the log, a folder or an address; may be repeated.")
     ] = None,
@@ -82,7 +82,7 @@ def make(
 @dispute_app.command("check")
 def check(
     evidence: Annotated[Path, typer.Argument(help="The evidence file.")],
-    log: CardOption = None,
+    log: LogCardFile = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge evidence of a broken promise: offline, without a home, an account or a service.

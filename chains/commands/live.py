@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.leaves import LogLeaf
 
+LogCardFile = Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")]
+AnyLog = Annotated[bool, typer.Option("--any-log", help="Do not ask whose log it is.")]
+TrustedBlocks = Annotated[list[str] | None, typer.Option(help="A block you trust: NETWORK:HEIGHT:HASH.")]
+TrustedHeaders = Annotated[Path | None, typer.Option(help="A headers file you trust.")]
+StoreFolder = Annotated[
+    Path | None, typer.Option(help="Folder of header stores (default: yours, where nothing else is named).")
+]
+NoHeaderStore = Annotated[bool, typer.Option("--no-header-store", help="Do not ask your header store.")]
+WantedDepth = Annotated[int, typer.Option(min=1, help="Confirmations wanted, where they are known.")]
 TrustedNodeUrl = Annotated[str | None, typer.Option(help="RPC address of a Bitcoin Core node you trust.")]
 CookieFile = Annotated[Path | None, typer.Option(help="Its cookie file.")]
 NodeUser = Annotated[str, typer.Option(help="Or its RPC user; the password in ANCHORLINE_CORE_PASSWORD.")]

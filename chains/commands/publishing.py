@@ -10,6 +10,7 @@ import typer
 
 from chains.commands.live import (
     CookieFile,
+    LogCardFile,
     NetworksFile,
     Node,
     NodeUser,
@@ -107,7 +108,7 @@ def thread(
         str | None,
         typer.Option("--mirror", help="The published log to audit, folder or http address (default: this home's)."),
     ] = None,
-    log: Annotated[Path | None, typer.Option(help="The log's card; pins whose log it must be.")] = None,
+    log: LogCardFile = None,
     chain: Annotated[
         list[str] | None, typer.Option(help="Check the heads of this chain only (id in hex; may be repeated).")
     ] = None,
