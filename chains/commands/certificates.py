@@ -85,8 +85,8 @@ def certificate(
     from anchor.proof.verify import verify as judge
     from chains.pairing import paired
 
-    if header_store is not None and no_header_store:
-        usage("--header-store and --no-header-store contradict each other")
+    node = Node(node_url, node_cookie_file, node_user, node_password_file)
+    trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
     if page_url is not None and (not page_url.startswith("https://") or len(page_url) > _MOST_URL):
         usage(f"--page-url: expected an https address of at most {_MOST_URL} characters, got {page_url[:80]!r}")
     if len(files) > 2:
@@ -97,8 +97,6 @@ def certificate(
     digest = given(lambda: digest_of(held[0])) if len(held) == 2 else None
     card = given(lambda: known_card(log, found.log.log_id))
     known = networks_given(networks)
-    node = Node(node_url, node_cookie_file, node_user, node_password_file)
-    trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
     with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
         verifier = Verifier(digest, card, any_log, views, depth, signature_check(), networks=rules_of(known))
         verdict = judge(found, verifier)

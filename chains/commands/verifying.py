@@ -132,8 +132,6 @@ def verify(
     from chains.pairing import looked_for, paired
     from chains.wording import verdict_lines
 
-    if header_store is not None and no_header_store:
-        usage("--header-store and --no-header-store contradict each other")
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
     others = [files, original, manifest, proof, tsa_certificate, accept_timestamp]
@@ -289,6 +287,10 @@ class Trust:
     header_store: Path | None
     no_header_store: bool
     networks: Path | None
+
+    def __post_init__(self) -> None:
+        if self.header_store is not None and self.no_header_store:
+            usage("--header-store and --no-header-store contradict each other")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ changes the meaning, comes from somebody who was not admitted lately, or is no c
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from chains.web.api_writing import POST_ENTRY, SUBMISSION, created
 from chains.web.asgi import Answer, Header, media_type_of, whole_of
@@ -29,6 +29,7 @@ _BEARER = b"Bearer "
 # Requests, and heads of requests, whose bytes are remembered, and how long one may be: 4 MiB of each at most.
 _MOST_READ = 4_096
 _LONGEST_READ = 1_024
+_Meaning = TypeVar("_Meaning")
 _HEAD_END = b"\r\n\r\n"
 # The answer to a content that is now an entry, but for its length, the entry's hash, and the body.
 _CREATED = whole_of(created(EntryWritten("%b", b""))).replace(b"content-length: 0", b"content-length: %d") + b"%b"
@@ -79,9 +80,7 @@ class ApiShortcuts:
         """Remember what bytes mean that were one whole request: the same bytes mean the same again."""
         if len(data) > _LONGEST_READ:
             return
-        self._read[data] = url, _strangers_key_of(url, headers)
-        if len(self._read) > _MOST_READ:
-            self._read.popitem(last=False)
+        _note(self._read, data, (url, _strangers_key_of(url, headers)))
 
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes a content for a chain, from somebody who was admitted lately; else None."""
@@ -106,9 +105,7 @@ class ApiShortcuts:
         plain = self._plain(url, headers)
         if plain is None or end > _LONGEST_READ or len(data) - end != plain.length:
             return
-        self._heads[data[:end]] = plain
-        if len(self._heads) > _MOST_READ:
-            self._heads.popitem(last=False)
+        _note(self._heads, data[:end], plain)
 
     def _plain(self, url: bytes, headers: list[Header]) -> _Plain | None:
         """Read a head; None where it is for the application."""
@@ -158,6 +155,13 @@ def _strangers_key_of(url: bytes, headers: list[Header]) -> bytes | None:
     if len(found) != len(headers) or b"authorization" in found:
         return None
     return strangers_key(url, found.get(b"accept"))
+
+
+def _note(known: OrderedDict[bytes, _Meaning], data: bytes, meaning: _Meaning) -> None:
+    """Remember what bytes mean; the oldest make room."""
+    known[data] = meaning
+    if len(known) > _MOST_READ:
+        known.popitem(last=False)
 
 
 @lru_cache(maxsize=1024)
