@@ -59,6 +59,13 @@ function messageOf({ operations }, digest) {
   }
 }
 
+/** The newest head of a chain that a way shows, or null where it shows that there is none. */
+function newestHead({ terminal, siblings, chain_id: chainId, root }) {
+  const way = { terminal: terminal ? bytesOfHex(terminal) : null, siblings: hexes(siblings) };
+  const head = headOnWay(way, bytesOfHex(chainId), bytesOfHex(root));
+  return head !== null && toHex(head.chainId) === chainId ? head : null;
+}
+
 /** These vectors call another version malformed too. */
 function decodedOts(raw) {
   try {
@@ -140,6 +147,15 @@ globalThis.CHECKS = {
     });
     return toHex(sha256d(transaction));
   },
+  newest: (each) => {
+    const head = newestHead(each);
+    if (head === null) throw new Refused("heads-proof-wrong", "heads.elsewhere");
+    return toHex(head.hash);
+  },
+  absent: (each) => {
+    if (newestHead(each) !== null) throw new Refused("heads-proof-wrong", "heads.elsewhere");
+    return true;
+  },
   file: ({ file }) => {
     const { hashName, digest, paths } = decodedOts(bytesOfHex(file));
     const attestations = paths.map((path) => {
@@ -187,5 +203,20 @@ globalThis.FORMATS = {
 globalThis.readAll = async ([reader, files]) => {
   const found = [];
   for (const hex of files) found.push(await named(() => FORMATS[reader](bytesOfHex(hex))));
+  return found;
+};
+
+/** The judgements of evidence, as the JSON that the page saves, or the name of the refusal. */
+globalThis.judgementsOn = async (cases) => {
+  const { check } = await chooseSignatureCheck();
+  const found = [];
+  for (const { evidence, card } of cases) {
+    const judged = async () => {
+      const brought = card === null ? null : decodeCard(utf8(card));
+      const { judgement, steps } = await judgeEvidence(decodeEvidence(utf8(evidence)), brought, check);
+      return jsonText({ judgement, states: steps.map(({ state }) => state) });
+    };
+    found.push(await named(judged));
+  }
   return found;
 };

@@ -27,7 +27,8 @@ from anchor.proof.verify import verify
 from chains.certificate import Certificate
 from tests.browser.conftest import SCREENSHOTS, Visiting
 from tests.browser.explorer import Explorer, explorer
-from tests.simulators.world import mine_header, tell
+from tests.simulators.accused import ACCUSATIONS
+from tests.simulators.world import World, mine_header, tell
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -179,7 +180,7 @@ def test_what_is_no_receipt_is_refused(visit: Visiting, files: Path) -> None:
     page = visit().page
     page.set_input_files("#receipt-file", files / "order.txt")
     headline(page, "Does not verify")
-    assert "neither a receipt nor an OpenTimestamps file" in page.inner_text("#receipt-found")
+    assert "neither a receipt, an OpenTimestamps file nor evidence" in page.inner_text("#receipt-found")
     page.click("summary >> nth=0")
     page.fill("#pasted", SHAPE.receipt.encode().decode().replace("receipt/1", "receipt/2"))
     says(page, "#meaning", "newer Anchorline")
@@ -506,6 +507,31 @@ def test_a_timestamped_file(visit: Visiting, files: Path, two: list[Explorer]) -
     headline(page, "Timestamped in Bitcoin, unchanged since")
     page.set_input_files("#record-file", files / "changed.txt")
     headline(page, "Does not verify")
+
+
+# Evidence of a broken promise
+
+
+def test_evidence_is_judged(visit: Visiting, files: Path) -> None:
+    """Evidence that is dropped with the card names the breach and each step; another card accuses nobody."""
+    evidence = ACCUSATIONS["sealed too late"]()
+    (files / "late.json").write_bytes(evidence.encode())
+    (files / "accused.json").write_bytes(LogCard(evidence.log).encode())
+    (files / "other.json").write_bytes(World(name="other").card.encode())
+    page = visit().page
+    drop(page, files, ["late.json"])
+    headline(page, "A promise was broken; by whose log, is not said")
+    drop(page, files, ["accused.json"])
+    headline(page, "The log broke its promise: it was late")
+    assert "ms later" in page.inner_text("#meaning")
+    assert {"ok"} == set(states(page))
+    with page.expect_download() as download:
+        page.click("#save")
+    assert "late" == json.loads(Path(download.value.path()).read_text())["outcome"]
+    page.screenshot(path=SCREENSHOTS / "evidence.png", full_page=True)
+    assert [] == violations(page)
+    page.set_input_files("#card-file", files / "other.json")
+    headline(page, "This is no evidence of a broken promise")
 
 
 # For everybody

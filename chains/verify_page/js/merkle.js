@@ -14,7 +14,8 @@ export function leafHash(leaf) {
   return sha256(LEAF, leaf);
 }
 
-function nodeHash(left, right) {
+/** The hash of the node over two others. */
+export function nodeHash(left, right) {
   return sha256(NODE, left, right);
 }
 

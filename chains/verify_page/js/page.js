@@ -6,6 +6,7 @@ import { isCertificate, PDF_MAGIC, receiptIn } from "./attached.js";
 import { NETWORKS, networkOf } from "./bitcoin.js";
 import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
 import { startsWith, utf8 } from "./bytes.js";
+import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { Malformed, Refused } from "./errors.js";
 import { addressesIn, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
@@ -41,12 +42,11 @@ const choices = { receipt: 0, record: 0, card: 0, headers: 0 }; // what is still
 
 // --- what the visitor brings
 
-/** Read the receipt, the .ots or the certificate that was chosen or pasted. */
+/** Read the receipt, the .ots, the certificate or the evidence that was chosen or pasted. */
 function takeProof(data, name) {
-  const isOts = startsWith(data, OTS_MAGIC);
-  const found = isOts ? "files.found-ots" : startsWith(data, PDF_MAGIC) ? "files.found-certificate" : "files.found-receipt";
   try {
-    brought.proof = isOts ? { name, ots: decodeOts(data) } : { name, receipt: decodeReceipt(receiptIn(data)) };
+    const [found, proof] = proofIn(data);
+    brought.proof = { name, ...proof };
     mark("receipt", say(found, { name }), false);
   } catch (error) {
     brought.proof = { name, error: expected(error) };
@@ -54,6 +54,25 @@ function takeProof(data, name) {
   }
   brought.explored = null;
   offerExplorers();
+}
+
+/** [what to say of it, what it is] of a file that takes the receipt's place, by how it begins. */
+function proofIn(data) {
+  if (startsWith(data, OTS_MAGIC)) return ["files.found-ots", { ots: decodeOts(data) }];
+  if (startsWith(data, PDF_MAGIC)) return ["files.found-certificate", { receipt: decodeReceipt(receiptIn(data)) }];
+  if (isOfFormat(formatOf(data), EVIDENCE_FORMAT)) return ["files.found-evidence", { evidence: decodeEvidence(data) }];
+  return ["files.found-receipt", { receipt: decodeReceipt(data) }];
+}
+
+/** The family of formats that the beginning of a JSON file names, or null. */
+function formatOf(start) {
+  const text = new TextDecoder("latin1").decode(start.subarray(0, SNIFFED_BYTES));
+  const format = /^\s*\{\s*"format"\s*:\s*"([a-z-]+)\//.exec(text);
+  return format === null ? null : format[1];
+}
+
+function isOfFormat(family, format) {
+  return family !== null && format.startsWith(`${family}/`);
 }
 
 function takeCard(data, name) {
@@ -148,10 +167,10 @@ async function kindOf(file) {
   const start = new Uint8Array(await file.slice(0, SNIFFED_BYTES).arrayBuffer());
   if (startsWith(start, OTS_MAGIC)) return "receipt";
   if (startsWith(start, PDF_MAGIC)) return isCertificate(await bytesOf(file, MAX_RECEIPT)) ? "receipt" : "record";
+  const family = formatOf(start);
+  if ([RECEIPT_FORMAT, EVIDENCE_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
+  if (isOfFormat(family, CARD_FORMAT)) return "card";
   const text = new TextDecoder("latin1").decode(start);
-  const format = /^\s*\{\s*"format"\s*:\s*"([a-z-]+)\//.exec(text);
-  if (format !== null && RECEIPT_FORMAT.startsWith(`${format[1]}/`)) return "receipt";
-  if (format !== null && CARD_FORMAT.startsWith(`${format[1]}/`)) return "card";
   return /^[a-z0-9]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
 }
 
@@ -245,11 +264,16 @@ function verifierWith(views, check) {
   };
 }
 
+/** The page's check of signatures, chosen once. */
+async function signatureChecker() {
+  if (signatureCheck === null) signatureCheck = (await chooseSignatureCheck()).check;
+  return signatureCheck;
+}
+
 async function judged(views) {
   const { receipt, ots } = brought.proof;
   if (ots !== undefined) return judgeOts(ots, verifierWith(views, null), byId("ots-network").value);
-  if (signatureCheck === null) signatureCheck = (await chooseSignatureCheck()).check;
-  return judge(receipt, verifierWith(views, signatureCheck));
+  return judge(receipt, verifierWith(views, await signatureChecker()));
 }
 
 /** No verdict is shown while what it spoke of is being replaced. */
@@ -268,6 +292,13 @@ async function refresh() {
   if (brought.proof.error !== undefined) {
     byId("verdict").hidden = false;
     showUnreadable(brought.proof);
+    return;
+  }
+  if (brought.proof.evidence !== undefined) {
+    const found = await judgeEvidence(brought.proof.evidence, brought.card, await signatureChecker());
+    if (mine !== turn) return;
+    byId("verdict").hidden = false;
+    showEvidence(found);
     return;
   }
   const withoutBlock = await judged([]);
@@ -345,6 +376,18 @@ function show(verdict, withoutBlock) {
   byId("compare").hidden = !blocks.length;
 }
 
+/** The judgement of evidence: a breach that is shown is no good news, and evidence that fails accuses nobody. */
+function showEvidence({ judgement, steps }) {
+  const { outcome, text } = judgement;
+  shown = judgement;
+  const paragraphs = [text, TEXTS[`dispute.meaning-${outcome}`]].map((each) => element("p", "", each));
+  showBanner(outcome === "no card" ? "not checked" : "failed", TEXTS[`dispute.${outcome}`], paragraphs);
+  byId("steps").replaceChildren(...steps.map(stepItem));
+  showRows("facts", factRows({ facts: judgement }));
+  showBracket([]);
+  byId("compare").hidden = true;
+}
+
 function stepItem({ number, name, state, text, rests_on: restsOn, reason }) {
   const kind = classOf(state);
   const item = element("li", `state-${kind}`);
@@ -382,9 +425,10 @@ function showBracket(points) {
 
 /** The block to ask for: { network, height } of the receipt's anchor, or of the first attestation. */
 async function blockToAsk() {
-  if (brought.proof === null || brought.proof.error !== undefined) return null;
+  const { proof } = brought;
+  if (proof === null || proof.error !== undefined || proof.evidence !== undefined) return null;
   const { facts } = await judged([]);
-  if (brought.proof.ots !== undefined) {
+  if (proof.ots !== undefined) {
     const [block] = facts.blocks;
     return block === undefined ? null : { network: byId("ots-network").value, height: block.height };
   }

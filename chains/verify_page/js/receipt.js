@@ -22,7 +22,7 @@ export const MAX_RECEIPT = MAX_FILE + Math.floor((MAX_CONTENT + 2) / 3) * 4;
 export const MAX_CARD = 65536;
 const MAX_ANCHORS = 16;
 const MAX_EVIDENCE = 64;
-const MAX_KEYS = 64;
+export const MAX_KEYS = 64;
 const MAX_THREADS = 64;
 const MAX_TOKEN = 65536;
 const MAX_NETWORK_NAME = 40;
@@ -124,7 +124,8 @@ function optionalProof(kind, fields, name) {
   return fields.has(name) ? proofFromJson(kind, fields.take(name), `receipt.${name}`) : null;
 }
 
-function proofFromJson(kind, value, what) {
+/** A leaf of the directory with its index and path. */
+export function proofFromJson(kind, value, what) {
   const fields = new Fields(value, what);
   const leaf = leafOf(kind, fields.hex("leaf", { maximum: MAX_LEAF }), `${what}.leaf`);
   const proof = { leaf, index: fields.integer("index"), path: fields.hashes("path", MAX_PATH) };
@@ -132,7 +133,8 @@ function proofFromJson(kind, value, what) {
   return proof;
 }
 
-function leafOf(kind, raw, what) {
+/** A leaf that must be of this kind. */
+export function leafOf(kind, raw, what) {
   const leaf = decodeLeaf(raw);
   if (leaf.kind !== kind) throw new Malformed("receipt.leaf", { what, kind, found: leaf.kind });
   return leaf;

@@ -91,7 +91,7 @@ export async function checkKeysAndNote({ log, sealed }, { check }) {
 }
 
 /** The key for each purpose after all key leaves, followed from leaf 0 on. */
-async function keyHistory(log, keyLeaves, check) {
+export async function keyHistory(log, keyLeaves, check) {
   const keys = new Map();
   keys.set(CHECKPOINT_KEY, log.checkpointKey).set(PROMISE_KEY, log.promiseKey).set(RECOVERY_KEY, log.recoveryKey);
   const givenBy = new Map();
@@ -115,13 +115,17 @@ function checkKeyOrder(indexes) {
   throw new Refused("key-history-wrong", "5.key-order", { indexes: `[${indexes.join(", ")}]` });
 }
 
-/** Lines by others are ignored; a line with our name and key id that fails, fails the note. */
 async function checkNote(note, origin, publicKey, check) {
+  if (await isSignedBy(note, origin, publicKey, check)) return;
+  throw new Refused("checkpoint-signature-wrong", "5.note", { id: noteKeyId(origin, publicKey) });
+}
+
+/** Whether a key signed a note. Lines by others are ignored; one of our name and key id that fails, fails the note. */
+export async function isSignedBy(note, origin, publicKey, check) {
   const id = noteKeyId(origin, publicKey);
   const lines = note.signatures.filter(({ name, keyId }) => name === origin && sameBytes(keyId, id));
-  let isGood = lines.length > 0;
-  for (const { signature } of lines) isGood = isGood && (await check(publicKey, utf8(note.text), signature));
-  if (!isGood) throw new Refused("checkpoint-signature-wrong", "5.note", { id });
+  for (const { signature } of lines) if (!(await check(publicKey, utf8(note.text), signature))) return false;
+  return lines.length > 0;
 }
 
 /** Step 6: every leaf of the directory that is shown is under the checkpoint. */
@@ -138,18 +142,23 @@ export function checkDirectoryPaths({ log, sealed }) {
 
 /** Step 7: the head belongs to its seal, and is the first that holds the entry. */
 export function checkSeal(receipt, verifier) {
-  const { head, seal } = receipt.sealed;
-  const { sealNumber, headCount, blockHeight, blockHash } = seal.leaf;
-  if (head.index < seal.index - headCount || head.index >= seal.index) {
-    throw new Refused("seal-does-not-cover-head", "7.seal", { seal: seal.index, count: headCount, head: head.index });
-  }
+  const { head, seal, previousHead, chain } = receipt.sealed;
+  const { sealNumber, blockHeight, blockHash } = seal.leaf;
+  checkInSeal(head, seal);
   if (!sameBytes(head.leaf.chainId, receipt.entry.chainId)) {
     throw new Refused("head-does-not-match-entry", "7.head", { chain: head.leaf.chainId });
   }
-  checkFirstHead(receipt.sealed);
+  checkFirstHead(head, previousHead, chain.index);
   const { word, believed } = wordOnBlockBefore(receipt, seal.leaf, verifier);
   const values = { number: sealNumber, height: blockHeight, block: displayHex(blockHash), word };
   return ok(7, "7.ok", values, say("rests.first-head", { believed }));
+}
+
+/** Refused unless a head is one of those that stand before their seal leaf. */
+export function checkInSeal(head, seal) {
+  const { headCount } = seal.leaf;
+  if (head.index >= seal.index - headCount && head.index < seal.index) return;
+  throw new Refused("seal-does-not-cover-head", "7.seal", { seal: seal.index, count: headCount, head: head.index });
 }
 
 /** Whose word the lower end of the time bracket is: the log's, unless the verifier has this block too. */
@@ -165,8 +174,8 @@ function wordOnBlockBefore({ log }, seal, { views }) {
   return { word: TEXTS["7.log-says"], believed };
 }
 
-/** The head is the first that holds the entry: the one before it was shorter (that none lies between is audited). */
-function checkFirstHead({ head, previousHead, chain }) {
+/** Refused unless a head is the first that holds an index: the one before was shorter; that none lies between, is audited. */
+export function checkFirstHead(head, previousHead, wanted) {
   const pointer = head.leaf.previousIndex === NO_PREVIOUS ? null : head.leaf.previousIndex;
   const shown = previousHead === null ? null : previousHead.index;
   if (pointer !== shown) throw new Refused("not-the-first-head", "7.pointer");
@@ -175,8 +184,8 @@ function checkFirstHead({ head, previousHead, chain }) {
   if (previousHead.index >= head.index || !sameBytes(before.chainId, head.leaf.chainId)) {
     throw new Refused("not-the-first-head", "7.previous");
   }
-  if (chain.index >= before.treeSize && chain.index < head.leaf.treeSize) return;
-  const values = { index: chain.index, from: before.treeSize, to: head.leaf.treeSize - 1n };
+  if (wanted >= before.treeSize && wanted < head.leaf.treeSize) return;
+  const values = { index: wanted, from: before.treeSize, to: head.leaf.treeSize - 1n };
   throw new Refused("not-the-first-head", "7.not-added", values);
 }
 
@@ -204,7 +213,7 @@ export async function checkPromised(receipt, verifier) {
     checkPromisePath(promise, log.hash);
     return notChecked(9, "9.unknown-key", { key: promise.keyId });
   }
-  await checkPromiseByAny(keys.length ? keys : [log.promiseKey.value], promise, verifier, log.hash);
+  await checkPromiseByAny(keys.length ? keys : [log.promiseKey.value], promise, log.hash, verifier.check);
   return ok(9, "9.ok", { text: promiseText(receipt) }, TEXTS["rests.log"]);
 }
 
@@ -216,7 +225,7 @@ function promiseKeys({ log, sealed }) {
 }
 
 /** Key ids are four bytes, so two keys can share one: it is enough that one of them made the promise. */
-async function checkPromiseByAny(keys, promise, { check }, logId) {
+export async function checkPromiseByAny(keys, promise, logId, check) {
   for (const key of keys.slice(0, -1)) {
     try {
       return await checkPromise(promise, logId, key, check);
