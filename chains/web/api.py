@@ -6,6 +6,7 @@ operation's own is a problem document.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from anchor.proof.errors import AnchorlineError
@@ -43,6 +44,9 @@ from chains.web.kept_answers import KeptAnswers, StrangersAnswers
 from chains.web.limits import BODY_TIMEOUT_S
 from chains.web.openapi import document_of
 from chains.web.operations import In, Operation, Router, path_parameters
+from chains.web.pages.errors import error_page, wants_page
+from chains.web.pages.rendering import Shell, shell_of
+from chains.web.pages.table import PAGES
 from chains.web.problems import ProblemError, problem_answer, problem_of
 from chains.web.requests import Request
 from chains.web.service import Service
@@ -71,7 +75,7 @@ class Api:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._router = Router(OPERATIONS)
+        self._router = Router((*OPERATIONS, *PAGES))
         self._kept = KeptAnswers()
         self._strangers = StrangersAnswers(service.changes.version, _in_the_next_turn)
         self.shortcuts = ApiShortcuts(service, self._kept, self._strangers, self._failed)
@@ -84,7 +88,8 @@ class Api:
         try:
             answer: Answer | Stream = await self._answer(scope, receive)
         except Exception as error:  # noqa: BLE001  # a fault in one request must not end the connection without an answer
-            answer = self._failed(scope["path"], error)
+            problem = self._problem(scope["path"], error)
+            answer = await self._error_page(scope, problem) if wants_page(scope) else problem_answer(problem)
         if isinstance(answer, Stream):
             await send_stream(scope, receive, send, answer)
         else:
@@ -92,15 +97,27 @@ class Api:
 
     def _failed(self, path: str, error: Exception) -> Answer:
         """Return the answer to a request that failed; tell the operator what is his to know."""
+        return problem_answer(self._problem(path, error))
+
+    def _problem(self, path: str, error: Exception) -> ProblemError:
         if isinstance(error, ProblemError):
-            return problem_answer(error)
+            return error
         if not isinstance(error, AnchorlineError):
             self._service.report(f"event=fault path={path[:80]!r} error={type(error).__name__} {str(error)!r}")
-            return problem_answer(ProblemError("internal-error"))
+            return ProblemError("internal-error")
         problem = problem_of(error)
         if problem.code in {"storage-failed", "not-possible-now", "clock-wrong"}:
             self._service.report(f"event=failed path={path[:80]!r} error={type(error).__name__} message={str(error)!r}")
-        return problem_answer(problem)
+        return problem
+
+    async def _error_page(self, scope: Scope, problem: ProblemError) -> Answer:
+        """Return the page that tells a problem; with nothing around it where even that cannot be found out now."""
+        request = Request(scope["method"], scope["path"], tuple(scope["headers"]), b"", self._service.clock())
+        try:
+            shell = await self._service.rooms.ask(lambda room: shell_of(room, room.authenticated(request)))
+        except (ProblemError, AnchorlineError):
+            shell = Shell()
+        return error_page(shell, problem)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | Stream:
         operations, values = self._router.find(scope["raw_path"])
@@ -215,12 +232,12 @@ def _tagged(answer: Answer) -> Answer:
     headers: tuple[Header, ...] = (*answer.headers, (b"etag", entity_tag(answer.body)))
     if header(headers, b"cache-control") is None:
         headers = (*headers, (b"cache-control", b"private, no-cache"))
-    return Answer(200, answer.body, answer.content_type, headers)
+    return replace(answer, headers=headers)
 
 
 def _conditional(request: Request, answer: Answer) -> Answer:
     """Return 304 where the client has the answer (RFC 9110 section 13.2.2)."""
     tag = header(answer.headers, b"etag") or b""
     if answer.status == 200 and is_unchanged(request.header(b"if-none-match"), tag):
-        return Answer(304, b"", answer.content_type, answer.headers)
+        return replace(answer, status=304, body=b"")
     return answer

@@ -26,10 +26,11 @@ JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 OCTETS = "application/octet-stream"
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _EVERYONE = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"etag, idempotency-replayed, location, retry-after, timestamp-state"),
-    (b"x-content-type-options", b"nosniff"),
+    _NO_SNIFFING,
 )
 
 _STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
@@ -39,12 +40,13 @@ Header = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; it goes out with its length, and may be read by scripts of any origin."""
+    """A whole answer; it goes out with its length, and may be read by scripts of any origin if it ``is_open``."""
 
     status: int
     body: bytes = b""
     content_type: str = TEXT
     headers: tuple[Header, ...] = ()
+    is_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def headers_of(answer: Answer) -> list[Header]:
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),
-        *_EVERYONE,
+        *(_EVERYONE if answer.is_open else (_NO_SNIFFING,)),
         *answer.headers,
     ]
     if answer.status in {204, 304}:

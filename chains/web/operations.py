@@ -89,8 +89,8 @@ class Operation:
     ``problems`` are the codes that it may answer with, besides those of every operation. ``is_everybodys``: nothing
     of the answer depends on who asks, now or later, so that it may be kept. ``is_of_database``: what it answers to a
     stranger comes of the request and the database alone, so that it may be kept until anything is committed.
-    ``is_change``: ``run`` changes accounts, and has a thread of its own, so that it holds up no reader while it waits
-    for the database.
+    ``is_page``: it is for people, and no part of the documented API. ``is_change``: ``run`` changes accounts, and has a
+    thread of its own, so that it holds up no reader while it waits for the database.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Operation:
     has_etag: bool = True
     is_everybodys: bool = False
     is_of_database: bool = False
+    is_page: bool = False
     is_change: bool = False
 
 
@@ -119,7 +120,7 @@ class Router:
         self.operations = tuple(operations)
         for operation in self.operations:
             node = self._root
-            for part in operation.path.split("/")[1:]:
+            for part in operation.path.split("/")[1:] if operation.path != "/" else ():
                 node = node.setdefault(_place_of(part), {})
             methods = node.setdefault("", {})
             assert operation.method not in methods, operation.path
@@ -131,7 +132,7 @@ class Router:
         Raises ProblemError (not-found) where there are none.
         """
         node, values = self._root, list[str]()
-        parts = raw_path.split(b"/")[1:]
+        parts = raw_path.split(b"/")[1:] if raw_path != b"/" else []
         for number, part in enumerate(parts):
             literal = part.decode("latin-1")
             if literal in node and literal:

@@ -30,11 +30,19 @@ _CHAIN_ID = re.compile("[0-9a-f]{64}")
 Found = TypeVar("Found")
 
 
-class Room:
-    """An opened home with what answers questions about it; one thread uses it."""
+def _not_seen() -> None:
+    """Know nothing of Bitcoin's best chain."""
 
-    def __init__(self, home: Home) -> None:
+
+class Room:
+    """An opened home with what answers questions about it; one thread uses it.
+
+    ``tip_height`` says how high Bitcoin's best chain was when this process saw it last, None where it never did.
+    """
+
+    def __init__(self, home: Home, tip_height: Callable[[], int | None] = _not_seen) -> None:
         self.home = home
+        self.tip_height = tip_height
         self.reader = Reader(home.engine, home.chains, home.lookup)
         self.accounts = home.accounts
 
@@ -113,14 +121,16 @@ class Rooms:
     reading for good, and who starts a service wants to know then what cannot be opened.
     """
 
-    def __init__(self, folder: Path, clock: Clock, threads: int = THREADS) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, threads: int = THREADS, tip_height: Callable[[], int | None] = _not_seen
+    ) -> None:
         self._own = threading.local()
         with ExitStack() as stack:
             homes = [stack.enter_context(Home.open(folder, clock)) for _ in range(threads)]
             self._opened = stack.pop_all()
         self._free: SimpleQueue[Room] = SimpleQueue()
         for home in homes:
-            self._free.put(Room(home))
+            self._free.put(Room(home, tip_height))
         self._executor = ThreadPoolExecutor(threads, "reading", self._enter)
 
     def _enter(self) -> None:

@@ -42,7 +42,7 @@ class Service:
         self.document = b""
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
-        self.rooms = Rooms(home.folder, home.clock)
+        self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height)
         self.office = Rooms(home.folder, home.clock, threads=1)
         """Where accounts are changed: one after the other, beside those who read."""
         self.changes = Changes(home.folder / DATABASE)

@@ -14,6 +14,7 @@ from chains.home import Home
 from chains.metrics import serving_metrics
 from chains.scheduling import Scheduler
 from chains.web.api import OPERATIONS, Api
+from chains.web.pages.table import PAGES
 from chains.web.service import Service
 from chains.web.serving import serve
 
@@ -63,6 +64,6 @@ def serve_api(
             else:
                 from chains.web.tracing import traced
 
-                serve(traced(api, OPERATIONS, traces), listening, service.report)
+                serve(traced(api, (*OPERATIONS, *PAGES), traces), listening, service.report)
     finally:
         service.close()

@@ -1,0 +1,12 @@
+"""The table of all pages: ``chains.web.api`` routes by it, as by that of its own operations.
+
+Every module of this package lists its pages as ``OPERATIONS``; a page that is missing here is not served.
+"""
+
+from chains.web.operations import Operation
+from chains.web.pages import assets, front
+
+PAGES: tuple[Operation, ...] = (
+    *front.OPERATIONS,
+    *assets.OPERATIONS,
+)
