@@ -174,6 +174,27 @@ class Journal:
         """Return the newest attempts, newest first."""
         return self._select("ORDER BY attempt_no DESC LIMIT ?", count)
 
+    def below(self, attempt_no: int, count: int) -> list[Attempt]:
+        """Return the attempts before a number, newest first, at most ``count``."""
+        return self._select("WHERE attempt_no < ? ORDER BY attempt_no DESC LIMIT ?", attempt_no, count)
+
+    def spending(self, coin: OutPoint, count: int) -> list[Attempt]:
+        """Return the versions that spend a coin, oldest first, at most ``count``."""
+        return self._select("WHERE spends = ? ORDER BY attempt_no LIMIT ?", coin.encode(), count)
+
+    def of_checkpoint(self, size: int, count: int) -> list[Attempt]:
+        """Return the attempts at the checkpoint of ``size`` leaves, oldest first, at most ``count``."""
+        return self._select("WHERE checkpoint_size = ? ORDER BY attempt_no LIMIT ?", size, count)
+
+    def history(self, attempt: Attempt, count: int) -> list[tuple[int, Happened]]:
+        """Return the newest events of an attempt, each behind its time (Unix milliseconds), oldest first."""
+        rows = self.engine.query(
+            "SELECT at_ms, event, block_height, block_hash FROM attempt_event WHERE attempt_no = ? "
+            "ORDER BY event_no DESC LIMIT ?",
+            (attempt.attempt_no, count),
+        )
+        return [(int(at_ms), _happened(*event)) for at_ms, *event in reversed(rows)]
+
     def newest_settled(self) -> Attempt | None:
         """Return the newest attempt that is final and no longer looked at; the watched ones follow it.
 
@@ -282,7 +303,9 @@ class Journal:
             "SELECT event, block_height, block_hash FROM attempt_event WHERE attempt_no = ? ORDER BY event_no",
             (attempt_no,),
         )
-        return [
-            Happened(Event(event), None if block_hash is None else BlockId(int(height), bytes(block_hash)))
-            for event, height, block_hash in rows
-        ]
+        return [_happened(*row) for row in rows]
+
+
+def _happened(event: str, height: int | None, block_hash: bytes | None) -> Happened:
+    block = None if height is None or block_hash is None else BlockId(int(height), bytes(block_hash))
+    return Happened(Event(event), block)

@@ -24,6 +24,7 @@ MAX_CALENDARS = 8
 FILE_NAME = "anchorline.toml"
 PREFIX = "ANCHORLINE_"
 EMBEDDED, CORE, ESPLORA = "embedded", "core", "esplora"
+NO_EXPLORER = "none"
 SOURCES = {
     EMBEDDED: (EMBEDDED,),
     CORE: (CORE,),
@@ -47,7 +48,7 @@ class Settings:
     """One home's settings; docs/operate/settings.md says what each does.
 
     ``source`` is a key of ``SOURCES``; "embedded" is for regtest only. ``sources_needed`` 0: two where two are known.
-    ``spending_cap_sat`` -1: the network's own; 0: none.
+    ``spending_cap_sat`` -1: the network's own; 0: none. ``explorer_url`` empty: the network's own; "none": none.
     ``signer`` is "key" (in this home) or "psbt" (elsewhere).
     """
 
@@ -81,6 +82,7 @@ class Settings:
     calendar_network: str = "mainnet"
     calendar_esplora_url: str = ""
     published_checkpoint: str = ""
+    explorer_url: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -210,6 +212,7 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
     _check_timestamps(settings, where)
     _check_calendars(settings, where)
     _check_published(settings, where)
+    _check_explorer(settings, where)
     return settings
 
 
@@ -267,6 +270,15 @@ def _check_published(settings: Settings, where: str) -> None:
         checked_url(settings.published_checkpoint)
     except SettingsError as error:
         raise SettingsError(f"{where}: published_checkpoint: {error}") from error
+
+
+def _check_explorer(settings: Settings, where: str) -> None:
+    if settings.explorer_url in {"", NO_EXPLORER}:
+        return
+    try:
+        checked_url(settings.explorer_url)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: explorer_url: {error}") from error
 
 
 _BELONGING = {

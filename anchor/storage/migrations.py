@@ -406,4 +406,11 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX webhook_of ON webhook (organisation_id, webhook_no)",
         ),
     ),
+    (
+        "attempt-spends",
+        (
+            # The versions of one anchor, and what spends its coin: for the pages that show the thread.
+            "CREATE INDEX attempt_spends ON attempt (spends, attempt_no)",
+        ),
+    ),
 )

@@ -324,3 +324,33 @@ def test_a_database_of_before_the_versions_keeps_its_settled_attempts(tmp_path: 
         old.execute(statement.format(key="INTEGER PRIMARY KEY", bytes="BLOB"))
     assert [(1, 8), (2, None)] == old.execute("SELECT attempt_no, settled_at_ms FROM attempt").fetchall()
     old.close()
+
+
+# What pages read
+
+
+def test_attempts_are_read_page_by_page(journal: Journal) -> None:
+    """Newest first, below a number, and no more than asked for."""
+    attempts = [added(journal, size=size) for size in (3, 5, 8)]
+    assert attempts[:0:-1] == journal.below(4, 2)
+    assert attempts[:1] == journal.below(2, 2)
+
+
+def test_versions_of_a_coin_and_attempts_at_a_checkpoint_are_found(journal: Journal) -> None:
+    """Both are found by what they share, oldest first."""
+    first, dearer = added(journal, size=3), added(journal, size=5, value_sat=8_000)
+    following = added(journal, dearer.coin, size=5)
+    assert [first, dearer] == journal.spending(START, 9)
+    assert [following] == journal.spending(dearer.coin, 9)
+    assert [dearer, following] == journal.of_checkpoint(5, 9)
+    assert [first] == journal.spending(START, 1)
+
+
+def test_the_history_of_an_attempt_has_times_and_blocks(journal: Journal) -> None:
+    """Every event with when it was noted, in order; of many the newest."""
+    attempt = added(journal)
+    tell(journal, attempt, Event.SUBMITTED, Event.IN_BLOCK)
+    tell(journal, attempt, Event.LEFT_BLOCK)
+    expected = [Happened(Event.SUBMITTED), Happened(Event.IN_BLOCK, BLOCK), Happened(Event.LEFT_BLOCK)]
+    assert [(NOW_MS, happened) for happened in expected] == journal.history(attempt, 9)
+    assert [(NOW_MS, expected[-1])] == journal.history(attempt, 1)
