@@ -3,6 +3,7 @@
 The state comes from ``anchor.lifecycle``. Pictures and pages use the same three, so that colour is never the only sign.
 """
 
+from collections.abc import Iterable
 from xml.etree.ElementTree import Element, tostring
 
 from anchor.lifecycle import State
@@ -40,7 +41,20 @@ TONES = {
     State.VOID: "lost",
 }
 """The classes by which the stylesheet colours a state."""
+_LEGEND = {
+    "final": "final: deep in Bitcoin's best chain",
+    "mined": "in a block, not deep yet",
+    "waits": "sent, not in a block yet",
+    "broken": "its block left the best chain",
+    "lost": "replaced, or void",
+}
 _RADIUS = 7.0
+
+
+def legend(shown: Iterable[State]) -> list[tuple[str, str]]:
+    """Return the signs of these states with what each means, every sign once."""
+    found = {TONES[state]: state for state in shown}
+    return [(sign(found[tone]), words) for tone, words in _LEGEND.items() if tone in found]
 
 
 def sign(state: State) -> str:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, tostring
 
-_NAMESPACE = "http://www.w3.org/2000/svg"
 # What XML 1.0 (section 2.2) has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -33,7 +32,7 @@ def titled(words: str, *children: Element, **attributes: str | float) -> Element
 
 
 def picture(name: str, title: str, about: str, size: tuple[float, float], parts: Iterable[Element]) -> str:
-    """Return a whole picture of ``size`` (width and height in CSS pixels), to stand in a page.
+    """Return a whole picture of ``size`` (width and height in CSS pixels), to stand in a page of HTML.
 
     ``name`` (letters and hyphens) begins the ids in it and is its class; ``title`` and ``about`` are read out in its
     place.
@@ -44,7 +43,6 @@ def picture(name: str, title: str, about: str, size: tuple[float, float], parts:
         _worded("title", title, id=f"{name}-title"),
         _worded("desc", about, id=f"{name}-about"),
         *parts,
-        xmlns=_NAMESPACE,
         role="img",
         class_=f"picture {name}",
         aria_labelledby=f"{name}-title",

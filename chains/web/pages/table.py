@@ -4,9 +4,12 @@ Every module of this package lists its pages as ``OPERATIONS``; a page that is m
 """
 
 from chains.web.operations import Operation
-from chains.web.pages import assets, front
+from chains.web.pages import anchors, assets, checkpoints, front, thread
 
 PAGES: tuple[Operation, ...] = (
     *front.OPERATIONS,
+    *checkpoints.OPERATIONS,
+    *anchors.OPERATIONS,
+    *thread.OPERATIONS,
     *assets.OPERATIONS,
 )

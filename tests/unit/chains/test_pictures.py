@@ -18,7 +18,6 @@ from chains.pictures.timeline import Plotted, timeline
 from chains.pictures.transaction import DrawnTransaction, SpentCoin, transaction
 
 NOON_MS = 1_795_348_800_000  # 2026-11-22 12:00 UTC
-IN_SVG = "{http://www.w3.org/2000/svg}"
 TXIDS = [f"{number:02x}" * 32 for number in range(9)]
 DRAWN = DrawnTransaction(
     coins=[SpentCoin(TXIDS[1], 0, 4_999_678), SpentCoin(TXIDS[2], 3, 100_000)],
@@ -47,7 +46,7 @@ HEADS = [Grown(NOON_MS - days * DAY_MS, size) for days, size in ((9, 3), (7, 10)
 
 
 def words(root: Element) -> list[str]:
-    return [each.text or "" for each in root.iter(f"{IN_SVG}text")]
+    return [each.text or "" for each in root.iter("text")]
 
 
 def has_class(root: Element, wanted: str) -> list[Element]:
@@ -67,9 +66,7 @@ def test_every_picture_is_named_and_described_and_has_no_style_of_its_own(drawn:
     assert ids[root.get("aria-labelledby")]
     assert ids[root.get("aria-describedby")]
     assert not [each for each in root.iter() if {"style", "href", "fill", "onload"} & set(each.keys())]
-    assert {"svg", "title", "desc", "g", "path", "text", "rect", "circle"} >= {
-        each.tag.removeprefix(IN_SVG) for each in root.iter()
-    }
+    assert {"svg", "title", "desc", "g", "path", "text", "rect", "circle"} >= {each.tag for each in root.iter()}
 
 
 @given(st.text())
@@ -78,7 +75,7 @@ def test_words_are_escaped(said: str) -> None:
     root = fromstring(picture("shown", said, said, (10, 10), [text(1, 1, f"<{said}")]))
     expected = re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", f"<{said}")
     assert re.sub("\r\n?", "\n", expected) == words(root)[0]  # a parser reads every line end as one
-    assert 1 == len(list(root.iter(f"{IN_SVG}text")))
+    assert 1 == len(list(root.iter("text")))
 
 
 # Scales
@@ -139,7 +136,7 @@ def test_attempts_stand_in_their_order_and_as_high_as_they_paid() -> None:
     places = [(float(x), float(y)) for x, _, y in stems]
     assert sorted(places) == places
     assert places[0][1] == places[1][1] == places[3][1] > places[2][1]
-    titles = [each.text or "" for each in root.iter(f"{IN_SVG}title")][1:]
+    titles = [each.text or "" for each in root.iter("title")][1:]
     assert "2026-11-22 09:00:00 UTC: 322 sat, final, block 4,001" == titles[0]
     assert [WORDS[attempt.state] in title for attempt, title in zip(ATTEMPTS, titles, strict=True)] == [True] * 4
 
