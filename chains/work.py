@@ -104,6 +104,14 @@ class Content(NamedTuple):
     keep: bool = True
 
 
+class Kind(NamedTuple):
+    """What a ``Content`` says beside its bytes."""
+
+    media_type: str = ""
+    external_ids: tuple[ExternalId, ...] = ()
+    keep: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class ContentsAlike:
     """Contents that differ in nothing but their bytes, which is what most batches are."""

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from anchor.errors import SettingsError
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PlainHashing
+from anchor.hashing.texts import Field, Leaves, Template
 
 VARIABLE = "ANCHORLINE_HASHING"
+_FIELDS = [field for field in Field if field not in {Field.BODY, Field.BODY_SIZE}]
 
 
 class Choice(NamedTuple):
@@ -46,7 +48,12 @@ def _checked_native(*, portable: bool) -> PlainHashing:
     except ImportError as error:
         raise ImportError(f"the native module was not built when Anchorline was installed ({error})") from error
     native = NativeHashing(portable=portable)
-    check_agrees(native, PlainHashing())
+    try:
+        check_agrees(native, PlainHashing())
+    except AttributeError as error:
+        raise ImportError(
+            f"the native module was built from other sources; install Anchorline again ({error})"
+        ) from error
     return native
 
 
@@ -58,11 +65,16 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
     messages = [bytes([size]) * size for size in range(130)]
     hashes = other.each(messages, b"\x00")
     wide = Pieces.cut(bytes(range(192)) * 2, 48)
+    text, leaves = (
+        Template.of(Field.BODY_SIZE, Field.BODY, *_FIELDS),
+        Leaves(hashes[:5], 9, other.levels(hashes[:8]), 3),
+    )
     if (
         hashing.each(messages, b"\x00").flat != hashes.flat
         or hashing.root(hashes) != other.root(hashes)
         or hashing.nodes(hashes.flat) != other.nodes(hashes.flat)
         or hashing.rows(b"<", wide, wide, b">").flat != other.rows(b"<", wide, wide, b">").flat
+        or hashing.leaf_texts(text, leaves) != other.leaf_texts(text, leaves)
     ):
         raise ArithmeticError(f"{hashing.name} does not agree with {other.name} and is not used: report this machine")
 

@@ -6,10 +6,13 @@ ImportError. Every length is checked here, before C sees a buffer.
 
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 from anchor.hashing._native import ffi, lib
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PlainHashing, check_columns, check_sizes
+from anchor.hashing.texts import Field, Leaves, Template, check_places
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.merkle import EMPTY_ROOT
 
@@ -20,6 +23,10 @@ _LONGEST_PORTABLE = 256
 # Messages joined at a time: at most 4 MiB.
 _JOINED = 1024
 _PREFIX_LIMIT = 64
+# Texts made at a time: what the allocator keeps at hand; more would be fetched from the kernel, page by page.
+_TEXT_BYTES = 96 * 1024
+# Letters of a hash, the most of a number of 64 bits, and those of a hash with quotes and a comma.
+_HEX, _LONGEST_NUMBER, _QUOTED_HEX = 2 * HASH_SIZE, 20, 2 * HASH_SIZE + 3
 _ROW_LIMIT: int = lib.longest_row()
 HARDWARE: str = ffi.string(lib.hardware_name()).decode()
 """The processor's SHA-256 instructions, "" where it has none."""
@@ -88,12 +95,47 @@ class NativeHashing(PlainHashing):
             levels.append(Pieces(HASH_SIZE, flat=self.nodes(below) + lone))
         return levels
 
+    def leaf_texts(self, template: Template, leaves: Leaves) -> list[bytes]:
+        """See ``PlainHashing.leaf_texts``."""
+        check_places(leaves)
+        hashes, *tree = (level.flat.hex() for level in (leaves.hashes, *leaves.levels[:-1]))
+        longest = sum(map(len, template.literals)) + sum(_longest(field, len(tree)) for field in template.fields)
+        texts: list[bytes] = []
+        step = max(_TEXT_BYTES // max(longest, 1), 1)
+        constant = (
+            *("".join(tree).encode(), _numbers([len(level) // _HEX for level in tree]), len(tree)),
+            *(b"".join(template.literals), _numbers(list(map(len, template.literals)))),
+            "".join(field.value for field in template.fields).encode(),
+        )
+        for at in range(0, len(leaves.hashes), step):
+            some = hashes[at * _HEX : (at + step) * _HEX].encode()
+            count = len(some) // _HEX
+            out, ends = bytearray(count * longest), array("Q", bytes(8 * count))
+            place = count, some, leaves.first_index + at, leaves.place + at
+            room = ffi.from_buffer(out), len(out), ffi.from_buffer("uint64_t[]", ends)
+            written = lib.leaf_texts(*place, *constant, *room)
+            _check(int(written < 0))
+            # To cut bytes is faster than to cut what can change.
+            flat = bytes(out)
+            texts += [flat[start:end] for start, end in pairwise((0, *ends))]
+        return texts
+
     def _cut(self, data: bytes, sizes: Sequence[int], prefix: bytes) -> bytes:
         out = bytearray(HASH_SIZE * len(sizes))
         lengths = ffi.from_buffer("uint64_t[]", array("Q", sizes))
         ends = prefix, len(prefix), data, len(data), lengths
         _check(lib.hash_pieces(self._hardware, len(sizes), *ends, ffi.from_buffer(out)))
         return bytes(out)
+
+
+def _longest(field: Field, levels: int) -> int:
+    if field is Field.PATH:
+        return _QUOTED_HEX * levels
+    return _HEX if field is Field.HASH else _LONGEST_NUMBER
+
+
+def _numbers(numbers: list[int]) -> Any:
+    return ffi.from_buffer("uint64_t[]", array("Q", numbers))
 
 
 def _check(refused: int) -> None:

@@ -7,7 +7,9 @@ built.
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise, repeat
 
+from anchor.hashing import texts
 from anchor.hashing.pieces import Pieces
+from anchor.hashing.texts import Leaves, Template
 from anchor.proof.codec import HASH_SIZE, sha256_each
 from anchor.proof.merkle import levels_of, root_of
 
@@ -58,6 +60,10 @@ class PlainHashing:
     def levels(self, hashes: Pieces) -> Sequence[Pieces]:
         """Return all levels of the tree over at least one leaf hash, up to its root; a lone last node is carried up."""
         return [Pieces(HASH_SIZE, each=level) for level in levels_of(hashes.each)]
+
+    def leaf_texts(self, template: Template, leaves: Leaves) -> list[bytes]:
+        """Return the text of each leaf by a template; raise ValueError where one is not in its tree."""
+        return texts.leaf_texts(template, leaves)
 
 
 def check_sizes(data: bytes, sizes: Sequence[int]) -> None:

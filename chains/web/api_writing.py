@@ -28,6 +28,7 @@ from chains.web.items import (
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
 from chains.web.operations import Body, Operation, ReadBody, Shape
 from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP
+from chains.web.posted import Admission
 from chains.web.problems import KINDS, ProblemError
 from chains.web.requests import Request
 from chains.web.schemas import (
@@ -40,8 +41,7 @@ from chains.web.schemas import (
     Written,
 )
 from chains.web.service import Service
-from chains.web.writing import Admission
-from chains.web.written import EntryWritten, written_of
+from chains.web.written import created, written_of
 from chains.work import Accepted, AcceptedRun, Content, Done, Opening, Outcome, Refused, Submission, Work
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
@@ -64,11 +64,6 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
         return created(await service.writing.commit_content(admission, item))
     work = service.writing.writer.prepare(chain, [item], admission.submitter, key)
     return await _one_answer(service, await service.writing.commit(admission, work))
-
-
-def created(written: EntryWritten) -> Answer:
-    """Return the answer to a content that is now an entry."""
-    return Answer(201, written.body, JSON, ((b"location", b"/v1/entries/" + written.entry_hash.encode()),))
 
 
 async def post_batch(service: Service, request: Request, read: ReadBody) -> Answer:

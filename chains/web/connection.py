@@ -26,10 +26,10 @@ _TOO_LARGE = (
     b"content-type: text/plain; charset=utf-8\r\n\r\n"
 )
 
-Reply = Callable[[bytes], None]
-"""Takes a whole answer, head and body; called in the event loop, once."""
+Reply = Callable[[bytes | Exception], None]
+"""Takes a whole answer, head and body, or the error why there is none; called in the event loop, once."""
 Take = Callable[[bytes, Reply], None]
-"""Takes the body of a request, and answers when it can; it never raises."""
+"""Takes the body of a request, and answers when it can, but not before it returns; it never raises."""
 
 
 class Shortcuts(Protocol):
@@ -47,11 +47,14 @@ class Shortcuts(Protocol):
     def taker(self, url: bytes, headers: list[Header]) -> Take | None:
         """Return what takes the body of this POST, or None: then it is the application's."""
 
-    def taker_again(self, data: bytes) -> tuple[Take, bytes] | None:
-        """Return what takes the body, and the body, where these bytes are a POST whose head is remembered."""
+    def take_again(self, data: bytes, reply: Reply) -> bool:
+        """Take the body, as ``Take``, where these bytes are a POST whose head is remembered; say whether they are."""
 
     def remember_head(self, data: bytes, url: bytes, headers: list[Header]) -> None:
         """Remember the head of these bytes, which were such a POST, and nothing else."""
+
+    def refusal(self, error: Exception) -> bytes:
+        """Return the whole answer to a request that was taken, and failed."""
 
 
 class WholeAnswers:
@@ -100,7 +103,7 @@ class _Nobody:
 
 
 class Taken:
-    """A request that was taken without the application, until it is answered.
+    """The request of a connection that was taken without the application, until it is answered; then the next one.
 
     For uvicorn it is the connection's cycle: what comes behind it waits in the pipeline, and a shutdown waits for it.
     """
@@ -110,15 +113,15 @@ class Taken:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
-        self.response_complete = False
+        self.response_complete = True
         self.disconnected = False
         self.keep_alive = True
 
-    def answer(self, whole: bytes) -> None:
+    def answer(self, told: bytes | Exception) -> None:
         """Send the answer; close behind it where the service is stopping."""
         self.response_complete = True
         if not self.disconnected:
-            self._connection.send_whole(whole, keep_alive=self.keep_alive)
+            self._connection.answer_taken(told, self)
 
 
 class Connection(HttpToolsProtocol):
@@ -150,13 +153,22 @@ class Connection(HttpToolsProtocol):
         self._raw = transport
         self._answers = WholeAnswers(transport, self.loop)
         self.transport = cast("asyncio.Transport", self._answers)
+        self._taken = Taken(self)
+        self._reply = self._taken.answer
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         """Take more of a request, and hang up where its head has no end."""
-        heads, was_between, shortcuts = self._heads, self._is_between, self.shortcuts
-        if was_between and shortcuts is not None and self._answer_again(shortcuts, data):
-            return
+        shortcuts = self.shortcuts
+        if shortcuts is not None and self._is_between and self._is_free():
+            is_done = self._take_again if data[:5] == b"POST " else self._answer_again
+            if is_done(shortcuts, data):
+                return
+        self._read(shortcuts, data)
+
+    def _read(self, shortcuts: Shortcuts | None, data: bytes) -> None:
+        """Have the parser read it, and see what it made of it."""
+        heads, was_between = self._heads, self._is_between
         self._was_known = self._was_taken = False
         super().data_received(data)
         if shortcuts is not None and was_between and self._is_between and self._heads == heads + 1:
@@ -180,21 +192,22 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _answer_again(self, shortcuts: Shortcuts, data: bytes) -> bool:
-        """Answer or take bytes that are a whole request and need not be parsed again; say whether they were."""
-        if not self._is_free():
-            return False
+        """Answer bytes that are a whole request and need not be parsed again; say whether they were."""
         answer = shortcuts.again(data)
-        if answer is not None:
-            self._stop_waiting()
-            self._answers.write_whole(answer)
-            self._rest()
-            return True
-        found = shortcuts.taker_again(data)
-        if found is None:
+        if answer is None:
             return False
         self._stop_waiting()
-        self._rests_since_s = None
-        self._hand_to(*found)
+        self._answers.write_whole(answer)
+        self._rest()
+        return True
+
+    def _take_again(self, shortcuts: Shortcuts, data: bytes) -> bool:
+        """Take bytes that are a whole request and need not be parsed again; say whether they were."""
+        if not shortcuts.take_again(data, self._reply):
+            return False
+        self._begin_taken()
+        if self._head_deadline is not None:
+            self._stop_waiting()
         return True
 
     # --- what the parser says
@@ -247,15 +260,16 @@ class Connection(HttpToolsProtocol):
             take, body = self._take, self._body
             self._take, self._body = None, b""
             self._was_taken = True
-            self._hand_to(take, body)
+            take(body, self._reply)
+            self._begin_taken()
         else:
             super().on_message_complete()
 
-    def _hand_to(self, take: Take, body: bytes) -> None:
-        """Let a body be taken, and wait for the answer."""
-        taken = Taken(self)
-        self.cycle = cast("Any", taken)
-        take(body, taken.answer)
+    def _begin_taken(self) -> None:
+        """Have what was just taken stand for the request; the one before it is answered."""
+        self._taken.response_complete = False
+        self.cycle = cast("Any", self._taken)
+        self._rests_since_s = None
 
     def _is_free(self) -> bool:
         """Say whether an answer could go out at once."""
@@ -296,6 +310,17 @@ class Connection(HttpToolsProtocol):
             super().on_body(body)
 
     # --- answers
+
+    def answer_taken(self, told: bytes | Exception, taken: Taken) -> None:
+        """Answer a request that was taken."""
+        if not isinstance(told, bytes):
+            assert self.shortcuts is not None, "they took it"
+            told = self.shortcuts.refusal(told)
+        if self.pipeline or self.flow.read_paused or not taken.keep_alive or self._raw.is_closing():
+            self.send_whole(told, keep_alive=taken.keep_alive)
+            return
+        self._answers.write_whole(told)
+        self._rest()
 
     def send_whole(self, whole: bytes, *, keep_alive: bool) -> None:
         """Send a whole answer, head and body, unless nobody is there any more."""

@@ -4,20 +4,20 @@
 changes the meaning, comes from somebody who was not admitted lately, or is no content is left to the application.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
-from chains.web.api_writing import POST_ENTRY, SUBMISSION, created
+from chains.web.api_writing import POST_ENTRY, SUBMISSION
 from chains.web.asgi import Answer, Header, media_type_of, whole_of
 from chains.web.connection import Reply, Take
 from chains.web.kept_answers import KeptAnswers, StrangersAnswers
 from chains.web.operations import In
+from chains.web.posted import Admission
 from chains.web.service import Service
-from chains.web.writing import Admission
-from chains.web.written import EntryWritten
-from chains.work import Content
+from chains.work import Kind
 
 _BEFORE, _AFTER = (part.encode() for part in POST_ENTRY.path.split("{chain}"))
 # What makes more of a request than content for a chain: its own parameters, and what HTTP does with a body.
@@ -31,8 +31,6 @@ _MOST_READ = 4_096
 _LONGEST_READ = 1_024
 _Meaning = TypeVar("_Meaning")
 _HEAD_END = b"\r\n\r\n"
-# The answer to a content that is now an entry, but for its length, the entry's hash, and the body.
-_CREATED = whole_of(created(EntryWritten("%b", b""))).replace(b"content-length: 0", b"content-length: %d") + b"%b"
 
 
 class _Plain(NamedTuple):
@@ -40,7 +38,7 @@ class _Plain(NamedTuple):
 
     token: str
     chain: str
-    media_type: str
+    kind: Kind
     length: int
 
 
@@ -87,14 +85,17 @@ class ApiShortcuts:
         plain = self._plain(url, headers)
         return None if plain is None else self._taker(plain)
 
-    def taker_again(self, data: bytes) -> tuple[Take, bytes] | None:
-        """Return what takes the body of bytes that are a whole request with a head that is remembered, and the body."""
+    def take_again(self, data: bytes, reply: Reply) -> bool:
+        """Take the body of bytes that are a whole request with a head that is remembered; say whether they were."""
         end = data.find(_HEAD_END) + len(_HEAD_END)
         plain = self._heads.get(data[:end])
         if plain is None or len(data) - end != plain.length:
-            return None
-        take = self._taker(plain)
-        return None if take is None else (take, data[end:])
+            return False
+        admission = self._writing.admitted(plain.token, plain.chain)
+        if admission is None:
+            return False
+        self._take(admission, plain.kind, data[end:], reply)
+        return True
 
     def remember_head(self, data: bytes, url: bytes, headers: list[Header]) -> None:
         """Remember what a head means, of bytes that were one whole request for ``taker``: whatever body follows it.
@@ -123,25 +124,22 @@ class ApiShortcuts:
         media_type = _content_type(found.get(b"content-type", b""))
         if media_type is None:
             return None
-        return _Plain(key[len(_BEARER) :].decode("latin-1"), chain.decode("latin-1"), media_type, int(length))
+        token, kind = key[len(_BEARER) :].decode("latin-1"), Kind(media_type)
+        return _Plain(token, chain.decode("latin-1"), kind, int(length))
 
     def _taker(self, plain: _Plain) -> Take | None:
         admission = self._writing.admitted(plain.token, plain.chain)
-        return None if admission is None else partial(self._take, admission, plain.media_type)
+        return None if admission is None else partial(self._take, admission, plain.kind)
 
-    def _take(self, admission: Admission, media_type: str, body: bytes, reply: Reply) -> None:
-        tell = partial(self._tell, reply)
+    def _take(self, admission: Admission, kind: Kind, body: bytes, reply: Reply) -> None:
         try:
-            self._writing.record(admission, Content(body, media_type), tell)
+            self._writing.record(admission, body, kind, reply)
         except Exception as error:  # noqa: BLE001  # a fault in one request must not end the connection without an answer
-            tell(error)
+            asyncio.get_running_loop().call_soon(reply, error)
 
-    def _tell(self, reply: Reply, told: EntryWritten | Exception) -> None:
-        if isinstance(told, EntryWritten):
-            entry_hash, body = told
-            reply(_CREATED % (len(body), entry_hash.encode(), body))
-        else:
-            reply(whole_of(self._failed(POST_ENTRY.path, told)))
+    def refusal(self, error: Exception) -> bytes:
+        """Return the whole answer to a request that was taken and failed."""
+        return whole_of(self._failed(POST_ENTRY.path, error))
 
 
 def strangers_key(url: bytes, accept: bytes | None) -> bytes:

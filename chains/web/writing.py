@@ -8,10 +8,11 @@ or withdrawn before it writes nothing.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from anchor.errors import OverloadedError, StorageError
@@ -21,14 +22,14 @@ from chains.chain import Chain
 from chains.group_commit import MOST_TOGETHER, MOST_TOGETHER_BYTES, GroupCommit, Size
 from chains.home import Home
 from chains.metrics import ProcessMetrics
-from chains.quota import Quota
 from chains.quotas import Quotas
 from chains.together import commit_together
+from chains.web.posted import Admission, PostedContents, PostedWork, Tell, contents_of, tells_of
 from chains.web.problems import ProblemError
 from chains.web.requests import Request, token_of
 from chains.web.rooms import Room, Rooms, check_allowed
 from chains.web.written import EntryWritten, written_each
-from chains.work import Content, Done, Opening, Work
+from chains.work import Content, Done, Kind, Opening, Work
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -44,42 +45,7 @@ _FAILED_LATELY_S = 10.0
 # Entry, salt, digest, and the objects of a request that waits.
 _CONTENT_OVERHEAD = 2_048
 
-Tell = Callable[[Any], None]
-"""Takes what became of something posted, in the event loop: its answer, or an error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Who asks, for which chain (None: one that is to be opened), and what his organisation may write."""
-
-    token: str
-    actor: Actor
-    chain: Chain | None
-    submitter: bytes
-    quota: Quota
-
-    @property
-    def account(self) -> str:
-        """What tells one client's request keys from another's."""
-        return self.actor.organisation or f"key {self.actor.key_id}"
-
-
-class Posted:
-    """What somebody posted: work, whose answer is a ``Done``, or one content, whose answer is an ``EntryWritten``.
-
-    Contents for one chain are made into entries together. A chain that is opened will have this visibility.
-    """
-
-    __slots__ = ("admission", "posted", "span", "tell", "visibility")
-
-    def __init__(
-        self, admission: Admission, posted: Work | Content, tell: Tell, visibility: Visibility = Visibility.PRIVATE
-    ) -> None:
-        self.admission = admission
-        self.posted = posted
-        self.tell = tell
-        self.visibility = visibility
-        self.span: SpanContext | None = None
+Posted = PostedWork | PostedContents
 
 
 class Writing:
@@ -108,6 +74,8 @@ class Writing:
         self._admitted: OrderedDict[tuple[str, str | None], tuple[float, Admission]] = OrderedDict()
         self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._gathered: list[Posted] = []
+        # Those of them that take more contents, by what these must be.
+        self._contents: dict[tuple[Admission, Kind], PostedContents] = {}
         self._entries = self._bytes = 0
         # Groups that were handed over and are not answered yet.
         self._under_way = 0
@@ -167,60 +135,75 @@ class Writing:
     async def commit(self, admission: Admission, work: Work, visibility: Visibility = Visibility.PRIVATE) -> Done:
         """Commit work; return what became of it when it is on disk. Raises what ``record`` does."""
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        posted = Posted(admission, work, partial(_settle, future), visibility)
-        self._post(posted, work.count, work.byte_count, sum(work.kept.sizes))
+        is_first = self._make_room(admission, work.count, work.byte_count, sum(work.kept.sizes))
+        posted = PostedWork(admission, work, partial(_settle, future), visibility)
+        self._gathered.append(posted)
+        self._have_handed_over(posted, is_first=is_first)
         return await future
 
     async def commit_content(self, admission: Admission, content: Content) -> EntryWritten:
         """Record one content; return its answer when it is on disk. Raises what ``record`` does."""
-        future: asyncio.Future[EntryWritten] = asyncio.get_running_loop().create_future()
-        self.record(admission, content, partial(_settle, future))
-        return await future
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.record(admission, content.content, Kind(*content[1:]), partial(_settle, future))
+        return EntryWritten.of_whole(await future)
 
-    def record(self, admission: Admission, content: Content, tell: Tell) -> None:
-        """Record one content; ``tell`` is called when it is on disk, or with the error why it is not.
+    def record(self, admission: Admission, content: bytes, kind: Kind, tell: Tell) -> None:
+        """Record one content; ``tell`` gets a whole answer of HTTP when it is on disk, or the error why it is not.
 
         Raises QuotaError, or OverloadedError where too much waits: then nothing will be told.
         """
-        length = len(content.content)
-        self._post(Posted(admission, content, tell), 1, length + _CONTENT_OVERHEAD, length)
+        length = len(content)
+        is_first = self._make_room(admission, 1, length + _CONTENT_OVERHEAD, length)
+        posted = self._contents.get((admission, kind))
+        if posted is None:
+            posted = self._contents[admission, kind] = PostedContents(admission, kind)
+            self._gathered.append(posted)
+        posted.contents.append(content)
+        posted.tells.append(tell)
+        if is_first or self._traces is not None or self._is_a_commit():
+            self._have_handed_over(posted, is_first=is_first)
 
-    def _post(self, posted: Posted, entries: int, byte_count: int, content_bytes: int) -> None:
-        """Take it from its organisation's quota, where there is room for it, and gather it."""
+    def _make_room(self, admission: Admission, entries: int, byte_count: int, content_bytes: int) -> bool:
+        """Take it from its organisation's quota, where there is room for it; say whether it is the first to wait."""
         gathered_entries, gathered_bytes = self._entries + entries, self._bytes + byte_count
         try:
             self.commits.check_room(gathered_entries, gathered_bytes)
         except OverloadedError:
             self._counts.refused()
             raise
-        admission = posted.admission
         if admission.quota.is_limited and admission.actor.organisation is not None:
             now_ms = int(self._monotonic_s() * 1000)
             self._quotas.take(admission.actor.organisation, admission.quota, entries, content_bytes, now_ms)
         self._entries, self._bytes = gathered_entries, gathered_bytes
+        return gathered_entries == entries
+
+    def _have_handed_over(self, posted: Posted, *, is_first: bool) -> None:
+        """Have what was just posted handed over: at once where that is a commit, else with what comes in this turn."""
         if self._traces is not None:
-            posted.span = self._traces.here()
-        self._gathered.append(posted)
-        if gathered_entries >= MOST_TOGETHER or gathered_bytes >= MOST_TOGETHER_BYTES:
+            posted.spans.append(self._traces.here())
+        if self._is_a_commit():
             self._hand_over()
-        elif len(self._gathered) == 1 and not self._under_way:
+        elif is_first and not self._under_way:
             asyncio.get_running_loop().call_soon(self._hand_over)
+
+    def _is_a_commit(self) -> bool:
+        return self._entries >= MOST_TOGETHER or self._bytes >= MOST_TOGETHER_BYTES
 
     def _hand_over(self) -> None:
         """Hand what was gathered to the thread that commits; nothing may be left of it."""
         if not self._gathered:
             return
         gathered, size = self._gathered, Size(self._entries, self._bytes)
-        self._gathered, self._entries, self._bytes = [], 0, 0
+        self._gathered, self._contents, self._entries, self._bytes = [], {}, 0, 0
         # Before the thread has anything to answer, and only as often as it gets something.
         self._loop = asyncio.get_running_loop()
         try:
             self.commits.submit(gathered, size)
             self._under_way += 1
         except OverloadedError as error:
-            for posted in gathered:
+            for tell in [tell for posted in gathered for tell in posted.tells]:
                 self._counts.refused()
-                posted.tell(error)
+                tell(error)
 
     def _answer(self, loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]], groups: int) -> None:
         """Tell everybody of so many groups; what was gathered goes behind the turn that reads what they say to it."""
@@ -250,11 +233,11 @@ class Writing:
         """Commit what may be committed now; answers go to the event loop all at once."""
         group = [posted for gathered in groups for posted in gathered]
         try:
-            with nullcontext() if self._traces is None else self._traces.commit(posted.span for posted in group):
+            with nullcontext() if self._traces is None else self._traces.commit(_spans_of(group)):
                 answers = self._committed(group)
             self._failed = (0.0, None)
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
-            answers = [(posted.tell, error) for posted in group]
+            answers = [(tell, error) for posted in group for tell in posted.tells]
             self._failed = self._monotonic_s(), error
         self._loop.call_soon_threadsafe(self._answer, self._loop, answers, len(groups))
         return [None] * len(groups)
@@ -264,27 +247,25 @@ class Writing:
         rights = _Rights(self._home, now_ms)
         answers: list[tuple[Tell, Any]] = []
         works: list[tuple[Tell, Work]] = []
-        alike: dict[tuple[int, bytes], list[Posted]] = {}
+        alike: dict[tuple[int, bytes, Kind], list[PostedContents]] = {}
         for posted in group:
             actor = rights.checked(posted.admission)
             if not isinstance(actor, Actor):
-                answers.append((posted.tell, actor))
-            elif isinstance(posted.posted, Content):
-                chain = posted.admission.chain
-                assert chain is not None
-                alike.setdefault((chain.chain_no, posted.admission.submitter), []).append(posted)
+                answers += zip(posted.tells, repeat(actor))
+            elif isinstance(posted, PostedContents):
+                alike.setdefault(posted.alike, []).append(posted)
             else:
                 try:
-                    works.append((posted.tell, rights.owned(posted.posted, actor, posted.visibility)))
+                    works.append((posted.tells[0], rights.owned(posted.work, actor, posted.visibility)))
                 except (AnchorlineError, ProblemError) as error:
-                    answers.append((posted.tell, error))
+                    answers.append((posted.tells[0], error))
         together = list(map(self._together, alike.values()))
         began_s = self._monotonic_s()
         done = commit_together(self.writer, [*(work for _, work in works), *together], now_ms)
         answers += [(tell, answer) for (tell, _), answer in zip(works, done, strict=False)]
         for contents, answer in zip(alike.values(), done[len(works) :], strict=True):
-            each = written_each(answer, len(contents))
-            answers += [(posted.tell, told) for posted, told in zip(contents, each, strict=True)]
+            tells = tells_of(contents)
+            answers += zip(tells, written_each(answer, len(tells)), strict=True)
         new = {
             item.promised.note.count
             for item in done
@@ -294,12 +275,13 @@ class Writing:
             self._counts.committed(max(new), self._monotonic_s() - began_s)
         return answers
 
-    def _together(self, contents: list[Posted]) -> Work:
-        """Make one piece of work of contents for one chain and submitter: made together they cost a third."""
-        admission = contents[0].admission
-        assert admission.chain is not None
-        items = [posted.posted for posted in contents if isinstance(posted.posted, Content)]
-        return self.writer.prepare(admission.chain, items, admission.submitter)
+    def _together(self, posted: list[PostedContents]) -> Work:
+        """Make one piece of work of contents that are alike."""
+        return self.writer.prepare(posted[0].chain, contents_of(posted), posted[0].admission.submitter)
+
+
+def _spans_of(group: list[Posted]) -> "Iterable[SpanContext | None]":
+    return (span for posted in group for span in posted.spans)
 
 
 def _tell_all(loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]]) -> None:

@@ -1,22 +1,28 @@
 """The answers to single entries that one group commit wrote: each with its promise, made as text in one pass.
 
-``chains.web.writing`` has the commit done, on its thread; the bodies leave as they are, by an operation
-(``api_writing``) or by a shortcut. They are what ``schemas.Written`` describes, letter by letter as msgspec writes it.
+``chains.web.writing`` has the commit done, on its thread; the answers leave as they are by a shortcut, or in parts by
+an operation (``api_writing``). Bodies are what ``schemas.Written`` describes, letter by letter as msgspec writes it.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from anchor.hashing.pieces import Pieces
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.texts import Field, Leaves, Template
 from anchor.proof.promise import FORMAT, Promise
-from chains.together import Answer
+from chains.together import Answer as Committed
+from chains.web.asgi import JSON, Answer, whole_of
 from chains.web.problems import ProblemError
 from chains.web.schemas import PromiseModel, Written
 from chains.work import Accepted, AcceptedRun, Done, Outcome, Promised
 
 _HEX = 64
+_HEAD_END = b"\r\n\r\n"
+_BEFORE_CHAIN, _BEFORE_HASH = '{"chain_id":"', '","entry_hash":"'
+_HASH_AT = len(_BEFORE_CHAIN) + _HEX + len(_BEFORE_HASH)
 
 
 class EntryWritten(NamedTuple):
@@ -25,9 +31,30 @@ class EntryWritten(NamedTuple):
     entry_hash: str
     body: bytes
 
+    @classmethod
+    def of_whole(cls, whole: bytes) -> "EntryWritten":
+        """Take one of the answers of ``written_each`` apart."""
+        body = whole.partition(_HEAD_END)[2]
+        return cls(body[_HASH_AT : _HASH_AT + _HEX].decode(), body)
 
-def written_each(answer: Answer, count: int) -> Sequence[EntryWritten | BaseException]:
-    """Return the answer to each of so many contents that were committed as one piece of work."""
+
+def created(written: EntryWritten) -> Answer:
+    """Return the answer to a content that is now an entry."""
+    return Answer(201, written.body, JSON, ((b"location", b"/v1/entries/" + written.entry_hash.encode()),))
+
+
+def _head() -> list[bytes | Field]:
+    """Return the head of such an answer, with fields for the hash and for the body's length."""
+    head = whole_of(created(EntryWritten("%h", b""))).replace(b"content-length: 0", b"content-length: %n")
+    fields = {b"%h": Field.HASH, b"%n": Field.BODY_SIZE}
+    return [fields.get(part, part) for part in re.split(b"(%[hn])", head)]
+
+
+_HEAD = _head()
+
+
+def written_each(answer: Committed, count: int) -> Sequence[bytes | BaseException]:
+    """Return what each of so many contents is told that were committed as one: a whole answer of HTTP, or why not."""
     if not isinstance(answer, Done):
         return [answer] * count
     if isinstance(answer.outcomes, AcceptedRun) and answer.promised is not None:
@@ -48,17 +75,16 @@ def written_of(done: Done, accepted: Accepted, promise: Promise | None) -> Entry
     return EntryWritten(entry_hash, msgspec.json.encode(written) + b"\n")
 
 
-def _one(done: Done, outcome: Outcome) -> EntryWritten | ProblemError:
+def _one(done: Done, outcome: Outcome) -> bytes | ProblemError:
     if not isinstance(outcome, Accepted):
         return ProblemError(outcome.code, outcome.detail)
     assert done.promised is not None, "what was made here was never there before"
-    return written_of(done, outcome, done.promised.promise(done.leaf(outcome), outcome.seq))
+    return whole_of(created(written_of(done, outcome, done.promised.promise(done.leaf(outcome), outcome.seq))))
 
 
-def _run(done: Done, run: AcceptedRun, promised: Promised) -> list[EntryWritten]:
+def _run(done: Done, run: AcceptedRun, promised: Promised) -> list[bytes]:
     """Return the answers to consecutive entries: what they have in common is written once."""
     first = run[0]
-    chain_id = done.chain.chain_id.hex()
     # A promise leaf is type and chain, index and hash, submitter (docs/spec/promise.md).
     leaf = done.leaf(first).encode().hex()
     before, after = leaf[: 2 + _HEX], leaf[2 + _HEX + 16 + _HEX :]
@@ -66,40 +92,11 @@ def _run(done: Done, run: AcceptedRun, promised: Promised) -> list[EntryWritten]
         f'"note":"{promised.note.encode().hex()}","key_id":"{promised.key_id.hex()}",'
         f'"signature":"{promised.signature.hex()}"'
     )
-    opening = f'{{"chain_id":"{chain_id}","entry_hash":"'
-    promise = f'"promise":{{"format":"{FORMAT}",{signed},"leaf":"{before}'
-    hexes, start = run.hashes.flat.hex(), first.leaf_index
-    place = first.seq - promised.first_seq
-    written = []
-    for number, path in enumerate(_paths(promised.levels, place, len(run))):
-        entry_hash = hexes[number * _HEX : number * _HEX + _HEX]
-        index = start + number
-        body = (
-            f'{opening}{entry_hash}","leaf_index":{index},{promise}{index:016x}{entry_hash}{after}",'
-            f'"index":{place + number},"path":[{path}]}}}}\n'
-        )
-        written.append(EntryWritten(entry_hash, body.encode()))
-    return written
-
-
-def _paths(levels: Sequence[Pieces], start: int, count: int) -> list[str]:
-    """Return the paths of consecutive leaves, hashes in hex between commas, from leaf to root.
-
-    From the root down: the path of a node is its sibling, if it has one, and then the path of the node above it.
-    """
-    above, above_start = [""], 0
-    for height in range(len(levels) - 2, -1, -1):
-        size = len(levels[height])
-        first, last = start >> height, (start + count - 1) >> height
-        low = first & ~1
-        hexes = levels[height][low : last + 2].flat.hex()
-        paths = []
-        for node in range(first, last + 1):
-            higher = above[(node >> 1) - above_start]
-            sibling = node ^ 1
-            if sibling < size:
-                at = (sibling - low) * _HEX
-                higher = f'"{hexes[at : at + _HEX]}",{higher}' if higher else f'"{hexes[at : at + _HEX]}"'
-            paths.append(higher)
-        above, above_start = paths, first
-    return above
+    body = (
+        (f"{_BEFORE_CHAIN}{done.chain.chain_id.hex()}{_BEFORE_HASH}", Field.HASH, '","leaf_index":', Field.INDEX),
+        (f',"promise":{{"format":"{FORMAT}",{signed},"leaf":"{before}', Field.INDEX_HEX, Field.HASH),
+        (f'{after}","index":', Field.PLACE, ',"path":[', Field.PATH, "]}}\n"),
+    )
+    parts = [part.encode() if isinstance(part, str) else part for line in body for part in line]
+    leaves = Leaves(run.hashes, first.leaf_index, promised.levels, first.seq - promised.first_seq)
+    return HASHING.leaf_texts(Template.of(*_HEAD, Field.BODY, *parts), leaves)

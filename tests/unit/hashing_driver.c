@@ -1,4 +1,4 @@
-/* Calls every function of anchor/hashing/batches.h over buffers that are exactly as long as they must be, so that a
+/* Calls every function of anchor/hashing/batches.h and texts.h over buffers that are exactly as long as they must be, so that a
    sanitizer sees each byte read or written too far. Portable C and the processor's instructions must agree, and one
    message hashed in three ways. Prints "ok" and the name of the instructions; else the line that does not hold. */
 #include <stdint.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "batches.h"
+#include "texts.h"
 
 #define HOLDS(condition) \
     if (!(condition)) return printf("line %d: %s\n", __LINE__, #condition), 1
@@ -63,6 +64,34 @@ static int trees(int hardware, size_t count) {
     return 0;
 }
 
+/* The texts of all leaves of a tree fit a buffer of their size exactly, and none that is a byte shorter. */
+static int texts(size_t leaves) {
+    size_t nodes = 0, levels = 0;
+    uint64_t *sizes = malloc(64 * sizeof *sizes), *ends = malloc(leaves * sizeof *ends);
+    for (size_t size = leaves; size > 1; size = (size + 1) / 2) nodes += sizes[levels++] = size;
+    uint64_t *own_sizes = malloc(levels * sizeof *own_sizes), *literal_sizes = malloc(9 * sizeof *literal_sizes);
+    for (size_t level = 0; level < levels; level++) own_sizes[level] = sizes[level];
+    for (size_t i = 0; i < 9; i++) literal_sizes[i] = i % 3;
+    const char *const fields = "nhbixhps";
+    uint8_t *hashes = buffer(64 * leaves), *tree = buffer(64 * nodes), *literals = buffer(9);
+    const size_t most = leaves * (9 + 20 * 4 + 64 * 2 + 67 * levels);
+    uint8_t *out = buffer(most);
+    const int64_t size = leaf_texts(leaves, hashes, UINT64_MAX - leaves, 0, tree, own_sizes, levels, literals,
+                                    literal_sizes, fields, out, most, ends);
+    HOLDS(size > 0 && (size_t)size <= most && ends[leaves - 1] == (uint64_t)size);
+    uint8_t *exact = buffer((size_t)size), *shorter = buffer((size_t)size - 1);
+    HOLDS(leaf_texts(leaves, hashes, UINT64_MAX - leaves, 0, tree, own_sizes, levels, literals, literal_sizes, fields,
+                     exact, (size_t)size, ends) == size);
+    HOLDS(memcmp(out, exact, (size_t)size) == 0);
+    HOLDS(leaf_texts(leaves, hashes, UINT64_MAX - leaves, 0, tree, own_sizes, levels, literals, literal_sizes, fields,
+                     shorter, (size_t)size - 1, ends) == -1);
+    HOLDS(levels == 0 || leaf_texts(1, hashes, 0, leaves, tree, own_sizes, levels, literals, literal_sizes, fields, out,
+                                    most, ends) == -1);
+    free(sizes), free(ends), free(own_sizes), free(literal_sizes), free(hashes), free(tree), free(literals);
+    free(out), free(exact), free(shorter);
+    return 0;
+}
+
 /* Too long for a row, also where the sum of the lengths is too large for a size_t. */
 static int limits(int hardware) {
     uint8_t *longest = buffer(4096), *none = buffer(0), *out = buffer(32), *prefix = buffer(65);
@@ -87,6 +116,8 @@ int main(void) {
         if (rows(hardware, count)) return 1;
     for (size_t count = 1; count < 300; count++)
         if (trees(hardware, count)) return 1;
+    for (size_t count = 1; count < 40; count++)
+        if (texts(count)) return 1;
     if (limits(hardware)) return 1;
     printf("ok %s\n", hardware_name());
     return 0;

@@ -39,15 +39,19 @@ class Desk:
     def taker(self, url: bytes, _headers: list[Header]) -> Take | None:
         return (lambda body, reply: self.taken.append((body, reply))) if url == b"/taken" else None
 
-    def taker_again(self, data: bytes) -> tuple[Take, bytes] | None:
+    def take_again(self, data: bytes, reply: Reply) -> bool:
         head, _, body = data.partition(b"\r\n\r\n")
         if head not in self.heads or len(body) != len(b"one"):
-            return None
+            return False
         self.taken_again += 1
-        return (lambda body, reply: self.taken.append((body, reply))), body
+        self.taken.append((body, reply))
+        return True
 
     def remember_head(self, data: bytes, _url: bytes, _headers: list[Header]) -> None:
         self.heads.append(data.partition(b"\r\n\r\n")[0])
+
+    def refusal(self, error: Exception) -> bytes:
+        return whole_of(text_answer(500, f"failed: {error}"))
 
     async def hear(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         """Send bytes, and wait until the server has them."""

@@ -14,11 +14,12 @@ from chains.access import Role, Visibility
 from chains.home import DATABASE, Home
 from chains.metrics import registry_of
 from chains.quota import Quota
+from chains.web.posted import Admission
 from chains.web.requests import Request
 from chains.web.rooms import Rooms
-from chains.web.writing import Admission, Writing
+from chains.web.writing import Writing
 from chains.web.written import EntryWritten
-from chains.work import Content
+from chains.work import Content, Kind
 from tests.simulators.api_server import make_home
 from tests.simulators.store import clear
 
@@ -106,17 +107,17 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> N
         told: list[object] = []
         with closing(sqlite3.connect(site.home.folder / DATABASE, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            site.writing.record(admission, Content(b"first"), told.append)
+            site.writing.record(admission, b"first", Kind(), told.append)
             for number in range(5):
                 await asyncio.sleep(0.01)
-                site.writing.record(admission, Content(b"%d" % number), told.append)
+                site.writing.record(admission, b"%d" % number, Kind(), told.append)
             while site.writing.commits.waiting.entries:
                 await asyncio.sleep(0.01)
             assert ([], 5) == (told, site.writing.waiting_entries)
             other.execute("ROLLBACK")
         while len(told) < 6:
             await asyncio.sleep(0.01)
-        assert all(isinstance(each, EntryWritten) for each in told)
+        assert all(isinstance(each, bytes) for each in told)
         counts = site.home.engine.query("SELECT entry_count FROM group_commit ORDER BY first_seq DESC LIMIT 2")
         assert [(5,), (1,)] == [tuple(row) for row in counts]
         assert isinstance(await site.writing.commit_content(admission, Content(b"alone")), EntryWritten)

@@ -9,9 +9,10 @@ from anchor.errors import StorageFullError
 from anchor.proof.promise import Promise, check_promise
 from anchor.signing import check_signature
 from chains.together import commit_together
+from chains.web.asgi import whole_of
 from chains.web.problems import ProblemError
 from chains.web.schemas import Written
-from chains.web.written import EntryWritten, written_each, written_of
+from chains.web.written import EntryWritten, created, written_each, written_of
 from chains.work import Accepted, Content, Done
 from tests.simulators.store import START_MS, Store
 
@@ -32,10 +33,13 @@ def test_a_run_is_written_as_each_of_its_entries_would_be(tmp_path: Path, before
     assert isinstance(done, Done)
     assert done.promised is not None
     each = written_each(done, count)
-    for outcome, written in zip(done.outcomes, each, strict=True):
+    for outcome, whole in zip(done.outcomes, each, strict=True):
         assert isinstance(outcome, Accepted)
+        assert isinstance(whole, bytes)
+        written = EntryWritten.of_whole(whole)
         promise = done.promised.promise(done.leaf(outcome), outcome.seq)
         assert written_of(done, outcome, promise) == written
+        assert whole_of(created(written)) == whole
         read = msgspec.json.decode(written.body, type=Written)
         assert read.promise is not None
         found = Promise.from_json(msgspec.to_builtins(read.promise))
@@ -51,11 +55,13 @@ def test_one_that_is_refused_does_not_disturb_the_others(tmp_path: Path) -> None
     contents = [Content(b"good"), Content(b"bad", "text/\tplain"), Content(b"good too")]
     (done,) = commit_together(store.writer, [store.writer.prepare(chain, contents)], START_MS)
     first, refused, last = written_each(done, 3)
-    assert isinstance(first, EntryWritten)
-    assert isinstance(last, EntryWritten)
+    assert isinstance(first, bytes)
+    assert isinstance(last, bytes)
     assert isinstance(refused, ProblemError)
     assert "entry-malformed" == refused.code
-    indexes = [msgspec.json.decode(written.body, type=Written).leaf_index for written in (first, last)]
+    indexes = [
+        msgspec.json.decode(EntryWritten.of_whole(whole).body, type=Written).leaf_index for whole in (first, last)
+    ]
     assert [1, 2] == indexes
     store.engine.close()
 
