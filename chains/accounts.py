@@ -16,6 +16,7 @@ from chains.chain import Chain
 from chains.chain_sharing import ChainSharing
 from chains.organisations import Organisations
 from chains.quota import UNLIMITED, Quota
+from chains.sessions import Sessions
 
 
 class Accounts:
@@ -25,6 +26,7 @@ class Accounts:
         self.organisations = Organisations(engine, random)
         self.keys = ApiKeys(engine, random)
         self.sharing = ChainSharing(engine)
+        self.sessions = Sessions(engine, self.keys, random)
 
     def authenticate(self, token: str, now_ms: int) -> Actor:
         """Return who presents this API key; raise KeyRefusedError (``ApiKeys.authenticate``)."""

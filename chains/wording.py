@@ -37,8 +37,8 @@ def verdict_lines(file_name: str | None, verdict: Verdict, notes: Sequence[str] 
     """Return the lines for people: headline, what it means, notes, then every step with whom it rests on."""
     subject = f": {file_name}" if file_name else ""
     return [
-        _headline(verdict) + subject,
-        *(f"  {line}" for line in [*_meaning(verdict), *notes]),
+        headline(verdict) + subject,
+        *(f"  {line}" for line in [*meaning(verdict), *notes]),
         "",
         *(f"  {_step(step)}" for step in verdict.steps),
     ]
@@ -70,14 +70,15 @@ def _step(step: Step) -> str:
     return f"{step.number:>2} {step.name:31} {_MARKS[step.state]:12} {step.text}{rests_on}{reason}"
 
 
-def _headline(verdict: Verdict) -> str:
-    """An intact entry is not an intact file where none was compared with it."""
+def headline(verdict: Verdict) -> str:
+    """Return what a verdict comes to; an intact entry is not an intact file where none was compared with it."""
     if verdict.diagnosis.finding == Finding.ENTRY_INTACT:
         return "INTACT ENTRY, NO CONTENT WAS COMPARED WITH IT"
     return _HEADLINES[verdict.outcome]
 
 
-def _meaning(verdict: Verdict) -> list[str]:
+def meaning(verdict: Verdict) -> list[str]:
+    """Return what a verdict means, in sentences."""
     if verdict.outcome == Outcome.FAILED:
         failed = [step for step in verdict.steps if step.state == State.FAILED]
         faults = [f"{step.text[:1].upper()}{step.text[1:]} ({step.reason})." for step in failed]

@@ -413,4 +413,19 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX attempt_spends ON attempt (spends, attempt_no)",
         ),
     ),
+    (
+        "web-sessions",
+        (
+            # Browsers that gave an API key once (chains/sessions.py). Rows that are over are deleted.
+            """CREATE TABLE web_session (
+                session_no {key},
+                token_hash {bytes} NOT NULL UNIQUE,
+                key_id TEXT NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                ends_at_ms BIGINT NOT NULL
+            )""",
+            "CREATE INDEX web_session_end ON web_session (ends_at_ms)",
+            "CREATE INDEX web_session_of ON web_session (key_id, session_no)",
+        ),
+    ),
 )

@@ -47,8 +47,10 @@ from chains.web.operations import In, Operation, Router, path_parameters
 from chains.web.pages.errors import error_page, wants_page
 from chains.web.pages.rendering import Shell, shell_of
 from chains.web.pages.table import PAGES
+from chains.web.pages.visitors import recognised
 from chains.web.problems import ProblemError, problem_answer, problem_of
 from chains.web.requests import Request
+from chains.web.rooms import Room
 from chains.web.service import Service
 from chains.web.shortcuts import ApiShortcuts, strangers_key
 
@@ -114,7 +116,7 @@ class Api:
         """Return the page that tells a problem; with nothing around it where even that cannot be found out now."""
         request = Request(scope["method"], scope["path"], tuple(scope["headers"]), b"", self._service.clock())
         try:
-            shell = await self._service.rooms.ask(lambda room: shell_of(room, room.authenticated(request)))
+            shell = await self._service.rooms.ask(lambda room: shell_of(room, recognised(room, request)))
         except (ProblemError, AnchorlineError):
             shell = Shell()
         return error_page(shell, problem)
@@ -168,7 +170,8 @@ class Api:
         run = operation.run
         assert run is not None
         rooms = self._service.office if operation.is_change else self._service.rooms
-        return await rooms.ask(lambda room: run(room, room.authenticated(request)))
+        known = recognised if operation.is_page else Room.authenticated
+        return await rooms.ask(lambda room: run(room, known(room, request)))
 
 
 def _in_the_next_turn(call: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 
 from anchor.directory import sign_checkpoint
 from anchor.proof.checkpoint import Checkpoint, chain_origin
-from anchor.proof.leaves import HeadLeaf
+from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf
 from chains.access import Action, ChainAccess, Visibility, allowed
 from chains.chain import Chain
 from chains.web.answers import cached, json_of
@@ -16,25 +16,30 @@ from chains.web.parameters import CHAIN, CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, 
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
-from chains.web.schemas import ChainModel, Chains, Consistency, Entries, Head, Inclusion
+from chains.web.schemas import ChainModel, Chains, Consistency, Entries, EntryModel, Head, Inclusion
 from chains.web.shown import ChainSeen, chain_shown, entry_shown
 from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
 
 
 def list_chains(room: Room, request: Request) -> Answer:
     """Return those chains that who asks may see; a page may be short where he may not see many."""
+    return json_of(chains_seen(room, request, request.number("limit", PAGE_ITEMS)))
+
+
+def chains_seen(room: Room, request: Request, limit: int) -> Chains:
+    """Return at most ``limit`` chains behind the request's cursor, for the API and for pages."""
     room.require(request, Action.CHAIN_LIST)
-    limit, after = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
+    after = request.number("cursor", 0)
     looked_at = list(room.home.chains.after(after, MOST_SCANNED))
     access = room.accounts.sharing.access_of_each([chain.chain_no for chain in looked_at])
     shown: list[ChainModel] = []
     for chain in looked_at:
         if len(shown) == limit:
-            return json_of(Chains(chains=shown, cursor=str(after)))
+            return Chains(chains=shown, cursor=str(after))
         after = chain.chain_no
         if allowed(request.actor, Action.CHAIN_LIST, access[after], request.now_ms).is_allowed:
             shown.append(chain_shown(room, request, chain, access[after]))
-    return json_of(Chains(chains=shown, cursor=str(after) if len(looked_at) == MOST_SCANNED else None))
+    return Chains(chains=shown, cursor=str(after) if len(looked_at) == MOST_SCANNED else None)
 
 
 def get_chain(room: Room, request: Request) -> Answer:
@@ -48,29 +53,50 @@ def chain_entries(room: Room, request: Request) -> Answer:
     chain = room.chain(request, Action.ENTRY_READ)
     limit, start = request.number("limit", PAGE_ITEMS), request.number("cursor", 0)
     size = room.home.chains.size(chain)
-    seen = ChainSeen.of(room, request, chain)
-    page = [entry_shown(seen, stored) for stored in room.reader.page(chain, min(start, size), limit)]
+    page = entries_seen(room, request, chain, min(start, size), limit)
     end = start + len(page)
     return json_of(Entries(entries=page, cursor=str(end) if page and end < size else None))
+
+
+def entries_seen(room: Room, request: Request, chain: Chain, start: int, count: int) -> list[EntryModel]:
+    """Return entries of a chain that who asks may read, from leaf_index ``start`` on, for the API and for pages."""
+    seen = ChainSeen.of(room, request, chain)
+    return [entry_shown(seen, stored) for stored in room.reader.page(chain, start, count)]
 
 
 def chain_head(room: Room, request: Request) -> Answer:
     """Return a chain's newest sealed head."""
     chain = room.chain(request, Action.HEAD_READ)
     index, head = _newest_head(room, chain)
+    return json_of(head_shown(room, chain, index, head))
+
+
+def head_shown(room: Room, chain: Chain, index: int, head: HeadLeaf) -> Head:
+    """Return what is shown of a chain's head at ``index`` of the directory, which a signed checkpoint covers."""
     covering = room.home.directory.first_checkpoint_over(index)
     assert covering is not None
-    return json_of(
-        Head(
-            chain_id=chain.chain_id.hex(),
-            tree_size=head.tree_size,
-            root=head.root.hex(),
-            directory_index=index,
-            checkpoint_size=covering.size,
-            sealed_at_ms=covering.sealed_at_ms,
-            unsealed=room.home.chains.size(chain) - head.tree_size,
-        )
+    return Head(
+        chain_id=chain.chain_id.hex(),
+        tree_size=head.tree_size,
+        root=head.root.hex(),
+        directory_index=index,
+        checkpoint_size=covering.size,
+        sealed_at_ms=covering.sealed_at_ms,
+        unsealed=room.home.chains.size(chain) - head.tree_size,
     )
+
+
+def newest_heads(room: Room, chain: Chain, most: int) -> list[Head]:
+    """Return the newest heads of a chain under a signed checkpoint, newest first: each names the one before."""
+    newest = room.home.directory.newest()
+    index = None if newest is None else room.home.directory.newest_head(chain.chain_no, newest.size)
+    found: list[Head] = []
+    while index is not None and len(found) < most:
+        head = room.home.directory.leaf(index)
+        assert isinstance(head, HeadLeaf)
+        found.append(head_shown(room, chain, index, head))
+        index = None if head.previous_index == NO_PREVIOUS else head.previous_index
+    return found
 
 
 def chain_checkpoint(room: Room, request: Request) -> Answer:

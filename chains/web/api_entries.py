@@ -5,7 +5,9 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 
 from anchor.proof.receipt import Receipt
 from chains.access import Action
+from chains.chain import Chain
 from chains.ots_export import export_ots
+from chains.reader import StoredEntry
 from chains.receipts import Shown
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, Answer, accepts
@@ -42,9 +44,7 @@ def get_content(room: Room, request: Request) -> Answer:
 def get_receipt(room: Room, request: Request) -> Answer:
     """Return the receipt as complete as it can be now; off mainnet an .ots file says so in a header only."""
     chain, stored = room.entry(request, Action.RECEIPT_READ)
-    may_read = room.may(request, Action.CONTENT_READ, chain)
-    wants_content = request.arguments.get("content") == "1"
-    receipt = room.receipts.make(stored, Shown(salt_and_digest=may_read, content=may_read and wants_content))
+    receipt = receipt_seen(room, request, chain, stored, with_content=request.arguments.get("content") == "1")
     wants_ots = request.arguments.get("format") == "ots" or (
         "format" not in request.arguments and accepts(request.headers, OTS)
     )
@@ -53,6 +53,14 @@ def get_receipt(room: Room, request: Request) -> Answer:
     is_anchored = receipt.sealed is not None and receipt.sealed.is_in_bitcoin
     headers = (cached("private", "no-cache"), (b"anchorline-state", b"anchored" if is_anchored else b"pending"))
     return Answer(200, receipt.encode(), JSON, headers)
+
+
+def receipt_seen(
+    room: Room, request: Request, chain: Chain, stored: StoredEntry, *, with_content: bool = False
+) -> Receipt:
+    """Return a receipt with as much of the content as who asks may read, for the API and for pages."""
+    may_read = room.may(request, Action.CONTENT_READ, chain)
+    return room.receipts.make(stored, Shown(salt_and_digest=may_read, content=may_read and with_content))
 
 
 def _ots(receipt: Receipt) -> Answer:

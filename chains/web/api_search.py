@@ -30,6 +30,11 @@ Filter = Callable[[StoredEntry], bool]
 
 def search(room: Room, request: Request) -> Answer:
     """Return a page of what is found, oldest first."""
+    return json_of(entries_found(room, request))
+
+
+def entries_found(room: Room, request: Request) -> Entries:
+    """Return the same, for the API and for pages."""
     room.require(request, Action.SEARCH)
     if not any(name in request.arguments for name in _FILTERS):
         raise ProblemError("parameter-malformed", f"expected at least one of {', '.join(_FILTERS)}")
@@ -44,15 +49,15 @@ def search(room: Room, request: Request) -> Answer:
             passed_over += 1  # neither page nor cursor may tell that what he looks for stands there too
             continue
         if scanned == MOST_SCANNED:
-            return json_of(Entries(entries=found, cursor=str(after)))
+            return Entries(entries=found, cursor=str(after))
         scanned += 1
         stored = room.reader.row(seq) if seen is not None else None
         if seen is not None and stored is not None and all(is_meant(stored) for is_meant in wanted):
             if len(found) == limit:
-                return json_of(Entries(entries=found, cursor=str(after)))
+                return Entries(entries=found, cursor=str(after))
             found.append(entry_shown(seen, stored))
         after = seq
-    return json_of(Entries(entries=found))
+    return Entries(entries=found)
 
 
 class _Visible:

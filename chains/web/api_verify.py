@@ -9,6 +9,7 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.errors import MalformedError
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, Receipt
+from anchor.proof.verdict import Verdict
 from anchor.proof.verifier import Verifier
 from anchor.proof.verify import verify
 from anchor.signing import check_signature
@@ -28,16 +29,21 @@ def verify_receipt(room: Room, request: Request) -> Answer:
         receipt = Receipt.decode(request.body)
     except MalformedError as error:
         raise ProblemError("body-malformed", f"not a receipt: {error}") from error
+    digest = request.digest("content_digest") if "content_digest" in request.arguments else None
+    return json_of(judged(room, receipt, digest).to_json())
+
+
+def judged(room: Room, receipt: Receipt, digest: bytes | None) -> Verdict:
+    """Return this service's verdict over a receipt and, where a file is at hand, its SHA-256."""
     card = room.home.card()
     is_ours = receipt.log.log_id == card.log.log_id
-    digest = request.digest("content_digest") if "content_digest" in request.arguments else None
     verifier = Verifier(
         content_digest=digest,
         card=card if is_ours else None,
         blocks=tuple(_blocks(room, receipt)) if is_ours else (),
         check_signature=check_signature,
     )
-    return json_of(verify(receipt, verifier).to_json())
+    return verify(receipt, verifier)
 
 
 def _blocks(room: Room, receipt: Receipt) -> list[GivenBlock]:

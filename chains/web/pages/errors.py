@@ -36,7 +36,9 @@ def error_page(shell: Shell, problem: ProblemError) -> Answer:
     """Return the page that tells a problem; what a request was refused for is shown, and nothing of the service."""
     kind = KINDS[problem.code]
     what, advice = _WORDS.get(problem.code) or _OTHERWISE[kind.status // 100]
-    detail = str(problem) if problem.code in {"parameter-malformed", "body-malformed", "key-refused"} else ""
+    detail = (
+        str(problem) if problem.code in {"bad-request", "parameter-malformed", "body-malformed", "key-refused"} else ""
+    )
     headers = tuple(each for each in problem.headers if each != NO_STORE)
     facts = {"title": kind.title, "what": what, "advice": advice, "detail": detail}
     return page_answer(shell, "error.html", facts, *headers, status=kind.status)

@@ -74,3 +74,26 @@ def standing(attempt: Attempt, tip_height: int | None) -> str:
     words = "Anchored in block" if attempt.state is State.FINAL else "In block"
     count = confirmations(block.height, tip_height)
     return f"{words} {number(block.height)}" + ("" if count is None else f", {counted(count, 'confirmation')}")
+
+
+VISIBILITY = {
+    "public": "Public: everybody may read it",
+    "members": "For members: every organisation of this service may read it",
+    "private": "Private: its owner, and whom he grants it",
+}
+
+_LAYOUT = frozenset("\n\t")
+
+
+def visible(text: str) -> str:
+    """Return a stranger's text with every character that does not show, or turns the line, as its code point.
+
+    Line ends and tabs stay; what turns the direction of writing, and what is no character, would deceive a reader.
+    """
+    return "".join(each if each.isprintable() or each in _LAYOUT else f"\u27e8U+{ord(each):04X}\u27e9" for each in text)
+
+
+def visibility(value: str, *, short: bool = False) -> str:
+    """Return who may read a chain, in a sentence or in its first words."""
+    words = VISIBILITY[value]
+    return words.partition(":")[0] if short else words

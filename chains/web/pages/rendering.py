@@ -21,7 +21,9 @@ POLICY = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_GUARDS: tuple[Header, ...] = (
+FOR_COOKIES = cached("private", "no-cache")
+"""Who sees what is told by his cookie: an answer is kept for him alone, and asked about each time."""
+GUARDS: tuple[Header, ...] = (
     (b"content-security-policy", POLICY),
     # Not no-referrer: then a browser says "null" as the origin of our own forms.
     (b"referrer-policy", b"same-origin"),
@@ -60,7 +62,7 @@ def _environment() -> Environment:
     )
     found.globals["asset"] = asset
     found.filters |= {
-        name: getattr(phrases, name) for name in ("number", "counted", "size", "utc", "iso", "confirmations")
+        name: getattr(phrases, name) for name in ("number", "counted", "size", "utc", "iso", "visible", "visibility")
     }
     return found
 
@@ -100,5 +102,5 @@ def page_answer(
 ) -> Answer:
     """Return the same with what is around the page given; a page for somebody who is signed in is kept nowhere."""
     html = _TEMPLATES.get_template(template).render(facts, shell=shell)
-    keeping = cached("private", "no-cache") if shell.visitor is None and status == 200 else NO_STORE
-    return Answer(status, html.encode(), HTML, (keeping, *_GUARDS, *headers), is_open=False)
+    keeping = FOR_COOKIES if shell.visitor is None and status == 200 else NO_STORE
+    return Answer(status, html.encode(), HTML, (keeping, *GUARDS, *headers), is_open=False)

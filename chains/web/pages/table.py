@@ -4,12 +4,16 @@ Every module of this package lists its pages as ``OPERATIONS``; a page that is m
 """
 
 from chains.web.operations import Operation
-from chains.web.pages import anchors, assets, checkpoints, front, thread
+from chains.web.pages import anchors, assets, chains, checkpoints, entry, front, search, sign_in, thread
 
 PAGES: tuple[Operation, ...] = (
     *front.OPERATIONS,
+    *chains.OPERATIONS,
+    *entry.OPERATIONS,
+    *search.OPERATIONS,
     *checkpoints.OPERATIONS,
     *anchors.OPERATIONS,
     *thread.OPERATIONS,
+    *sign_in.OPERATIONS,
     *assets.OPERATIONS,
 )

@@ -1,0 +1,155 @@
+"""The page of an entry: what it says, its content where that may be read, its verdict, and its receipt to take away.
+
+It runs on a reading thread, and shows what the API's own reading functions return for who asks.
+"""
+
+from dataclasses import dataclass
+
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.entry import Entry
+from anchor.proof.receipt import Receipt
+from anchor.proof.verdict import Verdict
+from chains.access import Action
+from chains.chain import Chain
+from chains.reader import StoredEntry
+from chains.web import api_entries
+from chains.web.api_entries import receipt_seen
+from chains.web.api_verify import judged
+from chains.web.asgi import Answer
+from chains.web.pages.anchors_shown import AnchorShown, anchor_shown
+from chains.web.pages.content_shown import ContentView, content_shown
+from chains.web.pages.entry_words import author_shown, extensions_shown, ids_shown, links_shown
+from chains.web.pages.page import download, page
+from chains.web.pages.rendering import render
+from chains.web.parameters import ENTRY_HASH
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.web.shown import ChainSeen, entry_shown
+from chains.wording import headline, meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an entry is: its words, their kind ("holds" or "waits"), and its anchor where it has one."""
+
+    words: str
+    kind: str
+    anchor: AnchorShown | None = None
+
+
+def entry(room: Room, request: Request) -> Answer:
+    """Return the page of one entry."""
+    chain, stored = room.entry(request, Action.ENTRY_READ)
+    seen = ChainSeen.of(room, request, chain)
+    receipt = _receipt(room, request, chain, stored)
+    said = stored.entry
+    return render(
+        *(room, request, "entry.html"),
+        entry=entry_shown(seen, stored),
+        ids=ids_shown(said),
+        links=links_shown(said),
+        extensions=extensions_shown(said),
+        author=author_shown(said),
+        content=_content(said, stored) if seen.may_read_content else None,
+        standing=_standing(room, receipt),
+        verdict=None if receipt is None else verdict_shown(_judged(room, receipt, stored, seen)),
+        neighbours=_neighbours(room, chain, stored),
+    )
+
+
+def _content(said: Entry, stored: StoredEntry) -> ContentView | None:
+    kept = stored.kept
+    return None if kept is None or kept.content is None else content_shown(said.media_type, kept.content)
+
+
+def _receipt(room: Room, request: Request, chain: Chain, stored: StoredEntry) -> Receipt | None:
+    return receipt_seen(room, request, chain, stored) if room.may(request, Action.RECEIPT_READ, chain) else None
+
+
+def _judged(room: Room, receipt: Receipt, stored: StoredEntry, seen: ChainSeen) -> Verdict:
+    """Return the verdict, for the content that is kept here where it is and may be read."""
+    kept = stored.kept if seen.may_read_content else None
+    return judged(room, receipt, None if kept is None or kept.content is None else kept.digest)
+
+
+def _standing(room: Room, receipt: Receipt | None) -> Standing | None:
+    """Return how far an entry is, by its receipt."""
+    if receipt is None:
+        return None
+    if receipt.sealed is None:
+        return Standing("Recorded, not sealed yet", "waits")
+    mine = [each for each in receipt.sealed.anchors if isinstance(each, BitcoinAnchor)]
+    attempts = [room.home.journal.of_txid(each.decoded_transaction.txid) for each in mine]
+    shown = [anchor_shown(attempt, room.tip_height()) for attempt in attempts if attempt is not None]
+    if not shown:
+        return Standing("Sealed, not anchored yet", "waits")
+    return Standing(shown[0].words, shown[0].kind, shown[0])
+
+
+def _neighbours(room: Room, chain: Chain, stored: StoredEntry) -> tuple[str | None, str | None]:
+    """Return the hashes of the entries before and behind, None where there is none."""
+    before = room.reader.at(chain, stored.leaf_index - 1) if stored.leaf_index else None
+    behind = room.reader.at(chain, stored.leaf_index + 1)
+    return (
+        None if before is None else before.entry_hash.hex(),
+        None if behind is None else behind.entry_hash.hex(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StepShown:
+    """A step of a verdict: ``kind`` is "holds", "fails", "waits" or "past"."""
+
+    number: int
+    name: str
+    state: str
+    kind: str
+    text: str
+    rests_on: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictShown:
+    """A verdict in words: what it comes to, what that means, and its steps."""
+
+    headline: str
+    kind: str
+    meaning: list[str]
+    steps: list[StepShown]
+
+
+_STEP_KINDS = {"ok": "holds", "failed": "fails", "not checked": "waits", "absent": "past"}
+_KINDS = {"intact": "holds", "failed": "fails"}
+
+
+def verdict_shown(verdict: Verdict) -> VerdictShown:
+    """Return a verdict as a page shows it."""
+    steps = [
+        StepShown(
+            *(step.number, step.name, step.state.value, _STEP_KINDS[step.state.value], step.text),
+            None if step.rests_on in {"arithmetic", "nobody"} else step.rests_on,
+        )
+        for step in verdict.steps
+    ]
+    return VerdictShown(headline(verdict), _KINDS.get(verdict.outcome.value, "waits"), meaning(verdict), steps)
+
+
+def _ots(room: Room, request: Request) -> Answer:
+    return api_entries.get_receipt(room, request.with_arguments({**request.arguments, "format": "ots"}))
+
+
+OPERATIONS = (
+    page("entryPage", "/entries/{entry_hash}", "One entry", entry, ENTRY_HASH),
+    download(
+        *("contentFile", "/entries/{entry_hash}/content", "The content of an entry, as it was recorded"),
+        *(api_entries.get_content, "", ENTRY_HASH),
+    ),
+    download(
+        *("receiptFile", "/entries/{entry_hash}/receipt.json", "The entry's receipt"),
+        *(api_entries.get_receipt, "{entry_hash:.16}.receipt", ENTRY_HASH),
+    ),
+    download(
+        *("otsFile", "/entries/{entry_hash}/receipt.ots", "The way to Bitcoin as an OpenTimestamps file"),
+        *(_ots, "", ENTRY_HASH),
+    ),
+)
