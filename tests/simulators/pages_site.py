@@ -59,7 +59,9 @@ class Pages:
             "path": path,
             "raw_path": path.encode(),
             "query_string": query.encode(),
-            "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in all_headers.items()],
+            "headers": [
+                (name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in all_headers.items()
+            ],
         }
         sent: list[Message] = []
 
