@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from anchor.directory_rules import DirectoryWalk, HeadAt
+from anchor.growing import extend_to
 from anchor.hashing.chosen import HASHING
-from anchor.log import TILE_WIDTH, Frontier, extend_to
+from anchor.log import TILE_WIDTH, Frontier
 from anchor.proof.checkpoint import Checkpoint, Note, chain_origin, is_signed_by
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.ed25519 import SignatureCheck

@@ -5,7 +5,7 @@ Receipts, seals and the audit take their roots and paths from here; pymerkle is 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from pymerkle import BaseMerkleTree
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
-from anchor.hashing.pieces import Pieces
 from anchor.proof.bundles import TILE_HEIGHT, TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier
@@ -213,26 +212,6 @@ class Trees:
             "ON CONFLICT (tree_no, level, tile_no) DO UPDATE SET hashes = excluded.hashes",
             [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts],
         )
-
-
-def extend(frontier: Frontier, leaf_hashes: bytes) -> None:
-    """Add flat leaf hashes to a frontier: the largest full subtrees that begin where it ends, each as a whole."""
-    at = 0
-    while left := (len(leaf_hashes) - at) // HASH_SIZE:
-        height = left.bit_length() - 1
-        if frontier.size:
-            height = min(height, (frontier.size & -frontier.size).bit_length() - 1)
-        end = at + (HASH_SIZE << height)
-        frontier.add_subtree(HASHING.root(Pieces.cut(leaf_hashes[at:end])), height)
-        at = end
-
-
-def extend_to(frontier: Frontier, leaf_hashes: bytes, stops: Iterable[int]) -> bytes:
-    """Add flat leaf hashes up to the nearest of the sizes ``stops`` that is ahead; return those that are left."""
-    ahead = [stop - frontier.size for stop in stops if stop > frontier.size]
-    end = min([len(leaf_hashes) // HASH_SIZE, *ahead]) * HASH_SIZE
-    extend(frontier, leaf_hashes[:end])
-    return leaf_hashes[end:]
 
 
 def levels_in(tile: bytes) -> list[bytes]:

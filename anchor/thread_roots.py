@@ -6,7 +6,8 @@ Input is an audit whose line of anchors is followed (``Audit``) and the publishe
 
 from itertools import pairwise
 
-from anchor.log import TILE_WIDTH, Frontier, extend
+from anchor.growing import extend
+from anchor.log import TILE_WIDTH, Frontier
 from anchor.proof.bitcoin.payload import Payload
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.errors import AnchorlineError, VerificationError

@@ -20,7 +20,7 @@ from chains.archive.files import opened_export
 from chains.archive.verdict import ArchiveVerdict, ArchiveVerifier
 
 ENTRIES = 100_000
-ROUNDS = 3
+ROUNDS = 5
 TARGET = 0.4
 
 

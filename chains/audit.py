@@ -9,10 +9,11 @@ from functools import partial
 
 from anchor.directory import Directory
 from anchor.epochs import Epochs
+from anchor.growing import extend_to
 from anchor.hashing.chosen import HASHING
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
-from anchor.log import DIRECTORY, Frontier, Trees, extend_to
+from anchor.log import DIRECTORY, Frontier, Trees
 from anchor.proof.bitcoin.anchor import check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import find_payload

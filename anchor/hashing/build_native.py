@@ -1,4 +1,4 @@
-"""How the native hashing is built: cffi's description of batches.h and texts.h, compiled into one extension.
+"""How the native hashing is built: cffi's description of its headers, compiled into one extension.
 
 ``setup.py`` hands this to setuptools. The extension is optional: without a compiler or Python's headers the
 installation goes on without it, and ``anchor.hashing.chosen`` takes hashlib.
@@ -13,14 +13,14 @@ FOLDER = "anchor/hashing"
 EXTENSION = "anchor.hashing._native"
 
 BUILDER = FFI()
-_HEADERS = ("batches.h", "texts.h")
+_HEADERS = ("batches.h", "bundles.h", "texts.h")
 for header in _HEADERS:
     BUILDER.cdef(Path(__file__).with_name(header).read_text(encoding="utf-8"))
 BUILDER.set_source(
     EXTENSION,
     "".join(f'#include "{header}"\n' for header in _HEADERS),
-    sources=[f"{FOLDER}/{name}.c" for name in ("batches", "texts", "sha256")],
-    depends=[f"{FOLDER}/{name}.h" for name in ("batches", "texts", "sha256")],
+    sources=[f"{FOLDER}/{name}.c" for name in ("batches", "bundles", "texts", "sha256")],
+    depends=[f"{FOLDER}/{name}.h" for name in ("batches", "bundles", "messages", "texts", "sha256")],
     include_dirs=[FOLDER],
     extra_compile_args=["-O3", "-fvisibility=hidden"],
     optional=True,

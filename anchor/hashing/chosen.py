@@ -5,9 +5,11 @@ says what it is, and why.
 """
 
 import os
+from itertools import starmap
 from typing import NamedTuple
 
 from anchor.errors import SettingsError
+from anchor.hashing.export_parts import kept_line
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PlainHashing
 from anchor.hashing.texts import Field, Leaves, Template
@@ -69,12 +71,16 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         Template.of(Field.BODY_SIZE, Field.BODY, *_FIELDS),
         Leaves(hashes[:5], 9, other.levels(hashes[:8]), 3),
     )
+    bundle = b"".join(len(message).to_bytes(2, "big") + message for message in messages)
+    lines = b"".join(starmap(kept_line, enumerate(messages)))
     if (
         hashing.each(messages, b"\x00").flat != hashes.flat
         or hashing.root(hashes) != other.root(hashes)
         or hashing.nodes(hashes.flat) != other.nodes(hashes.flat)
         or hashing.rows(b"<", wide, wide, b">").flat != other.rows(b"<", wide, wide, b">").flat
         or hashing.leaf_texts(text, leaves) != other.leaf_texts(text, leaves)
+        or hashing.bundle(bundle, len(messages), b"", 0) != other.bundle(bundle, len(messages), b"", 0)
+        or hashing.kept_lines(lines) != other.kept_lines(lines)
     ):
         raise ArithmeticError(f"{hashing.name} does not agree with {other.name} and is not used: report this machine")
 

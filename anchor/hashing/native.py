@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from anchor.hashing._native import ffi, lib
+from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PlainHashing, check_columns, check_sizes
 from anchor.hashing.texts import Field, Leaves, Template, check_places
@@ -27,6 +28,8 @@ _PREFIX_LIMIT = 64
 _TEXT_BYTES = 96 * 1024
 # Letters of a hash, the most of a number of 64 bits, and those of a hash with quotes and a comma.
 _HEX, _LONGEST_NUMBER, _QUOTED_HEX = 2 * HASH_SIZE, 20, 2 * HASH_SIZE + 3
+if not (hasattr(lib, "leaf_texts") and hasattr(lib, "hash_kept_lines")):
+    raise ImportError("it is of an older version: install Anchorline again")
 _ROW_LIMIT: int = lib.longest_row()
 HARDWARE: str = ffi.string(lib.hardware_name()).decode()
 """The processor's SHA-256 instructions, "" where it has none."""
@@ -119,6 +122,24 @@ class NativeHashing(PlainHashing):
             flat = bytes(out)
             texts += [flat[start:end] for start, end in pairwise((0, *ends))]
         return texts
+
+    def bundle(self, data: bytes, count: int, head: bytes, width: int) -> HashedBundle | None:
+        """See ``PlainHashing.bundle``."""
+        hashes, column = bytearray(HASH_SIZE * count), bytearray(width * count)
+        ends = data, len(data), head, len(head), width, ffi.from_buffer(hashes), ffi.from_buffer(column)
+        said = lib.hash_bundle(self._hardware, count, *ends)
+        return None if said < 0 else HashedBundle(bytes(hashes), bytes(column), bool(said))
+
+    def kept_lines(self, text: bytes) -> KeptLines | None:
+        """See ``PlainHashing.kept_lines``."""
+        count = text.count(b"\n")
+        if len(text) >= count * self._longest:
+            return super().kept_lines(text)
+        indexes, commitments = array("Q", bytes(8 * count)), bytearray(HASH_SIZE * count)
+        contents = ffi.new("uint64_t *")
+        ends = ffi.from_buffer("uint64_t[]", indexes), ffi.from_buffer(commitments), contents
+        refused = lib.hash_kept_lines(self._hardware, count, text, len(text), *ends)
+        return None if refused else KeptLines(indexes.tolist(), bytes(commitments), int(contents[0]))
 
     def _cut(self, data: bytes, sizes: Sequence[int], prefix: bytes) -> bytes:
         out = bytearray(HASH_SIZE * len(sizes))

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise, repeat
 
 from anchor.hashing import texts
+from anchor.hashing.export_parts import HashedBundle, KeptLines, cut_bundle, read_kept
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.texts import Leaves, Template
 from anchor.proof.codec import HASH_SIZE, sha256_each
+from anchor.proof.entry import SALT_SIZE
 from anchor.proof.merkle import levels_of, root_of
 
 LEAF_PREFIX = b"\x00"
@@ -64,6 +66,26 @@ class PlainHashing:
     def leaf_texts(self, template: Template, leaves: Leaves) -> list[bytes]:
         """Return the text of each leaf by a template; raise ValueError where one is not in its tree."""
         return texts.leaf_texts(template, leaves)
+
+    def bundle(self, data: bytes, count: int, head: bytes, width: int) -> HashedBundle | None:
+        """Return the leaf hashes of an entry bundle, and of each leaf the ``width`` bytes behind those of ``head``.
+
+        None where it has not ``count`` leaves that are as long as that (``anchor.proof.bundles`` says why).
+        """
+        cut = cut_bundle(data, count, head, width)
+        return None if cut is None else cut[1]._replace(hashes=self.leaves(cut[0]).flat)
+
+    def kept_lines(self, text: bytes) -> KeptLines | None:
+        """Read what is kept beside entries, and return the commitments to it: H(salt ‖ digest) of each line.
+
+        None unless each line has the form in which an export writes it (docs/spec/export.md), the lines ascend by
+        index, and each content that is there has the digest beside it.
+        """
+        columns = read_kept(text)
+        if columns is None or self.each(columns.contents).flat != columns.digests_there():
+            return None
+        rows = self.rows(b"", Pieces.cut(columns.salts, SALT_SIZE), Pieces.cut(columns.digests))
+        return KeptLines(columns.indexes, rows.flat, len(columns.contents))
 
 
 def check_sizes(data: bytes, sizes: Sequence[int]) -> None:

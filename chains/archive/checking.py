@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain as joined
 from pathlib import Path
 
-from anchor.log import TILE_WIDTH
 from anchor.proof.archive_anchors import check_anchors
 from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_files import CARD, Fault, needed
 from anchor.proof.archive_lines import promise_keys
+from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier, root_over
 from anchor.proof.leaves import HeadLeaf
@@ -48,23 +48,25 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
     directory = read_directory(files, card, check_signature, fault)
     _drop_made_up(files, directory, fault)
     with tempfile.TemporaryDirectory() as folder:
-        bench = _bench(files, card, directory, Path(folder) / "hashes", sums)
+        bench = _bench(files, card, directory, Path(folder), sums)
         _check_chains(bench, directory, verifier, found)
     anchors = check_anchors(files, directory, card.log, views, fault)
     return conclude(card, rules, directory, found, anchors, verifier)
 
 
 def _bench(
-    files: ExportFiles, card: LogCard, directory: ArchivedDirectory, hashes: Path, sums: Mapping[str, str]
+    files: ExportFiles, card: LogCard, directory: ArchivedDirectory, folder: Path, sums: Mapping[str, str]
 ) -> Bench:
     places, before = dict[bytes, tuple[int, int]](), 0
     for chain_id, heads in directory.heads.items():
         places[chain_id] = (before, heads[-1].tree_size)
         before += heads[-1].tree_size
-    with hashes.open("wb") as file:
-        file.truncate(max(before * HASH_SIZE, 1))
+    columns = folder / "hashes", folder / "commitments"
+    for column in columns:
+        with column.open("wb") as file:
+            file.truncate(max(before * HASH_SIZE, 1))
     keys = promise_keys(card.log, [leaf for _, leaf in directory.keys])
-    return Bench(files, hashes, card.log.log_id, keys, places, sums)
+    return Bench(files, *columns, card.log.log_id, keys, places, sums)
 
 
 def _drop_made_up(files: ExportFiles, directory: ArchivedDirectory, fault: Fault) -> None:
@@ -82,13 +84,13 @@ def _drop_made_up(files: ExportFiles, directory: ArchivedDirectory, fault: Fault
 
 
 def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveVerifier, found: Found) -> None:
-    """Check entries, contents and sums, and then, where all hashes are there, the promises."""
+    """Check the entries, and then, where all hashes and commitments are there, contents and promises; and sums."""
     files = bench.files
     names = (name for name in files.places if name != SUMS)
-    first = list[Range](
-        joined(entry_ranges(directory.heads), content_ranges(files, iter(directory.heads)), sum_ranges(files, names))
+    first = list[Range](entry_ranges(directory.heads))
+    second = list[Range](
+        joined(content_ranges(files, iter(directory.heads)), sum_ranges(files, names), promise_ranges(files))
     )
-    second = list[Range](promise_ranges(files))
     heads = _Heads(directory.heads, found.faults.append)
     orders = dict[bytes, ContentOrder]()
     for part in run_ranges(bench, (first, second), verifier.jobs, verifier.progress):

@@ -1,49 +1,44 @@
 """Ranges of contents: what is kept beside entries, against the commitments in them.
 
-Input is a ``ContentRange`` and the bundles of its chain. Lines in the form in which an export writes them are read by a
-pattern, many at once; where that does not fit, or something does not hold, each is read as strict JSON and named.
+Input is a ``ContentRange``, the bundles of its chain and the file of commitments that ``chains.archive.entries`` wrote.
+Lines in the form in which an export writes them are read many at once; where that does not fit, or something does not
+hold, each is read as strict JSON and named.
 """
 
-import binascii
-import re
-from collections.abc import Iterator, Sequence
-from operator import lt
+import mmap
+from collections.abc import Sequence
 
 from anchor.hashing.chosen import HASHING
-from anchor.hashing.pieces import Pieces
-from anchor.log import TILE_WIDTH
 from anchor.proof.archive_files import FAULTS, ArchiveError, chain_prefix, read_bundle
 from anchor.proof.archive_lines import Kept
+from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.entry import SALT_SIZE
 from chains.archive.files import ExportFiles
 from chains.archive.found import ContentOrder, Found
 from chains.archive.ranges import Bench, ContentRange, content_path
 
-# What is strict JSON in any case: at most 15 digits, and base64 that re-encodes to itself (but for its length).
-_KEPT = re.compile(
-    rb'^\{"index":(0|[1-9][0-9]{0,14}),"salt":"([0-9a-f]{32})","digest":"([0-9a-f]{64})"'
-    rb'(,"content":"[A-Za-z0-9+/]*(?:[AEIMQUYcgkosw048]=|[AQgw]==)?")?\}\n',
-    re.MULTILINE,
-)
-_CONTENT = slice(len(b',"content":"'), -1)
-
 
 def check_contents(bench: Bench, part: ContentRange) -> Found:
     """Compare contents, digests and salts with the commitments of their entries; ascending by index."""
-    return _Contents(bench, part).run()
+    with (
+        bench.commitments.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as commitments,
+    ):
+        return _Contents(bench, part, commitments).run()
 
 
 class _Contents:
     """One range as it is checked."""
 
-    def __init__(self, bench: Bench, part: ContentRange) -> None:
+    def __init__(self, bench: Bench, part: ContentRange, commitments: mmap.mmap) -> None:
         self.files = bench.files
         self.part = part
         self.path = content_path(part.chain_id)
         self.found = Found()
         self.first = self.last = -1
-        self.commitments = _Commitments(bench.files, part.chain_id, bench.places.get(part.chain_id, (0, 0))[1])
+        self.before, self.size = bench.places.get(part.chain_id, (0, 0))
+        self.commitments = commitments
+        self.bundles = _Commitments(bench.files, part.chain_id, self.size)
 
     def run(self) -> Found:
         for at, block in self.files.blocks_between(self.path, self.part.start, self.part.end):
@@ -55,23 +50,27 @@ class _Contents:
 
     def _hold(self, block: bytes) -> bool:
         """Say whether all lines of a block are as an export writes them, in order, and what their entries commit to."""
-        rows = _KEPT.findall(block)
-        if not rows or len(rows) != block.count(b"\n") or not block.endswith(b"\n"):
+        lines = HASHING.kept_lines(block)
+        if lines is None or lines.indexes[0] <= self.last:
             return False
-        numbers, salts, digests, contents = zip(*rows, strict=True)
-        indexes = list(map(int, numbers))
-        if indexes[0] <= self.last or not all(map(lt, indexes, indexes[1:])):
+        if lines.commitments != self._recorded(lines.indexes):
             return False
-        flat_digests = binascii.a2b_hex(b"".join(digests))
-        if not _have_digests(contents, flat_digests):
-            return False
-        columns = Pieces.cut(binascii.a2b_hex(b"".join(salts)), SALT_SIZE), Pieces.cut(flat_digests)
-        if HASHING.rows(b"", *columns).flat != self.commitments.of(indexes):
-            return False
-        self.found.digests += contents.count(b"")
-        self.found.contents += len(rows) - contents.count(b"")
-        self._passed(indexes[0], indexes[-1])
+        self.found.digests += len(lines.indexes) - lines.contents
+        self.found.contents += lines.contents
+        self._passed(lines.indexes[0], lines.indexes[-1])
         return True
+
+    def _recorded(self, indexes: Sequence[int]) -> bytes:
+        """Return the commitments of these entries, which ascend; of one that is missing, none or zeros."""
+        first, last = indexes[0], indexes[-1]
+        if last >= self.size:
+            return b""
+        if last - first + 1 == len(indexes):
+            return self._between(first, last + 1)
+        return b"".join([self._between(index, index + 1) for index in indexes])
+
+    def _between(self, start: int, end: int) -> bytes:
+        return self.commitments[(self.before + start) * HASH_SIZE : (self.before + end) * HASH_SIZE]
 
     def _passed(self, first: int, last: int) -> None:
         self.first, self.last = (first if self.first < 0 else self.first), last
@@ -93,29 +92,14 @@ class _Contents:
         if kept.index <= self.last:
             self.found.faults.append(f"{where}: its content is behind that of entry {self.last}: not in order")
         self._passed(kept.index, kept.index)
-        commitment = self.commitments.of([kept.index])
+        commitment = self.bundles.of(kept.index)
         if not commitment:
             raise ArchiveError(f"{where}: a content without an entry: it is missing, or was never there")
         kept.check(where, commitment)
 
 
-def _have_digests(contents: Sequence[bytes], flat_digests: bytes) -> bool:
-    """Say whether each content that is there (base64 within its JSON) has the digest at its place."""
-    there = [place for place, content in enumerate(contents) if content]
-    try:
-        decoded = [binascii.a2b_base64(contents[place][_CONTENT], strict_mode=True) for place in there]
-    except binascii.Error:
-        return False
-    wanted = (
-        flat_digests
-        if len(there) == len(contents)
-        else b"".join(flat_digests[place * HASH_SIZE : (place + 1) * HASH_SIZE] for place in there)
-    )
-    return HASHING.each(decoded).flat == wanted
-
-
 class _Commitments:
-    """The commitments in a chain's entries, by place; one bundle at a time is in memory."""
+    """The commitments in a chain's entries as their bundles have them; one at a time is in memory."""
 
     def __init__(self, files: ExportFiles, chain_id: bytes, size: int) -> None:
         self._files = files
@@ -124,20 +108,8 @@ class _Commitments:
         self._tile_no = -1
         self._each: Sequence[bytes] = ()
 
-    def of(self, indexes: Sequence[int]) -> bytes:
-        """Return the commitments of entries in this order, one behind the other; of one that cannot be read, none."""
-        first, last = indexes[0], indexes[-1]
-        # Most entries have a content: those of whole bundles then, instead of one after the other.
-        is_run = last - first + 1 == len(indexes)
-        return b"".join(self._run(first, last + 1) if is_run else map(self._one, indexes))
-
-    def _run(self, start: int, end: int) -> Iterator[bytes]:
-        for tile_no in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
-            self._read(tile_no)
-            first = tile_no * TILE_WIDTH
-            yield from self._each[max(start - first, 0) : end - first]
-
-    def _one(self, index: int) -> bytes:
+    def of(self, index: int) -> bytes:
+        """Return the commitment of an entry; of one that cannot be read, none."""
         tile_no, place = divmod(index, TILE_WIDTH)
         self._read(tile_no)
         return self._each[place] if place < len(self._each) else b""

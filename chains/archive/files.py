@@ -5,7 +5,7 @@ several processes at once.
 """
 
 import hashlib
-import tarfile
+import os
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
-from anchor.errors import SettingsError
 from anchor.proof.archive_files import MAX_LINE, Fault
+from chains.archive.tar_places import places_in
 
 _READ_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 18
@@ -40,8 +40,13 @@ class ExportFiles:
         """Return a file's bytes, at most one more than any that is read at once may have; None where there is none."""
         if path not in self.places:
             return None
-        with self._opened(path, 0) as file:
-            return file.read(min(self.size_of(path), MAX_LINE + 1))
+        first, size = self.places[path]
+        # Most files are small and there are many: no file object is made.
+        descriptor = os.open(self.root if self.is_tar else self.root / path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(descriptor, min(size, MAX_LINE + 1), first)
+        finally:
+            os.close(descriptor)
 
     def size_of(self, path: str) -> int:
         """Return how many bytes a file has; none where there is no such file."""
@@ -125,12 +130,12 @@ def opened_export(export: Path, fault: Fault) -> Iterator[ExportFiles]:
     with export.open("rb") as file:
         is_compressed = file.read(len(_GZIP)) == _GZIP
     if not is_compressed:
-        yield ExportFiles(export, _in_tar(export, export, fault), is_tar=True)
+        yield ExportFiles(export, places_in(export, export, fault), is_tar=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         unpacked = Path(folder) / "export.tar"
         _unpack(export, unpacked, fault)
-        yield ExportFiles(unpacked, _in_tar(unpacked, export, fault), is_tar=True)
+        yield ExportFiles(unpacked, places_in(unpacked, export, fault), is_tar=True)
 
 
 def _to_line_end(file: BinaryIO, most: int) -> int:
@@ -166,32 +171,3 @@ def _unpack(export: Path, target: Path, fault: Fault) -> None:
         return
     if not is_at_end:
         fault(f"{export.name}: the compressed archive is cut, or something is behind its end; the rest was read")
-
-
-def _in_tar(tar_file: Path, export: Path, fault: Fault) -> dict[str, tuple[int, int]]:
-    """Return the places of all files below the archive's one folder, past headers that are damaged."""
-    places: dict[str, tuple[int, int]] = {}
-    folders = set[str]()
-    try:
-        with tarfile.open(tar_file, "r:", ignore_zeros=True) as tar:
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header; typeshed lacks it
-                folder, _, name = member.name.partition("/")
-                folders.add(folder)
-                if not member.isreg() or member.issparse() or not name:
-                    fault(f"{member.name}: expected plain files in one folder only, found something else")
-                elif name in places:
-                    fault(f"{name}: it is in the archive twice; the first one was read")
-                else:
-                    places[name] = (member.offset_data, member.size)
-    except tarfile.TarError as error:
-        if not places:
-            raise SettingsError(
-                f"{export}: expected an export, a tar or its unpacked folder, found something else: {error}"
-            ) from error
-        fault(f"{export.name}: the archive is damaged ({error}); what is before that place was read")
-    if not places:
-        raise SettingsError(f"{export}: expected an export, a tar or its unpacked folder; there is no file in it")
-    if len(folders) > 1:
-        fault(f"{export.name}: expected one folder, found {len(folders)}")
-    return places

@@ -1,9 +1,13 @@
-"""Ranges of an export handed out to processes, and what they found, in the order of the ranges.
+"""Ranges of an export handed out to processes, this one among them, and what they found, in the order of the ranges.
 
 ``chains.archive.checking`` gives ranges in groups: none of a group is begun before the group before is done.
 """
 
+import pickle
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
 
 from chains.archive.contents import check_contents
 from chains.archive.entries import check_entries
@@ -20,7 +24,7 @@ LEAST_FOR_PROCESSES = 64 << 20
 def run_ranges(
     bench: Bench, groups: Sequence[Sequence[Range]], jobs: int, progress: Callable[[int, int], None]
 ) -> Iterator[Found]:
-    """Yield what is found in each range; on ``jobs`` processes where there is work for them.
+    """Yield what is found in each range; on ``jobs`` processes, this one included, where there is work for them.
 
     Raises ProcessEndedError where a process ended before its work did (killed, or out of memory).
     """
@@ -31,12 +35,36 @@ def run_ranges(
             done += part.weight
             progress(done, everything)
         return
-    with started(jobs, _begin, bench) as pool:
+    with tempfile.TemporaryDirectory() as folder, started(jobs - 1, _begin, _stored(bench, Path(folder))) as pool:
+        is_there = pool.submit(_is_there)
         for group in groups:
-            for part, found in zip(group, pool.map(_in_process, group), strict=True):
+            for part, found in zip(group, _shared(pool, is_there, bench, group), strict=True):
                 yield found
                 done += part.weight
                 progress(done, everything)
+
+
+def _shared(
+    pool: ProcessPoolExecutor, is_there: "Future[bool]", bench: Bench, group: Sequence[Range]
+) -> Iterator[Found]:
+    """Yield what is found in each range of a group, in order; nobody waits while there is a range that nobody has.
+
+    This process begins at once. What is left when another one has been started is there for all of them.
+    """
+    first = 0
+    while first < len(group) and not is_there.done():
+        yield check_range(bench, group[first])
+        first += 1
+    left = group[first:]
+    waiting = [pool.submit(_in_process, part) for part in left]
+    here, ahead = dict[int, Found](), 0
+    for place, future in enumerate(waiting):
+        ahead = max(ahead, place)
+        while place not in here and not future.done() and ahead < len(left):
+            if waiting[ahead].cancel():  # no other process has it
+                here[ahead] = check_range(bench, left[ahead])
+            ahead += 1
+        yield here.pop(place) if place in here else future.result()
 
 
 def check_range(bench: Bench, part: Range) -> Found:
@@ -64,8 +92,22 @@ _BENCH: list[Bench] = []
 """The bench of a process that works for another one: given once, since it has the place of every file."""
 
 
-def _begin(bench: Bench) -> None:
-    _BENCH.append(bench)
+def _stored(bench: Bench, folder: Path) -> Path:
+    """Write the bench where a process that begins will read it.
+
+    It is more than a pipe holds: given by one, this process would wait until the other one has loaded everything.
+    """
+    stored = folder / "bench"
+    stored.write_bytes(pickle.dumps(bench))
+    return stored
+
+
+def _begin(stored: Path) -> None:
+    _BENCH.append(pickle.loads(stored.read_bytes()))  # noqa: S301  # written by the process that started this one
+
+
+def _is_there() -> bool:
+    return bool(_BENCH)
 
 
 def _in_process(part: Range) -> Found:

@@ -4,6 +4,7 @@ Input is a ``PromiseRange`` and the file of hashes that ``chains.archive.entries
 """
 
 import mmap
+import re
 from collections.abc import Sequence
 from struct import pack
 
@@ -12,10 +13,14 @@ from anchor.hashing.pieces import Pieces
 from anchor.proof.archive_files import FAULTS, PROMISES
 from anchor.proof.archive_lines import GroupCommit, not_as_promised
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.promise import LEAF, LEAF_SIZE, LEAF_TYPE, PromiseLeaf
+from anchor.proof.promise import LEAF, LEAF_SIZE, LEAF_TYPE, PromiseLeaf, PromiseNote
 from anchor.signing import check_signature
 from chains.archive.found import Found
 from chains.archive.ranges import Bench, PromiseRange
+
+# A line as an export writes it, up to its leaves, each of which is as long as the others.
+_COMMIT = re.compile(rb'\{"note":"([0-9a-f]*)","signature":"([0-9a-f]{128})","leaves":\["')
+_BETWEEN, _END = b'","', b'"]}'
 
 
 def check_promises(bench: Bench, part: PromiseRange) -> Found:
@@ -25,21 +30,21 @@ def check_promises(bench: Bench, part: PromiseRange) -> Found:
         for at, line in bench.files.lines_between(PROMISES, part.start, part.end):
             where = f"{PROMISES}, byte {at}"
             try:
-                _check_promise(bench, where, GroupCommit.decode(line), hashes, found)
+                _check_promise(bench, where, line, hashes, found)
             except FAULTS as error:
                 found.faults.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
     return found
 
 
-def _check_promise(bench: Bench, where: str, commit: GroupCommit, hashes: mmap.mmap, found: Found) -> None:
+def _check_promise(bench: Bench, where: str, line: bytes, hashes: mmap.mmap, found: Found) -> None:
+    commit, flat = _as_written(line) or (GroupCommit.decode(line), b"")
     commit.check_signature(where, bench.log_id, bench.promise_keys, check_signature)
-    flat = _flat_leaves(commit)
-    if flat is None:
+    if not flat:
         leaves: Sequence[bytes] = commit.decoded_leaves()
         commit.check_root(where, HASHING.root(HASHING.leaves(leaves)))
     else:
-        leaves = Pieces.cut(flat, LEAF_SIZE).each
-        commit.check_root(where, HASHING.root(HASHING.rows(b"\x00", Pieces.cut(flat, LEAF_SIZE))))
+        leaves = Pieces.cut(flat, LEAF_SIZE)
+        commit.check_root(where, HASHING.root(HASHING.rows(b"\x00", leaves)))
         if _are_in_place(bench, flat, hashes):
             found.promised += len(leaves)
             return
@@ -53,16 +58,20 @@ def _check_promise(bench: Bench, where: str, commit: GroupCommit, hashes: mmap.m
             found.promised += 1
 
 
-def _flat_leaves(commit: GroupCommit) -> bytes | None:
-    """Return at least one leaf in one buffer, if all have the form that an export writes."""
-    if not commit.leaves or {type(item) for item in commit.leaves} != {str}:
+def _as_written(line: bytes) -> tuple[GroupCommit, bytes] | None:
+    """Read a line, and return its leaves in one buffer too; None unless it is as an export writes it."""
+    start = _COMMIT.match(line)
+    if start is None or not line.endswith(_END):
         return None
-    text = "".join(commit.leaves)
+    leaves = line[start.end() : -len(_END)].split(_BETWEEN)
+    text = b"".join(leaves)
     try:
-        flat = bytes.fromhex(text)
+        note, signature, flat = (bytes.fromhex(each.decode()) for each in (start[1], start[2], text))
     except ValueError:
         return None
-    return flat if flat.hex() == text and set(map(len, commit.leaves)) == {2 * LEAF_SIZE} else None
+    if set(map(len, leaves)) != {2 * LEAF_SIZE} or flat.hex().encode() != text:
+        return None
+    return GroupCommit(PromiseNote.decode(note), signature, leaves), flat
 
 
 def _are_in_place(bench: Bench, flat: bytes, hashes: mmap.mmap) -> bool:

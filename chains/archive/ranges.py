@@ -8,29 +8,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.log import TILE_WIDTH
 from anchor.proof.archive_files import PROMISES
+from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.leaves import HeadLeaf
 from chains.archive.files import ExportFiles
 
 # 2^14 entries, a full subtree: some megabytes for one process at a time, and enough of them to keep all at work.
 RANGE_HEIGHT = 14
 RANGE_ENTRIES = 1 << RANGE_HEIGHT
+# Some hundredths of a second each, so that nobody waits long for the last one.
 RANGE_BYTES = 8 << 20
-SUMMED_BYTES = 64 << 20
+PROMISE_BYTES = 2 << 20
+SUMMED_BYTES = 32 << 20
 # Chains of few entries are checked together.
 _CHAINS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every process has: the files, and where the leaf hash of each entry is, or is to be written.
+    """What every process has: the files, and where leaf hash and commitment of each entry are, or are to be written.
 
-    ``places`` are the number of hashes before a chain's first in the file ``hashes``, and its entries, by chain id.
+    ``places`` are the number of entries before a chain's first in the files ``hashes`` and ``commitments`` (32 bytes
+    each, zeros for what is missing), and its own, by chain id.
     """
 
     files: ExportFiles
     hashes: Path
+    commitments: Path
     log_id: bytes
     promise_keys: Sequence[bytes]
     places: Mapping[bytes, tuple[int, int]]
@@ -134,13 +138,13 @@ def _of_chain(chain_id: bytes, heads: Sequence[HeadLeaf]) -> Iterator[EntryRange
 def content_ranges(files: ExportFiles, chain_ids: Iterator[bytes]) -> Iterator[ContentRange]:
     """Cut the contents of all chains."""
     for chain_id in chain_ids:
-        for start, end in _cut(files.size_of(content_path(chain_id))):
+        for start, end in _cut(files.size_of(content_path(chain_id)), RANGE_BYTES):
             yield ContentRange(chain_id, start, end)
 
 
 def promise_ranges(files: ExportFiles) -> Iterator[PromiseRange]:
     """Cut the promises."""
-    return (PromiseRange(start, end) for start, end in _cut(files.size_of(PROMISES)))
+    return (PromiseRange(start, end) for start, end in _cut(files.size_of(PROMISES), PROMISE_BYTES))
 
 
 def sum_ranges(files: ExportFiles, names: Iterator[str]) -> Iterator[SumRange]:
@@ -156,5 +160,5 @@ def sum_ranges(files: ExportFiles, names: Iterator[str]) -> Iterator[SumRange]:
         yield SumRange(tuple(waiting), size)
 
 
-def _cut(size: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + RANGE_BYTES, size)) for start in range(0, size, RANGE_BYTES))
+def _cut(size: int, step: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + step, size)) for start in range(0, size, step))

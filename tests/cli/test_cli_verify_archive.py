@@ -4,6 +4,9 @@ import gzip
 import json
 import shutil
 import tarfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from chains.archive import checking, pool, ranges
 from chains.archive.checking import verify_export
 from chains.archive.files import opened_export
 from chains.archive.verdict import ArchiveVerifier
+from chains.processes import started
 from tests.cli.commands import Done, World
 from tests.cli.test_cli_export import DAMAGE, blocks_of, changed, flip, unpacked
 
@@ -220,6 +224,7 @@ def test_many_ranges_are_put_together(world: World, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, "RANGE_HEIGHT", 8)
     monkeypatch.setattr(ranges, "RANGE_ENTRIES", 256)
     monkeypatch.setattr(ranges, "RANGE_BYTES", 1000)
+    monkeypatch.setattr(ranges, "PROMISE_BYTES", 1000)
     monkeypatch.setattr(ranges, "SUMMED_BYTES", 1000)
     assert whole.facts == verified(world, folder).facts
     lines = (folder / "content" / f"{acme_in(folder)}.jsonl").read_bytes().splitlines(keepends=True)
@@ -246,8 +251,27 @@ def test_sizes_that_somebody_made_up_are_not_followed(world: World) -> None:
     assert any(f.startswith("checkpoint of 1000000000000000 leaves: its root") for f in done.facts["faults"])
 
 
-def test_several_processes_say_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def already_there(jobs: int, begin: Callable[..., None], *given: Any) -> Iterator[ProcessPoolExecutor]:
+    """Processes that have begun when the first range is handed out: otherwise this one would have done it all."""
+    with started(jobs, begin, *given) as made:
+        submit = made.submit
+
+        def wait_once(work: Callable[..., Any], *what: Any) -> "Future[Any]":
+            future = submit(work, *what)
+            if not what:
+                assert future.result()
+            return future
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(made, "submit", wait_once)
+            yield made
+
+
+@pytest.mark.parametrize("starting", [started, already_there])
+def test_several_processes_say_the_same(world: World, monkeypatch: pytest.MonkeyPatch, starting: Any) -> None:
     """Faults, counts and their order do not depend on how many processes look, nor on their progress."""
+    monkeypatch.setattr(pool, "started", starting)
     folder = unpacked(world)
     changed(folder / f"mirror/chain/{acme_in(folder)}/tile/entries/001.p/46", flip(40))
     monkeypatch.setattr(pool, "LEAST_FOR_PROCESSES", 0)

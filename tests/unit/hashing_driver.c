@@ -1,12 +1,13 @@
-/* Calls every function of anchor/hashing/batches.h and texts.h over buffers that are exactly as long as they must be, so that a
-   sanitizer sees each byte read or written too far. Portable C and the processor's instructions must agree, and one
-   message hashed in three ways. Prints "ok" and the name of the instructions; else the line that does not hold. */
+/* Calls every function of anchor/hashing/batches.h, bundles.h and texts.h over buffers that are exactly as long as they
+   must be, so that a sanitizer sees each byte read or written too far. Portable C and the processor's instructions must
+   agree, and one message hashed in three ways. Prints "ok" and the name of the instructions; else the line that does not hold. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "batches.h"
+#include "bundles.h"
 #include "texts.h"
 
 #define HOLDS(condition) \
@@ -107,6 +108,78 @@ static int limits(int hardware) {
     return 0;
 }
 
+/* A copy of the first `size` bytes, in a buffer of its own. */
+static uint8_t *copy(const uint8_t *data, size_t size) {
+    uint8_t *made = malloc(size);
+    if (size) memcpy(made, data, size);
+    return made;
+}
+
+/* A bundle of three leaves: whole, cut at every byte, and with another length of its second leaf. */
+static int bundle(int hardware, size_t length) {
+    const size_t size = 3 * (2 + length);
+    uint8_t *data = buffer(size), *head = buffer(3), *one = buffer(96), *other = buffer(96), *columns = buffer(6);
+    uint64_t *sizes = malloc(sizeof *sizes);
+    uint8_t *leaf = buffer(length + 1);
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t *const at = data + i * (2 + length);
+        at[0] = (uint8_t)(length >> 8), at[1] = (uint8_t)length;
+        memset(at + 2, 7, length);
+        if (length >= 3) memcpy(at + 2, head, 3);
+    }
+    HOLDS(hash_bundle(0, 3, data, size, head, 3, 2, one, columns) == (length < 5 ? -1 : 1));
+    HOLDS(hash_bundle(hardware, 3, data, size, head, 3, 2, other, columns) == (length < 5 ? -1 : 1));
+    if (length >= 5) {
+        HOLDS(memcmp(one, other, 96) == 0 && columns[5] == 7);
+        leaf[0] = 0, *sizes = length + 1;
+        memcpy(leaf + 1, data + 2, length);
+        HOLDS(hash_pieces(hardware, 1, leaf, 0, leaf, length + 1, sizes, other) == 0 && memcmp(one, other, 32) == 0);
+        data[2 + length + 2] ^= 1;
+        HOLDS(hash_bundle(hardware, 3, data, size, head, 3, 2, other, columns) == 0);
+    }
+    for (size_t cut = 0; cut < size; cut++) {
+        uint8_t *less = copy(data, cut);
+        HOLDS(hash_bundle(hardware, 3, less, cut, head, 3, 2, other, columns) == -1);
+        free(less);
+    }
+    data[2 + length] ^= 0x80;
+    HOLDS(hash_bundle(hardware, 3, data, size, head, 3, 2, other, columns) == -1);
+    free(data), free(head), free(one), free(other), free(columns), free(sizes), free(leaf);
+    return 0;
+}
+
+/* Lines of what is kept: "a" under a salt of zeros, and a digest alone. Cut at every byte, and every byte changed. */
+static int kept(int hardware) {
+    static const char text[] =
+        "{\"index\":0,\"salt\":\"00000000000000000000000000000000\",\"digest\":"
+        "\"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\",\"content\":\"YQ==\"}\n"
+        "{\"index\":999999999999999,\"salt\":\"00000000000000000000000000000000\",\"digest\":"
+        "\"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\"}\n";
+    const size_t size = sizeof text - 1;
+    uint8_t *data = copy((const uint8_t *)text, size), *one = buffer(64), *other = buffer(64);
+    uint64_t *indexes = malloc(2 * sizeof *indexes), *contents = malloc(sizeof *contents);
+    HOLDS(hash_kept_lines(0, 2, data, size, indexes, one, contents) == 0);
+    HOLDS(hash_kept_lines(hardware, 2, data, size, indexes, other, contents) == 0);
+    HOLDS(memcmp(one, other, 64) == 0 && memcmp(one, one + 32, 32) == 0);
+    HOLDS(indexes[0] == 0 && indexes[1] == 999999999999999 && *contents == 1);
+    HOLDS(hash_kept_lines(hardware, 1, data, size, indexes, other, contents) == -1);
+    for (size_t cut = 0; cut < size; cut++) {
+        uint8_t *less = copy(data, cut);
+        HOLDS(hash_kept_lines(hardware, 2, less, cut, indexes, other, contents) == -1);
+        free(less);
+    }
+    for (size_t at = 0; at < size; at++)
+        for (int bit = 0; bit < 8; bit++) {
+            data[at] ^= (uint8_t)(1 << bit);
+            const int refused = hash_kept_lines(hardware, 2, data, size, indexes, other, contents);
+            /* Another index or salt, or another digest without its content, is as well formed, and another commitment. */
+            HOLDS(refused || indexes[0] != 0 || indexes[1] != 999999999999999 || memcmp(one, other, 64));
+            data[at] ^= (uint8_t)(1 << bit);
+        }
+    free(data), free(one), free(other), free(indexes), free(contents);
+    return 0;
+}
+
 int main(void) {
     const int hardware = *hardware_name() != 0;
     for (size_t size = 0; size < 330; size++)
@@ -118,7 +191,9 @@ int main(void) {
         if (trees(hardware, count)) return 1;
     for (size_t count = 1; count < 40; count++)
         if (texts(count)) return 1;
-    if (limits(hardware)) return 1;
+    if (limits(hardware) || kept(hardware)) return 1;
+    for (size_t length = 0; length < 150; length++)
+        if (bundle(hardware, length)) return 1;
     printf("ok %s\n", hardware_name());
     return 0;
 }

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from anchor.errors import SettingsError
 from anchor.hashing import chosen
+from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX, PlainHashing
 from anchor.proof.errors import MalformedError
@@ -316,8 +317,14 @@ class _WrongOnce(PlainHashing):
     def root(self, hashes: Pieces) -> bytes:
         return super().root(Pieces.of(hashes[1:]) if self.wrong == "root" else hashes)
 
+    def bundle(self, data: bytes, count: int, head: bytes, width: int) -> HashedBundle | None:
+        return None if self.wrong == "bundle" else super().bundle(data, count, head, width)
 
-@pytest.mark.parametrize("wrong", ["each", "rows", "nodes", "root"])
+    def kept_lines(self, text: bytes) -> KeptLines | None:
+        return None if self.wrong == "kept_lines" else super().kept_lines(text)
+
+
+@pytest.mark.parametrize("wrong", ["each", "rows", "nodes", "root", "bundle", "kept_lines"])
 def test_what_computes_wrongly_is_not_used(wrong: str) -> None:
     """Before native hashing is used it must agree with hashlib in every shape."""
     with pytest.raises(ArithmeticError, match="does not agree with hashlib"):

@@ -17,7 +17,8 @@ from pymerkle import BaseMerkleTree
 
 from anchor import log
 from anchor.errors import StorageCorruptError, StorageError
-from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees, extend, tile_path
+from anchor.growing import extend
+from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees, tile_path
 from anchor.proof import merkle
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
