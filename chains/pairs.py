@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from anchor.errors import SettingsError
-from anchor.proof.verdict import EXIT_CODES, ExitCode, Outcome
+from anchor.proof.verdict import ExitCode, Outcome, exit_code_of
 from chains.pairing import SUFFIX, paired
 
 # From what disproves to what time mends: one summary has one exit code.
-_WORST_FIRST = (ExitCode.FAILED, ExitCode.NOT_CHECKED, ExitCode.NOT_COMPARED, ExitCode.INCOMPLETE, ExitCode.INTACT)
+_WORST_FIRST = (
+    *(ExitCode.FAILED, ExitCode.KEY_NOT_VALID, ExitCode.NOT_CHECKED),
+    *(ExitCode.NOT_COMPARED, ExitCode.INCOMPLETE, ExitCode.INTACT),
+)
 MAX_LIST = 64 * 2**20
 
 
@@ -38,7 +41,7 @@ class Judged:
     @property
     def exit_code(self) -> int:
         """The exit code that ``verify`` ends with for this pair."""
-        return int(EXIT_CODES[self.outcome])
+        return exit_code_of(self.outcome, self.finding)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``--json`` prints it."""

@@ -46,6 +46,8 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
     missing = [steps[1].text] if steps[1].state == State.NOT_CHECKED else []
     if steps[2].state == State.NOT_CHECKED:
         missing.append(steps[2].text)
+    if steps[3].state == State.NOT_CHECKED:
+        missing.append(steps[3].text)
     if receipt.sealed is None:
         missing.append("not sealed yet: ask for an upgrade later")
     elif steps[10].state == State.ABSENT:
@@ -88,6 +90,8 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
         return Outcome.INCOMPLETE
     if verifier.content_digest is not None and receipt.content.state != ContentState.SHOWN:
         return Outcome.NOT_COMPARED
+    if steps[3].state == State.NOT_CHECKED and receipt.entry.extension(ExtensionType.IDENTITY) is not None:
+        return Outcome.NOT_CHECKED  # or evidence that speaks against the author could be left out
     return instead if lacking is not None and instead is not None else Outcome.INTACT
 
 
@@ -130,6 +134,9 @@ def _facts(
         stated = receipt.entry.extension(kind)
         if stated is not None:
             facts[name] = int.from_bytes(stated, "big")
+    identity_chain_id = receipt.entry.extension(ExtensionType.IDENTITY)
+    if identity_chain_id is not None:
+        facts["identity"] = identity_chain_id.hex()
     if receipt.entry.links:
         facts["links"] = link_facts(receipt)
     sealed = receipt.sealed

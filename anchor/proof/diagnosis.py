@@ -35,6 +35,8 @@ _OF_STEP = {
 _OF_REASON = {
     (1, Reason.WRONG_LOG_EXTENSION): Finding.ANOTHER_LOG,
     (2, Reason.COMMITMENT_MISMATCH): Finding.DIGEST_ALTERED,
+    (3, Reason.AUTHOR_KEY_NOT_VALID): Finding.KEY_NOT_VALID_THEN,
+    (3, Reason.AUTHOR_KEYS_WRONG): Finding.AUTHOR_KEYS_WRONG,
     (7, Reason.HEAD_MISMATCH): Finding.ENTRY_OF_ANOTHER_CHAIN,
     (12, Reason.WRONG_NETWORK): Finding.WRONG_NETWORK,
     (12, Reason.TARGET_ABOVE_LIMIT): Finding.WRONG_NETWORK,
@@ -143,21 +145,27 @@ def _finding_of(receipt: Receipt, verifier: Verifier, steps: dict[int, Step], ou
 def _unchecked(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Finding:
     if steps[1].state == State.NOT_CHECKED:
         return Finding.NOT_UNDERSTOOD
+    if steps[12].state != State.NOT_CHECKED or _stands_in(verifier, steps):
+        return Finding.AUTHOR_NOT_CHECKED
     is_unknown = network_of(receipt.log, verifier.networks) is None
     return Finding.NETWORK_UNKNOWN if is_unknown else Finding.BLOCK_NOT_CHECKED
 
 
 def _lacking(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Finding:
     """Return what an incomplete verdict lacks: an anchor, unless something stands in for it, else the card."""
-    is_attested = 15 in steps and steps[15].state == State.OK
-    is_stamped = 14 in steps and steps[14].state == State.OK and verifier.accept_timestamp
-    if is_attested or is_stamped:
+    if _stands_in(verifier, steps):
         return Finding.LOG_NOT_IDENTIFIED
     if receipt.sealed is None:
         return Finding.NOT_SEALED
     if steps[10].state == State.ABSENT:
         return Finding.NOT_ANCHORED
     return Finding.NOT_DEEP_ENOUGH if steps[12].shallow else Finding.LOG_NOT_IDENTIFIED
+
+
+def _stands_in(verifier: Verifier, steps: dict[int, Step]) -> bool:
+    """Say whether an attestation, or a time stamp that is enough for the verifier, stands in for the log's anchor."""
+    is_attested = 15 in steps and steps[15].state == State.OK
+    return is_attested or (14 in steps and steps[14].state == State.OK and verifier.accept_timestamp)
 
 
 def _bracket(steps: dict[int, Step], facts: dict[str, Any]) -> list[str]:

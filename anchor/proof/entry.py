@@ -49,13 +49,14 @@ class Relation(IntEnum):
 
 
 class ExtensionType(IntEnum):
-    """Assigned extensions; each has one length."""
+    """Assigned extensions; each has one length, but for the statement (docs/spec/identity.md)."""
 
     LOG_ID = 1
     AUTHOR_TIME = 2
     PREVIOUS_ENTRY = 3
     NOT_VALID_AFTER = 4
     IDENTITY = 5
+    STATEMENT = 6
 
 
 _EXTENSION_SIZES: dict[int, int] = {

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     COMMITMENT_MISMATCH = "content-commitment-mismatch"
     # 3 author
     AUTHOR_SIGNATURE_WRONG = "author-signature-wrong"
+    AUTHOR_KEY_NOT_VALID = "author-key-not-valid"
+    AUTHOR_KEYS_WRONG = "author-key-history-wrong"
     # 4 chain path
     CHAIN_PATH_WRONG = "chain-path-wrong"
     # 5 keys and note

@@ -25,6 +25,7 @@ class Finding(StrEnum):
     SEAL_WRONG = "seal-wrong"
     DIGEST_ALTERED = "digest-altered"
     SIGNATURE_WRONG = "signature-wrong"
+    AUTHOR_KEYS_WRONG = "author-key-history-wrong"
     PROMISE_WRONG = "promise-wrong"
     CONTENT_CHANGED = "content-changed"
     BLOCK_INVALID = "block-invalid"
@@ -35,6 +36,8 @@ class Finding(StrEnum):
     TIME_STAMP_WRONG = "time-stamp-wrong"
     ATTESTATION_WRONG = "attestation-wrong"
     PART_UNREADABLE = "part-unreadable"
+    # all else holds: the one failure with an exit code of its own
+    KEY_NOT_VALID_THEN = "key-not-valid-then"
     # no verdict with steps could be made
     NOT_A_RECEIPT = "not-a-receipt"
     # nothing failed, and something is not there or was not checked
@@ -45,6 +48,7 @@ class Finding(StrEnum):
     NETWORK_UNKNOWN = "network-unknown"
     BLOCK_NOT_CHECKED = "block-not-checked"
     LOG_NOT_IDENTIFIED = "log-not-identified"
+    AUTHOR_NOT_CHECKED = "author-not-checked"
     CONTENT_ERASED = "content-erased"
     CONTENT_WITHHELD = "content-withheld"
     # it holds
@@ -73,6 +77,8 @@ SENTENCES = {
     "else, so this receipt vouches for no file.",
     Finding.SIGNATURE_WRONG: "The author's signature is not one over this entry: the holder of that key did not sign "
     "it, or the signature was altered before it was recorded.",
+    Finding.AUTHOR_KEYS_WRONG: "The history of the author's keys that the receipt shows is not the one that the log "
+    "holds, or not whole: whether his key was valid, is not proved.",
     Finding.PROMISE_WRONG: "The promise in the receipt is not the log's, or it is for another entry or another place.",
     Finding.CONTENT_CHANGED: "The content is not what was recorded: it was changed, or it is something else.",
     Finding.BLOCK_INVALID: "The block's header has not the work that it must have: it was altered, or made up.",
@@ -86,6 +92,8 @@ SENTENCES = {
     Finding.TIME_STAMP_WRONG: "The authority's time stamp in the receipt does not hold.",
     Finding.ATTESTATION_WRONG: "The calendar's attestation in the receipt does not hold.",
     Finding.PART_UNREADABLE: "Part of the receipt cannot be read: it was damaged.",
+    Finding.KEY_NOT_VALID_THEN: "The signature holds, but the key was not one that the identity which the entry names "
+    "had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
     Finding.NOT_A_RECEIPT: "This is no receipt that can be read: it was damaged, or it is something else.",
     Finding.NOT_UNDERSTOOD: "The entry says something that this version does not know and may not pass over: a newer "
     "one has to judge it.",
@@ -100,6 +108,8 @@ SENTENCES = {
     "on the best chain.",
     Finding.LOG_NOT_IDENTIFIED: "Nothing is wrong, but nothing says whose log this must be: bring the log's card, or "
     "say that any log will do.",
+    Finding.AUTHOR_NOT_CHECKED: "Nothing was found wrong, but the entry names its author's identity, and nothing here "
+    "says whether the key was his then.",
     Finding.CONTENT_ERASED: "The entry stands, and the service says that its content was erased: there is nothing to "
     "compare your file with.",
     Finding.CONTENT_WITHHELD: "The entry stands, and the receipt withholds its content: there is nothing to compare "

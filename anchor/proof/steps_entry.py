@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps 1 to 4: the entry, its content, its author, and its place in its chain.
+"""Steps 1, 2 and 4: the entry, its content, and its place in its chain.
 
 Input is a decoded receipt and what the verifier brings; ``verify`` runs the steps in their order.
 """
 
 from anchor.proof.codec import sha256
-from anchor.proof.entry import AuthorType, ExtensionType, check_author, check_chain_id, content_commitment
+from anchor.proof.entry import ExtensionType, check_chain_id, content_commitment
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.merkle import check_inclusion
 from anchor.proof.receipt import ContentState, Receipt, Sealed
-from anchor.proof.verdict import Step, absent, not_checked, ok
+from anchor.proof.verdict import Step, not_checked, ok
 from anchor.proof.verifier import Identity, Verifier
 
 
@@ -56,15 +56,6 @@ def check_content(receipt: Receipt, verifier: Verifier) -> Step:
     if verifier.judge_content is not None:
         return verifier.judge_content()
     return ok(2, f"the file is what was recorded, SHA-256 {content.digest.hex()}")
-
-
-def check_author_signature(receipt: Receipt, verifier: Verifier) -> Step:
-    """Step 3: the author's signature, where there is one."""
-    if receipt.entry.author.type == AuthorType.NONE:
-        return absent(3, "the entry is not signed: nothing is said about who wrote it")
-    if not check_author(receipt.entry, verifier.check_signature):
-        return not_checked(3, f"signature not checked: author type {receipt.entry.author.type} is unknown")
-    return ok(3, f"signed by key {receipt.entry.author.body[:32].hex()}; whose key it is, is not said here")
 
 
 def check_chain_path(sealed: Sealed, entry_hash: bytes) -> Step:

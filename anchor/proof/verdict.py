@@ -44,6 +44,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 3
     NOT_CHECKED = 4
     NOT_COMPARED = 5
+    KEY_NOT_VALID = 7
 
 
 EXIT_CODES = {
@@ -123,7 +124,7 @@ class Verdict:
     @property
     def exit_code(self) -> int:
         """Exit code of ``anchorline verify``."""
-        return int(EXIT_CODES[self.outcome])
+        return exit_code_of(self.outcome, self.diagnosis.finding)
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -152,6 +153,13 @@ class Verdict:
             ],
             "facts": self.facts,
         }
+
+
+def exit_code_of(outcome: Outcome, finding: str) -> int:
+    """Return the exit code of an outcome; that nothing failed but the author's key has one of its own."""
+    if finding == Finding.KEY_NOT_VALID_THEN:
+        return int(ExitCode.KEY_NOT_VALID)
+    return int(EXIT_CODES[outcome])
 
 
 def run(number: int, step: Callable[[], Step]) -> Step:

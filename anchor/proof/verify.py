@@ -12,8 +12,9 @@ from anchor.proof.conclusion import Anchored, conclude
 from anchor.proof.findings import Finding
 from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.steps_anchor import best_anchor
+from anchor.proof.steps_author import check_author_signature
 from anchor.proof.steps_beside import check_attestations, check_timestamps, judged_attestations, judged_timestamps
-from anchor.proof.steps_entry import check_author_signature, check_chain_path, check_content, check_entry
+from anchor.proof.steps_entry import check_chain_path, check_content, check_entry
 from anchor.proof.steps_log import check_directory_paths, check_keys_and_note, check_log, check_promised, check_seal
 from anchor.proof.verdict import NAMES, Diagnosis, ExitCode, Outcome, State, Step, Verdict, absent, run
 from anchor.proof.verifier import Identity, Verifier

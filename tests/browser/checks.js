@@ -75,12 +75,59 @@ function decodedOts(raw) {
   }
 }
 
+function shownKey({ publicKey, purposes, notAfterMs }) {
+  return { public_key: toHex(publicKey), purposes, not_after_ms: String(notAfterMs) };
+}
+
+function shownStatement(statement) {
+  const { operation, hash, previous, about, ending, names, signatures, key, keySet } = statement;
+  const shown = { operation, hash: toHex(hash), previous: toHex(previous), about: toHex(about), ending, names };
+  shown.signers = signatures.map(({ signer }) => toHex(signer));
+  if (key !== null) shown.key = shownKey(key);
+  if (keySet === null) return shown;
+  const { keys, threshold, recovery, waitBlocks } = keySet;
+  shown.key_set = { keys: keys.map(shownKey), threshold, recovery: recovery.map(toHex), wait_blocks: Number(waitBlocks) };
+  return shown;
+}
+
+function placeOfRow({ seal_number: sealNumber, sealed_at_ms: sealedAtMs, block_height: height, promise_key: key }) {
+  const blockHeight = BigInt(height || 0);
+  return { sealNumber: BigInt(sealNumber), sealedAtMs: BigInt(sealedAtMs), blockHeight, promiseKey: bytesOfHex(key || "") };
+}
+
+function isCounted(history, signature) {
+  try {
+    checkValid(history, bytesOfHex(signature.key), placeOfRow(signature));
+    return true;
+  } catch (error) {
+    if (error.reason === "author-key-not-valid") return false;
+    throw error;
+  }
+}
+
+/** { keys, ignored } as the vectors want them; throws where another signature counts than they say. */
+async function shownHistory({ chain_id: chainId, log_id: logId, entries, judged }) {
+  const rows = entries.map((row) => ({ entry: decodeEntry(bytesOfHex(row.entry)), place: placeOfRow(row) }));
+  const { check } = await chooseSignatureCheck();
+  const history = await historyOf(bytesOfHex(chainId), bytesOfHex(logId), rows, check);
+  for (const signature of judged) {
+    if (isCounted(history, signature) !== signature.want) throw new Error(JSON.stringify(signature));
+  }
+  const spans = [...history.spans.entries()].sort(([one], [other]) => (one < other ? -1 : 1));
+  const keys = spans.map(([name, { since, until }]) => {
+    return [name, [Number(since.sealNumber), until === null ? null : Number(until.sealNumber)]];
+  });
+  return { keys: Object.fromEntries(keys), ignored: history.ignored };
+}
+
 globalThis.CHECKS = {
   strict_json: ({ hex }) => parseStrict(bytesOfHex(hex), "case", 65536) && "accepted",
   entry: async ({ entry }) => {
     const found = decodeEntry(bytesOfHex(entry));
     return { entry_hash: toHex(found.hash), chain_id: toHex(found.chainId), signature: await signatureWord(found) };
   },
+  statement: ({ statement }) => shownStatement(decodeStatement(bytesOfHex(statement))),
+  history: shownHistory,
   chain_id: ({ external_ids: ids }) => {
     return toHex(chainIdOf(ids.map(({ kind, value }) => ({ kind, value: bytesOfHex(value) }))));
   },

@@ -27,13 +27,27 @@ from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExtensionType
 from anchor.proof.errors import Reason
-from anchor.proof.leaves import NO_PREVIOUS, NOTHING_REPLACED, KeyLeaf, LogLeaf, Purpose, Signer, ThreadLeaf
+from anchor.proof.identity import Ending, Operation, Statement
+from anchor.proof.identity import Purpose as KeyPurpose
+from anchor.proof.identity_evidence import IdentityEvidence
+from anchor.proof.leaves import NO_PREVIOUS, NOTHING_REPLACED, KeyLeaf, LogLeaf, Purpose, SealLeaf, Signer, ThreadLeaf
 from anchor.proof.merkle import inclusion_path, root_of
 from anchor.proof.promise import promise_key_id, signed_message
 from anchor.proof.receipt import Content, ContentState, DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
 from anchor.proof.timestamp import MAX_TOKEN, TimestampAnchor, TimestampCheck, imprint_of
 from anchor.proof.verify import Outcome, Verifier, verify
 from anchor.timestamp_token import load_certificates, timestamp_check
+from tests.simulators.identities import (
+    began,
+    entry_of,
+    evidence_of,
+    first_entry_of,
+    key,
+    key_set,
+    public,
+    signed,
+    write_signed,
+)
 from tests.simulators.timestamp_authority import Stamped, certify, certify_root, certify_signer, stamp
 from tests.simulators.world import (
     Block,
@@ -44,6 +58,7 @@ from tests.simulators.world import (
     fast_check,
     mine_header,
     public_bytes,
+    sign_batch,
     sign_entry,
     signing_key,
     tell,
@@ -54,6 +69,7 @@ Inputs = dict[str, Any]
 
 ROOT = certify_root()
 AUTHORITY = certify_signer(ROOT)
+PRESS_2 = signing_key("press 2")
 FILE = Path(__file__).with_name("receipts.json")
 ABOUT = (
     "Receipts, what the verifier brings, and the verdict: docs/spec/receipt.md and docs/spec/verdict.md. finding is "
@@ -70,6 +86,8 @@ EXIT_CODES = {
     Outcome.NOT_CHECKED: 4,
     Outcome.NOT_COMPARED: 5,
 }
+KEY_NOT_VALID = 7
+"""Failed, and nothing but the author's key."""
 
 
 # What a verifier brings, as data
@@ -141,12 +159,13 @@ def judged(description: str, receipt: Receipt | str, inputs: Inputs, outcome: Ou
     text = receipt if isinstance(receipt, str) else compact(receipt)
     verdict = verify(Receipt.decode(text.encode()), verifier_of(inputs))
     found = (verdict.outcome, verdict.exit_code, verdict.reasons)
-    if found != (outcome, EXIT_CODES[outcome], reasons):
+    exit_code = KEY_NOT_VALID if reasons == (Reason.AUTHOR_KEY_NOT_VALID,) else EXIT_CODES[outcome]
+    if found != (outcome, exit_code, reasons):
         steps = [(step.number, str(step.state), step.text) for step in verdict.steps]
         raise AssertionError(f"{description}: expected {outcome} {reasons}, found {found}: {steps}")
     want = {
         "outcome": str(outcome),
-        "exit_code": EXIT_CODES[outcome],
+        "exit_code": exit_code,
         "reasons": [str(reason) for reason in reasons],
         "finding": str(verdict.diagnosis.finding),
         "states": [str(step.state) for step in verdict.steps],
@@ -1218,6 +1237,173 @@ def unknown_network() -> Iterator[Case]:
 # Not a receipt
 
 
+# Authors who name their identity
+
+
+class Identified(World):
+    """A log with an identity: boss may change its keys, press may sign entries only; sealed once."""
+
+    def begin(self, **fields: Any) -> bytes:
+        """Write and seal what begins the log, the identity and the chain of orders; return the identity's chain id."""
+        self.orders = self.write_first("orders", b"order 1").entry.chain_id
+        self.fund_thread()
+        keys = key_set(key("boss", KeyPurpose.KEYS), key("press", KeyPurpose.ENTRIES), **fields)
+        begin = began(self.log.log_id, keys, "boss", "press", called=("did:web:acme.example",))
+        self.identity, self.tip = self.write(first_entry_of(begin), b"nothing").entry.chain_id, begin.hash
+        self.seal()
+        return self.identity
+
+    def state(self, operation: Operation, *names: str, moves: bool = True, **parts: Any) -> Statement:
+        """Write a statement, signed by these holders; ``moves``: it is in force."""
+        statement = signed(Statement(operation, self.tip, **parts), self.identity, *names)
+        self.write(entry_of(self.identity, statement.encode()), b"nothing")
+        self.tip = statement.hash if moves else self.tip
+        return statement
+
+    def order(self, holder: str) -> Written:
+        """Write an order that a holder signed in the name of the identity."""
+        return write_signed(self, self.orders, b"order 2", holder, self.identity)
+
+    def shown(self, written: Written, at: Seal | None = None) -> tuple[Receipt, Inputs]:
+        """Anchor a seal, or a new one; return the receipt with the identity's history, and what a verifier has."""
+        seal = at or self.seal()
+        receipt = self.receipt(written, seal, [self.anchor(seal)])
+        evidence = (evidence_of(self, self.identity, seal).to_json(),)
+        return with_sealed(receipt, evidence=evidence), everything(self, written)
+
+
+def identified(**fields: Any) -> Identified:
+    """Return a log with an identity, sealed."""
+    world = Identified("small")
+    world.begin(**fields)
+    return world
+
+
+def identities() -> Iterator[Case]:
+    """Return receipts whose author names his identity, and was right to."""
+    intact = Outcome.INTACT
+    world = identified()
+    order = world.order("press")
+    yield judged("the author's key is one of his identity", *world.shown(order), intact)
+
+    world = identified()
+    order = world.order("press")
+    early = world.seal()
+    world.state(Operation.ROTATE, "boss", "press 2", about=public("press"), ending=Ending.STOLEN, key=key("press 2"))
+    late, inputs = world.shown(order)
+    yield judged("the author's key was stolen later", late, inputs, intact)
+    yield judged("a receipt from before that", *world.shown(order, early), intact)
+    batch = sign_batch([replace(world.entry(world.orders, b"order 3"), extensions=order.entry.extensions)], PRESS_2)
+    yield judged("a signed batch in the name of an identity", *world.shown(world.write(batch[0], b"order 3")), intact)
+
+    world = identified()
+    world.state(Operation.ADD, "press", "web", moves=False, key=key("web"))
+    world.write(world.entry(world.identity, b"by somebody else"), b"by somebody else")
+    order = world.order("press")
+    yield judged("entries of the identity's chain that state nothing", *world.shown(order), intact)
+
+    world = identified(wait_blocks=144)
+    world.rotate(Purpose.PROMISE)
+    world.seal()
+    new = key_set(key("new boss"))
+    late_key = f"{world.name}/PROMISE"
+    world.state(Operation.ANNOUNCE, late_key, "new boss", moves=False, key_set=new, ending=Ending.UNUSED)
+    announced = world.state(Operation.ANNOUNCE, f"{late_key}/0", "new boss", moves=False, key_set=new)
+    world.seal()
+    for _ in range(150):
+        world.mine()
+    world.state(Operation.COMPLETE, "new boss", about=announced.hash)
+    world.seal()
+    yield judged("a recovery that the log announced", *world.shown(world.order("new boss")), intact)
+
+
+def failed_identities() -> Iterator[Case]:
+    """Return receipts of signatures that hold, by keys that the identity did not have for it then."""
+    wrong = Outcome.FAILED, Reason.AUTHOR_KEY_NOT_VALID
+    world = identified()
+    world.state(Operation.ADD, "boss", "web", key=key("web"))
+    yield judged("3 a key that was registered in the same seal", *world.shown(world.order("web")), *wrong)
+
+    world = identified()
+    world.state(Operation.REVOKE, "boss", about=public("press"), ending=Ending.STOLEN)
+    tied = world.order("press")
+    seal = world.seal()
+    yield judged("3 a key that ended in the same seal", *world.shown(tied, seal), *wrong)
+    yield judged("3 a key that had ended", *world.shown(world.order("press")), *wrong)
+    yield judged("3 a key of nobody", *world.shown(world.order("nobody")), *wrong)
+    yield judged("3 a key that changes keys and signs no entries", *world.shown(world.order("boss")), *wrong)
+    world.state(Operation.ADD, "boss", "web", key=key("web", not_after_ms=world.now_ms + 10_000))
+    world.seal()
+    yield judged("3 a key that was too old", *world.shown(world.order("web")), *wrong)
+
+
+def hidden_statements() -> Iterator[Case]:
+    """Return receipts whose evidence leaves out, or adds, what would change the verdict."""
+    wrong = Outcome.FAILED, Reason.AUTHOR_KEYS_WRONG
+    world = identified()
+    early = world.seals[-1]
+    world.state(Operation.REVOKE, "boss", about=public("press"), ending=Ending.STOLEN)
+    middle = world.seal()
+    receipt, inputs = world.shown(world.order("press"))
+    late = world.seals[-1]
+    yield judged("3 nothing is shown of the identity", with_sealed(receipt, evidence=()), inputs, Outcome.NOT_CHECKED)
+
+    def showing(description: str, *evidence: IdentityEvidence) -> Case:
+        shown = with_sealed(receipt, evidence=tuple(item.to_json() for item in evidence))
+        return judged(f"3 {description}", shown, inputs, *wrong)
+
+    whole, before = (evidence_of(world, world.identity, seal) for seal in (late, early))
+    yield showing("an older history, under its own checkpoint", before)
+    hidden = replace(whole, entries=whole.entries[:1], heads=whole.heads[:1])
+    yield showing("a history without its last head", hidden)
+    older = world.prove(SealLeaf, early.index, late)
+    yield showing("the proof of an older newest head", replace(hidden, newest_seal=older, siblings=before.siblings))
+    yield showing("a history without its last entry", replace(whole, entries=whole.entries[:1]))
+    yield showing("a history without its first head", replace(whole, heads=whole.heads[1:]))
+    yield showing("a history without a head", replace(whole, heads=()))
+    yield showing("another entry", replace(whole, entries=(whole.entries[0], whole.entries[0])))
+    first, last = whole.heads
+    swapped = replace(last, seal=world.prove(SealLeaf, late.index, late))
+    yield showing("a head in a later seal than its own", replace(whole, heads=(first, swapped)))
+    moved = replace(last, head=replace(last.head, path=(bytes(32), *last.head.path[1:])))
+    yield showing("a head that is not in the directory", replace(whole, heads=(first, moved)))
+    yield showing("a wrong proof of the newest head", replace(whole, siblings=(bytes(32),)))
+    yield showing("two histories", whole, whole)
+    yield showing("the history of another chain", evidence_of(world, world.orders, late))
+    order = write_signed(world, world.orders, b"order 3", "press", world.orders)
+    receipt, inputs = world.shown(order)
+    yield showing("a chain that is no identity", evidence_of(world, world.orders, world.seals[-1]))
+    assert middle.head_index.keys() == {world.identity}
+
+    world = identified()
+    world.write(entry_of(world.identity, b"\2 a later version"), b"nothing")
+    receipt, inputs = world.shown(world.order("press"))
+    yield judged("3 a history by a newer Anchorline", receipt, inputs, Outcome.NOT_CHECKED)
+    pending = replace(receipt, sealed=None)
+    yield judged("3 an identity in a receipt that is not sealed", pending, inputs, Outcome.INCOMPLETE)
+
+
+def malformed_identities() -> Iterator[Case]:
+    """Return receipts whose evidence of an identity has not its form."""
+    world = identified()
+    receipt, inputs = world.shown(world.order("press"))
+    failed = Outcome.FAILED, Reason.MALFORMED
+    item = field_of(receipt, "evidence", 0)
+    for name, way, new in (
+        ("an unknown field", ("evidence", 0), item | {"more": 1}),
+        ("no heads", ("evidence", 0), {field: value for field, value in item.items() if field != "heads"}),
+        ("257 entries", ("evidence", 0, "entries"), ["00"] * 257),
+        ("257 heads", ("evidence", 0, "heads"), item["heads"] * 257),
+        ("an entry of 4,096 bytes", ("evidence", 0, "entries", 0), "01" * 4096),
+        ("an entry that is a number", ("evidence", 0, "entries", 0), 1),
+        ("257 siblings", ("evidence", 0, "newest", "siblings"), ["00" * 32] * 257),
+        ("a seal that is a head", ("evidence", 0, "newest", "seal"), item["heads"][0]["head"]),
+        ("an unknown field beside the seal", ("evidence", 0, "newest"), item["newest"] | {"more": 1}),
+        ("an unknown field beside a head", ("evidence", 0, "heads", 0), item["heads"][0] | {"more": 1}),
+    ):
+        yield judged(f"3 evidence with {name}", edited(receipt, way, new), inputs, *failed)
+
+
 def malformed(story: Story) -> Iterator[Case]:
     """Return texts that are no receipts: fields unknown, missing, of another type, or over their limit."""
     receipt = story.shapes["after key rotations"].receipt
@@ -1376,6 +1562,7 @@ def cases() -> Iterator[Case]:
         *(failed_seal, failed_log_and_promise, failed_payload, failed_branches, failed_block_and_thread),
         *(unknown_network, time_stamps, failed_time_stamps, malformed_time_stamps),
         *(attestations, attestations_elsewhere, failed_attestations, malformed_attestations),
+        *(identities, failed_identities, hidden_statements, malformed_identities),
     ):
         yield from group()
     yield from malformed(story)

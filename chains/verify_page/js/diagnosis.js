@@ -17,6 +17,7 @@ const FAILURES = [
   "seal-wrong",
   "digest-altered",
   "signature-wrong",
+  "author-key-history-wrong",
   "promise-wrong",
   "content-changed",
   "block-invalid",
@@ -26,6 +27,7 @@ const FAILURES = [
   "thread-wrong",
   "attestation-wrong",
   "part-unreadable",
+  "key-not-valid-then",
 ];
 const OF_STEP = new Map([
   [1, "entry-of-another-chain"],
@@ -46,6 +48,8 @@ const OF_STEP = new Map([
 const OF_REASON = new Map([
   ["1 entry-meant-for-another-log", "another-log"],
   ["2 content-commitment-mismatch", "digest-altered"],
+  ["3 author-key-not-valid", "key-not-valid-then"],
+  ["3 author-key-history-wrong", "author-key-history-wrong"],
   ["7 head-does-not-match-entry", "entry-of-another-chain"],
   ["12 another-network", "wrong-network"],
   ["12 target-above-network-limit", "wrong-network"],
@@ -110,6 +114,7 @@ function isEntryAltered({ entry, promise }, failing) {
 function findingOf({ log, sealed, content }, by, outcome) {
   if (outcome === "not checked") {
     if (by.get(1).state === "not checked") return "not-understood";
+    if (by.get(12).state !== "not checked" || isAttested(by)) return "author-not-checked";
     return networkOf(log) === null ? "network-unknown" : "block-not-checked";
   }
   if (outcome === "incomplete") return lackingOf(sealed, by);
@@ -120,10 +125,14 @@ function findingOf({ log, sealed, content }, by, outcome) {
 
 /** What an incomplete verdict lacks: an anchor, unless a calendar's attestation stands in for it, else the card. */
 function lackingOf(sealed, by) {
-  if (by.has(15) && by.get(15).state === "ok") return "log-not-identified";
+  if (isAttested(by)) return "log-not-identified";
   if (sealed === null) return "not-sealed";
   if (by.get(10).state === "absent") return "not-anchored";
   return by.get(12).isShallow ? "not-deep-enough" : "log-not-identified";
+}
+
+function isAttested(by) {
+  return by.has(15) && by.get(15).state === "ok";
 }
 
 /** Since when it is so, where that is established; a block that nobody confirmed establishes nothing. */

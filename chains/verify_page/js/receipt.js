@@ -109,6 +109,7 @@ function sealedFromJson(fields, logFields) {
     previousHead: optionalProof("head", fields, "previous_head"),
     keys: keys.map((item) => proofFromJson("key", item, "receipt.keys")),
     anchors: anchors.map((item) => anchorFromJson(new Fields(item, "receipt.anchors"))),
+    evidence,
   };
   for (const item of evidence) new Fields(item, "receipt.evidence").text("type");
   return sealed;

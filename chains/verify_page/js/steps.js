@@ -4,9 +4,10 @@
 
 import { networkOf } from "./bitcoin.js";
 import { displayHex, sameBytes, utf8 } from "./bytes.js";
-import { checkChainId, contentCommitment, extensionOf, LOG_ID_EXTENSION } from "./entry.js";
+import { checkChainId, contentCommitment, extensionOf, IDENTITY_EXTENSION, LOG_ID_EXTENSION } from "./entry.js";
 import { signatureOf, unknownCriticalExtension, UNSIGNED } from "./entry.js";
 import { Refused } from "./errors.js";
+import { identityEvidence, judgeIdentity } from "./identity_evidence.js";
 import { CHECKPOINT_KEY, keyLeafMessage, NO_PREVIOUS, PROMISE_KEY } from "./leaves.js";
 import { RECOVERY_KEY, REVOKED, SIGNED_BY_RECOVERY } from "./leaves.js";
 import { checkInclusion } from "./merkle.js";
@@ -60,14 +61,22 @@ export function checkContent({ entry, content }, { contentDigest }) {
   throw new Refused("content-changed", "2.file-changed", { digest, found: contentDigest });
 }
 
-/** Step 3: the author's signature, where there is one. */
-export async function checkAuthor({ entry }, { check }) {
+/** Step 3: the author's signature, where there is one; and that his key was valid, where he names his identity. */
+export async function checkAuthor(receipt, verifier) {
+  const { entry, sealed } = receipt;
   if (entry.author.type === UNSIGNED) return absent(3, "3.unsigned");
   const claimed = signatureOf(entry);
   if (claimed === null) return notChecked(3, "3.unknown", { type: entry.author.type });
   const { publicKey, message, signature } = claimed;
-  if (await check(publicKey, message, signature)) return ok(3, "3.ok", { key: publicKey });
-  throw new Refused("author-signature-wrong", "3.wrong", { key: publicKey });
+  const isGood = await verifier.check(publicKey, message, signature);
+  if (!isGood) throw new Refused("author-signature-wrong", "3.wrong", { key: publicKey });
+  const identity = extensionOf(entry, IDENTITY_EXTENSION);
+  if (identity === null) return ok(3, "3.ok", { key: publicKey });
+  const shown = sealed === null ? null : identityEvidence(sealed);
+  if (shown === null) return notChecked(3, "3.not-shown", { key: publicKey, identity });
+  const { newer, text } = await judgeIdentity(receipt, shown, publicKey, identity, verifier);
+  if (newer) return notChecked(3, "3.newer", { key: publicKey, identity });
+  return ok(3, "3.in-words", { text }, TEXTS["rests.identity"]);
 }
 
 /** Step 4: the entry is under the head of its chain. */

@@ -27,6 +27,7 @@ export const TEXTS = {
   "rests.log": "the log's own statement",
   "rests.card": "you (the log card)",
   "rests.keys": "the log's signature; that all key changes are shown, is the auditor's check",
+  "rests.identity": "the log's signature; that its seals name the newest heads, is the auditor's check",
   "rests.first-head": "{believed}; that no head lies between this one and the one before, is the auditor's check",
   "believed.block": "you (the given block)",
   "believed.headers": "the headers file (its links and proof of work were checked, its difficulty was not)",
@@ -51,6 +52,41 @@ export const TEXTS = {
   "3.unsigned": "the entry is not signed: nothing is said about who wrote it",
   "3.unknown": "signature not checked: author type {type} is unknown",
   "3.wrong": "the signature is not one by key {key} over this entry",
+  "3.not-shown": "signed by key {key}; whether it was a key of identity {identity} then, is not shown",
+  "3.newer":
+    "signed by key {key}; a newer Anchorline wrote the history of identity {identity}: this one cannot judge it",
+  "3.of-identity": "signed by key {key}, a key of identity {identity}{names} since seal {since}{end}",
+  "3.in-words": "{text}",
+  "3.names": ", which calls itself {names} (not checked here),",
+  "3.ended-later": "; it ended later, in seal {seal}, {ending}",
+  "3.not-of": "the signature holds, and key {key} was not valid there: it is no key of identity {identity}",
+  "3.not-yet":
+    "the signature holds, and key {key} was not valid there: it was registered in seal {seal}, and counts in later ones only",
+  "3.ended": "the signature holds, and key {key} was not valid there: it ended in seal {seal}, {ending}",
+  "3.too-old": "the signature holds, and key {key} was not valid there: it was valid until {time} at the latest",
+  "3.not-for-entries":
+    "the signature holds, and key {key} was not valid there: it may change keys of the identity, and not sign entries",
+  "3.no-identity": "chain {chain} does not begin as an identity of this log",
+  "3.twice": "the history of the author's keys: it is shown {count} times",
+  "3.no-head": "the history of the author's keys: no head of the identity's chain is shown",
+  "3.head-of-another":
+    "the history of the author's keys: a head of chain {found} is shown, expected one of {identity}",
+  "3.head-order":
+    "the history of the author's keys: the head at {index} does not follow the one that is shown before it",
+  "3.head-seal": "the history of the author's keys: the head at {head} is none of those of the seal at {seal}",
+  "3.entries": "the history of the author's keys: the newest head has {size} entries, {found} are shown",
+  "3.entries-root":
+    "the history of the author's keys: the entries that are shown do not give the root of the head at {index}",
+  "3.directory": "the history of the author's keys: a head or a seal that is shown is not under the checkpoint",
+  "3.newest-seal":
+    "the history of the author's keys: the seal at {seal} is not the last leaf under the checkpoint of {size}",
+  "3.newest":
+    "the history of the author's keys: the last head that is shown is not the newest one under the checkpoint",
+  "ending.0": "for a reason that is not said",
+  "ending.1": "because it was replaced",
+  "ending.2": "because it was no longer used",
+  "ending.3": "because it was lost",
+  "ending.4": "because it was stolen",
   "4.ok": "entry {index} of the chain's {size} at its first head",
   "merkle.long": "a path has at most {limit} hashes, this one has {found}",
   "merkle.hash": "a hash has 32 bytes, this one has {found}",
@@ -178,6 +214,8 @@ export const TEXTS = {
     "The salt or the digest in the receipt was altered: the entry was made over something else, so this receipt vouches for no file.",
   "finding.signature-wrong":
     "The author's signature is not one over this entry: the holder of that key did not sign it, or the signature was altered before it was recorded.",
+  "finding.author-key-history-wrong":
+    "The history of the author's keys that the receipt shows is not the one that the log holds, or not whole: whether his key was valid, is not proved.",
   "finding.promise-wrong": "The promise in the receipt is not the log's, or it is for another entry or another place.",
   "finding.content-changed": "The content is not what was recorded: it was changed, or it is something else.",
   "finding.block-invalid": "The block's header has not the work that it must have: it was altered, or made up.",
@@ -190,6 +228,8 @@ export const TEXTS = {
   "finding.thread-wrong": "The line of the log's anchors does not start where the log, or your card, says.",
   "finding.attestation-wrong": "The calendar's attestation in the receipt does not hold.",
   "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
+  "finding.key-not-valid-then":
+    "The signature holds, but the key was not one that the identity which the entry names had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
   "finding.not-a-receipt": "This is no receipt that can be read: it was damaged, or it is something else.",
   "finding.not-understood":
     "The entry says something that this version does not know and may not pass over: a newer one has to judge it.",
@@ -204,6 +244,8 @@ export const TEXTS = {
     "Nothing was found wrong, but nobody whom you trust said whether the receipt's block is on the best chain.",
   "finding.log-not-identified":
     "Nothing is wrong, but nothing says whose log this must be: bring the log's card, or say that any log will do.",
+  "finding.author-not-checked":
+    "Nothing was found wrong, but the entry names its author's identity, and nothing here says whether the key was his then.",
   "finding.content-erased":
     "The entry stands, and the service says that its content was erased: there is nothing to compare your file with.",
   "finding.content-withheld":
@@ -259,6 +301,17 @@ export const TEXTS = {
   "entry.extension-order": "extensions: expected ascending types, none twice",
   "entry.batch": "author of type 3: expected 104 bytes and at most 32 hashes",
   "entry.no-ids": "a chain's first entry: expected at least one external id, found none",
+  "identity.version":
+    "identity statement: expected version 1 and operations 1 to 8, found version {version}, operation {operation}; written by a newer Anchorline?",
+  "identity.ending": "identity statement: expected a reason of 0 to 4, found {found}",
+  "identity.purposes": "purposes of a key: expected 1 (entries), 2 (keys) or 3 (both), found {found}",
+  "identity.no-keys": "keys of an identity: expected one at least that may change keys (purpose 2)",
+  "identity.threshold": "threshold: expected 1 to {count} of the recovery keys",
+  "identity.wait": "wait_blocks: expected 0 or at least 144, found {found}",
+  "identity.both": "keys of an identity: expected recovery keys that are nothing else",
+  "identity.name": "name of an identity: expected did:web:DOMAIN in lower case, got {found!r}",
+  "identity.count": "identity statement: expected {least} to {most} {what}, found {found}",
+  "identity.order": "identity statement: expected {what} in ascending order, none twice",
   "leaf.type": "directory leaf: expected a type from 10 to 1f (hex), found {found}",
   "leaf.origin": "origin: expected 1 to 255 printable ASCII characters without space and +, got {found!r}",
   "leaf.key-type": "key: expected type 0 or 1, found {found}",
@@ -520,6 +573,8 @@ export const TEXTS = {
   "reason.content-changed": "The record was changed: it is not what was recorded.",
   "reason.content-commitment-mismatch": "The receipt's salt and digest do not belong to the entry that was recorded.",
   "reason.author-signature-wrong": "The author's signature is not one over this entry.",
+  "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
+  "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
   "reason.chain-path-wrong": "The entry is not in the chain where the receipt says it is.",
   "reason.key-history-wrong": "The log's keys do not follow from one another.",
   "reason.checkpoint-signature-wrong": "The log did not sign this checkpoint.",

@@ -5,7 +5,7 @@
 import { networkOf } from "./bitcoin.js";
 import { bigEndian, displayHex, toHex } from "./bytes.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
-import { AUTHOR_TIME_EXTENSION, extensionOf, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
+import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
 import { attestationFacts, attestationSteps, bestAnchor, judgedAttestations } from "./steps_anchor.js";
@@ -20,6 +20,8 @@ export const EXIT_CODES = {
   "not checked": 4,
   "content erased or withheld": 5,
 };
+/** Failed, and nothing but the author's key was not valid. */
+const KEY_NOT_VALID = 7;
 
 const CHECKS_OF_ENTRY = [[1, checkEntry], [2, checkContent], [3, checkAuthor]];
 const CHECKS_OF_SEAL = [[4, checkChainPath], [5, checkKeysAndNote], [6, checkDirectoryPaths], [7, checkSeal]];
@@ -51,10 +53,11 @@ function conclude(receipt, verifier, steps, anchor, attestations) {
   const by = new Map(steps.map((step) => [step.number, step]));
   const outcome = outcomeOf(receipt, verifier, by);
   const facts = factsOf(receipt, by, anchor, attestations);
+  const diagnosis = diagnose(receipt, verifier, by, outcome, facts);
   return {
     outcome,
-    exit_code: EXIT_CODES[outcome],
-    ...diagnose(receipt, verifier, by, outcome, facts),
+    exit_code: diagnosis.finding === "key-not-valid-then" ? KEY_NOT_VALID : EXIT_CODES[outcome],
+    ...diagnosis,
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: missingOf(receipt, verifier, by),
     steps: steps.map(({ number, state, text, restsOn, reason }) => {
@@ -77,6 +80,7 @@ function outcomeOf(receipt, verifier, by) {
   if (lacking !== null && !isAttested) return lacking;
   if (stateOf(by, 8) === "not checked" && !verifier.anyLog) return "incomplete";
   if (verifier.contentDigest !== null && receipt.content.state !== "shown") return "content erased or withheld";
+  if (stateOf(by, 3) === "not checked" && extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null) return "not checked";
   return lacking === null ? "intact" : "attested";
 }
 
@@ -92,6 +96,7 @@ function missingOf(receipt, verifier, by) {
   const addUnchecked = (number) => stateOf(by, number) === "not checked" && missing.push(by.get(number).text);
   addUnchecked(1);
   addUnchecked(2);
+  addUnchecked(3);
   if (receipt.sealed === null) missing.push(TEXTS["missing.seal"]);
   else if (stateOf(by, 10) === "absent") missing.push(say("missing.anchor", { text: by.get(10).text }));
   else addUnchecked(12);
@@ -117,6 +122,8 @@ function factsOf({ entry, log, sealed }, by, anchor, attestations) {
     const value = extensionOf(entry, type);
     if (value !== null) facts[name] = bigEndian(value);
   }
+  const identity = extensionOf(entry, IDENTITY_EXTENSION);
+  if (identity !== null) facts.identity = toHex(identity);
   if (entry.links.length) facts.links = linkFacts(entry);
   if (sealed === null) return facts;
   const { checkpoint, chain, head, seal } = sealed;

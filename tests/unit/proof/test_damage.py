@@ -13,6 +13,9 @@ from tests.vectors import make_receipt_vectors as maker
 BY_VECTORS_ONLY = {
     Finding.ENTRY_OF_ANOTHER_CHAIN,
     Finding.SIGNATURE_WRONG,
+    Finding.AUTHOR_KEYS_WRONG,
+    Finding.KEY_NOT_VALID_THEN,
+    Finding.AUTHOR_NOT_CHECKED,
     Finding.NOT_UNDERSTOOD,
     Finding.NETWORK_UNKNOWN,
     Finding.NOT_DEEP_ENOUGH,

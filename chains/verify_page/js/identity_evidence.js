@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The author's key history as a receipt shows it (docs/spec/identity.md), proved whole under the receipt's checkpoint;
+// and the part of step 3 that judges by it.
+
+import { sameBytes } from "./bytes.js";
+import { decodeEntry, MAX_ENTRY } from "./entry.js";
+import { Newer, Refused } from "./errors.js";
+import { headOnWay, MAX_SIBLINGS } from "./heads.js";
+import { checkValid, historyOf } from "./identity_history.js";
+import { NO_PREVIOUS, PROMISE_KEY } from "./leaves.js";
+import { checkInclusion, leafHash, nodeHash } from "./merkle.js";
+import { proofFromJson } from "./receipt.js";
+import { Fields } from "./strictjson.js";
+import { say, TEXTS } from "./texts.js";
+
+const MAX_IDENTITY_ENTRIES = 256;
+const MAX_IDENTITY_HEADS = 256;
+const WHAT = "receipt.evidence (identity)";
+
+/** What a receipt shows of the author's keys: { entries, heads, newest, siblings }, or null where it shows nothing. */
+export function identityEvidence({ evidence }) {
+  const found = evidence.filter((item) => item.get("type") === "identity");
+  if (found.length > 1) throw keysWrong("3.twice", { count: found.length });
+  return found.length ? evidenceFromJson(found[0]) : null;
+}
+
+function evidenceFromJson(value) {
+  const fields = new Fields(value, WHAT);
+  fields.text("type");
+  const entries = fields.array("entries", MAX_IDENTITY_ENTRIES);
+  const heads = fields.array("heads", MAX_IDENTITY_HEADS);
+  const newest = new Fields(fields.take("newest"), `${WHAT}.newest`);
+  fields.end();
+  const shown = {
+    entries: entries.map(entryBytes),
+    heads: heads.map(headFromJson),
+    newest: proofFromJson("seal", newest.take("seal"), `${WHAT}.newest.seal`),
+    siblings: newest.hashes("siblings", MAX_SIBLINGS),
+  };
+  newest.end();
+  return shown;
+}
+
+function entryBytes(item) {
+  return new Fields(new Map([["entry", item]]), WHAT).hex("entry", { maximum: MAX_ENTRY });
+}
+
+function headFromJson(value) {
+  const fields = new Fields(value, `${WHAT}.heads`);
+  const head = proofFromJson("head", fields.take("head"), `${WHAT}.heads.head`);
+  const seal = proofFromJson("seal", fields.take("seal"), `${WHAT}.heads.seal`);
+  fields.end();
+  return { head, seal };
+}
+
+/** { text } of step 3 where the key was one of the identity then, or { newer: true }; Refused where it was not. */
+export async function judgeIdentity(receipt, shown, publicKey, identity, { check }) {
+  const { log, sealed } = receipt;
+  checkIdentityHeads(shown, identity);
+  checkIdentityEntries(shown);
+  checkIdentityDirectory(shown, sealed);
+  checkNewestHead(shown, identity, sealed);
+  let history;
+  try {
+    const places = placesOf(shown, log, sealed);
+    const rows = shown.entries.map((raw, index) => ({ entry: decodeEntry(raw), place: places[index] }));
+    history = await historyOf(identity, log.hash, rows, check);
+  } catch (error) {
+    if (error instanceof Newer) return { newer: true };
+    throw error;
+  }
+  const span = checkValid(history, publicKey, placeOfSeal(sealed.seal, log, sealed));
+  const names = history.names.length ? say("3.names", { names: history.names.join(" and ") }) : "";
+  const values = { key: publicKey, identity, names, since: span.since.sealNumber };
+  const ending = TEXTS[`ending.${span.ending}`];
+  const end = span.until === null ? "" : say("3.ended-later", { seal: span.until.sealNumber, ending });
+  return { newer: false, text: say("3.of-identity", { ...values, end }) };
+}
+
+/** Each head points to the one before, the first to none; each is in its seal, and longer than the last. */
+function checkIdentityHeads({ heads }, identity) {
+  if (!heads.length) throw keysWrong("3.no-head");
+  let before = { index: NO_PREVIOUS, size: 0n };
+  for (const { head, seal } of heads) {
+    const { chainId, previousIndex, treeSize } = head.leaf;
+    if (!sameBytes(chainId, identity)) throw keysWrong("3.head-of-another", { found: chainId, identity });
+    if (previousIndex !== before.index || treeSize <= before.size) throw keysWrong("3.head-order", { index: head.index });
+    if (head.index < seal.index - seal.leaf.headCount || head.index >= seal.index) {
+      throw keysWrong("3.head-seal", { head: head.index, seal: seal.index });
+    }
+    before = { index: head.index, size: treeSize };
+  }
+}
+
+/** The entries, from the first on, give the root of every head; the last head has them all. */
+function checkIdentityEntries({ heads, entries }) {
+  const size = heads[heads.length - 1].head.leaf.treeSize;
+  if (size !== BigInt(entries.length)) throw keysWrong("3.entries", { size, found: entries.length });
+  const hashes = entries.map((raw) => leafHash(raw));
+  for (const { head } of heads) {
+    const root = rootOfLeaves(hashes.slice(0, Number(head.leaf.treeSize)));
+    if (!sameBytes(root, head.leaf.root)) throw keysWrong("3.entries-root", { index: head.index });
+  }
+}
+
+/** The root over at least one leaf hash: pairs, and a lone last node is carried up as it is. */
+function rootOfLeaves(hashes) {
+  let level = hashes;
+  while (level.length > 1) {
+    const above = [];
+    for (let at = 0; at < level.length; at += 2) {
+      above.push(at + 1 < level.length ? nodeHash(level[at], level[at + 1]) : level[at]);
+    }
+    level = above;
+  }
+  return level[0];
+}
+
+function checkIdentityDirectory({ heads, newest }, { checkpoint }) {
+  const proofs = [newest, ...heads.flatMap(({ head, seal }) => [head, seal])];
+  try {
+    for (const { leaf, index, path } of proofs) checkInclusion(leaf.hash, index, checkpoint.size, path, checkpoint.root);
+  } catch (error) {
+    throw error instanceof Refused ? keysWrong("3.directory") : error;
+  }
+}
+
+/** The last leaf under a checkpoint is that of its seal, over the newest head of every chain. */
+function checkNewestHead({ heads, newest, siblings }, identity, { checkpoint }) {
+  const { size } = checkpoint;
+  if (newest.index !== size - 1n) throw keysWrong("3.newest-seal", { seal: newest.index, size });
+  try {
+    headOnWay({ terminal: heads[heads.length - 1].head.leaf.raw, siblings }, identity, newest.leaf.headsRoot);
+  } catch (error) {
+    throw error instanceof Refused ? keysWrong("3.newest") : error;
+  }
+}
+
+/** For each entry where it was first sealed: in the first head that holds it. */
+function placesOf({ heads }, log, sealed) {
+  const places = [];
+  for (const { head, seal } of heads) {
+    const place = placeOfSeal(seal, log, sealed);
+    while (BigInt(places.length) < head.leaf.treeSize) places.push(place);
+  }
+  return places;
+}
+
+/** A seal as a place, with the promise key that was in force: key leaves stand before heads. */
+function placeOfSeal({ index, leaf }, log, sealed) {
+  const later = sealed.keys.filter((proof) => proof.leaf.purpose === PROMISE_KEY && proof.index < index);
+  const { value } = later.length ? later[later.length - 1].leaf.newKey : log.promiseKey;
+  const { sealNumber, sealedAtMs, blockHeight } = leaf;
+  return { sealNumber, sealedAtMs, blockHeight, promiseKey: value };
+}
+
+function keysWrong(key, values = {}) {
+  return new Refused("author-key-history-wrong", key, values);
+}
