@@ -39,19 +39,28 @@ MODULES = (
     "steps",
     "breach",
     "dispute",
+    "files",
+    "manifest",
+    "manifest_proof",
+    "manifest_rows",
+    "manifest_list",
+    "row_changes",
+    "comparing",
+    "manifest_judging",
     "steps_anchor",
     "diagnosis",
     "verdict",
     "ots_verdict",
     "wording",
     "explorers",
+    "showing",
     "page",
 )
 _LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"
 _IMPORT = re.compile(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";\n', re.MULTILINE)
-_EXPORTED = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
+_EXPORTED = re.compile(r"^export (?:async )?(?:function\*?|class|const) (\w+)", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MULTILINE)
-_DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+|\[[^\]]*\])", re.MULTILINE)
+_DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+|\[[^\]]*\])", re.MULTILINE)
 _PLACES = re.compile("@(POLICY|STYLE|SCRIPT)@")
 # The page reaches explorers over https, or programs of this machine, and only from where the visitor consents.
 _CONNECT = "https: http://localhost:* http://127.0.0.1:*"

@@ -34,6 +34,7 @@ globalThis.verdictsOn = async (cases) => {
   return found;
 };
 
+const COMMA = 0x2c;
 const hexes = (values) => values.map((value) => bytesOfHex(value));
 
 function asMap(value) {
@@ -203,6 +204,44 @@ globalThis.CHECKS = {
     if (newestHead(each) !== null) throw new Refused("heads-proof-wrong", "heads.elsewhere");
     return true;
   },
+  secret: ({ secret: value, index, row }) => {
+    const secret = new Secret(bytesOfHex(value));
+    return {
+      file_nonce: toHex(secret.fileNonce(index)),
+      content_nonce: toHex(secret.contentNonce(index)),
+      row_nonce: toHex(secret.rowNonce(index, 7)),
+      row_tag: toHex(rowTags([bytesOfHex(row)], secret.tagKey)),
+      cell_tags: toHex(cellTags(bytesOfHex(row), COMMA, secret.cellKey)),
+    };
+  },
+  rows: ({ kind, data }) => {
+    const cut = (size) => {
+      const cutter = new RowCutter(kind, "rows");
+      const bytes = bytesOfHex(data);
+      const rows = [];
+      for (let at = 0; at < bytes.length; at += size) rows.push(...cutter.push(bytes.subarray(at, at + size)));
+      return [...rows, ...cutter.end()].map(({ row }) => row);
+    };
+    const rows = cut(1000);
+    if (rows.map(toHex).join() !== cut(1).map(toHex).join()) throw new Error("rows depend on where the file is cut");
+    const found = { rows: rows.map(toHex) };
+    return kind === LINES ? found : { ...found, cells: rows.map((row) => cellsOf(row, COMMA).map(toHex)) };
+  },
+  path: ({ path }) => pathIn(bytesOfHex(path)),
+  list: async ({ list }) => new TextDecoder().decode((await readList(new Blob([bytesOfHex(list)]))).raw),
+  document: ({ document }) => {
+    const { files, root } = decodeDocument(utf8(document));
+    return { files: Number(files), root: toHex(root) };
+  },
+  proof: ({ proof }) => {
+    const found = decodeManifestProof(utf8(JSON.stringify(proof)));
+    checkManifestProof(found);
+    const shown = { document_sha256: toHex(found.documentDigest), path: found.leaf.path };
+    if (found.opening === null) {
+      return { ...shown, rows: Object.fromEntries(found.rows.map(({ index, bytes }) => [index, toHex(bytes)])) };
+    }
+    return { ...shown, bytes: Number(found.opening.size), sha256: toHex(found.opening.digest) };
+  },
   file: ({ file }) => {
     const { hashName, digest, paths } = decodedOts(bytesOfHex(file));
     const attestations = paths.map((path) => {
@@ -264,6 +303,27 @@ globalThis.judgementsOn = async (cases) => {
       return jsonText({ judgement, states: steps.map(({ state }) => state) });
     };
     found.push(await named(judged));
+  }
+  return found;
+};
+
+/** What a browser holds of a folder, from [path, hex or null for an empty folder]. */
+function heldOf({ items, is_loose: isLoose, knows_empty: knowsEmpty }) {
+  const files = items.map(([path, hex]) => ({ path, file: hex === null ? null : new File([bytesOfHex(hex)], path) }));
+  return { items: files, isLoose, knowsEmpty };
+}
+
+/** What is said of folders that are held against lists, or the name of the refusal: facts, summary, lines. */
+globalThis.comparisonsOf = async (cases) => {
+  const found = [];
+  for (const each of cases) {
+    found.push(
+      await named(async () => {
+        const compared = await compareWithList(new Blob([bytesOfHex(each.list)]), heldOf(each), async () => {});
+        const lines = compared.differences.map(differenceText);
+        return jsonText({ facts: compared.facts(), summary: compared.summary(), lines, unplaced: compared.unplaced });
+      }),
+    );
   }
   return found;
 };

@@ -128,8 +128,8 @@ def test_an_entry_without_its_record(visit: Visiting, files: Path) -> None:
     page.set_input_files("#card-file", files / "log-card.json")
     page.set_input_files("#receipt-file", files / "bare.receipt")
     page.fill("#block", hash_hex(anchor_of(shape.receipt).decoded_header.hash))
-    headline(page, "The entry is intact; no record was compared with it")
-    assert "Bring the record" in page.inner_text("#meaning")
+    headline(page, "The entry is intact; no file was compared with it")
+    assert "Bring the file" in page.inner_text("#meaning")
     page.set_input_files("#record-file", files / "order.txt")
     headline(page, "Intact")
 
@@ -139,7 +139,7 @@ def test_a_changed_record_is_named(visit: Visiting, files: Path) -> None:
     page = visit().page
     bring(page, files, "changed.txt")
     headline(page, "Does not verify")
-    assert "The record was changed" in page.inner_text("#meaning")
+    assert "The file was changed" in page.inner_text("#meaning")
     step = page.inner_text("#steps > li:nth-child(2)")
     assert sha256(CONTENT).hex() in step
     assert "content-changed" in step
@@ -181,7 +181,7 @@ def test_what_is_no_receipt_is_refused(visit: Visiting, files: Path) -> None:
     page.set_input_files("#receipt-file", files / "order.txt")
     headline(page, "Does not verify")
     assert "neither a receipt, an OpenTimestamps file nor evidence" in page.inner_text("#receipt-found")
-    page.click("summary >> nth=0")
+    page.click("summary >> nth=1")
     page.fill("#pasted", SHAPE.receipt.encode().decode().replace("receipt/1", "receipt/2"))
     says(page, "#meaning", "newer Anchorline")
 
@@ -541,14 +541,16 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     """Tab reaches every control in the order of the page; a receipt is pasted and judged without a mouse."""
     page = visit().page
     reached: list[str] = []
-    for _ in range(9):
+    for _ in range(11):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert [
         "receipt-file",
         "record-file",
+        "record-folder",
         "card-file",
         "any-log",
+        "SUMMARY",
         "SUMMARY",
         "block",
         "headers-file",
@@ -564,7 +566,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(HASH)
     headline(page, "Incomplete")
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Shift+Tab")
     assert "any-log" == page.evaluate("document.activeElement.id")
     page.keyboard.press("Space")

@@ -4,11 +4,15 @@ Input is a temporary folder of the test's. Tests of manifests, their vectors and
 """
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from anchor.proof.codec import sha256
-from anchor.proof.manifest import Document
+from anchor.proof.manifest import MEDIA_TYPE, Document
+from anchor.proof.receipt import Receipt
+from anchor.proof.verify import Verifier
 from chains.manifest_writing import Cut, write_manifest
+from tests.simulators.world import World
 
 SECRET = sha256(b"the secret of a manifest")
 FILES = {
@@ -36,3 +40,14 @@ def listed(source: Path, *, rows: bool = True, secret: bytes = SECRET) -> tuple[
     document = write_manifest(source, secret, Cut(rows), stream, lambda _size: None)
     stream.seek(0)
     return stream, document
+
+
+def receipt_of(document: Document) -> tuple[Receipt, Verifier]:
+    """Return the anchored receipt of an entry whose content is this document, and what its verifier trusts."""
+    world, content = World(), document.encode()
+    world.fund_thread()
+    written = world.write(replace(world.first_entry("folder", content), media_type=MEDIA_TYPE), content)
+    sealed = world.seal()
+    anchor = world.anchor(sealed)
+    receipt = world.receipt(written, sealed, [anchor])
+    return receipt, world.verifier(receipt, height=anchor.height)

@@ -112,6 +112,18 @@ export function fromBase64(text, what, size = null) {
   return size === null ? bytes : exactly(bytes, size, what);
 }
 
+const WELL_FORMED =
+  /[\0-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[^]/g;
+
+/** Bytes as text for people: UTF-8, and each byte that is none as \xNN. */
+export function textOf(bytes) {
+  const latin = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return latin.replace(WELL_FORMED, (each) => {
+    if (each.length === 1 && each >= "\x80") return `\\x${HEX_OF[each.charCodeAt(0)]}`;
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(each, (code) => code.charCodeAt(0)));
+  });
+}
+
 /** The big-endian unsigned integer in `bytes`. */
 export function bigEndian(bytes) {
   return bytes.length ? BigInt("0x" + toHex(bytes)) : 0n;

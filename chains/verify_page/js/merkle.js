@@ -54,3 +54,21 @@ export function checkInclusion(leaf, index, size, path, root, reason = "inclusio
     throw new Refused(reason, "merkle.root", { index, size });
   }
 }
+
+/** The right edge of a tree that is read leaf by leaf: its root, in memory that grows with its height only. */
+export class Frontier {
+  #size = 0;
+  #peaks = []; // the roots of full subtrees, the largest first
+
+  add(leaf) {
+    let node = leaf;
+    for (let rest = this.#size; rest % 2; rest = Math.floor(rest / 2)) node = nodeHash(this.#peaks.pop(), node);
+    this.#peaks.push(node);
+    this.#size++;
+  }
+
+  root() {
+    if (!this.#peaks.length) return sha256();
+    return this.#peaks.reduceRight((right, left) => nodeHash(left, right));
+  }
+}

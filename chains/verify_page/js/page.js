@@ -6,25 +6,25 @@ import { isCertificate, PDF_MAGIC, receiptIn } from "./attached.js";
 import { NETWORKS, networkOf } from "./bitcoin.js";
 import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
 import { startsWith, utf8 } from "./bytes.js";
+import { compareWithList } from "./comparing.js";
 import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { Malformed, Refused } from "./errors.js";
 import { addressesIn, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
+import { bytesOf, chosenFolder, digestOf, dropped, pacing, Stopped } from "./files.js";
+import { MANIFEST_MEDIA_TYPE } from "./manifest.js";
+import { folderStep, proofFacts, proofStep } from "./manifest_judging.js";
+import { isList, readList } from "./manifest_list.js";
+import { decodeManifestProof, MAX_PROOF, PROOF_FORMAT } from "./manifest_proof.js";
 import { decodeOts, MAX_OTS_FILE, OTS_MAGIC } from "./opentimestamps.js";
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
-import { Sha256 } from "./sha256.js";
-import { say, TEXTS } from "./texts.js";
+import { byId, element, hideVerdict, saveVerdict, showEvidence, showMistake } from "./showing.js";
+import { showUnreadable, showVerdict } from "./showing.js";
+import { counted, say, TEXTS } from "./texts.js";
 import { judge } from "./verdict.js";
-import { blocksToCompare, bracketOf, classOf, factRows, jsonText } from "./wording.js";
-import { headlineOf, meaningOf, meaningOfOts, piecesOf } from "./wording.js";
 
-const byId = (id) => document.getElementById(id);
-const MARKS = { ok: "\u2713", failed: "\u2717", open: "?", absent: "\u2013" };
 const SNIFFED_BYTES = 4096;
-// While a file is hashed the page stops now and then, so that it is drawn and can be used.
-const PAUSE_EVERY_MS = 50;
-const PIECE_BYTES = 2 ** 18;
 
 // How a file that is read as a whole is taken, and how many bytes it may have.
 const WHOLE_FILES = {
@@ -32,13 +32,18 @@ const WHOLE_FILES = {
   card: [takeCard, MAX_CARD],
   headers: [takeHeaders, MAX_HEADERS_FILE],
 };
+/** Inputs of a single file each; the record is one file, several, or a folder. */
+const KINDS = ["receipt", "card", "headers", "manifest"];
 
 // What the visitor brought; everything shown follows from it.
-const brought = { proof: null, record: null, card: null, headers: null, explored: null };
+const brought = { proof: null, record: null, card: null, headers: null, manifest: null, explored: null };
+// What came of the comparison of a folder with its list: { list, record, found }, found null where it was stopped.
+let compared = null;
 let signatureCheck = null;
-let shown = null; // the verdict on the page
 let turn = 0; // of the judgement that may still write to the page
-const choices = { receipt: 0, record: 0, card: 0, headers: 0 }; // what is still read of an earlier one does not count
+// What is still read of an earlier choice does not count.
+const choices = { receipt: 0, record: 0, card: 0, headers: 0, manifest: 0 };
+const readings = new Set(); // what is being read piece by piece
 
 // --- what the visitor brings
 
@@ -99,56 +104,82 @@ function takeHeaders(data, name) {
 /** Hash a file of any size, piece by piece, as long as it is the one that is meant. */
 async function takeRecord(file, isMeant) {
   brought.record = null;
-  hideVerdict();
-  const progress = byId("record-progress");
-  progress.hidden = false;
   mark("record", say("files.hashing", { name: file.name }), false);
-  let digest;
+  const digest = await readingLong(file.size, isMeant, (advance) => digestOf(file, advance));
+  const { name, size } = file;
+  brought.record = { name, size: BigInt(size), digest, held: { items: [{ path: name, file }], isLoose: true } };
+  mark("record", say("files.found-record", { name, size, digest }), false);
+}
+
+/** Take a folder, or several files of one; they are read once there is a list to compare them with. */
+function takeFolder(name, held) {
+  choices.record++;
+  showReading();
+  brought.record = { name, digest: null, held };
+  mark("record", say("files.found-folder", { name, files: counted(held.items.length, "files") }), false);
+  return compareAndRefresh();
+}
+
+/** Read the list of a manifest, or the proof of a part of one. */
+async function takeManifest(file, isMeant) {
+  brought.manifest = null;
+  const { name } = file;
+  const start = await bytesOf(file, SNIFFED_BYTES);
   try {
-    digest = await digestOf(file, (share) => {
-      if (isMeant()) progress.value = share;
-      return isMeant();
-    });
+    if (isList(start)) {
+      mark("manifest", say("files.hashing", { name }), false);
+      const list = await readingLong(file.size, isMeant, (advance) => readList(file, advance));
+      brought.manifest = { name, list, file };
+      const listed = { name, files: counted(list.document.files, "files"), size: list.document.size };
+      mark("manifest", say("files.found-list", listed), false);
+    } else {
+      const proof = decodeManifestProof(await bytesOf(file, MAX_PROOF));
+      if (!isMeant()) return;
+      brought.manifest = { name, proof };
+      mark("manifest", say("files.found-proof", { name, path: proof.leaf.path }), false);
+    }
+  } catch (error) {
+    brought.manifest = { name, error: expected(error) };
+    mark("manifest", say("files.bad", { name, error: error.message }), true);
+  }
+}
+
+/** Do what reads `total` bytes, with its progress shown; Stopped where the visitor stops it or means another file. */
+async function readingLong(total, isMeant, work) {
+  const mine = { isMeant };
+  const goesOn = (share) => {
+    const isRunning = readings.has(mine) && isMeant();
+    if (isRunning) byId("record-progress").value = share;
+    return isRunning;
+  };
+  readings.add(mine);
+  turn++;
+  hideVerdict();
+  byId("record-progress").value = 0;
+  showReading();
+  try {
+    const made = await work(pacing(total, goesOn));
+    if (!readings.has(mine) || !isMeant()) throw new Stopped();
+    return made;
   } finally {
-    if (isMeant()) progress.hidden = true;
-  }
-  if (!isMeant()) return;
-  brought.record = { name: file.name, digest };
-  mark("record", say("files.found-record", { name: file.name, size: file.size, digest }), false);
-}
-
-/** SHA-256 of a file that may be larger than memory; `told` hears how much of it is done, and may end it: null then. */
-async function digestOf(file, told = () => true) {
-  const hasher = new Sha256();
-  let paused = performance.now();
-  for await (const piece of piecesOfFile(file)) {
-    hasher.update(piece);
-    if (performance.now() - paused < PAUSE_EVERY_MS) continue;
-    if (!told(hasher.size / file.size)) return null;
-    await new Promise((resume) => setTimeout(resume));
-    paused = performance.now();
-  }
-  return hasher.digest();
-}
-
-/** The bytes of a file, piece by piece: in one and the same room where the browser can, so that none is left behind. */
-async function* piecesOfFile(file) {
-  const { reader, isReused } = readerOf(file.stream());
-  let room = new ArrayBuffer(PIECE_BYTES);
-  for (;;) {
-    const { done, value } = await (isReused ? reader.read(new Uint8Array(room)) : reader.read());
-    if (done) return;
-    yield value;
-    if (isReused) room = value.buffer;
+    readings.delete(mine);
+    showReading();
   }
 }
 
-function readerOf(stream) {
-  try {
-    return { reader: stream.getReader({ mode: "byob" }), isReused: true };
-  } catch {
-    return { reader: stream.getReader(), isReused: false };
-  }
+function showReading() {
+  for (const id of ["record-progress", "record-stop"]) byId(id).hidden = !isReading();
+}
+
+/** Whether something is read that still counts. */
+function isReading() {
+  return [...readings].some(({ isMeant }) => isMeant());
+}
+
+/** The visitor stops what is being read. */
+function stopReading() {
+  readings.clear();
+  showReading();
 }
 
 /** What a failure of reading may be; anything else is a mistake of this page and must be seen. */
@@ -157,21 +188,18 @@ function expected(error) {
   throw error;
 }
 
-async function bytesOf(file, most) {
-  // One byte more than can be right is enough to refuse it.
-  return new Uint8Array(await file.slice(0, most + 1).arrayBuffer());
-}
-
 /** Which of the inputs a dropped file is for, by how it begins. */
 async function kindOf(file) {
   const start = new Uint8Array(await file.slice(0, SNIFFED_BYTES).arrayBuffer());
   if (startsWith(start, OTS_MAGIC)) return "receipt";
+  if (isList(start)) return "manifest";
   if (startsWith(start, PDF_MAGIC)) return isCertificate(await bytesOf(file, MAX_RECEIPT)) ? "receipt" : "record";
   const family = formatOf(start);
   if ([RECEIPT_FORMAT, EVIDENCE_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
   if (isOfFormat(family, CARD_FORMAT)) return "card";
+  if (isOfFormat(family, PROOF_FORMAT)) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
-  return /^[a-z0-9]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
+  return /^[a-z0-9-]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
 }
 
 /** Take a file for one of the inputs; one that cannot be read is named, and nothing counts in its place. */
@@ -180,14 +208,15 @@ async function takeFile(kind, file) {
   const isMeant = () => mine === choices[kind];
   try {
     if (kind === "record") await takeRecord(file, isMeant);
+    else if (kind === "manifest") await takeManifest(file, isMeant);
     else await takeWhole(kind, file, isMeant);
   } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
+    if (!(error instanceof DOMException || error instanceof Stopped)) throw error;
     if (!isMeant()) return;
     brought[kind === "receipt" ? "proof" : kind] = null;
-    mark(kind, say("files.unreadable", { name: file.name }), true);
+    mark(kind, say(error instanceof Stopped ? "files.stopped" : "files.unreadable", { name: file.name }), true);
   }
-  if (isMeant()) await refresh();
+  if (isMeant()) await compareAndRefresh();
 }
 
 async function takeWhole(kind, file, isMeant) {
@@ -196,15 +225,30 @@ async function takeWhole(kind, file, isMeant) {
   if (isMeant()) take(data, file.name);
 }
 
-/** Take a file that was dropped; what cannot be read, as a folder, is named as a record. */
-async function takeDropped(file) {
-  let kind = "record";
-  try {
-    kind = await kindOf(file);
-  } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
+/** Take files that were chosen as the record: one of them is the record itself, several are files of a folder. */
+async function takeRecords(files) {
+  if (files.length === 1) return takeFile("record", files[0]);
+  const items = files.map((file) => ({ path: file.name, file }));
+  return takeFolder(say("files.several", { count: files.length }), { items, isLoose: true });
+}
+
+/** Take what was dropped, each file for its input; what cannot be read, is named as a record. */
+async function takeDropped(transfer) {
+  const { files, folders, unread } = await dropped(transfer);
+  const records = [];
+  for (const file of files) {
+    let kind = "record";
+    try {
+      kind = await kindOf(file);
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+    }
+    if (kind === "record") records.push(file);
+    else await takeFile(kind, file);
   }
-  await takeFile(kind, file);
+  if (unread !== null) mark("record", say("files.unreadable-folder", { name: unread }), true);
+  if (folders.length) await takeFolder(folders[0].name, folders[0]);
+  else if (records.length) await takeRecords(records);
 }
 
 function mark(kind, text, isBad) {
@@ -216,6 +260,26 @@ function mark(kind, text, isBad) {
 }
 
 // --- judging
+
+/** Compare the folder with the list, where both are there and it is not done yet; then judge. */
+async function compareAndRefresh() {
+  const { record, manifest } = brought;
+  const isNew = compared === null || compared.record !== record || compared.manifest !== manifest;
+  if (record !== null && manifest !== null && manifest.list !== undefined && isNew) {
+    compared = { record, manifest, found: null };
+    const total = record.held.items.reduce((sum, { file }) => sum + (file === null ? 0 : file.size), 0);
+    const isMeant = () => brought.record === record && brought.manifest === manifest;
+    const compare = (advance) => compareWithList(manifest.file, record.held, advance);
+    try {
+      compared.found = await readingLong(total, isMeant, compare);
+    } catch (error) {
+      if (!(error instanceof DOMException || error instanceof Stopped)) throw error;
+      if (error instanceof DOMException) mark("record", say("files.unreadable", { name: record.name }), true);
+    }
+    if (!isMeant()) return;
+  }
+  await refresh();
+}
 
 /** The view of the block that the visitor wrote, if any: the whole name, or the hash alone of the receipt's block. */
 function writtenBlock(withoutBlock) {
@@ -253,15 +317,43 @@ function depthWanted() {
 }
 
 /** What the visitor brings, as verdict.js wants it. */
-function verifierWith(views, check) {
-  return {
-    contentDigest: brought.record === null ? null : brought.record.digest,
-    card: brought.card,
-    anyLog: byId("any-log").checked,
-    views,
-    depth: depthWanted(),
-    check,
-  };
+function verifierWith(views, check, told) {
+  const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check };
+  return { ...given, ...contentBrought(told) };
+}
+
+/** The digest that the content must have, and what says more than it where a manifest leads to it. */
+function contentBrought(told) {
+  const { record, manifest } = brought;
+  const recordDigest = record === null ? null : record.digest;
+  if (manifest === null || brought.proof.receipt === undefined) return { contentDigest: recordDigest };
+  if (manifest.proof !== undefined) {
+    const atHand = recordDigest === null ? null : record;
+    return { contentDigest: manifest.proof.documentDigest, judgeContent: () => proofJudged(manifest.proof, atHand, told) };
+  }
+  if (compared === null) return { contentDigest: null };
+  return { contentDigest: manifest.list.digest, judgeContent: () => folderJudged(manifest.list, record, told) };
+}
+
+function proofJudged(proof, record, told) {
+  const step = proofStep(proof, record);
+  told.facts = proofFacts(proof);
+  return step;
+}
+
+function folderJudged({ document }, record, told) {
+  const { found } = compared;
+  if (found !== null) Object.assign(told, { changes: found, facts: found.facts() });
+  return folderStep(found, document, record.digest !== null);
+}
+
+/** What a visitor who holds the receipt of a folder should bring. */
+function hintsFor({ steps }) {
+  const { proof: { receipt }, record, manifest } = brought;
+  if (receipt === undefined || receipt.entry.mediaType !== MANIFEST_MEDIA_TYPE) return [];
+  if (manifest !== null && (record !== null || manifest.proof !== undefined)) return [];
+  const isDocument = record !== null && steps[1].state === "ok";
+  return isDocument ? [] : [TEXTS["meaning.folder"]];
 }
 
 /** The page's check of signatures, chosen once. */
@@ -270,155 +362,35 @@ async function signatureChecker() {
   return signatureCheck;
 }
 
-async function judged(views) {
+/** The verdict with these blocks; `told` gets what was found with a manifest, where the verdict speaks of it. */
+async function judged(views, told = {}) {
   const { receipt, ots } = brought.proof;
-  if (ots !== undefined) return judgeOts(ots, verifierWith(views, null), byId("ots-network").value);
-  return judge(receipt, verifierWith(views, await signatureChecker()));
-}
-
-/** No verdict is shown while what it spoke of is being replaced. */
-function hideVerdict() {
-  turn++;
-  byId("verdict").hidden = true;
+  if (ots !== undefined) return judgeOts(ots, verifierWith(views, null, told), byId("ots-network").value);
+  return judge(receipt, verifierWith(views, await signatureChecker(), told));
 }
 
 /** Judge what is there and show it, once it is all read; a later change overtakes an earlier judgement. */
 async function refresh() {
   const mine = ++turn;
-  if (brought.proof === null || !byId("record-progress").hidden) {
-    hideVerdict();
-    return;
+  const { proof, manifest } = brought;
+  if (proof === null || isReading()) return hideVerdict();
+  if (proof.error !== undefined) return showUnreadable(proof, "not-a-receipt");
+  const names = [brought.record, proof].filter((each) => each !== null).map(({ name }) => name);
+  if (proof.evidence !== undefined) {
+    const found = await judgeEvidence(proof.evidence, brought.card, await signatureChecker());
+    return mine === turn ? showEvidence(found, names) : undefined;
   }
-  if (brought.proof.error !== undefined) {
-    byId("verdict").hidden = false;
-    showUnreadable(brought.proof);
-    return;
-  }
-  if (brought.proof.evidence !== undefined) {
-    const found = await judgeEvidence(brought.proof.evidence, brought.card, await signatureChecker());
-    if (mine !== turn) return;
-    byId("verdict").hidden = false;
-    showEvidence(found);
-    return;
-  }
-  const withoutBlock = await judged([]);
-  if (mine !== turn) return;
+  if (manifest !== null && manifest.error !== undefined) return showUnreadable(manifest, "part-unreadable");
+  const told = { changes: null, facts: null };
+  const withoutBlock = await judged([], told);
+  if (mine !== turn) return undefined;
   const views = writtenBlock(withoutBlock);
   if (brought.headers !== null) views.push(brought.headers);
   if (brought.explored !== null) views.push(brought.explored);
-  const verdict = views.length ? await judged(views) : withoutBlock;
-  if (mine !== turn) return;
-  byId("verdict").hidden = false;
-  show(verdict, withoutBlock);
-}
-
-// --- showing
-
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.append(...piecesOf(text).map(([piece, isCode]) => (isCode ? code(piece) : piece)));
-  return made;
-}
-
-function code(text) {
-  const made = document.createElement("code");
-  made.textContent = text;
-  return made;
-}
-
-function showBanner(outcome, headline, paragraphs) {
-  const state = classOf(outcome);
-  byId("banner").className = `banner ${state}`;
-  byId("banner-mark").textContent = MARKS[state];
-  byId("headline").textContent = headline;
-  const names = [brought.record, brought.proof].filter((each) => each !== null).map(({ name }) => name);
-  byId("subject").textContent = names.join(" \u00b7 ");
-  byId("meaning").replaceChildren(...paragraphs);
-}
-
-function showUnreadable({ error }) {
-  shown = { outcome: "failed", exit_code: 1, finding: "not-a-receipt", reasons: ["malformed"], error: error.message };
-  showNoSteps("failed", [TEXTS["reason.malformed"], error.message]);
-}
-
-/** A mistake of this page itself: whatever it said before does not count. */
-function showMistake(error) {
-  turn++;
-  shown = { outcome: "not checked", exit_code: 4, reasons: [], error: String(error) };
-  byId("verdict").hidden = false;
-  showNoSteps("not checked", [say("meaning.mistake", { error })]);
-}
-
-function showNoSteps(outcome, texts) {
-  showBanner(outcome, TEXTS[`outcome.${outcome}`], texts.map((text) => element("p", "", text)));
-  for (const id of ["steps", "facts", "bracket-points"]) byId(id).replaceChildren();
-  byId("bracket").hidden = true;
-  byId("compare").hidden = true;
-}
-
-function show(verdict, withoutBlock) {
-  shown = verdict;
-  const isOts = brought.proof.ots !== undefined;
-  const paragraphs = (isOts ? meaningOfOts(verdict) : meaningOf(verdict)).map((text) => element("p", "", text));
-  if (verdict.missing.length && verdict.outcome !== "failed") {
-    const list = element("ul");
-    list.append(...verdict.missing.map((text) => element("li", "", `${text[0].toUpperCase()}${text.slice(1)}.`)));
-    const isWhole = verdict.exit_code === 0;
-    paragraphs.push(element("p", "", TEXTS[isWhole ? "meaning.not-part" : "meaning.lacking"]), list);
-  }
-  showBanner(verdict.outcome, headlineOf(verdict, isOts), paragraphs);
-  byId("steps").replaceChildren(...verdict.steps.map(stepItem));
-  showRows("facts", factRows(verdict));
-  showBracket(bracketOf(verdict));
-  const blocks = blocksToCompare(withoutBlock);
-  showRows("compare-facts", blocks);
-  byId("compare").hidden = !blocks.length;
-}
-
-/** The judgement of evidence: a breach that is shown is no good news, and evidence that fails accuses nobody. */
-function showEvidence({ judgement, steps }) {
-  const { outcome, text } = judgement;
-  shown = judgement;
-  const paragraphs = [text, TEXTS[`dispute.meaning-${outcome}`]].map((each) => element("p", "", each));
-  showBanner(outcome === "no card" ? "not checked" : "failed", TEXTS[`dispute.${outcome}`], paragraphs);
-  byId("steps").replaceChildren(...steps.map(stepItem));
-  showRows("facts", factRows({ facts: judgement }));
-  showBracket([]);
-  byId("compare").hidden = true;
-}
-
-function stepItem({ number, name, state, text, rests_on: restsOn, reason }) {
-  const kind = classOf(state);
-  const item = element("li", `state-${kind}`);
-  const title = element("span", "name", `${number} ${name}`);
-  title.append(element("span", "state", TEXTS[`state.${state}`]));
-  const body = element("span", "text");
-  if (reason !== null) body.append(element("span", "explained", TEXTS[`reason.${reason}`]));
-  body.append(element("span", "", text));
-  if (state === "ok") body.append(element("span", "rests", say("steps.rests", { restsOn })));
-  if (reason !== null) body.append(element("span", "rests", say("steps.reason", { reason })));
-  const sign = element("span", "mark", MARKS[kind]);
-  sign.setAttribute("aria-hidden", "true");
-  item.append(sign, title, body);
-  return item;
-}
-
-function showRows(id, rows) {
-  byId(id).replaceChildren(
-    ...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "code", value)]),
-  );
-}
-
-function showBracket(points) {
-  byId("bracket").hidden = !points.length;
-  byId("bracket-points").replaceChildren(
-    ...points.map(({ title, lines }) => {
-      const item = element("li");
-      item.append(element("strong", "", title), ...lines.map((line) => element("div", "", line)));
-      return item;
-    }),
-  );
+  const verdict = views.length ? await judged(views, told) : withoutBlock;
+  if (mine !== turn) return undefined;
+  const whole = told.facts === null ? verdict : { ...verdict, manifest: told.facts };
+  return showVerdict(whole, { withoutBlock, names, isOts: proof.ots !== undefined, told, hints: hintsFor(verdict) });
 }
 
 // --- explorers, asked only with the visitor's consent
@@ -484,44 +456,48 @@ async function lookUpBlock() {
 
 // --- the page's parts
 
-function saveVerdict() {
-  const link = element("a");
-  const text = `${jsonText(shown, " ")}\n`;
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = `${brought.proof.name}.verdict.json`;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
 function listenToFiles() {
-  for (const kind of ["receipt", "record", "card", "headers"]) {
+  for (const kind of KINDS) {
     byId(`${kind}-file`).addEventListener("change", ({ target }) => {
       if (target.files.length) takeFile(kind, target.files[0]);
     });
   }
+  byId("record-file").addEventListener("change", ({ target }) => {
+    if (target.files.length) takeRecords([...target.files]);
+  });
+  byId("record-folder").addEventListener("change", ({ target }) => {
+    if (!target.files.length) return;
+    const { name, items } = chosenFolder([...target.files]);
+    takeFolder(name, { items });
+  });
+  byId("record-stop").addEventListener("click", stopReading);
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     document.body.classList.add("dropping");
   });
   document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-  document.addEventListener("drop", async (event) => {
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    const files = [...event.dataTransfer.files];
-    for (const file of files) await takeDropped(file);
+    return takeDropped(event.dataTransfer);
   });
 }
 
 function begin() {
   for (const each of document.querySelectorAll("[data-text]")) each.textContent = TEXTS[each.dataset.text];
+  byId("folder-choice").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
   byId("ots-network").append(...[...NETWORKS.keys()].map((name) => new Option(name, name)));
   byId("ots-network").addEventListener("change", () => {
     brought.explored = null;
     offerExplorers();
     refresh();
   });
-  window.addEventListener("error", ({ error }) => showMistake(error));
-  window.addEventListener("unhandledrejection", ({ reason }) => showMistake(reason));
+  const mistaken = (error) => {
+    turn++;
+    showMistake(error);
+  };
+  window.addEventListener("error", ({ error }) => mistaken(error));
+  window.addEventListener("unhandledrejection", ({ reason }) => mistaken(reason));
   listenToFiles();
   byId("pasted").addEventListener("input", ({ target }) => {
     if (!target.value.trim()) return;
@@ -533,7 +509,7 @@ function begin() {
   byId("any-log").addEventListener("change", refresh);
   byId("look-up").addEventListener("click", lookUpBlock);
   byId("print").addEventListener("click", () => print());
-  byId("save").addEventListener("click", saveVerdict);
+  byId("save").addEventListener("click", () => saveVerdict(brought.proof.name));
   offerExplorers();
 }
 

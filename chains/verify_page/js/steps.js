@@ -49,7 +49,7 @@ export function checkEntry({ entry, log, sealed }) {
 }
 
 /** Step 2: the content is what the entry commits to. */
-export function checkContent({ entry, content }, { contentDigest }) {
+export function checkContent({ entry, content }, { contentDigest, judgeContent = null }) {
   if (content.state !== "shown") return notChecked(2, `2.${content.state}`);
   const { salt, digest, data } = content;
   if (!sameBytes(contentCommitment(salt, digest), entry.commitment)) {
@@ -57,8 +57,11 @@ export function checkContent({ entry, content }, { contentDigest }) {
   }
   if (data !== null && !sameBytes(sha256(data), digest)) throw new Refused("content-changed", "2.inside-changed");
   if (contentDigest === null) return data === null ? notChecked(2, "2.no-file") : ok(2, "2.inside-ok", { digest });
-  if (sameBytes(contentDigest, digest)) return ok(2, "2.file-ok", { digest });
-  throw new Refused("content-changed", "2.file-changed", { digest, found: contentDigest });
+  if (!sameBytes(contentDigest, digest)) {
+    const what = TEXTS[judgeContent === null ? "kind.file" : "kind.manifest"];
+    throw new Refused("content-changed", "2.file-changed", { what, digest, found: contentDigest });
+  }
+  return judgeContent === null ? ok(2, "2.file-ok", { digest }) : judgeContent();
 }
 
 /** Step 3: the author's signature, where there is one; and that his key was valid, where he names his identity. */

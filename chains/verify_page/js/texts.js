@@ -47,7 +47,17 @@ export const TEXTS = {
   "2.erased": "content not compared: it is erased (the service's claim)",
   "2.commitment": "salt and digest in the receipt do not give the entry's content commitment",
   "2.inside-changed": "the content inside the receipt is not what was recorded",
-  "2.file-changed": "the file is not what was recorded: expected SHA-256 {digest}, found {found}",
+  "2.file-changed": "the {what} is not what was recorded: expected SHA-256 {digest}, found {found}",
+  "2.folder-ok": "the {what} is what was recorded: {files}, {size} bytes, by its manifest",
+  "2.folder-changed": "the {what} is not what was recorded: {summary}",
+  "2.folder-part":
+    "{same} of the manifest's {files} are what was recorded; of the other {unseen} nothing is said: they were not brought, or a browser does not show them (symbolic links, empty folders); `anchorline verify` compares them all",
+  "2.unplaced": "content not compared: {names} is listed in more than one folder; bring the whole folder",
+  "2.stopped": "content not compared: you stopped it",
+  "2.rows-ok": "{rows} of {path} as recorded; nothing is said of the others",
+  "2.proof-ok": "the file is what was recorded as {path}, {kind} of {size} bytes, SHA-256 {digest}",
+  "2.proof-no-file":
+    "content not compared: no file at hand; the proof is of {path}, {kind} of {size} bytes, SHA-256 {digest}",
   "3.ok": "signed by key {key}; whose key it is, is not said here",
   "3.unsigned": "the entry is not signed: nothing is said about who wrote it",
   "3.unknown": "signature not checked: author type {type} is unknown",
@@ -383,6 +393,63 @@ export const TEXTS = {
   "ots.shallow": "block {height} of {network} has {count} confirmations, {wanted} are wanted",
   "ots.ok": "leads to block {height} {block} of {network}, whose Merkle root is {root}",
 
+  // Manifests (anchor/proof/manifest*.py)
+  "manifest.files": "manifest: expected at most {limit} files, got more",
+  "manifest.form": "manifest: its values are written in another form than the only one",
+  "manifest.kind": "kind of file: expected 0 to 2, found {found}",
+  "manifest.row-kind": "kind of rows: expected 0 to 2, found {found}",
+  "manifest.no-rows": "rows: a file without rows has neither delimiter, count nor root",
+  "manifest.delimiter": "rows: expected an ASCII delimiter, no quote or line end, and none for lines; found 0x{found}",
+  "manifest.rows": "rows: expected at most {limit}, got {found}",
+  "manifest.leaf": "leaf of a file: expected 0x30 at its beginning",
+  "manifest.path-utf8": "path {found}: expected UTF-8",
+  "manifest.path-long": "path {found!r}: expected at most {limit} bytes",
+  "manifest.path-nfc": "path {found!r}: expected Unicode in its composed form (NFC)",
+  "manifest.path-names": "path {found!r}: expected names parted by single slashes, none of them . or ..",
+  "manifest.path-control": "path {found!r}: expected neither backslashes nor control characters",
+  "manifest.order": "path {found!r}: expected paths in order, it stands behind {before!r}",
+  "manifest.below": "path {found!r}: {before!r} is listed by itself and holds nothing",
+  "manifest.early": "list of a manifest: it ends early, {count} bytes are missing",
+  "manifest.newer": "list of a manifest: {found!r} was written by a newer Anchorline",
+  "manifest.magic": "list of a manifest: expected another beginning, found {found!r}",
+  "manifest.mark": "list of a manifest: expected a file or the end, found {found}",
+  "manifest.count": "list of a manifest: its end counts otherwise than the {count} files before it",
+  "manifest.behind": "list of a manifest: bytes behind its end",
+  "manifest.rows-of-no-file": "{path}: only a file has rows",
+  "manifest.folder-bytes": "{path}: an empty folder has no bytes",
+  "manifest.tags": "{path}: {found} bytes of tags are not those of its rows",
+  "manifest.cells": "{path}: expected at most {limit} tags of cells in a row",
+  "manifest.long-row":
+    "{what}, row {number}: expected at most {limit} bytes; where a quote is never closed, mend it, or record the file without its rows",
+  "manifest.proof-rows": "proof of a manifest: expected the file's digest, or rows in order, none twice",
+  "manifest.opening": "{path}: size and digest are not those in the manifest",
+  "manifest.rows-only": "the proof shows rows of {path} and not the whole file: verify it without a file",
+  "manifest.another-file":
+    "the file is not {path} as it was recorded: expected SHA-256 {digest}, found {found}",
+  "kind.0": "file",
+  "kind.1": "empty folder",
+  "kind.2": "symbolic link",
+  "kind.a-0": "a file",
+  "kind.a-1": "an empty folder",
+  "kind.a-2": "a symbolic link",
+  "kind.file": "file",
+  "kind.folder": "folder",
+  "kind.manifest": "manifest",
+  "changes.title": "What differs from what was recorded",
+  "changes.proved": "What the proof shows",
+  "changes.proved-row": "row {row} of {path}: {text}",
+  "changes.more": "and {count} more; the saved verdict has the first 1000",
+  "changes.changed": "changed",
+  "changes.added": "added",
+  "changes.removed": "removed",
+  "changes.file": "{what} {path}{note}",
+  "changes.removed-row": "{what} {path}: row {row} as recorded",
+  "changes.row": "{what} {path}: row {row} (line {line}{moved}){columns}",
+  "changes.moved": ", recorded as row {row}",
+  "changes.column": ", column {named}",
+  "changes.columns": ", columns {named}",
+  "changes.kind": "recorded as {kind}",
+
   // Evidence of a broken promise (anchor/proof/breach.py)
   "heads.empty": "the deepest sibling is empty, so the way ends further up",
   "heads.root": "the proof does not lead to the heads root of the seal",
@@ -448,18 +515,22 @@ export const TEXTS = {
     "The evidence holds. Bring the card of the log that you mean: it says whether it is this one.",
 
   // The page
-  "page.title": "Verify a record",
+  "page.title": "Is this file unchanged?",
   "page.lead":
-    "This page tells whether a record is what was recorded, unchanged, and since when at the latest. It computes everything in your browser, also without a network, and sends nothing anywhere.",
-  "files.title": "What you hold",
-  "files.hint": "Choose the files, or drop them anywhere on this page.",
+    "You hold a file and its receipt. This page tells whether the file is still what was recorded, and since when. Everything is computed here in your browser, also without a network; nothing is sent anywhere.",
+  "files.title": "1. What you hold",
+  "files.drop": "Drop the file and its receipt here,",
+  "files.hint": "all together and in any order; or choose them one by one:",
   "files.receipt": "Receipt",
-  "files.receipt-hint": "The receipt that came with the record, a certificate (PDF) that has it attached, an OpenTimestamps file (.ots), or evidence of a broken promise.",
-  "files.record": "Record",
-  "files.record-hint": "The file to be checked, of any size. It stays on this device.",
-  "files.card": "Log card (optional)",
-  "files.card-hint": "Says whose log it must be. Take it from where you know the log, not from the receipt.",
-  "files.any-log": "Any log will do: I ask only since when the record exists.",
+  "files.receipt-hint": "It came with the file, often as FILE.receipt. A certificate (PDF), an OpenTimestamps file (.ots) or evidence of a broken promise does as well.",
+  "files.record": "File",
+  "files.record-hint": "The file that you want to check, of any size. It stays on this device.",
+  "files.folder": "Or the whole folder that was recorded",
+  "files.stop": "Stop reading",
+  "files.card": "Log card",
+  "files.card-hint":
+    "A small file that says whose log this must be. Have it from the log's keeper or a contract, not from whoever gave you the receipt.",
+  "files.any-log": "I have none: any log will do, I ask only since when the file exists.",
   "files.found-receipt": "{name}: a receipt",
   "files.found-certificate": "{name}: a certificate, with its receipt",
   "files.found-ots": "{name}: an OpenTimestamps file",
@@ -467,32 +538,43 @@ export const TEXTS = {
   "files.found-card": "{name}: log {origin}, {log}",
   "files.found-headers": "{name}: headers of {network}",
   "files.found-record": "{name}: {size} bytes, SHA-256 {digest}",
+  "files.found-folder": "{name}: {files}, to be compared with the list of the folder (FOLDER.manifest)",
+  "files.found-list": "{name}: the list of a recorded folder, {files}, {size} bytes",
+  "files.found-proof": "{name}: a proof of {path}",
+  "files.several": "{count} files",
+  "files.stopped": "{name}: not read to its end; choose it again",
+  "files.unreadable-folder":
+    "{name}: your browser does not let a saved page read a folder that is dropped; choose it with the button for a folder",
   "files.hashing": "{name}: being read",
   "files.not-a-proof": "{name}: neither a receipt, an OpenTimestamps file nor evidence of a broken promise",
   "files.bad": "{name}: {error}",
   "files.unreadable": "{name}: cannot be read; choose it again",
+  "manifest.title": "The receipt is of a folder, or of the rows of a table",
+  "manifest.label": "List of the folder (.manifest), or a proof of one file or of some rows",
+  "manifest.hint":
+    "With the list, every file and row that was changed, added or removed is named. A proof shows a part to somebody who learns nothing of the rest. (The list is secret: keep it to yourself. It is not sent anywhere.)",
   "paste.title": "Paste the receipt instead",
   "paste.label": "Text of the receipt",
   "paste.name": "the pasted receipt",
-  "block.title": "The block that you trust",
+  "block.title": "2. The block of Bitcoin",
   "block.hint":
-    "A receipt leads to one block of Bitcoin, and cannot itself say that this block is real. Ask a source that you trust for the block at this height: your own node, or several explorers.",
-  "block.label": "The hash that your source shows, or NETWORK:HEIGHT:HASH",
+    "A receipt leads to one block of Bitcoin, and whoever forges a receipt can make up a block. So look it up yourself: once the receipt is there, its block is shown here. Ask your own Bitcoin node, or two or more websites that show blocks (explorers), which block has this number, and write down here the hash that they show.",
+  "block.label": "Hash of the block, as your source shows it (or NETWORK:HEIGHT:HASH)",
   "block.no-height": "The receipt names no block; write NETWORK:HEIGHT:HASH.",
   "block.headers": "Or a headers file from your own node",
   "block.depth": "Confirmations wanted, where they are known",
   "compare.warning":
-    "These are the receipt's own words. Compare them with what your source shows; a hash that is copied from here to the field below proves nothing.",
+    "These are the receipt's own words, to be compared with your source. Copied from here into the field below they prove nothing.",
   "compare.network": "Network",
   "compare.unknown": "unknown to this page",
-  "compare.height": "Block height to ask for",
-  "compare.hash": "Hash that it must have",
+  "compare.height": "Number (height) of the block to ask for",
+  "compare.hash": "Hash that your source must show for it",
   "compare.root": "Merkle root that it must have",
   "compare.time": "Time in the block",
   "compare.transaction": "Transaction in it",
   "explorers.title": "Or let this page ask explorers for it",
   "explorers.hint":
-    "Only this can leave your browser: the number of the block, asked of the explorers that you choose. They learn your network address and which block you ask for; they never get your record or your receipt. All that you ask must agree.",
+    "Only this can leave your browser: the number of the block, asked of the explorers that you choose. They learn your network address and which block you ask for; they never get your file or your receipt. All that you ask must agree.",
   "explorers.network": "Network of an .ots file, which names none",
   "explorers.which": "Explorers (at least two)",
   "explorers.own": "Others: addresses of Esplora APIs, one a line",
@@ -511,9 +593,10 @@ export const TEXTS = {
   "explorers.status": "{name} answered with status {status} to {url}. No explorer is believed.",
   "explorers.unreachable":
     "{name} cannot be reached. No explorer is believed. (Once asked, this page can reach no others until it is loaded again.)",
-  "verdict.title": "Verdict",
+  "verdict.title": "3. Verdict",
   "outcome.intact": "Intact",
-  "outcome.intact-entry": "The entry is intact; no record was compared with it",
+  "outcome.intact-entry": "The entry is intact; no file was compared with it",
+  "outcome.intact-part": "Intact, as far as the folder was compared",
   "outcome.attested": "Intact by a calendar's attestation, not by the log's own anchor",
   "outcome.ots": "Timestamped in Bitcoin, unchanged since",
   "outcome.failed": "Does not verify",
@@ -523,7 +606,9 @@ export const TEXTS = {
   "meaning.intact":
     "This record was first sealed after block {after} (as the log says), and is unchanged since block {height} of {network}, which says {time}, give or take two hours.",
   "meaning.intact-entry":
-    "The entry in this receipt was first sealed after block {after} (as the log says), and is unchanged since block {height} of {network}, which says {time}, give or take two hours. Bring the record to see whether it is the one that was recorded.",
+    "The entry in this receipt was first sealed after block {after} (as the log says), and is unchanged since block {height} of {network}, which says {time}, give or take two hours. Bring the file to see whether it is the one that was recorded.",
+  "meaning.folder":
+    "This receipt is of a folder, or of a table by its rows. Bring the folder, and the list that was written beside it (FOLDER.manifest); or a proof of one file or some rows of it.",
   "meaning.limits-unsigned":
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true, that they did not exist before, or who wrote them: nobody signed.",
   "meaning.limits-unchecked":
@@ -570,7 +655,7 @@ export const TEXTS = {
   "reason.inclusion-wrong": "A proof does not lead to where it should.",
   "reason.chain-id-mismatch": "The entry is not the first of the chain that it names.",
   "reason.entry-meant-for-another-log": "The entry was written for another log and means nothing in this one.",
-  "reason.content-changed": "The record was changed: it is not what was recorded.",
+  "reason.content-changed": "The file was changed: it is not what was recorded.",
   "reason.content-commitment-mismatch": "The receipt's salt and digest do not belong to the entry that was recorded.",
   "reason.author-signature-wrong": "The author's signature is not one over this entry.",
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
@@ -617,6 +702,16 @@ export function say(key, values = {}) {
     if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
     return isQuoted ? quoted(value) : String(value);
   });
+}
+
+/** "1 file" or "2 files"; `things` is the plural. */
+export function counted(count, things) {
+  return `${count} ${Number(count) === 1 ? things.slice(0, -1) : things}`;
+}
+
+/** A text from a stranger in which whatever cannot be seen, or turns the direction of writing, is escaped. */
+export function printable(text) {
+  return Array.from(text, (each) => (each === "\\" ? each : escapedIn(each, ""))).join("");
 }
 
 const SHORT_ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

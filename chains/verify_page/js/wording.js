@@ -11,8 +11,9 @@ export function classOf(outcomeOrState) {
 }
 
 /** The headline: an intact entry is not an intact record where none was compared with it. */
-export function headlineOf({ outcome, steps }, isOts) {
+export function headlineOf({ outcome, steps }, isOts, changes) {
   if (isOts && outcome === "attested") return TEXTS["outcome.ots"];
+  if (outcome === "intact" && changes !== null && !isCompared(steps)) return TEXTS["outcome.intact-part"];
   return TEXTS[outcome === "intact" && !isCompared(steps) ? "outcome.intact-entry" : `outcome.${outcome}`];
 }
 
