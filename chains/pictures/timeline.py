@@ -28,15 +28,17 @@ class Plotted:
     height: int | None = None
 
 
-def timeline(attempts: Sequence[Plotted], now_ms: int) -> str:
-    """Return the plot of some attempts, from the oldest of them to now: fees in satoshi over time (UTC).
+def timeline(attempts: Sequence[Plotted], until_ms: int | None) -> str:
+    """Return the plot of some attempts, from the oldest of them to ``until_ms``: fees in satoshi over time (UTC).
 
-    A stretch without an anchor is as wide as it was long. Raises ValueError for no attempt.
+    A stretch without an anchor is as wide as it was long; with None the newest attempt is the end. Raises ValueError for no attempt.
     """
     if not attempts:
         raise ValueError("expected an attempt to plot, got none")
     in_order = sorted(attempts, key=lambda attempt: attempt.made_at_ms)
-    low, high = spanning([attempt.made_at_ms for attempt in in_order] + [now_ms], 10 * MINUTE_MS)
+    low, high = spanning(
+        [attempt.made_at_ms for attempt in in_order] + ([] if until_ms is None else [until_ms]), 10 * MINUTE_MS
+    )
     fees = number_ticks(max(attempt.fee_sat for attempt in in_order), 4)
     times, numbers = across(low, high), upward(fees)
     parts = [

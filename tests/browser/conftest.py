@@ -1,7 +1,8 @@
-"""A real Chromium for the tests of ``verify.html``: started once for each file of tests, without a network.
+"""A real Chromium for the tests of ``verify.html`` and the explorer: started once for each file of tests.
 
 Chromium is Debian's, or named by CHROMIUM; where there is none the tests are skipped, which CI forbids
-(ANCHORLINE_REQUIRE_BROWSER). The page is the one that is shipped, opened from a file.
+(ANCHORLINE_REQUIRE_BROWSER). The page is the one that is shipped, opened from a file. Screenshots are
+kept in the folder that SCREENSHOTS names, ``build/screenshots`` without it.
 """
 
 import os
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from chains.verify_page import FILE_NAME, page
 
 CHECKS = Path(__file__).with_name("checks.js").read_text()
-SCREENSHOTS = Path(__file__).with_name("screenshots")
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or Path(__file__).parents[2] / "build" / "screenshots")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
     "--no-sandbox",

@@ -1,7 +1,6 @@
 """``verify.html`` as a visitor uses it: what it shows, what leaves the browser, the keyboard, and its accessibility.
 
-Input is receipts of the vectors and of the story of ``tests/simulators/world.py``. Screenshots are kept in a folder
-``screenshots`` beside this file, which git ignores.
+Input is receipts of the vectors and of the story of ``tests/simulators/world.py``.
 """
 
 import base64
@@ -10,11 +9,9 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
 from anchor.proof import opentimestamps as ots
@@ -27,6 +24,7 @@ from anchor.proof.verify import verify
 from chains.certificate import Certificate
 from tests.browser.conftest import SCREENSHOTS, Visiting
 from tests.browser.explorer import Explorer, explorer
+from tests.browser.faults import violations
 from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.world import World, mine_header, tell
 
@@ -571,14 +569,6 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     assert "any-log" == page.evaluate("document.activeElement.id")
     page.keyboard.press("Space")
     headline(page, "Intact")
-
-
-def violations(page: Page) -> list[tuple[str, str]]:
-    """Return what axe-core finds against WCAG and good practice, by rule and element."""
-    # The engine is put in by the browser's own tools: the page's policy lets no other script in.
-    page.evaluate(f"{AXE_SCRIPT};undefined")
-    answer: dict[str, Any] = page.evaluate("axe.run()")
-    return [(found["id"], node["html"]) for found in answer["violations"] for node in found["nodes"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

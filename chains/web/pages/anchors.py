@@ -4,7 +4,7 @@ They run on a reading thread; what they show is on Bitcoin, so everybody sees th
 is the operator's to know, and not shown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from anchor.journal import Attempt
@@ -65,9 +65,7 @@ def anchors(room: Room, request: Request) -> Answer:
     return render(
         *(room, request, "anchors.html"),
         rows=[anchor_shown(attempt, room.tip_height()) for attempt in found.shown],
-        picture=timeline([_plotted(attempt) for attempt in found.shown], _until_ms(request, found.shown, now=is_first))
-        if found.shown
-        else None,
+        picture=timeline_of(found.shown, request.now_ms if is_first else None),
         legend=legend(attempt.state for attempt in found.shown),
         is_first=is_first,
         cursor=found.cursor,
@@ -132,9 +130,9 @@ def thread_starts(room: Room) -> list[OutPoint]:
     return [leaf.outpoint for _, leaf in marks if isinstance(leaf, ThreadLeaf)]
 
 
-def _until_ms(request: Request, shown: list[Attempt], *, now: bool) -> int:
-    """Return where a time line ends: now, or for older attempts at the newest of them."""
-    return request.now_ms if now else max(attempt.made_at_ms for attempt in shown)
+def timeline_of(attempts: Sequence[Attempt], until_ms: int | None) -> str | None:
+    """Return attempts on a time line up to some time, or to the newest of them; None where there is none."""
+    return timeline([_plotted(attempt) for attempt in attempts], until_ms) if attempts else None
 
 
 def _plotted(attempt: Attempt) -> Plotted:

@@ -15,7 +15,6 @@ from anchor.proof.bitcoin.transaction import strip_witness
 from chains.access import STRANGER
 from chains.home import DATABASE, Home
 from chains.pictures.states import WORDS
-from chains.settings import Settings
 from chains.web.operations import Operation
 from chains.web.pages.anchors import _EVENTS, anchors
 from chains.web.pages.checkpoints import checkpoints
@@ -23,10 +22,11 @@ from chains.web.pages.table import PAGES
 from chains.web.pages.thread import thread
 from chains.web.requests import Request
 from chains.web.rooms import Room
+from tests.simulators.anchor_story import funded_service, tell_anchors
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.pages_site import Pages, pages_of
 from tests.simulators.planned_engine import PlannedEngine
-from tests.simulators.service import HOUR_MS, SETTINGS, Service, new_service
+from tests.simulators.service import SETTINGS, Service, new_service
 
 
 @dataclass(frozen=True)
@@ -41,44 +41,13 @@ class Story:
         return [attempt for attempt in self.service.attempts() if attempt.state is state][-1]
 
 
-def funded(folder: Path, bitcoin: SimulatedBitcoin, stack: ExitStack, settings: Settings = SETTINGS) -> Service:
-    service = stack.enter_context(new_service(folder / "home", bitcoin, settings=settings))
-    bitcoin.mine(1, service.wallet.script)
-    bitcoin.mine(100)
-    service.open_chain("acme")
-    return service
-
-
-def record(service: Service, content: bytes) -> None:
-    service.add("acme", content)
-    service.clock.pass_ms(HOUR_MS)
-    service.seal()
-
-
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Final anchors, a version that was replaced, one in a block, one that left its block, and one that waits."""
     bitcoin = SimulatedBitcoin()
     with ExitStack() as stack:
-        service = funded(tmp_path_factory.mktemp("story"), bitcoin, stack)
-        for number in range(3):
-            service.anchor(bitcoin)
-            record(service, b"%d" % number)
-        service.tick()
-        bitcoin.fee_rate = 9.0
-        record(service, b"dearer")
-        bitcoin.mine_without(*bitcoin.mempool())
-        service.tick()
-        bitcoin.mine(2)
-        service.tick()
-        record(service, b"reorganised")
-        service.tick()
-        bitcoin.mine()
-        service.tick()
-        bitcoin.reorg(1)
-        for _ in range(2):
-            bitcoin.forget(service.attempts()[-1].txid)
-            service.home.anchoring.watcher.look(service.clock())
+        service = funded_service(tmp_path_factory.mktemp("story"), bitcoin, stack)
+        tell_anchors(service, bitcoin)
         pages = stack.enter_context(pages_of(service.home))
         yield Story(service, pages)
 
@@ -200,7 +169,7 @@ def test_what_has_not_left_the_house_is_not_shown(tmp_path: Path) -> None:
     """An attempt that is signed and not sent is in no list, and its page is not found."""
     bitcoin = SimulatedBitcoin()
     with ExitStack() as stack:
-        service = funded(tmp_path, bitcoin, stack)
+        service = funded_service(tmp_path, bitcoin, stack)
         service.seal()
         service.lead()
         service.home.anchoring.prepare(service.clock(), at_once=True)
@@ -218,7 +187,7 @@ def test_a_public_explorer_is_linked_where_there_is_one(tmp_path: Path) -> None:
     bitcoin = SimulatedBitcoin()
     with ExitStack() as stack:
         settings = replace(SETTINGS, explorer_url="https://explorer.example/signet")
-        service = funded(tmp_path, bitcoin, stack, settings)
+        service = funded_service(tmp_path, bitcoin, stack, settings)
         service.anchor(bitcoin)
         service.home.anchoring.tick(service.clock())
         txid = hash_hex(service.attempts()[0].txid)

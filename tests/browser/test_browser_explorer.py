@@ -1,0 +1,246 @@
+"""The explorer in a real Chromium: every page clicked through, on a desk and on a phone, light and dark.
+
+Input is a log with every kind of anchor (``tests/simulators/anchor_story.py``), served on a real socket; its clock
+stands still. Screenshots are kept (``tests/browser/conftest.py``).
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from anchor.lifecycle import State
+from anchor.proof.bitcoin.hashes import hash_hex
+from chains.access import Role, Visibility
+from tests.browser.conftest import SCREENSHOTS
+from tests.browser.faults import violations
+from tests.simulators.anchor_story import funded_service, record, tell_anchors
+from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.served_here import served_here
+from tests.simulators.service import Service, new_service
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PATIENCE_MS = 30_000
+DESK, PHONE = (1200, 900), (390, 844)
+HOSTILE = b"<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
+# One page of each kind is enough for what is the same on all of them.
+_VARIABLE = re.compile(r"[0-9a-f]{64}|\b\d+\b")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served log, its maker's hands, and a member's key."""
+
+    url: str
+    service: Service
+    bitcoin: SimulatedBitcoin
+    key: str
+
+    def attempt(self, state: State) -> str:
+        """Return the address of the newest anchor in a state."""
+        found = [attempt for attempt in self.service.attempts() if attempt.state is state][-1]
+        return f"/anchors/{hash_hex(found.txid)}"
+
+
+@dataclass
+class Visitor:
+    """A visitor's page; ``strayed`` are requests that would have left for elsewhere, ``complaints`` the console's."""
+
+    context: BrowserContext
+    url: str
+    strayed: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.route("**/*", self._let)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _let(self, route: Route) -> None:
+        if route.request.url.startswith(f"{self.url}/"):
+            route.continue_()
+        else:
+            self.strayed.append(route.request.url)
+            route.abort()
+
+    def go(self, address: str) -> Page:
+        """Go to a page of the site, which must be there."""
+        answer = self.page.goto(urljoin(self.url, address))
+        assert answer is not None
+        assert 200 == answer.status, address
+        return self.page
+
+    def links(self) -> list[str]:
+        """Return the addresses on this site that the page leads to, without those of programs and of files."""
+        found: list[str] = self.page.locator("a[href]:not([download])").evaluate_all(
+            "all => all.map(each => each.href)"
+        )
+        paths = [urlsplit(link) for link in found if link.startswith(f"{self.url}/")]
+        return [f"{path.path}{'?' if path.query else ''}{path.query}" for path in paths]
+
+
+def is_page(address: str) -> bool:
+    """Say whether an address is one of the explorer's pages: not the API's, nor a file's, nor another tool's."""
+    files = r"/(note|transaction|payload|header|receipt|certificate|ots|content|entry)\b"
+    return (
+        re.match(r"/(v1|docs|verify|static|chains|search|entries)\b", address) is None
+        and re.search(files, address[1:]) is None
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A log with a public chain of a member, the home's own, and every kind of anchor."""
+    folder, bitcoin = tmp_path_factory.mktemp("site"), SimulatedBitcoin()
+    with ExitStack() as stack:
+        service = funded_service(folder, bitcoin, stack)
+        accounts, now_ms = service.home.accounts, service.clock()
+        harbour = accounts.organisations.create("Harbour Inspections", now_ms)
+        key = accounts.keys.create(harbour, Role.OWNER, "browser", None, now_ms).token
+        service.open_chain("inspections")
+        chain = service.home.chains.named("inspections")
+        with service.home.engine.transaction():
+            accounts.sharing.own(chain, harbour, Visibility.PUBLIC)
+        service.add("inspections", b'{"crane": 7, "result": "passed"}', HOSTILE)
+        tell_anchors(service, bitcoin)
+        url = stack.enter_context(served_here(service.home, bitcoin.height))
+        yield Site(url, service, bitcoin, key)
+
+
+def visiting(
+    browser: Browser,
+    url: str,
+    size: tuple[int, int] = DESK,
+    scheme: Literal["light", "dark"] = "light",
+    *,
+    has_script: bool = True,
+) -> Visitor:
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=has_script
+    )
+    return Visitor(context, url)
+
+
+def walk(visitor: Visitor, most_of_a_kind: int = 2) -> Iterator[str]:
+    """Follow the links from the front page; yield the address of every page, at most so many of one kind."""
+    waiting, seen, kinds = ["/"], {"/"}, dict[str, int]()
+    while waiting:
+        address = waiting.pop(0)
+        visitor.go(address)
+        yield address
+        for link in visitor.links():
+            kind = _VARIABLE.sub("*", link)
+            if link not in seen and is_page(link) and kinds.get(kind, 0) < most_of_a_kind:
+                seen.add(link)
+                kinds[kind] = kinds.get(kind, 0) + 1
+                waiting.append(link)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["on a desk", "on a phone in the dark"]
+)
+def test_every_page_is_reached_and_has_no_fault(
+    browser: Browser, site: Site, size: tuple[int, int], scheme: Literal["light", "dark"]
+) -> None:
+    """A stranger follows all links: axe finds no fault, nothing sticks out of the screen or comes from elsewhere."""
+    visitor = visiting(browser, site.url, size, scheme)
+    reached = set[str]()
+    for address in walk(visitor):
+        page, name = visitor.page, _VARIABLE.sub("x", address).strip("/").replace("/", "-") or "front"
+        page.screenshot(path=SCREENSHOTS / f"explorer_{name}_{scheme}_{size[0]}.png", full_page=True)
+        assert [] == violations(page), address
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+        reached.add(_VARIABLE.sub("*", address))
+    visitor.context.close()
+    assert ([], []) == (visitor.strayed, visitor.complaints)
+    expected = {"/", "/checkpoints", "/checkpoints/*", "/anchors", "/anchors/*", "/thread"}
+    assert expected <= reached
+
+
+@pytest.mark.parametrize("state", [State.REPLACED, State.REORGED, State.CONFIRMED])
+def test_an_anchor_in_every_state_can_be_read(browser: Browser, site: Site, state: State) -> None:
+    """Also where something went wrong, nothing sticks out on a phone, and axe finds no fault."""
+    visitor = visiting(browser, site.url, PHONE, "light")
+    page = visitor.go(site.attempt(state))
+    page.screenshot(path=SCREENSHOTS / f"explorer_anchor_{state}_light_{PHONE[0]}.png", full_page=True)
+    assert [] == violations(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    visitor.context.close()
+    assert ([], []) == (visitor.strayed, visitor.complaints)
+
+
+def test_without_script_every_page_is_the_same(browser: Browser, site: Site) -> None:
+    """With JavaScript switched off all pages are there, with their pictures."""
+    visitor = visiting(browser, site.url, has_script=False)
+    page = visitor.go("/anchors")
+    assert 1 == page.locator("svg.timeline").count()
+    page.click("text=one line of them")
+    assert 1 == page.locator("svg.thread").count()
+    page.click("nav >> text=Checkpoints")
+    page.click("tbody a >> nth=0")
+    expect(page.locator("h1")).to_contain_text("Checkpoint of")
+    visitor.context.close()
+    assert [] == visitor.strayed
+
+
+def test_the_keyboard_comes_first_to_the_skip_link(browser: Browser, site: Site) -> None:
+    """One press of Tab and Enter lead past the navigation; what has the focus is seen."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go("/anchors")
+    page.keyboard.press("Tab")
+    assert "Skip to the content" == page.evaluate("document.activeElement.textContent")
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left >= 0")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
+    visitor.context.close()
+
+
+def test_a_picture_is_an_image_with_words(browser: Browser, site: Site) -> None:
+    """Who cannot see a picture is told its name and what it shows; its frame is reached by the keyboard."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go("/anchors")
+    expect(page.get_by_role("img", name="The newest anchors over time")).to_have_accessible_description(
+        re.compile("of which .* in a block")
+    )
+    assert 1 == page.locator(".frame[tabindex='0']").count()
+    visitor.context.close()
+
+
+def test_a_page_is_brought_up_to_date_in_place(browser: Browser, site: Site) -> None:
+    """When something is sealed the list shows it without being loaded again, and a screen reader is told."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go("/checkpoints")
+    expect(page.locator("html[data-listening='yes']")).to_be_attached(timeout=PATIENCE_MS)
+    page.evaluate("document.body.dataset.same = 'page'")
+    rows = page.locator("tbody tr").count()
+    record(site.service, b"while somebody looks")
+    newest = site.service.home.directory.newest()
+    assert newest is not None
+    expect(page.locator("#news")).to_have_text(f"A checkpoint of {newest.size} leaves was sealed.", timeout=PATIENCE_MS)
+    assert "polite" == page.get_attribute("#news", "aria-live")
+    expect(page.locator("tbody tr")).to_have_count(rows + 1)
+    assert "page" == page.evaluate("document.body.dataset.same")
+    visitor.context.close()
+    assert ([], []) == (visitor.strayed, visitor.complaints)
+
+
+def test_a_new_service_says_that_there_is_nothing_yet(browser: Browser, tmp_path: Path) -> None:
+    """Without a seal or an anchor every page is there, without a fault."""
+    with new_service(tmp_path / "home", SimulatedBitcoin()) as service, served_here(service.home, 0) as url:
+        visitor = visiting(browser, url, PHONE)
+        for address in ("/", "/checkpoints", "/anchors", "/thread"):
+            page = visitor.go(address)
+            page.screenshot(path=SCREENSHOTS / f"explorer_new_{address[1:] or 'front'}.png", full_page=True)
+            assert [] == violations(page), address
+        visitor.context.close()
+    assert ([], []) == (visitor.strayed, visitor.complaints)
