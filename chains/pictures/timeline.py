@@ -31,7 +31,8 @@ class Plotted:
 def timeline(attempts: Sequence[Plotted], until_ms: int | None) -> str:
     """Return the plot of some attempts, from the oldest of them to ``until_ms``: fees in satoshi over time (UTC).
 
-    A stretch without an anchor is as wide as it was long; with None the newest attempt is the end. Raises ValueError for no attempt.
+    A stretch without an anchor is as wide as it was long; with None the newest attempt is the end. Raises ValueError
+    for no attempt.
     """
     if not attempts:
         raise ValueError("expected an attempt to plot, got none")

@@ -5,6 +5,7 @@ stands still. Screenshots are kept (``tests/browser/conftest.py``).
 """
 
 import re
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from anchor.lifecycle import State
 from anchor.proof.bitcoin.hashes import hash_hex
 from chains.access import Role, Visibility
+from chains.web.pages.table import PAGES
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.faults import violations
 from tests.simulators.anchor_story import funded_service, record, tell_anchors
@@ -30,18 +32,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 PATIENCE_MS = 30_000
 DESK, PHONE = (1200, 900), (390, 844)
 HOSTILE = b"<script>document.title = 'run'</script><img src=x onerror=alert(1)>"
+PAGE_PATHS = {
+    operation.path: re.compile(re.sub(r"\{[a-z_]+\}", "[^/]+", operation.path))
+    for operation in PAGES
+    if operation.method == "GET" and "text/html" in operation.answers[200].media_types
+}
 # One page of each kind is enough for what is the same on all of them.
-_VARIABLE = re.compile(r"[0-9a-f]{64}|\b\d+\b")
+MOST_OF_A_KIND = 1
 
 
 @dataclass(frozen=True)
 class Site:
-    """A served log, its maker's hands, and a member's key."""
+    """A served log, its maker's hands, a member's key, and the hash of an entry that looks like a page."""
 
     url: str
     service: Service
-    bitcoin: SimulatedBitcoin
     key: str
+    hostile: str
 
     def attempt(self, state: State) -> str:
         """Return the address of the newest anchor in a state."""
@@ -78,6 +85,16 @@ class Visitor:
         assert 200 == answer.status, address
         return self.page
 
+    def keep(self, name: str) -> None:
+        """Keep a screenshot of the whole page."""
+        path = re.sub("[^a-z0-9]+", "-", f"explorer_{name}")
+        self.page.screenshot(path=SCREENSHOTS / f"{path}.png", full_page=True)
+
+    def end(self) -> None:
+        """Leave; nothing was asked for elsewhere, and the browser disliked nothing."""
+        self.context.close()
+        assert ([], []) == (self.strayed, self.complaints)
+
     def links(self) -> list[str]:
         """Return the addresses on this site that the page leads to, without those of programs and of files."""
         found: list[str] = self.page.locator("a[href]:not([download])").evaluate_all(
@@ -87,13 +104,10 @@ class Visitor:
         return [f"{path.path}{'?' if path.query else ''}{path.query}" for path in paths]
 
 
-def is_page(address: str) -> bool:
-    """Say whether an address is one of the explorer's pages: not the API's, nor a file's, nor another tool's."""
-    files = r"/(note|transaction|payload|header|receipt|certificate|ots|content|entry)\b"
-    return (
-        re.match(r"/(v1|docs|verify|static|chains|search|entries)\b", address) is None
-        and re.search(files, address[1:]) is None
-    )
+def page_of(address: str) -> str | None:
+    """Return which page of the table an address is: its path there; None for the API, files and other tools."""
+    path = urlsplit(address).path
+    return next((known for known, pattern in PAGE_PATHS.items() if pattern.fullmatch(path)), None)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +123,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         chain = service.home.chains.named("inspections")
         with service.home.engine.transaction():
             accounts.sharing.own(chain, harbour, Visibility.PUBLIC)
-        service.add("inspections", b'{"crane": 7, "result": "passed"}', HOSTILE)
+        hostile, _ = service.add("inspections", HOSTILE, b'{"crane": 7, "result": "passed"}')
         tell_anchors(service, bitcoin)
         url = stack.enter_context(served_here(service.home, bitcoin.height))
-        yield Site(url, service, bitcoin, key)
+        yield Site(url, service, key, hostile.hex())
 
 
 def visiting(
@@ -130,40 +144,59 @@ def visiting(
     return Visitor(context, url)
 
 
-def walk(visitor: Visitor, most_of_a_kind: int = 2) -> Iterator[str]:
-    """Follow the links from the front page; yield the address of every page, at most so many of one kind."""
-    waiting, seen, kinds = ["/"], {"/"}, dict[str, int]()
+def walk(visitor: Visitor) -> Iterator[tuple[str, str]]:
+    """Follow the links from the front page; yield every page's place in the table and its address."""
+    waiting, counts, seen = deque([("/", "/"), ("/sign-in", "/sign-in")]), Counter(["/", "/sign-in"]), {"/", "/sign-in"}
     while waiting:
-        address = waiting.pop(0)
+        known, address = waiting.popleft()
         visitor.go(address)
-        yield address
+        yield known, address
         for link in visitor.links():
-            kind = _VARIABLE.sub("*", link)
-            if link not in seen and is_page(link) and kinds.get(kind, 0) < most_of_a_kind:
+            kind = page_of(link)
+            if kind is not None and link not in seen and counts[kind] < MOST_OF_A_KIND:
                 seen.add(link)
-                kinds[kind] = kinds.get(kind, 0) + 1
-                waiting.append(link)
+                counts[kind] += 1
+                waiting.append((kind, link))
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["on a desk", "on a phone in the dark"]
-)
-def test_every_page_is_reached_and_has_no_fault(
-    browser: Browser, site: Site, size: tuple[int, int], scheme: Literal["light", "dark"]
-) -> None:
-    """A stranger follows all links: axe finds no fault, nothing sticks out of the screen or comes from elsewhere."""
-    visitor = visiting(browser, site.url, size, scheme)
+def sign_in(visitor: Visitor, key: str) -> None:
+    """Sign in as a member does: with the key, in the form."""
+    page = visitor.go("/sign-in")
+    page.fill("#key", key)
+    page.click("main button")
+    expect(page.locator(".account")).to_contain_text("Harbour Inspections")
+
+
+@pytest.mark.parametrize("who", ["stranger", "member"])
+def test_every_page_is_reached_and_has_no_fault(browser: Browser, site: Site, who: str) -> None:
+    """All links are followed: axe finds no fault, nothing sticks out of the screen or comes from elsewhere.
+
+    A stranger sits at a desk in the light and looks at his phone too, a member has a phone in the dark.
+    """
+    visitor = visiting(browser, site.url, *((DESK, "light") if who == "stranger" else (PHONE, "dark")))
+    if who == "member":
+        sign_in(visitor, site.key)
     reached = set[str]()
-    for address in walk(visitor):
-        page, name = visitor.page, _VARIABLE.sub("x", address).strip("/").replace("/", "-") or "front"
-        page.screenshot(path=SCREENSHOTS / f"explorer_{name}_{scheme}_{size[0]}.png", full_page=True)
-        assert [] == violations(page), address
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
-        reached.add(_VARIABLE.sub("*", address))
-    visitor.context.close()
-    assert ([], []) == (visitor.strayed, visitor.complaints)
-    expected = {"/", "/checkpoints", "/checkpoints/*", "/anchors", "/anchors/*", "/thread"}
-    assert expected <= reached
+    for known, address in walk(visitor):
+        assert [] == violations(visitor.page), address
+        visitor.keep(f"{who}_{known}")
+        visitor.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+        if who == "stranger":
+            visitor.page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+        reached.add(known)
+    visitor.end()
+    assert set(PAGE_PATHS) == reached
+
+
+def test_content_stays_what_it_is(browser: Browser, site: Site) -> None:
+    """A content that looks like a page is shown as text: nothing of it runs, and nothing is loaded for it."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go(f"/entries/{site.hostile}")
+    assert HOSTILE.decode() in page.inner_text("main")
+    assert "run" != page.title()
+    assert 0 == page.locator("main img, main script").count()
+    visitor.end()
 
 
 @pytest.mark.parametrize("state", [State.REPLACED, State.REORGED, State.CONFIRMED])
@@ -171,11 +204,10 @@ def test_an_anchor_in_every_state_can_be_read(browser: Browser, site: Site, stat
     """Also where something went wrong, nothing sticks out on a phone, and axe finds no fault."""
     visitor = visiting(browser, site.url, PHONE, "light")
     page = visitor.go(site.attempt(state))
-    page.screenshot(path=SCREENSHOTS / f"explorer_anchor_{state}_light_{PHONE[0]}.png", full_page=True)
+    visitor.keep(f"anchor_{state}")
     assert [] == violations(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    visitor.context.close()
-    assert ([], []) == (visitor.strayed, visitor.complaints)
+    visitor.end()
 
 
 def test_without_script_every_page_is_the_same(browser: Browser, site: Site) -> None:
@@ -188,8 +220,7 @@ def test_without_script_every_page_is_the_same(browser: Browser, site: Site) -> 
     page.click("nav >> text=Checkpoints")
     page.click("tbody a >> nth=0")
     expect(page.locator("h1")).to_contain_text("Checkpoint of")
-    visitor.context.close()
-    assert [] == visitor.strayed
+    visitor.end()
 
 
 def test_the_keyboard_comes_first_to_the_skip_link(browser: Browser, site: Site) -> None:
@@ -202,7 +233,7 @@ def test_the_keyboard_comes_first_to_the_skip_link(browser: Browser, site: Site)
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
-    visitor.context.close()
+    visitor.end()
 
 
 def test_a_picture_is_an_image_with_words(browser: Browser, site: Site) -> None:
@@ -213,7 +244,7 @@ def test_a_picture_is_an_image_with_words(browser: Browser, site: Site) -> None:
         re.compile("of which .* in a block")
     )
     assert 1 == page.locator(".frame[tabindex='0']").count()
-    visitor.context.close()
+    visitor.end()
 
 
 def test_a_page_is_brought_up_to_date_in_place(browser: Browser, site: Site) -> None:
@@ -230,8 +261,7 @@ def test_a_page_is_brought_up_to_date_in_place(browser: Browser, site: Site) -> 
     assert "polite" == page.get_attribute("#news", "aria-live")
     expect(page.locator("tbody tr")).to_have_count(rows + 1)
     assert "page" == page.evaluate("document.body.dataset.same")
-    visitor.context.close()
-    assert ([], []) == (visitor.strayed, visitor.complaints)
+    visitor.end()
 
 
 def test_a_new_service_says_that_there_is_nothing_yet(browser: Browser, tmp_path: Path) -> None:
@@ -240,7 +270,6 @@ def test_a_new_service_says_that_there_is_nothing_yet(browser: Browser, tmp_path
         visitor = visiting(browser, url, PHONE)
         for address in ("/", "/checkpoints", "/anchors", "/thread"):
             page = visitor.go(address)
-            page.screenshot(path=SCREENSHOTS / f"explorer_new_{address[1:] or 'front'}.png", full_page=True)
+            visitor.keep(f"new_{address}")
             assert [] == violations(page), address
-        visitor.context.close()
-    assert ([], []) == (visitor.strayed, visitor.complaints)
+        visitor.end()

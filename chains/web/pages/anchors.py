@@ -20,7 +20,7 @@ from chains.public_explorer import transaction_link
 from chains.web.asgi import TEXT, Answer
 from chains.web.operations import In, Parameter
 from chains.web.pages.anchors_shown import PREPARED, anchor_shown
-from chains.web.pages.page import page
+from chains.web.pages.page import download, page
 from chains.web.pages.rendering import render
 from chains.web.parameters import CURSOR
 from chains.web.problems import not_found
@@ -199,5 +199,5 @@ PART = Parameter("part", "What of it", "|".join(_PARTS), In.PATH, is_required=Tr
 OPERATIONS = (
     page("anchorsPage", "/anchors", "Anchors, newest first", anchors, CURSOR),
     page("anchorPage", "/anchors/{txid}", "One anchor", anchor, TXID),
-    page("anchorPart", "/anchors/{txid}/{part}", "A part of an anchor in hex", anchor_part, TXID, PART),
+    download("anchorPart", "/anchors/{txid}/{part}", "A part of an anchor in hex", anchor_part, "", TXID, PART),
 )

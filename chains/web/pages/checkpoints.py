@@ -15,7 +15,7 @@ from chains.access import Action
 from chains.web.asgi import TEXT, Answer
 from chains.web.operations import In, Parameter
 from chains.web.pages.anchors_shown import PREPARED, AnchorShown, anchor_shown
-from chains.web.pages.page import page
+from chains.web.pages.page import download, page
 from chains.web.pages.rendering import render
 from chains.web.parameters import CURSOR
 from chains.web.problems import not_found
@@ -167,5 +167,5 @@ HEADS = Parameter("heads", "Show the heads from this one on", "[0-9]{1,18}")
 OPERATIONS = (
     page("checkpointsPage", "/checkpoints", "Checkpoints, newest first", checkpoints, CURSOR),
     page("checkpointPage", "/checkpoints/{size}", "One checkpoint", checkpoint, SIZE, HEADS),
-    page("checkpointNote", "/checkpoints/{size}/note", "One checkpoint as a signed note", checkpoint_note, SIZE),
+    download("checkpointNote", "/checkpoints/{size}/note", "A checkpoint as a signed note", checkpoint_note, "", SIZE),
 )

@@ -4,7 +4,9 @@ It runs on a reading thread; everything on it is public, and the same for everyb
 """
 
 from anchor.proof.leaves import SealLeaf
+from chains.pictures.states import legend
 from chains.web.asgi import Answer
+from chains.web.pages.anchors import timeline_of
 from chains.web.pages.anchors_shown import PREPARED, anchor_shown
 from chains.web.pages.page import page
 from chains.web.pages.rendering import render
@@ -26,6 +28,8 @@ def front(room: Room, request: Request) -> Answer:
         *(room, request, "front.html"),
         newest=newest,
         seal=seal,
+        picture=timeline_of(sent, request.now_ms),
+        legend=legend(attempt.state for attempt in sent),
         anchors=[anchor_shown(attempt, tip_height) for attempt in sent],
         tip_height=tip_height,
         log_id=home.directory.log.log_id.hex(),
