@@ -18,7 +18,8 @@ from anchor.proof.codec import sha256
 from anchor.proof.receipt import LogCard
 from chains.manifest_proving import prove_file, prove_rows
 from tests.browser.conftest import SCREENSHOTS, Visiting
-from tests.browser.test_browser_page import drop, headline, says, states, violations
+from tests.browser.faults import violations
+from tests.browser.test_browser_page import drop, headline, says, states
 from tests.simulators.folders import FILES, listed, make_folder, receipt_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
