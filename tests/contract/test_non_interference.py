@@ -29,6 +29,8 @@ from anchor.tiles import decode_bundle
 from chains.access import Visibility
 from chains.web.api import OPERATIONS
 from chains.web.operations import In, Operation, Parameter
+from chains.web.pages.search import KINDS as MEANINGS
+from chains.web.pages.table import PAGES
 from chains.webhook_body import body_of
 from tests.simulators.store import chain_id, submission_of
 from tests.simulators.two_logs import OPEN_CONTENT, OPEN_IDS, TwoLogs, two_logs
@@ -54,6 +56,9 @@ KINDS = {
 
 KEYS_THAT_DO_NOT_HOLD = {"nonsense", "an expired key", "a revoked key"}
 MOST_DIFFERENT = {"a stranger", "a revoked key", "beta's owner", "whose grants ended", "the operator"}
+LOOKING = {"a stranger", "beta's owner in a browser"}
+"""Who asks for every page; the stories have the others ask too."""
+ASKED = (*OPERATIONS, *PAGES)
 
 
 @dataclass
@@ -180,6 +185,12 @@ class Values:
             "webhook": ["wh_0000000000000000"],
             "organisation": ["org_aaaaaaaaaaaaaaaa"],
             "organisation_id": ["org_aaaaaaaaaaaaaaaa"],
+            "q": [*self.chains[:4], *self.hashes[:4], *self.ids[:3], sha256(self.contents[0]).hex(), "1", "nowhere"],
+            "by": list(MEANINGS),
+            "file": ["nowhere.css"],
+            "next": ["/"],
+            "part": ["header"],
+            "txid": ["00" * 32],
             "Idempotency-Key": [f"hidden-{n}" for n in (1, 2)],
             "Anchorline-External-Id": [f'"{text}"' for text in self.ids],
         }
@@ -330,9 +341,10 @@ class _Filling:
 
 def every_request(values: Values) -> Iterator[Asked]:
     """Yield each operation with each value of each parameter."""
-    for operation in OPERATIONS:
+    for operation in ASKED:
         for path, query, (media_type, body) in _parts(operation, values):
             headers = {"content-type": media_type} if media_type else {}
+            headers |= {"accept": "text/html"} if operation.is_page else {}
             yield Asked(operation, operation.method, path, query, headers, body)
 
 
@@ -349,7 +361,7 @@ def _parts(operation: Operation, values: Values) -> Iterator[tuple[str, dict[str
 
 def a_request(random: Random, values: Values) -> Asked:
     """Return a request at random: several parameters at once, conditions, other methods."""
-    operation = random.choice(OPERATIONS)
+    operation = random.choice(ASKED)
     query: dict[str, str] = {}
     headers = random.choice([{}, {}, {"accept": "application/vnd.opentimestamps.v1"}]).copy()
     for parameter in operation.parameters:
@@ -379,6 +391,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         with two_logs(folder, visibility, is_homes=is_homes) as logs:
             askers = {name: key for name, key in logs.keys.items() if name not in may_see}
             clients = {name: _clients(logs, key) for name, key in askers.items()}
+            if "beta's owner" in askers:
+                clients["beta's owner in a browser"] = _signed_in(logs, askers["beta's owner"])
             made = Site(logs, askers, clients, _clients(logs, logs.owner), Values(logs))
             yield made
             for client in itertools.chain(made.owners, *clients.values()):
@@ -390,12 +404,22 @@ def _clients(logs: TwoLogs, key: str | None) -> tuple[httpx.Client, httpx.Client
     return one, other
 
 
+def _signed_in(logs: TwoLogs, key: str | None) -> tuple[httpx.Client, httpx.Client]:
+    """Return clients that have a session's cookie and present no key."""
+    clients = _clients(logs, None)
+    for client in clients:
+        origin = str(client.base_url).rstrip("/")
+        answer = client.post("/sign-in", data={"key": key or ""}, headers={"origin": origin})
+        assert 303 == answer.status_code, answer.text
+    return clients
+
+
 def test_every_operation_answers_alike_whatever_is_hidden(site: Site) -> None:
     """Each value of each parameter of each operation, from each who may not see: one answer in both logs."""
     asked = list(every_request(site.values))
-    assert {operation.name for operation in OPERATIONS} == {each.operation.name for each in asked}
+    assert {operation.name for operation in ASKED} == {each.operation.name for each in asked}
     for each in asked:
-        for who in MOST_DIFFERENT & set(site.askers):
+        for who in (LOOKING if each.operation.is_page else MOST_DIFFERENT) & set(site.clients):
             site.ask(who, each)
 
 
@@ -406,7 +430,7 @@ def test_no_story_of_requests_tells_what_is_hidden(site: Site, story: int) -> No
     for _ in range(60):
         step = random.choice(["ask"] * 12 + ["hide", "seal", "later"])
         if step == "ask":
-            site.ask(random.choice(list(site.askers)), a_request(random, site.values))
+            site.ask(random.choice(list(site.clients)), a_request(random, site.values))
         elif step == "hide":
             site.hide_more(random.randint(1, 4))
         elif step == "seal":
@@ -423,6 +447,7 @@ def test_what_was_open_for_a_while_is_hidden_again(site: Site) -> None:
         below = ("", "/head", "/entries", "/checkpoint", "/tile/0/000.p/1", "/tile/entries/000.p/1")
         paths = [f"/v1/chains/{chain}{rest}" for rest in below]
         paths += [f"/v1/entries/{entry}{rest}" for rest in ("", "/content", "/receipt", "/promise")]
+        paths += [f"/chains/{chain}", f"/entries/{entry}", f"/entries/{entry}/receipt.json"]
         askers = {who: clients[place] for who, clients in site.clients.items() if who not in KEYS_THAT_DO_NOT_HOLD}
         with site.logs.opened(world) as home:
             sharing, found = home.accounts.sharing, home.chains.named(chain)

@@ -25,7 +25,7 @@ ROWS = 20
 _MOST_CHARACTERS = 1_000
 _HASH = re.compile(f"[0-9a-f]{{{2 * HASH_SIZE}}}")
 _SIZE = re.compile("[0-9]{1,15}")
-_KINDS = {
+KINDS = {
     "entry_hash": "The entry with this hash",
     "content_digest": "Entries whose content has this SHA-256",
     "external_id_digest": "Entries with an external id of this hash",
@@ -77,14 +77,14 @@ def _meanings(text: str) -> list[str]:
 def _found(room: Room, request: Request, text: str, kind: str) -> EntriesFound:
     value = text if kind == "external_id" else text.lower()
     if kind != "external_id" and not _HASH.fullmatch(value):
-        return EntriesFound(_KINDS[kind], [], None)
+        return EntriesFound(KINDS[kind], [], None)
     arguments = {kind: value, "limit": str(ROWS)}
     if "by" in request.arguments and "cursor" in request.arguments:
         arguments["cursor"] = request.arguments["cursor"]
     page_found = entries_found(room, request.with_arguments(arguments))
     next_page = {"q": text, "by": kind, "cursor": page_found.cursor}
     more = None if page_found.cursor is None else "/search?" + urlencode(next_page)
-    return EntriesFound(_KINDS[kind], page_found.entries, more)
+    return EntriesFound(KINDS[kind], page_found.entries, more)
 
 
 def _places(room: Room, request: Request, text: str) -> list[Place]:
@@ -107,7 +107,7 @@ OPERATIONS = (
     page(
         *("searchPage", "/search", "Search", search),
         Parameter("q", "What to look for", f"(?s:.{{0,{_MOST_CHARACTERS}}})"),
-        Parameter("by", "Look it up as this alone", "|".join(_KINDS)),
+        Parameter("by", "Look it up as this alone", "|".join(KINDS)),
         CURSOR,
     ),
 )

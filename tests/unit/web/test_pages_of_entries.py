@@ -1,0 +1,414 @@
+"""The pages of chains, entries and the search: what they say, what they never run, and what they keep to themselves."""
+
+import base64
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from anchor.proof.codec import sha256
+from anchor.proof.entry import Entry, ExternalId, IdKind, Link, Relation
+from anchor.proof.opentimestamps import DetachedFile
+from anchor.proof.receipt import Receipt
+from chains.access import STRANGER, Role, Visibility
+from chains.home import DATABASE, Home
+from chains.web.pages.chains import ROWS
+from chains.web.pages.content_shown import MOST_IMAGE, MOST_JSON, MOST_TEXT, content_shown
+from chains.web.pages.table import PAGES
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.work import Submission
+from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.pages_site import Pages, pages_of
+from tests.simulators.planned_engine import PlannedEngine
+from tests.simulators.service import Service, new_service
+from tests.simulators.store import clear
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+SCRIPT = b"<script>alert(1)</script>\n"
+JSON = b'{"weight":1.50,"weight":2,"note":"\xe2\x80\xaegnp.exe"}'
+CONTENTS = {
+    "text": ("text/plain", SCRIPT),
+    "page": ("text/html", b"<h1 onclick=alert(1)>hello</h1>"),
+    "drawing": ("image/svg+xml", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
+    "json": ("application/json", JSON),
+    "image": ("image/png", PNG),
+    "no image": ("image/png", b"<script>alert(1)</script>"),
+    "binary": ("application/octet-stream", bytes(range(256))),
+    "typeless": ("", b"plain words"),
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """A log and its pages: entries by what they are, in a public chain; another chain is private."""
+
+    service: Service
+    pages: Pages
+    entries: dict[str, str]
+    chain: str
+    hidden: str
+    hidden_entry: str
+    keys: dict[Role, str]
+
+    def entry(self, name: str, key: str | None = None) -> str:
+        """Return the page of an entry; it must be there."""
+        got = self.ask(f"/entries/{self.entries[name]}", key)
+        assert 200 == got[0], got
+        return got[1]
+
+    def ask(self, address: str, key: str | None = None) -> tuple[int, str]:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        got = self.pages.get(address, **headers)
+        return got.status, got.text
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    bitcoin = SimulatedBitcoin()
+    with new_service(tmp_path_factory.mktemp("entries") / "home", bitcoin) as service:
+        bitcoin.mine(1, service.wallet.script)
+        bitcoin.mine(149)
+        service.open_chain("acme")
+        service.open_chain("secret")
+        entries = record_all(service)
+        hidden = service.add("secret", b"nobody knows")[0].hex()
+        keys = share(service.home)
+        service.anchor(bitcoin)
+        service.anchor(bitcoin)
+        entries["late"] = service.add("acme", b"late")[0].hex()
+        chains = service.home.chains
+        acme, secret = (chains.named(name).chain_id.hex() for name in ("acme", "secret"))
+        with pages_of(service.home) as pages:
+            yield Story(service, pages, entries, acme, secret, hidden, keys)
+
+
+def record_all(service: Service) -> dict[str, str]:
+    home = service.home
+    chain, found = home.chains.named("acme"), {}
+    for name, (media_type, content) in CONTENTS.items():
+        made = home.writer.record(chain, [content], home.clock(), media_type=media_type)
+        found[name] = made[0].entry_hash.hex()
+    beam = ExternalId(IdKind.CLEAR, b"beam <7>")
+    named = home.writer.record(
+        chain, [b"named"], home.clock(), external_ids=[beam, ExternalId(IdKind.HASHED, bytes(32))]
+    )
+    found["named"] = named[0].entry_hash.hex()
+    found["digest"] = home.writer.record_digests(chain, [sha256(b"kept elsewhere")], home.clock())[0].entry_hash.hex()
+    links = (Link(Relation.SUPERSEDES, chain.chain_id, named[0].entry_hash), Link(77, bytes(32), bytes(32)))
+    linked = Submission(Entry(chain.chain_id, bytes(32), "", (), links).encode())
+    found["linked"] = home.writer.submit(chain, [linked], home.clock())[0].entry_hash.hex()
+    return found
+
+
+def share(home: Home) -> dict[Role, str]:
+    """Make the one chain public and the other one private; return keys of the private one's owner, by their roles."""
+    now_ms = home.clock()
+    owner = home.accounts.organisations.create("acme", now_ms)
+    with home.engine.transaction():
+        home.accounts.sharing.own(home.chains.named("acme"), owner, Visibility.PUBLIC)
+        home.accounts.sharing.own(home.chains.named("secret"), owner, Visibility.PRIVATE)
+    roles = (Role.OWNER, Role.READER, Role.AUDITOR)
+    return {role: home.accounts.keys.create(owner, role, "", None, now_ms).token for role in roles}
+
+
+# --- an entry
+
+
+def test_an_entry_is_shown_with_where_it_is_and_how_far(story: Story) -> None:
+    """Its hash, chain, place and anchor; one that came later waits for its seal."""
+    page = story.entry("text")
+    for part in (story.entries["text"], f"/chains/{story.chain}", "Entry 1</h1>", "Anchored in block", "INTACT"):
+        assert part in page
+    late = story.entry("late")
+    assert "Recorded, not sealed yet" in late
+    assert "INCOMPLETE" in late
+    assert "/receipt.ots" not in late
+
+
+def test_the_verdict_has_the_steps_that_verify_has(story: Story) -> None:
+    """Thirteen numbered steps, in their order, each with how it ended."""
+    page = story.entry("text")
+    assert [str(number) for number in range(1, 14)] == re.findall(r'data-label="Step" class="number">(\d+)<', page)
+    receipt = Receipt.decode(story.pages.get(f"/entries/{story.entries['text']}/receipt.json").body)
+    verdict = story.pages.ask("POST", "/v1/verify", {"content_type": "application/json"}, receipt.encode())
+    steps = re.findall(r'"text":"([^"]*)"', verdict.text)
+    shown = html.unescape(page)
+    assert 13 == len(steps)
+    # Whoever asks for the page has the content at hand: step 2 compares it.
+    assert all(text in shown for place, text in enumerate(steps, 1) if place != 2)
+
+
+@pytest.mark.parametrize("name", ["text", "page", "drawing", "no image"])
+def test_nothing_that_somebody_recorded_is_run(story: Story, name: str) -> None:
+    """Markup is text in the page, and what claims to be an image and is none is not even that."""
+    page = story.entry(name)
+    assert "<script>alert" not in page
+    assert "<h1 onclick" not in page
+    assert "<svg xmlns" not in page
+    assert "<img" not in page
+    got = story.pages.get(f"/entries/{story.entries[name]}/content")
+    assert CONTENTS[name][1] == got.body
+    assert "attachment" == got.headers["content-disposition"]
+    assert "default-src 'none'; sandbox" == got.headers["content-security-policy"]
+    assert "nosniff" == got.headers["x-content-type-options"]
+
+
+def test_an_image_is_shown_and_json_is_laid_out(story: Story) -> None:
+    """Numbers and names stand as they were written, twice where they came twice; no character turns the line."""
+    assert f'<img class="content" src="/entries/{story.entries["image"]}/content"' in story.entry("image")
+    page = html.unescape(story.entry("json"))
+    assert '  "weight": 1.50,\n  "weight": 2,\n  "note": "⟨U+202E⟩gnp.exe"' in page
+
+
+def test_what_is_no_text_is_a_download(story: Story) -> None:
+    """Bytes that are no UTF-8 are not shown."""
+    assert "not plain text" in story.entry("binary")
+    assert "plain words" in story.entry("typeless")
+    assert "Only the SHA-256 of the content is kept" in story.entry("digest")
+
+
+def test_external_ids_and_links_lead_on(story: Story) -> None:
+    """An id leads to all entries that carry it, a link to the entry that it names; unknown relations are shown."""
+    page = story.entry("named")
+    assert "beam &lt;7&gt;" in page
+    address = re.findall(r'href="(/search\?q=[0-9a-f]{64})"', page)[0]
+    assert story.entries["named"] in story.ask(address)[1]
+    linked = story.entry("linked")
+    assert f"/entries/{story.entries['named']}" in linked
+    assert "Supersedes" in linked
+    assert "Relation 77 (unknown to this version)" in linked
+
+
+def test_receipts_are_taken_away(story: Story) -> None:
+    """The JSON file is the API's own; the .ots file begins with the SHA-256 of the content."""
+    address = f"/entries/{story.entries['text']}"
+    got = story.pages.get(f"{address}/receipt.json")
+    assert story.pages.get(f"/v1{address}/receipt").body == got.body
+    assert f'attachment; filename="{story.entries["text"][:16]}.receipt"' == got.headers["content-disposition"]
+    ots = story.pages.get(f"{address}/receipt.ots")
+    assert 'filename="receipt.regtest.ots"' in ots.headers["content-disposition"]
+    assert sha256(SCRIPT) == DetachedFile.decode(ots.body).digest
+    assert 404 == story.pages.get(f"/entries/{story.entries['late']}/receipt.ots").status
+
+
+def test_an_auditor_sees_the_entry_and_not_its_content(story: Story) -> None:
+    """What may be read is the API's rule: neither content nor digest nor salt is in an auditor's page."""
+    _, page = story.ask(f"/entries/{story.hidden_entry}", story.keys[Role.AUDITOR])
+    assert "The content is not shown" in page
+    assert "nobody knows" not in page
+    assert sha256(b"nobody knows").hex() not in page
+    assert 403 == story.ask(f"/entries/{story.hidden_entry}/content", story.keys[Role.AUDITOR])[0]
+    assert "nobody knows" in story.ask(f"/entries/{story.hidden_entry}", story.keys[Role.READER])[1]
+
+
+def test_what_one_may_not_see_is_not_there(story: Story) -> None:
+    """To a stranger the private chain, its entry and all its files are like ones that do not exist."""
+    for hidden, nowhere in ((story.hidden, "0" * 64), (story.hidden_entry, "0" * 64)):
+        for form in (
+            "/chains/{}",
+            "/chains/{}/checkpoint",
+            "/entries/{}",
+            "/entries/{}/content",
+            "/entries/{}/receipt.json",
+        ):
+            one, other = (story.ask(form.format(value)) for value in (hidden, nowhere))
+            assert 404 == one[0] == other[0]
+            assert one[1].replace(hidden, "") == other[1].replace(nowhere, "")
+    assert story.hidden not in story.ask("/chains")[1]
+    assert story.hidden in story.ask("/chains", story.keys[Role.READER])[1]
+
+
+# --- chains
+
+
+def test_a_chain_is_read_from_its_newest_entry_down(story: Story) -> None:
+    """Its size, its heads, its picture; older entries behind a link, and every entry once."""
+    status, page = story.ask(f"/chains/{story.chain}")
+    assert 200 == status
+    size = len(CONTENTS) + 5
+    assert [str(place) for place in range(size - 1, -1, -1)] == places(page)
+    for part in ("How the chain grew", "Newest head", f"<dd>{size}</dd>", f"<dd>{size - 1}</dd>"):
+        assert part in page
+    assert [str(place) for place in range(4, -1, -1)] == places(story.ask(f"/chains/{story.chain}?below=5")[1])
+    assert [str(place) for place in range(size - 1, -1, -1)] == places(story.ask(f"/chains/{story.chain}?below=999")[1])
+
+
+def places(page: str) -> list[str]:
+    return re.findall(r'data-label="Place">([\d,]+)<', page)
+
+
+def test_a_long_chain_has_many_pages(story: Story) -> None:
+    """Following "older" from the newest entry, each is shown once, down to the first."""
+    service = story.service
+    service.open_chain("long")
+    service.add("long", *(b"%d" % number for number in range(2 * ROWS + 7)))
+    address: str | None = f"/chains/{service.home.chains.named('long').chain_id.hex()}"
+    found: list[str] = []
+    key = service.home.accounts.keys.create(None, Role.OPERATOR, "", None, service.clock()).token
+    while address is not None:
+        _, page = story.ask(address, key)
+        found += places(page)
+        older = re.search(r'href="([^"#]*)#entries" rel="next"', page)
+        address = html.unescape(older[1]) if older else None
+    assert [f"{number:,}" for number in range(2 * ROWS + 7, -1, -1)] == found
+
+
+# --- search
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("text", "{text}"),
+        ("text", sha256(SCRIPT).hex().upper()),
+        ("named", "beam <7>"),
+        ("named", sha256(b"beam <7>").hex()),
+        ("named", "00" * 32),
+    ],
+)
+def test_one_box_finds_whatever_is_in_hand(story: Story, name: str, text: str) -> None:
+    """An entry by its hash, its content's SHA-256, an external id or the hash of one."""
+    wanted = text.format(**story.entries) if "{" in text else text
+    assert f"/entries/{story.entries[name]}" in look_for(story, wanted)
+
+
+def look_for(story: Story, text: str, key: str | None = None) -> str:
+    address = "/search?q=" + "".join(f"%{byte:02X}" for byte in text.encode())
+    status, page = story.ask(address, key)
+    assert 200 == status
+    return page
+
+
+def test_chains_checkpoints_and_anchors_are_found_too(story: Story) -> None:
+    """By id, by size, by transaction."""
+    attempt = story.service.attempts()[0]
+    assert f"/chains/{story.chain}" in look_for(story, story.chain)
+    assert f"/anchors/{attempt.txid[::-1].hex()}" in look_for(story, attempt.txid[::-1].hex())
+    assert f"/checkpoints/{attempt.checkpoint_size}" in look_for(story, str(attempt.checkpoint_size))
+
+
+@pytest.mark.parametrize("text", ["secret", "{hidden}", "{hidden_entry}", sha256(b"nobody knows").hex()])
+def test_the_search_shows_nothing_hidden(story: Story, text: str) -> None:
+    """A stranger finds as little as if it were not there; its reader finds it."""
+    wanted = text.format(hidden=story.hidden, hidden_entry=story.hidden_entry)
+    assert "Nothing is found" in look_for(story, wanted)
+    assert "Nothing is found" not in look_for(story, wanted, story.keys[Role.READER])
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "' OR 1=1 --", "\u202egnp", "%00", "beam", "9" * 400])
+def test_what_is_not_found_is_said_and_escaped(story: Story, text: str) -> None:
+    """Whatever stands in the box comes back as text."""
+    page = look_for(story, text)
+    assert "Nothing is found" in page
+    assert "<script>alert" not in page
+
+
+def test_an_empty_box_finds_nothing_and_a_full_one_is_refused(story: Story) -> None:
+    """More than the box takes is no search."""
+    assert "Nothing is found" not in story.ask("/search")[1]
+    assert "Nothing is found" not in story.ask("/search?q=")[1]
+    assert 400 == story.ask("/search?q=" + "a" * 1001)[0]
+    assert 400 == story.ask("/search?q=a&by=nonsense")[0]
+
+
+def test_many_hits_come_page_by_page(story: Story) -> None:
+    """Following "more", each entry is shown once."""
+    home = story.service.home
+    made = home.writer.record(
+        *(home.chains.named("acme"), [b"%d" % number for number in range(45)], home.clock()),
+        external_ids=[clear("crowd")],
+    )
+    found: list[str] = []
+    address: str | None = "/search?q=crowd"
+    while address is not None:
+        _, page = story.ask(address)
+        found += re.findall(r'href="/entries/([0-9a-f]{64})"', page)
+        more = re.search(r'href="([^"]*)" rel="next">More', page)
+        address = html.unescape(more[1]) if more else None
+    assert [accepted.entry_hash.hex() for accepted in made] == found
+
+
+# --- cost
+
+FEW_ROWS = (
+    "SELECT run_no FROM lookup_run ",  # runs are merged by eights
+    "SELECT token FROM time_stamp WHERE checkpoint_size = ",  # of one checkpoint, and limited
+    "SELECT network, ots, header FROM attestation ",  # of one checkpoint, and limited
+)
+"""Questions that sort what they found by an index, of which there is little."""
+
+
+def test_every_question_of_these_pages_goes_by_an_index(story: Story) -> None:
+    """However many chains and entries there are, a page reads a few of them."""
+    home = story.service.home
+    engine = PlannedEngine(home.folder / DATABASE)
+    values = {"chain": story.chain, "entry_hash": story.entries["text"], "q": story.entries["text"], "cursor": "3"}
+    with Home(home.folder, home.settings, home.clock, engine) as opened:
+        room = Room(opened)
+        for operation in PAGES:
+            if not re.match(r"/($|chains|entries|search)", operation.path):
+                continue
+            for extra in ({}, {"below": "3"}, {"q": "beam <7>"}, {"q": "12"}):
+                request = Request("GET", operation.path, (), b"", home.clock(), values | extra, STRANGER)
+                assert operation.run is not None
+                assert 200 == operation.run(room, request).status
+    assert len(engine.plans) > 50
+    assert [] == [sql for sql, _ in engine.slow() if not sql.startswith(FEW_ROWS)]
+
+
+# --- content, by itself
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "expected"),
+    [
+        ("text/plain", b"a" * MOST_TEXT, ("text", False)),
+        ("text/plain", b"a" * (MOST_TEXT + 1), ("text", True)),
+        ("text/csv; charset=utf-8", b"a,b\n", ("text", False)),
+        ("text/plain", b"a\0b", ("file", False)),
+        ("text/plain", b"\xff\xfe", ("file", False)),
+        ("application/json", b"[" * 100_000, ("text", True)),
+        ("application/json", b"[" * 50_000, ("text", False)),
+        ("application/json", b'["' + b"a" * MOST_JSON + b'"]', ("text", True)),
+        ("application/vnd.acme+json", b"{}", ("json", False)),
+        ("application/json", b"not json", ("text", False)),
+        ("IMAGE/PNG", PNG, ("image", False)),
+        ("image/png", PNG + bytes(MOST_IMAGE), ("file", False)),
+        ("image/avif", PNG, ("file", False)),
+        ("application/pdf", b"%PDF-1.7", ("file", False)),
+    ],
+)
+def test_content_is_shown_as_what_it_is(media_type: str, content: bytes, expected: tuple[str, bool]) -> None:
+    """Within limits, and never because of what it is called alone."""
+    shown = content_shown(media_type, content)
+    assert expected == (shown.kind, shown.is_cut)
+    assert len(content) == shown.size
+
+
+@pytest.mark.parametrize("offset", range(4))
+def test_a_cut_never_splits_a_character(offset: int) -> None:
+    """The beginning of a long text ends before a character that does not fit, wherever the cut falls."""
+    content = b"a" * offset + "🦭".encode() * MOST_TEXT
+    shown = content_shown("text/plain", content)
+    assert ("text", True) == (shown.kind, shown.is_cut)
+    assert set("a🦭") >= set(shown.text)
+    assert MOST_TEXT - 4 < len(shown.text.encode()) <= MOST_TEXT
+
+
+def test_a_chain_without_content_is_shown(tmp_path: Path) -> None:
+    """A log on which nothing is sealed, or anchored, has all its pages."""
+    with new_service(tmp_path / "home", SimulatedBitcoin()) as service:
+        service.open_chain("acme")
+        chain = service.home.chains.named("acme")
+        service.home.accounts.sharing.set_visibility(chain, Visibility.PUBLIC)
+        with pages_of(service.home) as pages:
+            for address in ("/", "/chains", f"/chains/{chain.chain_id.hex()}", "/search?q=1"):
+                assert 200 == pages.get(address).status, address
+            assert "Nothing is sealed yet" in pages.get("/").text
+            assert "Waits for a seal" in pages.get(f"/chains/{chain.chain_id.hex()}").text
