@@ -15,6 +15,7 @@ from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO
 
+from anchor.errors import SettingsError
 from anchor.proof.archive_files import MAX_LINE, Fault
 from chains.archive.tar_places import places_in
 
@@ -22,6 +23,10 @@ _READ_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 18
 _UNPACKED_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
+# An export is decompressed to a few times its size, since hashes, salts and digests hardly compress; where contents are
+# repetitive it may be more, which the verifier can allow.
+UNPACKED_TIMES = 50
+UNPACKED_BYTES = 64 << 20
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
@@ -118,11 +123,12 @@ class ExportFiles:
 
 
 @contextmanager
-def opened_export(export: Path, fault: Fault) -> Iterator[ExportFiles]:
+def opened_export(export: Path, fault: Fault, most_bytes: int | None = None) -> Iterator[ExportFiles]:
     """Yield the files of an export: an unpacked folder, or a tar; a compressed one goes into a temporary file.
 
-    What the archive itself has that no export has, or lacks at its end, goes to ``fault``. Raises SettingsError for
-    something else than a folder or a tar, OSError where it cannot be read.
+    That has at most ``most_bytes``; None: 50 times the size of the export, and 64 MiB are always allowed. What the
+    archive itself has that no export has, or lacks at its end, goes to ``fault``. Raises SettingsError for something
+    else than a folder or a tar, and for more bytes than that; OSError where it cannot be read.
     """
     if export.is_dir():
         yield ExportFiles(export, dict(_in_folder(export, fault)), is_tar=False)
@@ -134,7 +140,7 @@ def opened_export(export: Path, fault: Fault) -> Iterator[ExportFiles]:
         return
     with tempfile.TemporaryDirectory() as folder:
         unpacked = Path(folder) / "export.tar"
-        _unpack(export, unpacked, fault)
+        _unpack(export, unpacked, most_bytes or max(UNPACKED_BYTES, UNPACKED_TIMES * export.stat().st_size), fault)
         yield ExportFiles(unpacked, places_in(unpacked, export, fault), is_tar=True)
 
 
@@ -157,13 +163,23 @@ def _in_folder(folder: Path, fault: Fault) -> Iterator[tuple[str, tuple[int, int
             yield name, (0, path.stat().st_size)
 
 
-def _unpack(export: Path, target: Path, fault: Fault) -> None:
-    """Decompress as far as it goes, some bytes at a time, so that what is before a damaged place is had."""
-    unpacking = zlib.decompressobj(_GZIP_FORMAT)
+def _unpack(export: Path, target: Path, most_bytes: int, fault: Fault) -> None:
+    """Decompress as far as it goes, some bytes at a time, so that what is before a damaged place is had.
+
+    No byte beyond ``most_bytes`` is written: somebody may have made the archive to fill a disk.
+    """
+    unpacking, left = zlib.decompressobj(_GZIP_FORMAT), most_bytes
     try:
         with export.open("rb") as packed, target.open("wb") as file:
             while not unpacking.eof and (piece := unpacking.unconsumed_tail or packed.read(_UNPACKED_BYTES)):
-                file.write(unpacking.decompress(piece, _UNPACKED_BYTES))
+                unpacked = unpacking.decompress(piece, _UNPACKED_BYTES)
+                left -= len(unpacked)
+                if left < 0:
+                    raise SettingsError(
+                        f"{export}: expected at most {most_bytes} bytes when it is decompressed, found more; if you "
+                        "trust whoever gave it to you, allow more with --unpacked-mib, or decompress it yourself"
+                    )
+                file.write(unpacked)
             file.write(unpacking.flush())
             is_at_end = unpacking.eof and not unpacking.unused_data and not packed.read(1)
     except zlib.error as error:

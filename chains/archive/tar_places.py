@@ -4,6 +4,7 @@ Input is an export as a tar, believed in nothing. ``chains.archive.files`` reads
 other headers than an export writes is read by ``tarfile``, which knows every form and finds its way past damage.
 """
 
+import io
 import os
 import re
 import tarfile
@@ -21,8 +22,8 @@ _SIZE, _SUM, _KIND, _PREFIX = slice(124, 136), slice(148, 156), slice(156, 157),
 _OCTAL = re.compile(rb"[0-7]{1,11}\x00? ?")
 _PRINTED = re.compile(rb"[\x21-\x7e]+")
 _PATH_RECORD = re.compile(rb"([1-9][0-9]{0,3}) path=([\x21-\x7e]+)\n")
-# Longer than any path of an export.
-_MOST_PAX = 2_048
+# Longer than any path of an export, and than what any tar says of one file.
+_MOST_PAX, _MOST_HEADER = 2_048, 1 << 20
 
 
 def places_in(tar_file: Path, export: Path, fault: Fault) -> Places:
@@ -80,12 +81,21 @@ def _is_new(name: bytes, places: Places) -> bool:
     return bool(_PRINTED.fullmatch(name)) and not name.endswith(b"/") and name.decode() not in places
 
 
+class _Headers(io.FileIO):
+    """A tar of which only headers are read: ``tarfile`` would read as much for one as it says that it has."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _MOST_HEADER:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return super().read(size) or b""
+
+
 def _of_any(tar_file: Path, export: Path, fault: Fault) -> Places:
     """Return the places of all files below the archive's one folder, past headers that are damaged."""
     places = Places()
     folders = set[str]()
     try:
-        with tarfile.open(tar_file, "r:", ignore_zeros=True) as tar:
+        with _Headers(tar_file) as file, tarfile.open(fileobj=file, mode="r:", ignore_zeros=True) as tar:
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header; typeshed lacks it
                 folder, _, name = member.name.partition("/")

@@ -89,6 +89,12 @@ def verify(
         int | None,
         typer.Option(min=1, max=256, help="Processes of --archive and --pairs (default: one for each core)."),
     ] = None,
+    unpacked_mib: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --archive: decompress to at most so many MiB (default: 64, or 50 times its size)."
+        ),
+    ] = None,
     log: LogCardFile = None,
     any_log: AnyLog = False,
     block: TrustedBlocks = None,
@@ -135,7 +141,8 @@ def verify(
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
     others = [files, original, manifest, proof, tsa_certificate, accept_timestamp]
-    _verify_many(_Many(archive, pairs, report or [], jobs, log, any_log, depth), trust, others, as_json=as_json)
+    many = _Many(archive, pairs, report or [], unpacked_mib, jobs, log, any_log, depth)
+    _verify_many(many, trust, others, as_json=as_json)
     if not files or len(files) > 2:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files or [])} files")
     held = files if len(files) == 2 else given(lambda: paired(files[0]))
@@ -246,6 +253,7 @@ class _Many:
     archive: Path | None
     pairs: Path | None
     reports: list[Path]
+    unpacked_mib: int | None
     jobs: int | None
     log: Path | None
     any_log: bool
@@ -257,14 +265,14 @@ def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: boo
 
     ``others`` are what the options say of a single receipt.
     """
-    if many.archive is None and many.reports:
-        usage("--report belongs to --archive")
+    if many.archive is None and (many.reports or many.unpacked_mib):
+        usage("--report and --unpacked-mib belong to --archive")
     if many.archive is not None:
         from chains.commands.verifying_exports import ExportGiven, verify_archive
 
         if many.pairs or any(others):
             usage("--archive takes neither a receipt nor time stamps: it verifies a whole export")
-        brought = (many.log, many.any_log, many.depth, many.jobs, many.reports)
+        brought = (many.log, many.any_log, many.depth, many.jobs, many.reports, many.unpacked_mib)
         verify_archive(ExportGiven(many.archive, *brought), trust, as_json=as_json)
     if many.pairs is not None:
         from chains.commands.verifying_pairs import PairsGiven, verify_pairs

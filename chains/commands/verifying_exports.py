@@ -31,6 +31,7 @@ class ExportGiven:
     depth: int
     jobs: int | None
     reports: list[Path]
+    unpacked_mib: int | None
 
 
 def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) -> NoReturn:
@@ -50,7 +51,8 @@ def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) ->
     known, faults = networks_given(trust.networks), list[str]()
     jobs = given_export.jobs or os.cpu_count() or 1
     try:
-        with opened_export(given_export.export, faults.append) as files:
+        most_bytes = None if given_export.unpacked_mib is None else given_export.unpacked_mib << 20
+        with opened_export(given_export.export, faults.append, most_bytes) as files:
             log = read_log(files).log
             card = given(lambda: known_card(given_export.log, log.log_id))
             with (

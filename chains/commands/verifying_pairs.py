@@ -88,10 +88,11 @@ class _Judge:
         return Judged(pair, Outcome.NOT_CHECKED, "", text)
 
     def _verdict(self, pair: Pair) -> Judged:
+        from anchor.proof.attached import receipt_in
         from anchor.proof.receipt import Receipt
         from anchor.proof.verify import Verifier, verify
 
-        receipt = Receipt.decode(read_limited(pair.receipt))
+        receipt = Receipt.decode(receipt_in(read_limited(pair.receipt)))
         if pair.file is not None and pair.file.is_dir():
             text = "a folder is compared by its manifest: verify it by itself"
             return Judged(pair, Outcome.NOT_CHECKED, "", text)

@@ -5,6 +5,7 @@ verdict names what each step rests on, and the offline verifier needs neither.
 """
 
 from anchor.lifecycle import State
+from anchor.proof.attached import receipt_in
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.errors import MalformedError
@@ -14,7 +15,7 @@ from anchor.proof.verifier import Verifier
 from anchor.proof.verify import verify
 from anchor.signing import check_signature
 from chains.web.answers import json_of
-from chains.web.asgi import JSON, Answer
+from chains.web.asgi import JSON, PDF, Answer
 from chains.web.operations import Body, Operation, Parameter, Shape
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
@@ -26,7 +27,7 @@ _BELIEVED = "this service (its own watch of the anchor)"
 def verify_receipt(room: Room, request: Request) -> Answer:
     """Judge a receipt; where it is this log's, with its card, and the blocks in which it saw its anchors."""
     try:
-        receipt = Receipt.decode(request.body)
+        receipt = Receipt.decode(receipt_in(request.body))
     except MalformedError as error:
         raise ProblemError("body-malformed", f"not a receipt: {error}") from error
     digest = request.digest("content_digest") if "content_digest" in request.arguments else None
@@ -70,7 +71,7 @@ OPERATIONS = (
         {200: Shape("The verdict (docs/spec/verdict.md): also where the receipt does not verify", {JSON: dict})},
         ("body-malformed", "body-too-large", "media-type-unsupported", "too-slow"),
         parameters=(Parameter("content_digest", "SHA-256 of the file at hand, in hex", "[0-9a-f]{64}"),),
-        body=Body({JSON: dict}, MAX_FILE_WITH_CONTENT, "A receipt"),
+        body=Body({JSON: dict, PDF: bytes}, MAX_FILE_WITH_CONTENT, "A receipt, or a certificate with one in it"),
         run=verify_receipt,
     ),
 )

@@ -26,6 +26,7 @@ JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 OCTETS = "application/octet-stream"
+PDF = "application/pdf"
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _EVERYONE = (
     (b"access-control-allow-origin", b"*"),

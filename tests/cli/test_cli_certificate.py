@@ -52,6 +52,18 @@ def test_the_receipt_in_it_is_the_receipt(world: World) -> None:
     assert 0 == run("verify", world.report, out, "--log", world.card, "--headers", world.headers).exit_code
 
 
+def test_a_certificate_stands_for_its_receipt_among_many(world: World) -> None:
+    """A list of pairs names certificates as it names receipts; a PDF that is none is a verdict of its own."""
+    written(world)
+    (world.folder / "none.pdf").write_bytes(b"%PDF-1.7\nno receipt")
+    pairs = world.folder / "pairs.txt"
+    pairs.write_text(f"{world.report}\treport.pdf\nreport.pdf\nnone.pdf\n")
+    done = run("verify", "--pairs", pairs, "--log", world.card, "--headers", world.headers, "--json")
+    found = [(each["outcome"], each["file"] is not None, each["finding"]) for each in done.facts["pairs"]]
+    assert [("intact", True), ("intact", False)] == [each[:2] for each in found[:2]]
+    assert ("failed", False, "not-a-receipt") == found[2]
+
+
 def test_a_certificate_stands_for_its_receipt(world: World) -> None:
     """``verify`` takes the receipt out of a certificate; a PDF that is none is named."""
     written(world)

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from anchor.proof.leaves import HeadLeaf, decode_leaf
 from anchor.tiles import encode_bundle
 from chains.archive import checking, pool, ranges
 from chains.archive.checking import verify_export
-from chains.archive.files import opened_export
+from chains.archive.files import UNPACKED_BYTES, UNPACKED_TIMES, opened_export
 from chains.archive.verdict import ArchiveVerifier
 from chains.processes import started
 from tests.cli.commands import Done, World
@@ -192,6 +193,37 @@ def test_what_a_damaged_compression_gave_is_checked(world: World) -> None:
     facts = verified(world, export).facts
     assert (1, 304, 304) == (facts["exit_code"], facts["entries"], facts["proved_entries"])
     assert "the compressed archive is damaged" in facts["faults"][0]
+
+
+def test_a_compressed_archive_that_would_fill_the_disk_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros behind the end, compressed a thousand times: nothing beyond the limit is written, and nothing is left."""
+    scratch = world.folder / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    tar = exported(world, "log.tar").read_bytes()
+    bomb = world.folder / "bomb.tar.gz"
+    bomb.write_bytes(gzip.compress(tar + bytes(UNPACKED_BYTES), 1))
+    assert bomb.stat().st_size * UNPACKED_TIMES < len(tar) + UNPACKED_BYTES
+    done = verified(world, bomb)
+    assert (1, "failed") == (done.exit_code, done.facts["outcome"])
+    assert f"expected at most {UNPACKED_BYTES} bytes when it is decompressed, found more" in done.facts["error"]
+    assert [] == list(scratch.iterdir())
+
+
+def test_how_much_is_decompressed_can_be_said(world: World) -> None:
+    """Less than an export has is refused, by name; so much as it has is enough."""
+    tar, packed = exported(world, "log.tar"), world.folder / "log.tgz"
+    data = tar.read_bytes() + bytes(-tar.stat().st_size % (1 << 20))
+    packed.write_bytes(gzip.compress(data, 1))
+    mib = len(data) >> 20
+    done = verified(world, packed, "--unpacked-mib", str(mib))
+    assert [] == [fault for fault in done.facts["faults"] if "bytes" in fault]
+    packed.write_bytes(gzip.compress(data + b"\x00", 1))
+    done = verified(world, packed, "--unpacked-mib", str(mib))
+    assert f"expected at most {mib << 20} bytes" in done.facts["error"]
+    assert 2 == world.run("verify", world.receipt, "--unpacked-mib", "1").exit_code
 
 
 def test_a_damaged_header_hides_one_file_only(world: World) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fpdf import FPDF
 
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
@@ -618,6 +619,15 @@ def test_a_receipt_is_pending_until_it_is_anchored_and_verifies_as_far_as_it_goe
         assert (404, "not-found") == problem(found)
     verdict = site.stranger.post("/v1/verify", content=answer.content, headers={"content-type": "application/json"})
     assert ("incomplete", []) == (verdict.json()["outcome"], verdict.json()["reasons"])
+    pdf = FPDF()
+    pdf.add_page()
+    bare = bytes(pdf.output())
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.embed_file(bytes=answer.content, basename="report.receipt", mime_type="application/json")
+    kind = {"content-type": "application/pdf"}
+    assert verdict.json() == site.stranger.post("/v1/verify", content=bytes(pdf.output()), headers=kind).json()
+    assert (400, "body-malformed") == problem(site.stranger.post("/v1/verify", content=bare, headers=kind))
     bad = answer.content.replace(b'"index"', b'"indexx"')
     broken = site.stranger.post("/v1/verify", content=bad, headers={"content-type": "application/json"})
     assert (400, "body-malformed") == problem(broken)

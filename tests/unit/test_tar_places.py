@@ -77,6 +77,22 @@ def test_a_header_that_is_damaged_is_what_tarfile_says(tmp_path: Path, monkeypat
                 assert first == second, (at, place)
 
 
+def test_a_header_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    """Somebody may say that a name has 2 GiB, in a file that is as long and has nothing in it: no such name is read."""
+    data = tar_of({"a": b"1", "x" * 150: b"2"})
+    (at,) = (at for at in range(0, len(data), 512) if data[at + 156 : at + 162] == b"x" + bytes(5))
+    header = tarfile.TarInfo("pax")
+    header.size, header.type = 1 << 31, tarfile.XHDTYPE
+    path = tmp_path / "log.tar"
+    path.write_bytes(data[:at] + header.tobuf(tarfile.USTAR_FORMAT))
+    with path.open("r+b") as file:
+        file.truncate(at + 512 + (1 << 31))
+    faults: list[str] = []
+    assert {"a": (512, 1)} == places_in(path, path, faults.append)
+    (fault,) = faults
+    assert "the archive is damaged (a header of 2147483648 bytes); what is before that place was read" in fault
+
+
 @pytest.mark.parametrize(
     "data",
     [
