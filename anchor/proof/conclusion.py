@@ -4,6 +4,7 @@
 Input are the steps that ``verify`` ran; the rules are those of docs/spec/verdict.md.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.calendar import JudgedCalendar
+from anchor.proof.correction import Correction
 from anchor.proof.diagnosis import diagnose, link_facts
 from anchor.proof.entry import ExtensionType
 from anchor.proof.receipt import ContentState, Receipt
@@ -23,11 +25,12 @@ from anchor.proof.verifier import Identity, Verifier, network_of
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """The bitcoin anchor that the verdict speaks of, the time stamps, and the calendars' attestations."""
+    """The bitcoin anchor that the verdict speaks of, the time stamps, the calendars' attestations; and corrections."""
 
     bitcoin: BitcoinAnchor | None
     timestamps: tuple[JudgedTimestamp, ...]
     attestations: tuple[JudgedCalendar, ...]
+    corrections: tuple[Correction, ...] = ()
 
 
 def conclude(
@@ -60,6 +63,8 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[13].text)
     if 15 in steps and steps[15].state == State.NOT_CHECKED:
         missing.append(steps[15].text)
+    if 16 in steps and steps[16].state == State.NOT_CHECKED:
+        missing.append(steps[16].text)
     return missing + _missing_timestamp(verifier, steps)
 
 
@@ -92,6 +97,8 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
         return Outcome.NOT_COMPARED
     if steps[3].state == State.NOT_CHECKED and receipt.entry.extension(ExtensionType.IDENTITY) is not None:
         return Outcome.NOT_CHECKED  # or evidence that speaks against the author could be left out
+    if 16 in steps and steps[16].state == State.OK:
+        return Outcome.CORRECTED
     return instead if lacking is not None and instead is not None else Outcome.INTACT
 
 
@@ -152,10 +159,12 @@ def _facts(
     }
     if anchored.bitcoin is not None and _is_in_block(steps):
         facts["anchored_in"] = _anchored_in(anchored.bitcoin) | _depth_facts(steps[12].known)
-    if anchored.timestamps:
-        facts["time_stamps"] = [judged.to_json() for judged in anchored.timestamps]
-    if anchored.attestations:
-        facts["attestations"] = [judged.to_json() for judged in anchored.attestations]
+    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction]] = {
+        "time_stamps": anchored.timestamps,
+        "attestations": anchored.attestations,
+        "corrections": anchored.corrections,
+    }
+    facts |= {name: [item.to_json() for item in found] for name, found in beside.items() if found}
     if others := other_anchors(sealed):
         facts["other_anchors"] = others
     return facts

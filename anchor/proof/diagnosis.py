@@ -31,6 +31,7 @@ _OF_STEP = {
     13: Finding.THREAD_WRONG,
     14: Finding.TIME_STAMP_WRONG,
     15: Finding.ATTESTATION_WRONG,
+    16: Finding.CORRECTION_WRONG,
 }
 _OF_REASON = {
     (1, Reason.WRONG_LOG_EXTENSION): Finding.ANOTHER_LOG,
@@ -65,6 +66,8 @@ def diagnose(
         finding = _failure(receipt, verifier, identity, steps)
     else:
         finding = _finding_of(receipt, verifier, steps, outcome)
+    if outcome == Outcome.CORRECTED:
+        finding = _correction(facts)
     sentences = [SENTENCES[finding], *_bracket(steps, facts)]
     if outcome != Outcome.FAILED:
         sentences += told_links(facts)
@@ -140,6 +143,12 @@ def _finding_of(receipt: Receipt, verifier: Verifier, steps: dict[int, Step], ou
     if outcome == Outcome.TIME_STAMPED:
         return Finding.TIME_STAMPED
     return Finding.INTACT if steps[2].state == State.OK else Finding.ENTRY_INTACT
+
+
+def _correction(facts: Mapping[str, Any]) -> Finding:
+    """Return what was done to the entry: withdrawn, whatever else was said; else replaced."""
+    said = {item["relation"] for item in facts["corrections"] if item["corrects"] == facts["entry_hash"]}
+    return Finding.RETRACTED if "retracts" in said else Finding.SUPERSEDED
 
 
 def _unchecked(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Finding:

@@ -99,6 +99,8 @@ class Reason(StrEnum):
     TIMESTAMP_IMPRINT_WRONG = "timestamp-of-something-else"
     TIMESTAMP_CERTIFICATE_WRONG = "timestamp-certificate-wrong"
     TIMESTAMP_SIGNATURE_WRONG = "timestamp-signature-wrong"
+    # 16 corrections
+    CORRECTION_WRONG = "correction-wrong"
     # other anchors and .ots
     ATTESTATION_MISMATCH = "attestation-mismatch"
     # evidence of a broken promise that shows none

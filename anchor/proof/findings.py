@@ -35,6 +35,7 @@ class Finding(StrEnum):
     THREAD_WRONG = "thread-wrong"
     TIME_STAMP_WRONG = "time-stamp-wrong"
     ATTESTATION_WRONG = "attestation-wrong"
+    CORRECTION_WRONG = "correction-wrong"
     PART_UNREADABLE = "part-unreadable"
     # all else holds: the one failure with an exit code of its own
     KEY_NOT_VALID_THEN = "key-not-valid-then"
@@ -52,6 +53,8 @@ class Finding(StrEnum):
     CONTENT_ERASED = "content-erased"
     CONTENT_WITHHELD = "content-withheld"
     # it holds
+    RETRACTED = "retracted"
+    SUPERSEDED = "superseded"
     ATTESTED = "attested"
     TIME_STAMPED = "time-stamped"
     ENTRY_INTACT = "entry-intact"
@@ -91,6 +94,7 @@ SENTENCES = {
     Finding.THREAD_WRONG: "The line of the log's anchors does not start where the log, or your card, says.",
     Finding.TIME_STAMP_WRONG: "The authority's time stamp in the receipt does not hold.",
     Finding.ATTESTATION_WRONG: "The calendar's attestation in the receipt does not hold.",
+    Finding.CORRECTION_WRONG: "What the receipt shows of later corrections does not hold: it was altered, or made up.",
     Finding.PART_UNREADABLE: "Part of the receipt cannot be read: it was damaged.",
     Finding.KEY_NOT_VALID_THEN: "The signature holds, but the key was not one that the identity which the entry names "
     "had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
@@ -114,6 +118,10 @@ SENTENCES = {
     "compare your file with.",
     Finding.CONTENT_WITHHELD: "The entry stands, and the receipt withholds its content: there is nothing to compare "
     "your file with.",
+    Finding.RETRACTED: "What was recorded is unchanged, and a later entry of its chain retracts it: it was withdrawn, "
+    "not tampered with.",
+    Finding.SUPERSEDED: "What was recorded is unchanged, and a later entry of its chain supersedes it: it was "
+    "corrected, not tampered with.",
     Finding.ATTESTED: "What was recorded is unchanged since a block that you trust, to which an OpenTimestamps "
     "calendar leads; the log's own anchor was not checked.",
     Finding.TIME_STAMPED: "What was recorded is unchanged since an authority's time stamp, whose word you said is "

@@ -306,7 +306,7 @@ def _sealed_from_json(fields: Fields, log_fields: Fields) -> Sealed:
     anchors = fields.array("anchors", MAX_ANCHORS)
     evidence = fields.array("evidence", MAX_EVIDENCE)
     return Sealed(
-        chain=_chain_from_json(Fields(fields.take("chain"), "receipt.chain")),
+        chain=chain_from_json(Fields(fields.take("chain"), "receipt.chain")),
         log_path=log_fields.hashes("path", MAX_PATH),
         head=proof_from_json(HeadLeaf, fields.take("head"), "receipt.head"),
         seal=proof_from_json(SealLeaf, fields.take("seal"), "receipt.seal"),
@@ -320,7 +320,8 @@ def _sealed_from_json(fields: Fields, log_fields: Fields) -> Sealed:
     )
 
 
-def _chain_from_json(fields: Fields) -> ChainPath:
+def chain_from_json(fields: Fields) -> ChainPath:
+    """Read an entry's place in its chain; unknown fields are refused."""
     chain = ChainPath(fields.integer("index"), fields.hashes("path", MAX_PATH))
     fields.end()
     return chain

@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     INTACT = "intact"
     ATTESTED = "attested"
     TIME_STAMPED = "time-stamped"
+    CORRECTED = "corrected"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
     NOT_CHECKED = "not checked"
@@ -44,6 +45,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 3
     NOT_CHECKED = 4
     NOT_COMPARED = 5
+    CORRECTED = 6
     KEY_NOT_VALID = 7
 
 
@@ -57,6 +59,7 @@ EXIT_CODES = {
     Outcome.INCOMPLETE: ExitCode.INCOMPLETE,
     Outcome.NOT_CHECKED: ExitCode.NOT_CHECKED,
     Outcome.NOT_COMPARED: ExitCode.NOT_COMPARED,
+    Outcome.CORRECTED: ExitCode.CORRECTED,
 }
 
 
@@ -82,6 +85,7 @@ NAMES = {
     13: "thread",
     14: "time stamp",
     15: "calendar attestation",
+    16: "corrections",
 }
 
 

@@ -14,6 +14,7 @@ from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.steps_anchor import best_anchor
 from anchor.proof.steps_author import check_author_signature
 from anchor.proof.steps_beside import check_attestations, check_timestamps, judged_attestations, judged_timestamps
+from anchor.proof.steps_correction import correction_steps
 from anchor.proof.steps_entry import check_chain_path, check_content, check_entry
 from anchor.proof.steps_log import check_directory_paths, check_keys_and_note, check_log, check_promised, check_seal
 from anchor.proof.verdict import NAMES, Diagnosis, ExitCode, Outcome, State, Step, Verdict, absent, run
@@ -57,7 +58,9 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     steps += anchor_steps + ([check_timestamps(judged)] if judged else [])
     attested = judged_attestations(receipt.sealed, verifier)
     steps += [check_attestations(attested)] if attested else []
-    return conclude(receipt, verifier, steps, Anchored(best, judged, attested), identity)
+    later, corrections = correction_steps(receipt, verifier)
+    steps += later
+    return conclude(receipt, verifier, steps, Anchored(best, judged, attested, corrections), identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:

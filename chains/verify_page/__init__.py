@@ -48,6 +48,7 @@ MODULES = (
     "comparing",
     "manifest_judging",
     "steps_anchor",
+    "corrections",
     "diagnosis",
     "verdict",
     "ots_verdict",

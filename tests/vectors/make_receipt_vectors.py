@@ -25,15 +25,36 @@ from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlocks, encode_hea
 from anchor.proof.calendar import MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id
 from anchor.proof.codec import sha256
-from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExtensionType
+from anchor.proof.correction import CorrectionEvidence
+from anchor.proof.entry import CRITICAL_EXTENSION, Author, AuthorType, Entry, Extension, ExtensionType, Link, Relation
 from anchor.proof.errors import Reason
 from anchor.proof.identity import Ending, Operation, Statement
 from anchor.proof.identity import Purpose as KeyPurpose
 from anchor.proof.identity_evidence import IdentityEvidence
-from anchor.proof.leaves import NO_PREVIOUS, NOTHING_REPLACED, KeyLeaf, LogLeaf, Purpose, SealLeaf, Signer, ThreadLeaf
+from anchor.proof.leaves import (
+    NO_PREVIOUS,
+    NOTHING_REPLACED,
+    HeadLeaf,
+    KeyLeaf,
+    LogLeaf,
+    Purpose,
+    SealLeaf,
+    Signer,
+    ThreadLeaf,
+)
 from anchor.proof.merkle import inclusion_path, root_of
 from anchor.proof.promise import promise_key_id, signed_message
-from anchor.proof.receipt import Content, ContentState, DirectoryProof, LogCard, OtherAnchor, Receipt, Sealed
+from anchor.proof.receipt import (
+    ChainPath,
+    Content,
+    ContentState,
+    DirectoryProof,
+    LogCard,
+    OtherAnchor,
+    Receipt,
+    Sealed,
+    proof_to_json,
+)
 from anchor.proof.timestamp import MAX_TOKEN, TimestampAnchor, TimestampCheck, imprint_of
 from anchor.proof.verify import Outcome, Verifier, verify
 from anchor.timestamp_token import load_certificates, timestamp_check
@@ -81,6 +102,7 @@ EXIT_CODES = {
     Outcome.INTACT: 0,
     Outcome.ATTESTED: 0,
     Outcome.TIME_STAMPED: 0,
+    Outcome.CORRECTED: 6,
     Outcome.FAILED: 1,
     Outcome.INCOMPLETE: 3,
     Outcome.NOT_CHECKED: 4,
@@ -1404,6 +1426,156 @@ def malformed_identities() -> Iterator[Case]:
         yield judged(f"3 evidence with {name}", edited(receipt, way, new), inputs, *failed)
 
 
+# Entries that were corrected
+
+
+class Corrected(World):
+    """A log with a chain of orders, of which the first is corrected in what follows."""
+
+    def begin(self) -> Written:
+        """Write and seal the first order."""
+        first = self.write_first("orders", b"order 1")
+        self.fund_thread()
+        self.write_first("others", b"other 1")
+        self.seal()
+        return first
+
+    def correct(
+        self,
+        relation: int,
+        *corrected: Written,
+        chain_id: bytes | None = None,
+        holder: str | None = None,
+        **fields: Any,
+    ) -> Written:
+        """Write an entry that says this of others, to their chain unless another is named."""
+        links = tuple(Link(relation, each.entry.chain_id, each.entry.hash) for each in corrected)
+        entry = self.entry(chain_id or corrected[0].entry.chain_id, b"order 1, corrected", links=links)
+        entry = replace(entry, **fields)
+        return self.write(entry if holder is None else sign_entry(entry, signing_key(holder)), b"order 1, corrected")
+
+    def evidence(self, written: Written, at: Seal) -> CorrectionEvidence:
+        """Return what proves an entry under the newest head of its chain below a checkpoint."""
+        chain_id = written.entry.chain_id
+        head = self.prove(HeadLeaf, max(seal.head_index.get(chain_id, 0) for seal in self.seals), at)
+        hashes = [entry.hash for entry in self.chains[chain_id][: head.leaf.tree_size]]
+        chain = ChainPath(written.index, inclusion_path(hashes, written.index))
+        return CorrectionEvidence(written.entry.encode(), chain, head)
+
+    def shown(self, first: Written, *corrections: Written) -> tuple[Receipt, Inputs]:
+        """Seal and anchor; return the receipt with these corrections, and what a verifier has."""
+        seal = self.seal()
+        receipt = self.receipt(first, seal, [self.anchor(seal)])
+        evidence = tuple(self.evidence(each, seal).to_json() for each in corrections)
+        return with_sealed(receipt, evidence=evidence), everything(self, first)
+
+
+def corrected() -> tuple[Corrected, Written]:
+    """Return a log with a sealed entry that can be corrected."""
+    world = Corrected("small")
+    return world, world.begin()
+
+
+def corrections() -> Iterator[Case]:
+    """Return receipts of entries that later ones supersede or retract: unchanged, and corrected."""
+    supersedes, retracts = Relation.SUPERSEDES, Relation.RETRACTS
+    world, first = corrected()
+    later = world.correct(supersedes, first, holder="clerk")
+    receipt, inputs = world.shown(first, later)
+    yield judged("superseded by a signed entry", receipt, inputs, Outcome.CORRECTED)
+    another = inputs_of(content=b"another", card=world.card, blocks=[block_name(world.blocks[-1])])
+    yield judged("2 superseded, and another file", receipt, another, Outcome.FAILED, Reason.CONTENT_CHANGED)
+    pending = with_sealed(receipt, anchors=())
+    yield judged("superseded before it was anchored", pending, inputs, Outcome.INCOMPLETE)
+    unknown = {"type": "correction/2", "entry": "00"}
+    strange = with_sealed(receipt, evidence=(unknown, *sealed_of(receipt).evidence))
+    yield judged("superseded, beside evidence of an unknown type", strange, inputs, Outcome.CORRECTED)
+
+    world, first = corrected()
+    yield judged("retracted", *world.shown(first, world.correct(retracts, first)), Outcome.CORRECTED)
+
+    world, first = corrected()
+    second = world.correct(supersedes, first)
+    world.seal()
+    third = world.correct(supersedes, second, holder="clerk")
+    last = world.correct(retracts, third)
+    shown = world.shown(first, second, third, last)
+    yield judged("superseded, and that entry in turn, which was retracted", *shown, Outcome.CORRECTED)
+
+    world, first = corrected()
+    second, third = world.correct(supersedes, first), world.correct(retracts, first)
+    yield judged("superseded, and then retracted", *world.shown(first, second, third), Outcome.CORRECTED)
+
+    world, first = corrected()
+    batch = sign_batch([world.correct(supersedes, first).entry], signing_key("clerk"))
+    world.chains[first.entry.chain_id].pop()
+    yield judged(
+        "superseded by one of a signed batch", *world.shown(first, world.write(batch[0], b"x")), Outcome.CORRECTED
+    )
+
+    world, first = corrected()
+    newer = Extension(CRITICAL_EXTENSION, b"new")
+    receipt, inputs = world.shown(first, world.correct(supersedes, first, extensions=(newer,)))
+    yield judged("16 a correction that must be understood, and is not", receipt, inputs, Outcome.INTACT)
+    text = edited(receipt, ("evidence", 0, "entry"), "02" + field_of(receipt, "evidence", 0, "entry")[2:])
+    yield judged("16 a correction by a newer Anchorline", text, inputs, Outcome.INTACT)
+
+
+def wrong_corrections() -> Iterator[Case]:
+    """Return receipts that show corrections which are none, or not in the chain."""
+    wrong, malformed_too = (Outcome.FAILED, Reason.CORRECTION_WRONG), (Outcome.FAILED, Reason.MALFORMED)
+    world, first = corrected()
+    later = world.correct(Relation.SUPERSEDES, first)
+    again = world.correct(Relation.RETRACTS, later)
+    refers = world.correct(Relation.REFERS_TO, first)
+    erases = world.correct(Relation.ERASES, first)
+    [other] = [chain_id for chain_id in world.chains if chain_id != first.entry.chain_id]
+    elsewhere = world.correct(Relation.SUPERSEDES, first, chain_id=other)
+    to_other = replace(first, entry=replace(first.entry, chain_id=other))
+    of_other = world.correct(Relation.SUPERSEDES, to_other, chain_id=first.entry.chain_id)
+    bad = sign_entry(later.entry, signing_key("clerk"))
+    forged = world.write(replace(bad, author=replace(bad.author, body=bad.author.body[:-1] + b"\0")), b"forged")
+    for name, shown in (
+        ("an entry that only refers to it", [refers]),
+        ("an entry that erases it, which is no correction", [erases]),
+        ("an entry of another chain", [elsewhere]),
+        ("an entry that supersedes the same hash in another chain", [of_other]),
+        ("a correction of a correction that is not shown", [again]),
+        ("a correction before the one that it corrects", [again, later]),
+        ("a signature that does not hold", [forged]),
+    ):
+        yield judged(f"16 {name}", *world.shown(first, *shown), *wrong)
+
+    receipt, inputs = world.shown(later, again)
+    yield judged("a correction that was retracted", receipt, inputs, Outcome.CORRECTED)
+    item, way = field_of(receipt, "evidence", 0), ("evidence", 0)
+    head = world.prove(HeadLeaf, world.heads[other], world.seals[-1])
+    for name, inner, new in (
+        ("another entry", ("entry",), first.entry.encode().hex()),
+        ("another index", ("chain", "index"), item["chain"]["index"] - 1),
+        ("a path cut short", ("chain", "path"), item["chain"]["path"][:-1]),
+        ("another path in the directory", ("head", "path"), ["00" * 32, *item["head"]["path"][1:]]),
+        ("another place in the directory", ("head", "index"), item["head"]["index"] + 1),
+        ("the head of another chain", ("head",), proof_to_json(head)),
+    ):
+        yield judged(f"16 {name}", edited(receipt, (*way, *inner), new), inputs, *wrong)
+    forms: list[tuple[str, tuple[str, ...], Any]] = [
+        ("an unknown field", (), item | {"more": 1}),
+        ("an unknown field beside the index", ("chain",), item["chain"] | {"more": 1}),
+        ("no head", (), {field: value for field, value in item.items() if field != "head"}),
+        ("a seal in the place of the head", ("head",), field_of(receipt, "seal")),
+        ("an entry cut short", ("entry",), item["entry"][:-2]),
+        ("an entry of 4,096 bytes", ("entry",), "01" * 4096),
+        ("a path of 65 hashes", ("chain", "path"), ["00" * 32] * 65),
+    ]
+    for name, to, new in forms:
+        yield judged(f"16 correction with {name}", edited(receipt, (*way, *to), new), inputs, *malformed_too)
+    earlier = world.correct(Relation.SUPERSEDES, world.correct(Relation.REFERS_TO, first))
+    ahead = replace(earlier, entry=later.entry, index=later.index)
+    receipt, inputs = world.shown(again, ahead)
+    yield judged("16 an entry that corrects nothing here", receipt, inputs, *wrong)
+
+
 def malformed(story: Story) -> Iterator[Case]:
     """Return texts that are no receipts: fields unknown, missing, of another type, or over their limit."""
     receipt = story.shapes["after key rotations"].receipt
@@ -1562,7 +1734,7 @@ def cases() -> Iterator[Case]:
         *(failed_seal, failed_log_and_promise, failed_payload, failed_branches, failed_block_and_thread),
         *(unknown_network, time_stamps, failed_time_stamps, malformed_time_stamps),
         *(attestations, attestations_elsewhere, failed_attestations, malformed_attestations),
-        *(identities, failed_identities, hidden_statements, malformed_identities),
+        *(identities, failed_identities, hidden_statements, malformed_identities, corrections, wrong_corrections),
     ):
         yield from group()
     yield from malformed(story)

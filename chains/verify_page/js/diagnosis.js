@@ -26,6 +26,7 @@ const FAILURES = [
   "root-not-in-transaction",
   "thread-wrong",
   "attestation-wrong",
+  "correction-wrong",
   "part-unreadable",
   "key-not-valid-then",
 ];
@@ -44,6 +45,7 @@ const OF_STEP = new Map([
   [12, "block-invalid"],
   [13, "thread-wrong"],
   [15, "attestation-wrong"],
+  [16, "correction-wrong"],
 ]);
 const OF_REASON = new Map([
   ["1 entry-meant-for-another-log", "another-log"],
@@ -65,7 +67,7 @@ const BRACKET = [4, 5, 6, 7, 10, 11];
 /** { finding, meaning } of a judged receipt; `by` are its steps by their numbers. */
 export function diagnose(receipt, verifier, by, outcome, facts) {
   const isFailed = outcome === "failed";
-  const finding = isFailed ? failureOf(receipt, verifier, by) : findingOf(receipt, by, outcome);
+  const finding = isFailed ? failureOf(receipt, verifier, by) : findingOf(receipt, by, outcome, facts);
   const sentences = [TEXTS[`finding.${finding}`], ...bracketSentence(by, facts)];
   if (!isFailed) sentences.push(...toldLinks(facts));
   return { finding, meaning: sentences.join(" ") };
@@ -111,7 +113,8 @@ function isEntryAltered({ entry, promise }, failing) {
 }
 
 /** The finding where no step failed. */
-function findingOf({ log, sealed, content }, by, outcome) {
+function findingOf({ log, sealed, content }, by, outcome, facts) {
+  if (outcome === "corrected") return correctionOf(facts);
   if (outcome === "not checked") {
     if (by.get(1).state === "not checked") return "not-understood";
     if (by.get(12).state !== "not checked" || isAttested(by)) return "author-not-checked";
@@ -121,6 +124,12 @@ function findingOf({ log, sealed, content }, by, outcome) {
   if (outcome === "content erased or withheld") return `content-${content.state}`;
   if (outcome === "attested") return "attested";
   return by.get(2).state === "ok" ? "intact" : "entry-intact";
+}
+
+/** What was done to the entry: withdrawn, whatever else was said; else replaced. */
+function correctionOf({ corrections, entry_hash: entryHash }) {
+  const said = corrections.filter(({ corrects }) => corrects === entryHash).map(({ relation }) => relation);
+  return said.includes("retracts") ? "retracted" : "superseded";
 }
 
 /** What an incomplete verdict lacks: an anchor, unless a calendar's attestation stands in for it, else the card. */

@@ -115,7 +115,8 @@ function sealedFromJson(fields, logFields) {
   return sealed;
 }
 
-function chainFromJson(fields) {
+/** An entry's place in its chain, { index, path }. */
+export function chainFromJson(fields) {
   const chain = { index: fields.integer("index"), path: fields.hashes("path", MAX_PATH) };
   fields.end();
   return chain;

@@ -20,6 +20,7 @@ export const TEXTS = {
   "step.13": "thread",
   "step.14": "time stamp",
   "step.15": "calendar attestation",
+  "step.16": "corrections",
 
   // Whose word a step rests on
   "rests.arithmetic": "arithmetic",
@@ -28,6 +29,8 @@ export const TEXTS = {
   "rests.card": "you (the log card)",
   "rests.keys": "the log's signature; that all key changes are shown, is the auditor's check",
   "rests.identity": "the log's signature; that its seals name the newest heads, is the auditor's check",
+  "rests.corrections":
+    "the log, which let its author write into this chain; that no other correction was left out, nobody says",
   "rests.first-head": "{believed}; that no head lies between this one and the one before, is the auditor's check",
   "believed.block": "you (the given block)",
   "believed.headers": "the headers file (its links and proof of work were checked, its difficulty was not)",
@@ -203,6 +206,17 @@ export const TEXTS = {
   "15.not-bitcoin": "expected a .ots file that ends in a Bitcoin attestation, found one that is {found}",
   "15.root-size": "expected operations that end in a Merkle root of 32 bytes, found {found} bytes",
   "15.header": "the .ots file leads to the Merkle root {root}, {where} as shown has {found} (internal order)",
+  "16.ok": "{text}",
+  "16.superseded": "{what}superseded by entry {index} of the chain, {entry}, {signed}",
+  "16.retracted": "{what}retracted by entry {index} of the chain, {entry}, {signed}",
+  "16.of-entry": "entry {entry} ",
+  "16.signed": "signed by key {key}",
+  "16.unsigned": "unsigned",
+  "16.newer": "corrections not checked: an entry that is shown was written by a newer Anchorline",
+  "16.chain": "corrections: an entry or a head of chain {found} is shown, expected chain {chain}",
+  "16.nothing": "corrections: entry {entry} supersedes and retracts nothing that the receipt shows before it",
+  "16.not-later": "corrections: entry {entry} at {index} is not later than what it corrects",
+  "16.signature": "corrections: the signature of entry {entry} does not hold",
 
   // What keeps a verdict from being intact
   // What a verdict comes to: the sentences of anchor/proof/findings.py
@@ -237,6 +251,8 @@ export const TEXTS = {
     "The Bitcoin transaction does not carry this checkpoint: it anchors something else, or nothing.",
   "finding.thread-wrong": "The line of the log's anchors does not start where the log, or your card, says.",
   "finding.attestation-wrong": "The calendar's attestation in the receipt does not hold.",
+  "finding.correction-wrong":
+    "What the receipt shows of later corrections does not hold: it was altered, or made up.",
   "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
   "finding.key-not-valid-then":
     "The signature holds, but the key was not one that the identity which the entry names had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
@@ -260,6 +276,10 @@ export const TEXTS = {
     "The entry stands, and the service says that its content was erased: there is nothing to compare your file with.",
   "finding.content-withheld":
     "The entry stands, and the receipt withholds its content: there is nothing to compare your file with.",
+  "finding.retracted":
+    "What was recorded is unchanged, and a later entry of its chain retracts it: it was withdrawn, not tampered with.",
+  "finding.superseded":
+    "What was recorded is unchanged, and a later entry of its chain supersedes it: it was corrected, not tampered with.",
   "finding.attested":
     "What was recorded is unchanged since a block that you trust, to which an OpenTimestamps calendar leads; the log's own anchor was not checked.",
   "finding.entry-intact": "The entry is intact; no content was compared with it, so nothing is said of any file.",
@@ -599,6 +619,7 @@ export const TEXTS = {
   "outcome.intact-part": "Intact, as far as the folder was compared",
   "outcome.attested": "Intact by a calendar's attestation, not by the log's own anchor",
   "outcome.ots": "Timestamped in Bitcoin, unchanged since",
+  "outcome.corrected": "Unchanged, and corrected later",
   "outcome.failed": "Does not verify",
   "outcome.incomplete": "Incomplete",
   "outcome.not checked": "Could not be checked",
@@ -660,6 +681,7 @@ export const TEXTS = {
   "reason.author-signature-wrong": "The author's signature is not one over this entry.",
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
+  "reason.correction-wrong": "A later correction that the receipt shows is not in the chain, or corrects something else.",
   "reason.chain-path-wrong": "The entry is not in the chain where the receipt says it is.",
   "reason.key-history-wrong": "The log's keys do not follow from one another.",
   "reason.checkpoint-signature-wrong": "The log did not sign this checkpoint.",

@@ -4,6 +4,7 @@
 
 import { networkOf } from "./bitcoin.js";
 import { bigEndian, displayHex, toHex } from "./bytes.js";
+import { correctionFacts, judgedCorrections } from "./corrections.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
@@ -19,6 +20,7 @@ export const EXIT_CODES = {
   incomplete: 3,
   "not checked": 4,
   "content erased or withheld": 5,
+  corrected: 6,
 };
 /** Failed, and nothing but the author's key was not valid. */
 const KEY_NOT_VALID = 7;
@@ -42,17 +44,19 @@ export async function judge(receipt, verifier) {
   const anchored = sealed === null ? notAnchored() : await bestAnchor(receipt, verifier);
   const attestations = sealed === null ? [] : judgedAttestations(sealed, verifier);
   steps.push(...anchored.steps, ...(sealed === null ? [] : timestampSteps(sealed)), ...attestationSteps(attestations));
-  return conclude(receipt, verifier, steps, anchored.anchor, attestations);
+  const later = await judgedCorrections(receipt, verifier);
+  steps.push(...later.steps);
+  return conclude(receipt, verifier, steps, { anchor: anchored.anchor, attestations, corrections: later.corrections });
 }
 
 function notAnchored() {
   return { anchor: null, steps: [10, 11, 12, 13].map((number) => absent(number, "absent.anchor")) };
 }
 
-function conclude(receipt, verifier, steps, anchor, attestations) {
+function conclude(receipt, verifier, steps, found) {
   const by = new Map(steps.map((step) => [step.number, step]));
   const outcome = outcomeOf(receipt, verifier, by);
-  const facts = factsOf(receipt, by, anchor, attestations);
+  const facts = factsOf(receipt, by, found);
   const diagnosis = diagnose(receipt, verifier, by, outcome, facts);
   return {
     outcome,
@@ -81,6 +85,7 @@ function outcomeOf(receipt, verifier, by) {
   if (stateOf(by, 8) === "not checked" && !verifier.anyLog) return "incomplete";
   if (verifier.contentDigest !== null && receipt.content.state !== "shown") return "content erased or withheld";
   if (stateOf(by, 3) === "not checked" && extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null) return "not checked";
+  if (stateOf(by, 16) === "ok") return "corrected";
   return lacking === null ? "intact" : "attested";
 }
 
@@ -103,11 +108,12 @@ function missingOf(receipt, verifier, by) {
   if (stateOf(by, 8) === "not checked" && !verifier.anyLog) missing.push(TEXTS["missing.log"]);
   addUnchecked(13);
   addUnchecked(15);
+  addUnchecked(16);
   addUnchecked(14);
   return missing;
 }
 
-function factsOf({ entry, log, sealed }, by, anchor, attestations) {
+function factsOf({ entry, log, sealed }, by, { anchor, attestations, corrections }) {
   const rules = networkOf(log);
   const facts = {
     entry_hash: toHex(entry.hash),
@@ -139,6 +145,7 @@ function factsOf({ entry, log, sealed }, by, anchor, attestations) {
   const timestamps = timestampFacts(sealed);
   if (timestamps.length) facts.time_stamps = timestamps;
   if (attestations.length) facts.attestations = attestationFacts(attestations);
+  if (corrections.length) facts.corrections = correctionFacts(corrections);
   const others = otherAnchors(sealed);
   if (others.length) facts.other_anchors = others;
   return facts;

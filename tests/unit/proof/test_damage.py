@@ -22,6 +22,9 @@ BY_VECTORS_ONLY = {
     Finding.TIME_STAMP_WRONG,
     Finding.TIME_STAMPED,
     Finding.ENTRY_INTACT,
+    Finding.CORRECTION_WRONG,
+    Finding.RETRACTED,
+    Finding.SUPERSEDED,
 }
 
 
