@@ -110,10 +110,10 @@ def certificate(
 
 def _check(verdict: "Verdict", held: list[Path], *, as_json: bool) -> None:
     """End the command where there is nothing to certify: the verdict says why."""
-    from anchor.proof.verdict import Outcome
+    from chains.certifying import is_certifiable
     from chains.wording import verdict_lines
 
-    if verdict.outcome == Outcome.INTACT or (verdict.outcome == Outcome.NOT_COMPARED and len(held) == 1):
+    if is_certifiable(verdict, file_at_hand=len(held) != 1):
         return
     print_line("no certificate is written: the receipt was verified, and this is what came out")
     say(verdict.to_json(), lambda: verdict_lines(held[0].name if len(held) == 2 else None, verdict), as_json=as_json)

@@ -11,6 +11,7 @@ from anchor.storage.changes import Changes
 from chains.home import DATABASE, Home
 from chains.metrics import registry_of
 from chains.settings import Limits
+from chains.web.drawing import Drawing
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
 from chains.web.listeners import Listeners
 from chains.web.rooms import Rooms
@@ -51,10 +52,12 @@ class Service:
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
+        self.drawing = Drawing()
 
     def close(self) -> None:
         """Commit and answer what was taken, then end all threads."""
         self.preparing.shutdown()
+        self.drawing.close()
         self.writing.stop()
         self.office.close()
         self.rooms.close()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.entry import Entry
 from anchor.proof.receipt import Receipt
-from anchor.proof.verdict import Verdict
+from anchor.proof.verdict import ARITHMETIC, Verdict
 from chains.access import Action
+from chains.certifying import can_draw, is_certifiable
 from chains.chain import Chain
 from chains.reader import StoredEntry
 from chains.web import api_entries
@@ -42,6 +43,7 @@ def entry(room: Room, request: Request) -> Answer:
     chain, stored = room.entry(request, Action.ENTRY_READ)
     seen = ChainSeen.of(room, request, chain)
     receipt = _receipt(room, request, chain, stored)
+    verdict, digest = (None, None) if receipt is None else judged_for(room, receipt, stored, seen)
     said = stored.entry
     return render(
         *(room, request, "entry.html"),
@@ -52,7 +54,8 @@ def entry(room: Room, request: Request) -> Answer:
         author=author_shown(said),
         content=_content(said, stored) if seen.may_read_content else None,
         standing=_standing(room, receipt),
-        verdict=None if receipt is None else verdict_shown(_judged(room, receipt, stored, seen)),
+        verdict=None if verdict is None else verdict_shown(verdict),
+        has_certificate=can_draw() and verdict is not None and is_certifiable(verdict, file_at_hand=digest is not None),
         neighbours=_neighbours(room, chain, stored),
     )
 
@@ -66,10 +69,11 @@ def _receipt(room: Room, request: Request, chain: Chain, stored: StoredEntry) ->
     return receipt_seen(room, request, chain, stored) if room.may(request, Action.RECEIPT_READ, chain) else None
 
 
-def _judged(room: Room, receipt: Receipt, stored: StoredEntry, seen: ChainSeen) -> Verdict:
-    """Return the verdict, for the content that is kept here where it is and may be read."""
+def judged_for(room: Room, receipt: Receipt, stored: StoredEntry, seen: ChainSeen) -> tuple[Verdict, bytes | None]:
+    """Return the verdict, and the SHA-256 of the content that was compared: the one kept here, where it may be read."""
     kept = stored.kept if seen.may_read_content else None
-    return judged(room, receipt, None if kept is None or kept.content is None else kept.digest)
+    digest = None if kept is None or kept.content is None else kept.digest
+    return judged(room, receipt, digest), digest
 
 
 def _standing(room: Room, receipt: Receipt | None) -> Standing | None:
@@ -127,7 +131,7 @@ def verdict_shown(verdict: Verdict) -> VerdictShown:
     steps = [
         StepShown(
             *(step.number, step.name, step.state.value, _STEP_KINDS[step.state.value], step.text),
-            None if step.rests_on in {"arithmetic", "nobody"} else step.rests_on,
+            None if step.rests_on in {ARITHMETIC, "nobody"} else step.rests_on.replace("you (", "this service ("),
         )
         for step in verdict.steps
     ]

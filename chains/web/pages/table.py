@@ -4,12 +4,13 @@ Every module of this package lists its pages as ``OPERATIONS``; a page that is m
 """
 
 from chains.web.operations import Operation
-from chains.web.pages import anchors, assets, chains, checkpoints, entry, front, search, sign_in, thread
+from chains.web.pages import anchors, assets, certificates, chains, checkpoints, entry, front, search, sign_in, thread
 
 PAGES: tuple[Operation, ...] = (
     *front.OPERATIONS,
     *chains.OPERATIONS,
     *entry.OPERATIONS,
+    *certificates.OPERATIONS,
     *search.OPERATIONS,
     *checkpoints.OPERATIONS,
     *anchors.OPERATIONS,

@@ -1,23 +1,28 @@
 """The pages of chains, entries and the search: what they say, what they never run, and what they keep to themselves."""
 
+import asyncio
 import base64
 import html
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from anchor.proof.attached import receipt_in
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, ExternalId, IdKind, Link, Relation
 from anchor.proof.opentimestamps import DetachedFile
 from anchor.proof.receipt import Receipt
 from chains.access import STRANGER, Role, Visibility
 from chains.home import DATABASE, Home
+from chains.web.drawing import MOST_WAITING, Drawing
 from chains.web.pages.chains import ROWS
 from chains.web.pages.content_shown import MOST_IMAGE, MOST_JSON, MOST_TEXT, content_shown
 from chains.web.pages.table import PAGES
+from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.work import Submission
@@ -352,11 +357,10 @@ def test_every_question_of_these_pages_goes_by_an_index(story: Story) -> None:
     with Home(home.folder, home.settings, home.clock, engine) as opened:
         room = Room(opened)
         for operation in PAGES:
-            if not re.match(r"/($|chains|entries|search)", operation.path):
+            if operation.run is None or not re.match(r"/($|chains|entries|search)", operation.path):
                 continue
             for extra in ({}, {"below": "3"}, {"q": "beam <7>"}, {"q": "12"}):
                 request = Request("GET", operation.path, (), b"", home.clock(), values | extra, STRANGER)
-                assert operation.run is not None
                 assert 200 == operation.run(room, request).status
     assert len(engine.plans) > 50
     assert [] == [sql for sql, _ in engine.slow() if not sql.startswith(FEW_ROWS)]
@@ -412,3 +416,37 @@ def test_a_chain_without_content_is_shown(tmp_path: Path) -> None:
                 assert 200 == pages.get(address).status, address
             assert "Nothing is sealed yet" in pages.get("/").text
             assert "Waits for a seal" in pages.get(f"/chains/{chain.chain_id.hex()}").text
+
+
+# --- certificates
+
+
+def test_a_certificate_carries_the_receipt_that_it_is_about(story: Story) -> None:
+    """Whoever may have the receipt may have it as a page; what is not anchored yet has none."""
+    address = f"/entries/{story.entries['text']}"
+    assert f"{address}/certificate.pdf" in story.entry("text")
+    got = story.pages.get(f"{address}/certificate.pdf")
+    assert (200, "application/pdf") == (got.status, got.headers["content-type"])
+    assert story.entries["text"] == Receipt.decode(receipt_in(got.body)).entry.hash.hex()
+    assert "certificate.pdf" not in story.entry("late")
+    assert 404 == story.pages.get(f"/entries/{story.entries['late']}/certificate.pdf").status
+    assert 404 == story.pages.get(f"/entries/{story.hidden_entry}/certificate.pdf").status
+
+
+def test_few_certificates_wait_to_be_drawn() -> None:
+    """One more than may wait is refused at once; those that wait are drawn, and then there is room again."""
+    drawing = Drawing()
+
+    async def ask() -> list[bytes | str]:
+        may_go_on = threading.Event()
+        waiting = [asyncio.create_task(drawing.draw(lambda: bytes(may_go_on.wait()))) for _ in range(MOST_WAITING)]
+        await asyncio.sleep(0)  # each has been counted when the loop comes back
+        try:
+            await drawing.draw(bytes)
+        except ProblemError as refused:
+            said = refused.code
+        may_go_on.set()
+        return [said, *await asyncio.gather(*waiting), await drawing.draw(bytes)]
+
+    assert ["overloaded", *[b"\0"] * MOST_WAITING, b""] == asyncio.run(ask())
+    drawing.close()

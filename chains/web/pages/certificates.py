@@ -1,0 +1,87 @@
+"""The certificate of an entry, as PDF: what the command ``certificate`` makes, over this service's own verdict.
+
+It is drawn on a thread of its own, one after the other, since it takes longer than any page; where the parts that draw
+are not installed, there is none.
+"""
+
+import re
+from dataclasses import dataclass
+
+from anchor.proof.verdict import Verdict
+from chains.access import Action
+from chains.certifying import can_draw, is_certifiable
+from chains.web.api_entries import receipt_seen
+from chains.web.asgi import Answer
+from chains.web.operations import Operation, ReadBody, Shape
+from chains.web.pages.entry import judged_for
+from chains.web.pages.page import GROUP, closed
+from chains.web.pages.visitors import is_loopback, recognised
+from chains.web.parameters import ENTRY_HASH
+from chains.web.problems import ProblemError
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.web.service import Service
+from chains.web.shown import ChainSeen
+
+PDF = "application/pdf"
+_HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-f:]{2,39}\](:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a certificate is made of, read while it could be; ``draw`` needs no database."""
+
+    receipt: bytes
+    name: str
+    verdict: Verdict
+    digest: bytes | None
+    page_url: str | None
+
+    def draw(self) -> bytes:
+        """Return the PDF."""
+        from chains.certificate import Certificate
+
+        return Certificate(self.receipt, self.name, self.verdict, None, self.digest, self.page_url).render()
+
+
+async def certificate_file(service: Service, request: Request, _read: ReadBody) -> Answer:
+    """Return the certificate of an entry that is anchored, for whoever may have its receipt."""
+    wanted = await service.rooms.ask(lambda room: _wanted(room, recognised(room, request)))
+    pdf = await service.drawing.draw(wanted.draw)
+    return closed(Answer(200, pdf, PDF), f"{request.arguments['entry_hash'][:16]}.pdf")
+
+
+def _wanted(room: Room, request: Request) -> _Wanted:
+    chain, stored = room.entry(request, Action.RECEIPT_READ)
+    receipt = receipt_seen(room, request, chain, stored)
+    verdict, digest = judged_for(room, receipt, stored, ChainSeen.of(room, request, chain))
+    if not is_certifiable(verdict, file_at_hand=digest is not None):
+        raise ProblemError("not-found", "There is no certificate yet: the entry is not anchored deep enough")
+    name = f"{stored.entry_hash.hex()[:16]}.receipt"
+    return _Wanted(receipt.encode(), name, verdict, digest, _page_url(request))
+
+
+def _page_url(request: Request) -> str | None:
+    """Return the address of the page that verifies, under the name by which this service was asked."""
+    host = request.header(b"host") or b""
+    if not _HOST.fullmatch(host):
+        return None
+    name = host.decode()
+    return f"http://{name}/verify" if is_loopback(f"http://{name}") else f"https://{name}/verify"
+
+
+_PROBLEMS = ("not-found", "not-allowed", "key-required", "key-refused", "overloaded")
+OPERATIONS: tuple[Operation, ...] = (
+    (
+        Operation(
+            *("certificateFile", "GET", "/entries/{entry_hash}/certificate.pdf", "The certificate of an entry", GROUP),
+            *({200: Shape("The certificate", {PDF: bytes})}, _PROBLEMS),
+            parameters=(ENTRY_HASH,),
+            run_async=certificate_file,
+            has_etag=False,
+            is_page=True,
+        ),
+    )
+    if can_draw()
+    else ()
+)
