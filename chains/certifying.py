@@ -1,6 +1,7 @@
 """Whether a verdict is enough for a certificate, and whether this installation can draw one.
 
-The command ``certificate`` and the explorer ask; ``chains.certificate`` draws, and needs the extra of that name.
+The command ``certificate`` and the pages of the service ask; ``chains.certificate`` draws, and needs the extra of that
+name.
 """
 
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""The explorer in this process: a service over a home that a test made, asked by way of ASGI as a browser asks.
+"""The pages in this process: a service over a home that a test made, asked by way of ASGI as a browser asks.
 
 Tests of pages use it; nothing listens, and no process is started.
 """

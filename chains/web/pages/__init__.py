@@ -1,1 +1,1 @@
-"""The explorer: pages in HTML about the log, its chains and entries, for people who have nothing but a browser."""
+"""Pages in HTML about the log, its chains and entries, for people who have nothing but a browser."""

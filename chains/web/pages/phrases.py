@@ -1,4 +1,4 @@
-"""How the explorer words what it shows: numbers, times, sizes and states, in English and in UTC. Pure.
+"""How pages word what they show: numbers, times, sizes and states, in English and in UTC. Pure.
 
 Values come from the database and from what the API shows; the templates use these functions as filters.
 """

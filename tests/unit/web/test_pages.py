@@ -1,4 +1,4 @@
-"""The explorer's pages: what is around each, what they may load, and what is told instead of one."""
+"""The pages of the service: what is around each, what they may load, and what is told instead of one."""
 
 from collections.abc import Iterator
 

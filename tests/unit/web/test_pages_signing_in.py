@@ -1,4 +1,4 @@
-"""Signing in to the explorer: the cookie, who it is for, and forms that are not our own."""
+"""Signing in to the pages: the cookie, who it is for, and forms that are not our own."""
 
 from collections.abc import Iterator
 
