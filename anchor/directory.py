@@ -36,6 +36,8 @@ from anchor.storage.engine import Engine
 DIRECTORY_ID = b""
 """The chain_id under which the directory's own tree is stored: no chain has an empty id."""
 
+# The lower end of the time bracket: deep enough that it will hardly leave the best chain (design section 3.2).
+SEAL_BLOCK_DEPTH = 6
 # The clock may be set back this far (a leap second, an NTP step) without a word; times then stand still.
 CLOCK_TOLERANCE_MS = 10_000
 _ORDER_OF_MARKS = (LeafType.EPOCH, LeafType.KEY, LeafType.THREAD)

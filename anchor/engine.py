@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from anchor.alerts import Alert, alerts_of
 from anchor.bitcoin.protocols import BlockId, Source
 from anchor.bitcoin.transaction import funding_coins
-from anchor.directory import Directory, StoredCheckpoint
+from anchor.directory import SEAL_BLOCK_DEPTH, Directory, StoredCheckpoint
 from anchor.epochs import Epochs
 from anchor.errors import Refusal, RejectedError, SourceUnavailableError
 from anchor.fees import NO_LIMITS, Limits
@@ -28,8 +28,6 @@ from anchor.useful_blocks import UsefulBlocks
 from anchor.versions import Signer, Versions
 from anchor.watching import Watcher
 
-# The lower end of the time bracket: deep enough that it will hardly leave the best chain (design section 3.2).
-SEAL_BLOCK_DEPTH = 6
 # What is noted where a node does not take an attempt; anything else than these two is for people, and raised.
 _REFUSED = {Refusal.FEE: Event.REFUSED_FEE, Refusal.INPUTS: Event.REFUSED_INPUTS}
 

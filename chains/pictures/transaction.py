@@ -45,6 +45,7 @@ class DrawnTransaction:
     virtual_size: int
     version_no: int
     state: State
+    confirmations: int | None = None
 
 
 def transaction(drawn: DrawnTransaction) -> str:
@@ -113,7 +114,7 @@ def _middle(drawn: DrawnTransaction, y: float) -> list[Element]:
         ("value", f"fee {drawn.fee_sat:,} sat"),
         ("code", f"{drawn.virtual_size:,} vB"),
         ("code", f"{rate:.2f} sat/vB"),
-        ("unit", NAMES[drawn.state]),
+        ("unit", _standing(drawn)),
     )
     return [
         element("rect", x=_MIDDLE_X, y=top, width=_MIDDLE_WIDTH, height=height, rx=6, class_="box body"),
@@ -122,6 +123,12 @@ def _middle(drawn: DrawnTransaction, y: float) -> list[Element]:
             for row, (kind, words) in enumerate(lines)
         ),
     ]
+
+
+def _standing(drawn: DrawnTransaction) -> str:
+    if drawn.confirmations is None:
+        return NAMES[drawn.state]
+    return f"{NAMES[drawn.state]}, {drawn.confirmations:,} deep"
 
 
 def _shortened(hexadecimal: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from anchor.best_chain import noted_height
 from chains.access import STRANGER, Action, Actor, ChainAccess, allowed
 from chains.chain import Chain
 from chains.home import Clock, Home
@@ -37,12 +38,12 @@ def _not_seen() -> None:
 class Room:
     """An opened home with what answers questions about it; one thread uses it.
 
-    ``tip_height`` says how high Bitcoin's best chain was when this process saw it last, None where it never did.
+    ``seen_height`` says how high Bitcoin's best chain was when this process saw it last, None where it never did.
     """
 
-    def __init__(self, home: Home, tip_height: Callable[[], int | None] = _not_seen) -> None:
+    def __init__(self, home: Home, seen_height: Callable[[], int | None] = _not_seen) -> None:
         self.home = home
-        self.tip_height = tip_height
+        self._seen_height = seen_height
         self.reader = Reader(home.engine, home.chains, home.lookup)
         self.accounts = home.accounts
 
@@ -51,6 +52,11 @@ class Room:
         """What makes receipts."""
         home = self.home
         return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+
+    def tip_height(self) -> int | None:
+        """Return how high Bitcoin's best chain is, as far as is known: seen by this process, or noted by another."""
+        noted = noted_height(self.home.directory, self.home.journal)
+        return max(self._seen_height() or 0, noted or 0) or None
 
     def authenticated(self, request: Request) -> Request:
         """Return the request with who asks; raise KeyRefusedError where the key does not hold."""

@@ -164,7 +164,7 @@ def sign_in(visitor: Visitor, key: str) -> None:
     page = visitor.go("/sign-in")
     page.fill("#key", key)
     page.click("main button")
-    expect(page.locator(".account")).to_contain_text("Harbour Inspections")
+    expect(page.locator(".account")).to_contain_text("Harbour Inspections", timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("who", ["stranger", "member"])
@@ -214,12 +214,13 @@ def test_without_script_every_page_is_the_same(browser: Browser, site: Site) -> 
     """With JavaScript switched off all pages are there, with their pictures."""
     visitor = visiting(browser, site.url, has_script=False)
     page = visitor.go("/anchors")
-    assert 1 == page.locator("svg.timeline").count()
+    expect(page.locator("svg.timeline")).to_have_count(1, timeout=PATIENCE_MS)
     page.click("text=one line of them")
-    assert 1 == page.locator("svg.thread").count()
+    expect(page.locator("svg.thread")).to_have_count(1, timeout=PATIENCE_MS)
     page.click("nav >> text=Checkpoints")
+    expect(page.locator("h1")).to_have_text("Checkpoints", timeout=PATIENCE_MS)
     page.click("tbody a >> nth=0")
-    expect(page.locator("h1")).to_contain_text("Checkpoint of")
+    expect(page.locator("h1")).to_contain_text("Checkpoint of", timeout=PATIENCE_MS)
     visitor.end()
 
 
@@ -233,6 +234,20 @@ def test_the_keyboard_comes_first_to_the_skip_link(browser: Browser, site: Site)
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
+    visitor.end()
+
+
+def test_the_search_is_used_with_the_keyboard(browser: Browser, site: Site) -> None:
+    """From the field one press of Tab leads to its button; Enter searches, and what is found is a link."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go("/search")
+    page.focus("#q")
+    page.keyboard.type(site.hostile)
+    page.keyboard.press("Tab")
+    assert "Search" == page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    expect(page.locator(f'main a[href="/entries/{site.hostile}"]').first).to_be_visible(timeout=PATIENCE_MS)
+    assert [] == violations(page)
     visitor.end()
 
 
@@ -259,7 +274,7 @@ def test_a_page_is_brought_up_to_date_in_place(browser: Browser, site: Site) -> 
     assert newest is not None
     expect(page.locator("#news")).to_have_text(f"A checkpoint of {newest.size} leaves was sealed.", timeout=PATIENCE_MS)
     assert "polite" == page.get_attribute("#news", "aria-live")
-    expect(page.locator("tbody tr")).to_have_count(rows + 1)
+    expect(page.locator("tbody tr")).to_have_count(rows + 1, timeout=PATIENCE_MS)
     assert "page" == page.evaluate("document.body.dataset.same")
     visitor.end()
 

@@ -61,10 +61,10 @@ class EventShown:
 def anchors(room: Room, request: Request) -> Answer:
     """Return the list of anchors, newest first, on a time line too."""
     found = page_of_attempts(room, request, PAGE_ANCHORS)
-    is_first = "cursor" not in request.arguments
+    is_first, tip_height = "cursor" not in request.arguments, room.tip_height()
     return render(
         *(room, request, "anchors.html"),
-        rows=[anchor_shown(attempt, room.tip_height()) for attempt in found.shown],
+        rows=[anchor_shown(attempt, tip_height) for attempt in found.shown],
         picture=timeline_of(found.shown, request.now_ms if is_first else None),
         legend=legend(attempt.state for attempt in found.shown),
         is_first=is_first,
@@ -78,11 +78,12 @@ def anchor(room: Room, request: Request) -> Answer:
     journal, tip_height = room.home.journal, room.tip_height()
     versions = [each for each in journal.spending(attempt.spends, MOST_VERSIONS) if each.state not in PREPARED]
     made = attempt.transaction()
-    drawn = _drawn(room, attempt, made, versions)
+    shown = anchor_shown(attempt, tip_height)
+    drawn = _drawn(room, attempt, made, versions, shown.confirmations)
     before = journal.of_txid(attempt.spends.txid)
     return render(
         *(room, request, "anchor.html"),
-        anchor=anchor_shown(attempt, tip_height),
+        anchor=shown,
         drawn=drawn,
         picture=transaction(drawn),
         rate=attempt.fee_sat / attempt.virtual_size,
@@ -147,7 +148,9 @@ def _attempt(room: Room, request: Request) -> Attempt:
     return found
 
 
-def _drawn(room: Room, attempt: Attempt, made: Transaction, versions: list[Attempt]) -> DrawnTransaction:
+def _drawn(
+    room: Room, attempt: Attempt, made: Transaction, versions: list[Attempt], confirmations: int | None
+) -> DrawnTransaction:
     kept = room.home.journal.coins_spent_by(made)
     values = [coin.value_sat for coin in kept] if kept is not None else [None] * len(made.inputs)
     payload = decode_payload(_payload(room, attempt))
@@ -164,6 +167,7 @@ def _drawn(room: Room, attempt: Attempt, made: Transaction, versions: list[Attem
         virtual_size=attempt.virtual_size,
         version_no=1 + sum(each.attempt_no < attempt.attempt_no for each in versions),
         state=attempt.state,
+        confirmations=confirmations,
     )
 
 

@@ -97,7 +97,7 @@ def checkpoint(room: Room, request: Request) -> Answer:
         before=before[0] if before else None,
         extension=_extension(room, before[0], stored) if before else None,
         following=directory.first_checkpoint_over(stored.size),
-        carrier=_carrier(room, stored.size),
+        carrier=_carrier(room, stored.size, tip_height),
         attempts=[anchor_shown(each, tip_height) for each in attempts if each.state not in PREPARED],
     )
 
@@ -118,22 +118,23 @@ def _stored(room: Room, request: Request) -> StoredCheckpoint:
 
 def _rows(room: Room, shown: list[StoredCheckpoint]) -> list[CheckpointRow]:
     """Return rows for checkpoints, newest first; what carries an older one may carry the newer ones too."""
+    tip_height = room.tip_height()
     rows: list[CheckpointRow] = []
     carrier: AnchorShown | None = None
     is_known = False
     for stored in reversed(shown):
         if not is_known or (carrier is not None and carrier.checkpoint_size < stored.size):
-            carrier, is_known = _carrier(room, stored.size), True
+            carrier, is_known = _carrier(room, stored.size, tip_height), True
         rows.append(
             CheckpointRow(stored.size, stored.seal_number, stored.sealed_at_ms, bytes(stored.root).hex(), carrier)
         )
     return rows[::-1]
 
 
-def _carrier(room: Room, size: int) -> AnchorShown | None:
+def _carrier(room: Room, size: int, tip_height: int | None) -> AnchorShown | None:
     """Return the anchor in a block whose checkpoint is the first to cover ``size`` leaves."""
     found = room.home.journal.first_anchored(size)
-    return None if found is None else anchor_shown(found[0], room.tip_height())
+    return None if found is None else anchor_shown(found[0], tip_height)
 
 
 def _extension(room: Room, before: StoredCheckpoint, stored: StoredCheckpoint) -> Extension:

@@ -24,10 +24,10 @@ PAGE_KNOTS = 20
 def thread(room: Room, request: Request) -> Answer:
     """Return the thread, newest anchors first."""
     found = page_of_attempts(room, request, PAGE_KNOTS)
-    starts = thread_starts(room)
+    starts, tip_height = thread_starts(room), room.tip_height()
     return render(
         *(room, request, "thread.html"),
-        rows=[anchor_shown(attempt, room.tip_height()) for attempt in found.shown],
+        rows=[anchor_shown(attempt, tip_height) for attempt in found.shown],
         picture=drawn_thread([_knot(attempt, starts) for attempt in found.shown]) if found.shown else None,
         legend=legend(attempt.state for attempt in found.shown),
         starts=[str(start) for start in starts],

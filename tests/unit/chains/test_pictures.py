@@ -29,6 +29,7 @@ DRAWN = DrawnTransaction(
     virtual_size=230,
     version_no=2,
     state=State.CONFIRMED,
+    confirmations=4,
 )
 ATTEMPTS = [
     Plotted(NOON_MS - 3 * HOUR_MS, 322, State.FINAL, 4001),
@@ -189,7 +190,7 @@ def test_a_transaction_shows_what_goes_in_and_out() -> None:
     for expected in (
         *("input 0: the thread coin before", "4,999,678 sat", "01010101…01010101:0"),
         *("input 1: a top-up", "100,000 sat", "02020202…02020202:3"),
-        *("version 2 of this anchor", "fee 1,610 sat", "230 vB", "7.00 sat/vB", "in a block"),
+        *("version 2 of this anchor", "fee 1,610 sat", "230 vB", "7.00 sat/vB", "in a block, 4 deep"),
         *("5,098,068 sat", "AL1 · 1,234 leaves", "root 0f0f0f0f…0f0f0f0f"),
     ):
         assert expected in said, (expected, said)

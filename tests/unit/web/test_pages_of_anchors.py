@@ -166,7 +166,7 @@ def test_parts_of_an_anchor_are_files_in_hex(story: Story) -> None:
 
 
 def test_what_has_not_left_the_house_is_not_shown(tmp_path: Path) -> None:
-    """An attempt that is signed and not sent is in no list, and its page is not found."""
+    """An attempt that is signed and not sent is in no list, and its page is not found; once sent, it waits."""
     bitcoin = SimulatedBitcoin()
     with ExitStack() as stack:
         service = funded_service(tmp_path, bitcoin, stack)
@@ -180,6 +180,12 @@ def test_what_has_not_left_the_house_is_not_shown(tmp_path: Path) -> None:
         assert 404 == pages.get(f"/anchors/{hash_hex(built.txid)}/transaction").status
         for address in ("/", "/anchors", "/thread", f"/checkpoints/{built.checkpoint_size}"):
             assert hash_hex(built.txid) not in pages.get(address).text, address
+        service.tick()
+        service.tick()
+        page = pages.get(f"/anchors/{hash_hex(built.txid)}").text
+        assert "Waiting for a block" in page
+        assert "in the mempool" in page
+        assert f"/anchors/{hash_hex(built.txid)}/header" not in page
 
 
 def test_a_public_explorer_is_linked_where_there_is_one(tmp_path: Path) -> None:
