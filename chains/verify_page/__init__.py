@@ -28,6 +28,7 @@ MODULES = (
     "promise",
     "bitcoin",
     "bitcoin_anchor",
+    "networks",
     "opentimestamps",
     "blocks",
     "receipt",

@@ -17,7 +17,7 @@ globalThis.verdictsOn = async (cases) => {
   for (const { receipt, verifier } of cases) {
     found.push(
       await named(async () => {
-        const views = (verifier.blocks || []).map(givenBlock);
+        const views = (verifier.blocks || []).map((text) => givenBlock(text));
         if (verifier.headers) views.push(headersFile(utf8(verifier.headers)));
         const brought = {
           contentDigest: verifier.content_digest ? bytesOfHex(verifier.content_digest) : null,
@@ -322,6 +322,22 @@ globalThis.comparisonsOf = async (cases) => {
         const compared = await compareWithList(new Blob([bytesOfHex(each.list)]), heldOf(each), async () => {});
         const lines = compared.differences.map(differenceText);
         return jsonText({ facts: compared.facts(), summary: compared.summary(), lines, unplaced: compared.unplaced });
+      }),
+    );
+  }
+  return found;
+};
+
+/** What is read of a file of networks: the rules that it adds, or the name of the refusal. */
+globalThis.networksIn = async (texts) => {
+  const found = [];
+  for (const text of texts) {
+    found.push(
+      await named(() => {
+        const added = [...decodeNetworks(utf8(text)).values()].slice(NETWORKS.size);
+        return added.map(({ name, genesis, messageStart, powLimit, worth }) => {
+          return [name, toHex(genesis), toHex(messageStart), powLimit.toString(16), worth];
+        });
       }),
     );
   }

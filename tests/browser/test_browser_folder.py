@@ -180,14 +180,15 @@ def test_one_row_or_file_is_proved(visit: Visiting, held: Held) -> None:
 # A file that the browser is slow to give: its stream waits until the test says so.
 SLOW = """() => {
     const slow = new File(["1"], "slow.txt");
+    let begun;
+    window.begun = new Promise(resume => { begun = resume; });
     slow.stream = () => new ReadableStream({
         async pull(controller) {
-            window.asked = true;
+            begun();
             await new Promise(resume => setTimeout(resume, 60));
             controller.enqueue(utf8("1"));
         },
     });
-    Object.defineProperty(slow, "size", { value: 1 });
     window.taking = takeFile("record", slow);
 }"""
 
@@ -197,7 +198,7 @@ def test_reading_can_be_stopped(visit: Visiting, held: Held) -> None:
     page = visit().page
     page.set_input_files("#receipt-file", held.folder / "data.receipt")
     page.evaluate(SLOW)
-    page.wait_for_function("window.asked")
+    page.evaluate("begun")
     assert page.is_hidden("#verdict")
     page.click("#record-stop")
     page.evaluate("taking")

@@ -539,7 +539,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     """Tab reaches every control in the order of the page; a receipt is pasted and judged without a mouse."""
     page = visit().page
     reached: list[str] = []
-    for _ in range(11):
+    for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert [
@@ -554,8 +554,9 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
         "headers-file",
         "depth",
         "SUMMARY",
+        "SUMMARY",
     ] == reached
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")

@@ -144,10 +144,10 @@ export const NETWORKS = new Map(
   ].map((rules) => [rules.name, rules]),
 );
 
-/** The network that leaf 0 names by genesis hash and message start, or null. */
-export function networkOf(log) {
+/** Which of these networks leaf 0 names by genesis hash and message start, or null. */
+export function networkOf(log, networks = NETWORKS) {
   const wanted = toHex(log.genesis) + toHex(log.messageStart);
-  return [...NETWORKS.values()].find((rules) => toHex(rules.genesis) + toHex(rules.messageStart) === wanted) || null;
+  return [...networks.values()].find((rules) => toHex(rules.genesis) + toHex(rules.messageStart) === wanted) || null;
 }
 
 /** A hash of 64 lower-case hex digits in display order, in internal order. */

@@ -11,16 +11,16 @@ import { TEXTS } from "./texts.js";
 export const DEFAULT_DEPTH = 6n;
 export const MAX_HEADERS_FILE = 200 * 2 ** 20;
 
-function networkByName(name) {
-  const rules = NETWORKS.get(name);
+function networkByName(name, networks) {
+  const rules = networks.get(name);
   if (rules !== undefined) return rules;
-  throw new Malformed("blocks.network", { names: [...NETWORKS.keys()].join(", "), found: name.slice(0, 40) });
+  throw new Malformed("blocks.network", { names: [...networks.keys()].join(", "), found: name.slice(0, 40) });
 }
 
 /** The view of one block that the verifier vouches for: NETWORK:HEIGHT:HASH, hash as explorers show it. */
-export function givenBlock(text) {
+export function givenBlock(text, networks = NETWORKS) {
   const [name, height = "", ...rest] = text.split(":");
-  networkByName(name);
+  networkByName(name, networks);
   if (!/^[0-9]{1,9}$/.test(height)) throw new Malformed("blocks.form", { found: text.slice(0, 120) });
   const known = { hash: hashFromDisplay(rest.join(":")), confirmations: null, work: null };
   const at = BigInt(height);
@@ -28,14 +28,14 @@ export function givenBlock(text) {
 }
 
 /** The view of a headers file (docs/spec/headers.md): linked, with work under the network's limit. */
-export function headersFile(data) {
+export function headersFile(data, networks = NETWORKS) {
   if (data.length > MAX_HEADERS_FILE) {
     throw new Malformed("form.size", { what: "headers file", limit: MAX_HEADERS_FILE, found: data.length });
   }
   const lines = new TextDecoder("latin1").decode(data).split("\n");
-  const first = /^([a-z0-9]+) (0|[1-9][0-9]{0,8})$/.exec(lines[0]);
+  const first = /^([a-z0-9-]+) (0|[1-9][0-9]{0,8})$/.exec(lines[0]);
   if (first === null || lines[lines.length - 1] !== "") throw new Malformed("blocks.headers");
-  const rules = networkByName(first[1]);
+  const rules = networkByName(first[1], networks);
   const firstHeight = BigInt(first[2]);
   const headers = linkedHeaders(lines.slice(1, -1), rules);
   if (firstHeight === 0n && headers.length && !sameBytes(headers[0].hash, rules.genesis)) {

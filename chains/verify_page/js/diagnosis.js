@@ -67,7 +67,7 @@ const BRACKET = [4, 5, 6, 7, 10, 11];
 /** { finding, meaning } of a judged receipt; `by` are its steps by their numbers. */
 export function diagnose(receipt, verifier, by, outcome, facts) {
   const isFailed = outcome === "failed";
-  const finding = isFailed ? failureOf(receipt, verifier, by) : findingOf(receipt, by, outcome, facts);
+  const finding = isFailed ? failureOf(receipt, verifier, by) : findingOf(receipt, verifier, by, outcome, facts);
   const sentences = [TEXTS[`finding.${finding}`], ...bracketSentence(by, facts)];
   if (!isFailed) sentences.push(...toldLinks(facts));
   return { finding, meaning: sentences.join(" ") };
@@ -113,12 +113,12 @@ function isEntryAltered({ entry, promise }, failing) {
 }
 
 /** The finding where no step failed. */
-function findingOf({ log, sealed, content }, by, outcome, facts) {
+function findingOf({ log, sealed, content }, verifier, by, outcome, facts) {
   if (outcome === "corrected") return correctionOf(facts);
   if (outcome === "not checked") {
     if (by.get(1).state === "not checked") return "not-understood";
     if (by.get(12).state !== "not checked" || isAttested(by)) return "author-not-checked";
-    return networkOf(log) === null ? "network-unknown" : "block-not-checked";
+    return networkOf(log, verifier.networks) === null ? "network-unknown" : "block-not-checked";
   }
   if (outcome === "incomplete") return lackingOf(sealed, by);
   if (outcome === "content erased or withheld") return `content-${content.state}`;

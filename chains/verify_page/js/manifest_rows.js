@@ -91,8 +91,9 @@ export function cellText(cell) {
 /** The first `size` bytes of H(key ‖ message) of each message, one behind the other. */
 function tagsOf(messages, key, size) {
   const tags = new Uint8Array(size * messages.length);
+  const hasher = new Sha256();
   messages.forEach((message, place) => {
-    tags.set(new Sha256().update(key).update(message).digest().subarray(0, size), size * place);
+    tags.set(hasher.reset().update(key).update(message).digest().subarray(0, size), size * place);
   });
   return tags;
 }

@@ -16,6 +16,7 @@ import { MANIFEST_MEDIA_TYPE } from "./manifest.js";
 import { folderStep, proofFacts, proofStep } from "./manifest_judging.js";
 import { isList, readList } from "./manifest_list.js";
 import { decodeManifestProof, MAX_PROOF, PROOF_FORMAT } from "./manifest_proof.js";
+import { decodeNetworks, isNetworksFile, MAX_NETWORKS_FILE } from "./networks.js";
 import { decodeOts, MAX_OTS_FILE, OTS_MAGIC } from "./opentimestamps.js";
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
@@ -31,18 +32,20 @@ const WHOLE_FILES = {
   receipt: [takeProof, Math.max(MAX_RECEIPT, MAX_OTS_FILE)],
   card: [takeCard, MAX_CARD],
   headers: [takeHeaders, MAX_HEADERS_FILE],
+  networks: [takeNetworks, MAX_NETWORKS_FILE],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const KINDS = ["receipt", "card", "headers", "manifest"];
+const KINDS = ["receipt", "card", "headers", "networks", "manifest"];
 
 // What the visitor brought; everything shown follows from it.
 const brought = { proof: null, record: null, card: null, headers: null, manifest: null, explored: null };
+let networks = NETWORKS; // those that are known by name: the built-in ones, and what a file adds
 // What came of the comparison of a folder with its list: { list, record, found }, found null where it was stopped.
 let compared = null;
 let signatureCheck = null;
 let turn = 0; // of the judgement that may still write to the page
 // What is still read of an earlier choice does not count.
-const choices = { receipt: 0, record: 0, card: 0, headers: 0, manifest: 0 };
+const choices = { receipt: 0, record: 0, card: 0, headers: 0, networks: 0, manifest: 0 };
 const readings = new Set(); // what is being read piece by piece
 
 // --- what the visitor brings
@@ -93,12 +96,33 @@ function takeCard(data, name) {
 
 function takeHeaders(data, name) {
   try {
-    brought.headers = headersFile(data);
-    mark("headers", say("files.found-headers", { name, network: brought.headers.network }), false);
+    brought.headers = { data, name, view: headersFile(data, networks) };
+    mark("headers", say("files.found-headers", { name, network: brought.headers.view.network }), false);
   } catch (error) {
-    brought.headers = null;
+    brought.headers = { data, name, view: null };
     mark("headers", say("files.bad", { name, error: expected(error).message }), true);
   }
+}
+
+/** Know the networks of a file beside the built-in ones; headers that were brought before are read anew. */
+function takeNetworks(data, name) {
+  try {
+    networks = decodeNetworks(data);
+    const added = [...networks.keys()].slice(NETWORKS.size).join(", ");
+    mark("networks", say("files.found-networks", { name, networks: added }), false);
+  } catch (error) {
+    networks = NETWORKS;
+    mark("networks", say("files.bad", { name, error: expected(error).message }), true);
+  }
+  offerNetworks();
+  if (brought.headers !== null) takeHeaders(brought.headers.data, brought.headers.name);
+}
+
+/** Offer the networks that an .ots file may be of. */
+function offerNetworks() {
+  brought.explored = null;
+  byId("ots-network").replaceChildren(...[...networks.keys()].map((name) => new Option(name, name)));
+  offerExplorers();
 }
 
 /** Hash a file of any size, piece by piece, as long as it is the one that is meant. */
@@ -199,6 +223,7 @@ async function kindOf(file) {
   if (isOfFormat(family, CARD_FORMAT)) return "card";
   if (isOfFormat(family, PROOF_FORMAT)) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
+  if (isNetworksFile(text)) return "networks";
   return /^[a-z0-9-]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
 }
 
@@ -297,7 +322,7 @@ function writtenBlock(withoutBlock) {
   try {
     const last = text.lastIndexOf(":") + 1;
     const name = text.slice(0, last) + text.slice(last).toLowerCase();
-    return [givenBlock(isHash ? `${network}:${anchored.height}:${name}` : name)];
+    return [givenBlock(isHash ? `${network}:${anchored.height}:${name}` : name, networks)];
   } catch (failure) {
     error.textContent = expected(failure).message;
     return [];
@@ -318,7 +343,7 @@ function depthWanted() {
 
 /** What the visitor brings, as verdict.js wants it. */
 function verifierWith(views, check, told) {
-  const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check };
+  const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks };
   return { ...given, ...contentBrought(told) };
 }
 
@@ -385,7 +410,7 @@ async function refresh() {
   const withoutBlock = await judged([], told);
   if (mine !== turn) return undefined;
   const views = writtenBlock(withoutBlock);
-  if (brought.headers !== null) views.push(brought.headers);
+  if (brought.headers !== null && brought.headers.view !== null) views.push(brought.headers.view);
   if (brought.explored !== null) views.push(brought.explored);
   const verdict = views.length ? await judged(views, told) : withoutBlock;
   if (mine !== turn) return undefined;
@@ -411,11 +436,11 @@ async function blockToAsk() {
 /** Offer the explorers of the network that is meant; none is ticked. */
 function offerExplorers() {
   const { proof } = brought;
-  const rules = proof !== null && proof.receipt !== undefined ? networkOf(proof.receipt.log) : null;
+  const rules = proof !== null && proof.receipt !== undefined ? networkOf(proof.receipt.log, networks) : null;
   const choice = byId("ots-network");
   choice.disabled = proof === null || proof.ots === undefined;
   if (rules !== null) choice.value = rules.name;
-  const boxes = EXPLORERS[choice.value].map(([name, address]) => {
+  const boxes = (EXPLORERS[choice.value] || []).map(([name, address]) => {
     const label = element("label", "choice");
     const box = element("input");
     box.type = "checkbox";
@@ -443,7 +468,7 @@ async function lookUpBlock() {
   try {
     const ticked = [...byId("explorer-choices").querySelectorAll("input:checked")].map(({ value }) => value);
     const addresses = [...ticked, ...addressesIn(byId("own-explorers").value)];
-    explored = await lookUp(addresses, NETWORKS.get(wanted.network), wanted.height);
+    explored = await lookUp(addresses, networks.get(wanted.network), wanted.height);
     status.textContent = say("explorers.agree", { ...wanted, believed: explored.believed });
   } catch (error) {
     if (!(error instanceof LookUpFailed)) throw error;
@@ -486,7 +511,6 @@ function listenToFiles() {
 function begin() {
   for (const each of document.querySelectorAll("[data-text]")) each.textContent = TEXTS[each.dataset.text];
   byId("folder-choice").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
-  byId("ots-network").append(...[...NETWORKS.keys()].map((name) => new Option(name, name)));
   byId("ots-network").addEventListener("change", () => {
     brought.explored = null;
     offerExplorers();
@@ -510,7 +534,7 @@ function begin() {
   byId("look-up").addEventListener("click", lookUpBlock);
   byId("print").addEventListener("click", () => print());
   byId("save").addEventListener("click", () => saveVerdict(brought.proof.name));
-  offerExplorers();
+  offerNetworks();
 }
 
 begin();

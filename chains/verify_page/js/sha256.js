@@ -44,6 +44,7 @@ export class Sha256 {
   #state = START_256.slice();
   #words = new Int32Array(64);
   #block = new Uint8Array(64);
+  #view = new DataView(this.#block.buffer);
   #held = 0;
   #size = 0;
 
@@ -70,13 +71,27 @@ export class Sha256 {
   }
 
   digest() {
-    const bits = BigInt(this.#size) * 8n;
-    const zeros = (119 - (this.#size % 64)) % 64;
-    this.update(concat(Uint8Array.of(0x80), new Uint8Array(zeros), bigEndianBytes(bits, 8)));
+    const end = this.#block;
+    end[this.#held] = 0x80;
+    end.fill(0, this.#held + 1);
+    if (this.#held >= 56) {
+      this.#compress(end, 0);
+      end.fill(0);
+    }
+    const lengths = [Math.floor(this.#size / 2 ** 29), (this.#size % 2 ** 29) * 8]; // of 32 bits each
+    lengths.forEach((length, place) => this.#view.setUint32(56 + 4 * place, length));
+    this.#compress(end, 0);
     const digest = new Uint8Array(32);
-    const view = new DataView(digest.buffer);
-    this.#state.forEach((word, place) => view.setInt32(4 * place, word));
+    for (let at = 0; at < 32; at++) digest[at] = this.#state[at >> 2] >>> (24 - 8 * (at & 3));
     return digest;
+  }
+
+  /** Begin anew: of many short messages a new hasher for each costs more than its hash. */
+  reset() {
+    this.#state.set(START_256);
+    this.#held = 0;
+    this.#size = 0;
+    return this;
   }
 
   #compress(bytes, start) {

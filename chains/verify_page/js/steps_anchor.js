@@ -88,7 +88,7 @@ function checkTransaction(anchor) {
 }
 
 function checkBlock({ log, sealed }, anchor, verifier) {
-  const rules = networkOf(log);
+  const rules = networkOf(log, verifier.networks);
   if (rules === null) return notChecked(12, "12.network", { genesis: displayHex(log.genesis) });
   checkWork(anchor.header, rules.powLimit);
   const { known, believed } = knownBlock(rules, anchor.height, sealed, verifier);

@@ -56,7 +56,7 @@ function notAnchored() {
 function conclude(receipt, verifier, steps, found) {
   const by = new Map(steps.map((step) => [step.number, step]));
   const outcome = outcomeOf(receipt, verifier, by);
-  const facts = factsOf(receipt, by, found);
+  const facts = factsOf(receipt, verifier, by, found);
   const diagnosis = diagnose(receipt, verifier, by, outcome, facts);
   return {
     outcome,
@@ -113,8 +113,8 @@ function missingOf(receipt, verifier, by) {
   return missing;
 }
 
-function factsOf({ entry, log, sealed }, by, { anchor, attestations, corrections }) {
-  const rules = networkOf(log);
+function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, corrections }) {
+  const rules = networkOf(log, verifier.networks);
   const facts = {
     entry_hash: toHex(entry.hash),
     chain_id: toHex(entry.chainId),
