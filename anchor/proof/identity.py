@@ -92,7 +92,7 @@ class KeySet:
 
     @property
     def public_keys(self) -> frozenset[bytes]:
-        """Every key in it: each must sign the statement that brings it."""
+        """Every key in it: each that is new must sign the statement that brings it."""
         return frozenset([key.public_key for key in self.keys]) | frozenset(self.recovery)
 
 

@@ -218,7 +218,7 @@ def _recover(history: History, statement: Statement, place: Place, check: Signat
     if not history.recovery:
         raise _wrong("the identity has no recovery keys")
     pool = frozenset(history.recovery)
-    _check_signers(history.chain_id, statement, key_set.public_keys, pool, history.threshold, check)
+    _check_signers(history.chain_id, statement, key_set.public_keys - pool, pool, history.threshold, check)
     return _replaced(history, statement, key_set, statement.ending, place)
 
 
@@ -230,7 +230,8 @@ def _announce(history: History, statement: Statement, place: Place, check: Signa
         raise _wrong("the identity allows no recovery that the log announces")
     if statement.hash in history.announced:
         raise _wrong("the same recovery was announced before")
-    _check_signers(history.chain_id, statement, key_set.public_keys | {place.promise_key}, frozenset(), 0, check)
+    new_keys = key_set.public_keys - frozenset(history.recovery)
+    _check_signers(history.chain_id, statement, new_keys | {place.promise_key}, frozenset(), 0, check)
     pending = Pending(statement.hash, key_set, statement.ending, place.block_height)
     # The tip stays: what a holder of the old keys states without knowing of this one is still in force, and objects.
     return replace(history, pending=pending, announced=history.announced | {statement.hash})

@@ -304,7 +304,7 @@ def _recoveries() -> Iterator[Json]:
     told.state(Operation.REVOKE, "thief", about=public("boss"), ending=Ending.LOST)
     new = key_set(key("boss 2"), recovery=papers, threshold=2)
     fields: Json = {"key_set": new, "ending": Ending.STOLEN}
-    told.state(Operation.RECOVER, "paper 1", "boss 2", *papers, moves=True, **fields)
+    told.state(Operation.RECOVER, "paper 1", "paper 3", "boss 2", **fields)
     told.state(Operation.ADD, "thief", "more", key=key("more"), moves=False)
     again = key_set(key("boss 3"))
     told.state(Operation.RECOVER, "paper 1", "boss 3", key_set=again, moves=False)
@@ -373,6 +373,14 @@ def _announcements() -> Iterator[Json]:
     told = Telling(_begin(recovery=("paper",)))
     told.state(Operation.ANNOUNCE, SERVICE, "new", moves=False, **new)
     yield told.case("an identity that allows no announcement", {"boss": (0, None), "press": (0, None)}, [1])
+
+    told = Telling(_begin(recovery=("paper",), wait_blocks=144))
+    kept = key_set(key("new"), recovery=("paper", "paper 2"))
+    told.state(Operation.ANNOUNCE, SERVICE, "new", moves=False, key_set=kept)
+    announced = told.state(Operation.ANNOUNCE, SERVICE, "new", "paper 2", moves=False, key_set=kept)
+    told.state(Operation.COMPLETE, "new", about=announced.hash, blocks=144)
+    ended = {"boss": (0, 3), "press": (0, 3), "new": (3, None)}
+    yield told.case("a recovery key that stays need not sign, a new one must", ended, [1])
 
     told = Telling(_begin(recovery=("paper 1", "paper 2"), wait_blocks=144))
     announced = told.state(Operation.ANNOUNCE, SERVICE, "new", moves=False, **new)

@@ -107,7 +107,7 @@ async function withRecovered(history, statement, place, check) {
   const { keySet, ending } = statement;
   checkNewKeys(history, keySet.keys, keySet.recovery);
   need(history.recovery.length > 0);
-  await checkSigners(history.chainId, statement, allKeys(keySet), history.recovery, history.threshold, check);
+  await checkSigners(history.chainId, statement, newKeys(history, keySet), history.recovery, history.threshold, check);
   return replacedKeys(history, statement, keySet, ending, place);
 }
 
@@ -115,7 +115,7 @@ async function withAnnounced(history, statement, place, check) {
   const { keySet, ending, hash } = statement;
   checkNewKeys(history, keySet.keys, keySet.recovery);
   need(history.waitBlocks > 0n && !history.announced.includes(toHex(hash)));
-  const signers = [...new Set([...allKeys(keySet), toHex(place.promiseKey)])];
+  const signers = [...new Set([...newKeys(history, keySet), toHex(place.promiseKey)])];
   await checkSigners(history.chainId, statement, signers, [], 0, check);
   const pending = { announcement: hash, keySet, ending, blockHeight: place.blockHeight };
   return { ...history, pending, announced: [...history.announced, toHex(hash)] };
@@ -154,6 +154,11 @@ function need(condition) {
 
 function allKeys({ keys, recovery }) {
   return [...keys.map(({ publicKey }) => toHex(publicKey)), ...recovery.map(toHex)];
+}
+
+/** Recovery keys that stay have signed before. */
+function newKeys({ recovery }, keySet) {
+  return allKeys(keySet).filter((key) => !recovery.includes(key));
 }
 
 /** The keys that may change keys at a place behind all statements. */
