@@ -252,6 +252,30 @@ class Directory:
         found = self._checkpoints("WHERE note IS NOT NULL AND size > ? ORDER BY size LIMIT 1", index)
         return found[0] if found else None
 
+    def seal_over(self, index: int) -> tuple[int, SealLeaf]:
+        """Return the seal that the leaf at ``index`` belongs to, signed or not, with its own index."""
+        rows = self.engine.query("SELECT MIN(size) FROM checkpoint WHERE size > ?", (index,))
+        if rows[0][0] is None:
+            raise StorageCorruptError(f"no seal covers directory leaf {index}; run `anchorline audit`")
+        seal_index = int(rows[0][0]) - 1
+        leaf = self.leaf(seal_index)
+        if not isinstance(leaf, SealLeaf):
+            raise StorageCorruptError(f"directory leaf {seal_index} is not a seal; run `anchorline audit`")
+        return seal_index, leaf
+
+    def newest_seal(self) -> SealLeaf | None:
+        """Return the newest seal, signed or not; None before the first."""
+        newest = self._newest_stored()
+        return None if newest is None else self.seal_over(newest.size - 1)[1]
+
+    def heads_of(self, tree_no: int, size: int) -> list[int]:
+        """Return the directory indexes of all heads of a chain below ``size``, ascending."""
+        rows = self.engine.query(
+            "SELECT directory_index FROM head WHERE tree_no = ? AND directory_index < ? ORDER BY directory_index",
+            (tree_no, size),
+        )
+        return [int(index) for (index,) in rows]
+
     def leaf(self, index: int) -> DirectoryLeaf:
         """Return the leaf at ``index``, which must exist."""
         rows = self.engine.query("SELECT leaf FROM directory_leaf WHERE leaf_index = ?", (index,))

@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from anchor.versions import Signer
     from chains.accounts import Accounts
     from chains.content_index import ContentIndex
+    from chains.identity import Identities
     from chains.password import Password
     from chains.webhooks import Webhooks
 
@@ -183,6 +184,13 @@ class Home:
         from chains.accounts import Accounts
 
         return Accounts(self.engine)
+
+    @cached_property
+    def identities(self) -> "Identities":
+        """The identities, for reading."""
+        from chains.identity import Identities
+
+        return Identities(self.engine, self.chains)
 
     @cached_property
     def journal(self) -> "Journal":

@@ -5,6 +5,7 @@ the batches before it recorded and says so. A folder is one entry, by its manife
 """
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.manifest import MEDIA_TYPE
 from chains.chain import Chain
+from chains.client.own_entry import Form, Sent, entry_of_digest, make_entry
+from chains.client.signing import AuthorKey
 from chains.home import Clock
 from chains.manifest_writing import WHOLE, Cut, default_list, fresh_secret, new_list, write_manifest
-from chains.work import Accepted
+from chains.work import Accepted, Submission
 from chains.writer import Writer
 
 BATCH_ENTRIES = 1000
@@ -52,7 +55,10 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """How input becomes entries. A folder, and with ``cut.rows`` a file too, is recorded by its manifest."""
+    """How input becomes entries. A folder, and with ``cut.rows`` a file too, is recorded by its manifest.
+
+    With an ``author`` every entry is signed, in the name of his ``identity`` (a chain id) where one is given.
+    """
 
     lines: bool = False
     digest: bool = False
@@ -62,6 +68,8 @@ class Intake:
     cut: Cut = WHOLE
     manifest: Path | None = None
     secret: Callable[[], bytes] = fresh_secret
+    author: AuthorKey | None = None
+    identity: bytes | None = None
 
     def record(self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance) -> Added:
         """Record files, or their lines; ``-`` is standard input. ``advance`` is told bytes as they are done."""
@@ -119,9 +127,7 @@ class Intake:
         with new_list(target, path) as file:
             document = write_manifest(path, self.secret(), self.cut, file, advance)
         try:
-            accepted = writer.record(
-                chain, [document.encode()], clock(), media_type=MEDIA_TYPE, external_ids=self._ids(path)
-            )
+            accepted = self._record(writer, chain, [document.encode()], clock(), MEDIA_TYPE, self._ids(path))
         except (RefusedEntryError, MalformedError):
             target.unlink()  # by a rule that is looked at before anything is written: there is no such entry
             raise
@@ -139,7 +145,7 @@ class Intake:
         for path in files:
             with _opened(path) as file:
                 for batch in _batches(_lines(file, path, writer.limits.content_bytes)):
-                    accepted = writer.record(chain, batch, clock(), media_type=self.media_type, external_ids=ids)
+                    accepted = self._record(writer, chain, batch, clock(), self.media_type, ids)
                     added.take(accepted)
                     advance(sum(map(len, batch)) + len(batch))
 
@@ -151,17 +157,42 @@ class Intake:
             if self.digest:
                 digests = [_digest(path, advance) for path in batch]
                 ids = [self._ids(path) for path in batch]
-                with_ids = ids if any(ids) else ()
-                added.take(
-                    writer.record_digests(chain, digests, clock(), media_type=self.media_type, external_ids=with_ids)
-                )
+                added.take(self._record_digests(writer, chain, digests, clock(), ids))
                 continue
             for path in batch:
                 content = _content(path, writer.limits.content_bytes)
-                added.take(
-                    writer.record(chain, [content], clock(), media_type=self.media_type, external_ids=self._ids(path))
-                )
+                added.take(self._record(writer, chain, [content], clock(), self.media_type, self._ids(path)))
                 advance(len(content))
+
+    # --- contents to entries: made by the writer, or here where somebody signs
+
+    def _record(
+        self,
+        writer: Writer,
+        chain: Chain,
+        contents: Sequence[bytes],
+        now_ms: int,
+        media_type: str,
+        ids: tuple[ExternalId, ...],
+    ) -> Sequence[Accepted]:
+        if self.author is None:
+            return writer.record(chain, contents, now_ms, media_type=media_type, external_ids=ids)
+        form = Form(media_type, ids, (), writer.log_id, self.author, self.identity)
+        made = [make_entry(chain.chain_id, content, form, os.urandom, Sent.CONTENT) for content in contents]
+        return writer.submit(chain, [Submission(own.raw, own.salt, content=own.content) for own in made], now_ms)
+
+    def _record_digests(
+        self, writer: Writer, chain: Chain, digests: Sequence[bytes], now_ms: int, ids: Sequence[tuple[ExternalId, ...]]
+    ) -> Sequence[Accepted]:
+        if self.author is None:
+            with_ids = ids if any(ids) else ()
+            return writer.record_digests(chain, digests, now_ms, media_type=self.media_type, external_ids=with_ids)
+        submissions = []
+        for digest, names in zip(digests, ids, strict=True):
+            form = Form(self.media_type, names, (), writer.log_id, self.author, self.identity)
+            own = entry_of_digest(chain.chain_id, digest, form, os.urandom, Sent.DIGEST)
+            submissions.append(Submission(own.raw, own.salt, digest=own.digest))
+        return writer.submit(chain, submissions, now_ms)
 
 
 @contextmanager

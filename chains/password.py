@@ -15,6 +15,8 @@ VARIABLE = "ANCHORLINE_WALLET_PASSWORD"
 """Environment variable of the password."""
 BACKUP_VARIABLE = "ANCHORLINE_BACKUP_PASSWORD"
 """Environment variable of the password under which a backup holds its keys."""
+IDENTITY_VARIABLE = "ANCHORLINE_IDENTITY_PASSWORD"
+"""Environment variable of the password of the key files of an identity."""
 MAX_PASSWORD = 1_000
 
 

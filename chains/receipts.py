@@ -6,6 +6,7 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
@@ -14,6 +15,7 @@ from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
 from anchor.proof.merkle import check_consistency
@@ -32,11 +34,15 @@ from anchor.proof.receipt import (
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
 from chains.chain import Chains
+from chains.identity import Identities
 from chains.promised import promised_at
 from chains.reader import StoredEntry
 
 _SHARED = 256
 """Heads of which what their receipts share is kept: about 10 kB each."""
+
+_SHOWN_IDENTITIES = 16
+"""Identities of which the evidence under a checkpoint is kept: up to a megabyte each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,9 @@ class Receipts:
         self.journal = journal
         self.timestamps = Timestamps(engine)
         self.attestations = Attestations(engine)
+        self.identities = Identities(engine, chains)
         self._shared = lru_cache(_SHARED)(self._shared_by)
+        self._identity = lru_cache(_SHOWN_IDENTITIES)(self._identity_by)
 
     def make(self, stored: StoredEntry, shown: Shown | None = None, checkpoint_size: int | None = None) -> Receipt:
         """Make the receipt of an entry, as complete as it can be now.
@@ -79,7 +87,15 @@ class Receipts:
                 raise NotYetError("the entry is not sealed yet, so no checkpoint covers it; try again after a seal")
             return None
         chosen, anchors = self._checkpoint(head_index, checkpoint_size)
-        return self._sealed(stored, head_index, chosen, anchors)
+        sealed = self._sealed(stored, head_index, chosen, anchors)
+        identity = stored.entry.extension(ExtensionType.IDENTITY)
+        shown = None if identity is None else self._identity(identity, chosen.size)
+        return sealed if shown is None else replace(sealed, evidence=(shown,))
+
+    def _identity_by(self, identity: bytes, size: int) -> dict[str, Any] | None:
+        """Return the key history of an author as evidence under a checkpoint; kept, since what is under one stays."""
+        evidence = self.identities.evidence(identity, size)
+        return None if evidence is None else evidence.to_json()
 
     def upgrade(self, old: Receipt, stored: StoredEntry, checkpoint_size: int | None = None) -> Receipt:
         """Complete an older receipt of the same entry; what the old one shows of the content stays as it is.

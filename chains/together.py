@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from anchor.errors import ClockError, RefusedEntryError, ReusedKeyError
 from anchor.hashing.pieces import Pieces
+from anchor.proof.entry import Entry
 from anchor.proof.errors import AnchorlineError
+from anchor.proof.identity import IDENTITY_ID
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run
 from chains.idempotency import RequestKeys, Saved
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
-from chains.writer import Writer, too_late
+from chains.writer import Writer, not_for_contents, too_late
 
 Answer = Done | AnchorlineError
 """What became of a piece of work; an error says why nothing of it was kept."""
@@ -182,6 +184,11 @@ class _Commit:
         for until_ms in work.not_after_ms.values():
             if until_ms < received_at_ms:
                 raise RefusedEntryError(too_late(until_ms, received_at_ms))
+        for named in work.named.values():
+            self.writer.identities.check_author(named, received_at_ms)
+        [first] = work.entries.items()
+        if IDENTITY_ID in first:
+            self.writer.identities.check_first(Entry.decode(first), received_at_ms)
         chain = self.writer.chains.open(opening.chain_id, opening.name, self.now_ms)
         opening.note(chain)
         return chain
@@ -192,21 +199,62 @@ class _Commit:
         if made_elsewhere:
             self.placed |= self.writer.known([key for piece in made_elsewhere for key in piece.work.hashes])
         claimed: set[bytes] = set()
+        stated: set[bytes] = set()
         for piece in self.pieces.values():
             if piece.work.is_fresh:
                 piece.new = range(len(piece.work.entries))
+            else:
+                piece.new = self._new_of(piece, claimed, received_at_ms)
+            if isinstance(piece.work.to, Chain) and self.writer.identities.is_identity(piece.chain):
+                self._only_in_force(piece, claimed, stated, received_at_ms)
+            if not piece.work.is_fresh:
+                claimed.update(piece.work.hashes[place] for place in piece.new)
+
+    def _new_of(self, piece: _Piece, claimed: set[bytes], received_at_ms: int) -> list[int]:
+        mine: set[bytes] = set()
+        new = []
+        for place, key in enumerate(piece.work.hashes):
+            if key in self.placed or key in claimed or key in mine or not self._is_valid(piece, place, received_at_ms):
                 continue
-            new = []
-            for place, key in enumerate(piece.work.hashes):
-                until = piece.work.not_after_ms.get(place)
-                if key in self.placed or key in claimed:
-                    continue
-                if until is not None and until < received_at_ms:
-                    piece.late[place] = Refused("entry-too-late", too_late(until, received_at_ms))
-                    continue
-                claimed.add(key)
-                new.append(place)
-            piece.new = new
+            mine.add(key)
+            new.append(place)
+        return new
+
+    def _is_valid(self, piece: _Piece, place: int, received_at_ms: int) -> bool:
+        """Say whether an entry is not too late, and signed by a key that is valid now; note of the piece if not."""
+        until = piece.work.not_after_ms.get(place)
+        if until is not None and until < received_at_ms:
+            piece.late[place] = Refused("entry-too-late", too_late(until, received_at_ms))
+            return False
+        named = piece.work.named.get(place)
+        if named is None:
+            return True
+        try:
+            self.writer.identities.check_author(named, received_at_ms)
+        except RefusedEntryError as error:
+            piece.late[place] = Refused("author-key-not-valid", str(error))
+            return False
+        return True
+
+    def _only_in_force(self, piece: _Piece, claimed: set[bytes], stated: set[bytes], received_at_ms: int) -> None:
+        """Refuse what is no statement in force of an identity; of one identity a group takes one piece of work."""
+        chain_id = piece.chain.chain_id
+        why = ""
+        if piece.work.is_fresh:
+            why = not_for_contents(chain_id)
+        elif piece.new and chain_id in stated:
+            why = f"another statement of identity {chain_id.hex()} is being recorded: make this one anew, after it"
+        elif piece.new:
+            try:
+                entries = [Entry.decode(raw) for raw in piece.entries().items()]
+                self.writer.identities.check_next(piece.chain, entries, received_at_ms)
+                stated.add(chain_id)
+            except RefusedEntryError as error:
+                why = str(error)
+        if why:
+            lacking = (key not in self.placed and key not in claimed for key in piece.work.hashes)
+            piece.late |= {place: Refused("entry-refused", why) for place, lacks in enumerate(lacking) if lacks}
+            piece.new = []
 
     # --- rows, promise, keys
 

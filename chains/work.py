@@ -17,6 +17,7 @@ from anchor.proof.promise_run import PromiseRun, beside_in, path_in
 from chains.bundle import Column
 from chains.chain import Chain
 from chains.idempotency import RequestKey
+from chains.identity import Named
 
 
 class Accepted(NamedTuple):
@@ -141,7 +142,7 @@ class Work:
 
     ``refused`` says by place which of the caller's ``count`` entries are not among ``entries``. ``is_fresh``: made here
     under fresh salts, so that none can be there already; else ``not_after_ms`` has, by place among ``entries``, until
-    when some are valid.
+    when some are valid, and ``named`` the identities in whose name some are signed.
     """
 
     to: Chain | Opening
@@ -153,6 +154,7 @@ class Work:
     submitter: bytes = ANONYMOUS
     refused: Mapping[int, Refused] = field(default_factory=dict)
     not_after_ms: Mapping[int, int] = field(default_factory=dict)
+    named: Mapping[int, Named] = field(default_factory=dict)
     key: RequestKey | None = None
 
     @property

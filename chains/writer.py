@@ -34,6 +34,7 @@ from anchor.storage.engine import Engine
 from chains.bundle import BUNDLE_ENTRIES, Column
 from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests, keep_each
 from chains.idempotency import RequestKey
+from chains.identity import Identities, Named, begins_identity, named_by
 from chains.lookup import Lookup
 from chains.settings import Limits
 from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Opening, Promised, Refused, Submission, Work
@@ -58,6 +59,7 @@ class Writer:
         self.log_id = log_id
         self.promise_key = promise_key
         self.limits = limits
+        self.identities = Identities(engine, chains)
         # After the last append of this writer, committed or not: how much of the index may be waiting.
         self.next_seq = chains.next_seq()
         self.key_id = promise_key_id(promise_key.public_key)
@@ -76,6 +78,8 @@ class Writer:
 
         ``note`` is run in the same transaction, as that of ``Opening``: to say whose the chain is.
         """
+        if begins_identity(external_ids):
+            raise RefusedEntryError("a chain with this first external id is an identity: `anchorline identity new`")
         chain_id = chain_id_of(external_ids)
         batch = self._fresh(Entry(chain_id, bytes(32), media_type, tuple(external_ids)), [content], keep=True)
         with self.engine.transaction():
@@ -84,15 +88,23 @@ class Writer:
             accepted = self._append(chain, batch, self.received_at(now_ms), ANONYMOUS)
         return chain, accepted[0]
 
-    def open_chain_with(self, submission: Submission, name: str | None, now_ms: int) -> tuple[Chain, Accepted]:
-        """Open a chain with a first entry that its writer made; its ids must give the chain id it names."""
+    def open_chain_with(
+        self, submission: Submission, name: str | None, now_ms: int, note: Callable[[Chain], None] = lambda _: None
+    ) -> tuple[Chain, Accepted]:
+        """Open a chain with a first entry that its writer made; its ids must give the chain id it names.
+
+        ``note`` is run in the same transaction, as that of ``open_chain``.
+        """
         entry = self._checked(submission)
         _check_first(entry.chain_id, entry.external_ids)
         batch = _batch_of([submission], HASHING.leaves([submission.entry]))
         with self.engine.transaction():
             received_at_ms = self.received_at(now_ms)
             check_still_valid(entry, received_at_ms)
+            self._check_authors([entry], received_at_ms)
+            self.identities.check_first(entry, received_at_ms)
             chain = self.chains.open(entry.chain_id, name, now_ms)
+            note(chain)
             accepted = self._append(chain, batch, received_at_ms, ANONYMOUS)
         return chain, accepted[0]
 
@@ -160,8 +172,11 @@ class Writer:
                     new.setdefault(key, place)
             if new:
                 received_at_ms = self.received_at(now_ms)
-                for place in new.values():
-                    check_still_valid(entries[place], received_at_ms)
+                fresh = [entries[place] for place in new.values()]
+                for entry in fresh:
+                    check_still_valid(entry, received_at_ms)
+                self._check_authors(fresh, received_at_ms)
+                self.identities.check_next(chain, fresh, received_at_ms)
                 batch = _batch_of([submissions[place] for place in new.values()], Pieces.of(list(new)))
                 added = self._append(chain, batch, received_at_ms, submitter)
                 accepted |= {item.entry_hash: item for item in added}
@@ -192,6 +207,7 @@ class Writer:
         made: dict[int, tuple[bytes, bytes]] = {}
         fresh: dict[int, tuple[Content, bytes]] = {}
         not_after: dict[int, int] = {}
+        named: dict[int, Named] = {}
         for place, item in enumerate(items):
             try:
                 if isinstance(item, Refused):
@@ -199,7 +215,10 @@ class Writer:
                 elif isinstance(item, Content):
                     fresh[place] = item, self._template(to, item)
                 else:
-                    not_after[place] = _not_after_ms(self._check_for(to, item))
+                    entry = self._check_for(to, item)
+                    not_after[place] = _not_after_ms(entry)
+                    if (author := named_by(entry)) is not None:
+                        named[place] = author
                     made[place] = item.entry, _kept(item)
             except AnchorlineError as error:
                 refused[place] = Refused.by(error)
@@ -217,6 +236,7 @@ class Writer:
             not_after_ms={
                 inner: until for inner, place in enumerate(order) if (until := not_after.get(place, _EVER)) < _EVER
             },
+            named={inner: named[place] for inner, place in enumerate(order) if place in named},
             key=key,
         )
 
@@ -239,7 +259,10 @@ class Writer:
         # Before the commit, not after it: what fails here has kept nothing, and what is committed is acknowledged.
         self.lookup.keep_up(self.next_seq)
         with self.engine.transaction():
-            return self._append(chain, batch, self.received_at(now_ms), ANONYMOUS)
+            received_at_ms = self.received_at(now_ms)
+            if self.identities.is_identity(chain):
+                raise RefusedEntryError(not_for_contents(chain.chain_id))
+            return self._append(chain, batch, received_at_ms, ANONYMOUS)
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
@@ -275,6 +298,11 @@ class Writer:
         check_author(entry, check_signature)
         self._check_kept(entry, submission)
         return entry
+
+    def _check_authors(self, entries: Iterable[Entry], now_ms: int) -> None:
+        """Inside a transaction: whoever is named as an author must have signed with a key that is valid now."""
+        for named in filter(None, map(named_by, entries)):
+            self.identities.check_author(named, now_ms)
 
     def _check_kept(self, entry: Entry, submission: Submission) -> None:
         digest = submission.digest
@@ -379,6 +407,11 @@ def check_still_valid(entry: Entry, received_at_ms: int) -> None:
     until_ms = _not_after_ms(entry)
     if until_ms < received_at_ms:
         raise RefusedEntryError(too_late(until_ms, received_at_ms))
+
+
+def not_for_contents(chain_id: bytes) -> str:
+    """Return why contents are refused for the chain of an identity."""
+    return f"chain {chain_id.hex()} is an identity: only statements of its keys are recorded there"
 
 
 def too_late(until_ms: int, now_ms: int) -> str:

@@ -80,13 +80,23 @@ class OwnEntry:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What entries have besides their content. ``log_id`` (32): meant for that log only."""
+    """What entries have besides their content. ``log_id`` (32): meant for that log only.
+
+    ``identity`` (32): the chain id of the author's identity, in whose name he signs.
+    """
 
     media_type: str = ""
     external_ids: tuple[ExternalId, ...] = ()
     links: tuple[Link, ...] = ()
     log_id: bytes | None = None
     author: AuthorKey | None = None
+    identity: bytes | None = None
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The extensions, ascending."""
+        named = ((ExtensionType.LOG_ID, self.log_id), (ExtensionType.IDENTITY, self.identity))
+        return tuple(Extension(kind, value) for kind, value in named if value is not None)
 
 
 def make_entry(chain_id: bytes, content: bytes | None, form: Form, randomness: Randomness, sent: Sent) -> OwnEntry:
@@ -101,14 +111,13 @@ def entry_of_digest(
     if sent == Sent.CONTENT and content is None:
         raise ValueError("to send content along, it must be given: expected Sent.DIGEST or Sent.COMMITMENT")
     salt = exactly(randomness(SALT_SIZE), SALT_SIZE, "salt")
-    extensions = () if form.log_id is None else (Extension(ExtensionType.LOG_ID, form.log_id),)
     entry = Entry(
         exactly(chain_id, HASH_SIZE, "chain_id"),
         content_commitment(salt, digest),
         form.media_type,
         form.external_ids,
         form.links,
-        extensions,
+        form.extensions,
     )
     raw = entry.encode() if form.author is None else signed(entry, form.author)
     return OwnEntry(raw, salt, digest, content, sent)

@@ -14,6 +14,7 @@ from chains.commands import (
     disputes,
     git,
     headers,
+    identities,
     keeping,
     manifests,
     proving,
@@ -31,6 +32,7 @@ from chains.commands.front import in_front_of
 app = in_front_of(
     beginning,
     recording,
+    identities,
     anchoring,
     serving,
     telling,

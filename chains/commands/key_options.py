@@ -5,7 +5,7 @@ Input is the command line, the environment and whoever sits at the terminal. Not
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anchor.bitcoin.descriptor import PublicWallet
     from anchor.bitcoin.networks import Network
     from anchor.bitcoin.wallet import Wallet
+    from anchor.signing import SigningKey
     from chains.password import Password
 
 PasswordFileOption = Annotated[
@@ -74,6 +75,45 @@ def _new_password(given: "Password", remedy: str) -> str:
     password = given()
     check_new_password(password)
     return password
+
+
+def identity_password(file: Path | None, *, no_password: bool = False) -> "Callable[[], str] | None":
+    """Return what finds the password of an identity's key files, or None for --no-password."""
+    from chains.password import IDENTITY_VARIABLE, Password
+
+    if no_password:
+        if file is not None:
+            usage("--no-password and --password-file contradict each other")
+        return None
+    prompt = (lambda: ask_hidden("Password of the key files")) if at_terminal() else None
+    return Password(str(file or ""), prompt=prompt, variable=IDENTITY_VARIABLE)
+
+
+def author_key(path: Path, password: "Callable[[], str] | None") -> "SigningKey":
+    """Return the key in a file; its password is asked for where the file is encrypted."""
+    from anchor.signing import SigningKey, is_encrypted_key, read_private_file
+
+    is_encrypted = is_encrypted_key(read_private_file(path))
+    if is_encrypted and password is None:
+        usage(f"{path}: is encrypted; leave --no-password out")
+    return SigningKey.load(path, password() if is_encrypted and password is not None else None)
+
+
+def new_author_key(path: Path, password: "Callable[[], str] | None") -> "SigningKey":
+    """Return the key in a file, which is made where it does not exist: on disk before anything names it.
+
+    So a command that was interrupted can be run again with the key that it had made.
+    """
+    from anchor.bitcoin.key_cipher import check_new_password
+    from anchor.signing import SigningKey
+
+    if path.exists():
+        return author_key(path, password)
+    key, secret = SigningKey.generate(), None if password is None else password()
+    if secret is not None:
+        check_new_password(secret)
+    key.save(path, secret)
+    return key
 
 
 def chosen_wallet(network: "Network", descriptor: str, file: Path | None, *, restore: bool) -> "Wallet | PublicWallet":

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chains.commands.key_options import author_key, identity_password
 from chains.commands.terminal import (
     EXIT_FAILED,
     MAX_SIZE,
@@ -204,6 +206,13 @@ def add(
     manifest: Annotated[
         Path | None, typer.Option(help="Where the list of the folder goes (default: beside it, FOLDER.manifest).")
     ] = None,
+    sign: Annotated[Path | None, typer.Option(help="File of the author's key, which signs every entry.")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="Name or id of the author's identity, in whose name --sign signs.")
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the password of the author's key (mode 600).")
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -216,6 +225,9 @@ def add(
     from chains.intake import Intake
     from chains.manifest_writing import Cut
 
+    if identity is not None and sign is None:
+        usage("--identity says in whose name --sign signs: name the file of a key with --sign")
+    author = None if sign is None else author_key(sign, identity_password(password_file))
     intake = Intake(
         lines=lines,
         digest=digest,
@@ -224,9 +236,12 @@ def add(
         name_ids=name_ids,
         cut=Cut(rows, delimiter),
         manifest=manifest,
+        author=author,
     )
     with opened(home) as found:
         target = found.chains.named(chain)
+        if identity is not None:
+            intake = replace(intake, identity=found.chains.named(identity).chain_id)
         with progress_bar(files or [], quiet=as_json) as advance:
             accepted = intake.record(found.writer, target, files or [Path("-")], found.clock, advance)
         size = found.chains.size(target)

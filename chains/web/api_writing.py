@@ -206,7 +206,13 @@ _PROBLEMS = (
 )
 _ENTRY = (
     *("content-too-large", "entry-refused", "entry-malformed", "entry-too-large", "entry-too-late"),
-    *("entry-version-unknown", "author-signature-wrong", "body-malformed", "media-type-unsupported"),
+    *(
+        "entry-version-unknown",
+        "author-signature-wrong",
+        "author-key-not-valid",
+        "body-malformed",
+        "media-type-unsupported",
+    ),
 )
 _WRITTEN = {
     201: Shape("Written, and on disk", {JSON: Written}, ("Location", "Idempotency-Replayed")),

@@ -63,6 +63,7 @@ KINDS = {
     "entry-too-late": Kind(422, "The entry was valid only until an earlier time"),
     "entry-version-unknown": Kind(422, "The entry is of a version that is not known here"),
     "author-signature-wrong": Kind(422, "The author's signature does not hold"),
+    "author-key-not-valid": Kind(422, "The author's key is not one of the identity that the entry names"),
     "account-refused": Kind(422, "The key, grant or webhook cannot be as it was asked for"),
     "item-malformed": Kind(422, "The item is not of the documented form"),
     "request-key-reused": Kind(422, "The Idempotency-Key was used for another request"),

@@ -1,0 +1,171 @@
+"""Identities through the command line: from ``identity new`` to the verdict on a receipt alone.
+
+One home of its own, made once; the tests go on where the one before ended only through what it sealed, and each makes
+its own identity.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import ORIGIN, World, own_folders, run
+
+PASSWORD = "beam and girder"  # of keys that are made here
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A home with a chain of orders and a funded thread."""
+    world = World(tmp_path_factory.mktemp("identity"))
+    with own_folders(world.folder / "xdg"):
+        world.ok("init", "--embedded", "--origin", ORIGIN)
+        world.ok("chain", "create", "orders")
+        world.ok("tick", "--mine", "101")
+        world.ok("seal")
+        password = world.folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o600)
+        (world.folder / "order.txt").write_bytes(b"order 7\n")
+        yield world
+
+
+def begun(world: World, name: str, *options: str | Path) -> Path:
+    """Begin an identity and seal it; return the file of its key."""
+    key = world.folder / f"{name}.key"
+    world.ok("identity", "new", name, "--key", key, "--no-password", *options)
+    world.ok("seal")
+    return key
+
+
+def order(world: World, key: Path, identity: str) -> str:
+    """Record the order, signed; return its entry hash."""
+    added = world.ok("add", "orders", world.folder / "order.txt", "--sign", key, "--identity", identity, "--json")
+    return str(added.facts["entries"][0]["entry_hash"])
+
+
+def author(world: World, entry: str, *options: str) -> tuple[int, str, str | None, str]:
+    """Return what is said of the author, of the receipt alone: the exit code, and state, reason and text of step 3."""
+    receipt = world.folder / "receipt"
+    world.ok("receipt", entry, "--output", receipt, *options)
+    done = run("verify", world.folder / "order.txt", receipt, "--log", world.card, "--json")
+    step = done.facts["steps"][2]
+    return done.exit_code, step["state"], step["reason"], step["text"]
+
+
+def test_a_stolen_key_is_refused_by_the_writer_and_entries_before_verify(made: World) -> None:
+    """What was signed in an earlier seal stays valid, and says that the key was stolen later; nothing new is taken."""
+    key = begun(made, "acme", "--did-web", "did:web:acme.example")
+    press = made.folder / "press.key"
+    shown = made.ok("identity", "add-key", "acme", "--sign", key, "--key", press, "--no-password", "--json").facts
+    assert [["entries", "keys"], ["entries"]] == [item["for"] for item in shown["keys"]]
+    assert [False, True] == [item["waits_for_seal"] for item in shown["keys"]]
+    early = made.run("add", "orders", made.folder / "order.txt", "--sign", press, "--identity", "acme")
+    assert 1 == early.exit_code
+    assert "counts in later ones only" in early.err
+    made.ok("seal")
+    before = order(made, press, "acme")
+    made.ok("seal")
+    assert ("ok", None) == author(made, before)[1:3]
+    tied = order(made, press, "acme")
+    made.ok("identity", "revoke", "acme", "--sign", key, "--old", press, "--reason", "stolen")
+    late = made.run("add", "orders", made.folder / "order.txt", "--sign", press, "--identity", "acme")
+    assert 1 == late.exit_code
+    assert "because it was stolen" in late.err
+    made.ok("seal")
+    made.ok("tick", "--now")
+    made.ok("tick", "--mine", "6")
+    state, reason, text = author(made, before)[1:]
+    assert ("ok", None) == (state, reason)
+    assert "which calls itself did:web:acme.example (not checked here)" in text
+    assert "because it was stolen" in text
+    assert (7, "failed", "author-key-not-valid") == author(made, tied)[:3]
+
+
+def test_a_rotated_key_goes_on(made: World) -> None:
+    """A new key takes the place of the old one for the same purposes; the file of neither is overwritten."""
+    key = begun(made, "rota")
+    new = made.folder / "rota 2.key"
+    made.ok("identity", "rotate", "rota", "--sign", key, "--old", key, "--key", new, "--no-password")
+    made.ok("seal")
+    entry = order(made, new, "rota")
+    made.ok("seal")
+    assert ("ok", None) == author(made, entry)[1:3]
+    refused = made.run("identity", "revoke", "rota", "--sign", key, "--old", new)
+    assert 1 == refused.exit_code
+    keys = made.ok("identity", "show", "rota", "--json").facts["keys"]
+    assert ["replaced", None] == [item["reason"] for item in keys]
+    assert "since seal" in made.ok("identity", "show", "rota").text
+
+
+def test_recovery_keys_take_an_identity_back(made: World) -> None:
+    """Two recovery keys of three end all keys; one alone does not."""
+    papers = [made.folder / f"paper {number}" for number in range(3)]
+    begun(made, "three", *(option for paper in papers for option in ("--recovery", paper)), "--threshold", "2")
+    new = made.folder / "three 2.key"
+    made.ok("seal")
+    alone = made.run("identity", "recover", "three", "--recovery", papers[0], "--key", new, "--no-password")
+    assert 1 == alone.exit_code
+    both = ("--recovery", papers[0], "--recovery", papers[2])
+    done = made.ok("identity", "recover", "three", *both, "--key", new, "--reason", "stolen", "--no-password", "--json")
+    assert ["stolen", None] == [item["reason"] for item in done.facts["keys"]]
+    assert 3 == len(done.facts["recovery"])
+
+
+def test_who_lost_the_only_key_waits(made: World) -> None:
+    """The log announces; before its time nothing is complete, and the old key can object."""
+    key = begun(made, "lone", "--wait-blocks", "144")
+    new = made.folder / "lone 2.key"
+    announce = ("identity", "recover", "lone", "--announce", "--key", new, "--no-password")
+    made.ok(*announce)
+    made.ok("identity", "object", "lone", "--sign", key)
+    shown = made.ok(*announce, "--json").facts
+    made.ok("seal")
+    assert shown["announced"]["complete_from_block"] >= 144
+    complete = ("identity", "recover", "lone", "--complete", "--key", new)
+    early = made.run(*complete)
+    assert 1 == early.exit_code
+    assert "waits until block" in early.err
+    made.ok("tick", "--mine", "150")
+    made.ok("chain", "create", "another")
+    made.ok("seal")
+    made.ok(*complete)
+    made.ok("seal")
+    keys = made.ok("identity", "show", "lone", "--json").facts["keys"]
+    assert ["lost", None] == [item["reason"] for item in keys]
+    entry = order(made, new, "lone")
+    made.ok("seal")
+    assert ("ok", None) == author(made, entry)[1:3]
+
+
+def test_key_files_are_encrypted(made: World) -> None:
+    """A new key file opens with its password only, and is readable by its owner only."""
+    key, password = made.folder / "closed.key", made.folder / "password"
+    made.ok("identity", "new", "closed", "--key", key, "--password-file", password)
+    assert b"ENCRYPTED" in key.read_bytes()
+    assert 0o600 == key.stat().st_mode & 0o777
+    made.ok("seal")
+    signed = ("add", "orders", made.folder / "order.txt", "--sign", key, "--identity", "closed")
+    assert "--password-file" in made.run(*signed).err
+    made.ok(*signed, "--password-file", password)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["identity", "show", "orders"], "does not begin as an identity"),
+        (["identity", "revoke", "acme", "--sign", "none", "--old", "none"], "no such key file"),
+        (["identity", "recover", "acme", "--key", "none"], "choose one"),
+        (["add", "orders", "--identity", "orders"], "name the file of a key with --sign"),
+        (["identity", "new", "x", "--key", "x.key", "--no-password", "--did-web", "acme"], "did:web:DOMAIN"),
+        (["chain", "create", "x", "--id", "anchorline/identity/1"], "is an identity"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    made: World, arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever cannot be meant is refused with what was expected."""
+    monkeypatch.chdir(made.folder)
+    done = made.run(*arguments)
+    assert done.exit_code in (1, 2)
+    assert says in done.err
