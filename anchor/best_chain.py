@@ -1,7 +1,7 @@
 """How high Bitcoin's best chain was, as far as a log's database shows: without asking Bitcoin.
 
-Seals and attempts name blocks; whoever seals and anchors may be another process than the one that asks. The explorer
-counts confirmations by it (``chains.web.rooms``).
+Seals and attempts name blocks; whoever seals and anchors may be another process than the one that asks. Pages count
+confirmations by it (``chains.web.rooms``).
 """
 
 from anchor.directory import SEAL_BLOCK_DEPTH, Directory

@@ -1,4 +1,4 @@
-"""A real Chromium for the tests of ``verify.html`` and the explorer: started once for each file of tests.
+"""A real Chromium for the tests of ``verify.html`` and the service's pages: started once for each file of tests.
 
 Chromium is Debian's, or named by CHROMIUM; where there is none the tests are skipped, which CI forbids
 (ANCHORLINE_REQUIRE_BROWSER). The page is the one that is shipped, opened from a file. Screenshots are

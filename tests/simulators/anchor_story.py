@@ -1,6 +1,6 @@
 """A log with every kind of anchor: final ones, one that was replaced, one in a block, and one that left its block.
 
-Tests of the explorer's pages show it, in this process and in a browser. Its Bitcoin is simulated: no real one can be
+Tests of the service's pages show it, in this process and in a browser. Its Bitcoin is simulated: no real one can be
 made to do all of this in order.
 """
 

@@ -1,4 +1,4 @@
-"""The explorer in a real Chromium: every page clicked through, on a desk and on a phone, light and dark.
+"""The service's pages in a real Chromium: each clicked through, on a desk and on a phone, light and dark.
 
 Input is a log with every kind of anchor (``tests/simulators/anchor_story.py``), served on a real socket; its clock
 stands still. Screenshots are kept (``tests/browser/conftest.py``).
@@ -87,7 +87,7 @@ class Visitor:
 
     def keep(self, name: str) -> None:
         """Keep a screenshot of the whole page."""
-        path = re.sub("[^a-z0-9]+", "-", f"explorer_{name}")
+        path = re.sub("[^a-z0-9]+", "-", f"site_{name}")
         self.page.screenshot(path=SCREENSHOTS / f"{path}.png", full_page=True)
 
     def end(self) -> None:
