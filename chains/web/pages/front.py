@@ -5,10 +5,10 @@ It runs on a reading thread; everything on it is public, and the same for everyb
 
 from anchor.proof.leaves import SealLeaf
 from chains.pictures.states import legend
-from chains.web.asgi import Answer
+from chains.web.asgi import JSON, Answer
 from chains.web.pages.anchors import timeline_of
 from chains.web.pages.anchors_shown import PREPARED, anchor_shown
-from chains.web.pages.page import page
+from chains.web.pages.page import download, page
 from chains.web.pages.rendering import render
 from chains.web.requests import Request
 from chains.web.rooms import Room
@@ -36,4 +36,12 @@ def front(room: Room, request: Request) -> Answer:
     )
 
 
-OPERATIONS = (page("frontPage", "/", "What this is, and how it stands", front),)
+def log_card(room: Room, _: Request) -> Answer:
+    """Return the log's card as the file that verifiers take (docs/spec/log-card.md)."""
+    return Answer(200, room.home.card().encode(), JSON)
+
+
+OPERATIONS = (
+    page("frontPage", "/", "What this is, and how it stands", front),
+    download("logCardFile", "/log-card.json", "The log's card", log_card, "log-card.json"),
+)

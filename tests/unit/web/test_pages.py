@@ -1,11 +1,13 @@
 """The pages of the service: what is around each, what they may load, and what is told instead of one."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from anchor.journal import Attempt
 from anchor.lifecycle import State
+from anchor.proof.receipt import LogCard
 from chains.web.api import OPERATIONS
 from chains.web.operations import Operation
 from chains.web.pages.phrases import STATES, counted, iso, size, utc
@@ -44,6 +46,15 @@ def test_the_front_page_says_how_the_log_stands(anchored: tuple[Pages, Attempt])
     assert newest.txid[::-1].hex() in got.text
     assert "Anchored in block" in got.text
     assert 'href="/verify"' in got.text
+
+
+def test_the_log_card_is_taken_away_as_a_file(anchored: tuple[Pages, Attempt]) -> None:
+    """It is what a verifier pins: the same log as the API's, with the coin at which the thread begins."""
+    got = anchored[0].get("/log-card.json")
+    card = LogCard.decode(got.body)
+    assert json.loads(anchored[0].get("/v1/log").body)["log_id"] == card.log.log_id.hex()
+    assert card.thread
+    assert 'attachment; filename="log-card.json"' == got.headers["content-disposition"]
 
 
 def test_every_page_forbids_what_it_does_not_need(anchored: tuple[Pages, Attempt]) -> None:
