@@ -140,7 +140,7 @@ def _of_part(base: str, way: Way, fields: dict[str, int]) -> Iterator[Damage]:
     value = _at(_receipt(base), way)
     name = f"{base}: {' '.join(map(str, way))}"
     for field, offset in fields.items():
-        yield _changed(f"{name} {field}, a bit flipped".replace(" ,", ","), base, way, _flipped(value, offset))
+        yield _changed(f"{name} {field}, a bit flipped".replace(" ,", ","), base, way, flipped(value, offset))
     if isinstance(value, int):
         yield _changed(f"{name}, one more", base, way, value + 1)
         yield _changed(f"{name}, negative", base, way, -1)
@@ -186,13 +186,13 @@ def _of_what_is_brought() -> Iterator[Damage]:
     network, height, block_hash = block.split(":")
     card = json.loads(brought["card"])
     changes: dict[str, Json] = {
-        "record, a bit flipped": {"content_digest": _flipped(brought["content_digest"], 0)},
+        "record, a bit flipped": {"content_digest": flipped(brought["content_digest"], 0)},
         "record, lost": {"content_digest": None},
-        "card, a bit flipped": {"card": json.dumps(card | {"leaf_0": _flipped(card["leaf_0"], 100)})},
-        "card, of another network": {"card": json.dumps(card | {"leaf_0": _flipped(card["leaf_0"], 30)})},
+        "card, a bit flipped": {"card": json.dumps(card | {"leaf_0": flipped(card["leaf_0"], 100)})},
+        "card, of another network": {"card": json.dumps(card | {"leaf_0": flipped(card["leaf_0"], 30)})},
         "card, lost": {"card": None},
         "card, lost, and any log will do": {"card": None, "any_log": True},
-        "block, another hash": {"blocks": [f"{network}:{height}:{_flipped(block_hash, 0)}"]},
+        "block, another hash": {"blocks": [f"{network}:{height}:{flipped(block_hash, 0)}"]},
         "block, another height": {"blocks": [f"{network}:{int(height) + 1}:{block_hash}"]},
         "block, another network": {"blocks": [f"mainnet:{height}:{block_hash}"]},
         "block, lost": {"blocks": None},
@@ -229,7 +229,7 @@ def _at(value: Any, way: Way) -> Any:
     return reduce(lambda inner, step: inner[step], way, value)
 
 
-def _flipped(text: str, offset: int) -> str:
+def flipped(text: str, offset: int) -> str:
     """Flip the lowest bit of one byte of hex or base64."""
     is_hex = set(text) <= set("0123456789abcdef")
     data = bytearray(bytes.fromhex(text) if is_hex else base64.b64decode(text))

@@ -343,3 +343,43 @@ globalThis.networksIn = async (texts) => {
   }
   return found;
 };
+
+/** [exit code, finding] of each damage of what stands beside a receipt; of evidence the outcome or the reason. */
+globalThis.besideRows = async (cases) => {
+  const { check } = await chooseSignatureCheck();
+  const found = [];
+  for (const each of cases) {
+    const row = await named(() => (each.evidence === undefined ? manifestRow(each, check) : evidenceRow(each, check)));
+    found.push(typeof row === "string" ? [1, each.evidence === undefined ? "part-unreadable" : "malformed"] : row);
+  }
+  return found;
+};
+
+async function evidenceRow({ evidence, card }, check) {
+  const brought = card === null ? null : decodeCard(utf8(card));
+  const { judgement } = await judgeEvidence(decodeEvidence(utf8(evidence)), brought, check);
+  return [judgement.exit_code, judgement.reason || judgement.outcome];
+}
+
+async function manifestRow({ receipt, verifier, ...given }, check) {
+  const views = verifier.blocks.map((text) => givenBlock(text));
+  const brought = { card: decodeCard(utf8(verifier.card)), anyLog: false, views, depth: 6n, check };
+  Object.assign(brought, given.proof === undefined ? await folderAtHand(given) : proofAtHand(given));
+  const { exit_code: exitCode, finding } = await judge(decodeReceipt(utf8(receipt)), brought);
+  return [exitCode, finding];
+}
+
+function proofAtHand({ proof, file }) {
+  const decoded = decodeManifestProof(utf8(proof));
+  const content = file === null ? null : bytesOfHex(file);
+  const record = content === null ? null : { size: BigInt(content.length), digest: sha256(content) };
+  return { contentDigest: decoded.documentDigest, judgeContent: () => proofStep(decoded, record) };
+}
+
+async function folderAtHand({ list, files }) {
+  const listFile = new Blob([bytesOfHex(list)]);
+  const { document, digest } = await readList(listFile);
+  const held = heldOf({ items: Object.entries(files), is_loose: false, knows_empty: true });
+  const found = await compareWithList(listFile, held, async () => {});
+  return { contentDigest: digest, judgeContent: () => folderStep(found, document, false) };
+}
