@@ -13,7 +13,7 @@ from chains.pictures.svg import element, picture, text
 
 _WIDTH = 720.0
 _BOX_WIDTH, _BOX_HEIGHT, _GAP = 214.0, 74.0, 14.0
-_MIDDLE_WIDTH = 176.0
+_MIDDLE_WIDTH, _MIDDLE_HEIGHT = 176.0, 140.0
 _TOP = 30.0
 _RIGHT_X = _WIDTH - _BOX_WIDTH - 1
 _MIDDLE_X = (_WIDTH - _MIDDLE_WIDTH) / 2
@@ -49,26 +49,56 @@ class DrawnTransaction:
 
 
 def transaction(drawn: DrawnTransaction) -> str:
-    """Return the picture."""
+    """Return the picture, from left to right."""
     rows = max(len(drawn.coins), 2)
     height = _TOP + rows * (_BOX_HEIGHT + _GAP) + 2
     middle_y = _TOP + (rows * (_BOX_HEIGHT + _GAP) - _GAP) / 2
     parts = [text(1, 16, "spends", class_="unit"), text(_RIGHT_X, 16, "makes", class_="unit")]
     for number, coin in enumerate(drawn.coins):
         y = _row_y(number, len(drawn.coins), rows)
-        parts += [_wire(_BOX_WIDTH + 1, y, _MIDDLE_X, middle_y), *_coin_box(coin, y, _coin_name(drawn, number))]
-    outputs = (
-        ("output 0: the next thread coin", f"{drawn.change_sat:,} sat", "spent by the next anchor", "coin"),
-        ("output 1: the payload", f"AL1 · {drawn.size:,} leaves", f"root {_shortened(drawn.root_hex)}", "payload"),
-    )
-    for number, (name, first, second, kind) in enumerate(outputs):
+        parts += [_wire(_BOX_WIDTH + 1, y, _MIDDLE_X, middle_y), *_box(1, y, _coin_words(drawn, number, coin))]
+    for number, words in enumerate(_outputs(drawn)):
         y = _row_y(number, 2, rows)
-        parts += [
-            _wire(_MIDDLE_X + _MIDDLE_WIDTH, middle_y, _RIGHT_X, y),
-            *_box(_RIGHT_X, y, kind, name, first, second),
-        ]
-    parts += _middle(drawn, middle_y)
+        parts += [_wire(_MIDDLE_X + _MIDDLE_WIDTH, middle_y, _RIGHT_X, y), *_box(_RIGHT_X, y, words)]
+    parts += _middle(drawn, _MIDDLE_X, middle_y)
     return picture("transaction", "The anchor transaction", _about(drawn), (_WIDTH, height), parts)
+
+
+def upright_transaction(drawn: DrawnTransaction) -> str:
+    """Return the same picture from top to bottom, for narrow screens."""
+    pitch, half = _BOX_HEIGHT + _GAP, _BOX_HEIGHT / 2
+    inputs = [_TOP + half + number * pitch for number in range(len(drawn.coins))]
+    middle_y = inputs[-1] + half + _GAP + _MIDDLE_HEIGHT / 2
+    outputs = [middle_y + _MIDDLE_HEIGHT / 2 + 2 * _GAP + half + number * pitch for number in range(2)]
+    center = 1 + _BOX_WIDTH / 2
+    parts = [
+        text(1, 16, "spends", class_="unit"),
+        text(1, outputs[0] - half - 9, "makes", class_="unit"),
+        element("path", d=f"M{center:g} {inputs[0]:g} V{outputs[-1]:g}", class_="wire"),
+    ]
+    for number, (y, coin) in enumerate(zip(inputs, drawn.coins, strict=True)):
+        parts += _box(1, y, _coin_words(drawn, number, coin))
+    parts += _middle(drawn, center - _MIDDLE_WIDTH / 2, middle_y)
+    for y, words in zip(outputs, _outputs(drawn), strict=True):
+        parts += _box(1, y, words)
+    size = (_BOX_WIDTH + 2, outputs[-1] + half + 2)
+    return picture("upright-transaction", "The anchor transaction", _about(drawn), size, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _BoxWords:
+    kind: str
+    name: str
+    first: str
+    second: str
+
+
+def _outputs(drawn: DrawnTransaction) -> tuple[_BoxWords, _BoxWords]:
+    payload = f"AL1 · {drawn.size:,} leaves"
+    return (
+        _BoxWords("coin", "output 0: the next thread coin", f"{drawn.change_sat:,} sat", "spent by the next anchor"),
+        _BoxWords("payload", "output 1: the payload", payload, f"root {_shortened(drawn.root_hex)}"),
+    )
 
 
 def _coin_name(drawn: DrawnTransaction, number: int) -> str:
@@ -77,9 +107,9 @@ def _coin_name(drawn: DrawnTransaction, number: int) -> str:
     return "input 0: where the thread begins" if drawn.begins else "input 0: the thread coin before"
 
 
-def _coin_box(coin: SpentCoin, y: float, name: str) -> list[Element]:
+def _coin_words(drawn: DrawnTransaction, number: int, coin: SpentCoin) -> _BoxWords:
     value = "value not kept" if coin.value_sat is None else f"{coin.value_sat:,} sat"
-    return _box(1, y, "coin", name, value, f"{_shortened(coin.txid_hex)}:{coin.vout}")
+    return _BoxWords("coin", _coin_name(drawn, number), value, f"{_shortened(coin.txid_hex)}:{coin.vout}")
 
 
 def _row_y(number: int, count: int, rows: int) -> float:
@@ -87,13 +117,13 @@ def _row_y(number: int, count: int, rows: int) -> float:
     return _TOP + (number + (rows - count) / 2) * (_BOX_HEIGHT + _GAP) + _BOX_HEIGHT / 2
 
 
-def _box(x: float, y: float, kind: str, name: str, first: str, second: str) -> list[Element]:
+def _box(x: float, y: float, words: _BoxWords) -> list[Element]:
     top = y - _BOX_HEIGHT / 2
     return [
-        element("rect", x=x, y=top, width=_BOX_WIDTH, height=_BOX_HEIGHT, rx=6, class_=f"box {kind}"),
-        text(x + 12, top + 20, name, class_="unit"),
-        text(x + 12, top + 42, first, class_="value"),
-        text(x + 12, top + 61, second, class_="code"),
+        element("rect", x=x, y=top, width=_BOX_WIDTH, height=_BOX_HEIGHT, rx=6, class_=f"box {words.kind}"),
+        text(x + 12, top + 20, words.name, class_="unit"),
+        text(x + 12, top + 42, words.first, class_="value"),
+        text(x + 12, top + 61, words.second, class_="code"),
     ]
 
 
@@ -104,10 +134,8 @@ def _wire(from_x: float, from_y: float, to_x: float, to_y: float) -> Element:
     )
 
 
-def _middle(drawn: DrawnTransaction, y: float) -> list[Element]:
-    height = 2 * _BOX_HEIGHT - 8
-    top = y - height / 2
-    center = _MIDDLE_X + _MIDDLE_WIDTH / 2
+def _middle(drawn: DrawnTransaction, x: float, y: float) -> list[Element]:
+    top, center = y - _MIDDLE_HEIGHT / 2, x + _MIDDLE_WIDTH / 2
     rate = drawn.fee_sat / drawn.virtual_size
     lines = (
         ("unit", f"version {drawn.version_no} of this anchor"),
@@ -117,7 +145,7 @@ def _middle(drawn: DrawnTransaction, y: float) -> list[Element]:
         ("unit", _standing(drawn)),
     )
     return [
-        element("rect", x=_MIDDLE_X, y=top, width=_MIDDLE_WIDTH, height=height, rx=6, class_="box body"),
+        element("rect", x=x, y=top, width=_MIDDLE_WIDTH, height=_MIDDLE_HEIGHT, rx=6, class_="box body"),
         *(
             text(center, top + 26 + 24 * row, words, class_=kind, text_anchor="middle")
             for row, (kind, words) in enumerate(lines)

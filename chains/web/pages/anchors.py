@@ -15,7 +15,7 @@ from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.leaves import NO_PREVIOUS, ThreadLeaf
 from chains.pictures.states import legend
 from chains.pictures.timeline import Plotted, timeline
-from chains.pictures.transaction import DrawnTransaction, SpentCoin, transaction
+from chains.pictures.transaction import DrawnTransaction, SpentCoin, transaction, upright_transaction
 from chains.public_explorer import transaction_link
 from chains.web.asgi import TEXT, Answer
 from chains.web.operations import In, Parameter
@@ -86,6 +86,7 @@ def anchor(room: Room, request: Request) -> Answer:
         anchor=shown,
         drawn=drawn,
         picture=transaction(drawn),
+        upright=upright_transaction(drawn),
         rate=attempt.fee_sat / attempt.virtual_size,
         has_proof=journal.proof(attempt) is not None,
         versions=[anchor_shown(each, tip_height) for each in versions],

@@ -1,6 +1,7 @@
 """Pictures: what is in them is what was handed in, where a reader would look for it."""
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 from xml.etree.ElementTree import Element, fromstring
 
@@ -15,7 +16,7 @@ from chains.pictures.states import NAMES, TONES, WORDS, mark, sign
 from chains.pictures.svg import picture, text
 from chains.pictures.thread import Knot, thread
 from chains.pictures.timeline import Plotted, timeline
-from chains.pictures.transaction import DrawnTransaction, SpentCoin, transaction
+from chains.pictures.transaction import DrawnTransaction, SpentCoin, transaction, upright_transaction
 
 NOON_MS = 1_795_348_800_000  # 2026-11-22 12:00 UTC
 TXIDS = [f"{number:02x}" * 32 for number in range(9)]
@@ -56,8 +57,14 @@ def has_class(root: Element, wanted: str) -> list[Element]:
 
 @pytest.mark.parametrize(
     "drawn",
-    [timeline(ATTEMPTS, NOON_MS), growth(HEADS, NOON_MS), transaction(DRAWN), thread(KNOTS)],
-    ids=["timeline", "growth", "transaction", "thread"],
+    [
+        timeline(ATTEMPTS, NOON_MS),
+        growth(HEADS, NOON_MS),
+        transaction(DRAWN),
+        upright_transaction(DRAWN),
+        thread(KNOTS),
+    ],
+    ids=["timeline", "growth", "transaction", "upright transaction", "thread"],
 )
 def test_every_picture_is_named_and_described_and_has_no_style_of_its_own(drawn: str) -> None:
     """A picture is an image with a title and a description, in classes; a strict policy has nothing to refuse."""
@@ -184,9 +191,10 @@ def test_a_growth_of_many_heads_has_one_dot() -> None:
 # The transaction
 
 
-def test_a_transaction_shows_what_goes_in_and_out() -> None:
+@pytest.mark.parametrize("draw", [transaction, upright_transaction])
+def test_a_transaction_shows_what_goes_in_and_out(draw: Callable[[DrawnTransaction], str]) -> None:
     """Coins with their values, fee, size and rate, version and state, the next coin, and the payload."""
-    said = words(fromstring(transaction(DRAWN)))
+    said = words(fromstring(draw(DRAWN)))
     for expected in (
         *("input 0: the thread coin before", "4,999,678 sat", "01010101…01010101:0"),
         *("input 1: a top-up", "100,000 sat", "02020202…02020202:3"),
@@ -203,10 +211,11 @@ def test_a_thread_begins_with_a_coin_of_its_own() -> None:
     assert {"input 0: where the thread begins", "value not kept"} <= set(said)
 
 
-def test_boxes_do_not_overlap() -> None:
+@pytest.mark.parametrize("draw", [transaction, upright_transaction])
+def test_boxes_do_not_overlap(draw: Callable[[DrawnTransaction], str]) -> None:
     """With the most inputs that an anchor has, every box is within the picture, and none lies on another."""
     coins = [SpentCoin(TXIDS[number], number, number) for number in range(9)]
-    root = fromstring(transaction(DrawnTransaction(coins, False, 1, 5, "0f" * 32, 2, 593, 1, State.SEEN)))
+    root = fromstring(draw(DrawnTransaction(coins, False, 1, 5, "0f" * 32, 2, 593, 1, State.SEEN)))
     boxes = [
         tuple(float(each.get(name, "")) for name in ("x", "y", "width", "height")) for each in has_class(root, "box")
     ]
