@@ -48,6 +48,15 @@ class ContentIndex:
             if is_there and found.kept is not None and found.kept.digest == digest:
                 yield found
 
+    def place_of(self, reader: Reader, digest: bytes) -> str | None:
+        """Return in words where a content is recorded that has this SHA-256 (the oldest such entry), or None."""
+        found = next(self.entries(reader, digest), None)
+        if found is None:
+            return None
+        chain = self.chains.by_no(found.chain_no)
+        name = "a chain that is gone" if chain is None else chain.name or chain.chain_id.hex()
+        return f"entry {found.leaf_index} of {name}"
+
     def indexed_to(self) -> int:
         """Return the first row that is not indexed."""
         return self._runs.indexed_to(Kind.CONTENT_DIGEST)

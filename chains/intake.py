@@ -17,12 +17,20 @@ from typing import BinaryIO
 from anchor.errors import RefusedEntryError
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError, MalformedError
-from anchor.proof.manifest import MEDIA_TYPE
+from anchor.proof.manifest import MEDIA_TYPE, Document
 from chains.chain import Chain
 from chains.client.own_entry import Form, Sent, entry_of_digest, make_entry
 from chains.client.signing import AuthorKey
 from chains.home import Clock
-from chains.manifest_writing import WHOLE, Cut, default_list, fresh_secret, new_list, write_manifest
+from chains.manifest_writing import (
+    WHOLE,
+    Cut,
+    default_list,
+    fresh_secret,
+    new_list,
+    write_manifest,
+    written_before,
+)
 from chains.work import Accepted, Submission
 from chains.writer import Writer
 
@@ -33,6 +41,8 @@ READ_BYTES = 2**20
 MAX_HASHES = 1000
 
 Advance = Callable[[int], None]
+Recorded = Callable[[bytes], str | None]
+"""Takes the SHA-256 of a content, and says where it is recorded, in words; None: nowhere."""
 
 
 @dataclass
@@ -70,6 +80,8 @@ class Intake:
     secret: Callable[[], bytes] = fresh_secret
     author: AuthorKey | None = None
     identity: bytes | None = None
+    recorded: Recorded | None = None
+    """Without it a list that is there already is refused, whatever is in it."""
 
     def record(self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance) -> Added:
         """Record files, or their lines; ``-`` is standard input. ``advance`` is told bytes as they are done."""
@@ -122,17 +134,36 @@ class Intake:
     def _record_listed(
         self, writer: Writer, chain: Chain, path: Path, clock: Clock, advance: Advance, added: Added
     ) -> None:
-        """Record a folder, or a file with its rows. The list is on disk before the entry that nothing else can open."""
+        """Record a folder, or a file with its rows. The list is on disk before the entry that nothing else can open.
+
+        A crash in between leaves a list without an entry, with which the next ``add`` of the same folder goes on.
+        """
         target = self.manifest or default_list(path)
-        with new_list(target, path) as file:
-            document = write_manifest(path, self.secret(), self.cut, file, advance)
+        is_new = self.recorded is None or not target.is_file()
+        if is_new:
+            with new_list(target, path) as file:
+                document = write_manifest(path, self.secret(), self.cut, file, advance)
+        else:
+            document = self._listed_before(target, path, advance)
         try:
             accepted = self._record(writer, chain, [document.encode()], clock(), MEDIA_TYPE, self._ids(path))
         except (RefusedEntryError, MalformedError):
-            target.unlink()  # by a rule that is looked at before anything is written: there is no such entry
+            if is_new:
+                target.unlink()  # by a rule that is looked at before anything is written: there is no such entry
             raise
         added.take(accepted)
         added.lists.append(target)
+
+    def _listed_before(self, target: Path, path: Path, advance: Advance) -> Document:
+        """Return the document of a list that is there, of a folder that is still the same, if no entry has it."""
+        document = written_before(target, path, self.cut, advance)
+        place = None if self.recorded is None else self.recorded(hashlib.sha256(document.encode()).digest())
+        if place is not None:
+            raise RefusedEntryError(
+                f"{path} is recorded already, with the list {target}: {place}. To record it once more, move the list, "
+                "or name another file with --manifest"
+            )
+        return document
 
     def _ids(self, path: Path) -> tuple[ExternalId, ...]:
         names = [*self.external_ids, *([str(path)] if self.name_ids else [])]

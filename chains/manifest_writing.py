@@ -112,16 +112,64 @@ def new_list(target: Path, source: Path) -> Iterator[BinaryIO]:
         )
     if source.is_dir() and Path(os.path.realpath(target)).is_relative_to(os.path.realpath(source)):
         raise RefusedEntryError(f"{target} is inside the folder that it lists: name another file with --manifest")
-    beside = target.with_name(f"{target.name}.{os.getpid()}.new")
-    descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    # A name that no broken-off ``add`` can have left, for its owner alone.
+    descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".new", dir=target.parent)
+    beside = Path(name)
     try:
         with open(descriptor, "w+b") as file:  # noqa: PTH123  # opened above, for its owner alone
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.link(beside, target)  # which, unlike a rename, never replaces what came meanwhile
+        _sync_names(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _sync_names(folder: Path) -> None:
+    """Have the disk keep what files of a folder are called: an entry whose list is lost cannot be opened."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def written_before(target: Path, source: Path, cut: Cut, advance: Advance) -> Document:
+    """Return the document of a list that is there already: of an ``add`` that ended before its entry was recorded.
+
+    Raises RefusedEntryError unless the folder, cut in the same way, gives this list again, byte for byte. OSError.
+    """
+    with target.open("rb") as file:
+        beginning = file.read(len(MAGIC) + SECRET_SIZE)
+        if len(beginning) != len(MAGIC) + SECRET_SIZE or not beginning.startswith(MAGIC):
+            raise _not_again(target, source)
+        file.seek(0)
+        same = _Same(file, _not_again(target, source))
+        document = write_manifest(source, beginning[len(MAGIC) :], cut, same, advance)
+        if file.read(1):
+            raise _not_again(target, source)
+    return document
+
+
+class _Same:
+    """A sink that takes what a file has, and refuses anything else."""
+
+    def __init__(self, file: BinaryIO, refusal: RefusedEntryError) -> None:
+        self._file, self._refusal = file, refusal
+
+    def write(self, data: bytes, /) -> int:
+        """See ``Sink``."""
+        if self._file.read(len(data)) != data:
+            raise self._refusal
+        return len(data)
+
+
+def _not_again(target: Path, source: Path) -> RefusedEntryError:
+    return RefusedEntryError(
+        f"{target} is there already, and is not what {source} gives now (with these options): it may be all that can "
+        "open an earlier entry. Move it, or name another file with --manifest"
+    )
 
 
 def write_manifest(source: Path, secret: bytes, cut: Cut, sink: Sink, advance: Advance) -> Document:

@@ -224,21 +224,24 @@ def add(
     """
     from chains.intake import Intake
     from chains.manifest_writing import Cut
+    from chains.reader import Reader
 
     if identity is not None and sign is None:
         usage("--identity says in whose name --sign signs: name the file of a key with --sign")
     author = None if sign is None else author_key(sign, identity_password(password_file))
-    intake = Intake(
-        lines=lines,
-        digest=digest,
-        media_type=media_type,
-        external_ids=external_id or [],
-        name_ids=name_ids,
-        cut=Cut(rows, delimiter),
-        manifest=manifest,
-        author=author,
-    )
     with opened(home) as found:
+        reader = Reader(found.engine, found.chains, found.lookup)
+        intake = Intake(
+            lines=lines,
+            digest=digest,
+            media_type=media_type,
+            external_ids=external_id or [],
+            name_ids=name_ids,
+            cut=Cut(rows, delimiter),
+            manifest=manifest,
+            author=author,
+            recorded=lambda sha256: found.contents.place_of(reader, sha256),
+        )
         target = found.chains.named(chain)
         if identity is not None:
             intake = replace(intake, identity=found.chains.named(identity).chain_id)

@@ -195,7 +195,10 @@ def test_what_was_asked_wrongly_is_said(world: World, folder: Path) -> None:
     assert [] == list(world.folder.glob("*.manifest*"))
     receipt = record(world, folder)
     own = world.folder / "data.manifest"
-    assert "is there already" in world.run("add", "acme", folder).err
+    again = world.run("add", "acme", folder).err
+    assert f"is recorded already, with the list {own}: entry {size} of acme" in again
+    assert "is there already" in world.run("add", "acme", folder, "--rows").err
+    assert size + 1 == world.ok("chain", "show", "acme", "--json").facts["size"]
     refused = [
         ((folder, receipt, "--manifest", own, "--proof", own), "leave --manifest out"),
         ((folder, receipt, "--original", world.report), "one file that was recorded as it is"),
