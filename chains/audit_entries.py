@@ -14,7 +14,7 @@ from anchor.signing import check_signature
 from chains.audit_report import DAMAGE, Report
 from chains.bundle import BUNDLE_BYTES, BUNDLE_ENTRIES, Row
 from chains.chain import Chain, Chains, commitments_of, decode_kept
-from chains.writer import has_external_ids
+from chains.found_by import may_have_keys
 
 Progress = Callable[[str, int], None]
 
@@ -106,9 +106,10 @@ class EntriesAudit:
     def _beside(self, batch: _Batch, place: int) -> None:
         """Check what is kept beside an entry, and that an entry with ids is in a run that is searched for them."""
         _, raw, column = batch.rows[place]
-        if has_external_ids(raw) and not batch.with_ids:
+        if may_have_keys(raw) and not batch.with_ids:
             self.report.found(
-                batch.where(place), "has external ids, and its extent says that none has: it is not found by them"
+                batch.where(place),
+                "has external ids or links, and its extent says that none has: it is not found by them",
             )
         kept = decode_kept(column)
         if kept is not None and content_commitment(kept.salt, kept.digest) != raw[33:65]:
@@ -118,7 +119,7 @@ class EntriesAudit:
 def _keeps_what_it_commits_to(batch: _Batch) -> bool:
     """Say whether ``EntriesAudit._beside`` would find nothing in a whole batch."""
     try:
-        if not batch.with_ids and any(map(has_external_ids, batch.raws)):
+        if not batch.with_ids and any(map(may_have_keys, batch.raws)):
             return False
         kept = [(raw, column) for _, raw, column in batch.rows if column is not None]
         return commitments_of([column for _, column in kept]).flat == b"".join(raw[33:65] for raw, _ in kept)

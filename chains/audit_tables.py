@@ -21,8 +21,8 @@ from chains.audit_report import Report
 from chains.bundle import Bundles
 from chains.chain import Chain
 from chains.content_index import pairs_of
+from chains.found_by import keys_of, may_have_keys
 from chains.sorted_runs import KEY_SIZE, PAIR_SIZE, Kind
-from chains.writer import has_external_ids
 
 ROWS = 1024
 TILES_AT_ONCE = 16
@@ -176,8 +176,8 @@ def _derived_pairs(engine: Engine, kind: Kind, first_seq: int, end_seq: int) -> 
             yield from pairs_of([(seq, kept or b"")])
         return
     for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq):
-        if has_external_ids(raw):
-            for key in {item.digest() for item in Entry.decode(raw).external_ids}:
+        if may_have_keys(raw):
+            for key in keys_of(Entry.decode(raw)):
                 yield key[:KEY_SIZE] + seq.to_bytes(8, "big")
 
 

@@ -137,7 +137,7 @@ class Lookups:
         self.chain = chain
         self.uri = uri
         self.reader = Reader(home.engine, home.chains, home.lookup)
-        self.receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+        self.receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
 
     def timestamp(self, key: bytes) -> Complete | Pending | None:
         """Return the timestamp from an entry hash on, what it waits for, or None where the calendar has no such entry.

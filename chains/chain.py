@@ -37,7 +37,7 @@ class Chain:
 class Batch:
     """Entries to append, column by column, all of one length (a tuple for each row costs as much as a hash).
 
-    ``kept`` is what ``keep_content`` or ``keep_digest`` made; ``with_ids``: some entries have external ids.
+    ``kept`` is what ``keep_content`` or ``keep_digest`` made; ``with_ids``: some entries have external ids or links.
     """
 
     entries: Column

@@ -16,7 +16,7 @@ from anchor.bitcoin.local import LocalRegtest
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.networks import NETWORKS
 from anchor.proof.blocks import encode_headers
-from anchor.proof.entry import ExternalId, IdKind
+from anchor.proof.entry import ExternalId, IdKind, Link, Relation
 from anchor.proof.receipt import Receipt
 from chains.chain import Chain
 from chains.files import write_file
@@ -131,6 +131,11 @@ class _Log:
             )
         return added.hashes[0]
 
+    def correct(self, entry_hash: bytes, content: bytes) -> None:
+        """Record a content that supersedes an entry."""
+        links = [Link(Relation.SUPERSEDES, self.chain.chain_id, entry_hash)]
+        self.home.writer.record(self.chain, [content], self.home.clock(), media_type="text/plain", links=links)
+
     def anchor(self, depth: int) -> None:
         """Seal what was recorded, send its anchor, and mine until it is this deep."""
         self.home.anchoring.seal(self.home.checkpoint_key, self.home.clock())
@@ -163,6 +168,8 @@ def _examples(log: _Log) -> Iterator[Example]:
     log.reorganise()
 
     report_hash = log.record(REPORT)
+    mistaken = b"beam 5 inspected, one crack of 20 mm\n"
+    mistaken_hash = log.record(mistaken)
     log.anchor(DEEP)
     good = log.receipt(report_hash)
     yield Example("intact", "the file is what was recorded, and was anchored.", 0, (), REPORT, good)
@@ -199,6 +206,16 @@ def _examples(log: _Log) -> Iterator[Example]:
         ("block-is-not-the-given-one",),
         gone,
         gone_receipt,
+    )
+    log.correct(mistaken_hash, mistaken.replace(b"20 mm", b"2 mm"))
+    log.anchor(DEEP)
+    yield Example(
+        "superseded",
+        "the file is what was recorded, and a later entry of its chain supersedes it: corrected, not tampered with.",
+        6,
+        (),
+        mistaken,
+        log.receipt(mistaken_hash),
     )
     young = b"beam 9 inspected, no cracks\n"
     young_hash = log.record(young)

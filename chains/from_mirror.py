@@ -42,8 +42,8 @@ from anchor.thread_verdict import Number
 from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError
 from chains.bundle import Column
 from chains.chain import Batch, Chain
+from chains.found_by import may_have_keys
 from chains.home import Home
-from chains.writer import has_external_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def _append_chain(home: Home, chain: Chain, tree: PublishedTree) -> None:
                 "was taken over. Copy it, and run this again"
             )
         nothing_kept = Column.of([b""] * len(entries))
-        batch = Batch(Column.of(entries), nothing_kept, hashes, any(map(has_external_ids, entries)))
+        batch = Batch(Column.of(entries), nothing_kept, hashes, any(map(may_have_keys, entries)))
         home.chains.append_rows(chain, batch, ANONYMOUS)
     home.trees.build_to(chain.chain_no, tree.size)
 

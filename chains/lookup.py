@@ -1,4 +1,4 @@
-"""Look-ups by entry hash and by external id, without a random index on the hot path.
+"""Look-ups by entry hash, by external id and by what an entry corrects, without a random index on the hot path.
 
 Rows come from the ``entry`` table in insertion order (seq). Older ones are indexed in sorted runs of 16-byte pairs
 (8 bytes of the key, 8 of the seq), written once per 65,536 entries after a seal and merged by eights; the newest are
@@ -14,6 +14,7 @@ from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
 from chains.chain import Chains, Run
+from chains.found_by import keys_of
 from chains.sorted_runs import KEY_SIZE, PAIR_SIZE, Kind, SortedRuns
 
 # A run is written when this many entries are not indexed yet.
@@ -130,16 +131,16 @@ class Lookup:
                     yield seq, Kind.ENTRY_HASH, hashes[at : at + HASH_SIZE]
                     seq += 1
             if run.with_ids:
-                yield from self._external_ids(run.first_seq, run.first_seq + run.entry_count)
+                yield from self._other_keys(run.first_seq, run.first_seq + run.entry_count)
 
     def _hashes_of(self, run: Run) -> Iterator[bytes]:
         """Yield the flat leaf hashes of a run of entries, from the chain's tiles."""
         return self.chains.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count)
 
-    def _external_ids(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
+    def _other_keys(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
         for seq, raw, _ in self.chains.bundles.rows(start, end):
-            for digest in {external_id.digest() for external_id in Entry.decode(raw).external_ids}:
-                yield seq, Kind.EXTERNAL_ID, digest
+            for key in keys_of(Entry.decode(raw)):
+                yield seq, Kind.EXTERNAL_ID, key
 
     # --- sorted runs
 
@@ -154,7 +155,7 @@ class Lookup:
             keys = map(itemgetter(0), _KEY.iter_unpack(hashes))
             by_hash += map(add, keys, map(_SEQ.pack, range(run.first_seq, last_seq)))
             if run.with_ids:
-                ids = self._external_ids(run.first_seq, last_seq)
+                ids = self._other_keys(run.first_seq, last_seq)
                 by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, _, key in ids]
         self._runs.store(Kind.ENTRY_HASH, 0, (start, end), sorted(by_hash))
         self._runs.store(Kind.EXTERNAL_ID, 0, (start, end), sorted(by_id))

@@ -15,6 +15,7 @@ from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.correction import CorrectionEvidence
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
@@ -34,9 +35,11 @@ from anchor.proof.receipt import (
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
 from chains.chain import Chains
+from chains.corrections import Corrected, corrections_of
 from chains.identity import Identities
+from chains.lookup import Lookup
 from chains.promised import promised_at
-from chains.reader import StoredEntry
+from chains.reader import Reader, StoredEntry
 
 _SHARED = 256
 """Heads of which what their receipts share is kept: about 10 kB each."""
@@ -56,12 +59,21 @@ class Shown:
 class Receipts:
     """Makes receipts for the entries of one home."""
 
-    def __init__(self, engine: Engine, trees: Trees, directory: Directory, chains: Chains, journal: Journal) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        trees: Trees,
+        directory: Directory,
+        chains: Chains,
+        journal: Journal,
+        lookup: Lookup,
+    ) -> None:
         self.engine = engine
         self.trees = trees
         self.directory = directory
         self.chains = chains
         self.journal = journal
+        self.reader = Reader(engine, chains, lookup)
         self.timestamps = Timestamps(engine)
         self.attestations = Attestations(engine)
         self.identities = Identities(engine, chains)
@@ -72,7 +84,8 @@ class Receipts:
         """Make the receipt of an entry, as complete as it can be now.
 
         It is proved against the first checkpoint over it that is in a block, or while there is none against the first
-        one that is time-stamped or attested, or else its own first one; ``checkpoint_size`` chooses any later one.
+        one that is time-stamped or attested, or else its own first one; ``checkpoint_size`` chooses any later one. Of
+        an entry that was corrected it is the checkpoint over the correction, once that is anchored as well.
         Raises NotYetError where the one chosen does not cover the entry, or does not exist.
         """
         content = _content(stored, shown or Shown())
@@ -86,11 +99,15 @@ class Receipts:
             if checkpoint_size is not None:
                 raise NotYetError("the entry is not sealed yet, so no checkpoint covers it; try again after a seal")
             return None
+        corrections = corrections_of(self.reader, stored)
         chosen, anchors = self._checkpoint(head_index, checkpoint_size)
+        if corrections and checkpoint_size is None:
+            chosen, anchors = self._over_corrections(corrections, chosen, anchors)
         sealed = self._sealed(stored, head_index, chosen, anchors)
         identity = stored.entry.extension(ExtensionType.IDENTITY)
-        shown = None if identity is None else self._identity(identity, chosen.size)
-        return sealed if shown is None else replace(sealed, evidence=(shown,))
+        of_author = None if identity is None else self._identity(identity, chosen.size)
+        evidence = () if of_author is None else (of_author,)
+        return replace(sealed, evidence=(*evidence, *self._shown(corrections, chosen.size)))
 
     def _identity_by(self, identity: bytes, size: int) -> dict[str, Any] | None:
         """Return the key history of an author as evidence under a checkpoint; kept, since what is under one stays."""
@@ -182,6 +199,44 @@ class Receipts:
         covering = self.directory.checkpoint_of(attempt.checkpoint_size)
         assert covering is not None
         return covering, (anchor,)
+
+    # --- what was said of it later
+
+    def _over_corrections(
+        self, corrections: list[Corrected], chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
+    ) -> tuple[StoredCheckpoint, tuple[Anchor, ...]]:
+        """Return the checkpoint over the newest correction that is anchored as well as the entry is, or the entry's."""
+        is_in_bitcoin = any(isinstance(anchor, BitcoinAnchor) for anchor in anchors)
+        for each in reversed(corrections):
+            head_index = self.directory.first_head_over(each.stored.chain_no, each.stored.leaf_index)
+            if head_index is None or self.directory.first_checkpoint_over(head_index) is None:
+                continue
+            if chosen.size > head_index:
+                break
+            later, found = self._checkpoint(head_index, None)
+            if not is_in_bitcoin or any(isinstance(anchor, BitcoinAnchor) for anchor in found):
+                return later, found
+        return chosen, anchors
+
+    def _shown(self, corrections: list[Corrected], size: int) -> tuple[dict[str, Any], ...]:
+        """Return the corrections that are under a checkpoint as evidence, each entry once."""
+        if not corrections:
+            return ()
+        chain_no = corrections[0].stored.chain_no
+        head_index = self.directory.newest_head(chain_no, size)
+        assert head_index is not None, "the entry itself is under the checkpoint"
+        head = self.directory.leaf(head_index)
+        assert isinstance(head, HeadLeaf)
+        proof, entries = self._proof(head, head_index, size), {each.stored.leaf_index: each for each in corrections}
+        shown = [entries[index].stored for index in sorted(entries) if index < head.tree_size]
+        return tuple(
+            CorrectionEvidence(
+                stored.raw,
+                ChainPath(stored.leaf_index, self.trees.inclusion_path(chain_no, stored.leaf_index, head.tree_size)),
+                proof,
+            ).to_json()
+            for stored in shown
+        )
 
     def _sealed(
         self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]

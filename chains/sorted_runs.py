@@ -25,6 +25,7 @@ class Kind(IntEnum):
 
     ENTRY_HASH = 0
     EXTERNAL_ID = 1
+    """Also what an entry corrects: all of ``chains.found_by``."""
     CONTENT_DIGEST = 2
 
 

@@ -37,7 +37,7 @@ def receipt_of(home: Home, entry_hash: bytes) -> bytes:
     """Return the receipt of a recorded entry as it is now; it shows no content."""
     stored = Reader(home.engine, home.chains, home.lookup).by_hash(entry_hash)
     assert stored is not None
-    receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+    receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
     return receipts.make(stored, Shown()).encode()
 
 

@@ -22,6 +22,7 @@ from anchor.proof.entry import (
     Entry,
     ExtensionType,
     ExternalId,
+    Link,
     chain_id_of,
     check_author,
     content_commitment,
@@ -33,6 +34,7 @@ from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
 from chains.bundle import BUNDLE_ENTRIES, Column
 from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests, keep_each
+from chains.found_by import may_have_keys
 from chains.idempotency import RequestKey
 from chains.identity import Identities, Named, begins_identity, named_by
 from chains.lookup import Lookup
@@ -116,6 +118,7 @@ class Writer:
         *,
         media_type: str = "",
         external_ids: Sequence[ExternalId] = (),
+        links: Sequence[Link] = (),
         keep: bool = True,
     ) -> Sequence[Accepted]:
         """Record contents as one group commit, each as an entry under a fresh salt; all of them or none.
@@ -123,7 +126,7 @@ class Writer:
         With ``keep`` false only their digests are stored. No equal entry can be there already (a salt has 128 random
         bits), so none is looked for.
         """
-        template = Entry(chain.chain_id, bytes(HASH_SIZE), media_type, tuple(external_ids))
+        template = Entry(chain.chain_id, bytes(HASH_SIZE), media_type, tuple(external_ids), tuple(links))
         return self._append_fresh(chain, self._fresh(template, contents, keep=keep), now_ms)
 
     def record_digests(
@@ -229,7 +232,7 @@ class Writer:
             entries=Column.of(entries),
             kept=kept,
             hashes=HASHING.leaves(entries),
-            with_ids=any(map(has_external_ids, entries)),
+            with_ids=any(map(may_have_keys, entries)),
             is_fresh=not made,
             submitter=submitter,
             refused=refused,
@@ -250,7 +253,7 @@ class Writer:
 
     def _template(self, to: Chain | Opening, item: Content) -> bytes:
         """Return the entry of a content, but for its commitment."""
-        self._check_content_size(len(item.content))
+        self.check_content_size(len(item.content))
         if isinstance(to, Opening):
             _check_first(to.chain_id, item.external_ids)
         return Entry(to.chain_id, bytes(HASH_SIZE), item.media_type, item.external_ids).encode()
@@ -267,13 +270,18 @@ class Writer:
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
         sizes = list(map(len, contents))
-        self._check_content_size(max(sizes, default=0))
+        self.check_content_size(max(sizes, default=0))
         salts, digests = _fresh_salts(len(contents)), HASHING.each(contents)
         entries, hashes = _entries(template, HASHING.rows(b"", salts, digests))
         kept = keep_contents(salts, contents, sizes) if keep else keep_digests(salts, digests)
-        return Batch(entries, kept, hashes, bool(template.external_ids))
+        return Batch(entries, kept, hashes, bool(template.external_ids or template.links))
 
     # --- the rules
+
+    def check_content(self, chain: Chain, content: bytes, media_type: str, links: Sequence[Link] = ()) -> None:
+        """Raise what ``record`` would raise for this content; nothing is written."""
+        self.check_content_size(len(content))
+        Entry(chain.chain_id, bytes(HASH_SIZE), media_type, (), tuple(links)).encode()
 
     def _check_for(self, chain: Chain | Opening, submission: Submission) -> Entry:
         entry = self._checked(submission)
@@ -307,7 +315,7 @@ class Writer:
     def _check_kept(self, entry: Entry, submission: Submission) -> None:
         digest = submission.digest
         if submission.content is not None:
-            self._check_content_size(len(submission.content))
+            self.check_content_size(len(submission.content))
             digest = sha256(submission.content)
         if submission.salt is None and digest is None:
             return
@@ -318,7 +326,8 @@ class Writer:
         if content_commitment(submission.salt, digest) != entry.content_commitment:
             raise RefusedEntryError("salt and content do not give the content commitment of the entry")
 
-    def _check_content_size(self, size: int) -> None:
+    def check_content_size(self, size: int) -> None:
+        """Raise ContentTooLargeError for a content of more bytes than the settings allow."""
         if size > self.limits.content_bytes:
             raise ContentTooLargeError(
                 f"content: expected at most {self.limits.content_bytes} bytes, got {size}; "
@@ -430,11 +439,6 @@ def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Pieces:
     return Pieces.joined(leaves)
 
 
-def has_external_ids(entry: bytes) -> bool:
-    """Say whether an encoded entry has external ids, without decoding it: their count follows the media type."""
-    return entry[66 + entry[65]] != 0
-
-
 def _stretches(seqs: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of stretches of rows that hold all of these, ascending; gaps are shorter than a bundle."""
     start = last = seqs[0] if seqs else 0
@@ -474,7 +478,7 @@ def _entries_with_ids(
 def _batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
     entries = [submission.entry for submission in submissions]
     kept = Column.of(list(map(_kept, submissions)))
-    return Batch(Column.of(entries), kept, hashes, any(map(has_external_ids, entries)))
+    return Batch(Column.of(entries), kept, hashes, any(map(may_have_keys, entries)))
 
 
 def _kept(submission: Submission) -> bytes:

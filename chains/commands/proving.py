@@ -54,7 +54,7 @@ def receipt(
 
     with opened(home) as found:
         stored = find_entry(found, entry)
-        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal)
+        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
         made = receipts.make(stored, Shown(not withhold, content), checkpoint)
     if ots:
         _write_ots(made, output, network_not_in_file=network_not_in_file)
@@ -79,7 +79,7 @@ def upgrade(
     old = given(lambda: Receipt.decode(read_limited(receipt_file)))
     with opened(home) as found:
         stored = find_entry(found, old.entry.hash.hex())
-        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal)
+        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
         new = receipts.upgrade(old, stored, checkpoint)
     anchored = bool(new.sealed and new.sealed.is_in_bitcoin)
     write_file(receipt_file, new.encode())

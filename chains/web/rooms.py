@@ -51,7 +51,7 @@ class Room:
     def receipts(self) -> Receipts:
         """What makes receipts."""
         home = self.home
-        return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+        return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
 
     def tip_height(self) -> int | None:
         """Return how high Bitcoin's best chain is, as far as is known: seen by this process, or noted by another."""

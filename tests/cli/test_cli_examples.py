@@ -9,7 +9,17 @@ import pytest
 
 from tests.cli.commands import run
 
-NAMES = ("intact", "changed", "altered-entry", "wrong-network", "another-log", "reorged", "not-deep", "pending")
+NAMES = (
+    "intact",
+    "changed",
+    "altered-entry",
+    "wrong-network",
+    "another-log",
+    "reorged",
+    "superseded",
+    "not-deep",
+    "pending",
+)
 
 
 @pytest.fixture(scope="module")

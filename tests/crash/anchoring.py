@@ -283,7 +283,7 @@ def check_receipts(run: Run, world: World) -> None:
     thread = store.directory.thread_leaf()
     assert thread is not None
     card = LogCard(LOG, (thread[1].outpoint,))
-    receipts = Receipts(store.engine, store.trees, store.directory, store.chains, run.journal)
+    receipts = Receipts(store.engine, store.trees, store.directory, store.chains, run.journal, store.lookup)
     chain = store.chains.named("acme")
     count = 0
     for stored in Reader(store.engine, store.chains, store.lookup).entries(chain, 0, store.chains.size(chain)):

@@ -596,7 +596,7 @@ def check_entries(story: Story, chain: Chain, number: int) -> None:
 def receipts_of(story: Story) -> list[bytes]:
     """Return the receipts of all entries, as they are handed out."""
     with Home.open(story.home) as home:
-        receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+        receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
         chain = home.chains.named(CHAIN)
         assert 1 + len(story.contents) == home.chains.size(chain)
         entries = Reader(home.engine, home.chains, home.lookup).entries(chain, 0, home.chains.size(chain))

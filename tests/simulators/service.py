@@ -114,7 +114,7 @@ class Service:
 
     def receipts(self) -> Receipts:
         home = self.home
-        return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal)
+        return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
 
     def receipt(self, entry_hash: bytes, checkpoint_size: int | None = None) -> Receipt:
         """Return the receipt as a stranger reads it: written out and read again."""

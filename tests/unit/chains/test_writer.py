@@ -36,9 +36,9 @@ from anchor.storage.engine import Row, Value
 from anchor.storage.sqlite import SqliteEngine
 from chains import lookup
 from chains.chain import Chain, decode_kept
+from chains.found_by import may_have_keys
 from chains.settings import Limits
 from chains.work import Accepted, Submission
-from chains.writer import has_external_ids
 from tests.simulators.rules import check_entries
 from tests.simulators.store import GENESIS, LOG, START_MS, Store, chain_id, clear, entry_of, submission_of
 
@@ -332,7 +332,7 @@ def test_what_breaks_no_rule_is_taken_as_it_is(store: Store, chain: Chain, name:
 def test_external_ids_are_seen_without_decoding(media: int, ids: list[bytes]) -> None:
     """Whether an entry has external ids stands at a place that only the media type moves."""
     entry = Entry(bytes(32), bytes(32), "m" * media, tuple(ExternalId(IdKind.CLEAR, value) for value in ids))
-    assert bool(ids) == has_external_ids(entry.encode())
+    assert bool(ids) == may_have_keys(entry.encode())
 
 
 # --- once, and in order

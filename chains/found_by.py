@@ -1,0 +1,31 @@
+"""By what an entry is found beside its hash: its external ids, and the entries that it corrects.
+
+``chains.lookup`` indexes these keys of 32 bytes, ``chains.audit_tables`` makes them again; ``chains.reader`` and
+``chains.corrections`` look for them.
+"""
+
+from anchor.proof.codec import sha256
+from anchor.proof.correction import CORRECTING
+from anchor.proof.entry import Entry
+
+_CORRECTS = b"anchorline/corrects\n"
+
+
+def correction_key(entry_hash: bytes) -> bytes:
+    """Return the key by which the entries are found that supersede or retract this one."""
+    return sha256(_CORRECTS + entry_hash)
+
+
+def keys_of(entry: Entry) -> set[bytes]:
+    """Return the keys of an entry."""
+    corrected = {correction_key(link.entry_hash) for link in entry.links if link.relation in CORRECTING}
+    return corrected | {external_id.digest() for external_id in entry.external_ids}
+
+
+def may_have_keys(entry: bytes) -> bool:
+    """Say whether an encoded entry has external ids or links, without decoding it.
+
+    The count of ids follows the media type; where it is 0, that of the links comes next (docs/spec/entry.md).
+    """
+    at = 66 + entry[65]
+    return entry[at : at + 2] != b"\0\0"
