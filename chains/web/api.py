@@ -45,6 +45,7 @@ from chains.web.limits import BODY_TIMEOUT_S
 from chains.web.openapi import document_of
 from chains.web.operations import In, Operation, Router, path_parameters
 from chains.web.pages.errors import error_page, wants_page
+from chains.web.pages.page import closed
 from chains.web.pages.rendering import Shell, shell_of
 from chains.web.pages.table import PAGES
 from chains.web.pages.visitors import recognised
@@ -223,7 +224,9 @@ def _methods(operations: dict[str, Operation]) -> list[str]:
 
 
 def _preflight(operations: dict[str, Operation]) -> Answer:
-    """Return what scripts of other origins may do: read, and have a receipt verified; never write."""
+    """Return what scripts of other origins may do: read, and have a receipt verified; never write, nor read pages."""
+    if any(operation.is_page for operation in operations.values()):
+        return closed(preflight(_methods(operations), ()))
     without_key = {name: operation for name, operation in operations.items() if not operation.needs_key}
     return preflight(_methods(operations), _methods(without_key))
 

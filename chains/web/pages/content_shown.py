@@ -13,7 +13,10 @@ from chains.web.pages.phrases import visible
 MOST_TEXT = 64 * 1024
 """Bytes of a text that a page shows: some thousand lines, which a browser lays out at once."""
 MOST_JSON = 64 * 1024
+MOST_LAID_OUT = 4 * MOST_JSON
+"""Characters of a JSON document that is laid out: deep nesting makes many of few, and is shown as it stands."""
 MOST_IMAGE = 4 * 2**20
+_MOST_DEPTH = 32
 _JSON = ("application/json", "application/geo+json", "application/ld+json")
 _TEXT = ("application/xml", "application/yaml", "application/x-ndjson", "application/sql", "image/svg+xml")
 # How each begins: a file of another kind under an image's media type is no image. SVG is text that may hold scripts.
@@ -71,9 +74,10 @@ def _pretty(content: bytes) -> str | None:
         return None
     try:
         value = json.loads(content, object_pairs_hook=_Pairs, parse_int=_Literal, parse_float=_Literal)
-        return _written(value, "")
+        laid_out = _written(value, "")
     except (ValueError, RecursionError):
         return None
+    return laid_out if len(laid_out) <= MOST_LAID_OUT else None
 
 
 class _Literal(str):
@@ -89,6 +93,8 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _written(value: Any, indent: str) -> str:
+    if len(indent) > 2 * _MOST_DEPTH:
+        raise ValueError(f"expected at most {_MOST_DEPTH} levels")
     inner = indent + "  "
     if isinstance(value, _Literal):
         return str(value)

@@ -3,6 +3,7 @@
 Values come from the database and from what the API shows; the templates use these functions as filters.
 """
 
+import re
 from datetime import UTC, datetime
 
 from anchor.journal import Attempt
@@ -82,7 +83,7 @@ VISIBILITY = {
     "private": "Private: its owner, and whom he grants it",
 }
 
-_LAYOUT = frozenset("\n\t")
+_UNUSUAL = re.compile(r"[^ -~\n\t]")
 
 
 def visible(text: str) -> str:
@@ -90,7 +91,11 @@ def visible(text: str) -> str:
 
     Line ends and tabs stay; what turns the direction of writing, and what is no character, would deceive a reader.
     """
-    return "".join(each if each.isprintable() or each in _LAYOUT else f"\u27e8U+{ord(each):04X}\u27e9" for each in text)
+    return _UNUSUAL.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else f"\u27e8U+{ord(found[0]):04X}\u27e9"
 
 
 def visibility(value: str, *, short: bool = False) -> str:

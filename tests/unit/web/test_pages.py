@@ -72,6 +72,15 @@ def test_every_page_forbids_what_it_does_not_need(anchored: tuple[Pages, Attempt
             assert forbidden not in got.text, (address, forbidden)
 
 
+def test_scripts_of_other_origins_are_told_that_pages_are_not_for_them(anchored: tuple[Pages, Attempt]) -> None:
+    """What a browser asks before it lets a script ask is answered with the methods, and without leave."""
+    for address in ("/", "/sign-in", "/chains"):
+        got = anchored[0].ask("OPTIONS", address, {"origin": "https://evil.example"})
+        assert 204 == got.status
+        assert "GET" in got.headers["allow"]
+        assert "access-control-allow-origin" not in got.headers
+
+
 def test_what_is_not_there_is_a_page_for_browsers_and_a_problem_for_programs(anchored: tuple[Pages, Attempt]) -> None:
     """A browser names HTML; below /v1 nobody gets a page."""
     pages, _ = anchored
