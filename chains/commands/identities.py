@@ -76,7 +76,7 @@ def identity_new(
     from chains.access import Visibility
     from chains.identity_stating import Beginning, open_identity
 
-    password = identity_password(password_file, no_password=no_password)
+    password = identity_password(password_file, no_password=no_password, is_new=True)
     with opened(home) as found:
         papers = [new_author_key(path, password) for path in recovery or []]
         beginning = Beginning(
@@ -199,7 +199,7 @@ def identity_recover(
     if [bool(recovery), announce, complete].count(True) != 1:
         usage("choose one: --recovery FILE (repeatable), --announce, or --complete")
     ending = _ending(reason)
-    password = identity_password(password_file, no_password=no_password)
+    password = identity_password(password_file, no_password=no_password, is_new=not complete)
 
     def stated(history: "History", found: "Home") -> "Statement":
         if recovery:

@@ -77,15 +77,20 @@ def _new_password(given: "Password", remedy: str) -> str:
     return password
 
 
-def identity_password(file: Path | None, *, no_password: bool = False) -> "Callable[[], str] | None":
-    """Return what finds the password of an identity's key files, or None for --no-password."""
+def identity_password(
+    file: Path | None, *, no_password: bool = False, is_new: bool = False
+) -> "Callable[[], str] | None":
+    """Return what finds the password of an identity's key files, or None for --no-password.
+
+    One that ``is_new`` is asked for twice: nothing else would notice a slip of the hand.
+    """
     from chains.password import IDENTITY_VARIABLE, Password
 
     if no_password:
         if file is not None:
             usage("--no-password and --password-file contradict each other")
         return None
-    prompt = (lambda: ask_hidden("Password of the key files")) if at_terminal() else None
+    prompt = (lambda: ask_hidden("Password of the key files", twice=is_new)) if at_terminal() else None
     return Password(str(file or ""), prompt=prompt, variable=IDENTITY_VARIABLE)
 
 

@@ -20,6 +20,7 @@ from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Author, Entry, Extension, ExternalId, Link, check_author
 from anchor.proof.errors import MalformedError, TooLargeError, VerificationError
+from anchor.proof.identity import Statement
 from anchor.proof.leaves import (
     EpochLeaf,
     HeadLeaf,
@@ -45,7 +46,7 @@ from anchor.proof.receipt import (
 from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verify import Outcome, Verifier, verify
 from tests.simulators.world import fast_check, tell
-from tests.vectors import make_vectors
+from tests.vectors import make_identity_vectors, make_vectors
 
 STORY = tell()
 MAX_SAFE = 2**53 - 1
@@ -272,7 +273,12 @@ def samples() -> list[bytes]:
     """Return good bytes of every binary format."""
     shapes = [shape.receipt for shape in STORY.shapes.values()]
     entries = [receipt.entry.encode() for receipt in shapes] + [make_vectors.full_entry().encode()]
-    return entries + [leaf.encode() for leaf in STORY.world.directory]
+    return entries + [leaf.encode() for leaf in STORY.world.directory] + statements()
+
+
+def statements() -> list[bytes]:
+    """Return the statements of identities that their vectors have."""
+    return [bytes.fromhex(case["statement"]) for case in make_identity_vectors.cases() if case["check"] == "statement"]
 
 
 @st.composite
@@ -289,6 +295,7 @@ def damaged(draw: st.DrawFn, good: list[bytes]) -> bytes:
 BINARY: dict[str, Callable[[bytes], bytes]] = {
     "entry": lambda raw: Entry.decode(raw).encode(),
     "leaf": lambda raw: decode_leaf(raw).encode(),
+    "identity statement": lambda raw: Statement.decode(raw).encode(),
     "promise note": lambda raw: PromiseNote.decode(raw).encode(),
     "promise leaf": lambda raw: PromiseLeaf.decode(raw).encode(),
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType
-from anchor.proof.identity import Ending, Operation, Purpose, Statement, did_key, identity_chain_id
+from anchor.proof.identity import Ending, Key, Operation, Purpose, Statement, did_key, identity_chain_id
 from tests.simulators.identities import began, entry_of, first_entry_of, key, key_set, public, signed
 
 FILE = Path(__file__).with_name("identity.json")
@@ -26,6 +26,8 @@ Json = dict[str, Any]
 LOG = sha256(b"the log of the vectors")
 SERVICE = "the log's promise key"
 HOUR_MS = 3_600_000
+SMALL = b"\x01" + bytes(31)
+"""The neutral point: lax rules take ``SMALL + 32 zeros`` as its signature over anything."""
 
 
 class Telling:
@@ -279,6 +281,10 @@ def _refused() -> Iterator[Json]:
     good = signed(Statement(Operation.ADD, told.tip, key=key("web")), told.chain_id, "boss", "web")
     wrong = replace(good, signatures=tuple((name, bytes(63) + b"\1") for name, _ in good.signatures))
     told.add(entry_of(told.chain_id, wrong.encode()))
+    small = Statement(Operation.ADD, told.tip, key=Key(SMALL, Purpose.ENTRIES))
+    small = signed(small, told.chain_id, "boss")
+    forged = replace(small, signatures=tuple(sorted([*small.signatures, (SMALL, SMALL + bytes(32))])))
+    told.add(entry_of(told.chain_id, forged.encode()))
     other = signed(Statement(Operation.ADD, told.tip, key=key("web")), sha256(b"another chain"), "boss", "web")
     told.add(entry_of(told.chain_id, other.encode()))
     told.add(entry_of(told.chain_id, good.encode()[:-1]))
@@ -289,8 +295,8 @@ def _refused() -> Iterator[Json]:
     told.state(Operation.REVOKE, "boss", about=public("press"), ending=Ending.LOST, moves=False)
     told.state(Operation.ADD, "boss", "press", key=key("press"), moves=False)
     told.state(Operation.REVOKE, "boss", about=public("boss"), previous=first, moves=False)
-    spans = {"boss": (0, None), "press": (0, 14)}
-    yield told.case("what is not signed as it must be counts for nothing", spans, [*range(1, 14), 15, 16, 17, 18])
+    spans = {"boss": (0, None), "press": (0, 15)}
+    yield told.case("what is not signed as it must be counts for nothing", spans, [*range(1, 15), 16, 17, 18, 19])
 
     told = Telling(_begin())
     told.add(entry_of(told.chain_id, b"\x02 a later version"))
