@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from anchor.bitcoin.protocols import BlockId
 from anchor.journal import Attempt
-from anchor.lifecycle import State
+from anchor.lifecycle import Standing, State
 from anchor.proof.receipt import LogCard
 from chains.web.api import OPERATIONS
 from chains.web.operations import Operation
-from chains.web.pages.phrases import STATES, counted, iso, size, utc
+from chains.web.pages.phrases import STATES, counted, iso, size, standing, utc
 from chains.web.pages.table import PAGES
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.pages_site import Got, Pages, pages_of
@@ -108,6 +110,17 @@ def test_pages_are_not_in_the_documented_api() -> None:
     assert len(both) == len({operation.name for operation in both})
     assert len(both) == len({(operation.method, operation.path) for operation in both})
     assert not any(operation.path.startswith("/v1/") for operation in PAGES)
+
+
+def test_an_anchor_stands_under_the_blocks_that_were_seen(anchored: tuple[Pages, Attempt]) -> None:
+    """Confirmations are counted from 1; where this process has not seen the best chain, they are not told."""
+    block = BlockId(12_345, bytes(32))
+    final = replace(anchored[1], standing=Standing(State.FINAL, block))
+    assert "Anchored in block 12,345, 7 confirmations" == standing(final, 12_351)
+    assert "Anchored in block 12,345" == standing(final, None)
+    young = replace(anchored[1], standing=Standing(State.CONFIRMED, block))
+    assert "In block 12,345, 1 confirmation" == standing(young, 12_345)
+    assert "Waiting for a block" == standing(replace(young, standing=Standing(State.SEEN)), 12_345)
 
 
 def test_every_state_has_words() -> None:
