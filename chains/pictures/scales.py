@@ -49,8 +49,11 @@ class Scale:
 
 
 def spanning(times_ms: Sequence[int], least_ms: int) -> tuple[int, int]:
-    """Return the first and the last time, the first moved back until they span ``least_ms``: nothing lies ahead."""
-    high = max(times_ms)
+    """Return the first and the last time, the first moved back until they span ``least_ms``: nothing lies ahead.
+
+    Only where that would be before 1970 the last one is moved.
+    """
+    high = max(*times_ms, least_ms)
     return min(*times_ms, high - least_ms), high
 
 

@@ -279,6 +279,18 @@ def test_a_page_is_brought_up_to_date_in_place(browser: Browser, site: Site) -> 
     visitor.end()
 
 
+def test_who_is_in_the_middle_of_a_list_stays_there(browser: Browser, site: Site) -> None:
+    """A part that has the focus is not replaced under somebody's fingers; he is told what to do."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go("/checkpoints")
+    expect(page.locator("html[data-listening='yes']")).to_be_attached(timeout=PATIENCE_MS)
+    page.focus("tbody a >> nth=0")
+    record(site.service, b"while somebody reads")
+    expect(page.locator("#news")).to_contain_text("Load the page again to see it here.", timeout=PATIENCE_MS)
+    assert page.evaluate("document.activeElement === document.querySelector('tbody a')")
+    visitor.end()
+
+
 def test_a_new_service_says_that_there_is_nothing_yet(browser: Browser, tmp_path: Path) -> None:
     """Without a seal or an anchor every page is there, without a fault."""
     with new_service(tmp_path / "home", SimulatedBitcoin()) as service, served_here(service.home, 0) as url:

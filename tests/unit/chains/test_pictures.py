@@ -132,6 +132,7 @@ def test_numbers_beside_an_axis_begin_at_zero_and_reach_the_highest(high: int) -
 def test_nothing_lies_ahead_of_now() -> None:
     """What happened a moment ago is shown with the time before it, not with a future."""
     assert (NOON_MS - HOUR_MS, NOON_MS) == spanning([NOON_MS - 5, NOON_MS], HOUR_MS)
+    assert (0, HOUR_MS) == spanning([0], HOUR_MS)
 
 
 # The timeline

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from anchor.journal import Attempt
 from anchor.lifecycle import Event, State
+from anchor.outbox import News
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import strip_witness
 from chains.access import STRANGER
@@ -211,6 +213,12 @@ def test_regtest_has_no_public_explorer(story: Story) -> None:
 def test_refusals_are_not_told(story: Story) -> None:
     """Every event has words but those that say why a node did not take an anchor."""
     assert set(Event) - {Event.REFUSED_FEE, Event.REFUSED_INPUTS} == set(_EVENTS)
+
+
+def test_the_script_has_words_for_whatever_everybody_is_told() -> None:
+    """What is sent to listeners, but for what only the operator hears, refreshes a page."""
+    script = (files("chains.web.pages") / "static" / "live.js").read_text()
+    assert set(News) - {News.FAILED} == set(re.findall(r"^    ([a-z]+): \(facts\) =>", script, re.MULTILINE))
 
 
 # The thread

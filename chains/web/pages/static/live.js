@@ -16,6 +16,17 @@
   let said = null; // what is to be told when the page is fresh; null: nothing waits
   let isFetching = false;
 
+  // Who is in the middle of a part with the keyboard is not thrown out of it: it stays, and he is told.
+  function replaceParts(fresh) {
+    let isWhole = true;
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const made = fresh.getElementById(part.id);
+      if (made && part.contains(document.activeElement)) isWhole = false;
+      else if (made) part.replaceWith(document.importNode(made, true));
+    }
+    return isWhole;
+  }
+
   async function refresh() {
     if (isFetching) return;
     isFetching = true;
@@ -25,13 +36,8 @@
         said = null;
         const answer = await fetch(location.href, { headers: { accept: "text/html" } });
         if (!answer.ok) continue;
-        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-        for (const part of document.querySelectorAll("[data-live]")) {
-          const made = fresh.getElementById(part.id);
-          // Who is in the middle of a part with the keyboard is not thrown out of it.
-          if (made && !part.contains(document.activeElement)) part.replaceWith(document.importNode(made, true));
-        }
-        if (text) news.textContent = text;
+        const isWhole = replaceParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        if (text) news.textContent = isWhole ? text : `${text} Load the page again to see it here.`;
       }
     } catch {
       // The service cannot be reached: the page stays, and the next event tries again.
