@@ -206,11 +206,8 @@ class Intake:
         media_type: str,
         ids: tuple[ExternalId, ...],
     ) -> Sequence[Accepted]:
-        if self.author is None:
-            return writer.record(chain, contents, now_ms, media_type=media_type, external_ids=ids)
         form = Form(media_type, ids, (), writer.log_id, self.author, self.identity)
-        made = [make_entry(chain.chain_id, content, form, os.urandom, Sent.CONTENT) for content in contents]
-        return writer.submit(chain, [Submission(own.raw, own.salt, content=own.content) for own in made], now_ms)
+        return record_in_form(writer, chain, contents, now_ms, form)
 
     def _record_digests(
         self, writer: Writer, chain: Chain, digests: Sequence[bytes], now_ms: int, ids: Sequence[tuple[ExternalId, ...]]
@@ -224,6 +221,17 @@ class Intake:
             own = entry_of_digest(chain.chain_id, digest, form, os.urandom, Sent.DIGEST)
             submissions.append(Submission(own.raw, own.salt, digest=own.digest))
         return writer.submit(chain, submissions, now_ms)
+
+
+def record_in_form(
+    writer: Writer, chain: Chain, contents: Sequence[bytes], now_ms: int, form: Form
+) -> Sequence[Accepted]:
+    """Record contents in this form as one group commit: made by the writer, or signed here where there is an author."""
+    if form.author is None:
+        ids, links = form.external_ids, form.links
+        return writer.record(chain, contents, now_ms, media_type=form.media_type, external_ids=ids, links=links)
+    made = [make_entry(chain.chain_id, content, form, os.urandom, Sent.CONTENT) for content in contents]
+    return writer.submit(chain, [Submission(own.raw, own.salt, content=own.content) for own in made], now_ms)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
 from chains.commands.terminal import (
     RECORDING,
     HomeOption,
@@ -23,7 +24,7 @@ from chains.commands.terminal import (
 
 if TYPE_CHECKING:
     from anchor.proof.entry import Link, Relation
-    from chains.chain import Chain
+    from anchor.signing import SigningKey
     from chains.corrections import Version
     from chains.home import Home
 
@@ -38,6 +39,9 @@ def amend(
     file: Annotated[Path, typer.Argument(help="What it should have been.")],
     reason: ReasonOption = "",
     media_type: Annotated[str | None, typer.Option(help="Media type (default: that of the entry).")] = None,
+    sign: SignOption = None,
+    identity: IdentityOption = None,
+    password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,16 +52,18 @@ def amend(
     """
     from anchor.proof.entry import Relation
 
+    author = signing_author(sign, identity, password_file)
     with opened(home) as found:
         stored = find_entry(found, entry)
+        pen = _Pen(found, stored, author, identity)
         content = given(lambda: read_at_most(file, found.settings.limits.content_bytes + 1))
         links = [_link(Relation.SUPERSEDES, stored)]
         kind = stored.entry.media_type if media_type is None else media_type
-        found.writer.check_content(_chain_of(found, stored), content, kind, links)
+        found.writer.check_content(pen.chain, content, kind, links)
         if reason:
-            why = _write(found, stored, reason.encode(), "text/plain", [_link(Relation.REFERS_TO, stored)])
+            why = pen.write(reason.encode(), "text/plain", [_link(Relation.REFERS_TO, stored)])
             links.append(_link(Relation.REFERS_TO, why))
-        written = _write(found, stored, content, kind, links)
+        written = pen.write(content, kind, links)
     _say(written, stored, "supersedes", as_json=as_json)
 
 
@@ -65,6 +71,9 @@ def amend(
 def retract(
     entry: EntryArgument,
     reason: ReasonOption = "",
+    sign: SignOption = None,
+    identity: IdentityOption = None,
+    password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,9 +83,11 @@ def retract(
     """
     from anchor.proof.entry import Relation
 
+    author = signing_author(sign, identity, password_file)
     with opened(home) as found:
         stored = find_entry(found, entry)
-        written = _write(found, stored, reason.encode(), "text/plain", [_link(Relation.RETRACTS, stored)])
+        pen = _Pen(found, stored, author, identity)
+        written = pen.write(reason.encode(), "text/plain", [_link(Relation.RETRACTS, stored)])
     _say(written, stored, "retracts", as_json=as_json)
 
 
@@ -139,17 +150,26 @@ def _link(relation: "Relation", stored: Any) -> "Link":
     return Link(int(relation), stored.entry.chain_id, stored.entry_hash)
 
 
-def _write(found: "Home", stored: Any, content: bytes, media_type: str, links: "list[Link]") -> Any:
-    """Append an entry to the chain of another one; return it."""
-    chain = _chain_of(found, stored)
-    (accepted,) = found.writer.record(chain, [content], found.clock(), media_type=media_type, links=links)
-    return reader_of(found).row(accepted.seq)
+class _Pen:
+    """Writes to the chain of an entry: as the author with this key, in the name of his identity, or as nobody."""
 
+    def __init__(self, found: "Home", stored: Any, author: "SigningKey | None", identity: str | None) -> None:
+        chain = found.chains.by_no(stored.chain_no)
+        assert chain is not None, "the chain of a stored entry"
+        self.chain = chain
+        self._found = found
+        self._author = author
+        self._identity = None if identity is None else found.chains.named(identity).chain_id
 
-def _chain_of(found: "Home", stored: Any) -> "Chain":
-    chain = found.chains.by_no(stored.chain_no)
-    assert chain is not None, "the chain of a stored entry"
-    return chain
+    def write(self, content: bytes, media_type: str, links: "list[Link]") -> Any:
+        """Append an entry; return it."""
+        from chains.client.own_entry import Form
+        from chains.intake import record_in_form
+
+        found = self._found
+        form = Form(media_type, (), tuple(links), found.writer.log_id, self._author, self._identity)
+        (accepted,) = record_in_form(found.writer, self.chain, [content], found.clock(), form)
+        return reader_of(found).row(accepted.seq)
 
 
 def _say(written: Any, stored: Any, relation: str, *, as_json: bool) -> None:

@@ -32,6 +32,13 @@ MnemonicFileOption = Annotated[
     Path | None,
     typer.Option(help="Write the new wallet's words to this new file (mode 600)."),
 ]
+SignOption = Annotated[Path | None, typer.Option(help="File of the author's key, which signs every entry.")]
+IdentityOption = Annotated[
+    str | None, typer.Option(help="Name or id of the author's identity, in whose name --sign signs.")
+]
+AuthorPasswordOption = Annotated[
+    Path | None, typer.Option("--password-file", help="File with the password of the author's key (mode 600).")
+]
 _WORDS_A_LINE = 4
 _MAX_WORDS_FILE = 10_000
 
@@ -102,6 +109,13 @@ def author_key(path: Path, password: "Callable[[], str] | None") -> "SigningKey"
     if is_encrypted and password is None:
         usage(f"{path}: is encrypted; leave --no-password out")
     return SigningKey.load(path, password() if is_encrypted and password is not None else None)
+
+
+def signing_author(sign: Path | None, identity: str | None, password_file: Path | None) -> "SigningKey | None":
+    """Return the key that --sign names, or None; end the command where --identity says in whose name nobody signs."""
+    if identity is not None and sign is None:
+        usage("--identity says in whose name --sign signs: name the file of a key with --sign")
+    return None if sign is None else author_key(sign, identity_password(password_file))
 
 
 def new_author_key(path: Path, password: "Callable[[], str] | None") -> "SigningKey":

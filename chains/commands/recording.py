@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.key_options import author_key, identity_password
+from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
 from chains.commands.terminal import (
     EXIT_FAILED,
     MAX_SIZE,
@@ -206,13 +206,9 @@ def add(
     manifest: Annotated[
         Path | None, typer.Option(help="Where the list of the folder goes (default: beside it, FOLDER.manifest).")
     ] = None,
-    sign: Annotated[Path | None, typer.Option(help="File of the author's key, which signs every entry.")] = None,
-    identity: Annotated[
-        str | None, typer.Option(help="Name or id of the author's identity, in whose name --sign signs.")
-    ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File with the password of the author's key (mode 600).")
-    ] = None,
+    sign: SignOption = None,
+    identity: IdentityOption = None,
+    password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -226,9 +222,7 @@ def add(
     from chains.manifest_writing import Cut
     from chains.reader import Reader
 
-    if identity is not None and sign is None:
-        usage("--identity says in whose name --sign signs: name the file of a key with --sign")
-    author = None if sign is None else author_key(sign, identity_password(password_file))
+    author = signing_author(sign, identity, password_file)
     with opened(home) as found:
         reader = Reader(found.engine, found.chains, found.lookup)
         intake = Intake(

@@ -69,6 +69,24 @@ def test_a_retracted_entry_stands_no_more(world: World) -> None:
     assert first == stands(world, "acme:1")
 
 
+def test_a_signed_correction_names_its_author(world: World) -> None:
+    """Whoever corrects signs with his key, in the name of his identity; the verdict on the first entry names it."""
+    key = world.folder / "acme.key"
+    world.ok("identity", "new", "acme-identity", "--key", key, "--no-password")
+    world.ok("seal")
+    (world.folder / "new.txt").write_bytes(b"corrected")
+    signed = ("--sign", key, "--identity", "acme-identity", "--reason", "wrong beam")
+    new = world.ok("amend", "acme:1", world.folder / "new.txt", "--json", *signed).facts["entry_hash"]
+    anchored(world)
+    world.ok("receipt", "acme:1", "--output", world.receipt)
+    (correction,) = verified(world, world.report, world.receipt).facts["facts"]["corrections"]
+    world.ok("receipt", new, "--output", world.receipt)
+    step = verified(world, world.folder / "new.txt", world.receipt).facts["steps"][2]
+    assert "ok" == step["state"]
+    assert f"signed by key {correction['key']}" in step["text"]
+    assert 2 == world.run("retract", "acme:1", "--identity", "acme-identity").exit_code
+
+
 def test_a_history_is_told_as_of_a_time(world: World) -> None:
     """What was not sealed by then was not there; of the versions that were, the last one stood."""
     first = world.ok("history", "acme:1", "--json").facts
