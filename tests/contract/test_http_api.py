@@ -19,7 +19,7 @@ from fpdf import FPDF
 
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
-from anchor.proof.entry import Entry, chain_id_of, content_commitment
+from anchor.proof.entry import Entry, Extension, ExtensionType, chain_id_of, content_commitment
 from anchor.proof.leaves import LogLeaf, decode_leaf
 from anchor.proof.merkle import check_consistency, check_inclusion, leaf_hash
 from anchor.proof.promise import Promise, PromiseLeaf, check_promise
@@ -32,6 +32,7 @@ from chains.verify_page import page
 from chains.web.limits import BATCH_ENTRIES
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.simulators.store import chain_id, clear, submission_of
+from tests.simulators.world import sign_entry, signing_key
 from tests.waiting import wait_until
 
 OTS = "application/vnd.opentimestamps.v1"
@@ -187,6 +188,15 @@ def test_a_client_s_own_entry_is_taken_as_it_is(site: Site) -> None:
     assert leaf_hash(made.entry).hex() == first.json()["entry_hash"]
     assert {**first.json(), "repeated": True} == again.json()
     checked(site, again.json()["promise"])
+
+
+def test_an_identity_that_is_named_must_have_the_key(site: Site) -> None:
+    """An entry that is signed in the name of an identity which this log does not have is refused by name."""
+    named = (Extension(ExtensionType.IDENTITY, sha256(b"nobody")),)
+    entry = sign_entry(Entry(bytes.fromhex(site.public), bytes(32), extensions=named), signing_key("nobody"))
+    body = json.dumps({"entry": base64_of(entry.encode())})
+    answer = site.acme.post(f"/v1/chains/{site.public}/entries", content=body, headers={"content-type": SUBMISSION})
+    assert (422, "author-key-not-valid") == (answer.status_code, answer.json()["code"])
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,20 @@ the verifier by the tests of the command line.
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import RefusedEntryError, UnknownChainError
 from anchor.hashing.chosen import HASHING
 from anchor.proof.entry import Entry, Extension, ExtensionType
+from anchor.proof.errors import VerificationError
 from anchor.proof.identity import Ending, Operation, Purpose, Statement, identity_chain_id
 from anchor.proof.identity_evidence import MAX_ENTRIES
+from anchor.proof.identity_history import History, Place
 from chains.bundle import Column
 from chains.chain import Batch, Chain
 from chains.identity import Named
@@ -208,3 +213,82 @@ def test_the_first_seal_of_an_identity_is_its_own(store: Store) -> None:
     assert store.writer.identities.evidence(chain.chain_id, 1) is None
     seal(store)
     store.writer.submit(acme, [early], START_MS)
+
+
+# Random histories: what the writer takes is what a model of four lines takes, and then counts unless it was revoked in
+# the very same seal.
+
+NAMES = "abc"
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["seal", "add", "revoke", "order", "order"]), st.sampled_from(NAMES)), max_size=14
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(steps=STEPS)
+def test_the_writer_takes_what_counts(steps: list[tuple[str, str]]) -> None:
+    """A key that is registered in a seal and not revoked may sign, any other may not; a later tie counts against it."""
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "anchorline.db")
+        acme = store.open_chain("acme")
+        identity, _ = store.writer.open_chain_with(Submission(first_entry_of(BEGIN).encode()), "identity", START_MS)
+        seal(store)
+        number, since, until = 1, dict[str, int](), dict[str, int]()
+        taken: list[tuple[str, int]] = []
+        for place, (what, name) in enumerate(steps):
+            expected = {
+                "seal": True,
+                "add": name not in since,
+                "revoke": name in since and name not in until,
+                "order": since.get(name, number) < number and name not in until,
+            }[what]
+            assert expected == _tried(store, (acme, identity), what, name, place)
+            if what == "seal":
+                number += _is_next(store, number)
+            elif expected and what == "add":
+                since[name] = number
+            elif expected and what == "revoke":
+                until[name] = number
+            elif expected:
+                taken.append((name, number))
+        seal(store)
+        history = store.writer.identities.current(identity, START_MS)
+        for name, sealed_in in taken:
+            assert _counts(history, name, sealed_in) == (sealed_in < until.get(name, number + 1))
+        store.engine.close()
+
+
+def _is_next(store: Store, number: int) -> bool:
+    newest = store.directory.newest_seal()
+    return newest is not None and newest.seal_number == number
+
+
+def _tried(store: Store, chains: tuple[Chain, Chain], what: str, name: str, place: int) -> bool:
+    """Do a step; say whether it was taken."""
+    acme, identity = chains
+    if what == "seal":
+        seal(store)
+        return True
+    history = store.writer.identities.current(identity, START_MS)
+    salt = bytes((place,))
+    if what == "add":
+        statement = Statement(Operation.ADD, history.tip, key=key(name, Purpose.ENTRIES))
+        made = signed(statement, identity.chain_id, "boss", name)
+    else:
+        made = signed(Statement(Operation.REVOKE, history.tip, public(name)), identity.chain_id, "boss")
+    try:
+        if what == "order":
+            store.writer.submit(acme, [order(acme, identity.chain_id, name, salt)], START_MS)
+        else:
+            record_statement(store.writer, identity, made, START_MS)
+    except RefusedEntryError:
+        return False
+    return True
+
+
+def _counts(history: History, name: str, seal_number: int) -> bool:
+    try:
+        history.check_valid(public(name), Purpose.ENTRIES, Place(seal_number, START_MS, 0))
+    except VerificationError:
+        return False
+    return True

@@ -4,6 +4,7 @@ Input is ``identity.json``, which the browser verifier runs too, and random hist
 """
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -139,49 +140,62 @@ def test_names_on_the_web(name: str) -> None:
     check_name(name)
 
 
-# Against a model. Every key is for both purposes; each statement says who signs, what, about whom, and in a new seal or
-# in the one before.
+# Against a model. Every key is for both purposes; a step says what is done, who signs, about which key and with which
+# new one, and whether it is in a new seal or in the one before. The paper is the one recovery key.
 
 NAMES = "abcdef"
+PAPER = "paper"
+Step = tuple[str, str, str, str, bool]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["add", "revoke"]), st.sampled_from(NAMES), st.sampled_from(NAMES), st.booleans()),
+    st.tuples(
+        st.sampled_from(["add", "revoke", "rotate", "recover"]),
+        st.sampled_from([*NAMES, PAPER]),
+        st.sampled_from(NAMES),
+        st.sampled_from(NAMES),
+        st.booleans(),
+    ),
     max_size=12,
 )
 
 
-def model(steps: list[tuple[str, str, str, bool]]) -> dict[str, tuple[float, float]]:
+def model(steps: list[Step]) -> dict[str, tuple[int, float]]:
     """Return for each key the seals between which it is valid: the reference, which knows no bytes."""
-    seal, spans = 0, {"a": (0.0, float("inf"))}
-    for what, who, whom, is_new_seal in steps:
+    seal, spans = 0, {"a": (0, math.inf)}
+    for what, who, old, new, is_new_seal in steps:
         seal += is_new_seal
-        alive = {name for name, (_, end) in spans.items() if end == float("inf")}
-        if who in alive and what == "add" and whom not in spans:
-            spans[whom] = (seal, float("inf"))
-        if who in alive and what == "revoke" and whom in alive:
-            spans[whom] = (spans[whom][0], seal)
+        alive = {name for name, (_, end) in spans.items() if end == math.inf}
+        may = who == PAPER if what == "recover" else who in alive
+        ends = {"add": set(), "revoke": {old}, "rotate": {old}, "recover": alive}[what]
+        begins = set() if what == "revoke" else {new}
+        if may and ends <= alive and not begins & set(spans):
+            spans |= {name: (spans[name][0], seal) for name in ends} | dict.fromkeys(begins, (seal, math.inf))
     return spans
 
 
-def stated(steps: list[tuple[str, str, str, bool]]) -> History:
+def stated(steps: list[Step]) -> History:
     """Return the history of real statements, each made by who knows the newest one in force."""
-    first = began(maker.LOG, key_set(key("a")), "a")
+    recoverable = key_set(key("a"), recovery=[PAPER])
+    first = began(maker.LOG, recoverable, "a", PAPER)
     chain_id = first_entry_of(first).chain_id
     rows, seal = [(first_entry_of(first), Place(0, 0, 0))], 0
     history = begin(chain_id, maker.LOG, first, rows[0][1], fast_check)
-    for number, (what, who, whom, is_new_seal) in enumerate(steps):
+    for number, (what, who, old, new, is_new_seal) in enumerate(steps):
         seal += is_new_seal
-        if what == "add":
-            statement = signed(Statement(Operation.ADD, history.tip, key=key(whom)), chain_id, who, whom)
-        else:
-            statement = signed(Statement(Operation.REVOKE, history.tip, public(whom)), chain_id, who)
-        rows.append((entry_of(chain_id, statement.encode(), bytes((number,))), Place(seal, 0, 0)))
+        statement = {
+            "add": Statement(Operation.ADD, history.tip, key=key(new)),
+            "revoke": Statement(Operation.REVOKE, history.tip, public(old)),
+            "rotate": Statement(Operation.ROTATE, history.tip, public(old), key=key(new)),
+            "recover": Statement(Operation.RECOVER, history.tip, key_set=key_set(key(new), recovery=[PAPER])),
+        }[what]
+        made = signed(statement, chain_id, who, *([] if what == "revoke" else [new]))
+        rows.append((entry_of(chain_id, made.encode(), bytes((number,))), Place(seal, 0, 0)))
         history = history_of(chain_id, maker.LOG, rows, fast_check)
     return history
 
 
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
-def test_random_histories_are_those_of_the_model(steps: list[tuple[str, str, str, bool]]) -> None:
+def test_random_histories_are_those_of_the_model(steps: list[Step]) -> None:
     """Whoever states what: the keys that count at each seal are those of a model that knows no bytes."""
     history, spans = stated(steps), model(steps)
     for seal in range(len(steps) + 2):
