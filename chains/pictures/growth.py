@@ -7,7 +7,7 @@ shows the newest in a list beside the picture.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chains.pictures.plot import FOOT, HEIGHT, WIDTH, across, number_axis, time_axis, upward
+from chains.pictures.plot import FOOT, HEIGHT, HEIGHTS_ROW, WIDTH, across, number_axis, time_axis, upward
 from chains.pictures.scales import MINUTE_MS, number_ticks, spanning, time_ticks, written
 from chains.pictures.svg import element, picture, titled
 
@@ -30,7 +30,7 @@ def growth(heads: Sequence[Grown], now_ms: int) -> str:
     """
     if not heads:
         raise ValueError("expected a head to plot, got none: nothing of the chain is sealed")
-    low, high = spanning([heads[0].sealed_at_ms, heads[-1].sealed_at_ms, now_ms], 10 * MINUTE_MS)
+    low, high = spanning([heads[0].sealed_at_ms, heads[-1].sealed_at_ms, now_ms], MINUTE_MS)
     sizes = number_ticks(heads[-1].tree_size, 4)
     times, numbers = across(low, high), upward(sizes)
     places = [(times.place(head.sealed_at_ms), numbers.place(head.tree_size)) for head in heads]
@@ -54,4 +54,4 @@ def growth(heads: Sequence[Grown], now_ms: int) -> str:
         f"Sealed entries from {written(heads[0].sealed_at_ms)} ({heads[0].tree_size:,}) "
         f"to {written(heads[-1].sealed_at_ms)} ({heads[-1].tree_size:,}), by {len(heads)} of its heads."
     )
-    return picture("growth", "How the chain grew", about, (WIDTH, HEIGHT), parts)
+    return picture("growth", "How the chain grew", about, (WIDTH, HEIGHT), parts, HEIGHTS_ROW)

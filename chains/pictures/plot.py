@@ -12,6 +12,8 @@ from chains.pictures.svg import element, text
 WIDTH, HEIGHT = 720.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 84.0, 24.0, 58.0, 52.0
 FOOT = HEIGHT - BOTTOM
+# Above a plot there may be a row with the heights of blocks.
+HEIGHTS_ROW = 24.0
 # What is drawn at the very first and last moment keeps clear of the frame.
 _MARGIN = 14.0
 

@@ -31,11 +31,13 @@ def titled(words: str, *children: Element, **attributes: str | float) -> Element
     return element("g", _worded("title", words), *children, **attributes)
 
 
-def picture(name: str, title: str, about: str, size: tuple[float, float], parts: Iterable[Element]) -> str:
+def picture(
+    name: str, title: str, about: str, size: tuple[float, float], parts: Iterable[Element], top: float = 0
+) -> str:
     """Return a whole picture of ``size`` (width and height in CSS pixels), to stand in a page of HTML.
 
-    ``name`` (letters and hyphens) begins the ids in it and is its class; ``title`` and ``about`` are read out in its
-    place.
+    Nothing above ``top`` is shown. ``name`` (letters and hyphens) begins the ids in it and is its class; ``title`` and
+    ``about`` are read out in its place.
     """
     width, height = size
     root = element(
@@ -47,9 +49,9 @@ def picture(name: str, title: str, about: str, size: tuple[float, float], parts:
         class_=f"picture {name}",
         aria_labelledby=f"{name}-title",
         aria_describedby=f"{name}-about",
-        viewBox=f"0 0 {_value_of(width)} {_value_of(height)}",
+        viewBox=" ".join(map(_value_of, (0, top, width, height - top))),
         width=width,
-        height=height,
+        height=height - top,
     )
     return tostring(root, encoding="unicode")
 

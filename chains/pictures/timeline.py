@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from anchor.lifecycle import State
-from chains.pictures.plot import FOOT, HEIGHT, LEFT, WIDTH, across, number_axis, time_axis, upward
+from chains.pictures.plot import FOOT, HEIGHT, HEIGHTS_ROW, LEFT, WIDTH, across, number_axis, time_axis, upward
 from chains.pictures.scales import MINUTE_MS, Scale, number_ticks, spanning, time_ticks, written
 from chains.pictures.states import WORDS, mark
 from chains.pictures.svg import element, picture, text, titled
 
 # Closer heights would be written over each other.
 _LABEL_WIDTH = 68.0
-_HEIGHTS_Y = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def timeline(attempts: Sequence[Plotted], until_ms: int | None) -> str:
         raise ValueError("expected an attempt to plot, got none")
     in_order = sorted(attempts, key=lambda attempt: attempt.made_at_ms)
     low, high = spanning(
-        [attempt.made_at_ms for attempt in in_order] + ([] if until_ms is None else [until_ms]), 10 * MINUTE_MS
+        [attempt.made_at_ms for attempt in in_order] + ([] if until_ms is None else [until_ms]), MINUTE_MS
     )
     fees = number_ticks(max(attempt.fee_sat for attempt in in_order), 4)
     times, numbers = across(low, high), upward(fees)
@@ -68,10 +67,10 @@ def _heights(in_order: Sequence[Plotted], times: Scale) -> list[Element]:
         x = times.place(attempt.made_at_ms)
         if attempt.height is None or x + _LABEL_WIDTH / 2 > free_to:
             continue
-        found.append(text(x, _HEIGHTS_Y, f"{attempt.height:,}", class_="label", text_anchor="middle"))
+        found.append(text(x, HEIGHTS_ROW - 8, f"{attempt.height:,}", class_="label", text_anchor="middle"))
         free_to = x - _LABEL_WIDTH / 2
     if found:
-        found.append(text(LEFT - 10, _HEIGHTS_Y, "in block", class_="unit", text_anchor="end"))
+        found.append(text(LEFT - 10, HEIGHTS_ROW - 8, "in block", class_="unit", text_anchor="end"))
     return found
 
 
