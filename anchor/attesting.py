@@ -12,7 +12,7 @@ from anchor.bitcoin.calendars import Calendars, PendingWay, completed, pending_w
 from anchor.bitcoin.protocols import Headers
 from anchor.directory import Directory
 from anchor.proof.bitcoin.networks import NETWORKS
-from anchor.proof.calendar import attested_root, check_attested_header
+from anchor.proof.calendar_judging import attested_root, check_attested_header
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.timestamp import imprint_of
 

@@ -1,4 +1,4 @@
-"""Ed25519 keys of the service: made, kept in key files, used; and the fast check of everybody's signatures.
+"""Ed25519 keys of the service: made, kept in key files, used; with the fast check of everybody's signatures beside.
 
 Keys live in the home's ``keys`` folder as PKCS #8 PEM, readable by their owner only. ``anchor.directory`` signs
 checkpoints and ``chains.writer`` promises; every signature check outside ``anchor.proof`` is ``check_signature``.
@@ -8,8 +8,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -21,7 +20,17 @@ from cryptography.hazmat.primitives.serialization import (
 
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import SettingsError, WrongPasswordError
-from anchor.proof.ed25519 import acceptable_encodings
+from anchor.signature_check import check_signature
+
+__all__ = [
+    "KEY_FILE_MODE",
+    "SigningKey",
+    "check_signature",
+    "is_encrypted_key",
+    "read_private_file",
+    "replace_private_file",
+    "write_private_file",
+]
 
 KEY_FILE_MODE = 0o600
 
@@ -72,21 +81,6 @@ class SigningKey:
         if not isinstance(key, Ed25519PrivateKey):
             raise SettingsError(f"{path}: expected an Ed25519 private key, found another kind")
         return cls(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
-
-
-def check_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Say whether a signature holds, by Anchorline's rule (``anchor.proof.ed25519``), at OpenSSL's speed.
-
-    OpenSSL compares encode(sB - hA) with R as the rule wants, but takes keys and R of small order and keys that
-    are not canonical; those are refused in front.
-    """
-    if not acceptable_encodings(public_key, signature):
-        return False
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def is_encrypted_key(pem: bytes) -> bool:

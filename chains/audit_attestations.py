@@ -6,7 +6,7 @@
 from anchor.bitcoin.calendars import pending_ways
 from anchor.directory import Directory
 from anchor.proof.bitcoin.networks import NETWORKS
-from anchor.proof.calendar import attested_root, check_attested_header
+from anchor.proof.calendar_judging import attested_root, check_attested_header
 from anchor.proof.timestamp import imprint_of
 from anchor.storage.engine import Engine
 from chains.audit_report import Report

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from anchor.bitcoin.records import sync_folder
 from anchor.errors import RefusedEntryError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
@@ -121,18 +122,9 @@ def new_list(target: Path, source: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.link(beside, target)  # which, unlike a rename, never replaces what came meanwhile
-        _sync_names(target.parent)
+        sync_folder(target.parent)  # an entry whose list is lost cannot be opened
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _sync_names(folder: Path) -> None:
-    """Have the disk keep what files of a folder are called: an entry whose list is lost cannot be opened."""
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
 
 
 def written_before(target: Path, source: Path, cut: Cut, advance: Advance) -> Document:

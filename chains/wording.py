@@ -1,6 +1,6 @@
-"""A verdict in words: what ``anchorline verify`` and ``anchorline thread`` print for people.
+"""A verdict in words: what ``anchorline verify`` prints for people.
 
-Input is a ``Verdict`` of the one or the other; nothing is decided here. The texts are in one place so that every claim
+Input is a ``Verdict``; nothing is decided here. The texts are in one place so that every claim
 can be weighed: what is said must be what was checked, and by whom.
 """
 
@@ -10,10 +10,6 @@ from typing import Any
 
 from anchor.proof.diagnosis import told_links
 from anchor.proof.verify import Finding, Outcome, State, Step, Verdict
-from anchor.thread_verdict import NAMES, SHOWN
-from anchor.thread_verdict import Outcome as ThreadOutcome
-from anchor.thread_verdict import Step as ThreadStep
-from anchor.thread_verdict import Verdict as ThreadVerdict
 
 _HEADLINES = {
     Outcome.INTACT: "INTACT",
@@ -25,13 +21,7 @@ _HEADLINES = {
     Outcome.NOT_CHECKED: "COULD NOT BE CHECKED",
     Outcome.NOT_COMPARED: "CONTENT NOT COMPARED",
 }
-_THREAD_HEADLINES = {
-    ThreadOutcome.ONE_HISTORY: "ONE HISTORY",
-    ThreadOutcome.FAILED: "DOES NOT HOLD",
-    ThreadOutcome.INCOMPLETE: "INCOMPLETE",
-    ThreadOutcome.NOT_CHECKED: "COULD NOT BE CHECKED",
-}
-_MARKS = {State.OK: "ok", State.FAILED: "FAILED", State.NOT_CHECKED: "not checked", State.ABSENT: "absent"}
+MARKS = {State.OK: "ok", State.FAILED: "FAILED", State.NOT_CHECKED: "not checked", State.ABSENT: "absent"}
 
 
 def verdict_lines(file_name: str | None, verdict: Verdict, notes: Sequence[str] = ()) -> list[str]:
@@ -45,30 +35,10 @@ def verdict_lines(file_name: str | None, verdict: Verdict, notes: Sequence[str] 
     ]
 
 
-def thread_lines(verdict: ThreadVerdict) -> list[str]:
-    """Return the lines of a thread audit for people: headline, notes, then every step with its findings."""
-    lines = [f"{_THREAD_HEADLINES[verdict.outcome]}: log {verdict.facts['origin']} ({verdict.facts['log_id']})"]
-    lines += [f"  Note: {note}." for note in verdict.notes]
-    lines.append("")
-    for step in verdict.steps:
-        lines += [f"  {line}" for line in _thread_step(step)]
-    return lines
-
-
-def _thread_step(step: ThreadStep) -> list[str]:
-    head = f"{step.number:>2} {NAMES[step.number]:27} {_MARKS[step.state]:12}"
-    if not step.findings:
-        rests_on = f"  [rests on {step.rests_on}]" if step.state == State.OK and step.rests_on != "arithmetic" else ""
-        return [f"{head} {step.text}{rests_on}"]
-    shown = [f"     {each.text}" + (f"  [{each.reason}]" if each.reason else "") for each in step.findings[:SHOWN]]
-    more = [f"     and {len(step.findings) - SHOWN} more"] if len(step.findings) > SHOWN else []
-    return [head.rstrip(), *shown, *more]
-
-
 def _step(step: Step) -> str:
     rests_on = f"  [rests on {step.rests_on}]" if step.state == State.OK and step.rests_on != "arithmetic" else ""
     reason = f"  [{step.reason}]" if step.reason else ""
-    return f"{step.number:>2} {step.name:31} {_MARKS[step.state]:12} {step.text}{rests_on}{reason}"
+    return f"{step.number:>2} {step.name:31} {MARKS[step.state]:12} {step.text}{rests_on}{reason}"
 
 
 def headline(verdict: Verdict) -> str:

@@ -6,7 +6,7 @@ They stand beside the log's own anchor and never make a verdict ``intact``; ``ve
 
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.blocks import KnownBlock
-from anchor.proof.calendar import JudgedCalendar, judge_calendar
+from anchor.proof.calendar import JudgedCalendar
 from anchor.proof.receipt import Sealed
 from anchor.proof.timestamp import JudgedTimestamp, TimeStamp, imprint_of, judge_timestamps
 from anchor.proof.verdict import State, Step, not_checked, ok
@@ -39,6 +39,10 @@ def check_timestamps(judged: tuple[JudgedTimestamp, ...]) -> Step:
 
 def judged_attestations(sealed: Sealed, verifier: Verifier) -> tuple[JudgedCalendar, ...]:
     """Judge every calendar's attestation of the receipt by the blocks that the verifier trusts."""
+    if not sealed.attestations:
+        return ()
+    # Most receipts have none, and to load what reads .ots files takes longer than to verify one of them.
+    from anchor.proof.calendar_judging import judge_calendar  # noqa: PLC0415
 
     def known(rules: NetworkRules, height: int) -> tuple[KnownBlock | None, str]:
         return asked([view for view in verifier.blocks if view.network == rules.name], height)

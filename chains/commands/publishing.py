@@ -129,7 +129,7 @@ def thread(
     Exit codes: 0 one history; 1 does not hold; 2 usage; 3 incomplete; 4 could not be checked.
     """
     from anchor.thread_audit import audit_thread
-    from chains.wording import thread_lines
+    from chains.thread_wording import thread_lines
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     wanted = None if chain is None else frozenset(given(lambda: _chain_ids(chain)))
@@ -154,7 +154,7 @@ def follow(
 
     from anchor.thread_audit import audit_thread
     from chains.following import keep_seen, read_seen, seen_file
-    from chains.wording import thread_lines
+    from chains.thread_wording import thread_lines
 
     path = seen_file(place)
     seen = given(lambda: read_seen(path))

@@ -227,7 +227,7 @@ def known_card(path: Path | None, log_id: bytes) -> "LogCard | None":
 def signature_check() -> Any:
     """Return the fast check where ``cryptography`` is there; the plain Python one says the same, more slowly."""
     try:
-        from anchor.signing import check_signature
+        from anchor.signature_check import check_signature
     except ImportError:
         from anchor.proof.ed25519 import verify as check_signature
     return check_signature

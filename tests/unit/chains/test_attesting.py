@@ -18,7 +18,8 @@ from anchor.errors import SettingsError
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock
-from anchor.proof.calendar import CalendarAnchor, attested_root
+from anchor.proof.calendar import CalendarAnchor
+from anchor.proof.calendar_judging import attested_root
 from anchor.proof.errors import MalformedError
 from anchor.proof.receipt import Receipt
 from anchor.proof.timestamp import imprint_of

@@ -18,6 +18,7 @@ import pytest
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin.branch import merkle_path, merkle_root
 from anchor.proof.bitcoin.hashes import sha256d
+from anchor.proof.calendar import MAX_OTS
 from anchor.proof.errors import MalformedError, Reason, TooLargeError, UnknownVersionError, VerificationError
 
 ROOT = Path(__file__).parents[3]
@@ -492,3 +493,8 @@ def test_page_has_the_formats_numbers() -> None:
         ots.MAX_ATTESTATIONS,
     ):
         assert f"{limit:,}" in page
+
+
+def test_a_receipt_carries_files_of_any_size_that_is_read() -> None:
+    """The limit of a .ots file in a receipt is that of a .ots file; it stands apart so that neither loads the other."""
+    assert ots.MAX_FILE == MAX_OTS

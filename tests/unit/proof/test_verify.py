@@ -18,7 +18,8 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.bitcoin.networks import NETWORKS
 from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlock
-from anchor.proof.calendar import JudgedCalendar, judge_calendar
+from anchor.proof.calendar import JudgedCalendar
+from anchor.proof.calendar_judging import judge_calendar
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Extension, ExtensionType
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError
