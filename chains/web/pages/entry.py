@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.entry import Entry
 from anchor.proof.receipt import Receipt
-from anchor.proof.verdict import ARITHMETIC, Verdict
+from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
 from chains.chain import Chain
@@ -20,17 +20,18 @@ from chains.web.asgi import Answer
 from chains.web.pages.anchors_shown import AnchorShown, anchor_shown
 from chains.web.pages.content_shown import ContentView, content_shown
 from chains.web.pages.entry_words import author_shown, extensions_shown, ids_shown, links_shown
+from chains.web.pages.history_shown import history_shown
 from chains.web.pages.page import download, page
 from chains.web.pages.rendering import render
+from chains.web.pages.verdict_shown import verdict_shown
 from chains.web.parameters import ENTRY_HASH
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.shown import ChainSeen, entry_shown
-from chains.wording import headline, meaning
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HowFar:
     """How far an entry is: its words, their kind ("holds" or "waits"), and its anchor where it has one."""
 
     words: str
@@ -53,7 +54,8 @@ def entry(room: Room, request: Request) -> Answer:
         extensions=extensions_shown(said),
         author=author_shown(said),
         content=_content(said, stored) if seen.may_read_content else None,
-        standing=_standing(room, receipt),
+        standing=_how_far(room, receipt),
+        history=history_shown(room, stored),
         verdict=None if verdict is None else verdict_shown(verdict),
         has_certificate=can_draw() and verdict is not None and is_certifiable(verdict, file_at_hand=digest is not None),
         neighbours=_neighbours(room, chain, stored),
@@ -76,18 +78,18 @@ def judged_for(room: Room, receipt: Receipt, stored: StoredEntry, seen: ChainSee
     return judged(room, receipt, digest), digest
 
 
-def _standing(room: Room, receipt: Receipt | None) -> Standing | None:
+def _how_far(room: Room, receipt: Receipt | None) -> HowFar | None:
     """Return how far an entry is, by its receipt."""
     if receipt is None:
         return None
     if receipt.sealed is None:
-        return Standing("Recorded, not sealed yet", "waits")
+        return HowFar("Recorded, not sealed yet", "waits")
     mine = [each for each in receipt.sealed.anchors if isinstance(each, BitcoinAnchor)]
     attempts = [room.home.journal.of_txid(each.decoded_transaction.txid) for each in mine]
     shown = [anchor_shown(attempt, room.tip_height()) for attempt in attempts if attempt is not None]
     if not shown:
-        return Standing("Sealed, not anchored yet", "waits")
-    return Standing(shown[0].words, shown[0].kind, shown[0])
+        return HowFar("Sealed, not anchored yet", "waits")
+    return HowFar(shown[0].words, shown[0].kind, shown[0])
 
 
 def _neighbours(room: Room, chain: Chain, stored: StoredEntry) -> tuple[str | None, str | None]:
@@ -98,44 +100,6 @@ def _neighbours(room: Room, chain: Chain, stored: StoredEntry) -> tuple[str | No
         None if before is None else before.entry_hash.hex(),
         None if behind is None else behind.entry_hash.hex(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class StepShown:
-    """A step of a verdict: ``kind`` is "holds", "fails", "waits" or "past"."""
-
-    number: int
-    name: str
-    state: str
-    kind: str
-    text: str
-    rests_on: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictShown:
-    """A verdict in words: what it comes to, what that means, and its steps."""
-
-    headline: str
-    kind: str
-    meaning: list[str]
-    steps: list[StepShown]
-
-
-_STEP_KINDS = {"ok": "holds", "failed": "fails", "not checked": "waits", "absent": "past"}
-_KINDS = {"intact": "holds", "failed": "fails"}
-
-
-def verdict_shown(verdict: Verdict) -> VerdictShown:
-    """Return a verdict as a page shows it."""
-    steps = [
-        StepShown(
-            *(step.number, step.name, step.state.value, _STEP_KINDS[step.state.value], step.text),
-            None if step.rests_on in {ARITHMETIC, "nobody"} else step.rests_on.replace("you (", "this service ("),
-        )
-        for step in verdict.steps
-    ]
-    return VerdictShown(headline(verdict), _KINDS.get(verdict.outcome.value, "waits"), meaning(verdict), steps)
 
 
 def _ots(room: Room, request: Request) -> Answer:

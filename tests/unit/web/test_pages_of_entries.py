@@ -17,6 +17,7 @@ from anchor.proof.entry import Entry, ExternalId, IdKind, Link, Relation
 from anchor.proof.opentimestamps import DetachedFile
 from anchor.proof.receipt import Receipt
 from chains.access import STRANGER, Role, Visibility
+from chains.chain import Chain
 from chains.home import DATABASE, Home
 from chains.web.drawing import MOST_WAITING, Drawing
 from chains.web.pages.chains import ROWS
@@ -122,6 +123,14 @@ def share(home: Home) -> dict[Role, str]:
     return {role: home.accounts.keys.create(owner, role, "", None, now_ms).token for role in roles}
 
 
+def open_public(story: Story, name: str) -> Chain:
+    """Open a chain for one test alone, which everybody may read."""
+    home = story.service.home
+    story.service.open_chain(name)
+    home.accounts.sharing.set_visibility(home.chains.named(name), Visibility.PUBLIC)
+    return home.chains.named(name)
+
+
 # --- an entry
 
 
@@ -188,6 +197,29 @@ def test_external_ids_and_links_lead_on(story: Story) -> None:
     assert f"/entries/{story.entries['named']}" in linked
     assert "Supersedes" in linked
     assert "Relation 77 (unknown to this version)" in linked
+
+
+def test_an_entry_that_was_corrected_says_so(story: Story) -> None:
+    """The page names the entry that stands now, and the verdict says it too; there is nothing to certify."""
+    page = story.entry("named")
+    place = re.findall(r"Superseded: entry (\d+) stands in its place", page)
+    assert f"<h1>Entry {place[0]}</h1>" in story.entry("linked")
+    assert f"/entries/{story.entries['linked']}" in page
+    assert "UNCHANGED, AND CORRECTED LATER" in page
+    assert "certificate.pdf" not in page
+    assert "What was said of it later" not in story.entry("text")
+
+
+def test_what_was_retracted_and_what_stands_again_is_told_apart(story: Story) -> None:
+    """A retraction takes an entry away, and a retraction of the retraction gives it back."""
+    home, chain = story.service.home, open_public(story, "corrected")
+    of = story.service.add("corrected", b"to be retracted")[0]
+    retracting = Entry(chain.chain_id, bytes(32), "", (), (Link(Relation.RETRACTS, chain.chain_id, of),))
+    home.writer.submit(chain, [Submission(retracting.encode())], home.clock())
+    assert "Retracted by a later entry" in story.ask(f"/entries/{of.hex()}")[1]
+    again = Entry(chain.chain_id, bytes(32), "", (), (Link(Relation.RETRACTS, chain.chain_id, retracting.hash),))
+    home.writer.submit(chain, [Submission(again.encode())], home.clock())
+    assert "Corrected later, and stands again" in story.ask(f"/entries/{of.hex()}")[1]
 
 
 def test_receipts_are_taken_away(story: Story) -> None:
@@ -326,7 +358,7 @@ def test_many_hits_come_page_by_page(story: Story) -> None:
     """Following "more", each entry is shown once."""
     home = story.service.home
     made = home.writer.record(
-        *(home.chains.named("acme"), [b"%d" % number for number in range(45)], home.clock()),
+        *(open_public(story, "crowded"), [b"%d" % number for number in range(45)], home.clock()),
         external_ids=[clear("crowd")],
     )
     found: list[str] = []
