@@ -26,6 +26,8 @@ globalThis.verdictsOn = async (cases) => {
           views,
           depth: BigInt(verifier.depth === undefined ? 6 : verifier.depth),
           check,
+          trusted: verifier.timestamp_certificates ? await certificatesIn(utf8(verifier.timestamp_certificates)) : null,
+          acceptTimestamp: Boolean(verifier.accept_timestamp),
         };
         return jsonText(await judge(decodeReceipt(bytesOfBase64(receipt)), brought));
       }),
@@ -383,3 +385,18 @@ async function folderAtHand({ list, files }) {
   const found = await compareWithList(listFile, held, async () => {});
   return { contentDigest: digest, judgeContent: () => folderStep(found, document, false) };
 }
+
+/** What each token says to whom trusts certificates (PEM), or the name of the refusal. */
+globalThis.tokensSay = async (cases) => {
+  const found = [];
+  for (const { token, imprint, pem } of cases) {
+    found.push(
+      await named(async () => {
+        const trusted = await certificatesIn(utf8(pem));
+        const said = await checkedToken(bytesOfHex(token), bytesOfHex(imprint), trusted);
+        return [said.authority, timeText(said.timeUs), accuracyText(said.accuracyUs), said.policy, said.vouchedBy];
+      }),
+    );
+  }
+  return found;
+};

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -27,10 +28,12 @@ from tests.browser.explorer import Explorer, explorer
 from tests.browser.faults import violations
 from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.world import World, mine_header, tell
+from tests.vectors import make_receipt_vectors as maker
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 STORY = tell()
+VECTORS: list[dict[str, Any]] = json.loads(maker.FILE.read_text())["cases"]
 SHAPE = STORY.shapes["anchored at its own checkpoint"]
 CONTENT = b"order 3"
 PATIENCE_MS = 30_000
@@ -507,6 +510,31 @@ def test_a_timestamped_file(visit: Visiting, files: Path, two: list[Explorer]) -
     headline(page, "Does not verify")
 
 
+# Time stamps of an authority
+
+
+def test_a_time_stamp_is_checked_by_the_certificates_that_are_brought(visit: Visiting, tmp_path: Path) -> None:
+    """The root of an authority is dropped: its time stamp holds, and counts for a block only where that is said."""
+    [case] = [each for each in VECTORS if each["description"] == "a time stamp alone: accepted"]
+    (tmp_path / "stamped.receipt").write_text(case["receipt"])
+    (tmp_path / "card.json").write_text(case["verifier"]["card"])
+    (tmp_path / "root.pem").write_text(case["verifier"]["timestamp_certificates"])
+    page = visit().page
+    drop(page, tmp_path, ["stamped.receipt", "card.json"])
+    headline(page, "Incomplete")
+    says(page, "#meaning", "no certificate of a time-stamping authority was given")
+    drop(page, tmp_path, ["root.pem"])
+    says(page, "#certificates-found", "root.pem: 1 certificate")
+    says(page, "#meaning", "that is the word of an authority")
+    page.evaluate("document.getElementById('certificates-slot').open = true")
+    page.check("#accept-timestamp")
+    headline(page, "Intact by an authority's time stamp; no block of Bitcoin was checked")
+    says(page, "#steps", "whether a certificate was revoked is not checked")
+    page.set_input_files("#certificates-file", tmp_path / "card.json")
+    says(page, "#certificates-found", "expected certificates in PEM")
+    headline(page, "Incomplete")
+
+
 # Evidence of a broken promise
 
 
@@ -539,7 +567,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     """Tab reaches every control in the order of the page; a receipt is pasted and judged without a mouse."""
     page = visit().page
     reached: list[str] = []
-    for _ in range(12):
+    for _ in range(13):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert [
@@ -555,8 +583,9 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
         "depth",
         "SUMMARY",
         "SUMMARY",
+        "SUMMARY",
     ] == reached
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")

@@ -33,8 +33,12 @@ def judged_there(page: Page, cases: Sequence[tuple[bytes, Mapping[str, Any]]]) -
 
 
 def without_malformed_texts(verdict: dict[str, Any] | str) -> dict[str, Any] | str:
-    """Leave out what is said of a part that cannot be read: there, each reader names what it stumbled over."""
+    """Leave out what is said of a part that cannot be read: there, each reader names what it stumbled over.
+
+    So it is with a time stamp's signature, of which Python says what its library says.
+    """
     if isinstance(verdict, str):
         return verdict
-    steps = [step | ({"text": ""} if step["reason"] == Reason.MALFORMED else {}) for step in verdict["steps"]]
+    own_words = {Reason.MALFORMED, Reason.TIMESTAMP_SIGNATURE_WRONG}
+    steps = [step | ({"text": ""} if step["reason"] in own_words else {}) for step in verdict["steps"]]
     return verdict | {"steps": steps}

@@ -81,14 +81,14 @@ def simulated(signer: Certified) -> Callable[[bytes], bytes]:
 
 
 class OpensslAuthority:
-    """An authority whose keys, certificates and answers are openssl's, in a folder of its own."""
+    """An authority whose keys (of kind ``key``), certificates and answers are openssl's, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: str = "ec -pkeyopt ec_paramgen_curve:P-256") -> None:
         folder.mkdir()
         self.folder = folder
         (folder / "tsa.cnf").write_text(CONFIG)
         (folder / "extensions").write_text(EXTENSIONS)
-        new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+        new_key = f"-newkey {key} -nodes"
         self.run(f"req -x509 {new_key} -keyout ca.key -out ca.pem -days 30 -subj /O=Openssl/CN=Root")
         self.run(f"req {new_key} -keyout tsa.key -out tsa.csr -subj /O=Openssl/CN=Stamps")
         self.run("x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out tsa.pem -extfile extensions")

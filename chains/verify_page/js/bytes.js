@@ -112,8 +112,14 @@ export function fromBase64(text, what, size = null) {
   return size === null ? bytes : exactly(bytes, size, what);
 }
 
-const WELL_FORMED =
-  /[\0-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[^]/g;
+// The forms of UTF-8 (RFC 3629 section 4), each of a first byte, a second one, and as many more; else a single byte.
+const UTF8_FORMS = [
+  "[\\0-\\x7f]+",
+  ...["[\\xc2-\\xdf][\\x80-\\xbf]", "\\xe0[\\xa0-\\xbf][\\x80-\\xbf]", "[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}"],
+  ...["\\xed[\\x80-\\x9f][\\x80-\\xbf]", "\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}"],
+  ...["[\\xf1-\\xf3][\\x80-\\xbf]{3}", "\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}", "[^]"],
+];
+const WELL_FORMED = new RegExp(UTF8_FORMS.join("|"), "g");
 
 /** Bytes as text for people: UTF-8, and each byte that is none as \xNN. */
 export function textOf(bytes) {

@@ -95,7 +95,7 @@ export async function compareWithList(listFile, held, advance) {
       made.unseen++;
     } else if (item !== null) {
       await comparing.both(listed, item);
-    } else if (held.isLoose || (listed.kind === AN_EMPTY_FOLDER && !held.knowsEmpty && !isUnder(next || "", listed.path))) {
+    } else if (held.isLoose || mayBeEmpty(listed, held, next)) {
       made.unseen++;
     } else {
       made.add("removed", listed.path);
@@ -103,6 +103,11 @@ export async function compareWithList(listFile, held, advance) {
   }
   passAdded(() => true);
   return made;
+}
+
+/** Whether an empty folder may be there that the browser does not show: `next` is what comes behind it, or null. */
+function mayBeEmpty({ kind, path }, { knowsEmpty }, next) {
+  return kind === AN_EMPTY_FOLDER && !knowsEmpty && !(next !== null && next.startsWith(`${path}/`));
 }
 
 /** Loose files at the paths that they are listed at, by the last name of each. */

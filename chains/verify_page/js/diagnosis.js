@@ -25,6 +25,7 @@ const FAILURES = [
   "transaction-not-in-block",
   "root-not-in-transaction",
   "thread-wrong",
+  "time-stamp-wrong",
   "attestation-wrong",
   "correction-wrong",
   "part-unreadable",
@@ -44,6 +45,7 @@ const OF_STEP = new Map([
   [11, "transaction-not-in-block"],
   [12, "block-invalid"],
   [13, "thread-wrong"],
+  [14, "time-stamp-wrong"],
   [15, "attestation-wrong"],
   [16, "correction-wrong"],
 ]);
@@ -117,12 +119,12 @@ function findingOf({ log, sealed, content }, verifier, by, outcome, facts) {
   if (outcome === "corrected") return correctionOf(facts);
   if (outcome === "not checked") {
     if (by.get(1).state === "not checked") return "not-understood";
-    if (by.get(12).state !== "not checked" || isAttested(by)) return "author-not-checked";
+    if (by.get(12).state !== "not checked" || standsIn(by, verifier)) return "author-not-checked";
     return networkOf(log, verifier.networks) === null ? "network-unknown" : "block-not-checked";
   }
-  if (outcome === "incomplete") return lackingOf(sealed, by);
+  if (outcome === "incomplete") return lackingOf(sealed, by, verifier);
   if (outcome === "content erased or withheld") return `content-${content.state}`;
-  if (outcome === "attested") return "attested";
+  if (outcome === "attested" || outcome === "time-stamped") return outcome;
   return by.get(2).state === "ok" ? "intact" : "entry-intact";
 }
 
@@ -132,16 +134,18 @@ function correctionOf({ corrections, entry_hash: entryHash }) {
   return said.includes("retracts") ? "retracted" : "superseded";
 }
 
-/** What an incomplete verdict lacks: an anchor, unless a calendar's attestation stands in for it, else the card. */
-function lackingOf(sealed, by) {
-  if (isAttested(by)) return "log-not-identified";
+/** What an incomplete verdict lacks: an anchor, unless something stands in for it, else the card. */
+function lackingOf(sealed, by, verifier) {
+  if (standsIn(by, verifier)) return "log-not-identified";
   if (sealed === null) return "not-sealed";
   if (by.get(10).state === "absent") return "not-anchored";
   return by.get(12).isShallow ? "not-deep-enough" : "log-not-identified";
 }
 
-function isAttested(by) {
-  return by.has(15) && by.get(15).state === "ok";
+/** Whether an attestation, or a time stamp that is enough for the visitor, stands in for the log's anchor. */
+function standsIn(by, { acceptTimestamp = false }) {
+  const isOk = (number) => by.has(number) && by.get(number).state === "ok";
+  return isOk(15) || (acceptTimestamp && isOk(14));
 }
 
 /** Since when it is so, where that is established; a block that nobody confirmed establishes nothing. */

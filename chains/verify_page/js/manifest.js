@@ -134,7 +134,8 @@ export function pathIn(encoded) {
   const found = path.slice(0, PATH_SHOWN);
   if (encoded.length > MAX_PATH_BYTES) throw new Malformed("manifest.path-long", { found, limit: MAX_PATH_BYTES });
   if (path.normalize("NFC") !== path) throw new Malformed("manifest.path-nfc", { found });
-  if (path.split("/").some((name) => ["", ".", ".."].includes(name))) throw new Malformed("manifest.path-names", { found });
+  const isOdd = path.split("/").some((name) => ["", ".", ".."].includes(name));
+  if (isOdd) throw new Malformed("manifest.path-names", { found });
   if (/[\\\x00-\x1f\x7f-\x9f]/.test(path)) throw new Malformed("manifest.path-control", { found });
   return path;
 }

@@ -6,6 +6,7 @@ import { isCertificate, PDF_MAGIC, receiptIn } from "./attached.js";
 import { NETWORKS, networkOf } from "./bitcoin.js";
 import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
 import { startsWith, utf8 } from "./bytes.js";
+import { certificatesIn, MAX_PEM } from "./certificates.js";
 import { compareWithList } from "./comparing.js";
 import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
 import { chooseSignatureCheck } from "./ed25519.js";
@@ -33,19 +34,21 @@ const WHOLE_FILES = {
   card: [takeCard, MAX_CARD],
   headers: [takeHeaders, MAX_HEADERS_FILE],
   networks: [takeNetworks, MAX_NETWORKS_FILE],
+  certificates: [takeCertificates, MAX_PEM],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const KINDS = ["receipt", "card", "headers", "networks", "manifest"];
+const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest"];
 
 // What the visitor brought; everything shown follows from it.
 const brought = { proof: null, record: null, card: null, headers: null, manifest: null, explored: null };
+let trusted = null; // certificates of time-stamping authorities
 let networks = NETWORKS; // those that are known by name: the built-in ones, and what a file adds
 // What came of the comparison of a folder with its list: { list, record, found }, found null where it was stopped.
 let compared = null;
 let signatureCheck = null;
 let turn = 0; // of the judgement that may still write to the page
 // What is still read of an earlier choice does not count.
-const choices = { receipt: 0, record: 0, card: 0, headers: 0, networks: 0, manifest: 0 };
+const choices = { receipt: 0, record: 0, card: 0, headers: 0, networks: 0, certificates: 0, manifest: 0 };
 const readings = new Set(); // what is being read piece by piece
 
 // --- what the visitor brings
@@ -116,6 +119,18 @@ function takeNetworks(data, name) {
   }
   offerNetworks();
   if (brought.headers !== null) takeHeaders(brought.headers.data, brought.headers.name);
+}
+
+/** Trust the certificates of a file to tell the time. */
+async function takeCertificates(data, name) {
+  try {
+    trusted = await certificatesIn(data);
+    const certificates = counted(trusted.length, "certificates");
+    mark("certificates", say("files.found-certificates", { name, certificates }), false);
+  } catch (error) {
+    trusted = null;
+    mark("certificates", say("files.bad", { name, error: expected(error).message }), true);
+  }
 }
 
 /** Offer the networks that an .ots file may be of. */
@@ -223,6 +238,7 @@ async function kindOf(file) {
   if (isOfFormat(family, CARD_FORMAT)) return "card";
   if (isOfFormat(family, PROOF_FORMAT)) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return "certificates";
   if (isNetworksFile(text)) return "networks";
   return /^[a-z0-9-]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
 }
@@ -247,7 +263,7 @@ async function takeFile(kind, file) {
 async function takeWhole(kind, file, isMeant) {
   const [take, most] = WHOLE_FILES[kind];
   const data = await bytesOf(file, most);
-  if (isMeant()) take(data, file.name);
+  if (isMeant()) await take(data, file.name);
 }
 
 /** Take files that were chosen as the record: one of them is the record itself, several are files of a folder. */
@@ -344,7 +360,8 @@ function depthWanted() {
 /** What the visitor brings, as verdict.js wants it. */
 function verifierWith(views, check, told) {
   const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks };
-  return { ...given, ...contentBrought(told) };
+  const stamps = { trusted, acceptTimestamp: byId("accept-timestamp").checked };
+  return { ...given, ...stamps, ...contentBrought(told) };
 }
 
 /** The digest that the content must have, and what says more than it where a manifest leads to it. */
@@ -354,7 +371,8 @@ function contentBrought(told) {
   if (manifest === null || brought.proof.receipt === undefined) return { contentDigest: recordDigest };
   if (manifest.proof !== undefined) {
     const atHand = recordDigest === null ? null : record;
-    return { contentDigest: manifest.proof.documentDigest, judgeContent: () => proofJudged(manifest.proof, atHand, told) };
+    const { proof } = manifest;
+    return { contentDigest: proof.documentDigest, judgeContent: () => proofJudged(proof, atHand, told) };
   }
   if (compared === null) return { contentDigest: null };
   return { contentDigest: manifest.list.digest, judgeContent: () => folderJudged(manifest.list, record, told) };
@@ -530,7 +548,7 @@ function begin() {
     refresh();
   });
   for (const id of ["block", "depth"]) byId(id).addEventListener("input", refresh);
-  byId("any-log").addEventListener("change", refresh);
+  for (const id of ["any-log", "accept-timestamp"]) byId(id).addEventListener("change", refresh);
   byId("look-up").addEventListener("click", lookUpBlock);
   byId("print").addEventListener("click", () => print());
   byId("save").addEventListener("click", () => saveVerdict(brought.proof.name));

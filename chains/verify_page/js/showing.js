@@ -63,7 +63,7 @@ function showNoSteps(outcome, names, texts) {
   byId("compare").hidden = true;
 }
 
-/** The verdict on a receipt or an .ots file; `told` is what was found with a manifest that it spoke of: changes, facts. */
+/** The verdict on a receipt or an .ots file; `told` is what was found with a manifest: { changes, facts } or nulls. */
 export function showVerdict(verdict, { withoutBlock, names, isOts, told, hints }) {
   const { changes } = told;
   shown = verdict;

@@ -186,7 +186,7 @@ function wordOnBlockBefore({ log }, seal, { views, networks }) {
   return { word: TEXTS["7.log-says"], believed };
 }
 
-/** Refused unless a head is the first that holds an index: the one before was shorter; that none lies between, is audited. */
+/** Refused unless a head is the first that holds an index: the one before was shorter. (None between: audited.) */
 export function checkFirstHead(head, previousHead, wanted) {
   const pointer = head.leaf.previousIndex === NO_PREVIOUS ? null : head.leaf.previousIndex;
   const shown = previousHead === null ? null : previousHead.index;

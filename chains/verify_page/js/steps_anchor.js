@@ -163,16 +163,6 @@ async function checkNewThread({ log, sealed }, { check }) {
   throw new Refused("thread-leaf-mismatch", "13.unsigned", { outpoint: leaf.outpoint.name });
 }
 
-/** Step 14, only where there are time stamps: this page knows no certificates, so nobody checks them here. */
-export function timestampSteps(sealed) {
-  return ofKind(sealed, "rfc3161").length ? [notChecked(14, "14.not-checked")] : [];
-}
-
-/** The time stamps as `facts.time_stamps` shows them. */
-export function timestampFacts(sealed) {
-  return ofKind(sealed, "rfc3161").map(() => ({ state: "not checked", reason: null }));
-}
-
 /** Judge every calendar's attestation: { network, state, text, reason, ... }, in the order of the receipt. */
 export function judgedAttestations(sealed, verifier) {
   return ofKind(sealed, "opentimestamps").map((anchor) => {

@@ -192,6 +192,30 @@ export const TEXTS = {
     "the thread that starts at {outpoint} is number {number} on your log card, and its leaf replaces {replaced}, which is not the leaf of the thread before it",
   "13.unsigned": "the thread that starts at {outpoint} is not signed by the recovery key",
   "14.not-checked": "time stamp not checked: no certificate of a time-stamping authority was given",
+  "14.ok": "{stamps}{others}",
+  "14.stamped": "the checkpoint was time-stamped by {authority} at {time}, {accuracy}",
+  "14.accuracy": "give or take {seconds} s",
+  "14.no-accuracy": "accuracy not stated",
+  "14.believed":
+    "the authority's clock and key, and on {roots}, which you trust; a key that was stolen can put any time into a time stamp, and whether a certificate was revoked is not checked",
+  "14.not-vouched":
+    "time stamp not checked: none of the certificates that you trust vouches for {names}",
+  "14.unknown-algorithm":
+    "time stamp not checked: {names} signs by an algorithm that this page does not know; `anchorline verify --tsa-certificate` may",
+  "14.another": "the time stamp is over {found}, not over this checkpoint (SHA-256 {imprint})",
+  "14.certificate": "the time stamp does not hold: {cause}",
+  "14.no-signer": "its signed attributes name no certificate that it carries (ESSCertID, RFC 5816)",
+  "14.no-usage": "its certificate is not one of a time-stamping authority (no extended key usage)",
+  "14.other-usage": "its certificate is not for time stamping alone (extended key usage, critical)",
+  "14.not-valid": "its certificates were not valid at the time that it says, {time}",
+  "14.signature": "the time stamp's signature does not hold, or its certificates do not: the signature is not the signer's",
+  "14.way":
+    "the time stamp's signature does not hold, or its certificates do not: no way of certificates that may issue others leads to a root",
+  "14.form": "time stamp: expected CMS signed data over a TSTInfo",
+  "14.certificates": "time stamp: expected at most {limit} certificates",
+  "14.signers": "time stamp: expected one signer, found {found} (RFC 3161 section 2.4.2)",
+  "14.attributes": "time stamp: expected signed attributes, each once, that name a TSTInfo",
+  "14.digest": "time stamp: the digest {found} is unknown",
   "15.ok": "the checkpoint is attested by {blocks}, through an OpenTimestamps calendar{others}",
   "15.other-fails": "; another one does not hold",
   "15.not-checked": "calendar's attestation not checked: {why}",
@@ -282,6 +306,9 @@ export const TEXTS = {
     "What was recorded is unchanged, and a later entry of its chain supersedes it: it was corrected, not tampered with.",
   "finding.attested":
     "What was recorded is unchanged since a block that you trust, to which an OpenTimestamps calendar leads; the log's own anchor was not checked.",
+  "finding.time-stamped":
+    "What was recorded is unchanged since an authority's time stamp, whose word you said is enough; no block of Bitcoin was checked.",
+  "finding.time-stamp-wrong": "The authority's time stamp in the receipt does not hold.",
   "finding.entry-intact": "The entry is intact; no content was compared with it, so nothing is said of any file.",
   "finding.intact": "The content is what was recorded.",
   "finding.bracket":
@@ -289,6 +316,8 @@ export const TEXTS = {
   "finding.link": "The entry says of itself that it {relation} entry {entry}.",
   "missing.seal": "not sealed yet: ask for an upgrade later",
   "missing.anchor": "{text}: ask for an upgrade later",
+  "missing.timestamp":
+    "{text}; that is the word of an authority and no Bitcoin anchor, and you did not say that it is enough",
   "missing.log": "the log is not identified: bytes existed by then, but in whose log is not said",
 
   // What proof of work is worth
@@ -470,6 +499,21 @@ export const TEXTS = {
   "changes.columns": ", columns {named}",
   "changes.kind": "recorded as {kind}",
 
+  // Time stamps (anchor/timestamp_token.py)
+  "der.behind": "DER: bytes too many behind the value",
+  "der.end": "DER: expected more bytes, found the end",
+  "der.tag": "DER: tags of more than one byte are not used here",
+  "der.length": "DER: expected a length in its shortest form",
+  "der.expected": "DER: expected a value with tag 0x{tag}",
+  "der.few": "DER: expected at least {least} values inside tag 0x{tag}",
+  "der.time": "time stamp: expected a time in UTC, found {found!r}",
+  "certificate.serial": "time stamp: expected certificates with positive serial numbers",
+  "certificate.algorithm": "certificate: expected one algorithm, found two",
+  "certificate.bits": "certificate: expected a signature of whole bytes",
+  "certificate.twice": "certificate: an extension occurs twice",
+  "certificate.none": "expected certificates in PEM, found none that can be read",
+  "certificate.no-root": "expected at least one root (a certificate that signs itself) of a time-stamping authority",
+
   // Evidence of a broken promise (anchor/proof/breach.py)
   "heads.empty": "the deepest sibling is empty, so the way ends further up",
   "heads.root": "the proof does not lead to the heads root of the seal",
@@ -558,6 +602,7 @@ export const TEXTS = {
   "files.found-card": "{name}: log {origin}, {log}",
   "files.found-headers": "{name}: headers of {network}",
   "files.found-networks": "{name}: adds {networks}",
+  "files.found-certificates": "{name}: {certificates}",
   "files.found-record": "{name}: {size} bytes, SHA-256 {digest}",
   "files.found-folder": "{name}: {files}, to be compared with the list of the folder (FOLDER.manifest)",
   "files.found-list": "{name}: the list of a recorded folder, {files}, {size} bytes",
@@ -610,6 +655,11 @@ export const TEXTS = {
   "networks.note": "networks file: {name}: proof_of_work_note: expected one line of 1 to {limit} characters",
   "networks.known": "networks file: {name} is known already and cannot be redefined",
   "networks.same": "networks file: {name}: genesis_header and message_start are those of {other}",
+  "timestamps.title": "Time stamps of an authority (RFC 3161)",
+  "timestamps.label": "Certificates of the authorities that you trust (PEM)",
+  "timestamps.hint":
+    "Only where the receipt has time stamps (step 14). Have the root certificate from the authority itself. Revocation is not checked.",
+  "timestamps.accept": "An authority's word is enough for me where no block is checked.",
   "explorers.title": "Or let this page ask explorers for it",
   "explorers.hint":
     "Only this can leave your browser: the number of the block, asked of the explorers that you choose. They learn your network address and which block you ask for; they never get your file or your receipt. All that you ask must agree.",
@@ -636,6 +686,7 @@ export const TEXTS = {
   "outcome.intact-entry": "The entry is intact; no file was compared with it",
   "outcome.intact-part": "Intact, as far as the folder was compared",
   "outcome.attested": "Intact by a calendar's attestation, not by the log's own anchor",
+  "outcome.time-stamped": "Intact by an authority's time stamp; no block of Bitcoin was checked",
   "outcome.ots": "Timestamped in Bitcoin, unchanged since",
   "outcome.corrected": "Unchanged, and corrected later",
   "outcome.failed": "Does not verify",
@@ -656,6 +707,8 @@ export const TEXTS = {
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true or that they did not exist before. The holder of the key below signed them; whose key it is, is not said.",
   "meaning.attested":
     "This is unchanged since a block that you trust, to which an OpenTimestamps calendar leads. The log's own anchor was not checked; that the log shows everybody this one history, is not proved.",
+  "meaning.time-stamped":
+    "This is unchanged since the time that an authority put its signature under, whose word you said is enough. No block of Bitcoin was checked; a key that was stolen can put any time into a time stamp.",
   "meaning.ots":
     "This file is unchanged since that block. An OpenTimestamps file says nothing of who made it, of any log, or whether the same was timestamped before.",
   "meaning.mistake": "This page met something that it was not made for, and says nothing of the receipt: {error}",
@@ -732,6 +785,9 @@ export const TEXTS = {
   "reason.thread-leaf-mismatch": "The line of the log's anchors does not start where the log, or your card, says.",
   "reason.no-breach": "An honest log could have signed this, too: no promise is shown to be broken.",
   "reason.heads-proof-wrong": "The proof does not lead to where it should in the tree of the chains' heads.",
+  "reason.timestamp-of-something-else": "The time stamp is of something else than this checkpoint.",
+  "reason.timestamp-certificate-wrong": "The certificate of the time stamp is missing, not one for time stamps, or was not valid then.",
+  "reason.timestamp-signature-wrong": "The authority did not sign this time stamp, or nothing shows that it did.",
   "reason.attestation-mismatch": "The OpenTimestamps proof is of something else, or leads to another block.",
 };
 

@@ -10,12 +10,14 @@ import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
 import { attestationFacts, attestationSteps, bestAnchor, judgedAttestations } from "./steps_anchor.js";
-import { otherAnchors, run, timestampFacts, timestampSteps } from "./steps_anchor.js";
+import { otherAnchors, run } from "./steps_anchor.js";
+import { judgedTimestamps, timestampFacts, timestampSteps } from "./steps_timestamp.js";
 import { say, TEXTS } from "./texts.js";
 
 export const EXIT_CODES = {
   intact: 0,
   attested: 0,
+  "time-stamped": 0,
   failed: 1,
   incomplete: 3,
   "not checked": 4,
@@ -43,10 +45,12 @@ export async function judge(receipt, verifier) {
   for (const [number, check] of CHECKS_OF_LOG) steps.push(await run(number, () => check(receipt, verifier)));
   const anchored = sealed === null ? notAnchored() : await bestAnchor(receipt, verifier);
   const attestations = sealed === null ? [] : judgedAttestations(sealed, verifier);
-  steps.push(...anchored.steps, ...(sealed === null ? [] : timestampSteps(sealed)), ...attestationSteps(attestations));
+  const timestamps = sealed === null ? [] : await judgedTimestamps(sealed, verifier);
+  steps.push(...anchored.steps, ...timestampSteps(timestamps), ...attestationSteps(attestations));
   const later = await judgedCorrections(receipt, verifier);
   steps.push(...later.steps);
-  return conclude(receipt, verifier, steps, { anchor: anchored.anchor, attestations, corrections: later.corrections });
+  const found = { anchor: anchored.anchor, attestations, timestamps, corrections: later.corrections };
+  return conclude(receipt, verifier, steps, found);
 }
 
 function notAnchored() {
@@ -80,13 +84,19 @@ function outcomeOf(receipt, verifier, by) {
   if ([...by.values()].some(({ state }) => state === "failed")) return "failed";
   if (stateOf(by, 1) === "not checked") return "not checked";
   const lacking = lacksBitcoin(by);
-  const isAttested = stateOf(by, 15) === "ok";
-  if (lacking !== null && !isAttested) return lacking;
+  const instead = insteadOf(by, verifier);
+  if (lacking !== null && instead === null) return lacking;
   if (stateOf(by, 8) === "not checked" && !verifier.anyLog) return "incomplete";
   if (verifier.contentDigest !== null && receipt.content.state !== "shown") return "content erased or withheld";
   if (stateOf(by, 3) === "not checked" && extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null) return "not checked";
   if (stateOf(by, 16) === "ok") return "corrected";
-  return lacking === null ? "intact" : "attested";
+  return lacking === null ? "intact" : instead;
+}
+
+/** What may stand where the log's own anchor was not checked: it has a name of its own, never intact. */
+function insteadOf(by, { acceptTimestamp = false }) {
+  if (stateOf(by, 15) === "ok") return "attested";
+  return stateOf(by, 14) === "ok" && acceptTimestamp ? "time-stamped" : null;
 }
 
 /** The outcome where no block of the best chain is known to hold the checkpoint, or null where one is. */
@@ -110,10 +120,13 @@ function missingOf(receipt, verifier, by) {
   addUnchecked(15);
   addUnchecked(16);
   addUnchecked(14);
+  if (stateOf(by, 14) === "ok" && lacksBitcoin(by) !== null && insteadOf(by, verifier) === null) {
+    missing.push(say("missing.timestamp", { text: by.get(14).text }));
+  }
   return missing;
 }
 
-function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, corrections }) {
+function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, timestamps, corrections }) {
   const rules = networkOf(log, verifier.networks);
   const facts = {
     entry_hash: toHex(entry.hash),
@@ -142,8 +155,7 @@ function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, c
     sealed_after: { height: seal.leaf.blockHeight, block: displayHex(seal.leaf.blockHash) },
   });
   if (anchor !== null && isInBlock(by)) facts.anchored_in = anchoredIn(anchor, by.get(12).known);
-  const timestamps = timestampFacts(sealed);
-  if (timestamps.length) facts.time_stamps = timestamps;
+  if (timestamps.length) facts.time_stamps = timestampFacts(timestamps);
   if (attestations.length) facts.attestations = attestationFacts(attestations);
   if (corrections.length) facts.corrections = correctionFacts(corrections);
   const others = otherAnchors(sealed);

@@ -6,7 +6,7 @@ import { say, TEXTS } from "./texts.js";
 
 /** The class of a verdict or a step, which gives its colour. */
 export function classOf(outcomeOrState) {
-  if (["intact", "attested", "ok"].includes(outcomeOrState)) return "ok";
+  if (["intact", "attested", "time-stamped", "ok"].includes(outcomeOrState)) return "ok";
   return outcomeOrState === "failed" || outcomeOrState === "absent" ? outcomeOrState : "open";
 }
 
@@ -29,7 +29,9 @@ export function meaningOf(verdict) {
   if (verdict.outcome === "intact") {
     return [intactSentence(verdict), limits(verdict), ...toldLinks(verdict.facts), verdict.facts.proof_of_work];
   }
-  if (verdict.outcome === "attested") return [TEXTS["meaning.attested"], limits(verdict), ...toldLinks(verdict.facts)];
+  if (["attested", "time-stamped"].includes(verdict.outcome)) {
+    return [TEXTS[`meaning.${verdict.outcome}`], limits(verdict), ...toldLinks(verdict.facts)];
+  }
   return [verdict.meaning, ...nextStep(verdict)];
 }
 
