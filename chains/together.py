@@ -15,6 +15,7 @@ from anchor.proof.identity import IDENTITY_ID
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run
 from chains.idempotency import RequestKeys, Saved
+from chains.identity import Named
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
 from chains.writer import Writer, not_for_contents, too_late
@@ -84,6 +85,7 @@ class _Commit:
         # Repetitions inside this group: which piece has the answer.
         self.same_as: dict[int, int] = {}
         self.placed: dict[bytes, Accepted] = {}
+        self.authors: dict[Named, str | None] = {}
 
     def run(self) -> list[Answer]:
         """Return the answers, in order."""
@@ -213,8 +215,11 @@ class _Commit:
     def _new_of(self, piece: _Piece, claimed: set[bytes], received_at_ms: int) -> list[int]:
         mine: set[bytes] = set()
         new = []
+        is_judged = bool(piece.work.not_after_ms or piece.work.named)
         for place, key in enumerate(piece.work.hashes):
-            if key in self.placed or key in claimed or key in mine or not self._is_valid(piece, place, received_at_ms):
+            if key in self.placed or key in claimed or key in mine:
+                continue
+            if is_judged and not self._is_valid(piece, place, received_at_ms):
                 continue
             mine.add(key)
             new.append(place)
@@ -227,14 +232,20 @@ class _Commit:
             piece.late[place] = Refused("entry-too-late", too_late(until, received_at_ms))
             return False
         named = piece.work.named.get(place)
-        if named is None:
-            return True
-        try:
-            self.writer.identities.check_author(named, received_at_ms)
-        except RefusedEntryError as error:
-            piece.late[place] = Refused("author-key-not-valid", str(error))
-            return False
-        return True
+        why = None if named is None else self._why_not(named, received_at_ms)
+        if why is not None:
+            piece.late[place] = Refused("author-key-not-valid", why)
+        return why is None
+
+    def _why_not(self, named: Named, received_at_ms: int) -> str | None:
+        """Say why a key may not sign for an identity now, or None: the same for the whole commit, so asked once."""
+        if named not in self.authors:
+            try:
+                self.writer.identities.check_author(named, received_at_ms)
+                self.authors[named] = None
+            except RefusedEntryError as error:
+                self.authors[named] = str(error)
+        return self.authors[named]
 
     def _only_in_force(self, piece: _Piece, claimed: set[bytes], stated: set[bytes], received_at_ms: int) -> None:
         """Refuse what is no statement in force of an identity; of one identity a group takes one piece of work."""

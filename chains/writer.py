@@ -239,7 +239,7 @@ class Writer:
             not_after_ms={
                 inner: until for inner, place in enumerate(order) if (until := not_after.get(place, _EVER)) < _EVER
             },
-            named={inner: named[place] for inner, place in enumerate(order) if place in named},
+            named={inner: named[place] for inner, place in enumerate(order) if place in named} if named else {},
             key=key,
         )
 
@@ -309,7 +309,7 @@ class Writer:
 
     def _check_authors(self, entries: Iterable[Entry], now_ms: int) -> None:
         """Inside a transaction: whoever is named as an author must have signed with a key that is valid now."""
-        for named in filter(None, map(named_by, entries)):
+        for named in set(filter(None, map(named_by, entries))):
             self.identities.check_author(named, now_ms)
 
     def _check_kept(self, entry: Entry, submission: Submission) -> None:
