@@ -129,7 +129,8 @@ def verify(
     Of a folder every file and row that was changed, added or removed is named, with the list of its manifest.
 
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
-    not be checked; 5 content withheld or erased, so that the file cannot be compared.
+    not be checked; 5 content withheld or erased, so that the file cannot be compared; 6 superseded or retracted by a
+    later entry; 7 all holds but that the author's key was not valid then.
     """
     from anchor.proof.attached import receipt_in
     from anchor.proof.receipt import Receipt
