@@ -232,6 +232,7 @@ def test_the_keyboard_comes_first_to_the_skip_link(browser: Browser, site: Site)
     assert "Skip to the content" == page.evaluate("document.activeElement.textContent")
     assert page.evaluate("document.activeElement.getBoundingClientRect().left >= 0")
     page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("#content$"), timeout=PATIENCE_MS)
     page.keyboard.press("Tab")
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
     visitor.end()
@@ -256,7 +257,7 @@ def test_a_picture_is_an_image_with_words(browser: Browser, site: Site) -> None:
     visitor = visiting(browser, site.url)
     page = visitor.go("/anchors")
     expect(page.get_by_role("img", name="The newest anchors over time")).to_have_accessible_description(
-        re.compile("of which .* in a block")
+        re.compile("of which .* in a block"), timeout=PATIENCE_MS
     )
     assert 1 == page.locator(".frame[tabindex='0']").count()
     visitor.end()
