@@ -6,6 +6,7 @@ those of the page.
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def held(recorded: Held) -> Iterator[Held]:
     for found in list(data.rglob("*")):
         if found.is_file() and found.relative_to(data).as_posix() not in FILES:
             found.unlink()
+    with suppress(FileNotFoundError):
+        (data / "nothing").rmdir()
     for path, content in FILES.items():
         recorded.put(path, content)
 
@@ -138,6 +141,21 @@ def test_a_folder_is_dropped_in_any_order(visit: Visiting, held: Held) -> None:
     drop(page, held.folder, ["notes.txt", "orders.csv"])
     headline(page, "Does not verify")
     assert ["changed notes.txt"] == changes(page)
+
+
+def test_a_whole_folder_is_dropped(visit: Visiting, held: Held) -> None:
+    """A folder that is dropped on the saved page is read with all that is in it, empty folders too."""
+    (held.folder / "data" / "nothing").mkdir()
+    page = visit().page
+    drop(page, held.folder, ["data.manifest", "card.json", "data.receipt"])
+    says(page, "#manifest-found", "the list of a recorded folder")
+    mouse = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(held.folder / "data")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        mouse.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 300, "data": data})
+    headline(page, "Does not verify")
+    assert ["added nothing"] == changes(page)
+    says(page, "#record-found", "data: 6 files")
 
 
 def test_what_a_folder_lacks_is_said(visit: Visiting, held: Held) -> None:

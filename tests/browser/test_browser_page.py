@@ -21,6 +21,7 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.codec import sha256
 from anchor.proof.receipt import LogCard, Receipt
+from anchor.proof.thread_proofs import encode_proofs
 from anchor.proof.verify import verify
 from chains.certificate import Certificate
 from tests.browser.conftest import SCREENSHOTS, Visiting
@@ -185,6 +186,9 @@ def test_what_is_no_receipt_is_refused(visit: Visiting, files: Path) -> None:
     page.click("summary >> nth=1")
     page.fill("#pasted", SHAPE.receipt.encode().decode().replace("receipt/1", "receipt/2"))
     says(page, "#meaning", "newer Anchorline")
+    (files / "proofs.json").write_bytes(encode_proofs(0, [ANCHOR]))
+    drop(page, files, ["proofs.json"])
+    says(page, "#meaning", "followed by `anchorline thread`")
 
 
 def test_a_mistake_of_the_page_is_shown(visit: Visiting, files: Path) -> None:

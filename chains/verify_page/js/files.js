@@ -73,22 +73,50 @@ export function chosenFolder(files) {
 
 /**
  * What was dropped: { files, folders: [{ name, items, knowsEmpty }], unread }, the last the name of a folder that the
- * browser does not let the page read, or null. The entries are asked for at once: they are gone when the event is over.
+ * browser does not let the page read, or null. Entries and handles are asked for at once: they are gone when the event
+ * is over.
  */
 export async function dropped({ items = [], files }) {
-  const asked = [...items].map((item) => (item.webkitGetAsEntry ? item.webkitGetAsEntry() : null));
-  const loose = [...files].filter((_, place) => !(asked[place] && asked[place].isDirectory));
+  const asked = [...items].map((item) => folderIn(item));
+  const loose = [...files].filter((_, place) => !asked[place]);
   const folders = [];
   let unread = null;
-  for (const entry of asked.filter((each) => each !== null && each.isDirectory)) {
+  for (const { entry, handle } of asked.filter((each) => each)) {
     try {
-      folders.push({ name: entry.name, items: await itemsOf(entry, ""), knowsEmpty: true });
+      folders.push({ name: entry.name, items: await itemsInFolder(entry, await handle), knowsEmpty: true });
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       unread = entry.name;
     }
   }
   return { files: loose, folders, unread };
+}
+
+/** The folder that an item is: its entry, and where the browser has one its handle; null for a file. */
+function folderIn(item) {
+  const entry = item.webkitGetAsEntry ? item.webkitGetAsEntry() : null;
+  if (entry === null || !entry.isDirectory) return null;
+  return { entry, handle: item.getAsFileSystemHandle ? item.getAsFileSystemHandle() : null };
+}
+
+/** All that is in a folder: by its handle where there is one, since Chromium reads no entry for a page that was saved. */
+function itemsInFolder(entry, handle) {
+  return handle === null ? itemsOf(entry, "") : itemsUnder(handle, "");
+}
+
+async function itemsUnder(handle, prefix) {
+  const items = [];
+  for await (const [name, inner] of handle.entries()) {
+    const path = `${prefix}${name}`;
+    if (inner.kind === "file") items.push({ path, file: await inner.getFile() });
+    else items.push(...filled(await itemsUnder(inner, `${path}/`), path));
+  }
+  return items;
+}
+
+/** What is in a folder, or, where that is nothing, the folder itself without a file. */
+function filled(items, path) {
+  return items.length ? items : [{ path, file: null }];
 }
 
 async function itemsOf(folder, prefix) {
@@ -106,6 +134,5 @@ async function itemsOf(folder, prefix) {
 /** What is at a path: a file, all that is in a folder, or (no file) a folder with nothing in it. */
 async function itemsAt(entry, path) {
   if (entry.isFile) return [{ path, file: await new Promise((take, refuse) => entry.file(take, refuse)) }];
-  const inside = await itemsOf(entry, `${path}/`);
-  return inside.length ? inside : [{ path, file: null }];
+  return filled(await itemsOf(entry, `${path}/`), path);
 }

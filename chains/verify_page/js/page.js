@@ -27,6 +27,8 @@ import { counted, say, TEXTS } from "./texts.js";
 import { judge } from "./verdict.js";
 
 const SNIFFED_BYTES = 4096;
+// Proofs of a log's anchors, which a mirror has: known by name, so that it can be said what reads them.
+const THREAD_FORMAT = "anchorline-thread-proofs/1";
 
 // How a file that is read as a whole is taken, and how many bytes it may have.
 const WHOLE_FILES = {
@@ -72,6 +74,7 @@ function proofIn(data) {
   if (startsWith(data, OTS_MAGIC)) return ["files.found-ots", { ots: decodeOts(data) }];
   if (startsWith(data, PDF_MAGIC)) return ["files.found-certificate", { receipt: decodeReceipt(receiptIn(data)) }];
   if (isOfFormat(formatOf(data), EVIDENCE_FORMAT)) return ["files.found-evidence", { evidence: decodeEvidence(data) }];
+  if (isOfFormat(formatOf(data), THREAD_FORMAT)) throw new Malformed("files.thread");
   return ["files.found-receipt", { receipt: decodeReceipt(data) }];
 }
 
@@ -234,7 +237,7 @@ async function kindOf(file) {
   if (isList(start)) return "manifest";
   if (startsWith(start, PDF_MAGIC)) return isCertificate(await bytesOf(file, MAX_RECEIPT)) ? "receipt" : "record";
   const family = formatOf(start);
-  if ([RECEIPT_FORMAT, EVIDENCE_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
+  if ([RECEIPT_FORMAT, EVIDENCE_FORMAT, THREAD_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
   if (isOfFormat(family, CARD_FORMAT)) return "card";
   if (isOfFormat(family, PROOF_FORMAT)) return "manifest";
   const text = new TextDecoder("latin1").decode(start);

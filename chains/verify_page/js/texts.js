@@ -601,6 +601,8 @@ export const TEXTS = {
   "files.found-evidence": "{name}: evidence of a broken promise",
   "files.found-card": "{name}: log {origin}, {log}",
   "files.found-headers": "{name}: headers of {network}",
+  "files.thread":
+    "this is a mirror's file of the proofs of a log's anchors, and not a receipt; the thread is followed by `anchorline thread`, and a whole mirror or export by `anchorline verify --archive`",
   "files.found-networks": "{name}: adds {networks}",
   "files.found-certificates": "{name}: {certificates}",
   "files.found-record": "{name}: {size} bytes, SHA-256 {digest}",
