@@ -20,6 +20,7 @@ from chains.access import STRANGER, Role, Visibility
 from chains.chain import Chain
 from chains.home import DATABASE, Home
 from chains.web.drawing import MOST_WAITING, Drawing
+from chains.web.limits import MOST_SCANNED
 from chains.web.pages.chains import ROWS
 from chains.web.pages.content_shown import MOST_IMAGE, MOST_JSON, MOST_TEXT, content_shown
 from chains.web.pages.table import PAGES
@@ -294,6 +295,22 @@ def test_a_long_chain_has_many_pages(story: Story) -> None:
         older = re.search(r'href="([^"#]*)#entries" rel="next"', page)
         address = html.unescape(older[1]) if older else None
     assert [f"{number:,}" for number in range(2 * ROWS + 7, -1, -1)] == found
+
+
+def test_a_page_without_a_chain_one_may_see_leads_on(tmp_path: Path) -> None:
+    """A public chain behind more private ones than a page looks at is on the next page."""
+    with new_service(tmp_path / "home", SimulatedBitcoin()) as service:
+        engine, chains = service.home.engine, service.home.chains
+        with engine.transaction():
+            for number in range(MOST_SCANNED):
+                chains.open(sha256(b"%d" % number), None, service.clock())
+        service.open_chain("public")
+        service.home.accounts.sharing.set_visibility(chains.named("public"), Visibility.PUBLIC)
+        with pages_of(service.home) as pages:
+            first = pages.get("/chains").text
+            assert "go on to the next page" in first
+            following = re.findall(r'href="(/chains\?cursor=\d+)" rel="next"', first)
+            assert chains.named("public").chain_id.hex() in pages.get(following[0]).text
 
 
 # --- search
