@@ -140,6 +140,18 @@ def test_no_changed_token_is_vouched_for(loaded: Page) -> None:
         assert vouched in ([], [good], [good, good])
 
 
+def test_a_browser_without_webcrypto_trusts_no_certificate(loaded: Page) -> None:
+    """Over plain http a browser has no WebCrypto: certificates are refused then, and nothing is vouched for."""
+    without = """async given => {
+        const own = Object.getOwnPropertyDescriptor(Crypto.prototype, "subtle");
+        Object.defineProperty(Crypto.prototype, "subtle", { configurable: true, get: () => undefined });
+        try { return await tokensSay(given); } finally { Object.defineProperty(Crypto.prototype, "subtle", own); }
+    }"""
+    given = [{"token": TOKEN.hex(), "imprint": IMPRINT.hex(), "pem": ROOT.pem.decode()}]
+    assert ["malformed"] == loaded.evaluate(without, given)
+    assert isinstance(loaded.evaluate("tokensSay", given)[0], list)
+
+
 @pytest.mark.openssl
 @pytest.mark.skipif(not is_openssl_there(), reason="needs OpenSSL's openssl command")
 @pytest.mark.parametrize("key", ["rsa:2048", "ec -pkeyopt ec_paramgen_curve:P-384"])

@@ -176,6 +176,7 @@ function attributeText(value) {
 
 /** The certificates of a PEM file, at least one of which signs itself; others help to find a way to it. */
 export async function certificatesIn(data) {
+  if (crypto.subtle === undefined) throw new Malformed("certificate.no-webcrypto");
   if (data.length > MAX_PEM) throw new Malformed("form.size", { what: "PEM", limit: MAX_PEM, found: data.length });
   const text = new TextDecoder("latin1").decode(data);
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) || [];

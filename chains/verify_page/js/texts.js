@@ -511,6 +511,8 @@ export const TEXTS = {
   "certificate.algorithm": "certificate: expected one algorithm, found two",
   "certificate.bits": "certificate: expected a signature of whole bytes",
   "certificate.twice": "certificate: an extension occurs twice",
+  "certificate.no-webcrypto":
+    "time stamps are not checked here: the browser has its WebCrypto only for a saved page or one over https; save this page and open it",
   "certificate.none": "expected certificates in PEM, found none that can be read",
   "certificate.no-root": "expected at least one root (a certificate that signs itself) of a time-stamping authority",
 
