@@ -21,7 +21,7 @@ from anchor.proof.codec import hash_from_hex, sha256
 from anchor.proof.errors import MalformedError
 from anchor.proof.receipt import MAX_CARD
 from anchor.proof.strictjson import Fields, loads
-from anchor.published import ANCHORED, CARD
+from anchor.published import ANCHORED, CARD, CHECKPOINT
 from anchor.thread_verdict import Outcome, Verdict
 from anchor.tiles import Fetch
 from chains.files import write_file
@@ -91,11 +91,13 @@ def opened_log(place: str) -> Iterator[Fetch]:
     """
     with ExitStack() as stack:
         fetch = stack.enter_context(opened_mirror(place))
-        if is_address(place) and fetch(CARD) is None:
+        # A service has pages beside its API, the card's among them; a mirror has a checkpoint beside it.
+        if is_address(place) and (fetch(CARD) is None or fetch(CHECKPOINT) is None):
             address = f"{place.rstrip('/')}/v1"
             tiles = stack.enter_context(opened_service(address, None))
             server = stack.enter_context(closing(PatientHttp(address, Patience(), Surroundings())))
-            fetch = _service(server, tiles)
+            service = _service(server, tiles)
+            fetch = fetch if service(CARD) is None else service
         yield fetch
 
 
