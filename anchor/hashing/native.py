@@ -28,8 +28,6 @@ _PREFIX_LIMIT = 64
 _TEXT_BYTES = 96 * 1024
 # Letters of a hash, the most of a number of 64 bits, and those of a hash with quotes and a comma.
 _HEX, _LONGEST_NUMBER, _QUOTED_HEX = 2 * HASH_SIZE, 20, 2 * HASH_SIZE + 3
-if not (hasattr(lib, "leaf_texts") and hasattr(lib, "hash_kept_lines")):
-    raise ImportError("it is of an older version: install Anchorline again")
 _ROW_LIMIT: int = lib.longest_row()
 HARDWARE: str = ffi.string(lib.hardware_name()).decode()
 """The processor's SHA-256 instructions, "" where it has none."""

@@ -298,6 +298,21 @@ def test_without_the_native_module_hashlib_is_used(monkeypatch: pytest.MonkeyPat
         chosen.choose("native")
 
 
+@pytest.mark.native
+def test_a_module_that_was_built_from_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that lacks a function gives way to hashlib, with the reason; whoever asks for it by name is told."""
+
+    def lacking(*_: object) -> object:
+        raise AttributeError("no function named 'hash_kept_lines'")
+
+    monkeypatch.setattr(type(native(portable=False)), "kept_lines", lacking)
+    choice = chosen.choose("")
+    assert "hashlib" == choice.hashing.name
+    assert "built from other sources" in choice.reason
+    with pytest.raises(SettingsError, match="hash_kept_lines"):
+        chosen.choose("native")
+
+
 class _WrongOnce(PlainHashing):
     """Gets one thing wrong, as a bad compiler or processor would."""
 
