@@ -201,9 +201,10 @@ class Writing:
             self.commits.submit(gathered, size)
             self._under_way += 1
         except OverloadedError as error:
+            # Not at once: whoever handed in what filled this commit does not wait for its answer yet.
             for tell in [tell for posted in gathered for tell in posted.tells]:
                 self._counts.refused()
-                tell(error)
+                self._loop.call_soon(tell, error)
 
     def _answer(self, loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]], groups: int) -> None:
         """Tell everybody of so many groups; what was gathered goes behind the turn that reads what they say to it."""

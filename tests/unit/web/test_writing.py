@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from anchor.errors import OverloadedError, QuotaError
 from chains.access import Role, Visibility
+from chains.group_commit import MOST_TOGETHER_BYTES
 from chains.home import DATABASE, Home
 from chains.metrics import registry_of
 from chains.quota import Quota
@@ -121,5 +123,22 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> N
         counts = site.home.engine.query("SELECT entry_count FROM group_commit ORDER BY first_seq DESC LIMIT 2")
         assert [(5,), (1,)] == [tuple(row) for row in counts]
         assert isinstance(await site.writing.commit_content(admission, Content(b"alone")), EntryWritten)
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_handed_over_is_told_behind_its_turn(site: Site) -> None:
+    """A content that fills a commit by itself is handed over at once; that there is no room is told later."""
+
+    async def story() -> None:
+        admission = await site.admit()
+        told: list[object] = []
+        full = OverloadedError("no room")
+        with patch.object(site.writing.commits, "submit", side_effect=full):
+            site.writing.record(admission, bytes(MOST_TOGETHER_BYTES), Kind(), told.append)
+            assert [] == told
+            await asyncio.sleep(0)
+        assert [full] == told
+        assert isinstance(await site.writing.commit_content(admission, Content(b"later")), EntryWritten)
 
     asyncio.run(story())
