@@ -33,7 +33,7 @@ def serve(
     traces: TracesOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Serve the HTTP API, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
+    """Serve the HTTP API and its pages, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
     from contextlib import ExitStack
 
     from chains.listening import host_and_port
