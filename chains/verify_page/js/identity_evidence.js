@@ -8,7 +8,7 @@ import { Newer, Refused } from "./errors.js";
 import { headOnWay, MAX_SIBLINGS } from "./heads.js";
 import { checkValid, historyOf } from "./identity_history.js";
 import { NO_PREVIOUS, PROMISE_KEY } from "./leaves.js";
-import { checkInclusion, leafHash, nodeHash } from "./merkle.js";
+import { checkInclusion, Frontier, leafHash } from "./merkle.js";
 import { proofFromJson } from "./receipt.js";
 import { Fields } from "./strictjson.js";
 import { say, TEXTS } from "./texts.js";
@@ -96,24 +96,12 @@ function checkIdentityHeads({ heads }, identity) {
 function checkIdentityEntries({ heads, entries }) {
   const size = heads[heads.length - 1].head.leaf.treeSize;
   if (size !== BigInt(entries.length)) throw keysWrong("3.entries", { size, found: entries.length });
-  const hashes = entries.map((raw) => leafHash(raw));
+  const tree = new Frontier();
+  let count = 0;
   for (const { head } of heads) {
-    const root = rootOfLeaves(hashes.slice(0, Number(head.leaf.treeSize)));
-    if (!sameBytes(root, head.leaf.root)) throw keysWrong("3.entries-root", { index: head.index });
+    for (; BigInt(count) < head.leaf.treeSize; count++) tree.add(leafHash(entries[count]));
+    if (!sameBytes(tree.root(), head.leaf.root)) throw keysWrong("3.entries-root", { index: head.index });
   }
-}
-
-/** The root over at least one leaf hash: pairs, and a lone last node is carried up as it is. */
-function rootOfLeaves(hashes) {
-  let level = hashes;
-  while (level.length > 1) {
-    const above = [];
-    for (let at = 0; at < level.length; at += 2) {
-      above.push(at + 1 < level.length ? nodeHash(level[at], level[at + 1]) : level[at]);
-    }
-    level = above;
-  }
-  return level[0];
 }
 
 function checkIdentityDirectory({ heads, newest }, { checkpoint }) {
