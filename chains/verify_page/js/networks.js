@@ -3,8 +3,8 @@
 // where it is written plainly, one field a line. What a verifier needs of a record is checked; what only the service
 // needs is read past.
 
-import { checkWork, decodeHeader, NETWORKS, targetFromBits } from "./bitcoin.js";
-import { bytesOfHex, toHex } from "./bytes.js";
+import { checkWork, decodeHeader, NETWORKS, networkOf, targetFromBits } from "./bitcoin.js";
+import { bigEndian, bytesOfHex } from "./bytes.js";
 import { Malformed } from "./errors.js";
 
 export const MAX_NETWORKS_FILE = 65536;
@@ -101,7 +101,7 @@ function hexOf(name, field, text, digits) {
 
 /** The target of compact bits in their shortest form, as in a header of the lowest difficulty. */
 function limitOf(name, bits) {
-  const number = BigInt(`0x${toHex(hexOf(name, "pow_limit_bits", bits, 8))}`);
+  const number = bigEndian(hexOf(name, "pow_limit_bits", bits, 8));
   const limit = targetFromBits(number);
   const digits = limit.toString(16);
   const whole = digits.length % 2 ? `0${digits}` : digits;
@@ -115,9 +115,7 @@ function limitOf(name, bits) {
 function checkedNew(rules, known) {
   const { name } = rules;
   if (known.has(name)) throw new Malformed("networks.known", { name });
-  const identity = ({ genesis, messageStart }) => toHex(genesis) + toHex(messageStart);
-  for (const other of known.values()) {
-    if (identity(other) === identity(rules)) throw new Malformed("networks.same", { name, other: other.name });
-  }
+  const other = networkOf(rules, known);
+  if (other !== null) throw new Malformed("networks.same", { name, other: other.name });
   return rules;
 }
