@@ -2,18 +2,18 @@
 // Breaches of promises (docs/spec/dispute.md): what a log signed that cannot be true together, or shows by its own
 // clock that it was late. Nothing in evidence is believed but signatures of the log's keys and paths to what they cover.
 
-import { sameBytes } from "./bytes.js";
+import { bytesOfHex, sameBytes } from "./bytes.js";
 import { Refused } from "./errors.js";
 import { headOnWay } from "./heads.js";
 import { CHECKPOINT_KEY, PROMISE_KEY } from "./leaves.js";
 import { checkInclusion } from "./merkle.js";
 import { decodeCheckpoint } from "./note.js";
-import { checkFirstHead, checkInSeal, checkPromiseByAny, isSignedBy, keyHistory } from "./steps.js";
+import { checkFirstHead, checkInSeal, checkPromiseByAny, everyKey, isSignedBy, keyHistory } from "./steps.js";
 import { say, utc } from "./texts.js";
 
 /**
  * The log that evidence is about. It answers for every key that it ever had, so a promise or a note by any of them
- * counts. `told` gathers what held, in order, as { key, values } of texts.
+ * counts. `told` gathers what held, in order, as [name, values] of texts.
  */
 class Accused {
   constructor(log, keys, check) {
@@ -29,7 +29,7 @@ class Accused {
   }
 
   async promised(promise) {
-    await checkPromiseByAny(this.keysFor(PROMISE_KEY, this.log.promiseKey), promise, this.log.hash, this.check);
+    await checkPromiseByAny(everyKey(this.log.promiseKey, this.keys, PROMISE_KEY), promise, this.log.hash, this.check);
     this.told.push(["promise", { place: placeOf(promise.leaf), entry: promise.leaf.entryHash, key: promise.keyId }]);
     return promise.leaf;
   }
@@ -43,7 +43,7 @@ class Accused {
       return { chainId: leaf.chainId, size: leaf.treeSize, root: leaf.root };
     }
     if (origin === this.log.origin) return { chainId: null, size, root };
-    return { chainId: Uint8Array.from(origin.slice(-64).match(/../g), (digits) => parseInt(digits, 16)), size, root };
+    return { chainId: bytesOfHex(origin.slice(-64)), size, root };
   }
 
   /** A checkpoint of this log's directory, or of one of its chains, that a key of the log signed. */
@@ -55,7 +55,7 @@ class Accused {
     if (found.origin !== origin && !isChain) {
       throw wrong("checkpoint-origin-wrong", "dispute.origin", { found: found.origin, origin });
     }
-    for (const key of this.keysFor(CHECKPOINT_KEY, this.log.checkpointKey)) {
+    for (const key of everyKey(this.log.checkpointKey, this.keys, CHECKPOINT_KEY)) {
       if (!(await isSignedBy(note, origin, key, this.check))) continue;
       this.told.push(["checkpoint", { size: found.size, origin: found.origin }]);
       return found;
@@ -74,11 +74,6 @@ class Accused {
     checkInclusion(leaf.hash, index, size, path, root, "directory-path-wrong");
     this.told.push(["leaf", { kind: leaf.kind, index }]);
     return leaf;
-  }
-
-  keysFor(purpose, first) {
-    const later = this.keys.filter((leaf) => leaf.purpose === purpose && leaf.newKey.value.length);
-    return [first.value, ...later.map(({ newKey }) => newKey.value)];
   }
 }
 

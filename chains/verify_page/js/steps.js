@@ -231,9 +231,13 @@ export async function checkPromised(receipt, verifier) {
 
 /** A promise may be older than the newest key leaf, so every promise key that the receipt shows counts. */
 function promiseKeys({ log, sealed }) {
-  const shown = sealed === null ? [] : sealed.keys.map(({ leaf }) => leaf);
-  const later = shown.filter(({ purpose, newKey }) => purpose === PROMISE_KEY && newKey.value.length);
-  return [log.promiseKey.value, ...later.map(({ newKey }) => newKey.value)];
+  return everyKey(log.promiseKey, sealed === null ? [] : sealed.keys.map(({ leaf }) => leaf), PROMISE_KEY);
+}
+
+/** Every key for a purpose: the first, which is leaf 0's, and those that key leaves gave later. */
+export function everyKey(first, keyLeaves, purpose) {
+  const later = keyLeaves.filter((leaf) => leaf.purpose === purpose && leaf.newKey.value.length);
+  return [first.value, ...later.map(({ newKey }) => newKey.value)];
 }
 
 /** Key ids are four bytes, so two keys can share one: it is enough that one of them made the promise. */
