@@ -2,7 +2,7 @@
 // The list of a manifest, the file beside a receipt (docs/spec/manifest.md): read piece by piece, however long. It is
 // believed in nothing before `readList` has given its document, which the entry commits to.
 
-import { bigEndian, HASH_SIZE, sameBytes, startsWith, toHex, utf8 } from "./bytes.js";
+import { bigEndian, HASH_SIZE, sameBytes, startsWith, utf8 } from "./bytes.js";
 import { Malformed, Newer } from "./errors.js";
 import { A_FILE, AN_EMPTY_FOLDER, checkNextPath, checkRows, DELIMITED, encodeDocument } from "./manifest.js";
 import { fileLeafHash, kindOfPath, MANIFEST_FORMAT, MAX_FILES, MAX_PATH_BYTES, NO_ROWS, pathIn } from "./manifest.js";
@@ -173,9 +173,8 @@ function cutInto(cells, sizes, count) {
 }
 
 /**
- * The document that a list belongs to, from all of its bytes and the tree over its files: { document, raw, digest,
- * paths }; `paths` is how many are listed of each kind. The tags are read for their form only: the document commits to
- * them by the list's digest. `told` hears how much was read, and may throw to stop.
+ * The document that a list belongs to, from all of its bytes and the tree over its files: { document, raw, digest }.
+ * The tags are read for their form only: the document commits to them by the list's digest. `told` hears how much was read, and may throw to stop.
  */
 export async function readList(file, told = async () => {}) {
   const hasher = new Sha256();
@@ -184,16 +183,16 @@ export async function readList(file, told = async () => {}) {
     await told(hasher.size);
   });
   const frontier = new Frontier();
-  const paths = [0, 0, 0];
+  let files = 0n;
   let size = 0n;
   for await (const listed of reader.files()) {
     for await (const _ of reader.tags(listed));
     frontier.add(fileLeafHash(listed, reader.secret));
-    paths[listed.kind]++;
+    files++;
     size += listed.size;
   }
-  const counted = { files: BigInt(paths[0] + paths[1] + paths[2]), size, root: frontier.root() };
-  const document = { ...counted, listSize: BigInt(file.size), listDigest: hasher.digest() };
+  const listed = { listSize: BigInt(file.size), listDigest: hasher.digest() };
+  const document = { files, size, root: frontier.root(), ...listed };
   const raw = encodeDocument(document);
-  return { document, raw, digest: sha256(raw), paths };
+  return { document, raw, digest: sha256(raw) };
 }
