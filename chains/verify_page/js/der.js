@@ -8,7 +8,7 @@ import { Malformed } from "./errors.js";
 export const INTEGER_TAG = 0x02;
 export const BITS_TAG = 0x03;
 export const OCTETS_TAG = 0x04;
-export const OID_TAG = 0x06;
+const OID_TAG = 0x06;
 export const SEQUENCE_TAG = 0x30;
 export const SET_TAG = 0x31;
 export const CONTEXT_0 = 0xa0;

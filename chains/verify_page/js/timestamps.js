@@ -2,10 +2,10 @@
 // Time stamps of RFC 3161 (docs/spec/timestamp.md): tokens read, and checked up to a certificate that the visitor
 // trusts, as of the time that they say. Signatures are WebCrypto's; revocation is not checked.
 
-import { bigEndian, sameBytes, toHex } from "./bytes.js";
+import { bigEndian, sameBytes } from "./bytes.js";
 import { decodeCertificate, isAuthority, isIssuedBy, isSignatureGood, isValidAt, nameText } from "./certificates.js";
 import { usageOf } from "./certificates.js";
-import { CONTEXT_0, contentOf, dotted, explicit, INTEGER_TAG, integerOf, itemsIn, OCTETS_TAG, OID_TAG } from "./der.js";
+import { CONTEXT_0, contentOf, dotted, explicit, INTEGER_TAG, integerOf, itemsIn, OCTETS_TAG } from "./der.js";
 import { oidOf, readDer, retagged, SEQUENCE_TAG, SET_TAG, timeOf } from "./der.js";
 import { Malformed, Refused } from "./errors.js";
 import { say } from "./texts.js";
@@ -34,7 +34,7 @@ export async function checkedToken(raw, imprint, trusted) {
   const valid = pool.filter((item) => isValidAt(item, token.timeUs));
   const roots = (await rootsOver(signer, valid)).filter(isTrusted);
   if (!roots.length || !isValidAt(signer, token.timeUs)) {
-    throw wrongCertificate("14.not-valid", { time: `${timeText(token.timeUs - (token.timeUs % 1000000n))}` });
+    throw wrongCertificate("14.not-valid", { time: timeText(token.timeUs - (token.timeUs % 1000000n)) });
   }
   const isGood = await isSignedToken(token, signer);
   if (isGood === null) return { ...stampOf(token, signer, null), isUnknownAlgorithm: true };
@@ -57,7 +57,7 @@ function stampOf(token, signer, vouchedBy) {
 }
 
 /** The certificate that signed, which the signed attributes name by its hash and which is for time stamping alone. */
-async function checkedSigner({ certificates, named, signer: { issuer, serial } }) {
+async function checkedSigner({ certificates, signer: { issuer, serial, named } }) {
   for (const certificate of certificates) {
     const isNamed = sameBytes(certificate.issuer, issuer) && certificate.serial === serial;
     if (!isNamed || !named.length || !(await hasHashes(certificate, named))) continue;
@@ -124,7 +124,7 @@ function readToken(raw) {
   if (signers.length !== 1) throw new Malformed("14.signers", { found: signers.length });
   const signer = signerFrom(signers[0]);
   const certificates = carried.map(({ encoded }) => decodeCertificate(encoded.slice()));
-  return { info, certificates, signer, named: signer.named, ...infoFrom(info) };
+  return { info, certificates, signer, ...infoFrom(info) };
 }
 
 function infoFrom(info) {
@@ -156,7 +156,7 @@ function signerFrom(value) {
   const pairs = itemsIn(attributes, CONTEXT_0, 1).map((each) => itemsIn(each, SEQUENCE_TAG, 2));
   const values = new Map(pairs.map(([id, set]) => [oidOf(id), itemsIn(set, SET_TAG, 1)[0]]));
   const type = values.get(CONTENT_TYPE);
-  if (values.size !== pairs.length || type === undefined || toHex(contentOf(type, OID_TAG)) !== TST_INFO) {
+  if (values.size !== pairs.length || type === undefined || oidOf(type) !== TST_INFO) {
     throw new Malformed("14.attributes");
   }
   const named = [];
