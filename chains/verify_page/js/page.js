@@ -45,7 +45,7 @@ const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manife
 const brought = { proof: null, record: null, card: null, headers: null, manifest: null, explored: null };
 let trusted = null; // certificates of time-stamping authorities
 let networks = NETWORKS; // those that are known by name: the built-in ones, and what a file adds
-// What came of the comparison of a folder with its list: { list, record, found }, found null where it was stopped.
+// What came of the comparison of a folder with its list: { record, manifest, found }, found null where it was stopped.
 let compared = null;
 let signatureCheck = null;
 let turn = 0; // of the judgement that may still write to the page
@@ -73,8 +73,9 @@ function takeProof(data, name) {
 function proofIn(data) {
   if (startsWith(data, OTS_MAGIC)) return ["files.found-ots", { ots: decodeOts(data) }];
   if (startsWith(data, PDF_MAGIC)) return ["files.found-certificate", { receipt: decodeReceipt(receiptIn(data)) }];
-  if (isOfFormat(formatOf(data), EVIDENCE_FORMAT)) return ["files.found-evidence", { evidence: decodeEvidence(data) }];
-  if (isOfFormat(formatOf(data), THREAD_FORMAT)) throw new Malformed("files.thread");
+  const family = formatOf(data);
+  if (isOfFormat(family, EVIDENCE_FORMAT)) return ["files.found-evidence", { evidence: decodeEvidence(data) }];
+  if (isOfFormat(family, THREAD_FORMAT)) throw new Malformed("files.thread");
   return ["files.found-receipt", { receipt: decodeReceipt(data) }];
 }
 
@@ -96,7 +97,7 @@ function takeCard(data, name) {
     mark("card", say("files.found-card", { name, origin: card.log.origin, log: card.log.hash }), false);
   } catch (error) {
     brought.card = null;
-    mark("card", say("files.bad", { name, error: expected(error).message }), true);
+    markBad("card", name, error);
   }
 }
 
@@ -106,7 +107,7 @@ function takeHeaders(data, name) {
     mark("headers", say("files.found-headers", { name, network: brought.headers.view.network }), false);
   } catch (error) {
     brought.headers = { data, name, view: null };
-    mark("headers", say("files.bad", { name, error: expected(error).message }), true);
+    markBad("headers", name, error);
   }
 }
 
@@ -118,7 +119,7 @@ function takeNetworks(data, name) {
     mark("networks", say("files.found-networks", { name, networks: added }), false);
   } catch (error) {
     networks = NETWORKS;
-    mark("networks", say("files.bad", { name, error: expected(error).message }), true);
+    markBad("networks", name, error);
   }
   offerNetworks();
   if (brought.headers !== null) takeHeaders(brought.headers.data, brought.headers.name);
@@ -132,7 +133,7 @@ async function takeCertificates(data, name) {
     mark("certificates", say("files.found-certificates", { name, certificates }), false);
   } catch (error) {
     trusted = null;
-    mark("certificates", say("files.bad", { name, error: expected(error).message }), true);
+    markBad("certificates", name, error);
   }
 }
 
@@ -182,7 +183,7 @@ async function takeManifest(file, isMeant) {
     }
   } catch (error) {
     brought.manifest = { name, error: expected(error) };
-    mark("manifest", say("files.bad", { name, error: error.message }), true);
+    markBad("manifest", name, error);
   }
 }
 
@@ -293,6 +294,11 @@ async function takeDropped(transfer) {
   if (unread !== null) mark("record", say("files.unreadable-folder", { name: unread }), true);
   if (folders.length) await takeFolder(folders[0].name, folders[0]);
   else if (records.length) await takeRecords(records);
+}
+
+/** Say why a file is not taken; what is no failure of reading is thrown on. */
+function markBad(kind, name, error) {
+  mark(kind, say("files.bad", { name, error: expected(error).message }), true);
 }
 
 function mark(kind, text, isBad) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps 10 to 13, the bitcoin anchors of a receipt, of which the one that gets furthest is spoken of; and steps 14 and
-// 15, time stamps and calendars' attestations, which stand beside it and never make a verdict intact.
+// Steps 10 to 13, the bitcoin anchors of a receipt, of which the one that gets furthest is spoken of; and step 15,
+// calendars' attestations, which stand beside it and never make a verdict intact.
 
 import { checkWork, NETWORKS, networkOf } from "./bitcoin.js";
 import { anchorTransaction, checkAnchorTransaction, findPayload, imprintOf } from "./bitcoin_anchor.js";
