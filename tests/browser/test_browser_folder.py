@@ -77,7 +77,7 @@ def held(recorded: Held) -> Iterator[Held]:
 
 
 def bring(page: Page, held: Held, *, list_name: str = "data.manifest") -> None:
-    """Choose receipt, card, block, list and folder, and wait until the folder was compared."""
+    """Choose receipt, card, block, list and folder; what the page says of them is waited for by the test."""
     page.set_input_files("#receipt-file", held.folder / "data.receipt")
     page.set_input_files("#card-file", held.folder / "card.json")
     page.fill("#block", held.block)

@@ -128,7 +128,10 @@ def test_tokens(loaded: Page) -> None:
 
 
 def test_no_changed_token_is_vouched_for(loaded: Page) -> None:
-    """Of 300 tokens with a changed byte, none is vouched for that says another thing; nor by one of both alone."""
+    """Of 300 tokens with a changed byte, none is vouched for that says another thing.
+
+    Where the byte is in the envelope, which nobody signed, one of both may refuse what the other reads past.
+    """
     dice = random.Random(20261122)
     cases = []
     for _ in range(CHANGED):
