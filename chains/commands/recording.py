@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -220,11 +219,10 @@ def add(
     """
     from chains.intake import Intake
     from chains.manifest_writing import Cut
-    from chains.reader import Reader
 
     author = signing_author(sign, identity, password_file)
     with opened(home) as found:
-        reader = Reader(found.engine, found.chains, found.lookup)
+        reader, target = reader_of(found), found.chains.named(chain)
         intake = Intake(
             lines=lines,
             digest=digest,
@@ -234,11 +232,9 @@ def add(
             cut=Cut(rows, delimiter),
             manifest=manifest,
             author=author,
+            identity=None if identity is None else found.chains.named(identity).chain_id,
             recorded=lambda sha256: found.contents.place_of(reader, sha256),
         )
-        target = found.chains.named(chain)
-        if identity is not None:
-            intake = replace(intake, identity=found.chains.named(identity).chain_id)
         with progress_bar(files or [], quiet=as_json) as advance:
             accepted = intake.record(found.writer, target, files or [Path("-")], found.clock, advance)
         size = found.chains.size(target)
