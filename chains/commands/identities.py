@@ -23,6 +23,7 @@ from chains.commands.terminal import (
 if TYPE_CHECKING:
     from anchor.proof.identity import Ending, Statement
     from anchor.proof.identity_history import History, KeySpan
+    from chains.chain import Chain
     from chains.home import Home
 
 app = command_group()
@@ -88,7 +89,7 @@ def identity_new(
             *(found.writer, statement, name, found.clock()),
             note=lambda made: found.accounts.sharing.own(made, owner, Visibility.PUBLIC),
         )
-        facts = _facts(found, chain.name or "", chain.chain_id)
+        facts = _facts(found, chain)
     say(facts, lambda: _shown(facts), as_json=as_json)
 
 
@@ -97,7 +98,7 @@ def identity_show(name: Name, home: HomeOption = None, as_json: JsonOption = Fal
     """Show the keys of an identity: since which seal they count, and until which."""
     with opened(home) as found:
         chain = found.chains.named(name)
-        facts = _facts(found, chain.name or "", chain.chain_id)
+        facts = _facts(found, chain)
     say(facts, lambda: _shown(facts), as_json=as_json)
 
 
@@ -242,7 +243,7 @@ def _state(name: str, home: Path | None, make: "Callable[[History, Home], Statem
         writer = found.writer
         statement = make(writer.identities.current(chain, found.clock()), found)
         record_statement(writer, chain, statement, found.clock())
-        facts = _facts(found, chain.name or "", chain.chain_id)
+        facts = _facts(found, chain)
     say(facts, lambda: _shown(facts), as_json=as_json)
 
 
@@ -273,12 +274,10 @@ def _public_key(text: str, password: "Callable[[], str] | None") -> bytes:
     return bytes.fromhex(text) if is_hash(text) else author_key(Path(text), password).public_key
 
 
-def _facts(found: "Home", name: str, chain_id: bytes) -> dict[str, Any]:
+def _facts(found: "Home", chain: "Chain") -> dict[str, Any]:
     from anchor.proof.errors import VerificationError
 
     identities = found.identities
-    chain = found.chains.by_id(chain_id)
-    assert chain is not None
     try:
         history = identities.current(chain, found.clock())
     except VerificationError as error:
@@ -286,8 +285,8 @@ def _facts(found: "Home", name: str, chain_id: bytes) -> dict[str, Any]:
     next_seal = identities.next_place(found.clock()).seal_number
     pending = history.pending
     return {
-        "name": name,
-        "chain_id": chain_id.hex(),
+        "name": chain.name or "",
+        "chain_id": chain.chain_id.hex(),
         "names": list(history.names),
         "keys": [_key_facts(span, next_seal) for span in history.spans.values()],
         "recovery": [key.hex() for key in history.recovery],
