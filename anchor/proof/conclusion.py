@@ -46,11 +46,7 @@ def conclude(
 
 
 def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> list[str]:
-    missing = [steps[1].text] if steps[1].state == State.NOT_CHECKED else []
-    if steps[2].state == State.NOT_CHECKED:
-        missing.append(steps[2].text)
-    if steps[3].state == State.NOT_CHECKED:
-        missing.append(steps[3].text)
+    missing = _not_checked(steps, 1, 2, 3)
     if receipt.sealed is None:
         missing.append("not sealed yet: ask for an upgrade later")
     elif steps[10].state == State.ABSENT:
@@ -59,13 +55,12 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
-    if steps[13].state == State.NOT_CHECKED:
-        missing.append(steps[13].text)
-    if 15 in steps and steps[15].state == State.NOT_CHECKED:
-        missing.append(steps[15].text)
-    if 16 in steps and steps[16].state == State.NOT_CHECKED:
-        missing.append(steps[16].text)
-    return missing + _missing_timestamp(verifier, steps)
+    return missing + _not_checked(steps, 13, 15, 16) + _missing_timestamp(verifier, steps)
+
+
+def _not_checked(steps: dict[int, Step], *numbers: int) -> list[str]:
+    """Return what those of these steps say that are there and were not checked."""
+    return [steps[number].text for number in numbers if number in steps and steps[number].state == State.NOT_CHECKED]
 
 
 def _missing_timestamp(verifier: Verifier, steps: dict[int, Step]) -> list[str]:
