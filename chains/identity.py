@@ -12,6 +12,7 @@ from itertools import chain as chained
 
 from anchor.directory import Directory
 from anchor.errors import RefusedEntryError
+from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind
 from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.identity import IDENTITY_ID, Purpose
@@ -49,7 +50,7 @@ def named_by(entry: Entry) -> Named | None:
         raise RefusedEntryError(
             f"the entry names identity {identity.hex()} as its author, and no key signed it; sign it, or name none"
         )
-    return Named(identity, entry.author.body[:32])
+    return Named(identity, entry.author.body[:HASH_SIZE])
 
 
 def begins_identity(external_ids: Sequence[ExternalId]) -> bool:

@@ -12,6 +12,7 @@ from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
 from anchor.proof.identity import (
+    NO_PREVIOUS,
     Ending,
     Key,
     KeySet,
@@ -151,7 +152,7 @@ def apply(history: History, entry: Entry, place: Place, check: SignatureCheck) -
 def begin(chain_id: bytes, log_id: bytes, statement: Statement, place: Place, check: SignatureCheck) -> History:
     """Return the history of an identity after the statement that begins it, on this log."""
     key_set = statement.key_set
-    if statement.operation != Operation.BEGIN or key_set is None or statement.previous != bytes(32):
+    if statement.operation != Operation.BEGIN or key_set is None or statement.previous != NO_PREVIOUS:
         raise _wrong("the first statement does not begin an identity")
     if statement.about != log_id:
         raise _wrong(f"the identity is one of log {statement.about.hex()}, this is {log_id.hex()}")
