@@ -147,9 +147,9 @@ class Identities:
         if size > MAX_ENTRIES:
             raise RefusedEntryError(f"{name}, of which receipts show {MAX_ENTRIES} entries; begin another one")
         try:
-            history = self.current(chain, now_ms)
+            history, place = self.current(chain, now_ms), self.next_place(now_ms)
             for entry in entries:
-                history = apply(history, entry, self.next_place(now_ms), check_signature)
+                history = apply(history, entry, place, check_signature)
         except (VerificationError, MalformedError) as error:
             raise RefusedEntryError(f"{name}, and takes only statements that are in force: {error}") from error
 
