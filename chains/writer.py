@@ -253,7 +253,7 @@ class Writer:
 
     def _template(self, to: Chain | Opening, item: Content) -> bytes:
         """Return the entry of a content, but for its commitment."""
-        self.check_content_size(len(item.content))
+        self._check_content_size(len(item.content))
         if isinstance(to, Opening):
             _check_first(to.chain_id, item.external_ids)
         return Entry(to.chain_id, bytes(HASH_SIZE), item.media_type, item.external_ids).encode()
@@ -270,7 +270,7 @@ class Writer:
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
         """Make an entry for each content from a template, under fresh salts; they differ in the commitment only."""
         sizes = list(map(len, contents))
-        self.check_content_size(max(sizes, default=0))
+        self._check_content_size(max(sizes, default=0))
         salts, digests = _fresh_salts(len(contents)), HASHING.each(contents)
         entries, hashes = _entries(template, HASHING.rows(b"", salts, digests))
         kept = keep_contents(salts, contents, sizes) if keep else keep_digests(salts, digests)
@@ -280,7 +280,7 @@ class Writer:
 
     def check_content(self, chain: Chain, content: bytes, media_type: str, links: Sequence[Link] = ()) -> None:
         """Raise what ``record`` would raise for this content; nothing is written."""
-        self.check_content_size(len(content))
+        self._check_content_size(len(content))
         Entry(chain.chain_id, bytes(HASH_SIZE), media_type, (), tuple(links)).encode()
 
     def _check_for(self, chain: Chain | Opening, submission: Submission) -> Entry:
@@ -315,7 +315,7 @@ class Writer:
     def _check_kept(self, entry: Entry, submission: Submission) -> None:
         digest = submission.digest
         if submission.content is not None:
-            self.check_content_size(len(submission.content))
+            self._check_content_size(len(submission.content))
             digest = sha256(submission.content)
         if submission.salt is None and digest is None:
             return
@@ -326,8 +326,7 @@ class Writer:
         if content_commitment(submission.salt, digest) != entry.content_commitment:
             raise RefusedEntryError("salt and content do not give the content commitment of the entry")
 
-    def check_content_size(self, size: int) -> None:
-        """Raise ContentTooLargeError for a content of more bytes than the settings allow."""
+    def _check_content_size(self, size: int) -> None:
         if size > self.limits.content_bytes:
             raise ContentTooLargeError(
                 f"content: expected at most {self.limits.content_bytes} bytes, got {size}; "
