@@ -250,10 +250,15 @@ def _state(name: str, home: Path | None, make: "Callable[[History, Home], Statem
 def _ending(reason: str) -> "Ending":
     from anchor.proof.identity import Ending
 
-    names = {item.name.lower().replace("_", "-"): item for item in Ending}
+    names = {_ending_name(item): item for item in Ending}
     if reason not in names:
         usage(f"--reason: expected one of {', '.join(names)}, got {reason[:40]!r}")
     return names[reason]
+
+
+def _ending_name(ending: "Ending") -> str:
+    """Return how --reason names it, and what is shown."""
+    return ending.name.lower().replace("_", "-")
 
 
 def _milliseconds(day: str) -> int:
@@ -311,7 +316,7 @@ def _key_facts(span: "KeySpan", next_seal: int) -> dict[str, Any]:
         "not_after_ms": None if span.key.not_after_ms == NEVER else span.key.not_after_ms,
         "since_seal": span.since.seal_number,
         "until_seal": None if span.until is None else span.until.seal_number,
-        "reason": None if span.until is None else span.ending.name.lower().replace("_", "-"),
+        "reason": None if span.until is None else _ending_name(span.ending),
         "waits_for_seal": next_seal in (span.since.seal_number, span.until and span.until.seal_number),
     }
 
