@@ -14,7 +14,7 @@ import pytest
 from anchor.proof.codec import sha256
 from anchor.proof.errors import Reason
 from anchor.proof.findings import Finding
-from anchor.proof.verdict import Outcome, State
+from anchor.proof.verdict import NAMES, Outcome, State
 from chains.verify_page import MODULES, BuildError, join, page
 
 FOLDER = Path(str(files("chains.verify_page")))
@@ -82,7 +82,7 @@ def test_every_text_is_in_the_table() -> None:
     wanted = {f"reason.{reason}" for reason in Reason if reason not in NEVER_SHOWN}
     wanted |= {f"outcome.{outcome}" for outcome in Outcome}
     wanted |= {f"finding.{finding}" for finding in Finding}
-    wanted |= {f"state.{state}" for state in State} | {f"step.{number}" for number in range(1, 16)}
+    wanted |= {f"state.{state}" for state in State} | {f"step.{number}" for number in NAMES}
     assert set() == wanted - set(keys)
 
 
