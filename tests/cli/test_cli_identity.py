@@ -4,11 +4,14 @@ One home of its own, made once; the tests go on where the one before ended only 
 its own identity.
 """
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chains.commands.identities import identity_new
+from chains.identity_stating import DEFAULT_WAIT_BLOCKS
 from tests.cli.commands import ORIGIN, World, own_folders, run
 
 PASSWORD = "beam and girder"  # of keys that are made here
@@ -148,6 +151,11 @@ def test_key_files_are_encrypted(made: World) -> None:
     signed = ("add", "orders", made.folder / "order.txt", "--sign", key, "--identity", "closed")
     assert "--password-file" in made.run(*signed).err
     made.ok(*signed, "--password-file", password)
+
+
+def test_the_wait_of_the_command_is_that_of_the_library() -> None:
+    """The command has the number written out, so that its help loads nothing of identities."""
+    assert DEFAULT_WAIT_BLOCKS == inspect.signature(identity_new).parameters["wait_blocks"].default
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from anchor.proof.entry import (
     ExtensionType,
     ExternalId,
     IdKind,
+    Link,
+    Relation,
     content_commitment,
 )
 from anchor.proof.errors import AnchorlineError, MalformedError, Reason, UnknownVersionError, VerificationError
@@ -328,11 +330,13 @@ def test_what_breaks_no_rule_is_taken_as_it_is(store: Store, chain: Chain, name:
     check_entries(store)
 
 
-@given(st.integers(0, 40), st.lists(st.binary(min_size=1, max_size=9), max_size=3))
-def test_external_ids_are_seen_without_decoding(media: int, ids: list[bytes]) -> None:
-    """Whether an entry has external ids stands at a place that only the media type moves."""
-    entry = Entry(bytes(32), bytes(32), "m" * media, tuple(ExternalId(IdKind.CLEAR, value) for value in ids))
-    assert bool(ids) == may_have_keys(entry.encode())
+@given(st.integers(0, 40), st.lists(st.binary(min_size=1, max_size=9), max_size=3), st.integers(0, 2))
+def test_external_ids_and_links_are_seen_without_decoding(media: int, ids: list[bytes], links: int) -> None:
+    """Whether an entry has external ids or links stands at a place that only the media type moves."""
+    names = tuple(ExternalId(IdKind.CLEAR, value) for value in ids)
+    others = tuple(Link(Relation.REFERS_TO, bytes(32), bytes((number,)) * 32) for number in range(links))
+    entry = Entry(bytes(32), bytes(32), "m" * media, names, others)
+    assert bool(ids or links) == may_have_keys(entry.encode())
 
 
 # --- once, and in order
