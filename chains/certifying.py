@@ -4,6 +4,7 @@ The command ``certificate`` and the pages of the service ask; ``chains.certifica
 name.
 """
 
+from functools import cache
 from importlib.util import find_spec
 
 from anchor.proof.verdict import Outcome, Verdict
@@ -16,6 +17,10 @@ def is_certifiable(verdict: Verdict, *, file_at_hand: bool) -> bool:
     return verdict.outcome == Outcome.INTACT or (verdict.outcome == Outcome.NOT_COMPARED and not file_at_hand)
 
 
+@cache
 def can_draw() -> bool:
-    """Say whether the parts of ``anchorline[certificate]`` are installed; none of them is loaded for that."""
+    """Say whether the parts of ``anchorline[certificate]`` are installed; none of them is loaded for that.
+
+    Looked for once: the service has its route or not from its start, and every page of an entry asks.
+    """
     return all(find_spec(name) is not None for name in _PARTS)
