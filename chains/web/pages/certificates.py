@@ -11,7 +11,7 @@ from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
 from chains.web.api_entries import receipt_seen
-from chains.web.asgi import Answer
+from chains.web.asgi import PDF, Answer
 from chains.web.operations import Operation, ReadBody, Shape
 from chains.web.pages.entry import judged_for
 from chains.web.pages.page import GROUP, closed
@@ -23,7 +23,6 @@ from chains.web.rooms import Room
 from chains.web.service import Service
 from chains.web.shown import ChainSeen
 
-PDF = "application/pdf"
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-f:]{2,39}\](:[0-9]{1,5})?")
 
 
