@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from anchor.journal import Attempt
 from anchor.lifecycle import REFUSED, Event, Happened
 from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
-from anchor.proof.bitcoin.payload import decode_payload
+from anchor.proof.bitcoin.payload import encode_payload, find_payload
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.leaves import NO_PREVIOUS, ThreadLeaf
 from chains.pictures.states import legend
@@ -46,8 +46,6 @@ _EVENTS = {
     Event.UNSETTLED: "Watched again: a reorganisation reached this deep",
 }
 """What happens to an anchor, in words; why a node refuses one is not told."""
-# OP_RETURN and the push of 40 bytes stand before the payload in its output's script.
-_BEFORE_PAYLOAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ def _drawn(
 ) -> DrawnTransaction:
     kept = room.home.journal.coins_spent_by(made)
     values = [coin.value_sat for coin in kept] if kept is not None else [None] * len(made.inputs)
-    payload = decode_payload(_payload(room, attempt))
+    payload = find_payload(made)
     return DrawnTransaction(
         coins=[
             SpentCoin(hash_hex(spent.previous.txid), spent.previous.vout, value)
@@ -186,7 +184,8 @@ def _raw(_room: Room, attempt: Attempt) -> bytes:
 
 
 def _payload(_room: Room, attempt: Attempt) -> bytes:
-    return attempt.transaction().outputs[1].script[_BEFORE_PAYLOAD:]
+    found = find_payload(attempt.transaction())
+    return encode_payload(found.tree_size, found.root)
 
 
 def _header(room: Room, attempt: Attempt) -> bytes | None:
