@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from anchor.proof.bitcoin.hashes import hash_from_hex
 from anchor.proof.codec import HASH_SIZE
 from chains.access import Action
 from chains.web.api_search import entries_found
@@ -90,16 +91,18 @@ def _found(room: Room, request: Request, text: str, kind: str) -> EntriesFound:
 def _places(room: Room, request: Request, text: str) -> list[Place]:
     """Return what else the text may name: a chain, a checkpoint, an anchor."""
     found: list[Place] = []
-    chain = room.named(text.lower() if _HASH.fullmatch(text.lower()) else text, request.actor)
+    value = text.lower()
+    is_hash = _HASH.fullmatch(value) is not None
+    chain = room.named(value if is_hash else text, request.actor)
     if chain is not None and room.may(request, Action.CHAIN_READ, chain):
         chain_id = chain.chain_id.hex()
         found.append(Place("Chain", chain_id, f"/chains/{chain_id}", is_hash=True))
     if _SIZE.fullmatch(text) and room.home.directory.checkpoint_of(int(text)) is not None:
         found.append(Place("Checkpoint", f"{int(text):,} leaves", f"/checkpoints/{int(text)}", is_hash=False))
-    if _HASH.fullmatch(text.lower()):
-        attempt = room.home.journal.of_txid(bytes.fromhex(text)[::-1])
+    if is_hash:
+        attempt = room.home.journal.of_txid(hash_from_hex(value))
         if attempt is not None and attempt.state not in PREPARED:
-            found.append(Place("Anchor, by its transaction", text.lower(), f"/anchors/{text.lower()}", is_hash=True))
+            found.append(Place("Anchor, by its transaction", value, f"/anchors/{value}", is_hash=True))
     return found
 
 
