@@ -23,8 +23,12 @@ _SECRET = re.compile(r"(al_[a-z2-7]{8})_[A-Za-z0-9_-]+", re.ASCII)
 def make_token(random: RandomBytes) -> str:
     """Return a new key of 256 random bits behind 40 visible ones."""
     visible = base64.b32encode(random(KEY_ID_BYTES)).decode().lower()
-    secret = base64.urlsafe_b64encode(random(SECRET_BYTES)).decode().rstrip("=")
-    return f"al_{visible}_{secret}"
+    return f"al_{visible}_{make_secret(random)}"
+
+
+def make_secret(random: RandomBytes) -> str:
+    """Return 256 random bits as text of 43 characters, as they stand in a key and in the cookie of a session."""
+    return base64.urlsafe_b64encode(random(SECRET_BYTES)).decode().rstrip("=")
 
 
 def key_id_of(token: str) -> str | None:

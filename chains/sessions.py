@@ -4,20 +4,18 @@ Rows of ``web_session``: of a cookie only its SHA-256 is there, so a stolen data
 begins them; every request for a page asks whose its cookie is.
 """
 
-import base64
 from dataclasses import dataclass, field
 
 from anchor.errors import KeyRefusedError, UnknownAccountError
 from anchor.storage.engine import Engine
 from chains.access import STRANGER, Actor
-from chains.api_key import RandomBytes, token_hash
+from chains.api_key import RandomBytes, make_secret, token_hash
 from chains.api_keys import ApiKeys
 
 LONGEST_MS = 12 * 60 * 60 * 1000
 """A working day: a browser that is left open somewhere shows nothing the next morning."""
 MOST_OF_A_KEY = 20
 """Sessions of one key at a time; the oldest ends for one more, so that nobody fills the database by signing in."""
-TOKEN_BYTES = 32
 # So many rows that are over are deleted by a sign-in: it never waits for the clearing of a year.
 _FORGOTTEN_TOGETHER = 256
 
@@ -48,7 +46,7 @@ class Sessions:
             raise KeyRefusedError("this API key has no visible part, by which a session would be ended")
         expires_at_ms = self.keys.by_id(actor.key_id).expires_at_ms
         ends_at_ms = min(now_ms + LONGEST_MS, now_ms + LONGEST_MS if expires_at_ms is None else expires_at_ms)
-        token = base64.urlsafe_b64encode(self.random(TOKEN_BYTES)).decode().rstrip("=")
+        token = make_secret(self.random)
         with self.engine.transaction():
             self._forget(actor.key_id, now_ms)
             self.engine.execute(
