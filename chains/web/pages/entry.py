@@ -85,11 +85,12 @@ def _how_far(room: Room, receipt: Receipt | None) -> HowFar | None:
     if receipt.sealed is None:
         return HowFar("Recorded, not sealed yet", "waits")
     mine = [each for each in receipt.sealed.anchors if isinstance(each, BitcoinAnchor)]
-    attempts = [room.home.journal.of_txid(each.decoded_transaction.txid) for each in mine]
-    shown = [anchor_shown(attempt, room.tip_height()) for attempt in attempts if attempt is not None]
-    if not shown:
+    attempts = (room.home.journal.of_txid(each.decoded_transaction.txid) for each in mine)
+    first = next((attempt for attempt in attempts if attempt is not None), None)
+    if first is None:
         return HowFar("Sealed, not anchored yet", "waits")
-    return HowFar(shown[0].words, shown[0].kind, shown[0])
+    shown = anchor_shown(first, room.tip_height())
+    return HowFar(shown.words, shown.kind, shown)
 
 
 def _neighbours(room: Room, chain: Chain, stored: StoredEntry) -> tuple[str | None, str | None]:
