@@ -175,8 +175,10 @@ def _history(found: list[tuple[int, Happened]]) -> list[EventShown]:
 
 
 def _event_words(happened: Happened) -> str:
-    is_named = happened.event is Event.IN_BLOCK and happened.block is not None
-    return _EVENTS[happened.event] + (f" {happened.block.height:,}" if is_named and happened.block else "")
+    words = _EVENTS[happened.event]
+    if happened.event is Event.IN_BLOCK and happened.block is not None:
+        return f"{words} {happened.block.height:,}"
+    return words
 
 
 def _raw(_room: Room, attempt: Attempt) -> bytes:

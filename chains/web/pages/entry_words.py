@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind, Link, Relation
 from chains.web.pages.phrases import utc, visible
 
-RELATIONS = {
+RELATIONS: dict[int, str] = {
     Relation.SUPERSEDES: "Supersedes",
     Relation.RETRACTS: "Retracts",
     Relation.DERIVED_FROM: "Is derived from",
@@ -18,7 +18,7 @@ RELATIONS = {
     Relation.REFERS_TO: "Refers to",
     Relation.ERASES: "Erases the content of",
 }
-_IDS = {IdKind.CLEAR: "in clear", IdKind.HASHED: "hashed", IdKind.KEYED: "keyed"}
+_IDS: dict[int, str] = {IdKind.CLEAR: "in clear", IdKind.HASHED: "hashed", IdKind.KEYED: "keyed"}
 _KEY_SIZE = 32
 
 
@@ -48,7 +48,7 @@ def ids_shown(entry: Entry) -> list[IdShown]:
 
 
 def _id_shown(given: ExternalId) -> IdShown:
-    kind = _IDS.get(IdKind(given.kind), "of an unknown kind") if given.kind in set(IdKind) else "of an unknown kind"
+    kind = _IDS.get(given.kind, "of an unknown kind")
     text = _text_of(given) if given.kind == IdKind.CLEAR else None
     address = "/search?" + urlencode({"q": given.digest().hex()})
     return IdShown(given.value.hex() if text is None else visible(text), kind, text is None, address)
@@ -67,8 +67,7 @@ def links_shown(entry: Entry) -> list[LinkShown]:
 
 
 def _link_shown(link: Link, chain_id: bytes) -> LinkShown:
-    known = link.relation in set(Relation)
-    relation = RELATIONS[Relation(link.relation)] if known else f"Relation {link.relation} (unknown to this version)"
+    relation = RELATIONS.get(link.relation, f"Relation {link.relation} (unknown to this version)")
     return LinkShown(relation, link.chain_id.hex(), link.entry_hash.hex(), link.chain_id == chain_id)
 
 
