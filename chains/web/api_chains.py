@@ -88,12 +88,10 @@ def head_shown(room: Room, chain: Chain, index: int, head: HeadLeaf) -> Head:
 
 def newest_heads(room: Room, chain: Chain, most: int) -> list[Head]:
     """Return the newest heads of a chain under a signed checkpoint, newest first: each names the one before."""
-    newest = room.home.directory.newest()
-    index = None if newest is None else room.home.directory.newest_head(chain.chain_no, newest.size)
+    index = _newest_head_index(room, chain)
     found: list[Head] = []
     while index is not None and len(found) < most:
-        head = room.home.directory.leaf(index)
-        assert isinstance(head, HeadLeaf)
+        head = _head_at(room, index)
         found.append(head_shown(room, chain, index, head))
         index = None if head.previous_index == NO_PREVIOUS else head.previous_index
     return found
@@ -136,13 +134,21 @@ def chain_inclusion(room: Room, request: Request) -> Answer:
 
 def _newest_head(room: Room, chain: Chain) -> tuple[int, HeadLeaf]:
     """Return a chain's newest head under a signed checkpoint, and its index in the directory."""
-    newest = room.home.directory.newest()
-    index = None if newest is None else room.home.directory.newest_head(chain.chain_no, newest.size)
+    index = _newest_head_index(room, chain)
     if index is None:
         raise ProblemError("not-found", "The chain is not sealed yet")
+    return index, _head_at(room, index)
+
+
+def _newest_head_index(room: Room, chain: Chain) -> int | None:
+    newest = room.home.directory.newest()
+    return None if newest is None else room.home.directory.newest_head(chain.chain_no, newest.size)
+
+
+def _head_at(room: Room, index: int) -> HeadLeaf:
     head = room.home.directory.leaf(index)
     assert isinstance(head, HeadLeaf)
-    return index, head
+    return head
 
 
 def _sealed_size(room: Room, chain: Chain) -> int:
