@@ -27,7 +27,9 @@ _HEADS = 10
 def chains(room: Room, request: Request) -> Answer:
     """Return a page of the chains that who asks may see."""
     seen = chains_seen(room, request, ROWS)
-    return render(room, request, "chains.html", chains=seen.chains, cursor=seen.cursor, is_first=_is_first(request))
+    return render(
+        room, request, "chains.html", chains=seen.chains, cursor=seen.cursor, is_first="cursor" not in request.arguments
+    )
 
 
 def chain(room: Room, request: Request) -> Answer:
@@ -35,13 +37,14 @@ def chain(room: Room, request: Request) -> Answer:
     found, access = room.shared(request, Action.CHAIN_READ)
     shown = chain_shown(room, request, found, access)
     below = min(request.number("below", shown.size), shown.size)
+    start = max(0, below - ROWS)
     may_see_heads = room.may(request, Action.HEAD_READ, found)
     return render(
         *(room, request, "chain.html"),
         chain=shown,
-        entries=_entries(room, request, found, below),
+        entries=_entries(room, request, found, start, below),
         below=below,
-        start=max(0, below - ROWS),
+        start=start,
         rows=ROWS,
         heads=newest_heads(room, found, _HEADS) if may_see_heads else [],
         plot=_plot(room, found, request.now_ms) if may_see_heads else None,
@@ -54,16 +57,11 @@ def _plot(room: Room, found: Chain, now_ms: int) -> str | None:
     return growth(heads, now_ms) if heads else None
 
 
-def _entries(room: Room, request: Request, found: Chain, below: int) -> list[EntryModel]:
-    """Return the entries below a leaf index that one page shows, the newest first."""
+def _entries(room: Room, request: Request, found: Chain, start: int, below: int) -> list[EntryModel]:
+    """Return the entries from one leaf index to below another, the newest first."""
     if not room.may(request, Action.ENTRY_READ, found):
         return []
-    start = max(0, below - ROWS)
     return entries_seen(room, request, found, start, below - start)[::-1]
-
-
-def _is_first(request: Request) -> bool:
-    return "cursor" not in request.arguments
 
 
 _BELOW = Parameter("below", "Entries below this place", least=1)
