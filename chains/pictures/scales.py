@@ -114,7 +114,7 @@ def _months(low_ms: int, high_ms: int, most: int) -> list[Tick]:
 
 
 def _month_no(at_ms: int) -> int:
-    found = datetime.fromtimestamp(at_ms // 1000, UTC)
+    found = utc(at_ms)
     return found.year * 12 + found.month - 1
 
 

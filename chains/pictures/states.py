@@ -60,10 +60,15 @@ def legend(shown: Iterable[State]) -> list[tuple[str, str]]:
 def sign(state: State) -> str:
     """Return the sign of a state alone, to stand before its name in a table; it says nothing that the name does not."""
     side = 2 * _RADIUS + 4
-    root = element("svg", *mark(state, side / 2, side / 2), class_="picture sign", aria_hidden="true")
-    for name, value in (("width", side), ("height", side)):
-        root.set(name, f"{value:g}")
-    root.set("viewBox", f"0 0 {side:g} {side:g}")
+    root = element(
+        "svg",
+        *mark(state, side / 2, side / 2),
+        class_="picture sign",
+        aria_hidden="true",
+        width=side,
+        height=side,
+        viewBox=f"0 0 {side:g} {side:g}",
+    )
     return tostring(root, encoding="unicode")
 
 
