@@ -40,6 +40,12 @@ p2p_port = 18444
 rpc_port = 18443
 retargets = false
 """
+UNREADABLE = """(kind) => {
+  const file = new File(["gone"], "gone.txt");
+  file.slice = () => ({ arrayBuffer: () => Promise.reject(new DOMException("gone", "NotFoundError")) });
+  return takeFile(kind, file);
+}"""
+"""Choose a file that the browser cannot read: somebody removed it since."""
 FILES = {
     "a network": FILE,
     "a regtest of one's own": OWN_NETWORK,
@@ -137,4 +143,9 @@ def test_a_log_on_a_network_of_its_own(visit: Visiting, tmp_path: Path) -> None:
     assert "failed" not in states(page)
     page.set_input_files("#networks-file", tmp_path / "card.json")
     says(page, "#networks-found", "line 1")
+    headline(page, "Could not be checked")
+    page.set_input_files("#networks-file", tmp_path / "networks.toml")
+    headline(page, "Intact")
+    page.evaluate(UNREADABLE, "networks")
+    says(page, "#networks-found", "gone.txt")
     headline(page, "Could not be checked")

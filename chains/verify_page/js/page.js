@@ -42,9 +42,16 @@ const WHOLE_FILES = {
 const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest"];
 
 // What the visitor brought; everything shown follows from it.
-const brought = { proof: null, record: null, card: null, headers: null, manifest: null, explored: null };
-let trusted = null; // certificates of time-stamping authorities
-let networks = NETWORKS; // those that are known by name: the built-in ones, and what a file adds
+const brought = {
+  proof: null,
+  record: null,
+  card: null,
+  headers: null,
+  manifest: null,
+  explored: null,
+  certificates: null, // of time-stamping authorities
+  networks: NETWORKS, // those that are known by name: the built-in ones, and what a file adds
+};
 // What came of the comparison of a folder with its list: { record, manifest, found }, found null where it was stopped.
 let compared = null;
 let signatureCheck = null;
@@ -103,7 +110,7 @@ function takeCard(data, name) {
 
 function takeHeaders(data, name) {
   try {
-    brought.headers = { data, name, view: headersFile(data, networks) };
+    brought.headers = { data, name, view: headersFile(data, brought.networks) };
     mark("headers", say("files.found-headers", { name, network: brought.headers.view.network }), false);
   } catch (error) {
     brought.headers = { data, name, view: null };
@@ -111,16 +118,22 @@ function takeHeaders(data, name) {
   }
 }
 
-/** Know the networks of a file beside the built-in ones; headers that were brought before are read anew. */
+/** Know the networks of a file beside the built-in ones. */
 function takeNetworks(data, name) {
+  let found = NETWORKS;
   try {
-    networks = decodeNetworks(data);
-    const added = [...networks.keys()].slice(NETWORKS.size).join(", ");
+    found = decodeNetworks(data);
+    const added = [...found.keys()].slice(NETWORKS.size).join(", ");
     mark("networks", say("files.found-networks", { name, networks: added }), false);
   } catch (error) {
-    networks = NETWORKS;
     markBad("networks", name, error);
   }
+  knowNetworks(found);
+}
+
+/** Know these networks; headers that were brought before are read anew. */
+function knowNetworks(found) {
+  brought.networks = found;
   offerNetworks();
   if (brought.headers !== null) takeHeaders(brought.headers.data, brought.headers.name);
 }
@@ -128,11 +141,11 @@ function takeNetworks(data, name) {
 /** Trust the certificates of a file to tell the time. */
 async function takeCertificates(data, name) {
   try {
-    trusted = await certificatesIn(data);
-    const certificates = counted(trusted.length, "certificates");
+    brought.certificates = await certificatesIn(data);
+    const certificates = counted(brought.certificates.length, "certificates");
     mark("certificates", say("files.found-certificates", { name, certificates }), false);
   } catch (error) {
-    trusted = null;
+    brought.certificates = null;
     markBad("certificates", name, error);
   }
 }
@@ -140,7 +153,7 @@ async function takeCertificates(data, name) {
 /** Offer the networks that an .ots file may be of. */
 function offerNetworks() {
   brought.explored = null;
-  byId("ots-network").replaceChildren(...[...networks.keys()].map((name) => new Option(name, name)));
+  byId("ots-network").replaceChildren(...[...brought.networks.keys()].map((name) => new Option(name, name)));
   offerExplorers();
 }
 
@@ -258,7 +271,8 @@ async function takeFile(kind, file) {
   } catch (error) {
     if (!(error instanceof DOMException || error instanceof Stopped)) throw error;
     if (!isMeant()) return;
-    brought[kind === "receipt" ? "proof" : kind] = null;
+    if (kind === "networks") knowNetworks(NETWORKS);
+    else brought[kind === "receipt" ? "proof" : kind] = null;
     mark(kind, say(error instanceof Stopped ? "files.stopped" : "files.unreadable", { name: file.name }), true);
   }
   if (isMeant()) await compareAndRefresh();
@@ -347,7 +361,7 @@ function writtenBlock(withoutBlock) {
   try {
     const last = text.lastIndexOf(":") + 1;
     const name = text.slice(0, last) + text.slice(last).toLowerCase();
-    return [givenBlock(isHash ? `${network}:${anchored.height}:${name}` : name, networks)];
+    return [givenBlock(isHash ? `${network}:${anchored.height}:${name}` : name, brought.networks)];
   } catch (failure) {
     error.textContent = expected(failure).message;
     return [];
@@ -368,8 +382,8 @@ function depthWanted() {
 
 /** What the visitor brings, as verdict.js wants it. */
 function verifierWith(views, check, told) {
-  const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks };
-  const stamps = { trusted, acceptTimestamp: byId("accept-timestamp").checked };
+  const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks: brought.networks };
+  const stamps = { trusted: brought.certificates, acceptTimestamp: byId("accept-timestamp").checked };
   return { ...given, ...stamps, ...contentBrought(told) };
 }
 
@@ -463,7 +477,7 @@ async function blockToAsk() {
 /** Offer the explorers of the network that is meant; none is ticked. */
 function offerExplorers() {
   const { proof } = brought;
-  const rules = proof !== null && proof.receipt !== undefined ? networkOf(proof.receipt.log, networks) : null;
+  const rules = proof !== null && proof.receipt !== undefined ? networkOf(proof.receipt.log, brought.networks) : null;
   const choice = byId("ots-network");
   choice.disabled = proof === null || proof.ots === undefined;
   if (rules !== null) choice.value = rules.name;
@@ -495,7 +509,7 @@ async function lookUpBlock() {
   try {
     const ticked = [...byId("explorer-choices").querySelectorAll("input:checked")].map(({ value }) => value);
     const addresses = [...ticked, ...addressesIn(byId("own-explorers").value)];
-    explored = await lookUp(addresses, networks.get(wanted.network), wanted.height);
+    explored = await lookUp(addresses, brought.networks.get(wanted.network), wanted.height);
     status.textContent = say("explorers.agree", { ...wanted, believed: explored.believed });
   } catch (error) {
     if (!(error instanceof LookUpFailed)) throw error;
