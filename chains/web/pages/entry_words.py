@@ -84,6 +84,7 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         ExtensionType.LOG_ID: "Meant for the log",
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",
         ExtensionType.IDENTITY: "The author's identity chain",
+        ExtensionType.STATEMENT: "What it states about keys",
     }
     return names.get(number, f"Extension {number} (unknown to this version)"), value.hex(), True
 

@@ -13,7 +13,7 @@ import pytest
 
 from anchor.proof.attached import receipt_in
 from anchor.proof.codec import sha256
-from anchor.proof.entry import Entry, ExternalId, IdKind, Link, Relation
+from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, Link, Relation
 from anchor.proof.opentimestamps import DetachedFile
 from anchor.proof.receipt import Receipt
 from chains.access import STRANGER, Role, Visibility
@@ -23,6 +23,7 @@ from chains.web.drawing import MOST_WAITING, Drawing
 from chains.web.limits import MOST_SCANNED
 from chains.web.pages.chains import ROWS
 from chains.web.pages.content_shown import MOST_IMAGE, MOST_JSON, MOST_TEXT, content_shown
+from chains.web.pages.entry_words import extensions_shown
 from chains.web.pages.table import PAGES
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
@@ -502,3 +503,10 @@ def test_few_certificates_wait_to_be_drawn() -> None:
 
     assert ["overloaded", *[b"\0"] * MOST_WAITING, b""] == asyncio.run(ask())
     drawing.close()
+
+
+def test_every_assigned_extension_has_words() -> None:
+    """None that this version knows is shown as unknown; one that it does not know is."""
+    extensions = tuple(Extension(kind, bytes(8)) for kind in ExtensionType)
+    shown = extensions_shown(Entry(bytes(32), bytes(32), extensions=(*extensions, Extension(0x7FFF, b"new"))))
+    assert [False] * len(ExtensionType) + [True] == ["unknown" in name for name, _, _ in shown]
