@@ -16,6 +16,7 @@ from anchor.proof.calendar import JudgedCalendar
 from anchor.proof.correction import Correction
 from anchor.proof.diagnosis import diagnose, link_facts
 from anchor.proof.entry import ExtensionType
+from anchor.proof.life_evidence import Life
 from anchor.proof.receipt import ContentState, Receipt
 from anchor.proof.steps_anchor import other_anchors
 from anchor.proof.timestamp import JudgedTimestamp
@@ -25,12 +26,13 @@ from anchor.proof.verifier import Identity, Verifier, network_of
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """The bitcoin anchor that the verdict speaks of, the time stamps, the calendars' attestations; and corrections."""
+    """The bitcoin anchor that the verdict speaks of, time stamps, calendars' attestations; and what was said later."""
 
     bitcoin: BitcoinAnchor | None
     timestamps: tuple[JudgedTimestamp, ...]
     attestations: tuple[JudgedCalendar, ...]
     corrections: tuple[Correction, ...] = ()
+    life: tuple[Life, ...] = ()
 
 
 def conclude(
@@ -55,7 +57,7 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
-    return missing + _not_checked(steps, 13, 15, 16) + _missing_timestamp(verifier, steps)
+    return missing + _not_checked(steps, 13, 15, 16, 19) + _missing_timestamp(verifier, steps)
 
 
 def _not_checked(steps: dict[int, Step], *numbers: int) -> list[str]:
@@ -154,10 +156,11 @@ def _facts(
     }
     if anchored.bitcoin is not None and _is_in_block(steps):
         facts["anchored_in"] = _anchored_in(anchored.bitcoin) | _depth_facts(steps[12].known)
-    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction]] = {
+    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction | Life]] = {
         "time_stamps": anchored.timestamps,
         "attestations": anchored.attestations,
         "corrections": anchored.corrections,
+        "chain_life": anchored.life,
     }
     facts |= {name: [item.to_json() for item in found] for name, found in beside.items() if found}
     if others := other_anchors(sealed):

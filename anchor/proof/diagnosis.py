@@ -32,6 +32,7 @@ _OF_STEP = {
     14: Finding.TIME_STAMP_WRONG,
     15: Finding.ATTESTATION_WRONG,
     16: Finding.CORRECTION_WRONG,
+    19: Finding.CHAIN_LIFE_WRONG,
 }
 _OF_REASON = {
     (1, Reason.WRONG_LOG_EXTENSION): Finding.ANOTHER_LOG,

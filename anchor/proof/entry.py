@@ -49,7 +49,7 @@ class Relation(IntEnum):
 
 
 class ExtensionType(IntEnum):
-    """Assigned extensions; each has one length, but for the statement (docs/spec/identity.md)."""
+    """Assigned extensions; up to 5 each has one length, the others are statements with a page of their own."""
 
     LOG_ID = 1
     AUTHOR_TIME = 2
@@ -57,6 +57,10 @@ class ExtensionType(IntEnum):
     NOT_VALID_AFTER = 4
     IDENTITY = 5
     STATEMENT = 6
+    ERASURE = 10
+    CLOSING = 13
+    TRANSFER = 14
+    CONTINUATION = 15
 
 
 _EXTENSION_SIZES: dict[int, int] = {

@@ -101,6 +101,8 @@ class Reason(StrEnum):
     TIMESTAMP_SIGNATURE_WRONG = "timestamp-signature-wrong"
     # 16 corrections
     CORRECTION_WRONG = "correction-wrong"
+    # 19 life of the chain
+    CHAIN_LIFE_WRONG = "chain-life-wrong"
     # other anchors and .ots
     ATTESTATION_MISMATCH = "attestation-mismatch"
     # evidence of a broken promise that shows none

@@ -36,6 +36,7 @@ class Finding(StrEnum):
     TIME_STAMP_WRONG = "time-stamp-wrong"
     ATTESTATION_WRONG = "attestation-wrong"
     CORRECTION_WRONG = "correction-wrong"
+    CHAIN_LIFE_WRONG = "chain-life-wrong"
     PART_UNREADABLE = "part-unreadable"
     # all else holds: the one failure with an exit code of its own
     KEY_NOT_VALID_THEN = "key-not-valid-then"
@@ -95,6 +96,8 @@ SENTENCES = {
     Finding.TIME_STAMP_WRONG: "The authority's time stamp in the receipt does not hold.",
     Finding.ATTESTATION_WRONG: "The calendar's attestation in the receipt does not hold.",
     Finding.CORRECTION_WRONG: "What the receipt shows of later corrections does not hold: it was altered, or made up.",
+    Finding.CHAIN_LIFE_WRONG: "What the receipt shows of its chain's life, that it was closed or continues one of "
+    "another log, does not hold: it was altered, or made up.",
     Finding.PART_UNREADABLE: "Part of the receipt cannot be read: it was damaged.",
     Finding.KEY_NOT_VALID_THEN: "The signature holds, but the key was not one that the identity which the entry names "
     "had for it when the entry was sealed: whoever signed it, did not sign for that identity.",

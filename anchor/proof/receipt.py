@@ -150,6 +150,15 @@ class Receipt:
         """Read a receipt file; raise MalformedError (UnknownVersionError for a newer one) for anything else."""
         return _receipt_from_json(strictjson.loads(data, "receipt", MAX_FILE_WITH_CONTENT), len(data))
 
+    @classmethod
+    def from_json(cls, value: object) -> "Receipt":
+        """Read a receipt that stands inside another file, which was held to its own limits; raise as ``decode``."""
+        return _receipt_from_json(Fields(value, "receipt").rest(), 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as it stands inside another file."""
+        return _receipt_to_json(self)
+
 
 @dataclass(frozen=True, slots=True)
 class LogCard:

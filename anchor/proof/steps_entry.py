@@ -4,6 +4,8 @@
 Input is a decoded receipt and what the verifier brings; ``verify`` runs the steps in their order.
 """
 
+from collections.abc import Collection
+
 from anchor.proof.codec import sha256
 from anchor.proof.entry import ExtensionType, check_chain_id, content_commitment
 from anchor.proof.errors import Reason, VerificationError
@@ -13,11 +15,14 @@ from anchor.proof.verdict import Step, not_checked, ok
 from anchor.proof.verifier import Identity, Verifier
 
 
-def check_entry(receipt: Receipt, identity: Identity) -> Step:
-    """Step 1: the entry is meant for this log, gives its chain id if it is the first, and is understood."""
+def check_entry(receipt: Receipt, identity: Identity, continued: Collection[bytes] = ()) -> Step:
+    """Step 1: the entry is meant for this log, gives its chain id if it is the first, and is understood.
+
+    ``continued`` are the logs from which its chain moved here, with this entry, as both sides of each move say.
+    """
     entry = receipt.entry
     wanted_log = entry.extension(ExtensionType.LOG_ID)
-    if wanted_log is not None and wanted_log != identity.log_id:
+    if wanted_log is not None and wanted_log != identity.log_id and wanted_log not in continued:
         raise VerificationError(
             Reason.WRONG_LOG_EXTENSION,
             f"the entry is meant for log {wanted_log.hex()} only, not {identity.log_id.hex()}",

@@ -86,6 +86,7 @@ NAMES = {
     14: "time stamp",
     15: "calendar attestation",
     16: "corrections",
+    19: "life of the chain",
 }
 
 

@@ -33,6 +33,7 @@ class Verifier:
 
     Of a manifest, ``content_digest`` is that of its document, and ``judge_content`` says what becomes of step 2 where
     the document is the recorded one: it compares the folder, or checks a proof, and raises what ``run`` catches.
+    ``earlier_cards`` are those of logs that he knows and from which a chain may have moved.
     """
 
     content_digest: bytes | None = None
@@ -45,6 +46,7 @@ class Verifier:
     accept_timestamp: bool = False
     networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
     judge_content: Callable[[], Step] | None = None
+    earlier_cards: tuple[LogCard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from anchor.proof.steps_author import check_author_signature
 from anchor.proof.steps_beside import check_attestations, check_timestamps, judged_attestations, judged_timestamps
 from anchor.proof.steps_correction import correction_steps
 from anchor.proof.steps_entry import check_chain_path, check_content, check_entry
+from anchor.proof.steps_life import continued_logs, life_steps
 from anchor.proof.steps_log import check_directory_paths, check_keys_and_note, check_log, check_promised, check_seal
 from anchor.proof.verdict import NAMES, Diagnosis, ExitCode, Outcome, State, Step, Verdict, absent, run
 from anchor.proof.verifier import Identity, Verifier
@@ -39,8 +40,9 @@ __all__ = [
 def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     """Judge ``receipt`` with what the verifier brings; never raises for anything that a receipt can hold."""
     identity = Identity(receipt.log.log_id, receipt.entry.hash)
+    of_life, life = life_steps(receipt, verifier, verify)
     steps = [
-        run(1, lambda: check_entry(receipt, identity)),
+        run(1, lambda: check_entry(receipt, identity, continued_logs(receipt, life))),
         run(2, lambda: check_content(receipt, verifier)),
         run(3, lambda: check_author_signature(receipt, verifier)),
     ]
@@ -59,8 +61,8 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     attested = judged_attestations(receipt.sealed, verifier)
     steps += [check_attestations(attested)] if attested else []
     later, corrections = correction_steps(receipt, verifier)
-    steps += later
-    return conclude(receipt, verifier, steps, Anchored(best, judged, attested, corrections), identity)
+    steps += later + of_life
+    return conclude(receipt, verifier, steps, Anchored(best, judged, attested, corrections, life), identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:

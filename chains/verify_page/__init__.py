@@ -54,6 +54,7 @@ MODULES = (
     "timestamps",
     "steps_timestamp",
     "corrections",
+    "chain_life",
     "diagnosis",
     "verdict",
     "ots_verdict",

@@ -162,6 +162,7 @@ def verifier_of(inputs: Inputs) -> Verifier:
         if "timestamp_certificates" in inputs
         else None,
         accept_timestamp=inputs.get("accept_timestamp", False),
+        earlier_cards=tuple(LogCard.decode(text.encode()) for text in inputs.get("earlier_cards", [])),
     )
     return replace(verifier, depth=inputs["depth"]) if "depth" in inputs else verifier
 

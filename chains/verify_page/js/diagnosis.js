@@ -28,6 +28,7 @@ const FAILURES = [
   "time-stamp-wrong",
   "attestation-wrong",
   "correction-wrong",
+  "chain-life-wrong",
   "part-unreadable",
   "key-not-valid-then",
 ];
@@ -48,6 +49,7 @@ const OF_STEP = new Map([
   [14, "time-stamp-wrong"],
   [15, "attestation-wrong"],
   [16, "correction-wrong"],
+  [19, "chain-life-wrong"],
 ]);
 const OF_REASON = new Map([
   ["1 entry-meant-for-another-log", "another-log"],

@@ -31,10 +31,14 @@ const STATES = ["shown", "withheld", "erased"];
 
 /** Read a receipt file; Malformed, or Newer for a later version. */
 export function decodeReceipt(data) {
-  const value = parseStrict(data, "receipt", MAX_RECEIPT);
+  return receiptFromJson(parseStrict(data, "receipt", MAX_RECEIPT), data.length);
+}
+
+/** Read a receipt of so many bytes; of none, where it stands inside another file, which was held to its own limits. */
+export function receiptFromJson(value, fileSize = 0) {
   const fields = new Fields(value, "receipt");
   fields.format(RECEIPT_FORMAT);
-  checkSizeBesidesContent(value, data.length);
+  checkSizeBesidesContent(value, fileSize);
   const entry = decodeEntry(fields.hex("entry", { maximum: MAX_ENTRY }));
   const content = contentFromJson(new Fields(fields.take("content"), "receipt.content"));
   const logFields = new Fields(fields.take("log"), "receipt.log");

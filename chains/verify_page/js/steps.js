@@ -3,7 +3,7 @@
 // its directory, the seal, whose log it is, and the promise. A step returns how it ended, or throws what failed.
 
 import { networkOf } from "./bitcoin.js";
-import { displayHex, sameBytes, utf8 } from "./bytes.js";
+import { displayHex, sameBytes, toHex, utf8 } from "./bytes.js";
 import { checkChainId, contentCommitment, extensionOf, IDENTITY_EXTENSION, LOG_ID_EXTENSION } from "./entry.js";
 import { signatureOf, unknownCriticalExtension, UNSIGNED } from "./entry.js";
 import { Refused } from "./errors.js";
@@ -36,10 +36,13 @@ export function failed(number, text, reason) {
   return { number, state: "failed", text, restsOn: TEXTS["rests.arithmetic"], reason };
 }
 
-/** Step 1: the entry is meant for this log, gives its chain id if it is the first, and is understood. */
-export function checkEntry({ entry, log, sealed }) {
+/**
+ * Step 1: the entry is meant for this log, gives its chain id if it is the first, and is understood. `continued` are the
+ * logs (in hex) from which its chain moved here, with this entry, as both sides of each move say.
+ */
+export function checkEntry({ entry, log, sealed }, continued = new Set()) {
   const wanted = extensionOf(entry, LOG_ID_EXTENSION);
-  if (wanted !== null && !sameBytes(wanted, log.hash)) {
+  if (wanted !== null && !sameBytes(wanted, log.hash) && !continued.has(toHex(wanted))) {
     throw new Refused("entry-meant-for-another-log", "1.another-log", { wanted, log: log.hash });
   }
   if (sealed !== null && sealed.chain.index === 0n) checkChainId(entry);

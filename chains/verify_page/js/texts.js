@@ -21,6 +21,7 @@ export const TEXTS = {
   "step.14": "time stamp",
   "step.15": "calendar attestation",
   "step.16": "corrections",
+  "step.19": "life of the chain",
 
   // Whose word a step rests on
   "rests.arithmetic": "arithmetic",
@@ -31,6 +32,7 @@ export const TEXTS = {
   "rests.identity": "the log's signature; that its seals name the newest heads, is the auditor's check",
   "rests.corrections":
     "the log, which let its author write into this chain; that no other correction was left out, nobody says",
+  "rests.life": "the log, which let its author write into this chain; that nothing else was left out, nobody says",
   "rests.first-head": "{believed}; that no head lies between this one and the one before, is the auditor's check",
   "believed.block": "you (the given block)",
   "believed.headers": "the headers file (its links and proof of work were checked, its difficulty was not)",
@@ -241,6 +243,33 @@ export const TEXTS = {
   "16.nothing": "corrections: entry {entry} supersedes and retracts nothing that the receipt shows before it",
   "16.not-later": "corrections: entry {entry} at {index} is not later than what it corrects",
   "16.signature": "corrections: the signature of entry {entry} does not hold",
+  "19.ok": "{text}",
+  "19.unproved": "{text}; the earlier receipt is not proved: {outcome}",
+  "19.closed": "the chain was closed by entry {index}, {signed}, which says {time}, \"{reason}\"{goesOn}",
+  "19.goes-on": ", to go on in log {log}",
+  "19.moved":
+    "by entry {index}, {signed}, the chain continues that of log {log} ({origin!r}, {whose}): {size} entries, {held}, stood there{since}; {both}",
+  "19.known-log": "on a card of yours",
+  "19.unknown-log": "whose log that is, was not checked",
+  "19.held": "this one among them",
+  "19.younger": "this one is younger",
+  "19.agreed": "both logs say so",
+  "19.not-agreed": "the earlier log does not say so",
+  "19.since": " by block {height} of {network}, which says {time}",
+  "19.newer": "life of the chain not checked: an entry that is shown is by a newer Anchorline",
+  "19.chain": "life of the chain: an entry or a head of chain {found} is shown, expected chain {chain}",
+  "19.order": "life of the chain: entries are not shown in the order of the chain",
+  "19.signature": "life of the chain: the signature of entry {entry} does not hold",
+  "19.not-said":
+    "life of the chain: entry {index} does not say what is shown of it: that the chain ends here, or continues another log's",
+  "19.not-sealed": "life of the chain: the receipt of the earlier log is not sealed",
+  "19.nested": "expected an earlier receipt that shows nothing of its chain's life itself",
+  "19.another": "life of the chain: the receipt of the earlier log is not of what entry {index} continues",
+  "19.not-next": "life of the chain: entry {index} does not go on where {size} entries end",
+  "19.path": "life of the chain: a path is shown of an entry that is younger than the continuation",
+  "19.earlier-failed": "life of the chain: the receipt of the earlier log does not verify: {reasons}",
+  "19.two": "an entry: expected one statement on its chain's life, found more",
+  "19.reason": "reason: expected plain text in one line, in UTF-8",
 
   // What keeps a verdict from being intact
   // What a verdict comes to: the sentences of anchor/proof/findings.py
@@ -277,6 +306,8 @@ export const TEXTS = {
   "finding.attestation-wrong": "The calendar's attestation in the receipt does not hold.",
   "finding.correction-wrong":
     "What the receipt shows of later corrections does not hold: it was altered, or made up.",
+  "finding.chain-life-wrong":
+    "What the receipt shows of its chain's life, that it was closed or continues one of another log, does not hold: it was altered, or made up.",
   "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
   "finding.key-not-valid-then":
     "The signature holds, but the key was not one that the identity which the entry names had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
@@ -757,6 +788,7 @@ export const TEXTS = {
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
   "reason.correction-wrong": "A later correction that the receipt shows is not in the chain, or corrects something else.",
+  "reason.chain-life-wrong": "What the receipt shows of its chain's closing or of an earlier log does not hold.",
   "reason.chain-path-wrong": "The entry is not in the chain where the receipt says it is.",
   "reason.key-history-wrong": "The log's keys do not follow from one another.",
   "reason.checkpoint-signature-wrong": "The log did not sign this checkpoint.",

@@ -4,6 +4,7 @@
 
 import { networkOf } from "./bitcoin.js";
 import { bigEndian, displayHex, toHex } from "./bytes.js";
+import { continuedLogs, judgedLife, lifeFacts } from "./chain_life.js";
 import { correctionFacts, judgedCorrections } from "./corrections.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
@@ -27,7 +28,7 @@ export const EXIT_CODES = {
 /** Failed, and nothing but the author's key was not valid. */
 const KEY_NOT_VALID = 7;
 
-const CHECKS_OF_ENTRY = [[1, checkEntry], [2, checkContent], [3, checkAuthor]];
+const CHECKS_OF_ENTRY = [[2, checkContent], [3, checkAuthor]];
 const CHECKS_OF_SEAL = [[4, checkChainPath], [5, checkKeysAndNote], [6, checkDirectoryPaths], [7, checkSeal]];
 const CHECKS_OF_LOG = [[8, checkLog], [9, checkPromised]];
 
@@ -37,7 +38,8 @@ const CHECKS_OF_LOG = [[8, checkLog], [9, checkPromised]];
  */
 export async function judge(receipt, verifier) {
   const { sealed } = receipt;
-  const steps = [];
+  const { steps: ofLife, life } = await judgedLife(receipt, verifier, judge);
+  const steps = [await run(1, () => checkEntry(receipt, continuedLogs(receipt, life)))];
   for (const [number, check] of CHECKS_OF_ENTRY) steps.push(await run(number, () => check(receipt, verifier)));
   for (const [number, check] of CHECKS_OF_SEAL) {
     steps.push(sealed === null ? absent(number, "absent.seal") : await run(number, () => check(receipt, verifier)));
@@ -48,8 +50,8 @@ export async function judge(receipt, verifier) {
   const timestamps = sealed === null ? [] : await judgedTimestamps(sealed, verifier);
   steps.push(...anchored.steps, ...timestampSteps(timestamps), ...attestationSteps(attestations));
   const later = await judgedCorrections(receipt, verifier);
-  steps.push(...later.steps);
-  const found = { anchor: anchored.anchor, attestations, timestamps, corrections: later.corrections };
+  steps.push(...later.steps, ...ofLife);
+  const found = { anchor: anchored.anchor, attestations, timestamps, corrections: later.corrections, life };
   return conclude(receipt, verifier, steps, found);
 }
 
@@ -119,6 +121,7 @@ function missingOf(receipt, verifier, by) {
   addUnchecked(13);
   addUnchecked(15);
   addUnchecked(16);
+  addUnchecked(19);
   addUnchecked(14);
   if (stateOf(by, 14) === "ok" && lacksBitcoin(by) !== null && insteadOf(by, verifier) === null) {
     missing.push(say("missing.timestamp", { text: by.get(14).text }));
@@ -126,7 +129,7 @@ function missingOf(receipt, verifier, by) {
   return missing;
 }
 
-function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, timestamps, corrections }) {
+function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, timestamps, corrections, life }) {
   const rules = networkOf(log, verifier.networks);
   const facts = {
     entry_hash: toHex(entry.hash),
@@ -158,6 +161,7 @@ function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, t
   if (timestamps.length) facts.time_stamps = timestampFacts(timestamps);
   if (attestations.length) facts.attestations = attestationFacts(attestations);
   if (corrections.length) facts.corrections = correctionFacts(corrections);
+  if (life.length) facts.chain_life = lifeFacts(life);
   const others = otherAnchors(sealed);
   if (others.length) facts.other_anchors = others;
   return facts;

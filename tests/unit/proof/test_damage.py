@@ -23,6 +23,7 @@ BY_VECTORS_ONLY = {
     Finding.TIME_STAMPED,
     Finding.ENTRY_INTACT,
     Finding.CORRECTION_WRONG,
+    Finding.CHAIN_LIFE_WRONG,
     Finding.RETRACTED,
     Finding.SUPERSEDED,
 }

@@ -14,6 +14,7 @@ import pytest
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock, HeaderChain
 from anchor.proof.breach import Kind
+from anchor.proof.chain_life import Closing
 from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
 from anchor.proof.codec import sha256
 from anchor.proof.dispute import Evidence, judge
@@ -238,6 +239,15 @@ def test_verdict_page_names_everything() -> None:
         assert f"`{reason}`" in text
     rows = re.findall(r"^\| `([^`]+)` \| (\d) \| ", text.partition("## Findings")[2], re.MULTILINE)
     assert list(Finding) == [finding for finding, _ in rows]
+
+
+def test_chain_life_page() -> None:
+    """The closing on the page is read, means what the page says, and is written back as it came."""
+    [example] = blocks_of("chain-life", "hex")
+    value = bytes.fromhex("".join(line.partition("#")[0] for line in example.splitlines()))
+    closing = Closing.decode(value)
+    assert Closing(1750000019456, "we move", b"\x5a" * 32) == closing
+    assert value == closing.encode()
 
 
 def test_findings_have_the_exit_codes_of_the_page() -> None:
