@@ -35,18 +35,28 @@ class Quotas:
 
         ``now_ms`` is of a clock that never goes back (``time.monotonic_ns``). Raises QuotaError: nothing was taken.
         """
+        with self._lock:
+            self._used |= self._after(organisation, quota, entries, content_bytes, now_ms)
+
+    def check(self, organisation: str, quota: Quota, entries: int, now_ms: int) -> None:
+        """Raise QuotaError where so many entries could not be taken now; nothing is taken."""
+        with self._lock:
+            self._after(organisation, quota, entries, 0, now_ms)
+
+    def _after(
+        self, organisation: str, quota: Quota, entries: int, content_bytes: int, now_ms: int
+    ) -> dict[tuple[str, str], _State]:
         taken: dict[tuple[str, str], _State] = {}
         refused: list[QuotaError] = []
-        with self._lock:
-            for name, amount, rate in _measures(quota, entries, content_bytes):
-                state = self._used.get((organisation, name), _RULE.initial([rate]))
-                after, decision = _RULE.step([rate], state, now_ms * MS_US, amount)
-                if not decision.allowed:
-                    refused.append(_exceeded(name, amount, rate, decision.retry_after_ms))
-                taken[organisation, name] = after
-            if refused:
-                raise max(refused, key=_wait_s)
-            self._used |= taken
+        for name, amount, rate in _measures(quota, entries, content_bytes):
+            state = self._used.get((organisation, name), _RULE.initial([rate]))
+            after, decision = _RULE.step([rate], state, now_ms * MS_US, amount)
+            if not decision.allowed:
+                refused.append(_exceeded(name, amount, rate, decision.retry_after_ms))
+            taken[organisation, name] = after
+        if refused:
+            raise max(refused, key=_wait_s)
+        return taken
 
 
 def _measures(quota: Quota, entries: int, content_bytes: int) -> list[tuple[str, int, Rate]]:

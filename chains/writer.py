@@ -7,6 +7,7 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 import os
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import chain as chained
 from itertools import repeat
@@ -39,6 +40,7 @@ from chains.idempotency import RequestKey
 from chains.identity import Identities, Named, begins_identity, named_by
 from chains.lookup import Lookup
 from chains.settings import Limits
+from chains.submitted import Shape, wrong_signatures
 from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Opening, Promised, Refused, Submission, Work
 
 # Later than any time that eight bytes hold.
@@ -194,11 +196,12 @@ class Writer:
         items: Sequence[Submission | Content | Refused] | ContentsAlike,
         submitter: bytes = ANONYMOUS,
         key: RequestKey | None = None,
+        threads: Executor | None = None,
     ) -> Work:
         """Check what a client hands in, and make its entries: work for ``chains.together.commit_together``.
 
         Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone, and what
-        the caller refused already keeps its place.
+        the caller refused already keeps its place. Many signatures are checked on ``threads``, where there are some.
         """
         alike = items if isinstance(items, ContentsAlike) else _alike(items)
         batch = None if alike is None or isinstance(to, Opening) else self._batch_alike(to, alike)
@@ -209,8 +212,8 @@ class Writer:
         refused: dict[int, Refused] = {}
         made: dict[int, tuple[bytes, bytes]] = {}
         fresh: dict[int, tuple[Content, bytes]] = {}
-        not_after: dict[int, int] = {}
-        named: dict[int, Named] = {}
+        read: dict[int, tuple[bytes, Entry]] = {}
+        shape: Shape | None = None
         for place, item in enumerate(items):
             try:
                 if isinstance(item, Refused):
@@ -218,13 +221,15 @@ class Writer:
                 elif isinstance(item, Content):
                     fresh[place] = item, self._template(to, item)
                 else:
-                    entry = self._check_for(to, item)
-                    not_after[place] = _not_after_ms(entry)
-                    if (author := named_by(entry)) is not None:
-                        named[place] = author
+                    shape, entry = self._read(to, item, shape)
+                    read[place] = item.entry, entry
                     made[place] = item.entry, _kept(item)
             except AnchorlineError as error:
                 refused[place] = Refused.by(error)
+        not_after, named, unsigned = _authors_of(read, threads)
+        refused |= unsigned
+        for place in unsigned:
+            del made[place]
         entries, kept = _entries_of(fresh, made)
         order = [place for place in range(len(items)) if place not in refused]
         return Work(
@@ -236,9 +241,7 @@ class Writer:
             is_fresh=not made,
             submitter=submitter,
             refused=refused,
-            not_after_ms={
-                inner: until for inner, place in enumerate(order) if (until := not_after.get(place, _EVER)) < _EVER
-            },
+            not_after_ms={inner: not_after[place] for inner, place in enumerate(order) if place in not_after},
             named={inner: named[place] for inner, place in enumerate(order) if place in named} if named else {},
             key=key,
         )
@@ -285,17 +288,32 @@ class Writer:
 
     def _check_for(self, chain: Chain | Opening, submission: Submission) -> Entry:
         entry = self._checked(submission)
-        if entry.chain_id != chain.chain_id:
-            raise RefusedEntryError(
-                f"the entry is for chain {entry.chain_id.hex()}, it was handed in for {chain.chain_id.hex()}"
-            )
-        if isinstance(chain, Opening):
-            _check_first(chain.chain_id, entry.external_ids)
+        self._check_chain(chain, entry)
         return entry
 
     def _checked(self, submission: Submission) -> Entry:
         """Decode a submitted entry and hold it to the rules at submit (design section 3.1) that time cannot change."""
         entry = Entry.decode(submission.entry)
+        self._check_meant(entry)
+        check_author(entry, check_signature)
+        self._check_kept(entry, submission)
+        return entry
+
+    def _read(self, chain: Chain | Opening, submission: Submission, shape: Shape | None) -> tuple[Shape, Entry]:
+        """Read a submitted entry, as ``_check_for`` does but for its signature; return its shape with it.
+
+        What was looked at for ``shape`` is not looked at again: log, chain and extensions are the same.
+        """
+        entry = None if shape is None else shape.read(submission.entry)
+        if entry is None or shape is None:
+            entry = Entry.decode(submission.entry)
+            self._check_meant(entry)
+            self._check_chain(chain, entry)
+            shape = Shape.of(submission.entry, entry)
+        self._check_kept(entry, submission)
+        return shape, entry
+
+    def _check_meant(self, entry: Entry) -> None:
         wanted_log = entry.extension(ExtensionType.LOG_ID)
         if wanted_log is not None and wanted_log != self.log_id:
             raise RefusedEntryError(f"the entry is meant for log {wanted_log.hex()} only, this is {self.log_id.hex()}")
@@ -303,9 +321,14 @@ class Writer:
             raise RefusedEntryError(
                 f"extension {entry.unknown_critical_extensions()[0]:#06x} is unknown here and must be understood"
             )
-        check_author(entry, check_signature)
-        self._check_kept(entry, submission)
-        return entry
+
+    def _check_chain(self, chain: Chain | Opening, entry: Entry) -> None:
+        if entry.chain_id != chain.chain_id:
+            raise RefusedEntryError(
+                f"the entry is for chain {entry.chain_id.hex()}, it was handed in for {chain.chain_id.hex()}"
+            )
+        if isinstance(chain, Opening):
+            _check_first(chain.chain_id, entry.external_ids)
 
     def _check_authors(self, entries: Iterable[Entry], now_ms: int) -> None:
         """Inside a transaction: whoever is named as an author must have signed with a key that is valid now."""
@@ -493,6 +516,27 @@ def _check_first(chain_id: bytes, external_ids: Sequence[ExternalId]) -> None:
         raise RefusedEntryError(
             f"the external ids of a first entry must give its chain id; they do not give {chain_id.hex()}"
         )
+
+
+def _authors_of(
+    read: Mapping[int, tuple[bytes, Entry]], threads: Executor | None
+) -> tuple[dict[int, int], dict[int, Named], dict[int, Refused]]:
+    """Check who signed entries; return by place until when some are valid, whom some name, and which are refused."""
+    not_after: dict[int, int] = {}
+    named: dict[int, Named] = {}
+    refused = {place: Refused.by(error) for place, error in wrong_signatures(read, threads).items()}
+    for place, (_, entry) in read.items():
+        if place in refused or not entry.extensions:
+            continue
+        try:
+            if (author := named_by(entry)) is not None:
+                named[place] = author
+        except AnchorlineError as error:
+            refused[place] = Refused.by(error)
+            continue
+        if (until_ms := _not_after_ms(entry)) < _EVER:
+            not_after[place] = until_ms
+    return not_after, named, refused
 
 
 def _not_after_ms(entry: Entry) -> int:

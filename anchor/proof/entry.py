@@ -23,6 +23,8 @@ SALT_SIZE = 16
 SIGNATURE_DOMAIN = b"anchorline/entry/v1\n"
 BATCH_DOMAIN = b"anchorline/batch/v1\n"
 BATCH_LEAF = b"\x21"
+# The type of an author field, and the length of its body.
+_AUTHOR_START = 3
 # A signed batch holds at most 2^32 - 1 entries.
 MAX_BATCH_PATH = 32
 CRITICAL_EXTENSION = 0x8000
@@ -222,21 +224,41 @@ class AuthorSignature:
     signature: bytes
 
 
-def signature_of(entry: Entry) -> AuthorSignature | None:
+def signature_of(entry: Entry, raw: bytes | None = None) -> AuthorSignature | None:
     """Return the signature to check, or None where there is none that this version can check.
 
-    Raises VerificationError where a signed batch's path has the wrong length for its index and size.
+    ``raw``: the entry's bytes, by whoever has them at hand. Raises VerificationError where a signed batch's path has
+    the wrong length for its index and size.
     """
-    body = entry.author.body
-    if entry.author.type == AuthorType.ED25519:
-        return AuthorSignature(body[:32], SIGNATURE_DOMAIN + entry.encode()[:-64], body[32:])
-    if entry.author.type != AuthorType.BATCH:
+    if entry.author.type not in (AuthorType.ED25519, AuthorType.BATCH):
         return None
-    index, size = int.from_bytes(body[96:100], "big"), int.from_bytes(body[100:104], "big")
-    path = [body[at : at + HASH_SIZE] for at in range(104, len(body), HASH_SIZE)]
-    leaf = leaf_hash(BATCH_LEAF + entry.encode_before_author())
-    root = root_from_inclusion(leaf, index, size, path, Reason.AUTHOR_SIGNATURE_WRONG)
-    return AuthorSignature(body[:32], BATCH_DOMAIN + size.to_bytes(4, "big") + root, body[32:96])
+    body, encoded = entry.author.body, entry.encode() if raw is None else raw
+    if entry.author.type == AuthorType.ED25519:
+        return AuthorSignature(body[:32], SIGNATURE_DOMAIN + encoded[:-64], body[32:])
+    index, size, path = batch_place(body)
+    leaf = leaf_hash(BATCH_LEAF + encoded[: before_author(encoded, body)])
+    return batch_signature(body, root_from_inclusion(leaf, index, size, path, Reason.AUTHOR_SIGNATURE_WRONG))
+
+
+def before_author(encoded: bytes, body: bytes) -> int:
+    """Return how many bytes of an encoded entry stand before its author field: what a signed batch commits to."""
+    return len(encoded) - len(body) - _AUTHOR_START
+
+
+def batch_place(body: bytes) -> tuple[int, int, tuple[bytes, ...]]:
+    """Return where an entry is in a signed batch, by the body of its author field: index, size, path to the root."""
+    path = tuple(body[at : at + HASH_SIZE] for at in range(104, len(body), HASH_SIZE))
+    return int.from_bytes(body[96:100], "big"), int.from_bytes(body[100:104], "big"), path
+
+
+def batch_message(size: int, root: bytes) -> bytes:
+    """Return what the author of a batch of ``size`` entries with this root (32 bytes) signs."""
+    return BATCH_DOMAIN + size.to_bytes(4, "big") + root
+
+
+def batch_signature(body: bytes, root: bytes) -> AuthorSignature:
+    """Return the signature in the body of an author field of a signed batch with this root (32 bytes)."""
+    return AuthorSignature(body[:32], batch_message(int.from_bytes(body[100:104], "big"), root), body[32:96])
 
 
 def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -> bool:
@@ -248,11 +270,16 @@ def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -
     if claimed is None:
         return False
     if not check(claimed.public_key, claimed.message, claimed.signature):
-        raise VerificationError(
-            Reason.AUTHOR_SIGNATURE_WRONG,
-            f"the signature is not one by key {claimed.public_key.hex()} over this entry",
-        )
+        raise refused_signature(claimed)
     return True
+
+
+def refused_signature(claimed: AuthorSignature) -> VerificationError:
+    """Return what is raised for a signature that does not hold."""
+    return VerificationError(
+        Reason.AUTHOR_SIGNATURE_WRONG,
+        f"the signature is not one by key {claimed.public_key.hex()} over this entry",
+    )
 
 
 def _encode_media_type(media_type: str) -> bytes:

@@ -7,6 +7,7 @@ They run in the event loop; what takes longer (reading a batch, checking signatu
 import asyncio
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -42,7 +43,7 @@ from chains.web.schemas import (
 )
 from chains.web.service import Service
 from chains.web.written import created, written_of
-from chains.work import Accepted, AcceptedRun, Content, Done, Opening, Outcome, Refused, Submission, Work
+from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Done, Opening, Outcome, Refused, Submission, Work
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
 NDJSON = "application/x-ndjson"
@@ -62,6 +63,7 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
     key = _request_key(request, admission, body)
     if isinstance(item, Content) and key is None:
         return created(await service.writing.commit_content(admission, item))
+    service.writing.check_room(admission, 1)
     work = service.writing.writer.prepare(chain, [item], admission.submitter, key)
     return await _one_answer(service, await service.writing.commit(admission, work))
 
@@ -77,12 +79,19 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
     body = await read(service.batch_bytes)
     key = _request_key(request, admission, body)
 
-    def work() -> Work:
+    writer, loop = service.writing.writer, asyncio.get_running_loop()
+
+    def contents() -> Work | list[Handed]:
         plain = unpacked(body, request.header(b"content-encoding"), service.batch_bytes)
         items = batch_of(plain, is_lines=media_type == NDJSON)
-        return service.writing.writer.prepare(chain, items, admission.submitter, key)
+        return writer.prepare(chain, items, admission.submitter, key) if isinstance(items, ContentsAlike) else items
 
-    prepared = await asyncio.get_running_loop().run_in_executor(service.preparing, work)
+    prepared = await loop.run_in_executor(service.preparing, contents)
+    if not isinstance(prepared, Work):
+        # What may be signed is checked behind the quota, which counts also what is refused.
+        service.writing.check_room(admission, len(prepared))
+        checked = partial(writer.prepare, chain, prepared, admission.submitter, key, service.checking)
+        prepared = await loop.run_in_executor(service.preparing, checked)
     done = await service.writing.commit(admission, prepared)
     return json_of(_batch(done), *_replay_header(done))
 

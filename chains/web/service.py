@@ -3,6 +3,7 @@
 ``chains.web.serving_api`` makes it; the operations that run in the event loop get it.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from chains.tracing import Traces
 
 PREPARING_THREADS = 1
+CHECKING_THREADS = min(os.cpu_count() or 1, 8)
+"""Threads that check signatures for the one that prepares: libsodium computes without Python's lock."""
 
 
 class Service:
@@ -52,11 +55,14 @@ class Service:
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
+        self.checking = ThreadPoolExecutor(CHECKING_THREADS, "checking") if CHECKING_THREADS > 1 else None
         self.drawing = Drawing()
 
     def close(self) -> None:
         """Commit and answer what was taken, then end all threads."""
         self.preparing.shutdown()
+        if self.checking is not None:
+            self.checking.shutdown()
         self.drawing.close()
         self.writing.stop()
         self.office.close()

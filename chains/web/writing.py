@@ -127,6 +127,15 @@ class Writing:
 
     # --- what is to be written
 
+    def check_room(self, admission: Admission, entries: int) -> None:
+        """Raise what ``commit`` would raise now for so many entries: before anybody checks their signatures.
+
+        Nothing is taken from the quota; that is done at the commit, also for entries that were refused.
+        """
+        self._check_waiting(self._entries + entries, self._bytes)
+        if (organisation := _limited(admission)) is not None:
+            self._quotas.check(organisation, admission.quota, entries, self._now_ms())
+
     @property
     def waiting_entries(self) -> int:
         """How many entries wait for a commit."""
@@ -166,16 +175,21 @@ class Writing:
     def _make_room(self, admission: Admission, entries: int, byte_count: int, content_bytes: int) -> bool:
         """Take it from its organisation's quota, where there is room for it; say whether it is the first to wait."""
         gathered_entries, gathered_bytes = self._entries + entries, self._bytes + byte_count
+        self._check_waiting(gathered_entries, gathered_bytes)
+        if (organisation := _limited(admission)) is not None:
+            self._quotas.take(organisation, admission.quota, entries, content_bytes, self._now_ms())
+        self._entries, self._bytes = gathered_entries, gathered_bytes
+        return gathered_entries == entries
+
+    def _check_waiting(self, entries: int, byte_count: int) -> None:
         try:
-            self.commits.check_room(gathered_entries, gathered_bytes)
+            self.commits.check_room(entries, byte_count)
         except OverloadedError:
             self._counts.refused()
             raise
-        if admission.quota.is_limited and admission.actor.organisation is not None:
-            now_ms = int(self._monotonic_s() * 1000)
-            self._quotas.take(admission.actor.organisation, admission.quota, entries, content_bytes, now_ms)
-        self._entries, self._bytes = gathered_entries, gathered_bytes
-        return gathered_entries == entries
+
+    def _now_ms(self) -> int:
+        return int(self._monotonic_s() * 1000)
 
     def _have_handed_over(self, posted: Posted, *, is_first: bool) -> None:
         """Have what was just posted handed over: at once where that is a commit, else with what comes in this turn."""
@@ -279,6 +293,11 @@ class Writing:
     def _together(self, posted: list[PostedContents]) -> Work:
         """Make one piece of work of contents that are alike."""
         return self.writer.prepare(posted[0].chain, contents_of(posted), posted[0].admission.submitter)
+
+
+def _limited(admission: Admission) -> str | None:
+    """Return the organisation whose quota is taken from, or None where nothing is."""
+    return admission.actor.organisation if admission.quota.is_limited else None
 
 
 def _spans_of(group: list[Posted]) -> "Iterable[SpanContext | None]":

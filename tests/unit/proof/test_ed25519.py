@@ -22,6 +22,7 @@ from nacl.exceptions import BadSignatureError
 
 from anchor.proof import ed25519, edwards
 from anchor.proof.ed25519 import halved
+from anchor.signature_check import HARD, check_signature, chosen, keeps_the_rule
 from tests.simulators.world import fast_check, public_bytes
 from tests.vectors import make_ed25519_vectors as maker
 
@@ -50,7 +51,47 @@ def openssl_alone(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-VERIFIERS: dict[str, Check] = {"plain Python": ed25519.verify, "libsodium": sodium, "OpenSSL behind ours": fast_check}
+VERIFIERS: dict[str, Check] = {
+    "plain Python": ed25519.verify,
+    "libsodium": sodium,
+    "OpenSSL behind ours": fast_check,
+    "the service's": check_signature,
+    "the service's without its libsodium": chosen(openssl_alone),
+}
+
+
+def with_cofactor(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say whether 8(sB - hA - R) is the identity: what RFC 8032 section 5.1.7 allows too, and our rule does not."""
+    if not ed25519.acceptable_encodings(public_key, signature):
+        return False
+    key, r = (edwards.decode_point(each) for each in (public_key, signature[:32]))
+    if key is None or r is None:
+        return False
+    h = maker.challenge(signature[:32], public_key, message)
+    s = int.from_bytes(signature[32:], "little")
+    terms = ((-8 * h, edwards.multiples_of(key)), (-8, edwards.multiples_of(r)))
+    return edwards.is_identity(8 * s % edwards.ORDER, terms)
+
+
+@pytest.mark.parametrize("check", VERIFIERS.values(), ids=VERIFIERS)
+def test_a_library_that_keeps_the_rule_is_taken(check: Check) -> None:
+    """Every verifier here judges the hard signatures as the rule does."""
+    assert keeps_the_rule(check)
+    assert chosen(check) is check
+
+
+@pytest.mark.parametrize("check", [openssl_alone, with_cofactor, lambda *_: True, lambda *_: False])
+def test_a_library_that_does_not_is_not_taken(check: Check) -> None:
+    """OpenSSL alone and a library with the cofactor take too much: another check takes their place, which does not."""
+    assert not keeps_the_rule(check)
+    assert keeps_the_rule(chosen(check))
+
+
+def test_the_hard_signatures_are_among_the_vectors() -> None:
+    """What a library is tried with is what the vectors' maker made."""
+    made = {(case["public_key"], case["message"], case["signature"], case["want"]) for case in CASES}
+    assert set(map(tuple, HARD)) <= made
+    assert {True, False} == {sample.is_good for sample in HARD}
 
 
 def inputs(case: dict[str, Any]) -> tuple[bytes, bytes, bytes]:

@@ -1,0 +1,127 @@
+"""Entries that clients made: read, and their authors' signatures checked; what many of them share is looked at once.
+
+Bytes come from ``chains.writer``, which holds entries to its rules. Those of one client differ mostly in their content
+commitment and their author field only, and those of a signed batch have one signature for all.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.plain import LEAF_PREFIX
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import (
+    BATCH_LEAF,
+    MAX_BATCH_PATH,
+    MAX_ENTRY,
+    Author,
+    AuthorSignature,
+    AuthorType,
+    Entry,
+    batch_signature,
+    before_author,
+    refused_signature,
+    signature_of,
+)
+from anchor.proof.errors import VerificationError
+from anchor.proof.promise_run import path_in
+from anchor.signature_check import check_each
+
+# Where the content commitment stands in an encoded entry (docs/spec/entry.md).
+_COMMITMENT = slice(33, 65)
+_NONE = bytes(3)
+_ED25519 = bytes((AuthorType.ED25519, 0, 96))
+_BATCH_START = 104
+
+
+class Shape(NamedTuple):
+    """What stands in an entry before its commitment, and from there to its author field, which begins at ``size``.
+
+    Entries of one shape are decoded alike: none of these bytes, and so no place of a field, differs. ``first`` is the
+    one that was decoded.
+    """
+
+    before: bytes
+    after: bytes
+    size: int
+    first: Entry
+
+    @classmethod
+    def of(cls, raw: bytes, entry: Entry) -> "Shape":
+        """Return the shape of a decoded entry."""
+        size = before_author(raw, entry.author.body)
+        return cls(raw[: _COMMITMENT.start], raw[_COMMITMENT.stop : size], size, entry)
+
+    def read(self, raw: bytes) -> Entry | None:
+        """Return an entry of this shape with an author as most have one; None for any other, to be decoded whole."""
+        if not (raw.startswith(self.before) and raw.startswith(self.after, _COMMITMENT.stop)):
+            return None
+        author = _author(raw[self.size :]) if len(raw) <= MAX_ENTRY else None
+        if author is None:
+            return None
+        first = self.first
+        named = first.media_type, first.external_ids, first.links, first.extensions
+        return Entry(first.chain_id, raw[_COMMITMENT], *named, author)
+
+
+def _author(field: bytes) -> Author | None:
+    """Return the author of a whole author field, where nobody signed, or a key signed this entry alone, or a batch."""
+    body = field[3:]
+    if field == _NONE:
+        return Author()
+    if field.startswith(_ED25519):
+        return Author(AuthorType.ED25519, body) if len(body) == 96 else None
+    hashes, rest = divmod(len(body) - _BATCH_START, HASH_SIZE)
+    is_batch = field[:1] == bytes((AuthorType.BATCH,)) and int.from_bytes(field[1:3], "big") == len(body)
+    return Author(AuthorType.BATCH, body) if is_batch and not rest and 0 <= hashes <= MAX_BATCH_PATH else None
+
+
+def wrong_signatures(
+    entries: Mapping[int, tuple[bytes, Entry]], threads: Executor | None = None
+) -> dict[int, VerificationError]:
+    """Check the authors' signatures of entries, each with its bytes; return by place why one does not hold.
+
+    An entry that nobody signed, or in a way that this version does not know, is not among them.
+    """
+    wrong: dict[int, VerificationError] = {}
+    claims = _batch_claims(entries)
+    for place, (raw, entry) in entries.items():
+        try:
+            claim = claims.get(place) or signature_of(entry, raw)
+        except VerificationError as error:
+            wrong[place] = error
+            continue
+        if claim is not None:
+            claims[place] = claim
+    # The entries of a batch have one signature, which is checked once.
+    distinct = list(dict.fromkeys(claims.values()))
+    refused = {claim for claim, holds in zip(distinct, check_each(distinct, threads), strict=True) if not holds}
+    return wrong | {place: refused_signature(claim) for place, claim in claims.items() if claim in refused}
+
+
+def _batch_claims(entries: Mapping[int, tuple[bytes, Entry]]) -> dict[int, AuthorSignature]:
+    """Return the signatures of signed batches of which all entries are here, as most are: a tree instead of paths."""
+    batches: dict[bytes, dict[int, int]] = {}
+    for place, (_, entry) in entries.items():
+        if entry.author.type == AuthorType.BATCH:
+            body = entry.author.body
+            index = int.from_bytes(body[96:100], "big")
+            batches.setdefault(body[:96] + body[100:_BATCH_START], {})[index] = place
+    claims: dict[int, AuthorSignature] = {}
+    for of_all, places in batches.items():
+        if int.from_bytes(of_all[96:], "big") == len(places) == max(places) + 1:
+            claims |= _tree_claims(entries, [places[index] for index in range(len(places))])
+    return claims
+
+
+def _tree_claims(entries: Mapping[int, tuple[bytes, Entry]], order: Sequence[int]) -> dict[int, AuthorSignature]:
+    """Return the one signature of a whole batch for each of its entries; none where a path is not that of the tree."""
+    rows = [entries[place] for place in order]
+    leaves = [raw[: before_author(raw, entry.author.body)] for raw, entry in rows]
+    levels = HASHING.levels(HASHING.each(leaves, LEAF_PREFIX + BATCH_LEAF))
+    for index, (_, entry) in enumerate(rows):
+        if entry.author.body[_BATCH_START:] != b"".join(path_in(levels, index)):
+            return {}
+    claim = batch_signature(rows[0][1].author.body, levels[-1][0])
+    return dict.fromkeys(order, claim)
