@@ -6,29 +6,6 @@ same signatures with PyNaCl in one loop, pinned to one core. By turns, and the m
 clock the server's CPU time, which neighbours disturb less.
 """
 
-import json
-import os
-import shutil
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
-from nacl.bindings import crypto_sign_open
-
-from anchor.proof.codec import sha256
-from anchor.proof.entry import Entry, signature_of
-from benchmarks.measuring import ROUNDS, temporary_folder
-from benchmarks.serving import bodies
-from chains.client.own_entry import Form, Sent, make_batch, make_entry
-from chains.client.signing import Ed25519Key
-from tests.simulators.api_server import ApiServer, make_home, make_key, running
-
 BATCH = 500
 REQUESTS = 40
 CONTENT_BYTES = 300

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +19,7 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.manifest import MEDIA_TYPE, Document
 from chains.chain import Chain
-from chains.client.own_entry import Form, Sent, entry_of_digest, make_entry
+from chains.client.own_entry import Form, OwnEntry, Sent, entry_of_digest, make_entry, signed_each
 from chains.client.signing import AuthorKey
 from chains.home import Clock
 from chains.manifest_writing import (
@@ -40,6 +40,7 @@ READ_BYTES = 2**20
 # Entry hashes that are given back; of a million lines, their places say enough.
 MAX_HASHES = 1000
 
+Ids = tuple[ExternalId, ...]
 Advance = Callable[[int], None]
 Recorded = Callable[[bytes], str | None]
 """Takes the SHA-256 of a content, and says where it is recorded, in words; None: nowhere."""
@@ -67,7 +68,8 @@ class Added:
 class Intake:
     """How input becomes entries. A folder, and with ``cut.rows`` a file too, is recorded by its manifest.
 
-    With an ``author`` every entry is signed, in the name of his ``identity`` (a chain id) where one is given.
+    With an ``author`` every entry is signed, those of one commit by one signature, in the name of his ``identity``
+    (a chain id) where one is given.
     """
 
     lines: bool = False
@@ -146,7 +148,7 @@ class Intake:
         else:
             document = self._listed_before(target, path, advance)
         try:
-            accepted = self._record(writer, chain, [document.encode()], clock(), MEDIA_TYPE, self._ids(path))
+            accepted = self._record(writer, chain, [(document.encode(), self._ids(path))], clock(), MEDIA_TYPE)
         except (RefusedEntryError, MalformedError):
             if is_new:
                 target.unlink()  # by a rule that is looked at before anything is written: there is no such entry
@@ -165,7 +167,7 @@ class Intake:
             )
         return document
 
-    def _ids(self, path: Path) -> tuple[ExternalId, ...]:
+    def _ids(self, path: Path) -> Ids:
         names = [*self.external_ids, *([str(path)] if self.name_ids else [])]
         return tuple(ExternalId(IdKind.CLEAR, name.encode("utf-8", "surrogateescape")) for name in names)
 
@@ -176,7 +178,7 @@ class Intake:
         for path in files:
             with _opened(path) as file:
                 for batch in _batches(_lines(file, path, writer.limits.content_bytes)):
-                    accepted = self._record(writer, chain, batch, clock(), self.media_type, ids)
+                    accepted = self._record(writer, chain, [(line, ids) for line in batch], clock(), self.media_type)
                     added.take(accepted)
                     advance(sum(map(len, batch)) + len(batch))
 
@@ -190,37 +192,41 @@ class Intake:
                 ids = [self._ids(path) for path in batch]
                 added.take(self._record_digests(writer, chain, digests, clock(), ids))
                 continue
-            for path in batch:
-                content = _content(path, writer.limits.content_bytes)
-                added.take(self._record(writer, chain, [content], clock(), self.media_type, self._ids(path)))
-                advance(len(content))
+            for group in _groups(batch, writer.limits.content_bytes, together=self.author is not None):
+                rows = [(content, self._ids(path)) for path, content in group]
+                added.take(self._record(writer, chain, rows, clock(), self.media_type))
+                advance(sum(len(content) for _, content in group))
 
     # --- contents to entries: made by the writer, or here where somebody signs
 
     def _record(
-        self,
-        writer: Writer,
-        chain: Chain,
-        contents: Sequence[bytes],
-        now_ms: int,
-        media_type: str,
-        ids: tuple[ExternalId, ...],
+        self, writer: Writer, chain: Chain, rows: Sequence[tuple[bytes, Ids]], now_ms: int, media_type: str
     ) -> Sequence[Accepted]:
-        form = Form(media_type, ids, (), writer.log_id, self.author, self.identity)
-        return record_in_form(writer, chain, contents, now_ms, form)
+        """Record contents, each with its ids, as one group commit; those that nobody signs have the same ids."""
+        if self.author is None:
+            contents, ids = [content for content, _ in rows], rows[0][1]
+            return writer.record(chain, contents, now_ms, media_type=media_type, external_ids=ids)
+        made = [
+            make_entry(chain.chain_id, content, self._form(writer, media_type, ids), os.urandom, Sent.CONTENT)
+            for content, ids in rows
+        ]
+        return _submit_signed(writer, chain, made, self.author, now_ms)
 
     def _record_digests(
-        self, writer: Writer, chain: Chain, digests: Sequence[bytes], now_ms: int, ids: Sequence[tuple[ExternalId, ...]]
+        self, writer: Writer, chain: Chain, digests: Sequence[bytes], now_ms: int, ids: Sequence[Ids]
     ) -> Sequence[Accepted]:
         if self.author is None:
             with_ids = ids if any(ids) else ()
             return writer.record_digests(chain, digests, now_ms, media_type=self.media_type, external_ids=with_ids)
-        submissions = []
-        for digest, names in zip(digests, ids, strict=True):
-            form = Form(self.media_type, names, (), writer.log_id, self.author, self.identity)
-            own = entry_of_digest(chain.chain_id, digest, form, os.urandom, Sent.DIGEST)
-            submissions.append(Submission(own.raw, own.salt, digest=own.digest))
-        return writer.submit(chain, submissions, now_ms)
+        made = [
+            entry_of_digest(chain.chain_id, digest, self._form(writer, self.media_type, names), os.urandom, Sent.DIGEST)
+            for digest, names in zip(digests, ids, strict=True)
+        ]
+        return _submit_signed(writer, chain, made, self.author, now_ms)
+
+    def _form(self, writer: Writer, media_type: str, ids: Ids) -> Form:
+        """Return the form of an entry that is signed later, with all others of its batch."""
+        return Form(media_type, ids, (), writer.log_id, None, self.identity)
 
 
 def record_in_form(
@@ -230,8 +236,35 @@ def record_in_form(
     if form.author is None:
         ids, links = form.external_ids, form.links
         return writer.record(chain, contents, now_ms, media_type=form.media_type, external_ids=ids, links=links)
-    made = [make_entry(chain.chain_id, content, form, os.urandom, Sent.CONTENT) for content in contents]
-    return writer.submit(chain, [Submission(own.raw, own.salt, content=own.content) for own in made], now_ms)
+    plain = replace(form, author=None)
+    made = [make_entry(chain.chain_id, content, plain, os.urandom, Sent.CONTENT) for content in contents]
+    return _submit_signed(writer, chain, made, form.author, now_ms)
+
+
+def _submit_signed(
+    writer: Writer, chain: Chain, made: Sequence[OwnEntry], author: AuthorKey, now_ms: int
+) -> Sequence[Accepted]:
+    """Record entries under one signature, as one group commit."""
+    submissions = [
+        Submission(own.raw, own.salt, own.digest if own.content is None else None, own.content)
+        for own in signed_each(made, author)
+    ]
+    return writer.submit(chain, submissions, now_ms)
+
+
+def _groups(files: Sequence[Path], limit: int, *, together: bool) -> Iterator[list[tuple[Path, bytes]]]:
+    """Yield files with their contents: one by one, or as many together as one signature and one commit are for."""
+    group: list[tuple[Path, bytes]] = []
+    size = 0
+    for path in files:
+        content = _content(path, limit)
+        if group and (not together or size + len(content) > BATCH_BYTES):
+            yield group
+            group, size = [], 0
+        group.append((path, content))
+        size += len(content)
+    if group:
+        yield group
 
 
 @contextmanager

@@ -166,7 +166,7 @@ class Writer:
         and its submitter for ever, also when it could not be handed in anew.
         Raises RefusedEntryError, MalformedError, VerificationError, ClockError or a StorageError: nothing was kept.
         """
-        entries = [self._check_for(chain, submission) for submission in submissions]
+        entries = self._check_each(chain, submissions)
         hashes = HASHING.leaves([submission.entry for submission in submissions])
         self.lookup.keep_up(self.next_seq)
         with self.engine.transaction():
@@ -286,10 +286,16 @@ class Writer:
         self._check_content_size(len(content))
         Entry(chain.chain_id, bytes(HASH_SIZE), media_type, (), tuple(links)).encode()
 
-    def _check_for(self, chain: Chain | Opening, submission: Submission) -> Entry:
-        entry = self._checked(submission)
-        self._check_chain(chain, entry)
-        return entry
+    def _check_each(self, chain: Chain, submissions: Sequence[Submission]) -> list[Entry]:
+        """Return the entries of submissions for a chain; raise what is wrong with the first that is wrong."""
+        read: dict[int, tuple[bytes, Entry]] = {}
+        shape: Shape | None = None
+        for place, submission in enumerate(submissions):
+            shape, entry = self._read(chain, submission, shape)
+            read[place] = submission.entry, entry
+        for error in wrong_signatures(read).values():
+            raise error
+        return [entry for _, entry in read.values()]
 
     def _checked(self, submission: Submission) -> Entry:
         """Decode a submitted entry and hold it to the rules at submit (design section 3.1) that time cannot change."""
@@ -300,7 +306,7 @@ class Writer:
         return entry
 
     def _read(self, chain: Chain | Opening, submission: Submission, shape: Shape | None) -> tuple[Shape, Entry]:
-        """Read a submitted entry, as ``_check_for`` does but for its signature; return its shape with it.
+        """Read a submitted entry, as ``_checked`` does but for its signature; return its shape with it.
 
         What was looked at for ``shape`` is not looked at again: log, chain and extensions are the same.
         """

@@ -23,7 +23,7 @@ from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
-from chains.client.signing import AuthorKey, Ed25519Key
+from chains.client.signing import AuthorKey, Ed25519Key, Signatory
 from chains.client.trust import TimeLimits
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "SeenTry",
     "SeenWebhook",
     "Sent",
+    "Signatory",
     "TimeLimits",
     "Timeouts",
     "UnpinnedLogError",

@@ -25,7 +25,7 @@ from chains.client.listening import Listening, SeenEvent
 from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
-from chains.client.shell import EntryOptions, Names, Shell
+from chains.client.shell import AlikeOptions, EntryOptions, Names, Shell, form_of
 
 Found = TypeVar("Found")
 Place = TypeVar("Place")
@@ -86,6 +86,20 @@ class AsyncClient(Shell):
         """Record content as one entry, with the options of ``make``; return it with its promise, both checked."""
         await self._run(self.core.log())
         return await self.add_entry(self.make(chain_id, content, **options))
+
+    async def add_many(
+        self,
+        chain_id: bytes,
+        contents: Iterable[bytes],
+        *,
+        sent: Sent = Sent.CONTENT,
+        **alike: Unpack[AlikeOptions],
+    ) -> list[Outcome]:
+        """Record each content as an entry, in as few requests as the service takes; an outcome for each, in order.
+
+        What each gets besides is alike. A signer signs many of them at once, and each entry then holds alone.
+        """
+        return await self._run(self.core.record_many(chain_id, list(contents), form_of(**alike), sent))
 
     async def add_entry(self, own: OwnEntry) -> Recorded:
         """Record an entry that was made before; one that is there already is returned with its first promise."""

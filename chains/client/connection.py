@@ -21,7 +21,7 @@ from chains.client.core import Settings
 from chains.client.exchange import Reply
 from chains.client.own_entry import Randomness
 from chains.client.pace import Patience
-from chains.client.signing import AuthorKey, fastest_check
+from chains.client.signing import AuthorKey, Signatory, fastest_check
 from chains.client.trust import Card, TimeLimits, card_of
 
 USER_AGENT = "anchorline-client/1"
@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
 
     card: Card | None
     trust_on_first_use: bool
-    author: AuthorKey | None
+    author: AuthorKey | Signatory | None
     submitter: bytes | None
     times: TimeLimits
     blocks: tuple[KnownBlocks, ...]
@@ -74,10 +74,14 @@ def settings_of(options: Options) -> Settings:
         patience=options.get("patience", Patience()),
         times=options.get("times", TimeLimits()),
         submitter=options.get("submitter"),
-        author=options.get("author"),
+        signer=_signer_of(options.get("author")),
         blocks=options.get("blocks", ()),
         depth=options.get("depth", DEFAULT_DEPTH),
     )
+
+
+def _signer_of(author: AuthorKey | Signatory | None) -> Signatory | None:
+    return author if author is None or isinstance(author, Signatory) else Signatory(author)
 
 
 def httpx_options(url: str, options: Options) -> dict[str, Any]:

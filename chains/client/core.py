@@ -7,7 +7,7 @@ Each is a generator (``chains.client.exchange``); ``chains.client.blocking`` and
 import base64
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -25,10 +25,19 @@ from chains.client.errors import ProblemAnswerError, UnpinnedLogError, Unreachab
 from chains.client.exchange import SMALL_BYTES, Call, Exchange, Page, Pause, Reply, Task, Unreached, with_query
 from chains.client.judging import Limits, Placed, Wanted
 from chains.client.managing import SeenKey
-from chains.client.own_entry import Form, OwnEntry, Randomness, Sent, entry_of_digest, external_ids_of, make_entry
+from chains.client.own_entry import (
+    Form,
+    OwnEntry,
+    Randomness,
+    Sent,
+    entry_of_digest,
+    external_ids_of,
+    make_entry,
+    signed_each,
+)
 from chains.client.pace import Patience, is_answer, pause_s, retry_after_s
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
-from chains.client.signing import AuthorKey
+from chains.client.signing import Signatory
 from chains.client.trust import DoubtError, TimeLimits, TrustedLog
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
@@ -38,6 +47,8 @@ PAGE_BYTES = 64 * 2**20
 RESULT_BYTES = 1024
 """A result of a batch is some 120 bytes, a refusal with its text some more."""
 PAGE_ITEMS = 200
+SIGNED_TOGETHER = 512
+"""Entries under one signature: each carries its path of at most nine hashes, and its receipts do."""
 Found = TypeVar("Found")
 
 
@@ -45,7 +56,7 @@ Found = TypeVar("Found")
 class Settings:
     """What a client holds to. ``card`` None: the first log that answers is believed, and from then on only it.
 
-    ``submitter`` (16 bytes): promises to anyone else are refused. ``author`` signs every entry. ``blocks`` are the
+    ``submitter`` (16 bytes): promises to anyone else are refused. ``signer`` signs every entry. ``blocks`` are the
     views of Bitcoin that receipts are verified with. Randomness and clocks come in, for tests.
     """
 
@@ -59,7 +70,7 @@ class Settings:
     patience: Patience = Patience()  # noqa: RUF009  # frozen
     times: TimeLimits = TimeLimits()  # noqa: RUF009  # frozen
     submitter: bytes | None = None
-    author: AuthorKey | None = None
+    signer: Signatory | None = None
     blocks: tuple[KnownBlocks, ...] = ()
     depth: int = DEFAULT_DEPTH
 
@@ -111,7 +122,7 @@ class Core:
         """Open a chain with its first entry; without ids it gets 32 random bytes, which nobody guesses."""
         yield from self.log()
         ids = tuple(external_ids) or (ExternalId(IdKind.KEYED, self.settings.randomness(32)),)
-        own = self.make(chain_id_of(ids), content, Form(form.media_type, ids, form.links), sent)
+        own = self.make(chain_id_of(ids), content, replace(form, external_ids=ids), sent)
         value = {"visibility": visibility, "first_entry": json.loads(own.submission())}
         if name is not None:
             value["name"] = name
@@ -126,14 +137,32 @@ class Core:
         """Return an entry over content of which only the SHA-256 is at hand."""
         return entry_of_digest(chain_id, digest, self._form(form), self.settings.randomness, sent)
 
+    def make_many(self, chain_id: bytes, contents: Sequence[bytes], form: Form, sent: Sent) -> list[OwnEntry]:
+        """Return an entry over each content; where somebody signs, one signature is for ``SIGNED_TOGETHER`` of them."""
+        form = self._form(form)
+        plain = replace(form, author=None)
+        owns = [make_entry(chain_id, content, plain, self.settings.randomness, sent) for content in contents]
+        if form.author is None:
+            return owns
+        parts = [owns[at : at + SIGNED_TOGETHER] for at in range(0, len(owns), SIGNED_TOGETHER)]
+        return [own for part in parts for own in signed_each(part, form.author)]
+
     def _form(self, form: Form) -> Form:
-        author = self.settings.author
-        if author is None:
+        """Return a form with whoever signs; what is signed is meant for this log only."""
+        signer = self.settings.signer
+        if form.author is None and signer is not None:
+            form = replace(form, author=signer.key, identity=signer.identity)
+        if form.author is None:
             return form
         card = self.trusted.card if self.trusted is not None else self.settings.card
         if card is None:
             raise UnpinnedLogError("a signed entry names its log, which is not known yet: ask for log() first")
-        return Form(form.media_type, form.external_ids, form.links, card.log.log_id, author)
+        return replace(form, log_id=card.log.log_id)
+
+    def record_many(self, chain_id: bytes, contents: Sequence[bytes], form: Form, sent: Sent) -> Task[list[Outcome]]:
+        """Make an entry of each content and record them in as few requests as the service takes."""
+        yield from self.log()
+        return (yield from self.record_all(self.make_many(chain_id, contents, form, sent)))
 
     def record(self, own: OwnEntry) -> Task[Recorded]:
         """Record one entry."""

@@ -13,6 +13,8 @@ from functools import cached_property
 
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
+    BATCH_LEAF,
+    MAX_ENTRY,
     SALT_SIZE,
     SIGNATURE_DOMAIN,
     Author,
@@ -23,12 +25,16 @@ from anchor.proof.entry import (
     ExternalId,
     IdKind,
     Link,
+    batch_message,
     content_commitment,
 )
-from anchor.proof.merkle import leaf_hash
+from anchor.proof.merkle import leaf_hash, levels_of
+from anchor.proof.promise_run import path_in
 from chains.client.signing import AuthorKey
 
 Randomness = Callable[[int], bytes]
+# The author field of an entry that nobody signed, and that of a batch without its path (docs/spec/entry.md).
+_NO_AUTHOR, _BATCH_START = 3, 104
 
 
 class Sent(StrEnum):
@@ -128,6 +134,39 @@ def signed(entry: Entry, author: AuthorKey) -> bytes:
     public_key = exactly(author.public_key, 32, "author's public key")
     unsigned = replace(entry, author=Author(AuthorType.ED25519, public_key + bytes(64))).encode()[:-64]
     return unsigned + exactly(author.sign(SIGNATURE_DOMAIN + unsigned), 64, "author's signature")
+
+
+def signed_each(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
+    """Return entries that nobody signed yet, signed: one alone by itself, several by one signature for all of them."""
+    if len(owns) != 1:
+        return signed_batch(owns, author)
+    return [replace(own, raw=signed(own.entry, author)) for own in owns]
+
+
+def signed_batch(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
+    """Return entries that nobody signed yet, of one author, with one signature for all (type 3, docs/spec/entry.md).
+
+    Each then carries its path to what was signed, so that it holds alone; one that would grow too large for the format
+    by it is signed by itself. Raises ValueError where two are equal: of them it could not be said which is meant.
+    """
+    path_bytes = HASH_SIZE * (len(owns) - 1).bit_length()
+    room = MAX_ENTRY - _BATCH_START - path_bytes
+    together = [own for own in owns if len(own.raw) <= room]
+    if len({own.raw for own in together}) != len(together):
+        raise ValueError("expected entries that differ, got two equal ones: make each under a fresh salt")
+    levels = levels_of([leaf_hash(BATCH_LEAF + own.raw[:-_NO_AUTHOR]) for own in together]) if together else [()]
+    root, size = levels[-1][0] if together else b"", len(together)
+    key = exactly(author.public_key, 32, "author's public key")
+    signature = exactly(author.sign(batch_message(size, root)), 64, "author's signature") if together else b""
+    places = {id(own): index for index, own in enumerate(together)}
+
+    def of_batch(own: OwnEntry) -> bytes:
+        index = places[id(own)]
+        place = index.to_bytes(4, "big") + size.to_bytes(4, "big")
+        body = b"".join((key, signature, place, *path_in(levels, index)))
+        return own.raw[:-_NO_AUTHOR] + bytes((AuthorType.BATCH,)) + len(body).to_bytes(2, "big") + body
+
+    return [replace(own, raw=of_batch(own) if id(own) in places else signed(own.entry, author)) for own in owns]
 
 
 def external_ids_of(names: Sequence[str | bytes | ExternalId]) -> tuple[ExternalId, ...]:

@@ -12,18 +12,33 @@ from chains.client.connection import Body, Options, Timeouts, settings_of
 from chains.client.core import Core
 from chains.client.exchange import Call
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
+from chains.client.signing import Signatory
 
 Names = Sequence[str | bytes | ExternalId]
 """External ids: texts and bytes are ids in clear, which can never be erased."""
 
 
-class EntryOptions(TypedDict, total=False):
-    """What an entry can be given besides its content, by name; ``Shell.make`` has the defaults."""
+class AlikeOptions(TypedDict, total=False):
+    """What entries can be given besides their content, alike for many; ``form_of`` has the defaults."""
 
     media_type: str
     external_ids: Names
     links: Sequence[Link]
+    signer: Signatory | None
+
+
+class EntryOptions(AlikeOptions, total=False):
+    """What one entry can be given besides its content, by name; ``Shell.make`` has the defaults."""
+
     sent: Sent
+
+
+def form_of(
+    media_type: str = "", external_ids: Names = (), links: Sequence[Link] = (), signer: Signatory | None = None
+) -> Form:
+    """Return what entries have besides their content."""
+    key, identity = (None, None) if signer is None else (signer.key, signer.identity)
+    return Form(media_type, external_ids_of(external_ids), tuple(links), author=key, identity=identity)
 
 
 class Shell:
@@ -45,9 +60,13 @@ class Shell:
         external_ids: Names = (),
         links: Sequence[Link] = (),
         sent: Sent = Sent.CONTENT,
+        signer: Signatory | None = None,
     ) -> OwnEntry:
-        """Return an entry over ``content``, made here and sent nowhere yet; ``add_entry`` records it."""
-        return self.core.make(chain_id, content, Form(media_type, external_ids_of(external_ids), tuple(links)), sent)
+        """Return an entry over ``content``, made here and sent nowhere yet; ``add_entry`` records it.
+
+        ``signer`` signs it in the place of the client's own ``author``.
+        """
+        return self.core.make(chain_id, content, form_of(media_type, external_ids, links, signer), sent)
 
     def make_of_digest(
         self,
@@ -58,9 +77,10 @@ class Shell:
         external_ids: Names = (),
         links: Sequence[Link] = (),
         sent: Sent = Sent.COMMITMENT,
+        signer: Signatory | None = None,
     ) -> OwnEntry:
         """Return an entry over content of which only the SHA-256 (32 bytes) is at hand."""
-        form = Form(media_type, external_ids_of(external_ids), tuple(links))
+        form = form_of(media_type, external_ids, links, signer)
         return self.core.make_of_digest(chain_id, digest, form, sent)
 
     def _headers_of(self, call: Call) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ Without it checks are those of ``anchor.proof.ed25519``, some hundred times slow
 need it, or are the caller's own (anything with ``public_key`` and ``sign``: a hardware module, a remote signer).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,14 @@ class AuthorKey(Protocol):
     def sign(self, message: bytes) -> bytes:
         """Return the signature over ``message``."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """Who signs entries: a key, and the chain id (32 bytes) of the identity in whose name, where there is one."""
+
+    key: AuthorKey
+    identity: bytes | None = None
 
 
 class Ed25519Key:

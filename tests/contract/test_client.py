@@ -40,10 +40,12 @@ from chains.client import (
     Recorded,
     Refused,
     Sent,
+    Signatory,
     UnpinnedLogError,
     UntrueAnswerError,
     Untruth,
 )
+from chains.client.shell import form_of
 from chains.home import Home
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.waiting import wait_until
@@ -174,6 +176,61 @@ def test_signed_entries_name_their_log(site: Site) -> None:
         assert author.public_key == entry.author.body[:32]
         assert check_author(entry)
         assert client.card().log.log_id == entry.extension(ExtensionType.LOG_ID)
+
+
+def judged_authors(client: Client | AsyncClient, outcomes: list[Outcome], signer: Signatory) -> list[int]:
+    """Return the author types of what was recorded; every signature holds alone, by the pure verifier."""
+    entries = [item.own.entry for item in all_recorded(outcomes)]
+    for entry in entries:
+        assert check_author(entry)
+        assert signer.key.public_key == entry.author.body[:32]
+        assert client.core.settings.card is not None
+        assert client.core.settings.card.log.log_id == entry.extension(ExtensionType.LOG_ID)
+    return [entry.author.type for entry in entries]
+
+
+def test_many_contents_are_signed_at_once(site: Site) -> None:
+    """One signature is for a whole batch, each entry carries its way to it, and the service takes all of them."""
+    signer = Signatory(Ed25519Key(bytes(range(32))))
+    with site.client() as client:
+        chain = new_chain(client)
+        outcomes = client.add_many(chain, [b"row %d" % row for row in range(40)], signer=signer)
+        assert [AuthorType.BATCH] * 40 == judged_authors(client, outcomes, signer)
+        assert 1 == len({item.own.entry.author.body[32:96] for item in all_recorded(outcomes)})
+        assert [b"row 7"] == [client.content(item) for item in all_recorded(outcomes[7:8])]
+        alone = client.add_many(chain, [b"row 41"], signer=signer)
+        assert [AuthorType.ED25519] == judged_authors(client, alone, signer)
+        unsigned = client.add_many(chain, [b"row 42", b"row 42"], media_type="text/csv", sent=Sent.DIGEST)
+        assert [AuthorType.NONE] * 2 == [item.own.entry.author.type for item in all_recorded(unsigned)]
+        one = client.add(chain, b"row 43", signer=signer)
+        assert [AuthorType.ED25519] == judged_authors(client, [one], signer)
+        assert 44 + 1 == len(list(client.entries(chain)))
+
+
+def test_asyncio_signs_many_contents_at_once(site: Site) -> None:
+    """With asyncio as without."""
+    signer = Signatory(Ed25519Key(bytes(range(32))))
+
+    async def story() -> None:
+        async with AsyncClient(site.server.url, site.key, card=site.card, author=signer) as client:
+            outcomes = await client.add_many(site.chain_id, [b"one", b"two", b"three"])
+            assert [AuthorType.BATCH] * 3 == judged_authors(client, outcomes, signer)
+
+    asyncio.run(story())
+
+
+def test_a_forged_entry_of_a_signed_batch_is_refused_alone(site: Site) -> None:
+    """The service takes what the author signed, and refuses the entry of which another content was put in its place."""
+    signer = Signatory(Ed25519Key(bytes(range(32))))
+    with site.client() as client:
+        chain = new_chain(client)
+        made = client.core.make_many(chain, [b"%d" % row for row in range(9)], form_of(signer=signer), Sent.CONTENT)
+        raw = made[4].raw
+        made[4] = replace(made[4], raw=raw[:40] + bytes((raw[40] ^ 1,)) + raw[41:], sent=Sent.COMMITMENT)
+        outcomes = client.add_all(made)
+        refused = [(at, item.code) for at, item in enumerate(outcomes) if isinstance(item, Refused)]
+        assert [(4, "author-signature-wrong")] == refused
+        assert 8 + 1 == len(list(client.entries(chain)))
 
 
 def test_an_author_s_key_can_be_a_file(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ The writer is a real one on a database of the test's; input is made in temporary
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from anchor.errors import RefusedEntryError
+from anchor.proof.codec import sha256
+from anchor.proof.entry import AuthorType, Entry, check_author
+from anchor.signing import SigningKey
 from chains.chain import Chain
 from chains.intake import BATCH_ENTRIES, MAX_HASHES, Added, Intake
 from chains.reader import Reader
@@ -96,3 +100,26 @@ def test_no_entry_is_recorded_where_options_contradict(store: Store, chain: Chai
         with pytest.raises(RefusedEntryError):
             record(store, chain, intake, [tmp_path / "f"])
     assert 1 == store.chains.size(chain)
+
+
+def test_files_and_lines_are_signed_together(store: Store, chain: Chain, tmp_path: Path) -> None:
+    """One commit, one signature: of several files with their names, of their digests, and of lines."""
+    key = SigningKey(sha256(b"author"))
+    files = [tmp_path / name for name in ("a", "b", "c")]
+    for file in files:
+        file.write_bytes(f"content of {file.name}\nline\n".encode())
+    for intake in (Intake(name_ids=True), Intake(digest=True), Intake(lines=True)):
+        before = store.chains.size(chain), len(list(store.commits()))
+        record(store, chain, replace(intake, author=key), files if not intake.lines else files[:1])
+        entries = [Entry.decode(raw) for raw in store.entries(chain)[before[0] :]]
+        assert all(map(check_author, entries))
+        assert {AuthorType.BATCH} == {entry.author.type for entry in entries}
+        assert 1 == len({entry.author.body[:96] for entry in entries}) == len(list(store.commits())) - before[1]
+    assert [b"content of c\nline\n"] == contents(store, chain)[2:3]
+
+
+def test_a_single_file_is_signed_by_itself(store: Store, chain: Chain, tmp_path: Path) -> None:
+    """One entry has the shorter signature."""
+    (tmp_path / "f").write_bytes(b"x")
+    record(store, chain, Intake(author=SigningKey(sha256(b"author"))), [tmp_path / "f"])
+    assert AuthorType.ED25519 == Entry.decode(store.entries(chain)[-1]).author.type
