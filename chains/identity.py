@@ -15,7 +15,8 @@ from anchor.errors import RefusedEntryError
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind
 from anchor.proof.errors import MalformedError, VerificationError
-from anchor.proof.identity import IDENTITY_ID, Purpose
+from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, statement_of
+from anchor.proof.identity_card import IdentityCard
 from anchor.proof.identity_evidence import MAX_ENTRIES, MAX_HEADS, IdentityEvidence, SealedHead
 from anchor.proof.identity_history import History, Place, apply, history_of
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf
@@ -102,6 +103,14 @@ class Identities:
         history = history_of(chain.chain_id, log_id, zip(entries, places, strict=False), check_signature)
         self._kept[chain.chain_id] = state, history
         return history
+
+    def card(self, chain: Chain) -> IdentityCard:
+        """Return the card of an identity; raises MalformedError where the chain does not begin as one."""
+        first = next(self._entries(chain, min(1, self.chains.size(chain))), None)
+        statement = None if first is None else statement_of(Entry.decode(first))
+        if statement is None or not self.is_identity(chain):
+            raise MalformedError(f"chain {chain.chain_id.hex()} does not begin as an identity")
+        return IdentityCard(Statement.decode(statement))
 
     def next_place(self, now_ms: int) -> Place:
         """Return where an entry is sealed that is recorded now: in the next seal, at the block of the newest one.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from anchor.errors import RefusedEntryError
 from anchor.proof.codec import sha256
+from anchor.proof.did import check_did_web
 from anchor.proof.entry import SALT_SIZE, Entry, Extension, ExtensionType, content_commitment
 from anchor.proof.identity import (
     Ending,
@@ -18,7 +19,6 @@ from anchor.proof.identity import (
     Operation,
     Purpose,
     Statement,
-    check_name,
     external_ids_of,
     identity_chain_id,
 )
@@ -48,7 +48,7 @@ class Beginning:
     def statement(self, log_id: bytes) -> Statement:
         """Return the statement that begins the identity on a log, signed by all of its keys."""
         for name in self.names:
-            check_name(name)
+            check_did_web(name)
         papers = tuple(sorted(key.public_key for key in self.recovery))
         key_set = KeySet((Key(self.key.public_key, BOTH),), self.threshold, papers, self.wait_blocks)
         statement = Statement(Operation.BEGIN, about=log_id, names=tuple(sorted(set(self.names))), key_set=key_set)

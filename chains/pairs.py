@@ -15,7 +15,7 @@ from chains.pairing import SUFFIX, paired
 
 # From what disproves to what time mends: one summary has one exit code.
 _WORST_FIRST = (
-    *(ExitCode.FAILED, ExitCode.KEY_NOT_VALID, ExitCode.NOT_CHECKED),
+    *(ExitCode.FAILED, ExitCode.NOT_THE_AUTHOR, ExitCode.NOT_CHECKED),
     *(ExitCode.NOT_COMPARED, ExitCode.INCOMPLETE, ExitCode.CORRECTED, ExitCode.INTACT),
 )
 MAX_LIST = 64 * 2**20

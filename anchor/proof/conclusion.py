@@ -92,7 +92,8 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
         return Outcome.INCOMPLETE
     if verifier.content_digest is not None and receipt.content.state != ContentState.SHOWN:
         return Outcome.NOT_COMPARED
-    if steps[3].state == State.NOT_CHECKED and receipt.entry.extension(ExtensionType.IDENTITY) is not None:
+    is_asked = verifier.author is not None or receipt.entry.extension(ExtensionType.IDENTITY) is not None
+    if steps[3].state == State.NOT_CHECKED and is_asked:
         return Outcome.NOT_CHECKED  # or evidence that speaks against the author could be left out
     if 16 in steps and steps[16].state == State.OK:
         return Outcome.CORRECTED

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     AUTHOR_SIGNATURE_WRONG = "author-signature-wrong"
     AUTHOR_KEY_NOT_VALID = "author-key-not-valid"
     AUTHOR_KEYS_WRONG = "author-key-history-wrong"
+    ANOTHER_AUTHOR = "another-author"
     # 4 chain path
     CHAIN_PATH_WRONG = "chain-path-wrong"
     # 5 keys and note

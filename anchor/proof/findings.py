@@ -38,7 +38,8 @@ class Finding(StrEnum):
     CORRECTION_WRONG = "correction-wrong"
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     PART_UNREADABLE = "part-unreadable"
-    # all else holds: the one failure with an exit code of its own
+    # all else holds: the two failures with an exit code of their own
+    ANOTHER_AUTHOR = "another-author"
     KEY_NOT_VALID_THEN = "key-not-valid-then"
     # no verdict with steps could be made
     NOT_A_RECEIPT = "not-a-receipt"
@@ -99,6 +100,8 @@ SENTENCES = {
     Finding.CHAIN_LIFE_WRONG: "What the receipt shows of its chain's life, that it was closed or continues one of "
     "another log, does not hold: it was altered, or made up.",
     Finding.PART_UNREADABLE: "Part of the receipt cannot be read: it was damaged.",
+    Finding.ANOTHER_AUTHOR: "The entry was not signed in the name of the identity, or with the key, that you expect: "
+    "somebody else wrote it.",
     Finding.KEY_NOT_VALID_THEN: "The signature holds, but the key was not one that the identity which the entry names "
     "had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
     Finding.NOT_A_RECEIPT: "This is no receipt that can be read: it was damaged, or it is something else.",

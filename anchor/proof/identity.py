@@ -5,7 +5,6 @@ Input is extension 6 of the entries of an identity's own chain (docs/spec/identi
 ``identity_history`` judges statements in their order; ``chains.identity`` makes them.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
@@ -13,6 +12,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, sha256
+from anchor.proof.did import check_did_web
 from anchor.proof.ed25519 import SIGNATURE_SIZE
 from anchor.proof.entry import Entry, ExtensionType, ExternalId, IdKind, chain_id_of
 from anchor.proof.errors import MalformedError, UnknownVersionError
@@ -28,14 +28,10 @@ NEVER = (1 << 64) - 1
 MAX_KEYS = 8
 MAX_SIGNATURES = 3 * MAX_KEYS
 MAX_NAMES = 8
-MAX_NAME = 255
 # A day: a shorter wait gives nobody the time to object.
 MIN_WAIT_BLOCKS = 144
 MAX_STATEMENT = 4000
-_DID_WEB = re.compile(r"did:web:[a-z0-9]([a-z0-9.-]*[a-z0-9])?(%3A[0-9]{1,5})?(:[A-Za-z0-9._-]+)*")
 Ordered = TypeVar("Ordered", bytes, str)
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_DID_KEY_ED25519 = b"\xed\x01"
 
 
 class Operation(IntEnum):
@@ -177,22 +173,6 @@ def statement_of(entry: Entry) -> bytes | None:
     return entry.extension(ExtensionType.STATEMENT)
 
 
-def did_key(public_key: bytes) -> str:
-    """Return the did:key name of an Ed25519 key: base58btc of the multicodec ed 01 and the key (W3C did:key)."""
-    number = int.from_bytes(_DID_KEY_ED25519 + exactly(public_key, HASH_SIZE, "public key"), "big")
-    digits = ""
-    while number:
-        number, digit = divmod(number, 58)
-        digits = _BASE58[digit] + digits
-    return f"did:key:z{digits}"
-
-
-def check_name(name: str) -> None:
-    """Raise MalformedError unless a name is a did:web (W3C did:web, section 3) in lower case, of 255 characters."""
-    if len(name) > MAX_NAME or not _DID_WEB.fullmatch(name):
-        raise MalformedError(f"name of an identity: expected did:web:DOMAIN in lower case, got {name[:60]!r}")
-
-
 # --- the parts of a body
 
 
@@ -285,7 +265,7 @@ def _read_names(statement: Statement, reader: Reader) -> Statement:
     names = tuple(reader.prefixed(1).decode("latin-1") for _ in range(_count(reader, "names", 0, MAX_NAMES)))
     _check_ascending(names, "names")
     for name in names:
-        check_name(name)
+        check_did_web(name)
     return replace(statement, names=names)
 
 

@@ -7,21 +7,28 @@ Input is a decoded receipt and what the verifier brings; ``verify`` runs the ste
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import AuthorType, ExtensionType, check_author
 from anchor.proof.receipt import Receipt
-from anchor.proof.verdict import Step, absent, not_checked, ok
+from anchor.proof.verdict import ARITHMETIC, Step, absent, not_checked, ok
 from anchor.proof.verifier import Verifier
+
+YOU = "you (the author that you expect)"
 
 
 def check_author_signature(receipt: Receipt, verifier: Verifier) -> Step:
-    """Step 3: the author's signature holds, where there is one; and an identity that he names had the key then."""
+    """Step 3: the author's signature holds, where there is one, and is that of the expected author."""
     entry = receipt.entry
     if entry.author.type == AuthorType.NONE:
+        if verifier.author is not None:
+            verifier.author.refuse_unsigned()
         return absent(3, "the entry is not signed: nothing is said about who wrote it")
     if not check_author(entry, verifier.check_signature):
         return not_checked(3, f"signature not checked: author type {entry.author.type} is unknown")
     public_key, identity = entry.author.body[:HASH_SIZE], entry.extension(ExtensionType.IDENTITY)
     signed = f"signed by key {public_key.hex()}"
+    if verifier.author is not None:
+        verifier.author.check_signed(public_key, identity)
     if identity is None:
-        return ok(3, f"{signed}; whose key it is, is not said here")
+        whose = "whose key it is, is not said here" if verifier.author is None else "the key that you expect"
+        return ok(3, f"{signed}; {whose}", ARITHMETIC if verifier.author is None else YOU)
     # Most entries name no identity, and to load what judges a history takes longer than to verify one of them.
     from anchor.proof.steps_identity import check_identity  # noqa: PLC0415
 

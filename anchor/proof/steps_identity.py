@@ -28,7 +28,8 @@ def check_identity(receipt: Receipt, verifier: Verifier, public_key: bytes, iden
         return not_checked(
             3, f"{signed}; a newer Anchorline wrote the history of identity {identity.hex()}: this one cannot judge it"
         )
-    return ok(3, f"{signed}, {_valid(history, public_key, receipt.log, receipt.sealed)}", BELIEVED)
+    expected = "" if verifier.author is None else "; the author that you expect"
+    return ok(3, f"{signed}, {_valid(history, public_key, receipt.log, receipt.sealed)}{expected}", BELIEVED)
 
 
 def _valid(history: History, public_key: bytes, log: LogLeaf, sealed: Sealed) -> str:

@@ -46,7 +46,7 @@ class ExitCode(IntEnum):
     NOT_CHECKED = 4
     NOT_COMPARED = 5
     CORRECTED = 6
-    KEY_NOT_VALID = 7
+    NOT_THE_AUTHOR = 7
 
 
 EXIT_CODES = {
@@ -61,6 +61,8 @@ EXIT_CODES = {
     Outcome.NOT_COMPARED: ExitCode.NOT_COMPARED,
     Outcome.CORRECTED: ExitCode.CORRECTED,
 }
+
+_NOT_THE_AUTHOR = (Finding.ANOTHER_AUTHOR, Finding.KEY_NOT_VALID_THEN)
 
 
 ARITHMETIC = "arithmetic"
@@ -161,9 +163,9 @@ class Verdict:
 
 
 def exit_code_of(outcome: Outcome, finding: str) -> int:
-    """Return the exit code of an outcome; that nothing failed but the author's key has one of its own."""
-    if finding == Finding.KEY_NOT_VALID_THEN:
-        return int(ExitCode.KEY_NOT_VALID)
+    """Return the exit code of an outcome; that nothing failed but who wrote it has one of its own."""
+    if finding in _NOT_THE_AUTHOR:
+        return int(ExitCode.NOT_THE_AUTHOR)
     return int(EXIT_CODES[outcome])
 
 

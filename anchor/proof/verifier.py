@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from anchor.proof import ed25519
 from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
 from anchor.proof.blocks import KnownBlock, KnownBlocks
+from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.timestamp import TimestampCheck
@@ -34,6 +35,7 @@ class Verifier:
     Of a manifest, ``content_digest`` is that of its document, and ``judge_content`` says what becomes of step 2 where
     the document is the recorded one: it compares the folder, or checks a proof, and raises what ``run`` catches.
     ``earlier_cards`` are those of logs that he knows and from which a chain may have moved.
+    ``author`` is who must have signed; another author is a failure (``another-author``).
     """
 
     content_digest: bytes | None = None
@@ -47,6 +49,7 @@ class Verifier:
     networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
     judge_content: Callable[[], Step] | None = None
     earlier_cards: tuple[LogCard, ...] = ()
+    author: ExpectedAuthor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,8 @@ def _facts(found: "Home", chain: "Chain") -> dict[str, Any]:
 
 
 def _key_facts(span: "KeySpan", next_seal: int) -> dict[str, Any]:
-    from anchor.proof.identity import NEVER, Purpose, did_key
+    from anchor.proof.did import did_key
+    from anchor.proof.identity import NEVER, Purpose
 
     return {
         "public_key": span.key.public_key.hex(),

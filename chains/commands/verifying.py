@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
     from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.blocks import KnownBlocks
+    from anchor.proof.expected_author import ExpectedAuthor
     from anchor.proof.leaves import LogLeaf
     from anchor.proof.receipt import LogCard, Receipt
     from anchor.proof.timestamp import TimestampCheck
@@ -97,6 +98,13 @@ def verify(
     ] = None,
     log: LogCardFile = None,
     any_log: AnyLog = False,
+    identity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CARD|CHAIN_ID|NAME",
+            help="The author's identity: its card, its chain id, a name kept with `identity trust`, or a did:key.",
+        ),
+    ] = None,
     block: TrustedBlocks = None,
     headers: TrustedHeaders = None,
     node_url: TrustedNodeUrl = None,
@@ -130,19 +138,21 @@ def verify(
 
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
     not be checked; 5 content withheld or erased, so that the file cannot be compared; 6 superseded or retracted by a
-    later entry; 7 all holds but that the author's key was not valid then.
+    later entry; 7 all holds but who wrote it: the author's key was not valid then, or it is not the expected author.
     """
     from anchor.proof.attached import receipt_in
     from anchor.proof.receipt import Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
+    from chains.commands.identity_cards import expected_author
     from chains.pairing import looked_for, paired
     from chains.wording import verdict_lines
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
     others = [files, original, manifest, proof, tsa_certificate, accept_timestamp]
-    many = _Many(archive, pairs, report or [], unpacked_mib, jobs, log, any_log, depth)
+    author = expected_author(identity)
+    many = _Many(archive, pairs, report or [], unpacked_mib, jobs, log, any_log, depth, author)
     _verify_many(many, trust, others, as_json=as_json)
     if not files or len(files) > 2:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files or [])} files")
@@ -164,7 +174,9 @@ def verify(
     with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
         given_by_him = (digest, card, any_log, views, depth, signature_check())
         judge_content = listed.judge if listed else None
-        verifier = Verifier(*given_by_him, check_timestamp, accept_timestamp, rules_of(known), judge_content)
+        verifier = Verifier(
+            *(*given_by_him, check_timestamp, accept_timestamp, rules_of(known), judge_content), author=author
+        )
         verdict = given_files(lambda: judge(found, verifier))
     where, notes = _content_at_hand(listed) or given(lambda: _where_changed(found, verdict, held, original))
     if held != files:
@@ -259,6 +271,7 @@ class _Many:
     log: Path | None
     any_log: bool
     depth: int
+    author: "ExpectedAuthor | None"
 
 
 def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: bool) -> None:
@@ -271,8 +284,8 @@ def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: boo
     if many.archive is not None:
         from chains.commands.verifying_exports import ExportGiven, verify_archive
 
-        if many.pairs or any(others):
-            usage("--archive takes neither a receipt nor time stamps: it verifies a whole export")
+        if many.pairs or many.author or any(others):
+            usage("--archive takes no receipt, no time stamps and no --identity: it verifies a whole export")
         brought = (many.log, many.any_log, many.depth, many.jobs, many.reports, many.unpacked_mib)
         verify_archive(ExportGiven(many.archive, *brought), trust, as_json=as_json)
     if many.pairs is not None:
@@ -280,7 +293,9 @@ def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: boo
 
         if any(others):
             usage("--pairs names files and receipts itself, and takes no manifests and no time stamps")
-        verify_pairs(PairsGiven(many.pairs, many.log, many.any_log, many.depth, many.jobs), trust, as_json=as_json)
+        verify_pairs(
+            PairsGiven(many.pairs, many.log, many.any_log, many.depth, many.jobs, many.author), trust, as_json=as_json
+        )
     if many.jobs:
         usage("--jobs belongs to --archive and --pairs")
 

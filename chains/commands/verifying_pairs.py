@@ -21,6 +21,7 @@ from chains.processes import started
 
 if TYPE_CHECKING:
     from anchor.proof.blocks import KnownBlocks
+    from anchor.proof.expected_author import ExpectedAuthor
     from anchor.proof.leaves import LogLeaf
 
 # Starting a process takes as long as judging some hundred receipts.
@@ -36,6 +37,7 @@ class PairsGiven:
     any_log: bool
     depth: int
     jobs: int | None
+    author: "ExpectedAuthor | None" = None
 
 
 def verify_pairs(pairs_given: PairsGiven, trust: Trust, *, as_json: bool) -> NoReturn:
@@ -99,7 +101,7 @@ class _Judge:
         digest = None if pair.file is None else digest_of(pair.file)
         card = known_card(self._given.log, receipt.log.log_id)
         brought = (digest, card, self._given.any_log, self._blocks(receipt.log), self._given.depth, signature_check())
-        verdict = verify(receipt, Verifier(*brought, networks=rules_of(self._known)))
+        verdict = verify(receipt, Verifier(*brought, networks=rules_of(self._known), author=self._given.author))
         return Judged(pair, verdict.outcome, str(verdict.diagnosis.finding), verdict.diagnosis.meaning)
 
     def _blocks(self, log: "LogLeaf") -> "tuple[KnownBlocks, ...]":

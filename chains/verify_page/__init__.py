@@ -37,6 +37,7 @@ MODULES = (
     "identity",
     "identity_history",
     "identity_evidence",
+    "expected_author",
     "steps",
     "breach",
     "dispute",

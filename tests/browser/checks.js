@@ -29,6 +29,7 @@ globalThis.verdictsOn = async (cases) => {
           trusted: verifier.timestamp_certificates ? await certificatesIn(utf8(verifier.timestamp_certificates)) : null,
           acceptTimestamp: Boolean(verifier.accept_timestamp),
           earlierCards: (verifier.earlier_cards || []).map((text) => decodeCard(utf8(text))),
+          author: verifier.author ? expectedAuthor(verifier.author) : null,
         };
         return jsonText(await judge(decodeReceipt(bytesOfBase64(receipt)), brought));
       }),

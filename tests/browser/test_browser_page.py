@@ -20,6 +20,9 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.header import Header
 from anchor.proof.codec import sha256
+from anchor.proof.entry import Entry
+from anchor.proof.identity import Statement, statement_of
+from anchor.proof.identity_card import IdentityCard
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.thread_proofs import encode_proofs
 from anchor.proof.verify import verify
@@ -643,3 +646,30 @@ def test_what_is_said_aloud(visit: Visiting, files: Path) -> None:
     assert "alert" == page.get_attribute("#block-error", "role")
     labels = page.locator("input, select, textarea").evaluate_all("all => all.map(each => each.labels.length)")
     assert all(count >= 1 for count in labels)
+
+
+# The expected author
+
+
+def test_the_author_whom_the_visitor_expects_is_asked_for(visit: Visiting, tmp_path: Path) -> None:
+    """The card of the author's identity is dropped, or another id is typed: another author does not verify."""
+    [case] = [each for each in VECTORS if each["description"] == "the author's identity is the expected one"]
+    receipt = Receipt.decode(case["receipt"].encode())
+    assert receipt.sealed is not None
+    [shown] = receipt.sealed.evidence
+    begin = Statement.decode(statement_of(Entry.decode(bytes.fromhex(shown["entries"][0]))) or b"")
+    (tmp_path / "order.receipt").write_text(case["receipt"])
+    (tmp_path / "card.json").write_text(case["verifier"]["card"])
+    (tmp_path / "acme.json").write_bytes(IdentityCard(begin).encode())
+    page = visit().page
+    drop(page, tmp_path, ["order.receipt", "card.json", "acme.json"])
+    says(page, "#author-found", f"acme.json: identity {case['verifier']['author']}, which calls itself")
+    says(page, "#steps", "; the author that you expect")
+    page.fill("#author", "5a" * 32)
+    headline(page, "Does not verify")
+    says(page, "#meaning", "somebody else wrote it")
+    page.fill("#author", "acme")
+    says(page, "#author-error", "64 hex digits")
+    assert page.locator("#verdict").is_hidden()
+    page.set_input_files("#author-file", tmp_path / "card.json")
+    says(page, "#author-found", "identity card")

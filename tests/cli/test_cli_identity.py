@@ -85,6 +85,30 @@ def test_a_stolen_key_is_refused_by_the_writer_and_entries_before_verify(made: W
     assert (7, "failed", "author-key-not-valid") == author(made, tied)[:3]
 
 
+def test_the_expected_author_is_pinned(made: World) -> None:
+    """By card, id, name or key: his own entry holds, and everybody else's has exit code 7."""
+    mine, other = begun(made, "pinned"), begun(made, "other")
+    card = made.folder / "pinned.json"
+    made.ok("identity", "card", "pinned", "--output", card)
+    made.ok("identity", "trust", card, "--name", "Acme Ltd")
+    shown = made.ok("identity", "show", "pinned", "--json").facts
+    key, entries = shown["keys"][0]["did"], (order(made, mine, "pinned"), order(made, other, "other"))
+    made.ok("seal")
+    made.ok("tick", "--now")
+    made.ok("tick", "--mine", "6")
+    headers = made.folder / "headers.txt"
+    made.ok("headers", "export", headers)
+    for pin in (str(card), shown["chain_id"], "Acme Ltd", key):
+        found = []
+        for entry in entries:
+            receipt = made.folder / "receipt"
+            made.ok("receipt", entry, "--output", receipt)
+            brought = ("--log", made.card, "--headers", headers, "--identity", pin)
+            done = run("verify", made.folder / "order.txt", receipt, *brought, "--json")
+            found.append((done.exit_code, done.facts["finding"]))
+        assert [(0, "intact"), (7, "another-author")] == found
+
+
 def test_a_rotated_key_goes_on(made: World) -> None:
     """A new key takes the place of the old one for the same purposes; the file of neither is overwritten."""
     key = begun(made, "rota")
@@ -167,6 +191,12 @@ def test_the_wait_of_the_command_is_that_of_the_library() -> None:
         (["add", "orders", "--identity", "orders"], "name the file of a key with --sign"),
         (["identity", "new", "x", "--key", "x.key", "--no-password", "--did-web", "acme"], "did:web:DOMAIN"),
         (["chain", "create", "x", "--id", "anchorline/identity/1"], "is an identity"),
+        (["identity", "card", "orders"], "does not begin as an identity"),
+        (["identity", "trust", "order.txt", "--name", "x"], "identity card"),
+        (["identity", "trust", "order.txt", "--name", "../x"], "can name a file"),
+        (["verify", "order.txt", "--identity", "nobody"], "kept with `identity trust`"),
+        (["verify", "order.txt", "--identity", "did:web:acme.example"], "can name a file"),
+        (["verify", "--archive", "x", "--identity", "00" * 32], "no --identity"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

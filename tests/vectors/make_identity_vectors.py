@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from anchor.proof.codec import sha256
+from anchor.proof.did import did_key
 from anchor.proof.entry import Entry, Extension, ExtensionType
-from anchor.proof.identity import Ending, Key, Operation, Purpose, Statement, did_key, identity_chain_id
+from anchor.proof.identity import Ending, Key, Operation, Purpose, Statement, identity_chain_id
 from tests.simulators.identities import began, entry_of, first_entry_of, key, key_set, public, signed
 
 FILE = Path(__file__).with_name("identity.json")

@@ -26,8 +26,10 @@ from anchor.proof.calendar import MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id
 from anchor.proof.codec import sha256
 from anchor.proof.correction import CorrectionEvidence
+from anchor.proof.did import did_key
 from anchor.proof.entry import CRITICAL_EXTENSION, Author, AuthorType, Entry, Extension, ExtensionType, Link, Relation
 from anchor.proof.errors import Reason
+from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.identity import Ending, Operation, Statement
 from anchor.proof.identity import Purpose as KeyPurpose
 from anchor.proof.identity_evidence import IdentityEvidence
@@ -108,8 +110,9 @@ EXIT_CODES = {
     Outcome.NOT_CHECKED: 4,
     Outcome.NOT_COMPARED: 5,
 }
-KEY_NOT_VALID = 7
-"""Failed, and nothing but the author's key."""
+NOT_THE_AUTHOR = 7
+"""Failed, and nothing but who wrote it."""
+OF_AUTHOR = ((Reason.AUTHOR_KEY_NOT_VALID,), (Reason.ANOTHER_AUTHOR,))
 
 
 # What a verifier brings, as data
@@ -125,6 +128,7 @@ def inputs_of(
     depth: int | None = None,
     timestamp_certificates: bytes | None = None,
     accept_timestamp: bool = False,
+    author: str | None = None,
 ) -> Inputs:
     """Return the verifier's side of a case; what he does not bring is absent."""
     fields: Inputs = {}
@@ -144,6 +148,8 @@ def inputs_of(
         fields["timestamp_certificates"] = timestamp_certificates.decode()
     if accept_timestamp:
         fields["accept_timestamp"] = True
+    if author is not None:
+        fields["author"] = author
     return fields
 
 
@@ -163,6 +169,7 @@ def verifier_of(inputs: Inputs) -> Verifier:
         else None,
         accept_timestamp=inputs.get("accept_timestamp", False),
         earlier_cards=tuple(LogCard.decode(text.encode()) for text in inputs.get("earlier_cards", [])),
+        author=ExpectedAuthor.decode(inputs["author"]) if "author" in inputs else None,
     )
     return replace(verifier, depth=inputs["depth"]) if "depth" in inputs else verifier
 
@@ -182,7 +189,7 @@ def judged(description: str, receipt: Receipt | str, inputs: Inputs, outcome: Ou
     text = receipt if isinstance(receipt, str) else compact(receipt)
     verdict = verify(Receipt.decode(text.encode()), verifier_of(inputs))
     found = (verdict.outcome, verdict.exit_code, verdict.reasons)
-    exit_code = KEY_NOT_VALID if reasons == (Reason.AUTHOR_KEY_NOT_VALID,) else EXIT_CODES[outcome]
+    exit_code = NOT_THE_AUTHOR if reasons in OF_AUTHOR else EXIT_CODES[outcome]
     if found != (outcome, exit_code, reasons):
         steps = [(step.number, str(step.state), step.text) for step in verdict.steps]
         raise AssertionError(f"{description}: expected {outcome} {reasons}, found {found}: {steps}")
@@ -1360,6 +1367,34 @@ def failed_identities() -> Iterator[Case]:
     yield judged("3 a key that was too old", *world.shown(world.order("web")), *wrong)
 
 
+def expected_authors() -> Iterator[Case]:
+    """Return receipts for verifiers who expect an author: this one, another one, or a key."""
+    intact, wrong = Outcome.INTACT, (Outcome.FAILED, Reason.ANOTHER_AUTHOR)
+    world = identified()
+    receipt, inputs = world.shown(world.order("press"))
+    me, press, boss = world.identity.hex(), did_key(public("press")), did_key(public("boss"))
+    yield judged("the author's identity is the expected one", receipt, inputs | {"author": me}, intact)
+    yield judged("the author's key is the expected one", receipt, inputs | {"author": press}, intact)
+    yield judged("3 another identity is expected", receipt, inputs | {"author": "5a" * 32}, *wrong)
+    yield judged("3 another key is expected", receipt, inputs | {"author": boss}, *wrong)
+    bare = with_sealed(receipt, evidence=())
+    yield judged("3 expected, and nothing shown of it", bare, inputs | {"author": me}, Outcome.NOT_CHECKED)
+    thief, inputs = world.shown(world.order("nobody"))
+    valid = Reason.AUTHOR_KEY_NOT_VALID
+    yield judged("3 expected, and not by a key of it", thief, inputs | {"author": me}, Outcome.FAILED, valid)
+    plain, inputs = world.shown(write_signed(world, world.orders, b"order 3", "press", None))
+    yield judged("3 the key in the name of nobody", plain, inputs | {"author": me}, *wrong)
+    yield judged("the expected key in the name of nobody", plain, inputs | {"author": press}, intact)
+    unsigned, inputs = world.shown(world.write(world.entry(world.orders, b"order 4"), b"order 4"))
+    yield judged("3 nobody signed, an identity is expected", unsigned, inputs | {"author": me}, *wrong)
+    yield judged("3 nobody signed, a key is expected", unsigned, inputs | {"author": press}, *wrong)
+    by_hash = replace(world.entry(world.orders, b"order 5"), author=Author(AuthorType.HASHED, bytes(64)))
+    unknown, inputs = world.shown(world.write(by_hash, b"order 5"))
+    yield judged(
+        "3 signed in an unknown way, a key is expected", unknown, inputs | {"author": press}, Outcome.NOT_CHECKED
+    )
+
+
 def hidden_statements() -> Iterator[Case]:
     """Return receipts whose evidence leaves out, or adds, what would change the verdict."""
     wrong = Outcome.FAILED, Reason.AUTHOR_KEYS_WRONG
@@ -1735,7 +1770,15 @@ def cases() -> Iterator[Case]:
         *(failed_seal, failed_log_and_promise, failed_payload, failed_branches, failed_block_and_thread),
         *(unknown_network, time_stamps, failed_time_stamps, malformed_time_stamps),
         *(attestations, attestations_elsewhere, failed_attestations, malformed_attestations),
-        *(identities, failed_identities, hidden_statements, malformed_identities, corrections, wrong_corrections),
+        *(
+            identities,
+            failed_identities,
+            expected_authors,
+            hidden_statements,
+            malformed_identities,
+            corrections,
+            wrong_corrections,
+        ),
     ):
         yield from group()
     yield from malformed(story)

@@ -30,6 +30,7 @@ const FAILURES = [
   "correction-wrong",
   "chain-life-wrong",
   "part-unreadable",
+  "another-author",
   "key-not-valid-then",
 ];
 const OF_STEP = new Map([
@@ -54,6 +55,7 @@ const OF_STEP = new Map([
 const OF_REASON = new Map([
   ["1 entry-meant-for-another-log", "another-log"],
   ["2 content-commitment-mismatch", "digest-altered"],
+  ["3 another-author", "another-author"],
   ["3 author-key-not-valid", "key-not-valid-then"],
   ["3 author-key-history-wrong", "author-key-history-wrong"],
   ["7 head-does-not-match-entry", "entry-of-another-chain"],

@@ -5,12 +5,13 @@
 import { isCertificate, PDF_MAGIC, receiptIn } from "./attached.js";
 import { NETWORKS, networkOf } from "./bitcoin.js";
 import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./blocks.js";
-import { startsWith, utf8 } from "./bytes.js";
+import { startsWith, toHex, utf8 } from "./bytes.js";
 import { certificatesIn, MAX_PEM } from "./certificates.js";
 import { compareWithList } from "./comparing.js";
 import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { Malformed, Refused } from "./errors.js";
+import { decodeIdentityCard, expectedAuthor, IDENTITY_CARD_FORMAT, MAX_IDENTITY_CARD } from "./expected_author.js";
 import { addressesIn, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
 import { bytesOf, chosenFolder, digestOf, dropped, pacing, Stopped } from "./files.js";
 import { MANIFEST_MEDIA_TYPE } from "./manifest.js";
@@ -37,9 +38,10 @@ const WHOLE_FILES = {
   headers: [takeHeaders, MAX_HEADERS_FILE],
   networks: [takeNetworks, MAX_NETWORKS_FILE],
   certificates: [takeCertificates, MAX_PEM],
+  author: [takeIdentityCard, MAX_IDENTITY_CARD],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest"];
+const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest", "author"];
 
 // What the visitor brought; everything shown follows from it.
 const brought = {
@@ -49,6 +51,7 @@ const brought = {
   headers: null,
   manifest: null,
   explored: null,
+  author: null, // who must have signed
   certificates: null, // of time-stamping authorities
   networks: NETWORKS, // those that are known by name: the built-in ones, and what a file adds
 };
@@ -57,7 +60,7 @@ let compared = null;
 let signatureCheck = null;
 let turn = 0; // of the judgement that may still write to the page
 // What is still read of an earlier choice does not count.
-const choices = { receipt: 0, record: 0, card: 0, headers: 0, networks: 0, certificates: 0, manifest: 0 };
+const choices = { receipt: 0, record: 0, card: 0, headers: 0, networks: 0, certificates: 0, manifest: 0, author: 0 };
 const readings = new Set(); // what is being read piece by piece
 
 // --- what the visitor brings
@@ -115,6 +118,20 @@ function takeHeaders(data, name) {
   } catch (error) {
     brought.headers = { data, name, view: null };
     markBad("headers", name, error);
+  }
+}
+
+/** Expect the identity of a card as the author: its id is then written on the page, for everybody to see. */
+function takeIdentityCard(data, name) {
+  try {
+    const { identity, names } = decodeIdentityCard(data);
+    byId("author").value = toHex(identity);
+    byId("author-slot").open = true;
+    const called = names.length ? say("3.names", { names: names.join(" and ") }) : "";
+    mark("author", say("files.found-author", { name, identity, names: called.replace(/,$/, "") }), false);
+  } catch (error) {
+    byId("author").value = "";
+    markBad("author", name, error);
   }
 }
 
@@ -253,6 +270,7 @@ async function kindOf(file) {
   const family = formatOf(start);
   if ([RECEIPT_FORMAT, EVIDENCE_FORMAT, THREAD_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
   if (isOfFormat(family, CARD_FORMAT)) return "card";
+  if (isOfFormat(family, IDENTITY_CARD_FORMAT)) return "author";
   if (isOfFormat(family, PROOF_FORMAT)) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
   if (text.includes("-----BEGIN CERTIFICATE-----")) return "certificates";
@@ -384,7 +402,7 @@ function depthWanted() {
 function verifierWith(views, check, told) {
   const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks: brought.networks };
   const stamps = { trusted: brought.certificates, acceptTimestamp: byId("accept-timestamp").checked };
-  return { ...given, ...stamps, ...contentBrought(told) };
+  return { ...given, ...stamps, ...contentBrought(told), author: brought.author };
 }
 
 /** The digest that the content must have, and what says more than it where a manifest leads to it. */
@@ -435,6 +453,21 @@ async function judged(views, told = {}) {
   return judge(receipt, verifierWith(views, await signatureChecker(), told));
 }
 
+/** Read whom the visitor expects; false where that cannot be read or asked: then there is nothing to judge by. */
+function knowAuthor() {
+  const text = byId("author").value.trim();
+  byId("author-error").textContent = "";
+  brought.author = null;
+  try {
+    if (text && brought.proof.ots !== undefined) throw new Malformed("author.ots");
+    brought.author = text ? expectedAuthor(text) : null;
+    return true;
+  } catch (error) {
+    byId("author-error").textContent = expected(error).message;
+    return false;
+  }
+}
+
 /** Judge what is there and show it, once it is all read; a later change overtakes an earlier judgement. */
 async function refresh() {
   const mine = ++turn;
@@ -446,6 +479,7 @@ async function refresh() {
     const found = await judgeEvidence(proof.evidence, brought.card, await signatureChecker());
     return mine === turn ? showEvidence(found, names) : undefined;
   }
+  if (!knowAuthor()) return hideVerdict();
   if (manifest !== null && manifest.error !== undefined) return showUnreadable(manifest, "part-unreadable");
   const told = { changes: null, facts: null };
   const withoutBlock = await judged([], told);
@@ -570,7 +604,7 @@ function begin() {
     takeProof(utf8(target.value), TEXTS["paste.name"]);
     refresh();
   });
-  for (const id of ["block", "depth"]) byId(id).addEventListener("input", refresh);
+  for (const id of ["block", "depth", "author"]) byId(id).addEventListener("input", refresh);
   for (const id of ["any-log", "accept-timestamp"]) byId(id).addEventListener("change", refresh);
   byId("look-up").addEventListener("click", lookUpBlock);
   byId("print").addEventListener("click", () => print());

@@ -7,6 +7,7 @@ import { displayHex, sameBytes, toHex, utf8 } from "./bytes.js";
 import { checkChainId, contentCommitment, extensionOf, IDENTITY_EXTENSION, LOG_ID_EXTENSION } from "./entry.js";
 import { signatureOf, unknownCriticalExtension, UNSIGNED } from "./entry.js";
 import { Refused } from "./errors.js";
+import { checkExpected, refuseUnsigned } from "./expected_author.js";
 import { identityEvidence, judgeIdentity } from "./identity_evidence.js";
 import { CHECKPOINT_KEY, keyLeafMessage, NO_PREVIOUS, PROMISE_KEY } from "./leaves.js";
 import { RECOVERY_KEY, REVOKED, SIGNED_BY_RECOVERY } from "./leaves.js";
@@ -70,19 +71,26 @@ export function checkContent({ entry, content }, { contentDigest, judgeContent =
 /** Step 3: the author's signature, where there is one; and that his key was valid, where he names his identity. */
 export async function checkAuthor(receipt, verifier) {
   const { entry, sealed } = receipt;
-  if (entry.author.type === UNSIGNED) return absent(3, "3.unsigned");
+  const { author = null } = verifier;
+  if (entry.author.type === UNSIGNED) {
+    if (author !== null) refuseUnsigned(author);
+    return absent(3, "3.unsigned");
+  }
   const claimed = signatureOf(entry);
   if (claimed === null) return notChecked(3, "3.unknown", { type: entry.author.type });
   const { publicKey, message, signature } = claimed;
   const isGood = await verifier.check(publicKey, message, signature);
   if (!isGood) throw new Refused("author-signature-wrong", "3.wrong", { key: publicKey });
   const identity = extensionOf(entry, IDENTITY_EXTENSION);
+  if (author !== null) checkExpected(author, publicKey, identity);
+  if (identity === null && author !== null) return ok(3, "3.expected-key", { key: publicKey }, TEXTS["rests.author"]);
   if (identity === null) return ok(3, "3.ok", { key: publicKey });
   const shown = sealed === null ? null : identityEvidence(sealed);
   if (shown === null) return notChecked(3, "3.not-shown", { key: publicKey, identity });
   const { newer, text } = await judgeIdentity(receipt, shown, publicKey, identity, verifier);
   if (newer) return notChecked(3, "3.newer", { key: publicKey, identity });
-  return ok(3, "3.in-words", { text }, TEXTS["rests.identity"]);
+  const expected = author === null ? "" : TEXTS["3.expected"];
+  return ok(3, "3.in-words", { text: text + expected }, TEXTS["rests.identity"]);
 }
 
 /** Step 4: the entry is under the head of its chain. */

@@ -29,6 +29,7 @@ export const TEXTS = {
   "rests.log": "the log's own statement",
   "rests.card": "you (the log card)",
   "rests.keys": "the log's signature; that all key changes are shown, is the auditor's check",
+  "rests.author": "you (the author that you expect)",
   "rests.identity": "the log's signature; that its seals name the newest heads, is the auditor's check",
   "rests.corrections":
     "the log, which let its author write into this chain; that no other correction was left out, nobody says",
@@ -64,6 +65,14 @@ export const TEXTS = {
   "2.proof-no-file":
     "content not compared: no file at hand; the proof is of {path}, {kind} of {size} bytes, SHA-256 {digest}",
   "3.ok": "signed by key {key}; whose key it is, is not said here",
+  "3.expected-key": "signed by key {key}; the key that you expect",
+  "3.expected": "; the author that you expect",
+  "3.another-key": "signed by key {key}, expected key {expected}",
+  "3.another": "signed by key {key} in the name of {named}, expected identity {expected}",
+  "3.no-name": "no identity",
+  "3.name": "identity {identity}",
+  "3.unsigned-key": "the entry is not signed, expected key {expected}",
+  "3.unsigned-identity": "the entry is not signed, expected identity {expected}",
   "3.unsigned": "the entry is not signed: nothing is said about who wrote it",
   "3.unknown": "signature not checked: author type {type} is unknown",
   "3.wrong": "the signature is not one by key {key} over this entry",
@@ -309,6 +318,8 @@ export const TEXTS = {
   "finding.chain-life-wrong":
     "What the receipt shows of its chain's life, that it was closed or continues one of another log, does not hold: it was altered, or made up.",
   "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
+  "finding.another-author":
+    "The entry was not signed in the name of the identity, or with the key, that you expect: somebody else wrote it.",
   "finding.key-not-valid-then":
     "The signature holds, but the key was not one that the identity which the entry names had for it when the entry was sealed: whoever signed it, did not sign for that identity.",
   "finding.not-a-receipt": "This is no receipt that can be read: it was damaged, or it is something else.",
@@ -391,6 +402,9 @@ export const TEXTS = {
   "entry.extension-order": "extensions: expected ascending types, none twice",
   "entry.batch": "author of type 3: expected 104 bytes and at most 32 hashes",
   "entry.no-ids": "a chain's first entry: expected at least one external id, found none",
+  "author.text": "expected the chain id of an identity (64 hex digits) or a did:key, got {text!r}",
+  "author.did": "expected the did:key of an Ed25519 key, did:key:z6Mk..., got {name!r}",
+  "author.not-begin": "identity card: expected the statement that begins an identity, found a later one",
   "identity.version":
     "identity statement: expected version 1 and operations 1 to 8, found version {version}, operation {operation}; written by a newer Anchorline?",
   "identity.ending": "identity statement: expected a reason of 0 to 4, found {found}",
@@ -633,6 +647,7 @@ export const TEXTS = {
   "files.found-ots": "{name}: an OpenTimestamps file",
   "files.found-evidence": "{name}: evidence of a broken promise",
   "files.found-card": "{name}: log {origin}, {log}",
+  "files.found-author": "{name}: identity {identity}{names}",
   "files.found-headers": "{name}: headers of {network}",
   "files.thread":
     "this is a mirror's file of the proofs of a log's anchors, and not a receipt; the thread is followed by `anchorline thread`, and a whole mirror or export by `anchorline verify --archive`",
@@ -673,6 +688,12 @@ export const TEXTS = {
   "compare.root": "Merkle root that it must have",
   "compare.time": "Time in the block",
   "compare.transaction": "Transaction in it",
+  "author.ots": "an OpenTimestamps file names no author: nothing can be expected of it",
+  "author.title": "Who must have written it (optional)",
+  "author.label": "The author's identity or key that you expect",
+  "author.hint":
+    "The chain id of an identity, or a did:key, as its holder told you; or choose the identity's card. Another author fails the verdict.",
+  "author.file": "Card of an identity",
   "networks.title": "Another network of Bitcoin",
   "networks.label": "File of networks (networks.toml)",
   "networks.hint":

@@ -25,8 +25,9 @@ export const EXIT_CODES = {
   "content erased or withheld": 5,
   corrected: 6,
 };
-/** Failed, and nothing but the author's key was not valid. */
-const KEY_NOT_VALID = 7;
+/** Failed, and nothing but who wrote it. */
+const NOT_THE_AUTHOR = 7;
+const OF_AUTHOR = ["another-author", "key-not-valid-then"];
 
 const CHECKS_OF_ENTRY = [[2, checkContent], [3, checkAuthor]];
 const CHECKS_OF_SEAL = [[4, checkChainPath], [5, checkKeysAndNote], [6, checkDirectoryPaths], [7, checkSeal]];
@@ -34,7 +35,7 @@ const CHECKS_OF_LOG = [[8, checkLog], [9, checkPromised]];
 
 /**
  * Judge a receipt. `verifier` is { contentDigest or null, card or null, anyLog, views, depth (BigInt), check }, where
- * check(publicKey, message, signature) says whether an Ed25519 signature is good.
+ * check(publicKey, message, signature) says whether an Ed25519 signature is good; and author, who must have signed.
  */
 export async function judge(receipt, verifier) {
   const { sealed } = receipt;
@@ -66,7 +67,7 @@ function conclude(receipt, verifier, steps, found) {
   const diagnosis = diagnose(receipt, verifier, by, outcome, facts);
   return {
     outcome,
-    exit_code: diagnosis.finding === "key-not-valid-then" ? KEY_NOT_VALID : EXIT_CODES[outcome],
+    exit_code: OF_AUTHOR.includes(diagnosis.finding) ? NOT_THE_AUTHOR : EXIT_CODES[outcome],
     ...diagnosis,
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: missingOf(receipt, verifier, by),
@@ -90,7 +91,8 @@ function outcomeOf(receipt, verifier, by) {
   if (lacking !== null && instead === null) return lacking;
   if (stateOf(by, 8) === "not checked" && !verifier.anyLog) return "incomplete";
   if (verifier.contentDigest !== null && receipt.content.state !== "shown") return "content erased or withheld";
-  if (stateOf(by, 3) === "not checked" && extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null) return "not checked";
+  const isAsked = (verifier.author ?? null) !== null || extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null;
+  if (stateOf(by, 3) === "not checked" && isAsked) return "not checked";
   if (stateOf(by, 16) === "ok") return "corrected";
   return lacking === null ? "intact" : instead;
 }

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.proof import ed25519
+from anchor.proof.did import check_did_web, did_key, key_of_did
 from anchor.proof.entry import MAX_ENTRY, Entry
 from anchor.proof.errors import MalformedError, UnknownVersionError, VerificationError
-from anchor.proof.identity import MAX_KEYS, Operation, Purpose, Statement, check_name, did_key, statement_of
+from anchor.proof.identity import MAX_KEYS, Operation, Purpose, Statement, statement_of
 from anchor.proof.identity_history import History, Place, begin, history_of
 from tests.simulators.identities import began, entry_of, first_entry_of, key, key_set, public, signed
 from tests.simulators.world import fast_check
@@ -134,10 +135,33 @@ def test_did_key_is_that_of_the_specification() -> None:
     assert "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK" == did_key(example)
 
 
+@given(key=st.binary(min_size=32, max_size=32))
+def test_a_did_key_is_its_key(key: bytes) -> None:
+    """What did:key writes, is read as the same key."""
+    assert key == key_of_did(did_key(key))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "did:key:z6LSbysY2xFMRpGMhb7tFTLMpeuPRaqaWM1yECx2AtzE3KCc",  # X25519, of the method's own examples
+        "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2do",
+        "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doKK",
+        "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2do0",
+        "did:web:acme.example",
+        "",
+    ],
+)
+def test_what_is_no_did_key_of_ed25519(name: str) -> None:
+    """Keys of another kind, of another length and other digits are refused."""
+    with pytest.raises(MalformedError, match="did:key"):
+        key_of_did(name)
+
+
 @pytest.mark.parametrize("name", ["did:web:acme.example", "did:web:localhost%3A8443", "did:web:a.example:user:ada"])
 def test_names_on_the_web(name: str) -> None:
     """Domains, ports and paths of did:web are taken."""
-    check_name(name)
+    check_did_web(name)
 
 
 # Against a model. Every key is for both purposes; a step says what is done, who signs, about which key and with which

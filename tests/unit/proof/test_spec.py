@@ -17,13 +17,14 @@ from anchor.proof.breach import Kind
 from anchor.proof.chain_life import Closing
 from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
 from anchor.proof.codec import sha256
+from anchor.proof.did import did_key
 from anchor.proof.dispute import Evidence, judge
 from anchor.proof.dispute import ExitCode as DisputeCode
 from anchor.proof.dispute import Outcome as Judged
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.proof.errors import Reason
 from anchor.proof.heads import HeadsProof, check_absent, check_newest, heads_root
-from anchor.proof.identity import Statement, did_key, identity_chain_id
+from anchor.proof.identity import Statement, identity_chain_id
 from anchor.proof.identity_history import Place, begin
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.manifest import Document
