@@ -4,10 +4,12 @@ Keys live in the home's ``keys`` folder as PKCS #8 PEM, readable by their owner 
 checkpoints and ``chains.writer`` promises; every signature check outside ``anchor.proof`` is ``check_signature``.
 """
 
+import binascii
 import os
 import unicodedata
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_ssh_private_key,
 )
 
 from anchor.bitcoin.records import sync_folder
@@ -33,6 +36,10 @@ __all__ = [
 ]
 
 KEY_FILE_MODE = 0o600
+_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_OPENSSH_MAGIC = b"openssh-key-v1\0"
+# Enough of the base64 behind the first line to see the cipher, in whole groups of four.
+_OPENSSH_START = 64
 
 
 class SigningKey:
@@ -62,14 +69,17 @@ class SigningKey:
 
     @classmethod
     def load(cls, path: Path, password: str | None = None) -> "SigningKey":
-        """Read a key file; raise SettingsError where it is missing, readable by others, or not an Ed25519 key.
+        """Read a key file, PKCS #8 or OpenSSH; raise SettingsError where it is missing, open to others, or no Ed25519.
 
         ``password`` is for an encrypted one, and ignored for another; raises WrongPasswordError where it does not fit.
         """
         pem = read_private_file(path)
+        read = load_ssh_private_key if _OPENSSH in pem else load_pem_private_key
         secret = _password_bytes(password) if password is not None and is_encrypted_key(pem) else None
         try:
-            key = load_pem_private_key(pem, password=secret)
+            key = read(pem, password=secret)
+        except UnsupportedAlgorithm as error:
+            raise SettingsError(f"{path}: {error}; install anchorline[ssh] for OpenSSH keys with a password") from error
         except TypeError:
             raise SettingsError(
                 f"{path}: expected an Ed25519 key in clear, found an encrypted one; give its password"
@@ -77,7 +87,7 @@ class SigningKey:
         except ValueError:
             if secret is not None:
                 raise WrongPasswordError(f"{path}: the password does not open it, or the file is damaged") from None
-            raise SettingsError(f"{path}: expected an Ed25519 private key in PEM") from None
+            raise SettingsError(f"{path}: expected an Ed25519 private key, PKCS #8 or OpenSSH, in PEM") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise SettingsError(f"{path}: expected an Ed25519 private key, found another kind")
         return cls(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
@@ -85,7 +95,17 @@ class SigningKey:
 
 def is_encrypted_key(pem: bytes) -> bool:
     """Say whether a PEM file holds an encrypted key (RFC 7468 section 11)."""
-    return b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem
+    return b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem or _is_encrypted_openssh(pem)
+
+
+def _is_encrypted_openssh(pem: bytes) -> bool:
+    """Say whether an OpenSSH key file names a cipher behind its magic (OpenSSH's PROTOCOL.key, section 1)."""
+    _, found, rest = pem.partition(_OPENSSH)
+    try:
+        start = binascii.a2b_base64(rest.lstrip()[:_OPENSSH_START]) if found else b""
+    except binascii.Error:
+        return False
+    return start.startswith(_OPENSSH_MAGIC) and not start.startswith(_OPENSSH_MAGIC + b"\0\0\0\x04none")
 
 
 def _password_bytes(password: str) -> bytes:

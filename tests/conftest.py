@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser")
+_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser", "ssh", "softhsm")
 _REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in _TOOLS}
 _IS_REQUIRED = {name: bool(os.environ.get(variable)) for name, variable in _REQUIRED.items()}
 

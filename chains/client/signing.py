@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anchor.proof import ed25519
+from anchor.proof.errors import AnchorlineError
 
 
 class AuthorKey(Protocol):
@@ -31,6 +32,10 @@ class Signatory:
 
     key: AuthorKey
     identity: bytes | None = None
+
+
+class SigningError(AnchorlineError):
+    """A key that is elsewhere (an agent, a token) is not there, or does not sign; the message says what to do."""
 
 
 class Ed25519Key:

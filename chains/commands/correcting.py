@@ -24,7 +24,7 @@ from chains.commands.terminal import (
 
 if TYPE_CHECKING:
     from anchor.proof.entry import Link, Relation
-    from anchor.signing import SigningKey
+    from chains.client.signing import AuthorKey
     from chains.corrections import Version
     from chains.home import Home
 
@@ -153,7 +153,7 @@ def _link(relation: "Relation", stored: Any) -> "Link":
 class _Pen:
     """Writes to the chain of an entry: as the author with this key, in the name of his identity, or as nobody."""
 
-    def __init__(self, found: "Home", stored: Any, author: "SigningKey | None", identity: str | None) -> None:
+    def __init__(self, found: "Home", stored: Any, author: "AuthorKey | None", identity: str | None) -> None:
         chain = found.chains.by_no(stored.chain_no)
         assert chain is not None, "the chain of a stored entry"
         self.chain = chain

@@ -31,14 +31,27 @@ identity_app = command_group("Identities: an organisation's keys, stated on a ch
 app.add_typer(identity_app, name="identity", rich_help_panel=RECORDING)
 
 Name = Annotated[str, typer.Argument(help="Name or chain id of the identity.")]
-SignOption = Annotated[Path, typer.Option("--sign", help="File of a key of the identity that may change keys.")]
+SignOption = Annotated[
+    str,
+    typer.Option(
+        "--sign", metavar="KEY", help="A key of the identity that may change keys: its file, agent:NAME or pkcs11:URI."
+    ),
+]
 KeyOption = Annotated[
-    Path, typer.Option("--key", help="File of the new key; it is made where it does not exist (mode 600).")
+    str,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help="The new key: its file (mode 600) or pkcs11:URI, made where it does not exist; or agent:NAME.",
+    ),
 ]
 RecoveryOption = Annotated[
-    list[Path] | None, typer.Option("--recovery", help="File of a recovery key, repeatable; keep them elsewhere.")
+    list[str] | None,
+    typer.Option("--recovery", metavar="KEY", help="File of a recovery key, repeatable; keep them elsewhere."),
 ]
-OldOption = Annotated[str, typer.Option("--old", help="The key that ends: its file, or its public key in hex.")]
+OldOption = Annotated[
+    str, typer.Option("--old", help="The key that ends: as --sign names it, or its public key in hex.")
+]
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why a key ends: not-said, replaced, unused, lost or stolen.")
 ]
@@ -217,7 +230,8 @@ def identity_recover(
 def identity_object(
     name: Name,
     sign: Annotated[
-        list[Path], typer.Option("--sign", help="File of a key that may change keys, or of each recovery key.")
+        list[str],
+        typer.Option("--sign", metavar="KEY", help="File of a key that may change keys, or of each recovery key."),
     ],
     password_file: PasswordFileOption = None,
     home: HomeOption = None,
@@ -276,7 +290,7 @@ def _milliseconds(day: str) -> int:
 
 
 def _public_key(text: str, password: "Callable[[], str] | None") -> bytes:
-    return bytes.fromhex(text) if is_hash(text) else author_key(Path(text), password).public_key
+    return bytes.fromhex(text) if is_hash(text) else author_key(text, password).public_key
 
 
 def _facts(found: "Home", chain: "Chain") -> dict[str, Any]:

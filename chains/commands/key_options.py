@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chains.commands.terminal import ask_hidden, at_terminal, usage
+from chains.commands.terminal import ask_hidden, at_terminal, given, usage
 
 if TYPE_CHECKING:
     from anchor.bitcoin.descriptor import PublicWallet
     from anchor.bitcoin.networks import Network
     from anchor.bitcoin.wallet import Wallet
-    from anchor.signing import SigningKey
+    from chains.client.signing import AuthorKey
     from chains.password import Password
 
 PasswordFileOption = Annotated[
@@ -32,13 +32,19 @@ MnemonicFileOption = Annotated[
     Path | None,
     typer.Option(help="Write the new wallet's words to this new file (mode 600)."),
 ]
-SignOption = Annotated[Path | None, typer.Option(help="File of the author's key, which signs every entry.")]
+SignOption = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="The author's key, which signs every entry: its file, agent:NAME or pkcs11:URI."),
+]
 IdentityOption = Annotated[
     str | None, typer.Option(help="Name or id of the author's identity, in whose name --sign signs.")
 ]
 AuthorPasswordOption = Annotated[
     Path | None, typer.Option("--password-file", help="File with the password of the author's key (mode 600).")
 ]
+AGENT = "agent:"
+"""What comes before the fingerprint, or the comment, of a key in an ssh-agent."""
+SCHEME = "pkcs11:"
 _WORDS_A_LINE = 4
 _MAX_WORDS_FILE = 10_000
 
@@ -101,33 +107,67 @@ def identity_password(
     return Password(str(file or ""), prompt=prompt, variable=IDENTITY_VARIABLE)
 
 
-def author_key(path: Path, password: "Callable[[], str] | None") -> "SigningKey":
-    """Return the key in a file; its password is asked for where the file is encrypted."""
+def author_key(name: str, password: "Callable[[], str] | None") -> "AuthorKey":
+    """Return the key that is named: in a file, in the ssh-agent (``agent:NAME``) or in a token (``pkcs11:...``).
+
+    The password of a file, or the PIN of a token, is asked for where it is needed.
+    """
     from anchor.signing import SigningKey, is_encrypted_key, read_private_file
 
+    if name.startswith(AGENT):
+        from chains.client.ssh_agent import agent_key
+
+        return agent_key(name.removeprefix(AGENT))
+    if name.startswith(SCHEME):
+        return _token_key(name, password)
+    path = Path(name)
     is_encrypted = is_encrypted_key(read_private_file(path))
     if is_encrypted and password is None:
         usage(f"{path}: is encrypted; leave --no-password out")
     return SigningKey.load(path, password() if is_encrypted and password is not None else None)
 
 
-def signing_author(sign: Path | None, identity: str | None, password_file: Path | None) -> "SigningKey | None":
+def signing_author(sign: str | None, identity: str | None, password_file: Path | None) -> "AuthorKey | None":
     """Return the key that --sign names, or None; end the command where --identity says in whose name nobody signs."""
     if identity is not None and sign is None:
-        usage("--identity says in whose name --sign signs: name the file of a key with --sign")
+        usage("--identity says in whose name --sign signs: name the key, or its file, with --sign")
     return None if sign is None else author_key(sign, identity_password(password_file))
 
 
-def new_author_key(path: Path, password: "Callable[[], str] | None") -> "SigningKey":
-    """Return the key in a file, which is made where it does not exist: on disk before anything names it.
+def _token_key(uri: str, password: "Callable[[], str] | None", *, make: bool = False) -> "AuthorKey":
+    """Return a key in a PKCS #11 token; its PIN is in the URI's pin-source, or found as a password is."""
+    import os
+
+    from chains.client.pkcs11_uri import TokenKey
+    from chains.password import read_password
+
+    wanted = given(lambda: TokenKey.decode(uri, os.environ))
+    source = wanted.pin_source
+    pin = password if source is None else lambda: read_password(Path(source.removeprefix("file:")))
+    if pin is None:
+        usage("a token wants its PIN: leave --no-password out, or name a file with pin-source in the URI")
+    try:
+        from chains.client.pkcs11_key import token_key
+    except ModuleNotFoundError as error:
+        usage(f"pkcs11: expected python-pkcs11, {error.name} is missing; install anchorline[pkcs11]")
+    return token_key(wanted, pin, make=make)
+
+
+def new_author_key(name: str, password: "Callable[[], str] | None") -> "AuthorKey":
+    """Return the key that is named, which is made where it does not exist: stored before anything names it.
+
+    In a token it is made inside; an ssh-agent makes none.
 
     So a command that was interrupted can be run again with the key that it had made.
     """
     from anchor.bitcoin.key_cipher import check_new_password
     from anchor.signing import SigningKey
 
-    if path.exists():
-        return author_key(path, password)
+    if name.startswith(SCHEME):
+        return _token_key(name, password, make=True)
+    path = Path(name)
+    if name.startswith(AGENT) or path.exists():
+        return author_key(name, password)
     key, secret = SigningKey.generate(), None if password is None else password()
     if secret is not None:
         check_new_password(secret)

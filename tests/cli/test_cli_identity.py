@@ -13,6 +13,7 @@ import pytest
 from chains.commands.identities import identity_new
 from chains.identity_stating import DEFAULT_WAIT_BLOCKS
 from tests.cli.commands import ORIGIN, World, own_folders, run
+from tests.signers import new_token, running_agent
 
 PASSWORD = "beam and girder"  # of keys that are made here
 
@@ -41,7 +42,7 @@ def begun(world: World, name: str, *options: str | Path) -> Path:
     return key
 
 
-def order(world: World, key: Path, identity: str) -> str:
+def order(world: World, key: Path | str, identity: str) -> str:
     """Record the order, signed; return its entry hash."""
     added = world.ok("add", "orders", world.folder / "order.txt", "--sign", key, "--identity", identity, "--json")
     return str(added.facts["entries"][0]["entry_hash"])
@@ -177,6 +178,36 @@ def test_key_files_are_encrypted(made: World) -> None:
     made.ok(*signed, "--password-file", password)
 
 
+@pytest.mark.ssh
+def test_a_key_in_an_agent_signs(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The identity's only key is in an ssh-agent: it begins the identity, and signs an entry that holds."""
+    with running_agent() as agent:
+        agent.add(agent.make("press"))
+        monkeypatch.setenv("SSH_AUTH_SOCK", agent.address)
+        assert ("ok", None) == signed_by(made, "guarded", "agent:press")
+        refused = made.run("identity", "revoke", "guarded", "--sign", "agent:boss", "--old", "agent:press")
+        assert "found 0" in refused.err
+
+
+@pytest.mark.softhsm
+def test_a_key_is_made_in_a_token_and_signs(made: World, tmp_path: Path) -> None:
+    """The identity's key is made inside a token, which signs an entry that holds; the PIN is in a file."""
+    with new_token(tmp_path) as uri:
+        boss = uri.format("boss")
+        assert ("ok", None) == signed_by(made, "inside", boss)
+        refused = made.run("identity", "revoke", "inside", "--sign", uri.format("x"), "--old", boss)
+        assert "found 0 private" in refused.err
+
+
+def signed_by(world: World, name: str, key: str) -> tuple[str, str | None]:
+    """Begin an identity with a key that is elsewhere, and sign with it; return what step 3 says."""
+    world.ok("identity", "new", name, "--key", key, "--no-password")
+    world.ok("seal")
+    entry = order(world, key, name)
+    world.ok("seal")
+    return author(world, entry)[1:3]
+
+
 def test_the_wait_of_the_command_is_that_of_the_library() -> None:
     """The command has the number written out, so that its help loads nothing of identities."""
     assert DEFAULT_WAIT_BLOCKS == inspect.signature(identity_new).parameters["wait_blocks"].default
@@ -188,7 +219,7 @@ def test_the_wait_of_the_command_is_that_of_the_library() -> None:
         (["identity", "show", "orders"], "does not begin as an identity"),
         (["identity", "revoke", "acme", "--sign", "none", "--old", "none"], "no such key file"),
         (["identity", "recover", "acme", "--key", "none"], "choose one"),
-        (["add", "orders", "--identity", "orders"], "name the file of a key with --sign"),
+        (["add", "orders", "--identity", "orders"], "name the key, or its file, with --sign"),
         (["identity", "new", "x", "--key", "x.key", "--no-password", "--did-web", "acme"], "did:web:DOMAIN"),
         (["chain", "create", "x", "--id", "anchorline/identity/1"], "is an identity"),
         (["identity", "card", "orders"], "does not begin as an identity"),
