@@ -42,7 +42,7 @@ class Agent:
         done = subprocess.run(command, env=os.environ | self.environment, check=True, capture_output=True, text=True)
         return done.stdout
 
-    def make(self, name: str, kind: str = "ed25519", comment: str = "", password: str = "") -> Path:  # noqa: S107
+    def make(self, name: str, kind: str = "ed25519", comment: str = "", password: str = "") -> Path:
         """Make the file of a key."""
         path = self.folder / name
         self.run(*("ssh-keygen", "-q", "-a", "1", "-t", kind, "-N", password, "-C", comment or name, "-f", str(path)))
