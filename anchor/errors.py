@@ -14,6 +14,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── UnknownChainError           no such chain here
     ├── RefusedEntryError           an entry that this chain or this log does not take
     │   ├── ContentTooLargeError    content of more bytes than the settings allow
+    │   ├── ChainClosedError        the chain was closed: nothing more is recorded there
     │   └── ChainExistsError        a chain of this id or name is there already
     ├── ReusedKeyError              a request key was used for another request
     ├── AccountError                an organisation, key or grant cannot be as it was asked for
@@ -95,6 +96,10 @@ class RefusedEntryError(AnchorlineError):
 
 class ContentTooLargeError(RefusedEntryError):
     """The content has more bytes than this home takes."""
+
+
+class ChainClosedError(RefusedEntryError):
+    """The chain was closed; the message says since when, and where to go on."""
 
 
 class ChainExistsError(RefusedEntryError):

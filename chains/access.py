@@ -32,6 +32,9 @@ class Action(StrEnum):
     CHAIN_CREATE = "chain.create"
     CHAIN_LIST = "chain.list"
     CHAIN_READ = "chain.read"
+    CHAIN_CLOSE = "chain.close"
+    CHAIN_EXPORT = "chain.export"
+    CHAIN_TRANSFER = "chain.transfer"
     ENTRY_WRITE = "entry.write"
     ENTRY_READ = "entry.read"
     CONTENT_READ = "content.read"
@@ -71,7 +74,9 @@ _AUDITS = frozenset(
 )
 _READS = _AUDITS | {Action.CONTENT_READ}
 _WRITES = _READS | {Action.CHAIN_CREATE, Action.ENTRY_WRITE}
-_OWNS = _WRITES | {Action.GRANT_MANAGE, Action.KEY_MANAGE, Action.WEBHOOK_MANAGE}
+_DISPOSES = frozenset({Action.CHAIN_CLOSE, Action.CHAIN_EXPORT, Action.CHAIN_TRANSFER})
+"""To end a chain, to take all of it away, to give it away: for the owner's own keys."""
+_OWNS = _WRITES | _DISPOSES | {Action.GRANT_MANAGE, Action.KEY_MANAGE, Action.WEBHOOK_MANAGE}
 RIGHTS = {
     Role.OWNER: _OWNS,
     Role.WRITER: _WRITES,

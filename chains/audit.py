@@ -41,6 +41,7 @@ from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from chains.audit_attestations import check_attestations
 from chains.audit_entries import EntriesAudit, Progress
+from chains.audit_life import check_life
 from chains.audit_report import Report
 from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, check_timestamps, paged
 from chains.chain import Chain, Chains
@@ -120,7 +121,8 @@ class Audit:
         frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
         heads = self._heads_of(chain)
         next_head = next(heads, None)
-        for hashes in EntriesAudit(self.chains, self.report, self.progress).hashes(chain, size):
+        entries = EntriesAudit(self.chains, self.report, self.progress, self.directory.log.log_id)
+        for hashes in entries.hashes(chain, size):
             left = hashes
             while left:
                 left = extend_to(frontier, left, [built_size, next_head[1].tree_size if next_head else 0])
@@ -133,6 +135,8 @@ class Audit:
             self.report.found(
                 f"directory leaf {next_head[0]}", f"a head of {next_head[1].tree_size} entries; the chain has {size}"
             )
+        with self.report.looking_at(where):
+            check_life(self.chains, self.report, chain, entries.life)
 
     def _heads_of(self, chain: Chain) -> Iterator[tuple[int, HeadLeaf]]:
         after = -1

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from anchor.hashing.chosen import HASHING
+from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.signing import check_signature
 from chains.audit_report import DAMAGE, Report
 from chains.bundle import BUNDLE_BYTES, BUNDLE_ENTRIES, Row
 from chains.chain import Chain, Chains, commitments_of, decode_kept
+from chains.chain_life import LifeEntry, life_entry_of
 from chains.found_by import may_have_keys
 
 Progress = Callable[[str, int], None]
@@ -39,12 +41,18 @@ class _Batch(NamedTuple):
 
 
 class EntriesAudit:
-    """Audits the entries of chains; what does not hold goes into the report."""
+    """Audits the entries of a chain; what does not hold goes into the report.
 
-    def __init__(self, chains: Chains, report: Report, progress: Progress) -> None:
+    Afterwards ``life`` has those that speak of the chain's life.
+    """
+
+    def __init__(self, chains: Chains, report: Report, progress: Progress, log_id: bytes) -> None:
         self.chains = chains
         self.report = report
         self.progress = progress
+        self.log_id = log_id
+        self.life: list[LifeEntry] = []
+        self._closed_at: int | None = None
 
     def hashes(self, chain: Chain, size: int) -> Iterator[bytes]:
         """Check every row of a chain and yield the hashes of its entries, flat, some at a time.
@@ -83,6 +91,8 @@ class EntriesAudit:
             if batch.first_index + place == 0 or raw[1:33] != batch.chain.chain_id or _needs_decoding(raw):
                 with self.report.looking_at(batch.where(place)):
                     self._entry(batch, place)
+        if self._closed_at is not None:
+            self._behind_closing(batch, self._closed_at)
         if not _keeps_what_it_commits_to(batch):
             for place in range(len(batch.rows)):
                 with self.report.looking_at(batch.where(place)):
@@ -102,6 +112,18 @@ class EntriesAudit:
         if batch.first_index + place == 0 and chain_id_of(entry.external_ids) != batch.chain.chain_id:
             self.report.found(batch.where(place), "the external ids of the first entry do not give the chain id")
         check_author(entry, check_signature)
+        life = life_entry_of(entry, batch.first_index + place, self.log_id)
+        if life is not None:
+            self.life.append(life)
+            if life.ends_here and self._closed_at is None:
+                self._closed_at = life.leaf_index
+
+    def _behind_closing(self, batch: _Batch, closed_at: int) -> None:
+        """Name every entry that stands behind the closing of its chain and is no erasure."""
+        for place in range(max(0, closed_at + 1 - batch.first_index), len(batch.rows)):
+            with self.report.looking_at(batch.where(place)):
+                if not may_follow_closing(Entry.decode(batch.rows[place][1])):
+                    self.report.found(batch.where(place), f"stands behind the closing of its chain, entry {closed_at}")
 
     def _beside(self, batch: _Batch, place: int) -> None:
         """Check what is kept beside an entry, and that an entry with ids is in a run that is searched for them."""

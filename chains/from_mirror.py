@@ -20,6 +20,7 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import Transaction
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import Entry
 from anchor.proof.leaves import EpochLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS
@@ -42,6 +43,7 @@ from anchor.thread_verdict import Number
 from anchor.tiles import Fetch, LeafRange, PublishedTree, WithheldError
 from chains.bundle import Column
 from chains.chain import Batch, Chain
+from chains.chain_life import ChainLives
 from chains.found_by import may_have_keys
 from chains.home import Home
 
@@ -211,6 +213,7 @@ def _append_entries(home: Home, fetch: Fetch, ahead: _Ahead) -> int:
 
 
 def _append_chain(home: Home, chain: Chain, tree: PublishedTree) -> None:
+    lives = ChainLives(home.engine, home.chains)
     while (start := home.chains.size(chain)) < tree.size:
         tile_no, skipped = divmod(start, TILE_WIDTH)
         entries = (tree.bundle(tile_no) or [])[skipped:]
@@ -223,6 +226,7 @@ def _append_chain(home: Home, chain: Chain, tree: PublishedTree) -> None:
         nothing_kept = Column.of([b""] * len(entries))
         batch = Batch(Column.of(entries), nothing_kept, hashes, any(map(may_have_keys, entries)))
         home.chains.append_rows(chain, batch, ANONYMOUS)
+        lives.note(chain, start, [Entry.decode(entry) for entry in entries], home.directory.log.log_id)
     home.trees.build_to(chain.chain_no, tree.size)
 
 

@@ -37,6 +37,7 @@ from anchor.timestamps import Timestamps
 from chains.chain import Chains
 from chains.corrections import Corrected, corrections_of
 from chains.identity import Identities
+from chains.life_shown import LifeShown
 from chains.lookup import Lookup
 from chains.promised import promised_at
 from chains.reader import Reader, StoredEntry
@@ -77,6 +78,7 @@ class Receipts:
         self.timestamps = Timestamps(engine)
         self.attestations = Attestations(engine)
         self.identities = Identities(engine, chains)
+        self.life = LifeShown(chains, trees)
         self._shared = lru_cache(_SHARED)(self._shared_by)
         self._identity = lru_cache(_SHOWN_IDENTITIES)(self._identity_by)
 
@@ -107,7 +109,8 @@ class Receipts:
         identity = stored.entry.extension(ExtensionType.IDENTITY)
         of_author = None if identity is None else self._identity(identity, chosen.size)
         evidence = () if of_author is None else (of_author,)
-        return replace(sealed, evidence=(*evidence, *self._shown(corrections, chosen.size)))
+        shown = (*self._shown(corrections, chosen.size), *self._life(stored, chosen.size))
+        return replace(sealed, evidence=(*evidence, *shown))
 
     def _identity_by(self, identity: bytes, size: int) -> dict[str, Any] | None:
         """Return the key history of an author as evidence under a checkpoint; kept, since what is under one stays."""
@@ -223,11 +226,8 @@ class Receipts:
         if not corrections:
             return ()
         chain_no = corrections[0].stored.chain_no
-        head_index = self.directory.newest_head(chain_no, size)
-        assert head_index is not None, "the entry itself is under the checkpoint"
-        head = self.directory.leaf(head_index)
-        assert isinstance(head, HeadLeaf)
-        proof, entries = self._proof(head, head_index, size), {each.stored.leaf_index: each for each in corrections}
+        proof, entries = self._newest(chain_no, size), {each.stored.leaf_index: each for each in corrections}
+        head = proof.leaf
         shown = [entries[index].stored for index in sorted(entries) if index < head.tree_size]
         return tuple(
             CorrectionEvidence(
@@ -237,6 +237,24 @@ class Receipts:
             ).to_json()
             for stored in shown
         )
+
+    def _life(self, stored: StoredEntry, size: int) -> tuple[dict[str, Any], ...]:
+        """Return what is shown of the life of an entry's chain, as evidence under a checkpoint."""
+        chain = self.chains.by_no(stored.chain_no)
+        assert chain is not None, "the chain of a stored entry"
+        if not self.life.lives.of(chain):
+            return ()
+        head = self._newest(stored.chain_no, size)
+        shown = (self.life.evidence(stored, each, head) for each in self.life.of(chain, head.leaf.tree_size))
+        return tuple(each for each in shown if each is not None)
+
+    def _newest(self, chain_no: int, size: int) -> DirectoryProof[HeadLeaf]:
+        """Return the newest head of a chain under a checkpoint, where an entry of it is under that."""
+        head_index = self.directory.newest_head(chain_no, size)
+        assert head_index is not None, "the entry itself is under the checkpoint"
+        head = self.directory.leaf(head_index)
+        assert isinstance(head, HeadLeaf)
+        return self._proof(head, head_index, size)
 
     def _sealed(
         self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]

@@ -46,6 +46,7 @@ class _Piece:
     late: dict[int, Refused] = field(default_factory=dict)
     first_index: int = 0
     first_seq: int = 0
+    ends_chain: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -86,6 +87,8 @@ class _Commit:
         self.same_as: dict[int, int] = {}
         self.placed: dict[bytes, Accepted] = {}
         self.authors: dict[Named, str | None] = {}
+        self.closed = writer.lives.closed()
+        self.closing: set[int] = set()
 
     def run(self) -> list[Answer]:
         """Return the answers, in order."""
@@ -209,6 +212,8 @@ class _Commit:
                 piece.new = self._new_of(piece, claimed, received_at_ms)
             if isinstance(piece.work.to, Chain) and self.writer.identities.is_identity(piece.chain):
                 self._only_in_force(piece, claimed, stated, received_at_ms)
+            if self.closed or self.closing or piece.work.closings:
+                self._not_behind_closing(piece)
             if not piece.work.is_fresh:
                 claimed.update(piece.work.hashes[place] for place in piece.new)
 
@@ -267,18 +272,41 @@ class _Commit:
             piece.late |= {place: Refused("entry-refused", why) for place, lacks in enumerate(lacking) if lacks}
             piece.new = []
 
+    def _not_behind_closing(self, piece: _Piece) -> None:
+        """Refuse what would stand behind the closing of its chain; a closing is one for all that comes later."""
+        chain_no, kept, why = piece.chain.chain_no, list[int](), ""
+        for place in piece.new:
+            is_closed = chain_no in self.closed or chain_no in self.closing
+            if is_closed and place not in piece.work.after_closing:
+                why = why or str(self.writer.lives.refusal(piece.chain))
+                piece.late[place] = Refused("chain-closed", why)
+                continue
+            kept.append(place)
+            if place in piece.work.closings:
+                self.closing.add(chain_no)
+                piece.ends_chain = True
+        if len(kept) < len(piece.new):
+            piece.new = kept
+
     # --- rows, promise, keys
 
     def _append(self, received_at_ms: int) -> Promised | None:
         """Append what is new, a run for each chain and submitter, and promise all of it."""
-        groups: dict[tuple[int, bytes, bool], list[_Piece]] = {}
+        groups: dict[tuple[int, bytes, bool, bool], list[_Piece]] = {}
         for piece in self.pieces.values():
             if piece.new:
-                key = (piece.chain.chain_no, piece.work.submitter, piece.work.with_ids)
+                key = (piece.chain.chain_no, piece.work.submitter, piece.work.with_ids, piece.ends_chain)
                 groups.setdefault(key, []).append(piece)
         if not groups:
             return None
-        return self.writer.promise([self._append_run(pieces) for pieces in groups.values()], received_at_ms)
+        # What closes a chain comes behind everything that was handed in for it before.
+        in_order = sorted(groups.values(), key=lambda pieces: pieces[0].ends_chain)
+        promised = self.writer.promise([self._append_run(pieces) for pieces in in_order], received_at_ms)
+        for piece in self.pieces.values():
+            if piece.ends_chain:
+                entries = [Entry.decode(raw) for raw in piece.entries().items()]
+                self.writer.lives.note(piece.chain, piece.first_index, entries, self.writer.log_id)
+        return promised
 
     def _append_run(self, pieces: list[_Piece]) -> tuple[bytes, Run, Pieces]:
         hashes = [piece.hashes() for piece in pieces]

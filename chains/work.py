@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, overload
 
-from anchor.errors import ContentTooLargeError
+from anchor.errors import ChainClosedError, ContentTooLargeError
 from anchor.hashing.pieces import Pieces
 from anchor.proof.entry import ExternalId
 from anchor.proof.errors import AnchorlineError, MalformedError, TooLargeError, UnknownVersionError, VerificationError
@@ -80,6 +80,7 @@ _CODES: tuple[tuple[type[AnchorlineError], str], ...] = (
     (MalformedError, "entry-malformed"),
     (VerificationError, "author-signature-wrong"),
     (ContentTooLargeError, "content-too-large"),
+    (ChainClosedError, "chain-closed"),
 )
 
 Outcome = Accepted | Refused
@@ -142,7 +143,8 @@ class Work:
 
     ``refused`` says by place which of the caller's ``count`` entries are not among ``entries``. ``is_fresh``: made here
     under fresh salts, so that none can be there already; else ``not_after_ms`` has, by place among ``entries``, until
-    when some are valid, and ``named`` the identities in whose name some are signed.
+    when some are valid, ``named`` the identities in whose name some are signed, ``closings`` which of them close their
+    chain, and ``after_closing`` which may stand behind that (erasures).
     """
 
     to: Chain | Opening
@@ -156,6 +158,8 @@ class Work:
     not_after_ms: Mapping[int, int] = field(default_factory=dict)
     named: Mapping[int, Named] = field(default_factory=dict)
     key: RequestKey | None = None
+    closings: frozenset[int] = frozenset()
+    after_closing: frozenset[int] = frozenset()
 
     @property
     def chain_id(self) -> bytes:

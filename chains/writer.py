@@ -17,6 +17,7 @@ from anchor.errors import ContentTooLargeError, RefusedEntryError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
+from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
     SALT_SIZE,
@@ -35,6 +36,7 @@ from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
 from chains.bundle import BUNDLE_ENTRIES, Column
 from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests, keep_each
+from chains.chain_life import ChainLives, handed_in
 from chains.found_by import may_have_keys
 from chains.idempotency import RequestKey
 from chains.identity import Identities, Named, begins_identity, named_by
@@ -64,6 +66,7 @@ class Writer:
         self.promise_key = promise_key
         self.limits = limits
         self.identities = Identities(engine, chains)
+        self.lives = ChainLives(engine, chains)
         # After the last append of this writer, committed or not: how much of the index may be waiting.
         self.next_seq = chains.next_seq()
         self.key_id = promise_key_id(promise_key.public_key)
@@ -101,6 +104,8 @@ class Writer:
         """
         entry = self._checked(submission)
         _check_first(entry.chain_id, entry.external_ids)
+        if handed_in(entry, self.log_id) is not None:
+            raise RefusedEntryError(NOT_CLOSED_AT_ONCE)
         batch = _batch_of([submission], HASHING.leaves([submission.entry]))
         with self.engine.transaction():
             received_at_ms = self.received_at(now_ms)
@@ -158,15 +163,25 @@ class Writer:
         return self._append_fresh(chain, batch, now_ms)
 
     def submit(
-        self, chain: Chain, submissions: Sequence[Submission], now_ms: int, submitter: bytes = ANONYMOUS
+        self,
+        chain: Chain,
+        submissions: Sequence[Submission],
+        now_ms: int,
+        submitter: bytes = ANONYMOUS,
+        *,
+        by_service: bool = False,
+        note: Callable[[Sequence[Accepted]], None] = lambda _: None,
     ) -> list[Accepted]:
         """Append entries that their writers made, in order, as one group commit; all of them or none.
 
         Idempotent by entry hash: an entry that is kept already is not written again, and keeps its place, its promise
-        and its submitter for ever, also when it could not be handed in anew.
+        and its submitter for ever, also when it could not be handed in anew. ``by_service``: what only the service says
+        of a chain's life is taken; ``note`` is run in the same transaction with what was new.
         Raises RefusedEntryError, MalformedError, VerificationError, ClockError or a StorageError: nothing was kept.
         """
         entries = self._check_each(chain, submissions)
+        for entry in entries if not by_service else ():
+            handed_in(entry, self.log_id)
         hashes = HASHING.leaves([submission.entry for submission in submissions])
         self.lookup.keep_up(self.next_seq)
         with self.engine.transaction():
@@ -182,8 +197,11 @@ class Writer:
                     check_still_valid(entry, received_at_ms)
                 self._check_authors(fresh, received_at_ms)
                 self.identities.check_next(chain, fresh, received_at_ms)
+                self.lives.check_next(chain, fresh, self.log_id)
                 batch = _batch_of([submissions[place] for place in new.values()], Pieces.of(list(new)))
                 added = self._append(chain, batch, received_at_ms, submitter)
+                self.lives.note(chain, added[0].leaf_index, fresh, self.log_id)
+                note(added)
                 accepted |= {item.entry_hash: item for item in added}
         # The same entry twice in one batch: the second one repeats the first.
         return [accepted[key]._replace(repeated=new.get(key) != place) for place, key in enumerate(hashes)]
@@ -214,6 +232,8 @@ class Writer:
         fresh: dict[int, tuple[Content, bytes]] = {}
         read: dict[int, tuple[bytes, Entry]] = {}
         shape: Shape | None = None
+        closings: set[int] = set()
+        after_closing: set[int] = set()
         for place, item in enumerate(items):
             try:
                 if isinstance(item, Refused):
@@ -222,6 +242,12 @@ class Writer:
                     fresh[place] = item, self._template(to, item)
                 else:
                     shape, entry = self._read(to, item, shape)
+                    if handed_in(entry, self.log_id) is not None:
+                        if isinstance(to, Opening):
+                            raise RefusedEntryError(NOT_CLOSED_AT_ONCE)
+                        closings.add(place)
+                    if may_follow_closing(entry):
+                        after_closing.add(place)
                     read[place] = item.entry, entry
                     made[place] = item.entry, _kept(item)
             except AnchorlineError as error:
@@ -244,6 +270,8 @@ class Writer:
             not_after_ms={inner: not_after[place] for inner, place in enumerate(order) if place in not_after},
             named={inner: named[place] for inner, place in enumerate(order) if place in named} if named else {},
             key=key,
+            closings=frozenset(inner for inner, place in enumerate(order) if place in closings),
+            after_closing=frozenset(inner for inner, place in enumerate(order) if place in after_closing),
         )
 
     def _batch_alike(self, chain: Chain, alike: ContentsAlike) -> Batch | None:
@@ -268,6 +296,7 @@ class Writer:
             received_at_ms = self.received_at(now_ms)
             if self.identities.is_identity(chain):
                 raise RefusedEntryError(not_for_contents(chain.chain_id))
+            self.lives.check_next(chain, None, self.log_id)
             return self._append(chain, batch, received_at_ms, ANONYMOUS)
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
@@ -437,6 +466,9 @@ def _alike(items: Sequence[Submission | Content | Refused]) -> ContentsAlike | N
     rest = first[1:]
     contents = [item.content for item in items if isinstance(item, Content) and item[1:] == rest]
     return ContentsAlike(contents, *rest) if len(contents) == len(items) else None
+
+
+NOT_CLOSED_AT_ONCE = "a chain does not begin with its closing: record something first"
 
 
 def check_still_valid(entry: Entry, received_at_ms: int) -> None:

@@ -428,4 +428,25 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX web_session_of ON web_session (key_id, session_no)",
         ),
     ),
+    (
+        "chain-life",
+        (
+            # Entries that close, transfer or continue their chain (chains/chain_life.py); ``kind`` is the extension.
+            """CREATE TABLE life_entry (
+                life_no {key},
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                leaf_index BIGINT NOT NULL,
+                kind BIGINT NOT NULL,
+                ends_here BIGINT NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX life_entry_of ON life_entry (chain_no, leaf_index)",
+            # Of a continuation: the other log's receipt of the last entry before it.
+            """CREATE TABLE earlier_receipt (
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                leaf_index BIGINT NOT NULL,
+                receipt {bytes} NOT NULL,
+                PRIMARY KEY (chain_no, leaf_index)
+            )""",
+        ),
+    ),
 )

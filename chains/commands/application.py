@@ -18,6 +18,7 @@ from chains.commands import (
     identities,
     identity_cards,
     keeping,
+    leaving,
     manifests,
     proving,
     publishing,
@@ -54,5 +55,6 @@ app = in_front_of(
     wallet,
     accounts,
     sharing,
+    leaving,
     publishing,
 )

@@ -214,7 +214,7 @@ _PROBLEMS = (
     *("quota-exceeded", "overloaded", "clock-wrong"),
 )
 _ENTRY = (
-    *("content-too-large", "entry-refused", "entry-malformed", "entry-too-large", "entry-too-late"),
+    *("chain-closed", "content-too-large", "entry-refused", "entry-malformed", "entry-too-large", "entry-too-late"),
     *(
         "entry-version-unknown",
         "author-signature-wrong",

@@ -10,6 +10,7 @@ import msgspec
 
 from anchor.errors import (
     AccountError,
+    ChainClosedError,
     ChainExistsError,
     ClockError,
     ContentTooLargeError,
@@ -53,6 +54,7 @@ KINDS = {
     "method-not-allowed": Kind(405, "The path does not take this method"),
     "not-acceptable": Kind(406, "The wanted form cannot be given"),
     "too-slow": Kind(408, "The request took too long to arrive"),
+    "chain-closed": Kind(409, "The chain was closed: nothing more is recorded there"),
     "chain-exists": Kind(409, "There is a chain of this id or name already"),
     "body-too-large": Kind(413, "The body has more bytes than are taken"),
     "content-too-large": Kind(413, "The content has more bytes than are taken"),
@@ -85,6 +87,7 @@ _OF_ERRORS: tuple[tuple[type[AnchorlineError], str], ...] = (
     (WebhookError, "account-refused"),
     (NotYetError, "not-found"),
     (ChainExistsError, "chain-exists"),
+    (ChainClosedError, "chain-closed"),
     (ContentTooLargeError, "content-too-large"),
     (RefusedEntryError, "entry-refused"),
     (ReusedKeyError, "request-key-reused"),

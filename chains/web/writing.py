@@ -341,8 +341,11 @@ class _Rights:
         return found
 
     def owned(self, work: Work, actor: Actor, visibility: Visibility) -> Work:
-        """Return the work; a chain that it opens will be the actor's."""
+        """Return the work, if he may close the chain where it does; a chain that it opens will be the actor's."""
         if not isinstance(work.to, Opening):
+            if work.closings:
+                access = self._accounts.sharing.access_of(work.to.chain_no)
+                check_allowed(actor, Action.CHAIN_CLOSE, access, self._now_ms)
             return work
         return replace(work, to=replace(work.to, note=self._accounts.owning(actor, visibility)))
 
