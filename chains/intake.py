@@ -17,10 +17,12 @@ from typing import BinaryIO
 from anchor.errors import RefusedEntryError
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.errors import AnchorlineError, MalformedError
+from anchor.proof.json_fields import MEDIA_TYPE as FIELDS_MEDIA_TYPE
 from anchor.proof.manifest import MEDIA_TYPE, Document
 from chains.chain import Chain
 from chains.client.own_entry import Form, OwnEntry, Sent, entry_of_digest, make_entry, signed_each
 from chains.client.signing import AuthorKey
+from chains.field_committing import committed, default_disclosures
 from chains.home import Clock
 from chains.manifest_writing import (
     WHOLE,
@@ -82,6 +84,8 @@ class Intake:
     secret: Callable[[], bytes] = fresh_secret
     author: AuthorKey | None = None
     identity: bytes | None = None
+    fields: bool = False
+    """Each file is a JSON document, recorded by its fields."""
     recorded: Recorded | None = None
     """Without it a list that is there already is refused, whatever is in it."""
 
@@ -92,17 +96,14 @@ class Intake:
         if self.name_ids and (self.lines or any(str(path) == "-" for path in files)):
             raise RefusedEntryError("--name-ids gives each file's name to its entry: it needs files, without --lines")
         self._check_listed(files)
+        self._check_fields(files)
         added = Added()
         try:
             if self.lines:
                 self._record_lines(writer, chain, files, clock, advance, added)
                 return added
-            for is_listed, group in groupby(files, self._is_listed):
-                if is_listed:
-                    for path in group:
-                        self._record_listed(writer, chain, path, clock, advance, added)
-                else:
-                    self._record_files(writer, chain, list(group), clock, advance, added)
+            for record, group in groupby(files, self._way_of):
+                record(writer, chain, list(group), clock, advance, added)
         except OSError as error:
             raise RefusedEntryError(
                 f"{error.filename or 'standard input'}: {error.strerror}; {added.count} entries were recorded before it"
@@ -111,6 +112,12 @@ class Intake:
             error.add_note(f"{added.count} entries were recorded before it")
             raise
         return added
+
+    def _way_of(self, path: Path) -> Callable[[Writer, Chain, Sequence[Path], Clock, Advance, Added], None]:
+        """Return what records this file, and those of its kind behind it."""
+        if self.fields:
+            return self._record_fields
+        return self._record_listed if self._is_listed(path) else self._record_files
 
     def _is_listed(self, path: Path) -> bool:
         return self.cut.rows or path.is_dir()
@@ -133,7 +140,56 @@ class Intake:
                     "without --rows"
                 )
 
+    def _check_fields(self, files: Sequence[Path]) -> None:
+        """Raise RefusedEntryError for what cannot be said of a JSON document that is recorded by its fields."""
+        if not self.fields:
+            return
+        if self.lines or self.digest or self.media_type or self.cut.rows or self.manifest is not None:
+            raise RefusedEntryError(
+                "--fields records a JSON document as one entry of a form of its own: --lines, --digest, --rows, "
+                "--manifest and --media-type are for other files"
+            )
+        for path in files:
+            if str(path) == "-" or path.is_dir():
+                raise RefusedEntryError(f"{path}: --fields needs a JSON file, beside which its salts are kept")
+
+    def _record_fields(
+        self, writer: Writer, chain: Chain, paths: Sequence[Path], clock: Clock, advance: Advance, added: Added
+    ) -> None:
+        for path in paths:
+            self._record_document(writer, chain, path, clock, added)
+            advance(path.stat().st_size)
+
+    def _record_document(self, writer: Writer, chain: Chain, path: Path, clock: Clock, added: Added) -> None:
+        """Record a JSON document. Its salts are on disk before the entry, of which nothing could be shown without them.
+
+        A crash in between leaves them without an entry; the next ``add`` of the same document goes on with them.
+        """
+        target = default_disclosures(path)
+        is_new = not target.is_file()
+        document = committed(path).document
+        place = None if self.recorded is None else self.recorded(hashlib.sha256(document).digest())
+        if place is not None:
+            raise RefusedEntryError(
+                f"{path} is recorded already, with the salts in {target}: {place}. To record it once more, move that "
+                "file"
+            )
+        try:
+            accepted = self._record(writer, chain, [(document, self._ids(path))], clock(), FIELDS_MEDIA_TYPE)
+        except (RefusedEntryError, MalformedError):
+            if is_new:
+                target.unlink()  # by a rule that is looked at before anything is written: there is no such entry
+            raise
+        added.take(accepted)
+        added.lists.append(target)
+
     def _record_listed(
+        self, writer: Writer, chain: Chain, paths: Sequence[Path], clock: Clock, advance: Advance, added: Added
+    ) -> None:
+        for path in paths:
+            self._record_manifest(writer, chain, path, clock, advance, added)
+
+    def _record_manifest(
         self, writer: Writer, chain: Chain, path: Path, clock: Clock, advance: Advance, added: Added
     ) -> None:
         """Record a folder, or a file with its rows. The list is on disk before the entry that nothing else can open.

@@ -27,8 +27,10 @@ _CONTENT = 2
 
 
 class AtHand(Protocol):
-    """What leads to the document of a manifest, and then says more than the receipt alone."""
+    """What leads to the document of a manifest, or of fields, and then says more than the receipt alone."""
 
+    called: str
+    """What it is, as ``--json`` names its facts."""
     facts: dict[str, Any]
     """What was found, for ``--json``."""
     lines: list[str]
@@ -52,6 +54,7 @@ class FolderAtHand:
     document: Document
     facts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    called: str = "manifest"
 
     @classmethod
     def read(cls, source: Path, list_path: Path, progress: Progress) -> "FolderAtHand":
@@ -90,6 +93,7 @@ class ProofAtHand:
     file: tuple[int, bytes] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    called: str = "manifest"
 
     @property
     def document_digest(self) -> bytes:

@@ -100,7 +100,7 @@ def default_list(source: Path) -> Path:
 
 
 @contextmanager
-def new_list(target: Path, source: Path) -> Iterator[BinaryIO]:
+def new_list(target: Path, source: Path, way_on: str = "name another file with --manifest") -> Iterator[BinaryIO]:
     """Open a list that is written whole or not at all, readable for its owner alone: it has the secret.
 
     What is there already belongs to an earlier entry, and without it nothing of that entry could be shown or compared.
@@ -108,11 +108,10 @@ def new_list(target: Path, source: Path) -> Iterator[BinaryIO]:
     """
     if target.exists():
         raise RefusedEntryError(
-            f"{target} is there already: it may be all that can open an earlier entry. Move it, or name another file "
-            "with --manifest"
+            f"{target} is there already: it may be all that can open an earlier entry. Move it, or {way_on}"
         )
     if source.is_dir() and Path(os.path.realpath(target)).is_relative_to(os.path.realpath(source)):
-        raise RefusedEntryError(f"{target} is inside the folder that it lists: name another file with --manifest")
+        raise RefusedEntryError(f"{target} is inside the folder that it lists: {way_on}")
     # A name that no broken-off ``add`` can have left, for its owner alone.
     descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".new", dir=target.parent)
     beside = Path(name)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A receipt that is attached to a certificate (PDF): taken out as it lies there, without a reader of PDF.
+"""A receipt that is inside another file: attached to a certificate (PDF), or in a disclosure.
 
-Input is a file that may be either; who verifies goes on with the receipt (docs/verify/certificate.md). Only what
-``anchorline certificate`` writes is understood: one attachment, not compressed.
+Input is a file that may be any of them; who verifies goes on with the receipt (docs/verify/certificate.md,
+docs/spec/fields.md). Of PDF only what ``anchorline certificate`` writes is understood: one attachment, not compressed.
 """
 
 import re
 
+from anchor.proof.disclosure import Disclosure, is_disclosure
 from anchor.proof.errors import MalformedError
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT
 
@@ -19,10 +20,16 @@ _MOST_DICTIONARY = 400
 
 
 def receipt_in(data: bytes) -> bytes:
-    """Return the receipt of a certificate; what is no PDF is returned as it is.
+    """Return the receipt of a certificate or a disclosure; what is neither is returned as it is.
 
-    Raises MalformedError for a PDF that has none, or has it in another form: the attachment has to be saved first.
+    Raises MalformedError for a PDF that has none, or has it in another form: the attachment has to be saved first; and
+    for a disclosure that is none, or has no receipt in it.
     """
+    if is_disclosure(data):
+        receipt = Disclosure.decode(data).receipt
+        if receipt is None:
+            raise MalformedError("the disclosure has no receipt in it: name the receipt of the entry behind it")
+        return receipt
     if not data.startswith(PDF_MAGIC):
         return data
     at = data.find(_ATTACHMENT)

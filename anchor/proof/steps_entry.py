@@ -52,7 +52,7 @@ def check_content(receipt: Receipt, verifier: Verifier) -> Step:
             return not_checked(2, "content not compared: neither a file nor content in the receipt")
         return ok(2, f"the content in the receipt is what was recorded, SHA-256 {content.digest.hex()}")
     if verifier.content_digest != content.digest:
-        what = "the manifest" if verifier.judge_content else "the file"
+        what = "the document" if verifier.judge_content else "the file"
         raise VerificationError(
             Reason.CONTENT_CHANGED,
             f"{what} is not what was recorded: expected SHA-256 {content.digest.hex()}, "

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from itertools import accumulate
 from operator import itemgetter
 from struct import unpack
@@ -19,6 +20,9 @@ from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionErr
 
 MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
+MAX_NUMBER = 1024
+"""Characters of a number that is kept as it is written."""
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 # What a backslash begins; of a surrogate, half a character that must not stand alone, enough to know it for one.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89a-fA-F]|.)", re.DOTALL)
 _SURROGATE_SIZE = 4
@@ -33,18 +37,44 @@ def loads(data: bytes, what: str, limit: int) -> dict[str, Any]:
     Raises MalformedError for duplicate keys (after unescaping), floats, -0, integers beyond 2^53-1, lone
     surrogates, NaN and whatever else is not JSON.
     """
+    value = _read(data, what, limit, _DECODER)
+    if not isinstance(value, dict):
+        raise MalformedError(f"{what}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number of a JSON text as it is written there: ``1.10`` and ``1.1`` are two, and neither is ever rounded."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if len(self.text) > MAX_NUMBER or _NUMBER.fullmatch(self.text) is None:
+            raise MalformedError(
+                f"number: expected digits as RFC 8259 has them, at most {MAX_NUMBER} characters, got {self.text[:40]!r}"
+            )
+
+
+def loads_as_written(data: bytes, what: str, limit: int) -> Any:
+    """Return any JSON value by the same rules, but with every number as a ``Number``: of any size, and fractions too.
+
+    It is for documents of others, whose numbers are kept as they stand and never reckoned with.
+    """
+    return _read(data, what, limit, _AS_WRITTEN)
+
+
+def _read(data: bytes, what: str, limit: int, decoder: json.JSONDecoder) -> Any:
     if len(data) > limit:
         raise TooLargeError(f"{what}: expected at most {limit} bytes, got {len(data)}")
     escapes = frozenset(map(itemgetter(0), _ESCAPE.finditer(data)))
     _check_depth(data, escapes, what)
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
+        value = decoder.decode(data.decode("utf-8"))
     except MalformedError as error:
         raise MalformedError(f"{what}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"{what}: expected JSON in UTF-8: {error}") from error
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what}: expected a JSON object, found {type(value).__name__}")
     # The only way to a surrogate, since UTF-8 cannot hold one; two of them can make a character.
     if _SURROGATE_SIZE in map(len, escapes):
         _check_text(value, what)
@@ -195,6 +225,11 @@ def _no_float(digits: str) -> float:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_float
+)
+
+
+_AS_WRITTEN = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_no_float
 )
 
 

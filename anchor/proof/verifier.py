@@ -32,8 +32,9 @@ class Verifier:
     authority's word is enough for him where no block is checked. ``networks`` are those that he knows by name: the
     built-in ones, and what he brings beside them.
 
-    Of a manifest, ``content_digest`` is that of its document, and ``judge_content`` says what becomes of step 2 where
-    the document is the recorded one: it compares the folder, or checks a proof, and raises what ``run`` catches.
+    Of a manifest or a disclosure, ``content_digest`` is that of its document, and ``judge_content`` says what becomes
+    of step 2 where the document is the recorded one: it compares the folder, or checks a proof, and raises what
+    ``run`` catches.
     ``earlier_cards`` are those of logs that he knows and from which a chain may have moved.
     ``author`` is who must have signed; another author is a failure (``another-author``).
     """

@@ -205,6 +205,10 @@ def add(
     manifest: Annotated[
         Path | None, typer.Option(help="Where the list of the folder goes (default: beside it, FOLDER.manifest).")
     ] = None,
+    fields: Annotated[
+        bool,
+        typer.Option("--fields", help="Each file is a JSON document of which single fields can be shown later."),
+    ] = False,
     sign: SignOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
@@ -231,6 +235,7 @@ def add(
             name_ids=name_ids,
             cut=Cut(rows, delimiter),
             manifest=manifest,
+            fields=fields,
             author=author,
             identity=None if identity is None else found.chains.named(identity).chain_id,
             recorded=lambda sha256: found.contents.place_of(reader, sha256),
@@ -244,7 +249,7 @@ def add(
         "first_index": accepted.first_index,
         "size": size,
         "entries": [{"entry_hash": item.hex()} for item in accepted.hashes],
-        "manifests": [str(path) for path in accepted.lists],
+        "disclosures" if fields else "manifests": [str(path) for path in accepted.lists],
     }
     say(
         facts,
@@ -254,7 +259,10 @@ def add(
                 f"{size}."
             ),
             *(f"  {item.hex()}" for item in accepted.hashes[:10] if not lines),
-            *(f"  {path}: the list; keep it secret, and as long as the receipt" for path in accepted.lists),
+            *(
+                f"  {path}: the {'salts' if fields else 'list'}; keep it secret, and as long as the receipt"
+                for path in accepted.lists
+            ),
         ],
         as_json=as_json,
     )

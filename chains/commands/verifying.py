@@ -12,6 +12,7 @@ import typer
 
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.findings import Finding
+from chains.commands.disclosing import fields_at_hand
 from chains.commands.live import (
     AnyLog,
     CookieFile,
@@ -128,13 +129,15 @@ def verify(
         Path | None, typer.Option(help="The list of a recorded folder (default: beside it, FOLDER.manifest).")
     ] = None,
     proof: Annotated[
-        Path | None, typer.Option(help="Proof of one file, or of rows, of a recorded folder (`manifest prove`).")
+        Path | None,
+        typer.Option(help="Proof of a file or rows of a folder (`manifest prove`), or a disclosure of fields."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a file or a folder against its receipt, many of them, or a whole export: offline, without a service.
 
-    Of a folder every file and row that was changed, added or removed is named, with the list of its manifest.
+    Of a folder every file and row that was changed, added or removed is named, with the list of its manifest. A
+    disclosure (`fields disclose`) stands in the place of FILE, or alone where the receipt is in it.
 
     Exit codes: 0 intact, or time-stamped with --accept-timestamp; 1 does not verify; 2 usage; 3 incomplete; 4 could
     not be checked; 5 content withheld or erased, so that the file cannot be compared; 6 superseded or retracted by a
@@ -389,7 +392,7 @@ def _content_at_hand(listed: "AtHand | None") -> tuple[dict[str, Any], list[str]
     """Return what was found with a manifest, for ``--json`` and as lines; None without one."""
     if listed is None:
         return None
-    return {"manifest": listed.facts} if listed.facts else {}, listed.lines
+    return {listed.called: listed.facts} if listed.facts else {}, listed.lines
 
 
 def _where_changed(
@@ -429,9 +432,12 @@ def _no_verdict(finding: Finding, exit_code: int, reasons: list[str], text: str,
 def _at_hand(
     files: list[Path], receipt: "Receipt", manifest: Path | None, proof: Path | None, *, as_json: bool
 ) -> "AtHand | None":
-    """Return what leads to a manifest; a list or a proof that cannot be read does not verify."""
+    """Return what leads to a manifest or fields; a list, proof or disclosure that cannot be read does not verify."""
     try:
-        return given_files(lambda: at_hand(files, receipt, manifest, proof, quiet=as_json))
+        shown = given_files(lambda: fields_at_hand(files, receipt, proof))
+        if shown is not None and manifest is not None:
+            usage("--manifest is the list of a folder: a document that is recorded by its fields has none")
+        return shown or given_files(lambda: at_hand(files, receipt, manifest, proof, quiet=as_json))
     except MalformedError as error:
         text = f"DOES NOT VERIFY: {error}"
         _no_verdict(Finding.PART_UNREADABLE, EXIT_FAILED, ["malformed"], text, as_json=as_json)

@@ -49,6 +49,7 @@ MODULES = (
     "row_changes",
     "comparing",
     "manifest_judging",
+    "disclosure",
     "steps_anchor",
     "der",
     "certificates",

@@ -237,6 +237,20 @@ globalThis.CHECKS = {
     const { files, root } = decodeDocument(utf8(document));
     return { files: Number(files), root: toHex(root) };
   },
+  "fields-document": ({ document }) => {
+    const { fields, root } = decodeFieldsDocument(utf8(document));
+    return { fields: Number(fields), root: toHex(root) };
+  },
+  "field-leaf": ({ place, type, value, salt }) => {
+    const steps = place.map((step) => (typeof step === "number" ? BigInt(step) : step));
+    return toHex(fieldLeaf(steps, KINDS_OF_VALUES.indexOf(type), value, bytesOfHex(salt)));
+  },
+  disclosure: ({ disclosure }) => {
+    const found = decodeDisclosure(utf8(JSON.stringify(disclosure)));
+    checkDisclosure(found);
+    const shown = Object.fromEntries(found.shown.map(({ pointer, type, text }) => [pointer, [type, text]]));
+    return { document_sha256: toHex(found.documentDigest), withheld: disclosureFacts(found).withheld, shown };
+  },
   proof: ({ proof }) => {
     const found = decodeManifestProof(utf8(JSON.stringify(proof)));
     checkManifestProof(found);

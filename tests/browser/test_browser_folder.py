@@ -168,7 +168,7 @@ def test_what_a_folder_lacks_is_said(visit: Visiting, held: Held) -> None:
     page.set_input_files("#manifest-file", held.folder / "linked.manifest")
     page.set_input_files("#record-folder", held.folder / "data")
     headline(page, "Does not verify")
-    says(page, "#steps > li:nth-child(2)", "the manifest is not what was recorded")
+    says(page, "#steps > li:nth-child(2)", "the document is not what was recorded")
     assert page.is_hidden("#changes")
     page.set_input_files("#manifest-file", held.folder / "card.json")
     says(page, "#meaning", "Part of the receipt cannot be read")

@@ -30,6 +30,7 @@ ONLY_IN_PYTHON = {
     "submitter",
     "strip",
     "linear",
+    "fields",  # a document is committed to where it is written
 }
 # SHA-1 collides: the page follows no path through it, where Python only refuses to believe one.
 NOT_COMPUTED = "SHA-1"
@@ -81,6 +82,7 @@ FILES = [
     "bitcoin",
     "chain_id",
     "entry",
+    "fields",
     "heads",
     "identity",
     "leaves",

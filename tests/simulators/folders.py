@@ -4,7 +4,6 @@ Input is a temporary folder of the test's. Tests of manifests, their vectors and
 """
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 from anchor.proof.codec import sha256
@@ -12,7 +11,7 @@ from anchor.proof.manifest import MEDIA_TYPE, Document
 from anchor.proof.receipt import Receipt
 from anchor.proof.verify import Verifier
 from chains.manifest_writing import Cut, write_manifest
-from tests.simulators.world import World
+from tests.simulators.documents import receipt_of_content
 
 SECRET = sha256(b"the secret of a manifest")
 FILES = {
@@ -44,10 +43,4 @@ def listed(source: Path, *, rows: bool = True, secret: bytes = SECRET) -> tuple[
 
 def receipt_of(document: Document) -> tuple[Receipt, Verifier]:
     """Return the anchored receipt of an entry whose content is this document, and what its verifier trusts."""
-    world, content = World(), document.encode()
-    world.fund_thread()
-    written = world.write(replace(world.first_entry("folder", content), media_type=MEDIA_TYPE), content)
-    sealed = world.seal()
-    anchor = world.anchor(sealed)
-    receipt = world.receipt(written, sealed, [anchor])
-    return receipt, world.verifier(receipt, height=anchor.height)
+    return receipt_of_content(document.encode(), MEDIA_TYPE, "folder")

@@ -8,6 +8,8 @@ import { DEFAULT_DEPTH, givenBlock, headersFile, MAX_HEADERS_FILE } from "./bloc
 import { startsWith, toHex, utf8 } from "./bytes.js";
 import { certificatesIn, MAX_PEM } from "./certificates.js";
 import { compareWithList } from "./comparing.js";
+import { decodeDisclosure, DISCLOSURE_FORMAT, disclosureFacts, disclosureStep } from "./disclosure.js";
+import { FIELDS_MEDIA_TYPE, MAX_DISCLOSURE } from "./disclosure.js";
 import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { Malformed, Refused } from "./errors.js";
@@ -193,7 +195,7 @@ function takeFolder(name, held) {
   return compareAndRefresh();
 }
 
-/** Read the list of a manifest, or the proof of a part of one. */
+/** Read the list of a manifest, the proof of a part of one, or a disclosure, which may have the receipt in it. */
 async function takeManifest(file, isMeant) {
   brought.manifest = null;
   const { name } = file;
@@ -205,6 +207,13 @@ async function takeManifest(file, isMeant) {
       brought.manifest = { name, list, file };
       const listed = { name, files: counted(list.document.files, "files"), size: list.document.size };
       mark("manifest", say("files.found-list", listed), false);
+    } else if (isOfFormat(formatOf(start), DISCLOSURE_FORMAT)) {
+      const disclosure = decodeDisclosure(await bytesOf(file, MAX_DISCLOSURE));
+      if (!isMeant()) return;
+      brought.manifest = { name, disclosure };
+      const { shown, document } = disclosure;
+      mark("manifest", say("files.found-disclosure", { name, shown: shown.length, fields: document.fields }), false);
+      if (disclosure.receipt !== null) takeProof(disclosure.receipt, name);
     } else {
       const proof = decodeManifestProof(await bytesOf(file, MAX_PROOF));
       if (!isMeant()) return;
@@ -271,7 +280,7 @@ async function kindOf(file) {
   if ([RECEIPT_FORMAT, EVIDENCE_FORMAT, THREAD_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
   if (isOfFormat(family, CARD_FORMAT)) return "card";
   if (isOfFormat(family, IDENTITY_CARD_FORMAT)) return "author";
-  if (isOfFormat(family, PROOF_FORMAT)) return "manifest";
+  if ([PROOF_FORMAT, DISCLOSURE_FORMAT].some((format) => isOfFormat(family, format))) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
   if (text.includes("-----BEGIN CERTIFICATE-----")) return "certificates";
   if (isNetworksFile(text)) return "networks";
@@ -279,7 +288,8 @@ async function kindOf(file) {
 }
 
 /** Take a file for one of the inputs; one that cannot be read is named, and nothing counts in its place. */
-async function takeFile(kind, file) {
+async function takeFile(chosen, file) {
+  const kind = chosen === "receipt" && (await isDisclosure(file)) ? "manifest" : chosen;
   const mine = ++choices[kind];
   const isMeant = () => mine === choices[kind];
   try {
@@ -294,6 +304,16 @@ async function takeFile(kind, file) {
     mark(kind, say(error instanceof Stopped ? "files.stopped" : "files.unreadable", { name: file.name }), true);
   }
   if (isMeant()) await compareAndRefresh();
+}
+
+/** Whether a file that was chosen as the receipt is a disclosure, which may have one in it. */
+async function isDisclosure(file) {
+  try {
+    return isOfFormat(formatOf(await bytesOf(file, SNIFFED_BYTES)), DISCLOSURE_FORMAT);
+  } catch (error) {
+    if (error instanceof DOMException) return false; // what reads it next says so
+    throw error;
+  }
 }
 
 async function takeWhole(kind, file, isMeant) {
@@ -415,6 +435,11 @@ function contentBrought(told) {
     const { proof } = manifest;
     return { contentDigest: proof.documentDigest, judgeContent: () => proofJudged(proof, atHand, told) };
   }
+  if (manifest.disclosure !== undefined) {
+    const { disclosure } = manifest;
+    const judgeContent = () => disclosureJudged(disclosure, record !== null, told);
+    return { contentDigest: disclosure.documentDigest, judgeContent };
+  }
   if (compared === null) return { contentDigest: null };
   return { contentDigest: manifest.list.digest, judgeContent: () => folderJudged(manifest.list, record, told) };
 }
@@ -425,16 +450,24 @@ function proofJudged(proof, record, told) {
   return step;
 }
 
+function disclosureJudged(disclosure, isFileAtHand, told) {
+  const step = disclosureStep(disclosure, isFileAtHand);
+  told.facts = disclosureFacts(disclosure);
+  return step;
+}
+
 function folderJudged({ document }, record, told) {
   const { found } = compared;
   if (found !== null) Object.assign(told, { changes: found, facts: found.facts() });
   return folderStep(found, document, record.digest !== null);
 }
 
-/** What a visitor who holds the receipt of a folder should bring. */
+/** What a visitor who holds the receipt of a folder, or of the fields of a document, should bring. */
 function hintsFor({ steps }) {
   const { proof: { receipt }, record, manifest } = brought;
-  if (receipt === undefined || receipt.entry.mediaType !== MANIFEST_MEDIA_TYPE) return [];
+  const mediaType = receipt === undefined ? "" : receipt.entry.mediaType;
+  if (mediaType === FIELDS_MEDIA_TYPE) return manifest === null && record === null ? [TEXTS["meaning.fields"]] : [];
+  if (mediaType !== MANIFEST_MEDIA_TYPE) return [];
   if (manifest !== null && (record !== null || manifest.proof !== undefined)) return [];
   const isDocument = record !== null && steps[1].state === "ok";
   return isDocument ? [] : [TEXTS["meaning.folder"]];
@@ -489,7 +522,8 @@ async function refresh() {
   if (brought.explored !== null) views.push(brought.explored);
   const verdict = views.length ? await judged(views, told) : withoutBlock;
   if (mine !== turn) return undefined;
-  const whole = told.facts === null ? verdict : { ...verdict, manifest: told.facts };
+  const called = manifest !== null && manifest.disclosure !== undefined ? "disclosure" : "manifest";
+  const whole = told.facts === null ? verdict : { ...verdict, [called]: told.facts };
   return showVerdict(whole, { withoutBlock, names, isOts: proof.ots !== undefined, told, hints: hintsFor(verdict) });
 }
 

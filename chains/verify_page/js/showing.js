@@ -3,6 +3,7 @@
 // nothing, and keeps what it shows last, so that it can be saved.
 
 import { differenceText } from "./comparing.js";
+import { disclosureLines } from "./disclosure.js";
 import { say, TEXTS } from "./texts.js";
 import { blocksToCompare, bracketOf, classOf, factRows, jsonText } from "./wording.js";
 import { headlineOf, meaningOf, meaningOfOts, piecesOf } from "./wording.js";
@@ -119,7 +120,7 @@ function showRows(id, rows) {
   );
 }
 
-/** The differences of a folder, one a line; or the rows that a proof shows. */
+/** The differences of a folder, one a line; or the rows, or fields, that a proof shows. */
 function showTold({ changes, facts }) {
   const isProof = changes === null;
   const lines = isProof ? provedRows(facts) : changedLines(changes);
@@ -135,6 +136,7 @@ function changedLines({ differences, counts }) {
 }
 
 function provedRows(facts) {
+  if (facts !== null && facts.shown !== undefined) return disclosureLines(facts);
   if (facts === null || facts.rows === undefined) return [];
   return facts.rows.map(({ row, text }) => say("changes.proved-row", { row, text, path: facts.path }));
 }

@@ -62,7 +62,7 @@ export function checkContent({ entry, content }, { contentDigest, judgeContent =
   if (data !== null && !sameBytes(sha256(data), digest)) throw new Refused("content-changed", "2.inside-changed");
   if (contentDigest === null) return data === null ? notChecked(2, "2.no-file") : ok(2, "2.inside-ok", { digest });
   if (!sameBytes(contentDigest, digest)) {
-    const what = TEXTS[judgeContent === null ? "kind.file" : "kind.manifest"];
+    const what = TEXTS[judgeContent === null ? "kind.file" : "kind.document"];
     throw new Refused("content-changed", "2.file-changed", { what, digest, found: contentDigest });
   }
   return judgeContent === null ? ok(2, "2.file-ok", { digest }) : judgeContent();

@@ -64,6 +64,10 @@ export const TEXTS = {
   "2.proof-ok": "the file is what was recorded as {path}, {kind} of {size} bytes, SHA-256 {digest}",
   "2.proof-no-file":
     "content not compared: no file at hand; the proof is of {path}, {kind} of {size} bytes, SHA-256 {digest}",
+  "2.fields-all": "all {fields} of the document as recorded",
+  "2.fields-some": "{shown} of {fields} fields as recorded; nothing is said of the others",
+  "2.fields-file":
+    "content not compared: the disclosure shows fields, and the file beside it is not compared with them here; `anchorline verify` does that",
   "3.ok": "signed by key {key}; whose key it is, is not said here",
   "3.expected-key": "signed by key {key}; the key that you expect",
   "3.expected": "; the author that you expect",
@@ -520,6 +524,22 @@ export const TEXTS = {
   "manifest.rows-only": "the proof shows rows of {path} and not the whole file: verify it without a file",
   "manifest.another-file":
     "the file is not {path} as it was recorded: expected SHA-256 {digest}, found {found}",
+  // Fields of a JSON document (anchor/proof/json_fields.py, anchor/proof/disclosure.py)
+  "fields.count": "document of fields: expected 1 to {limit} fields",
+  "fields.form": "document of fields: its values are written in another form than the only one",
+  "fields.order": "disclosure: expected one field at least, in the order of their leaves, none twice",
+  "fields.hash-order": "disclosure: expected the leaves of the tree in the order of their hashes",
+  "fields.type": "field: expected a type of {types}, found {found!r}",
+  "fields.place": "field.place: expected names, and places in arrays from 0 to {last}",
+  "fields.value": "{pointer!r}: expected a value of at most {limit} bytes",
+  "fields.deep": "field: expected at most {limit} levels of nesting",
+  "fields.number": "number: expected digits as RFC 8259 has them, at most {limit} characters, got {found!r}",
+  "fields.name": "name {found!r}: expected at most {limit} bytes",
+  "fields.twice": "fields: {pointer!r} is shown twice",
+  "fields.mixed": "fields: what holds {pointer!r} is shown as an object and an array",
+  "fields.below": "fields: {pointer!r} is shown as a value, and as what holds others",
+  "fields.whole": "(the whole document)",
+  "fields.withheld": "{fields} withheld: nothing is said of them",
   "kind.0": "file",
   "kind.1": "empty folder",
   "kind.2": "symbolic link",
@@ -528,7 +548,7 @@ export const TEXTS = {
   "kind.a-2": "a symbolic link",
   "kind.file": "file",
   "kind.folder": "folder",
-  "kind.manifest": "manifest",
+  "kind.document": "document",
   "changes.title": "What differs from what was recorded",
   "changes.proved": "What the proof shows",
   "changes.proved-row": "row {row} of {path}: {text}",
@@ -657,6 +677,7 @@ export const TEXTS = {
   "files.found-folder": "{name}: {files}, to be compared with the list of the folder (FOLDER.manifest)",
   "files.found-list": "{name}: the list of a recorded folder, {files}, {size} bytes",
   "files.found-proof": "{name}: a proof of {path}",
+  "files.found-disclosure": "{name}: shows {shown} of {fields} fields of a JSON document",
   "files.several": "{count} files",
   "files.stopped": "{name}: not read to its end; choose it again",
   "files.unreadable-folder":
@@ -665,8 +686,8 @@ export const TEXTS = {
   "files.not-a-proof": "{name}: neither a receipt, an OpenTimestamps file nor evidence of a broken promise",
   "files.bad": "{name}: {error}",
   "files.unreadable": "{name}: cannot be read; choose it again",
-  "manifest.title": "The receipt is of a folder, or of the rows of a table",
-  "manifest.label": "List of the folder (.manifest), or a proof of one file or of some rows",
+  "manifest.title": "The receipt is of a folder, of the rows of a table, or of the fields of a JSON document",
+  "manifest.label": "List of the folder (.manifest), a proof of one file or of some rows, or a disclosure of fields",
   "manifest.hint":
     "With the list, every file and row that was changed, added or removed is named. A proof shows a part to somebody who learns nothing of the rest. (The list is secret: keep it to yourself. It is not sent anywhere.)",
   "paste.title": "Paste the receipt instead",
@@ -755,6 +776,8 @@ export const TEXTS = {
     "The entry in this receipt was first sealed after block {after} (as the log says), and is unchanged since block {height} of {network}, which says {time}, give or take two hours. Bring the file to see whether it is the one that was recorded.",
   "meaning.folder":
     "This receipt is of a folder, or of a table by its rows. Bring the folder, and the list that was written beside it (FOLDER.manifest); or a proof of one file or some rows of it.",
+  "meaning.fields":
+    "This receipt is of a JSON document that was recorded by its fields. Bring the file that shows you some of them (a disclosure).",
   "meaning.limits-unsigned":
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true, that they did not exist before, or who wrote them: nobody signed.",
   "meaning.limits-unchecked":

@@ -18,6 +18,7 @@ from anchor.proof.chain_life import Closing
 from anchor.proof.checkpoint import Checkpoint, Note, key_id, verifier_key
 from anchor.proof.codec import sha256
 from anchor.proof.did import did_key
+from anchor.proof.disclosure import Disclosure
 from anchor.proof.dispute import Evidence, judge
 from anchor.proof.dispute import ExitCode as DisputeCode
 from anchor.proof.dispute import Outcome as Judged
@@ -26,6 +27,7 @@ from anchor.proof.errors import Reason
 from anchor.proof.heads import HeadsProof, check_absent, check_newest, heads_root
 from anchor.proof.identity import Statement, identity_chain_id
 from anchor.proof.identity_history import Place, begin
+from anchor.proof.json_fields import FieldsDocument
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.manifest import Document
 from anchor.proof.manifest_proof import ManifestProof
@@ -38,13 +40,14 @@ from anchor.proof.verify import NAMES, ExitCode, Finding, Outcome, State, Verifi
 from chains.client.errors import Untruth
 from chains.client.saved import SavedExchange
 from tests.simulators.accused import ACCUSATIONS
+from tests.simulators.documents import PERSON
 from tests.simulators.world import fast_check, tell
 
 ROOT = Path(__file__).parents[3]
 SPEC = ROOT / "docs" / "spec"
 PAGES = (
     *("entry", "chain-and-directory", "heads-tree", "checkpoint", "promise", "receipt", "log-card", "headers"),
-    *("verdict", "strict-json", "mirror", "thread", "dispute", "exchange", "manifest", "identity"),
+    *("verdict", "strict-json", "mirror", "thread", "dispute", "exchange", "manifest", "identity", "fields"),
 )
 STORY = tell()
 SHAPE = STORY.shapes["anchored at its own checkpoint"]
@@ -136,6 +139,18 @@ def test_manifest_page() -> None:
     shown.check()
     assert document.encode() == shown.document == Document.decode(shown.document).encode()
     assert (b'{"beam":8}\n', proof) == (shown.rows[0].row, shown.encode().decode())
+
+
+def test_fields_page() -> None:
+    """Document, disclosure and leaf on the page are those of the vectors' two of five fields."""
+    document, disclosure = blocks_of("fields", "json")
+    shown = Disclosure.decode(disclosure.encode())
+    shown.check()
+    assert document.encode() == shown.document == FieldsDocument.decode(shown.document).encode()
+    assert (3, disclosure) == (shown.withheld, shown.encode().decode())
+    first = shown.shown[0]
+    assert {"leaf": first.field.leaf(first.salt)} == hex_of("fields")
+    assert PERSON.count(b":") - 1 == FieldsDocument.decode(shown.document).fields
 
 
 def test_heads_tree_page() -> None:
