@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser", "ssh", "softhsm")
+from tests.postgres import PostgresServer, running_postgres
+
+_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser", "ssh", "softhsm", "postgres")
 _REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in _TOOLS}
 _IS_REQUIRED = {name: bool(os.environ.get(variable)) for name, variable in _REQUIRED.items()}
 
@@ -38,6 +40,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} was skipped although {variable} is set: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, one for each process of the suite."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The contract of ``Engine``, which every engine must keep, and what SQLite alone can do wrong.
 
-The contract's tests see a ``Store``, which opens engines over one database; a further engine joins ``STORES``. Faults
+The contract's tests see a ``Store``, which opens engines over one database, of SQLite or PostgreSQL. Faults
 are made for real: other processes, limits of size, damaged bytes.
 """
 
@@ -26,7 +26,9 @@ from anchor.errors import (
 )
 from anchor.storage.engine import Engine
 from anchor.storage.migrations import MIGRATIONS
+from anchor.storage.postgres import PostgresEngine
 from anchor.storage.sqlite import MIGRATION_SET, PAGE_BYTES, SqliteEngine
+from tests.postgres import PostgresServer
 
 INSERT = "INSERT INTO identity (identity_no, leaf_0) VALUES (?, ?)"
 ALL = "SELECT identity_no, leaf_0 FROM identity ORDER BY identity_no"
@@ -60,12 +62,31 @@ engine = SqliteEngine(Path({str(self.path)!r}))
             engine.close()
 
 
-STORES = {"sqlite": SqliteStore}
+class PostgresStore:
+    def __init__(self, server: PostgresServer) -> None:
+        self.address = server.schema()
+        self.source = f"""
+from anchor.storage.postgres import PostgresEngine
+engine = PostgresEngine({self.address!r})
+"""
+        self._opened: list[PostgresEngine] = []
+
+    def open(self, busy_timeout_s: float = 5.0) -> PostgresEngine:
+        self._opened.append(PostgresEngine(self.address, busy_timeout_s))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        for engine in self._opened:
+            engine.close()
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = STORES[request.param](tmp_path)
+    made = (
+        SqliteStore(tmp_path)
+        if request.param == "sqlite"
+        else PostgresStore(request.getfixturevalue("postgres_server"))
+    )
     yield made
     made.close()
 
@@ -305,7 +326,7 @@ def test_opening_again_changes_nothing(store: Store) -> None:
 def test_engines_that_open_a_new_home_at_once_do_not_disturb_each_other(store: Store) -> None:
     """Several processes may open one new home at the same time: migrations run once."""
     source = (
-        "import anchor.storage.sqlite\ninput()\n"
+        "import anchor.storage.postgres, anchor.storage.sqlite\ninput()\n"
         + store.source
         + "print(engine.query('SELECT COUNT(*) FROM identity')[0][0])"
     )

@@ -1,0 +1,116 @@
+"""A real PostgreSQL server for tests: Debian's, found on this machine, in a folder of its own and on a socket only."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+_START_S = 60.0
+# Root may not run a server: one of these users does it then.
+_USERS = ("postgres", "nobody")
+
+
+def programs() -> Path | None:
+    """Return the folder of the newest server's programs: ANCHORLINE_POSTGRES, Debian's, or the one on the PATH."""
+    named = os.environ.get("ANCHORLINE_POSTGRES")
+    if named:
+        return Path(named)
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    on_path = shutil.which("postgres")
+    found = debian[-1] if debian else Path(on_path) if on_path else None
+    return found.parent if found else None
+
+
+@dataclass
+class PostgresServer:
+    """A running server; ``schema()`` gives an address of a new, empty schema."""
+
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @property
+    def address(self) -> str:
+        """The address of its database."""
+        return f"postgresql:///postgres?host={self.folder}&user=anchorline"
+
+    def schema(self) -> str:
+        """Make a schema and return the address that opens it."""
+        name = f"s{next(self._numbers)}"
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}".encode())
+        return f"{self.address}&options=-csearch_path%3D{name}"
+
+
+@contextmanager
+def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
+    """Start a server with its defaults (fsync on) and ``options``; its folder is gone afterwards.
+
+    Skips the test where there is no server on this machine.
+    """
+    where = programs()
+    if where is None:
+        pytest.skip("no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
+    user = _other_user()
+    # A socket's path may have 107 bytes, which pytest's own folders can exceed.
+    folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-"))
+    try:
+        if user is not None:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        data = folder / "data"
+        made = subprocess.run(
+            [where / "initdb", "-D", data, "-U", "anchorline", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+            check=False, capture_output=True, text=True, cwd=folder, **as_user,
+        )
+        assert 0 == made.returncode, made.stderr
+        settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **(options or {})}
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [where / "postgres", "-D", data, *words], stdout=log, stderr=log, cwd=folder, **as_user
+            )
+        server = PostgresServer(folder, process)
+        try:
+            _wait_until_it_answers(server)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(60)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_answers(server: PostgresServer) -> None:
+    until_s = time.monotonic() + _START_S
+    while True:
+        try:
+            psycopg.connect(server.address).close()
+        except psycopg.OperationalError as error:
+            said = (server.folder / "log").read_text(errors="replace")
+            assert server.process.poll() is None, said
+            assert time.monotonic() < until_s, f"{error}\n{said}"
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _other_user() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    for name in _USERS:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    pytest.skip("a PostgreSQL server does not run as root, and there is no user postgres or nobody")
