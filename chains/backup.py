@@ -57,9 +57,10 @@ def make_backup(home: Home, target: Path, keys_password: Callable[[], str] | Non
     """
     if target.exists() or target.is_symlink():
         raise SettingsError(f"{target}: exists already; a backup is never written over another, choose a new name")
+    source = home.database_file
     password = None if keys_password is None else keys_password()
     with _staging(target) as staging:
-        copy_database(home.folder / DATABASE, staging / DATABASE)
+        copy_database(source, staging / DATABASE)
         left_out = _copy_beside(home.folder, home.settings, staging)
         if password is not None:
             keys = read_keys(home.folder / KEYS)

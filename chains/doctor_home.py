@@ -18,14 +18,14 @@ from anchor.errors import SourceUnavailableError
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.leaves import Key, KeyLeaf, Purpose
 from anchor.signing import SigningKey, is_encrypted_key, read_private_file
-from anchor.storage.read_only import quick_check, schema_of
-from anchor.storage.sqlite import check_writable
+from anchor.storage.databases import SqliteFile
+from anchor.storage.read_only import quick_check
 from anchor.timestamps import Timestamps
 from chains import doctor_rules as rules
 from chains.diagnosis import Finding, error, ok, warning
 from chains.examined import Examined, NotCheckedError
 from chains.highwater import check_high_water, high_water_file, read_high_water
-from chains.home import DATABASE, KEYS, Home
+from chains.home import KEYS, Home
 from chains.parallel import all_within
 
 # A writer that holds the lock for longer than this is not just committing.
@@ -88,7 +88,10 @@ def disk_check(subject: Examined) -> list[Finding]:
 
 def database_check(subject: Examined) -> list[Finding]:
     """Have SQLite look through the whole file for damage."""
-    check, path = "database", subject.folder / DATABASE
+    check, database = "database", subject.database
+    if not isinstance(database, SqliteFile):
+        return [ok(check, f"{database.name}: {database.size_bytes()} bytes; its server looks after its own files")]
+    path = database.path
     if not path.is_file():
         return [error(check, f"{path}: missing", "restore a backup (docs/operate/backup.md)")]
     found = quick_check(path, subject.over)
@@ -101,7 +104,7 @@ def database_check(subject: Examined) -> list[Finding]:
 
 def schema_check(subject: Examined) -> list[Finding]:
     """Compare the database's migrations with those of this version."""
-    check, schema = "schema", schema_of(subject.folder / DATABASE)
+    check, schema = "schema", subject.database.schema()
     if schema.unknown:
         return [error(check, f"made by a newer Anchorline: it has {schema.unknown[0]!r}", "use that version")]
     if schema.pending:
@@ -112,13 +115,12 @@ def schema_check(subject: Examined) -> list[Finding]:
 
 def write_ahead_log_check(subject: Examined) -> list[Finding]:
     """Measure SQLite's write-ahead log."""
-    path = subject.folder / f"{DATABASE}-wal"
-    return [rules.write_ahead_log(path.stat().st_size if path.exists() else 0)]
+    return [rules.write_ahead_log(subject.database.write_ahead_bytes())]
 
 
 def lock_check(subject: Examined) -> list[Finding]:
     """Take the database's write lock, and give it back."""
-    check_writable(subject.folder / DATABASE, _LOCK_WAIT_S)
+    subject.database.check_writable(_LOCK_WAIT_S)
     return [ok("write-lock", "it can be taken")]
 
 
@@ -256,7 +258,7 @@ def _day_bytes(subject: Examined) -> int:
     except AnchorlineError:
         return 0
     of_today = entries - (int(rows[0][0]) if rows else 0)
-    return (subject.folder / DATABASE).stat().st_size * of_today // entries if entries else 0
+    return subject.database.size_bytes() * of_today // entries if entries else 0
 
 
 def _probed(subject: Examined, urls: Iterable[str]) -> dict[str, Probe | Exception]:

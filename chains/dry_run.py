@@ -12,17 +12,16 @@ from typing import Any
 from anchor.bitcoin.protocols import Source
 from anchor.bitcoin.transaction import fee_sat
 from anchor.engine import AnchorEngine, facts_of
-from anchor.errors import SettingsError
 from anchor.fees import FEE_TARGET_BLOCKS, price_of, spent_sat
 from anchor.journal import DAY_MS
 from anchor.plan import due_at_ms
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import ThreadLeaf
 from anchor.rehearsal import JOURNAL, MuteSource, Rehearsed, Spending, Unsigned, Would, rehearse
-from anchor.storage.read_only import ReadOnlyEngine
+from anchor.storage.databases import database_of
 from chains.counted import counted
 from chains.highwater import check_high_water, read_high_water
-from chains.home import DATABASE, Clock, Home, now_ms
+from chains.home import Clock, Home, now_ms
 from chains.leading import leading_copy
 from chains.settings import FILE_NAME, load_settings
 from chains.status import alert_facts, attempt_facts
@@ -36,11 +35,10 @@ def dry_run(
     ``source_of`` is for tests: it gives another source than the one of the settings.
     """
     settings = load_settings(folder / FILE_NAME)
-    path = folder / DATABASE
-    if not path.is_file():
-        raise SettingsError(f"{folder}: its database {DATABASE} is missing; restore it from a backup")
+    database = database_of(folder, settings.database)
+    database.check_there(folder)
     with (
-        closing(ReadOnlyEngine(path, JOURNAL)) as stored,
+        closing(database.open_read_only(JOURNAL)) as stored,
         Home(folder, settings, clock, stored) as home,
         leading_copy(home, "tick"),
     ):

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Source
 from anchor.proof.errors import AnchorlineError
-from anchor.storage.read_only import ReadOnlyEngine
-from chains.home import DATABASE, Clock, Home
+from anchor.storage.database import Database
+from anchor.storage.databases import database_of
+from chains.home import Clock, Home
 from chains.settings import FILE_NAME, Settings, load_settings
 from chains.sources import network_of, source_makers
 
@@ -55,6 +56,11 @@ class Examined:
     def network(self) -> Network:
         """The network of the settings, whether or not it is the log's."""
         return _or_not_checked(self._network, "the settings name no network that is known")
+
+    @property
+    def database(self) -> Database:
+        """Where the database is; where the settings cannot be read, the file of the home."""
+        return database_of(self.folder, "" if isinstance(self._settings, AnchorlineError) else self._settings.database)
 
     @property
     def home(self) -> Home:
@@ -120,9 +126,8 @@ def examined(
 def _opened(folder: Path, settings: Settings | None, clock: Clock) -> Home | AnchorlineError:
     if settings is None:
         return NotCheckedError("the settings cannot be read")
-    path = folder / DATABASE
     try:
-        return Home(folder, settings, clock, ReadOnlyEngine(path))
+        return Home(folder, settings, clock, database_of(folder, settings.database).open_read_only())
     except AnchorlineError as fault:
         return fault
 

@@ -21,8 +21,9 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.leaves import ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.signing import SigningKey
+from anchor.storage.database import Database
+from anchor.storage.databases import SQLITE_FILE, database_of
 from anchor.storage.engine import Engine
-from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chains
 from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
@@ -49,7 +50,8 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from chains.password import Password
     from chains.webhooks import Webhooks
 
-DATABASE = "anchorline.db"
+DATABASE = SQLITE_FILE
+"""The database of a home whose settings name no other."""
 KEYS = "keys"
 CARD = "log-card.json"
 NETWORKS_FILE = "networks.toml"
@@ -81,15 +83,29 @@ class Home:
         self.watch_source: Callable[[str, Source], Source] = unwatched
         self._signs = False
         self._is_checked = False
-        self.engine: Engine = engine or SqliteEngine(folder / DATABASE)
+        self.engine: Engine = engine or self.database.open()
 
     @classmethod
     def open(cls, folder: Path, clock: Clock = now_ms) -> "Home":
         """Open an existing home; raise SettingsError where there is none."""
         settings = load_settings(folder / FILE_NAME)
-        if not (folder / DATABASE).is_file():
-            raise SettingsError(f"{folder}: its database {DATABASE} is missing; restore it from a backup")
+        database_of(folder, settings.database).check_there(folder)
         return cls(folder, settings, clock)
+
+    @property
+    def database(self) -> Database:
+        """Where its database is."""
+        return database_of(self.folder, self.settings.database)
+
+    @property
+    def database_file(self) -> Path:
+        """Its SQLite file; raises SettingsError where the settings name another database."""
+        if self.settings.database:
+            raise SettingsError(
+                f"{self.folder}: expected a home whose database is a SQLite file: {self.database.name} is backed up "
+                "and restored by its own means (docs/operate/postgresql.md)"
+            )
+        return self.folder / DATABASE
 
     def __enter__(self) -> "Home":
         return self

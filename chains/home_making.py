@@ -16,9 +16,9 @@ from anchor.errors import SettingsError
 from anchor.log import Trees
 from anchor.proof.leaves import Key, KeyType, LogLeaf
 from anchor.signing import SigningKey
-from anchor.storage.sqlite import SqliteEngine
+from anchor.storage.databases import database_of
 from chains.files import write_file
-from chains.home import DATABASE, KEYS, NETWORKS_FILE, WALLET, Clock, Home, now_ms
+from chains.home import KEYS, NETWORKS_FILE, WALLET, Clock, Home, now_ms
 from chains.settings import FILE_NAME, Settings
 from chains.sources import network_of
 
@@ -55,7 +55,7 @@ def create_home(
         # Checkpoint and promise keys sign all day; the recovery key is needed once in years.
         key.save(folder / KEYS / f"{purpose}.pem", password if purpose == "recovery" else None)
     write_key_file(folder / KEYS / WALLET, key_file_of(wallet or new_wallet(network), password))
-    engine = SqliteEngine(folder / DATABASE)
+    engine = database_of(folder, settings.database).open()
     try:
         Directory.create(engine, Trees(engine), log)
     finally:

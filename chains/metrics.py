@@ -29,9 +29,9 @@ from anchor.lease import Leases
 from anchor.lifecycle import MINED, Event, State
 from anchor.log import DIRECTORY
 from anchor.proof.errors import AnchorlineError
-from anchor.storage.read_only import ReadOnlyEngine
+from anchor.storage.databases import database_of
 from chains.deadline import oldest_note
-from chains.home import DATABASE, Clock, Home, now_ms
+from chains.home import Clock, Home, now_ms
 from chains.log_lines import read_line
 from chains.settings import FILE_NAME, load_settings
 
@@ -122,7 +122,7 @@ class HomeMetrics(Collector):
 
     def _read(self) -> list[Metric]:
         settings = load_settings(self._folder / FILE_NAME)
-        engine = ReadOnlyEngine(self._folder / DATABASE)
+        engine = database_of(self._folder, settings.database).open_read_only()
         with Home(self._folder, settings, self._clock, engine) as home:
             watched = home.journal.watched()
             return [
@@ -130,14 +130,14 @@ class HomeMetrics(Collector):
                 *_anchor_metrics(home, watched, self._process.tip_height),
                 *_money_metrics(home, watched),
                 *_lease_metrics(home),
-                *self._file_metrics(),
+                *_file_metrics(home),
             ]
 
-    def _file_metrics(self) -> Iterator[Metric]:
-        for name, about in (("", "Size of the database file."), ("-wal", "Size of its write-ahead log.")):
-            path = self._folder / f"{DATABASE}{name}"
-            size = path.stat().st_size if path.exists() else 0
-            yield _gauge("write_ahead_log_bytes" if name else "database_bytes", about, size)
+
+def _file_metrics(home: Home) -> Iterator[Metric]:
+    database = home.database
+    yield _gauge("database_bytes", "Size of the database file.", database.size_bytes())
+    yield _gauge("write_ahead_log_bytes", "Size of its write-ahead log.", database.write_ahead_bytes())
 
 
 def registry_of(folder: Path, clock: Clock = now_ms) -> tuple[CollectorRegistry, ProcessMetrics]:

@@ -61,7 +61,7 @@ def rebuild_from(home: Home, place: str | Path) -> Rebuilt:
     source = copy / DATABASE if copy.is_dir() else copy
     if not source.is_file():
         raise SettingsError(f"{copy}: expected a copy of a home, of its database {DATABASE}, or a mirror; found none")
-    following = home.folder / NEXT_DATABASE
+    following = home.database_file.with_name(NEXT_DATABASE)
     _remove(following)
     copy_database(source, following)
     with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
@@ -83,9 +83,9 @@ def _is_mirror(folder: Path) -> bool:
 
 def _rebuild_from_mirror(home: Home, fetch: Fetch) -> Rebuilt:
     """Add what the mirror has to a copy of the home's own database, and put that copy in its place."""
-    following = home.folder / NEXT_DATABASE
+    following = home.database_file.with_name(NEXT_DATABASE)
     _remove(following)
-    copy_database(home.folder / DATABASE, following)
+    copy_database(home.database_file, following)
     with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, log_id = home.high_water(), home.directory.log.log_id
         taken = take_over(newer, fetch)

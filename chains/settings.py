@@ -16,6 +16,7 @@ from typing import Any
 from anchor.bitcoin.web_address import checked_url, is_address
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.networks import NETWORKS as RULES
+from anchor.storage.databases import is_postgres
 
 MIB = 2**20
 # Each is asked about every anchored checkpoint, and each adds some kilobytes to every receipt.
@@ -83,6 +84,7 @@ class Settings:
     calendar_esplora_url: str = ""
     published_checkpoint: str = ""
     explorer_url: str = ""
+    database: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -208,12 +210,21 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
             f"{where}: the embedded source is a regtest of its own; network {settings.network!r} needs "
             "source = 'core' or 'esplora'"
         )
+    _check_database(settings, where)
     _check_used(settings, where)
     _check_timestamps(settings, where)
     _check_calendars(settings, where)
     _check_published(settings, where)
     _check_explorer(settings, where)
     return settings
+
+
+def _check_database(settings: Settings, where: str) -> None:
+    if settings.database and not is_postgres(settings.database):
+        raise SettingsError(
+            f"{where}: database: expected postgresql://USER@HOST:PORT/NAME, or nothing for a SQLite file in the home; "
+            f"found {settings.database!r:.200}"
+        )
 
 
 def _check_timestamps(settings: Settings, where: str) -> None:

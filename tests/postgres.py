@@ -5,7 +5,6 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-_START_S = 60.0
+from tests.waiting import wait_until
+
 # Root may not run a server: one of these users does it then.
 _USERS = ("postgres", "nobody")
 
@@ -67,18 +67,30 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
     try:
         if user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        uid, gid, groups = (None, None, None) if user is None else (user.pw_uid, user.pw_gid, ())
         data = folder / "data"
         made = subprocess.run(
             [where / "initdb", "-D", data, "-U", "anchorline", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
-            check=False, capture_output=True, text=True, cwd=folder, **as_user,
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            user=uid,
+            group=gid,
+            extra_groups=groups,
         )
         assert 0 == made.returncode, made.stderr
         settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **(options or {})}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [where / "postgres", "-D", data, *words], stdout=log, stderr=log, cwd=folder, **as_user
+                [where / "postgres", "-D", data, *words],
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                user=uid,
+                group=gid,
+                extra_groups=groups,
             )
         server = PostgresServer(folder, process)
         try:
@@ -92,17 +104,16 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
 
 
 def _wait_until_it_answers(server: PostgresServer) -> None:
-    until_s = time.monotonic() + _START_S
-    while True:
+    def answers() -> bool:
+        said = (server.folder / "log").read_text(errors="replace")
+        assert server.process.poll() is None, said
         try:
             psycopg.connect(server.address).close()
-        except psycopg.OperationalError as error:
-            said = (server.folder / "log").read_text(errors="replace")
-            assert server.process.poll() is None, said
-            assert time.monotonic() < until_s, f"{error}\n{said}"
-            time.sleep(0.05)
-        else:
-            return
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    wait_until(answers, lambda: (server.folder / "log").read_text(errors="replace"))
 
 
 def _other_user() -> pwd.struct_passwd | None:

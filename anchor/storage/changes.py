@@ -10,7 +10,7 @@ from pathlib import Path
 from anchor.storage.sqlite import translated
 
 
-class Changes:
+class SqliteChanges:
     """A connection of its own that watches one file; one thread uses it. ``close`` it."""
 
     def __init__(self, path: Path) -> None:

@@ -8,22 +8,13 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.errors import NewerHomeError, StorageError
+from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.sqlite import BUSY_TIMEOUT_S, MIGRATION_SET, translated
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """Names of migrations: ``pending`` are known and not applied, ``unknown`` applied by a newer Anchorline."""
-
-    applied: tuple[str, ...]
-    pending: tuple[str, ...]
-    unknown: tuple[str, ...]
 
 
 class ReadOnlyEngine:

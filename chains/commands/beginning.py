@@ -50,6 +50,10 @@ def init(
     descriptor: Annotated[
         str, typer.Option(help="Others sign: the public descriptor wpkh(...) of their wallet; makes no key here.")
     ] = "",
+    database: Annotated[
+        str,
+        typer.Option(help="Keep the log on PostgreSQL, postgresql://USER@HOST/NAME (default: a SQLite file here)."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a home: keys, database, settings, and the log's identity.
@@ -84,6 +88,7 @@ def init(
         "source": "embedded",
         "signer": "psbt" if descriptor else "key",
         "wallet_password_file": str(password_file.absolute()) if password_file else "",
+        "database": database,
     }
     if not embedded:
         values |= core | _esplora_values(esplora_url or [], with_core=any(core.values()))

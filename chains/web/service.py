@@ -8,8 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from anchor.storage.changes import Changes
-from chains.home import DATABASE, Home
+from chains.home import Home
 from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.drawing import Drawing
@@ -49,7 +48,7 @@ class Service:
         self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height)
         self.office = Rooms(home.folder, home.clock, threads=1)
         """Where accounts are changed: one after the other, beside those who read."""
-        self.changes = Changes(home.folder / DATABASE)
+        self.changes = home.database.watch()
         # Behind all that may fail, as descriptors run out: it has a thread that only ``close`` ends.
         self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.waiting_entries)

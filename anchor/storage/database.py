@@ -1,0 +1,68 @@
+"""The protocol of a home's database while it is closed: the ways to open it, and what can be asked of it without.
+
+``anchor.storage.databases`` finds the one of a home, a SQLite file or an address of PostgreSQL.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from anchor.storage.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Names of migrations: ``pending`` are known and not applied, ``unknown`` applied by a newer Anchorline."""
+
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+class Changes(Protocol):
+    """Whether anybody has changed a database, for who keeps what he made of it; one thread uses it."""
+
+    def version(self) -> int:
+        """Return a number that is another one as soon as anything was committed; raises StorageError."""
+
+    def close(self) -> None:
+        """Release the database."""
+
+
+class Database(Protocol):
+    """One home's database, closed. Every method raises StorageError for what cannot be had."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages, without any password."""
+
+    def check_there(self, folder: Path) -> None:
+        """Raise SettingsError where the home in ``folder`` has lost it."""
+
+    def open(self) -> Engine:
+        """Open it for reading and writing, and bring its schema up to date."""
+
+    def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
+        """Open it so that nothing that is done can reach it.
+
+        ``copied`` names tables, each with a condition (SQL, empty for all rows; ``home.`` stands before tables of the
+        database itself): writes go to copies of these that
+        nobody else sees. A write to any other table raises StorageReadOnlyError. Nothing is migrated: raises
+        NewerHomeError, or StorageError for a database of an older version.
+        """
+
+    def watch(self) -> Changes:
+        """Open a connection of its own that says whether anything was changed."""
+
+    def schema(self) -> Schema:
+        """Return which migrations it has."""
+
+    def check_writable(self, wait_s: float) -> None:
+        """Take the right to write and give it back: raises StorageBusyError where another has it for ``wait_s``."""
+
+    def size_bytes(self) -> int:
+        """Return how much it takes on the disk, without its write-ahead log."""
+
+    def write_ahead_bytes(self) -> int:
+        """Return how long the write-ahead log beside it is: 0 where it has none of its own."""

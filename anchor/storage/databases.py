@@ -1,0 +1,92 @@
+"""Where a home's database is, and the ways to open it: a SQLite file of the home, or an address of PostgreSQL.
+
+Input is a home's folder and its setting ``database``; ``chains.home`` and whoever only reads a home open it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.errors import SettingsError
+from anchor.storage.changes import SqliteChanges
+from anchor.storage.database import Changes, Database, Schema
+from anchor.storage.engine import Engine
+from anchor.storage.read_only import ReadOnlyEngine, schema_of
+from anchor.storage.sqlite import SqliteEngine, check_writable
+
+SQLITE_FILE = "anchorline.db"
+"""The SQLite file in a home."""
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A SQLite file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """See ``Database.name``."""
+        return str(self.path)
+
+    def check_there(self, folder: Path) -> None:
+        """See ``Database.check_there``."""
+        if not self.path.is_file():
+            raise SettingsError(f"{folder}: its database {self.path.name} is missing; restore it from a backup")
+
+    def open(self) -> Engine:
+        """See ``Database.open``."""
+        return SqliteEngine(self.path)
+
+    def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
+        """See ``Database.open_read_only``."""
+        return ReadOnlyEngine(self.path, copied)
+
+    def watch(self) -> Changes:
+        """See ``Database.watch``."""
+        return SqliteChanges(self.path)
+
+    def schema(self) -> Schema:
+        """See ``Database.schema``."""
+        return schema_of(self.path)
+
+    def check_writable(self, wait_s: float) -> None:
+        """See ``Database.check_writable``."""
+        check_writable(self.path, wait_s)
+
+    def size_bytes(self) -> int:
+        """See ``Database.size_bytes``."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def write_ahead_bytes(self) -> int:
+        """See ``Database.write_ahead_bytes``."""
+        beside = self.path.with_name(f"{self.path.name}-wal")
+        return beside.stat().st_size if beside.exists() else 0
+
+
+def is_postgres(address: str) -> bool:
+    """Say whether an address names a PostgreSQL database."""
+    return address.startswith(POSTGRES_SCHEMES)
+
+
+def database_of(folder: Path, address: str = "") -> Database:
+    """Return the database of the home in ``folder``: its SQLite file, or what the setting ``database`` names.
+
+    Raises SettingsError for an address that is none of PostgreSQL's, or where psycopg is not installed.
+    """
+    if not address:
+        return SqliteFile(folder / SQLITE_FILE)
+    if not is_postgres(address):
+        raise SettingsError(
+            f"database: expected postgresql://USER@HOST:PORT/NAME, or nothing for {SQLITE_FILE} in the home; found "
+            f"{address!r:.200}"
+        )
+    try:
+        from anchor.storage.postgres_address import PostgresAddress
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            "database: expected psycopg to be installed where a home is on PostgreSQL: "
+            "`pip install 'anchorline[postgres]'`"
+        ) from error
+    return PostgresAddress(address)

@@ -1,0 +1,126 @@
+"""A home's database on PostgreSQL, closed: the ways to open it, and what can be asked of it without.
+
+``anchor.storage.databases`` makes one of the setting ``database``. Whoever only reads has a session that the server
+itself keeps from writing.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchor.errors import NewerHomeError, StorageError
+from anchor.storage.database import Schema
+from anchor.storage.engine import Engine
+from anchor.storage.postgres import PostgresEngine, without_password
+
+_TURN = "SELECT turn FROM write_turn WHERE turn_no = 0"
+
+
+class ReadOnlyPostgres(PostgresEngine):
+    """An ``Engine`` that only reads, but for temporary copies of ``copied`` tables (``Database.open_read_only``)."""
+
+    def __init__(self, address: str, copied: Mapping[str, str] | None = None) -> None:
+        self._copied = dict(copied or {})
+        super().__init__(address)
+
+    def _begin(self) -> None:
+        """Begin without the turn: nobody is kept waiting by who writes nothing."""
+        self._alive().execute("BEGIN")
+
+    def _migrate(self) -> None:
+        check_schema(self.name, self.schema())
+        stored = str(self.query("SELECT quote_ident(current_schema())")[0][0])
+        for table, condition in self._copied.items():
+            where = f" WHERE {condition}".replace("home.", f"{stored}.") if condition else ""
+            with self._translated():
+                # A temporary table goes before all others of its name, in this session alone.
+                self._connection.execute(f"CREATE TEMPORARY TABLE {table} (LIKE {table} INCLUDING ALL)")
+                self._connection.execute(f"INSERT INTO pg_temp.{table} SELECT * FROM {stored}.{table}{where}")  # noqa: S608  # our own names
+        with self._translated():
+            self._connection.execute("SELECT set_config('default_transaction_read_only', 'on', false)")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresAddress:
+    """See ``Database``; ``address`` is what libpq reads (PostgreSQL documentation, 34.1.1.2)."""
+
+    address: str
+
+    @property
+    def name(self) -> str:
+        """See ``Database.name``."""
+        return without_password(self.address)
+
+    def check_there(self, folder: Path) -> None:
+        """See ``Database.check_there``: whether it can be reached is known when it is opened."""
+
+    def open(self) -> Engine:
+        """See ``Database.open``."""
+        return PostgresEngine(self.address)
+
+    def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
+        """See ``Database.open_read_only``."""
+        return ReadOnlyPostgres(self.address, copied)
+
+    def watch(self) -> "PostgresChanges":
+        """See ``Database.watch``."""
+        return PostgresChanges(ReadOnlyPostgres(self.address))
+
+    def schema(self) -> Schema:
+        """See ``Database.schema``."""
+        with closing(_Unchecked(self.address)) as engine:
+            return engine.schema()
+
+    def check_writable(self, wait_s: float) -> None:
+        """See ``Database.check_writable``."""
+        with closing(PostgresEngine(self.address, wait_s)) as engine, engine.transaction():
+            pass
+
+    def size_bytes(self) -> int:
+        """See ``Database.size_bytes``: tables and indexes of its schema."""
+        with closing(ReadOnlyPostgres(self.address)) as engine:
+            rows = engine.query(
+                "SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0) FROM pg_class "
+                "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+            )
+        return int(rows[0][0])
+
+    def write_ahead_bytes(self) -> int:
+        """See ``Database.write_ahead_bytes``: the server keeps its own."""
+        return 0
+
+
+class PostgresChanges:
+    """See ``Changes``: the number of the last turn that was taken."""
+
+    def __init__(self, engine: ReadOnlyPostgres) -> None:
+        self._engine = engine
+
+    def version(self) -> int:
+        """See ``Changes.version``."""
+        return int(self._engine.query(_TURN)[0][0])
+
+    def close(self) -> None:
+        """See ``Changes.close``."""
+        self._engine.close()
+
+
+class _Unchecked(ReadOnlyPostgres):
+    """Reads whatever schema there is."""
+
+    def _migrate(self) -> None:
+        """Neither migrate nor refuse."""
+
+
+def check_schema(name: str, schema: Schema) -> None:
+    """Raise NewerHomeError or StorageError unless a database that is only read is of this version."""
+    if schema.unknown:
+        raise NewerHomeError(
+            f"{name}: made by a newer Anchorline (it has {schema.unknown[0]!r}); use that version or a later one"
+        )
+    if schema.pending:
+        raise StorageError(
+            f"{name}: made by an older Anchorline (it lacks {schema.pending[0]!r}), and only reading it does not bring "
+            "it up to date; `anchorline status` does"
+        )

@@ -1,0 +1,186 @@
+"""What PostgreSQL alone can do to a home: sessions that end, servers that lose writes, readers that may not write."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from anchor.errors import NewerHomeError, StorageError, StorageReadOnlyError
+from anchor.storage.database import Schema
+from anchor.storage.migrations import MIGRATIONS
+from anchor.storage.postgres import PostgresEngine, numbered
+from anchor.storage.postgres_address import PostgresAddress, ReadOnlyPostgres
+from tests.postgres import PostgresServer, running_postgres
+
+pytestmark = pytest.mark.postgres
+INSERT = "INSERT INTO identity (identity_no, leaf_0) VALUES (?, ?)"
+ALL = "SELECT identity_no, leaf_0 FROM identity ORDER BY identity_no"
+SESSION = "SELECT pg_backend_pid()"
+
+
+@pytest.fixture
+def address(postgres_server: PostgresServer) -> str:
+    return postgres_server.schema()
+
+
+@pytest.fixture
+def engine(address: str) -> Iterator[PostgresEngine]:
+    made = PostgresEngine(address)
+    yield made
+    made.close()
+
+
+def end_session(server: PostgresServer, engine: PostgresEngine) -> None:
+    """End the engine's session, as a server that restarts does; returns when it is gone."""
+    pid = engine.query(SESSION)[0][0]
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        # The second argument waits, in ms, until the process is gone (PostgreSQL documentation, 9.27.2).
+        assert connection.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,)).fetchone() == (True,)
+
+
+def test_a_session_that_ended_is_opened_anew(postgres_server: PostgresServer, engine: PostgresEngine) -> None:
+    """Neither a query nor the beginning of a transaction notices that the server ended the session before."""
+    with engine.transaction():
+        engine.execute(INSERT, (1, b"one"))
+    end_session(postgres_server, engine)
+    assert [(1, b"one")] == engine.query(ALL)
+    end_session(postgres_server, engine)
+    with engine.transaction():
+        engine.execute(INSERT, (2, b"two"))
+    assert [(1, b"one"), (2, b"two")] == engine.query(ALL)
+
+
+def test_a_session_that_ends_in_a_transaction_undoes_it(
+    postgres_server: PostgresServer, engine: PostgresEngine
+) -> None:
+    """What a transaction had written is gone with its session, the error says so, and the next one is as any other."""
+
+    def write_and_lose() -> None:
+        with engine.transaction():
+            engine.execute(INSERT, (1, b"one"))
+            end_session(postgres_server, engine)
+            engine.execute(INSERT, (2, b"two"))
+
+    with pytest.raises(StorageError, match="connection was lost"):
+        write_and_lose()
+    assert [] == engine.query(ALL)
+    with engine.transaction():
+        engine.execute(INSERT, (3, b"three"))
+    assert [(3, b"three")] == engine.query(ALL)
+
+
+def test_a_session_that_ends_before_the_commit_is_an_error(
+    postgres_server: PostgresServer, engine: PostgresEngine
+) -> None:
+    """A commit that does not reach the server is never taken for one."""
+
+    def write_and_lose() -> None:
+        with engine.transaction():
+            engine.execute(INSERT, (1, b"one"))
+            end_session(postgres_server, engine)
+
+    with pytest.raises(StorageError, match="may be there or not"):
+        write_and_lose()
+    assert [] == engine.query(ALL)
+
+
+def test_who_sleeps_in_his_turn_loses_it(address: str) -> None:
+    """A transaction in which nothing happens for too long is ended by the server, and another writer goes on."""
+    sleeper, other = PostgresEngine(address), PostgresEngine(address, busy_timeout_s=60)
+    sleeper.query("SELECT set_config('idle_in_transaction_session_timeout', '50ms', false)")
+
+    def sleep_in_turn() -> None:
+        with sleeper.transaction():
+            sleeper.execute(INSERT, (1, b"sleeper"))
+            with other.transaction():  # waits for the turn, which the server takes away
+                other.execute(INSERT, (2, b"other"))
+            sleeper.execute(INSERT, (3, b"awake"))
+
+    with pytest.raises(StorageError):
+        sleep_in_turn()
+    assert [(2, b"other")] == other.query(ALL)
+    sleeper.close()
+    other.close()
+
+
+def test_a_server_that_may_lose_commits_is_refused() -> None:
+    """With fsync off an acknowledged entry is not on disk: no home is opened there."""
+    with running_postgres({"fsync": "off"}) as server, pytest.raises(StorageError, match="fsync = on, found off"):
+        PostgresEngine(server.schema())
+
+
+def test_synchronous_commit_is_never_off(address: str) -> None:
+    """A server or user whose commits return early is asked to wait for the disk; one that waits longer still does."""
+    for asked, expected in (("off", "on"), ("local", "on"), ("on", "on"), ("remote_apply", "remote_apply")):
+        engine = PostgresEngine(f"{address}%20-csynchronous_commit%3D{asked}")
+        assert [(expected,)] == engine.query("SELECT current_setting('synchronous_commit')")
+        engine.close()
+
+
+def test_a_reader_writes_to_its_own_copies_alone(address: str, engine: PostgresEngine) -> None:
+    """A read-only engine refuses every write but to copies that nobody else sees, with the rows of their condition."""
+    with engine.transaction():
+        engine.execute(INSERT, (1, b"one"), (2, b"two"))
+    reader = ReadOnlyPostgres(address, {"identity": "identity_no IN (SELECT MAX(identity_no) FROM home.identity)"})
+    with reader.transaction():
+        reader.execute(INSERT, (3, b"three"))
+    assert [(2, b"two"), (3, b"three")] == reader.query(ALL)
+    with pytest.raises(StorageReadOnlyError), reader.transaction():
+        reader.execute("UPDATE lease SET fence = 7")
+    assert [(1, b"one"), (2, b"two")] == engine.query(ALL)
+    reader.close()
+
+
+def test_a_reader_never_waits_for_a_writer(address: str, engine: PostgresEngine) -> None:
+    """Whoever reads takes no turn, and a writer does not wait for him."""
+    reader = ReadOnlyPostgres(address)
+    with engine.transaction(), reader.transaction():
+        engine.execute(INSERT, (1, b"one"))
+        assert [] == reader.query(ALL)
+    reader.close()
+
+
+def test_a_database_of_another_version_is_not_read(address: str, engine: PostgresEngine) -> None:
+    """What a newer Anchorline made is refused by the migration's name, for writing and for reading."""
+    database = PostgresAddress(address)
+    assert Schema(tuple(name for name, _ in MIGRATIONS), (), ()) == database.schema()
+    with engine.transaction():
+        engine.execute("INSERT INTO applied_migration (name, turn) VALUES ('0999-from-the-future', 0)")
+    assert ("0999-from-the-future",) == database.schema().unknown
+    for open_it in (database.open, database.open_read_only):
+        with pytest.raises(NewerHomeError, match="0999-from-the-future"):
+            open_it()
+
+
+def test_a_database_that_only_reading_would_have_to_migrate_is_refused(address: str) -> None:
+    """A reader never makes a schema: an empty database is one of an older version."""
+    with pytest.raises(StorageError, match="older Anchorline"):
+        ReadOnlyPostgres(address)
+    assert PostgresAddress(address).schema().applied == ()
+
+
+def test_sums_and_comparisons_are_integers(engine: PostgresEngine) -> None:
+    """What SQLite answers as an integer is one here too: SUM of BIGINT, a comparison."""
+    rows = engine.query("SELECT SUM(each), SUM(each) = 6 FROM (VALUES (CAST(1 AS BIGINT)), (2), (3)) AS three (each)")
+    assert [(6, 1)] == rows
+    assert [int, int] == [type(value) for value in rows[0]]
+
+
+def test_text_is_ordered_by_bytes(engine: PostgresEngine) -> None:
+    """Names come in the order of their bytes, whatever the server's locale."""
+    names = ["b", "B", "a", "_", "é", "Z"]
+    with engine.transaction():
+        for number, name in enumerate(names):
+            engine.execute(
+                "INSERT INTO organisation (organisation_id, name, submitter_salt, made_at_ms) VALUES (?, ?, ?, 0)",
+                (f"o{number}", name, b""),
+            )
+    found = [name for (name,) in engine.query("SELECT name FROM organisation ORDER BY name")]
+    assert sorted(names, key=str.encode) == found
+
+
+def test_places_are_numbered() -> None:
+    """Each ? becomes the next place; a ? in a literal is refused, as it would become one too."""
+    assert "SELECT $1, $2 WHERE a = $3" == numbered("SELECT ?, ? WHERE a = ?")
+    with pytest.raises(ValueError, match="literal"):
+        numbered("SELECT '?'")
