@@ -45,6 +45,7 @@ class Action(StrEnum):
     GRANT_MANAGE = "grant.manage"
     KEY_MANAGE = "key.manage"
     WEBHOOK_MANAGE = "webhook.manage"
+    ACCESS_READ = "access.read"
     ORG_MANAGE = "org.manage"
     OPS_READ = "ops.read"
 
@@ -78,7 +79,7 @@ _DISPOSES = frozenset({Action.CHAIN_CLOSE, Action.CHAIN_EXPORT, Action.CHAIN_TRA
 """To end a chain, to take all of it away, to give it away: for the owner's own keys."""
 _OWNS = _WRITES | _DISPOSES | {Action.GRANT_MANAGE, Action.KEY_MANAGE, Action.WEBHOOK_MANAGE}
 RIGHTS = {
-    Role.OWNER: _OWNS,
+    Role.OWNER: _OWNS | {Action.ACCESS_READ},
     Role.WRITER: _WRITES,
     Role.READER: _READS,
     Role.AUDITOR: _AUDITS,
@@ -90,7 +91,7 @@ GRANTABLE = frozenset({Role.WRITER, Role.READER, Role.AUDITOR})
 WITHOUT_CHAIN = frozenset(
     (
         *(Action.CHAIN_CREATE, Action.CHAIN_LIST, Action.SEARCH, Action.KEY_MANAGE),
-        *(Action.WEBHOOK_MANAGE, Action.ORG_MANAGE, Action.OPS_READ),
+        *(Action.WEBHOOK_MANAGE, Action.ACCESS_READ, Action.ORG_MANAGE, Action.OPS_READ),
     )
 )
 """What is asked about no chain. Listing and searching are asked once so, and once for each chain that would show."""

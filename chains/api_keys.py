@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from anchor.errors import AccountError, KeyRefusedError, UnknownAccountError
+from anchor.proof.access_record import Event, What
 from anchor.storage.engine import Engine, Row
 from chains.access import Actor, Role
+from chains.access_notes import MACHINE, AccessNotes, Asker, Note
 from chains.api_key import RandomBytes, key_id_of, make_token, masked, token_hash
 from chains.expiry import check_to_come
 from chains.organisations import Organisation
@@ -67,9 +69,16 @@ class ApiKeys:
     def __init__(self, engine: Engine, random: RandomBytes) -> None:
         self.engine = engine
         self.random = random
+        self.notes = AccessNotes(engine)
 
     def create(
-        self, organisation: Organisation | None, role: Role, label: str, expires_at_ms: int | None, now_ms: int
+        self,
+        organisation: Organisation | None,
+        role: Role,
+        label: str,
+        expires_at_ms: int | None,
+        now_ms: int,
+        by: Asker = MACHINE,
     ) -> NewKey:
         """Make a key of an organisation, or (None) of the operator; a crash behind it leaves one that nobody knows.
 
@@ -87,7 +96,9 @@ class ApiKeys:
         check_to_come(expires_at_ms, now_ms, "a key")
         owner = None if organisation is None else organisation.organisation_id
         with self.engine.transaction():
-            return self._add(ApiKey("", owner, role, label, now_ms, expires_at_ms))
+            made = self._add(ApiKey("", owner, role, label, now_ms, expires_at_ms))
+            self._tell(made.key, by.did(What.KEY_MADE, subject=made.key.key_id, detail=role.value), now_ms)
+        return made
 
     def all(self, organisation: Organisation | None = None) -> Iterator[ApiKey]:
         """Yield the keys of an organisation, or of everybody, in the order of making."""
@@ -109,7 +120,9 @@ class ApiKeys:
             )
         return found
 
-    def rotate(self, key: ApiKey, overlap_ms: int, expires_at_ms: int | None, now_ms: int) -> NewKey:
+    def rotate(
+        self, key: ApiKey, overlap_ms: int, expires_at_ms: int | None, now_ms: int, by: Asker = MACHINE
+    ) -> NewKey:
         """Make a key that does what ``key`` does, which holds for ``overlap_ms`` longer at most; one transaction.
 
         Raises AccountError for a key that does not hold any more: nobody should go on with it.
@@ -123,14 +136,18 @@ class ApiKeys:
                 )
             ends_at_ms = min(now_ms + overlap_ms, key.expires_at_ms or now_ms + overlap_ms)
             self.engine.execute("UPDATE api_key SET expires_at_ms = ? WHERE key_id = ?", (ends_at_ms, key.key_id))
-            return self._add(replace(key, made_at_ms=now_ms, expires_at_ms=expires_at_ms, replaces=key.key_id))
+            made = self._add(replace(key, made_at_ms=now_ms, expires_at_ms=expires_at_ms, replaces=key.key_id))
+            detail = f"in the place of {key.key_id}, which holds until {ends_at_ms} ms"
+            self._tell(key, by.did(What.KEY_ROTATED, subject=made.key.key_id, detail=detail), now_ms)
+        return made
 
-    def revoke(self, key: ApiKey, now_ms: int) -> ApiKey:
+    def revoke(self, key: ApiKey, now_ms: int, by: Asker = MACHINE) -> ApiKey:
         """End a key now and for ever; the next request with it is refused. May be repeated: the first time counts."""
         with self.engine.transaction():
-            self.engine.execute(
+            if self.engine.execute(
                 "UPDATE api_key SET revoked_at_ms = ? WHERE key_id = ? AND revoked_at_ms IS NULL", (now_ms, key.key_id)
-            )
+            ):
+                self._tell(key, by.did(What.KEY_REVOKED, subject=key.key_id), now_ms)
         return self.by_id(key.key_id)
 
     def authenticate(self, token: str, now_ms: int) -> Actor:
@@ -152,6 +169,11 @@ class ApiKeys:
             what = "the organisation of API key" if state == "removed" else "API key"
             raise KeyRefusedError(f"{what} {key.key_id} {'has' if state == 'expired' else 'was'} {state}")
         return Actor(key.organisation_id, key.role, key.key_id)
+
+    def _tell(self, key: ApiKey, event: Event, now_ms: int) -> None:
+        """Note what became of a key for its organisation, inside a transaction."""
+        if key.organisation_id is not None:
+            self.notes.add([Note(key.organisation_id, event)], now_ms)
 
     def _add(self, key: ApiKey) -> NewKey:
         """Store a new key, inside a transaction, under a visible part of its own."""

@@ -39,6 +39,7 @@ from anchor.proof.steps_log import key_history
 from anchor.proof.verifier import network_of
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
+from chains.audit_access import check_access
 from chains.audit_attestations import check_attestations
 from chains.audit_entries import EntriesAudit, Progress
 from chains.audit_life import check_life
@@ -77,6 +78,7 @@ class Audit:
         steps: list[tuple[str, Callable[[], None]]] = [
             ("rows", self._rows),
             *((f"chain {chain.chain_id.hex()}", partial(self._chain, chain)) for chain in self.chains.all()),
+            ("accesses", partial(check_access, self.engine, self.chains, self.reader, self.report)),
             ("promises", self._promises),
             ("directory", self._directory),
             ("tables of the directory", partial(check_pointers, *parts, self.directory, self.report)),

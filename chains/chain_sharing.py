@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from anchor.errors import AccountError, UnknownAccountError
+from anchor.proof.access_record import Event, What
 from anchor.storage.engine import Engine, Row
 from chains.access import GRANTABLE, ChainAccess, Grant, Role, Visibility
+from chains.access_notes import MACHINE, AccessNotes, Asker, Note
 from chains.chain import Chain
 from chains.expiry import check_to_come
 from chains.organisations import Organisation
@@ -18,6 +20,8 @@ from chains.organisations import Organisation
 _AT_ONCE = 400
 """Chains that one query asks about, each twice: SQLite takes 999 values in its oldest builds."""
 NOTHING_SAID = ChainAccess()
+OPERATOR = "operator"
+"""Who is named in notes where a chain goes to no organisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,11 @@ class GivenGrant:
 
 
 class ChainSharing:
-    """Owners, visibilities and grants of the chains of one database."""
+    """Owners, visibilities and grants of the chains of one database; what changes is noted for the owners."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.notes = AccessNotes(engine)
 
     def access_of(self, chain_no: int) -> ChainAccess:
         """Return what holds for a chain now. Ask for every request: what was withdrawn must not be remembered."""
@@ -50,26 +55,38 @@ class ChainSharing:
         owner = None if organisation is None else organisation.organisation_id
         self._set(chain, owner, visibility)
 
-    def set_owner(self, chain: Chain, organisation: Organisation | None, now_ms: int) -> int:
+    def set_owner(self, chain: Chain, organisation: Organisation | None, now_ms: int, by: Asker = MACHINE) -> int:
         """Give a chain to an organisation, or (None) to the operator; return how many grants that ended.
 
-        Grants were the old owner's, so they end; the visibility stays as it is.
+        Grants were the old owner's, so they end; the visibility stays as it is. Both owners are told. Raises
+        AccountError for an access chain, which stays with those whose content it is about.
         """
         owner = None if organisation is None else organisation.organisation_id
         with self.engine.transaction():
             before = self.access_of(chain.chain_no)
             if owner == before.owner:
                 return 0
+            self._check_no_access_chain(chain)
             self._set(chain, owner, before.visibility)
+            event = by.did(What.OWNER, chain.chain_id, subject=owner or OPERATOR)
+            self.notes.add([Note(each, event) for each in (before.owner, owner) if each is not None], now_ms)
             return self.engine.execute(
                 "UPDATE chain_grant SET withdrawn_at_ms = ? WHERE chain_no = ? AND withdrawn_at_ms IS NULL",
                 (now_ms, chain.chain_no),
             )
 
-    def set_visibility(self, chain: Chain, visibility: Visibility) -> None:
-        """Say who may read a chain without a grant. What was read while it was public stays read."""
+    def set_visibility(self, chain: Chain, visibility: Visibility, now_ms: int, by: Asker = MACHINE) -> None:
+        """Say who may read a chain without a grant. What was read while it was public stays read.
+
+        Raises AccountError for an access chain: who reads what is nobody else's to know.
+        """
         with self.engine.transaction():
-            self._set(chain, self.access_of(chain.chain_no).owner, visibility)
+            before = self.access_of(chain.chain_no)
+            if visibility == before.visibility:
+                return
+            self._check_no_access_chain(chain)
+            self._set(chain, before.owner, visibility)
+            self._tell(before, by.did(What.VISIBILITY, chain.chain_id, detail=visibility.value), now_ms)
 
     def grants(self, chain: Chain) -> list[GivenGrant]:
         """Return the grants that were not withdrawn, expired ones too, in the order of giving."""
@@ -84,7 +101,13 @@ class ChainSharing:
         ]
 
     def grant(
-        self, chain: Chain, organisation: Organisation, role: Role, expires_at_ms: int | None, now_ms: int
+        self,
+        chain: Chain,
+        organisation: Organisation,
+        role: Role,
+        expires_at_ms: int | None,
+        now_ms: int,
+        by: Asker = MACHINE,
     ) -> Grant:
         """Let an organisation do on a chain what a role does there; it takes the place of what it had before.
 
@@ -95,7 +118,8 @@ class ChainSharing:
         check_to_come(expires_at_ms, now_ms, "a grant")
         given = Grant(organisation.organisation_id, role, expires_at_ms)
         with self.engine.transaction():
-            if self.access_of(chain.chain_no).owner == organisation.organisation_id:
+            access = self.access_of(chain.chain_no)
+            if access.owner == organisation.organisation_id:
                 raise AccountError(f"{organisation.name!r} owns the chain: its keys need no grant")
             self._withdraw(chain, organisation, now_ms)
             self.engine.execute(
@@ -103,15 +127,20 @@ class ChainSharing:
                 "VALUES (?, ?, ?, ?, ?)",
                 (chain.chain_no, given.organisation, role.value, now_ms, expires_at_ms),
             )
+            ends = "without end" if expires_at_ms is None else f"until {expires_at_ms} ms"
+            event = by.did(What.GRANT, chain.chain_id, subject=given.organisation, detail=f"{role.value} {ends}")
+            self._tell(access, event, now_ms)
         return given
 
-    def withdraw(self, chain: Chain, organisation: Organisation, now_ms: int) -> None:
+    def withdraw(self, chain: Chain, organisation: Organisation, now_ms: int, by: Asker = MACHINE) -> None:
         """End the grant of an organisation on a chain; raise UnknownAccountError where it has none."""
         with self.engine.transaction():
             if not self._withdraw(chain, organisation, now_ms):
                 raise UnknownAccountError(
                     f"{organisation.name!r} was granted nothing on this chain; `anchorline grant list` shows the grants"
                 )
+            event = by.did(What.GRANT_ENDED, chain.chain_id, subject=organisation.organisation_id)
+            self._tell(self.access_of(chain.chain_no), event, now_ms)
 
     def owned_by(self, organisation: Organisation) -> int:
         """Return how many chains an organisation owns."""
@@ -143,6 +172,18 @@ class ChainSharing:
             "visibility = excluded.visibility",
             (chain.chain_no, owner, visibility.value),
         )
+
+    def _tell(self, access: ChainAccess, event: Event, now_ms: int) -> None:
+        """Note an event for the owner of a chain, inside a transaction; the operator keeps no notes for himself."""
+        if access.owner is not None:
+            self.notes.add([Note(access.owner, event)], now_ms)
+
+    def _check_no_access_chain(self, chain: Chain) -> None:
+        if self.notes.is_access_chain(chain.chain_no):
+            raise AccountError(
+                f"chain {chain.chain_id.hex()} records who read what: it stays private, and with its organisation; "
+                "grants let others read it"
+            )
 
     def _withdraw(self, chain: Chain, organisation: Organisation, now_ms: int) -> bool:
         ended = self.engine.execute(

@@ -45,7 +45,7 @@ class ContentIndex:
         for seq in self.find(digest, 0, self.chains.next_seq()):
             found = reader.row(seq)
             is_there = chain is None or found.chain_no == chain.chain_no
-            if is_there and found.kept is not None and found.kept.digest == digest:
+            if is_there and found.keeps(digest):
                 yield found
 
     def place_of(self, reader: Reader, digest: bytes) -> str | None:

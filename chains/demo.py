@@ -19,6 +19,7 @@ from chains.home import CARD, Home
 from chains.intake import Intake
 from chains.leading import leading
 from chains.reader import Reader
+from chains.sealing import seal
 from chains.trial import anchor_now, create_trial, forget, fund, receipt_of
 
 CSV = Path("docs/demo/seattle-weather.csv")
@@ -81,7 +82,7 @@ def _record_rows(home: Home, source: Path, say: Say) -> bytes:
 
 
 def _seal_and_anchor(home: Home, say: Say) -> str:
-    sealed = home.anchoring.seal(home.checkpoint_key, home.clock())
+    sealed = seal(home)
     assert sealed is not None
     say(f"5. Sealed both chains into one checkpoint of {sealed.size} leaves, root {sealed.root.hex()[:16]}…")
     attempt = anchor_now(home, home.network.final_depth).attempts[-1]

@@ -24,6 +24,7 @@ from chains.home import CARD, Home
 from chains.intake import Intake
 from chains.leading import leading
 from chains.scheduling import mine
+from chains.sealing import seal
 from chains.trial import anchor_now, create_trial, forget, fund, receipt_of
 
 ORIGIN = "examples.anchorline.example"
@@ -138,7 +139,7 @@ class _Log:
 
     def anchor(self, depth: int) -> None:
         """Seal what was recorded, send its anchor, and mine until it is this deep."""
-        self.home.anchoring.seal(self.home.checkpoint_key, self.home.clock())
+        seal(self.home)
         anchor_now(self.home, depth)
 
     def reorganise(self) -> None:

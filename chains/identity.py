@@ -12,6 +12,7 @@ from itertools import chain as chained
 
 from anchor.directory import Directory
 from anchor.errors import RefusedEntryError
+from anchor.proof.access_record import ACCESS_ID, is_access_id
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind
 from anchor.proof.errors import MalformedError, VerificationError
@@ -65,8 +66,8 @@ class Identities:
     def __init__(self, engine: Engine, chains: Chains) -> None:
         self.engine = engine
         self.chains = chains
-        # By chain id, which says for ever what the first entry is.
-        self._is_identity: dict[bytes, bool] = {}
+        # By chain id, which says for ever what the first entry is: the first external id where it has a meaning here.
+        self._first_ids: dict[bytes, bytes] = {}
         self._kept: dict[bytes, tuple[tuple[int, bytes, int], History]] = {}
 
     @cached_property
@@ -76,13 +77,23 @@ class Identities:
 
     def is_identity(self, chain: Chain) -> bool:
         """Say whether a chain is one of an identity: by the first external id of its first entry."""
-        known = self._is_identity.get(chain.chain_id)
+        return self._first_id(chain) == IDENTITY_ID
+
+    def is_access_chain(self, chain: Chain) -> bool:
+        """Say whether a chain records who read what (``anchor.proof.access_record``), by the same."""
+        return self._first_id(chain) == ACCESS_ID
+
+    def _first_id(self, chain: Chain) -> bytes:
+        """Return the first external id of a chain that is an identity or records access; of others nothing."""
+        known = self._first_ids.get(chain.chain_id)
         if known is not None:
             return known
         first = next(self._entries(chain, min(1, self.chains.size(chain))), None)
-        found = first is not None and begins_identity(Entry.decode(first).external_ids)
-        if first is not None:
-            self._is_identity[chain.chain_id] = found
+        if first is None:
+            return b""
+        ids = Entry.decode(first).external_ids
+        found = IDENTITY_ID if begins_identity(ids) else ACCESS_ID if is_access_id(ids) else b""
+        self._first_ids[chain.chain_id] = found
         return found
 
     def current(self, chain: Chain, now_ms: int) -> History:

@@ -42,6 +42,10 @@ class StoredEntry:
         """Its hash."""
         return leaf_hash(self.raw)
 
+    def keeps(self, digest: bytes) -> bool:
+        """Say whether content with this SHA-256 is kept beside it, or known by it."""
+        return self.kept is not None and self.kept.digest == digest
+
 
 class Reader:
     """Reads the chains of one home."""

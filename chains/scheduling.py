@@ -23,6 +23,7 @@ from anchor.stamping import Stamped
 from chains.attesting import attested_line, attesting_of
 from chains.home import Home
 from chains.leading import held
+from chains.sealing import seal
 from chains.settings import EMBEDDED
 from chains.sources import source_warnings
 from chains.webhooks import deliver
@@ -197,7 +198,7 @@ class Scheduler:
 
     def _sealing(self) -> None:
         home = self._home
-        self._say(sealing_lines(home.anchoring.seal(home.checkpoint_key, home.clock())))
+        self._say(sealing_lines(seal(home)))
         home.after_seal()
 
     def _say(self, lines: Iterable[str]) -> None:

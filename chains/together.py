@@ -18,7 +18,7 @@ from chains.idempotency import RequestKeys, Saved
 from chains.identity import Named
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
-from chains.writer import Writer, not_for_contents, too_late
+from chains.writer import Writer, not_for_contents, not_for_others, too_late
 
 Answer = Done | AnchorlineError
 """What became of a piece of work; an error says why nothing of it was kept."""
@@ -210,8 +210,11 @@ class _Commit:
                 piece.new = range(len(piece.work.entries))
             else:
                 piece.new = self._new_of(piece, claimed, received_at_ms)
-            if isinstance(piece.work.to, Chain) and self.writer.identities.is_identity(piece.chain):
-                self._only_in_force(piece, claimed, stated, received_at_ms)
+            if isinstance(piece.work.to, Chain):
+                if self.writer.identities.is_identity(piece.chain):
+                    self._only_in_force(piece, claimed, stated, received_at_ms)
+                elif self.writer.identities.is_access_chain(piece.chain):
+                    self._refuse(piece, claimed, not_for_others(piece.chain.chain_id))
             if self.closed or self.closing or piece.work.closings:
                 self._not_behind_closing(piece)
             if not piece.work.is_fresh:
@@ -268,9 +271,13 @@ class _Commit:
             except RefusedEntryError as error:
                 why = str(error)
         if why:
-            lacking = (key not in self.placed and key not in claimed for key in piece.work.hashes)
-            piece.late |= {place: Refused("entry-refused", why) for place, lacks in enumerate(lacking) if lacks}
-            piece.new = []
+            self._refuse(piece, claimed, why)
+
+    def _refuse(self, piece: _Piece, claimed: set[bytes], why: str) -> None:
+        """Take nothing new of a piece."""
+        lacking = (key not in self.placed and key not in claimed for key in piece.work.hashes)
+        piece.late |= {place: Refused("entry-refused", why) for place, lacks in enumerate(lacking) if lacks}
+        piece.new = []
 
     def _not_behind_closing(self, piece: _Piece) -> None:
         """Refuse what would stand behind the closing of its chain; a closing is one for all that comes later."""

@@ -17,6 +17,7 @@ from anchor.errors import ContentTooLargeError, RefusedEntryError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
+from anchor.proof.access_record import is_access_id
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
@@ -87,6 +88,7 @@ class Writer:
         """
         if begins_identity(external_ids):
             raise RefusedEntryError("a chain with this first external id is an identity: `anchorline identity new`")
+        check_no_access_chain(external_ids)
         chain_id = chain_id_of(external_ids)
         batch = self._fresh(Entry(chain_id, bytes(32), media_type, tuple(external_ids)), [content], keep=True)
         with self.engine.transaction():
@@ -106,7 +108,7 @@ class Writer:
         _check_first(entry.chain_id, entry.external_ids)
         if handed_in(entry, self.log_id) is not None:
             raise RefusedEntryError(NOT_CLOSED_AT_ONCE)
-        batch = _batch_of([submission], HASHING.leaves([submission.entry]))
+        batch = batch_of([submission], HASHING.leaves([submission.entry]))
         with self.engine.transaction():
             received_at_ms = self.received_at(now_ms)
             check_still_valid(entry, received_at_ms)
@@ -196,9 +198,10 @@ class Writer:
                 for entry in fresh:
                     check_still_valid(entry, received_at_ms)
                 self._check_authors(fresh, received_at_ms)
+                self.check_not_access(chain)
                 self.identities.check_next(chain, fresh, received_at_ms)
                 self.lives.check_next(chain, fresh, self.log_id)
-                batch = _batch_of([submissions[place] for place in new.values()], Pieces.of(list(new)))
+                batch = batch_of([submissions[place] for place in new.values()], Pieces.of(list(new)))
                 added = self._append(chain, batch, received_at_ms, submitter)
                 self.lives.note(chain, added[0].leaf_index, fresh, self.log_id)
                 note(added)
@@ -296,6 +299,7 @@ class Writer:
             received_at_ms = self.received_at(now_ms)
             if self.identities.is_identity(chain):
                 raise RefusedEntryError(not_for_contents(chain.chain_id))
+            self.check_not_access(chain)
             self.lives.check_next(chain, None, self.log_id)
             return self._append(chain, batch, received_at_ms, ANONYMOUS)
 
@@ -352,6 +356,8 @@ class Writer:
         wanted_log = entry.extension(ExtensionType.LOG_ID)
         if wanted_log is not None and wanted_log != self.log_id:
             raise RefusedEntryError(f"the entry is meant for log {wanted_log.hex()} only, this is {self.log_id.hex()}")
+        if entry.extension(ExtensionType.ACCESS_RECORD) is not None:
+            raise RefusedEntryError("extension 12 marks a record of access, which only the service itself makes")
         if entry.unknown_critical_extensions():
             raise RefusedEntryError(
                 f"extension {entry.unknown_critical_extensions()[0]:#06x} is unknown here and must be understood"
@@ -364,6 +370,11 @@ class Writer:
             )
         if isinstance(chain, Opening):
             _check_first(chain.chain_id, entry.external_ids)
+
+    def check_not_access(self, chain: Chain) -> None:
+        """Raise RefusedEntryError for an access chain: its entries are made by this service alone."""
+        if self.identities.is_access_chain(chain):
+            raise RefusedEntryError(not_for_others(chain.chain_id))
 
     def _check_authors(self, entries: Iterable[Entry], now_ms: int) -> None:
         """Inside a transaction: whoever is named as an author must have signed with a key that is valid now."""
@@ -483,6 +494,19 @@ def not_for_contents(chain_id: bytes) -> str:
     return f"chain {chain_id.hex()} is an identity: only statements of its keys are recorded there"
 
 
+def not_for_others(chain_id: bytes) -> str:
+    """Return why entries are refused for an access chain."""
+    return f"chain {chain_id.hex()} records who read what: only the service itself writes there"
+
+
+def check_no_access_chain(external_ids: Sequence[ExternalId]) -> None:
+    """Raise RefusedEntryError for the external ids of a first entry that would begin an access chain."""
+    if is_access_id(external_ids):
+        raise RefusedEntryError(
+            "a chain with this first external id records who read what, and is opened by the service itself"
+        )
+
+
 def too_late(until_ms: int, now_ms: int) -> str:
     """Return why an entry is refused that was valid only until then."""
     return f"the entry was valid until {until_ms} ms, now is {now_ms}; make a new one"
@@ -535,7 +559,8 @@ def _entries_with_ids(
     return Column.of(entries), HASHING.leaves(entries)
 
 
-def _batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
+def batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
+    """Return entries and what is kept beside them as rows to append."""
     entries = [submission.entry for submission in submissions]
     kept = Column.of(list(map(_kept, submissions)))
     return Batch(Column.of(entries), kept, hashes, any(map(may_have_keys, entries)))
@@ -550,6 +575,7 @@ def _kept(submission: Submission) -> bytes:
 
 
 def _check_first(chain_id: bytes, external_ids: Sequence[ExternalId]) -> None:
+    check_no_access_chain(external_ids)
     if not external_ids or chain_id_of(external_ids) != chain_id:
         raise RefusedEntryError(
             f"the external ids of a first entry must give its chain id; they do not give {chain_id.hex()}"

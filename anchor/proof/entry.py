@@ -60,6 +60,7 @@ class ExtensionType(IntEnum):
     IDENTITY = 5
     STATEMENT = 6
     ERASURE = 10
+    ACCESS_RECORD = 12
     CLOSING = 13
     TRANSFER = 14
     CONTINUATION = 15
@@ -71,6 +72,7 @@ _EXTENSION_SIZES: dict[int, int] = {
     ExtensionType.PREVIOUS_ENTRY: 32,
     ExtensionType.NOT_VALID_AFTER: 8,
     ExtensionType.IDENTITY: 32,
+    ExtensionType.ACCESS_RECORD: 28,
 }
 
 

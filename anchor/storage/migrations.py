@@ -449,4 +449,25 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "access-notes",
+        (
+            # Whose access is noted: an organisation's id, or '' for the home itself. ``chain_no`` is its access chain
+            # (NULL until the first record); numbers and times of its events only ever grow.
+            """CREATE TABLE access_log (
+                owner TEXT PRIMARY KEY,
+                chain_no BIGINT REFERENCES chain (chain_no),
+                next_number BIGINT NOT NULL,
+                last_at_ms BIGINT NOT NULL
+            )""",
+            # Events that are in no entry yet; they leave in the transaction that writes the entry.
+            """CREATE TABLE access_note (
+                note_no {key},
+                owner TEXT NOT NULL REFERENCES access_log (owner),
+                number BIGINT NOT NULL,
+                line {bytes} NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX access_note_of ON access_note (owner, number)",
+        ),
+    ),
 )

@@ -43,9 +43,10 @@ STAMP_WAIT_S = 25.0
 def seal(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Seal every changed chain into a signed checkpoint."""
     from chains.leading import leading
+    from chains.sealing import seal as seal_home
 
     with opened(home) as found, leading(found, "seal"):
-        sealed = found.anchoring.seal(found.checkpoint_key, found.clock())
+        sealed = seal_home(found)
         found.after_seal()
     facts = {"sealed": sealed is not None}
     if sealed is not None:

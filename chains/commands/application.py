@@ -5,6 +5,7 @@ at its commands.
 """
 
 from chains.commands import (
+    accesses,
     accounts,
     anchoring,
     backing_up,
@@ -58,5 +59,6 @@ app = in_front_of(
     accounts,
     sharing,
     leaving,
+    accesses,
     publishing,
 )

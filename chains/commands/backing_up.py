@@ -44,7 +44,9 @@ def backup(
 
     Without --with-keys the keys folder is not in it. Passwords, cookies and what is published never are.
     """
+    from anchor.proof.access_record import What
     from chains.backup import make_backup
+    from chains.taking import Taking
 
     if password_file is not None and not with_keys:
         usage("--password-file is for --with-keys")
@@ -52,6 +54,9 @@ def backup(
     if password is not None and not password.is_given and password.prompt is None:
         usage("--with-keys needs a password: give --password-file FILE, or set ANCHORLINE_BACKUP_PASSWORD")
     with opened(home) as found:
+        taking = Taking(found)
+        taking.take_all(What.BACKUP)
+        taking.note()
         made = make_backup(found, target, password)
     if made.has_keys:
         print_line(
@@ -96,9 +101,14 @@ def export(
     """
     from dataclasses import asdict
 
+    from anchor.proof.access_record import What
     from chains.export import export as export_to
+    from chains.taking import Taking
 
     with opened(home) as found:
+        taking = Taking(found)
+        taking.take_all(What.EXPORT, "entries, without contents" if without_content else "entries and contents")
+        taking.note()
         done = export_to(found, archive, with_content=not without_content)
     say(
         asdict(done) | {"archive": str(archive)},

@@ -1,6 +1,5 @@
 """Commands of whoever made a mistake, or looks at one: ``amend``, ``retract``, ``history``."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +18,7 @@ from chains.commands.terminal import (
     read_at_most,
     reader_of,
     say,
-    usage,
+    time_ms,
 )
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def history(
     """List what was said later of an entry, and which version stands."""
     from chains.corrections import history_of
 
-    until_ms = None if as_of is None else _time_ms(as_of)
+    until_ms = None if as_of is None else time_ms(as_of, "--as-of")
     with opened(home) as found:
         stored = find_entry(found, entry)
         versions = history_of(reader_of(found), found.directory, stored)
@@ -134,14 +133,6 @@ def _lines(rows: list[dict[str, Any]]) -> list[str]:
         mark = "  <- stands" if row["stands"] else ""
         lines.append(f"{row['leaf_index']:>8}  {row['entry_hash']}  {sealed:20}  {said}{mark}")
     return lines if any(row["stands"] for row in rows) else [*lines, "Nothing stands: it was retracted."]
-
-
-def _time_ms(text: str) -> int:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        usage(f"--as-of: expected a date or time like 2026-11-22 or 2026-11-22T21:00:00Z, got {text[:40]!r}")
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _link(relation: "Relation", stored: Any) -> "Link":

@@ -50,12 +50,18 @@ def receipt(
     home: HomeOption = None,
 ) -> None:
     """Write the receipt of an entry, as complete as it can be now."""
+    from anchor.proof.access_record import What
     from chains.receipts import Receipts, Shown
+    from chains.taking import Taking
 
     with opened(home) as found:
         stored = find_entry(found, entry)
         receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
         made = receipts.make(stored, Shown(not withhold, content), checkpoint)
+        taking = Taking(found)
+        if not withhold:
+            taking.take(What.CONTENT if content else What.RECEIPT, stored)
+        taking.note()
     if ots:
         _write_ots(made, output, network_not_in_file=network_not_in_file)
         return

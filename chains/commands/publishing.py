@@ -73,8 +73,10 @@ def mirror(
     Leaf hashes of every chain are published, entries only of the chains that are named, and of organisations' chains
     only while these are public; content and salts never.
     """
+    from anchor.proof.access_record import What
     from chains.mirror import Mirror
     from chains.publication import publication_of
+    from chains.taking import Taking
 
     if chain and all_chains:
         usage("--all-chains publishes the chains of --chain too: give one of the two")
@@ -88,6 +90,10 @@ def mirror(
             all_public=all_chains,
             with_private=with_private,
         )
+        taking = Taking(found)
+        for each in published.chosen:
+            taking.take_chain(What.MIRROR, each, found.chains.size(each), "entries, without contents and salts")
+        taking.note()
         writer = Mirror(folder, found.engine, found.trees, found.directory, found.chains, found.journal)
         done = writer.write(found.checkpoint_key, published.chosen, published.kept_out, whole=whole)
     say(

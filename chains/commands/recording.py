@@ -1,7 +1,7 @@
 """Commands that record and look up: ``chain`` and ``add``."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,8 @@ from chains.counted import counted
 
 if TYPE_CHECKING:
     from chains.access import Visibility
+    from chains.home import Home
+    from chains.reader import StoredEntry
 
 app = command_group()
 chain_app = command_group("Chains: open, list, show, find, export; whose they are, who may read them.")
@@ -127,7 +129,7 @@ def chain_show(
     with opened(home) as found:
         chain = found.chains.named(name)
         size, sealed = found.chains.size(chain), found.trees.state(chain.chain_no).sealed_size
-        entries = [_described(stored) for stored in reader_of(found).page(chain, start, count)]
+        entries = _described(found, reader_of(found).page(chain, start, count))
     facts = {"name": chain.name, "chain_id": chain.chain_id.hex(), "size": size, "sealed": sealed, "entries": entries}
     say(
         facts,
@@ -159,7 +161,7 @@ def chain_find(
         by_content = found.contents.entries(reader, bytes.fromhex(what), only) if is_hash(what) else ()
         by_id = reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
         matches = [by_hash] if by_hash else chained(by_content, by_id)
-        entries = [_described(stored) for stored in islice(matches, limit)]
+        entries = _described(found, islice(matches, limit))
     say(
         {"entries": entries},
         lambda: [f"{item['leaf_index']:>8}  {item['entry_hash']}  {item['content']}" for item in entries] or "None.",
@@ -175,11 +177,16 @@ def chain_export(
     home: HomeOption = None,
 ) -> None:
     """Write every entry of a chain to standard output, one JSON object a line."""
+    from anchor.proof.access_record import What
     from chains.reader import export_line
+    from chains.taking import Taking
 
     with opened(home) as found:
         chain = found.chains.named(name)
-        for stored in reader_of(found).entries(chain, 0, found.chains.size(chain)):
+        size, taking = found.chains.size(chain), Taking(found)
+        taking.take_chain(What.EXPORT, chain, size)
+        taking.note()
+        for stored in reader_of(found).entries(chain, 0, size):
             print(export_line(stored))
 
 
@@ -299,7 +306,19 @@ def visibility_of(text: str) -> "Visibility":
     return Visibility(text)
 
 
-def _described(stored: Any) -> dict[str, Any]:
+def _described(found: "Home", entries: "Iterable[StoredEntry]") -> list[dict[str, Any]]:
+    """Return what is shown of entries: the digests of their contents too, which their owner is told."""
+    from anchor.proof.access_record import What
+    from chains.taking import Taking
+
+    shown, taking = list(entries), Taking(found)
+    for stored in shown:
+        taking.take(What.DIGEST, stored)
+    taking.note()
+    return list(map(_described_one, shown))
+
+
+def _described_one(stored: "StoredEntry") -> dict[str, Any]:
     entry, kept = stored.entry, stored.kept
     content = (
         "nothing kept" if kept is None else "digest only" if kept.content is None else f"{len(kept.content)} bytes"

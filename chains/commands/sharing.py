@@ -110,7 +110,7 @@ def chain_visibility(
     with opened(home) as found:
         target = found.chains.named(chain)
         if chosen is not None:
-            found.accounts.sharing.set_visibility(target, chosen)
+            found.accounts.sharing.set_visibility(target, chosen, found.clock())
         facts = _sharing_facts(found, target)
     say(facts, lambda: _sharing_line(facts), as_json=as_json)
 

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -132,6 +133,15 @@ def write_output(output: Path | None, data: bytes) -> None:
     from chains.files import write_file
 
     write_file(output, data)
+
+
+def time_ms(text: str, option: str) -> int:
+    """Read a date or time that an option names (ISO 8601; UTC unless it says more) as Unix milliseconds."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        usage(f"{option}: expected a date or time like 2026-11-22 or 2026-11-22T21:00:00Z, got {text[:40]!r}")
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def id_bytes(text: str) -> bytes:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from anchor.proof.errors import AnchorlineError
 from chains.web import (
     api_about,
+    api_access,
     api_chains,
     api_entries,
     api_events,
@@ -62,6 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *api_search.OPERATIONS,
     *api_log.OPERATIONS,
     *api_events.OPERATIONS,
+    *api_access.OPERATIONS,
     *api_keys.OPERATIONS,
     *api_grants.OPERATIONS,
     *api_webhooks.OPERATIONS,

@@ -3,14 +3,13 @@
 They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them in its table.
 """
 
+from anchor.proof.access_record import What
 from anchor.proof.receipt import Receipt
 from chains.access import Action
-from chains.chain import Chain
 from chains.ots_export import export_ots
-from chains.reader import StoredEntry
-from chains.receipts import Shown
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, Answer, accepts
+from chains.web.contents import Contents
 from chains.web.operations import Operation, Shape
 from chains.web.parameters import ENTRY_HASH, FORMAT, WITH_CONTENT
 from chains.web.problems import ProblemError
@@ -30,21 +29,23 @@ def get_entry(room: Room, request: Request) -> Answer:
 
 def get_content(room: Room, request: Request) -> Answer:
     """Return the content as it was recorded, never as something that a browser would run."""
-    _, stored = room.entry(request, Action.CONTENT_READ)
-    if stored.kept is None or stored.kept.content is None:
+    chain, stored = room.entry(request, Action.CONTENT_READ)
+    kept = Contents.of(room, request, chain).kept(stored, What.CONTENT)
+    if kept is None or kept.content is None:
         raise ProblemError("not-found", "The content is not kept here: only its commitment or its digest is")
     headers = (
         cached("private", "no-cache"),
         (b"content-disposition", b"attachment"),
         (b"content-security-policy", b"default-src 'none'; sandbox"),
     )
-    return Answer(200, stored.kept.content, stored.entry.media_type or OCTETS, headers)
+    return Answer(200, kept.content, stored.entry.media_type or OCTETS, headers)
 
 
 def get_receipt(room: Room, request: Request) -> Answer:
     """Return the receipt as complete as it can be now; off mainnet an .ots file says so in a header only."""
     chain, stored = room.entry(request, Action.RECEIPT_READ)
-    receipt = receipt_seen(room, request, chain, stored, with_content=request.arguments.get("content") == "1")
+    with_content = request.arguments.get("content") == "1"
+    receipt = Contents.of(room, request, chain).receipt(stored, with_content=with_content)
     wants_ots = request.arguments.get("format") == "ots" or (
         "format" not in request.arguments and accepts(request.headers, OTS)
     )
@@ -53,14 +54,6 @@ def get_receipt(room: Room, request: Request) -> Answer:
     is_anchored = receipt.sealed is not None and receipt.sealed.is_in_bitcoin
     headers = (cached("private", "no-cache"), (b"anchorline-state", b"anchored" if is_anchored else b"pending"))
     return Answer(200, receipt.encode(), JSON, headers)
-
-
-def receipt_seen(
-    room: Room, request: Request, chain: Chain, stored: StoredEntry, *, with_content: bool = False
-) -> Receipt:
-    """Return a receipt with as much of the content as who asks may read, for the API and for pages."""
-    may_read = room.may(request, Action.CONTENT_READ, chain)
-    return room.receipts.make(stored, Shown(salt_and_digest=may_read, content=may_read and with_content))
 
 
 def _ots(receipt: Receipt) -> Answer:

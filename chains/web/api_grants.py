@@ -31,7 +31,9 @@ def give_grant(room: Room, request: Request) -> Answer:
     """Let an organisation do on a chain what a role does there; it takes the place of what it had before."""
     chain, wanted = room.chain(request, Action.GRANT_MANAGE), taken(GrantWanted, request.body)
     organisation = found(room, wanted.organisation)
-    given = room.accounts.sharing.grant(chain, organisation, Role(wanted.role), wanted.expires_at_ms, request.now_ms)
+    given = room.accounts.sharing.grant(
+        chain, organisation, Role(wanted.role), wanted.expires_at_ms, request.now_ms, request.asker
+    )
     return json_of(_shown(given, request.now_ms, request.now_ms), NO_STORE)
 
 
@@ -41,7 +43,7 @@ def end_grant(room: Room, request: Request) -> Answer:
     given = next((each for each in room.accounts.sharing.grants(chain) if each.grant.organisation == wanted), None)
     if given is None:
         raise not_found()
-    room.accounts.sharing.withdraw(chain, room.accounts.organisations.by_id(wanted), request.now_ms)
+    room.accounts.sharing.withdraw(chain, room.accounts.organisations.by_id(wanted), request.now_ms, request.asker)
     return json_of(_shown(given.grant, given.made_at_ms, request.now_ms), NO_STORE)
 
 

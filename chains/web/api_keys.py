@@ -31,7 +31,9 @@ def create_key(room: Room, request: Request) -> Answer:
     owner = whose(room, request, Action.KEY_MANAGE, wanted.organisation)
     if owner is None:
         raise ProblemError("body-malformed", "organisation: expected one; the operator's own keys are made in the home")
-    made = room.accounts.keys.create(owner, Role(wanted.role), wanted.label, wanted.expires_at_ms, request.now_ms)
+    made = room.accounts.keys.create(
+        owner, Role(wanted.role), wanted.label, wanted.expires_at_ms, request.now_ms, request.asker
+    )
     return _made(made, request)
 
 
@@ -52,12 +54,14 @@ def get_key(room: Room, request: Request) -> Answer:
 def rotate_key(room: Room, request: Request) -> Answer:
     """Make a key in the place of another, which holds on for a while."""
     key, wanted = _key(room, request), taken(Rotation, request.body)
-    return _made(room.accounts.keys.rotate(key, wanted.overlap_ms, wanted.expires_at_ms, request.now_ms), request)
+    return _made(
+        room.accounts.keys.rotate(key, wanted.overlap_ms, wanted.expires_at_ms, request.now_ms, request.asker), request
+    )
 
 
 def revoke_key(room: Room, request: Request) -> Answer:
     """End a key now and for ever."""
-    revoked = room.accounts.keys.revoke(_key(room, request), request.now_ms)
+    revoked = room.accounts.keys.revoke(_key(room, request), request.now_ms, request.asker)
     return json_of(_shown(revoked, request.now_ms), NO_STORE)
 
 

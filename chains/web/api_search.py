@@ -85,7 +85,7 @@ class _Visible:
         if chain is None or not self._room.may(self._request, Action.SEARCH, chain):
             return None
         seen = ChainSeen.of(self._room, self._request, chain)
-        return seen if seen.may_read_content or not self._needs_content else None
+        return seen if seen.contents.may_read or not self._needs_content else None
 
 
 def _seqs(room: Room, request: Request) -> tuple[int, int]:
@@ -107,7 +107,7 @@ def _wanted(request: Request) -> list[Filter]:
         wanted.append(lambda stored: any(item.digest() == digest for item in stored.entry.external_ids))
     if "content_digest" in request.arguments:
         content_digest = request.digest("content_digest")
-        wanted.append(lambda stored: stored.kept is not None and stored.kept.digest == content_digest)
+        wanted.append(lambda stored: stored.keeps(content_digest))
     return wanted
 
 

@@ -6,7 +6,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from anchor.proof.access_record import Way
 from chains.access import STRANGER, Actor
+from chains.access_notes import Asker
 from chains.web.asgi import Header, header
 from chains.web.problems import ProblemError
 
@@ -45,6 +47,11 @@ class Request:
         """Return all headers of this name as one list (RFC 9110 section 5.3), or None."""
         values = [value for found, value in self.headers if found == name]
         return b", ".join(values) if values else None
+
+    @property
+    def asker(self) -> Asker:
+        """Who asks, as it is noted."""
+        return Asker.of(self.actor, Way.API if self.path.startswith("/v1/") else Way.PAGE)
 
     def number(self, name: str, default: int) -> int:
         """Return a whole number that was asked for, or the default."""

@@ -7,7 +7,7 @@ what was revoked or withdrawn ends with the next one.
 import asyncio
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from anchor.best_chain import noted_height
 from chains.access import STRANGER, Action, Actor, ChainAccess, allowed
+from chains.access_notes import Note
 from chains.chain import Chain
 from chains.home import Clock, Home
 from chains.reader import Reader, StoredEntry
@@ -39,10 +40,12 @@ class Room:
     """An opened home with what answers questions about it; one thread uses it.
 
     ``seen_height`` says how high Bitcoin's best chain was when this process saw it last, None where it never did.
+    ``notes`` are what the question at hand took of content, for the owners to know.
     """
 
     def __init__(self, home: Home, seen_height: Callable[[], int | None] = _not_seen) -> None:
         self.home = home
+        self.notes: list[Note] = []
         self._seen_height = seen_height
         self.reader = Reader(home.engine, home.chains, home.lookup)
         self.accounts = home.accounts
@@ -120,16 +123,29 @@ def check_allowed(actor: Actor, action: Action, access: ChainAccess | None, now_
     raise ProblemError("not-allowed", f"This key does not include {action}: {decision.reason}")
 
 
+async def _nowhere(_notes: list[Note]) -> None:
+    """Refuse what cannot be noted."""
+    raise ProblemError("not-possible-now", "Content that is not public is read only where that can be noted")
+
+
 class Rooms:
     """A few reading threads; ``close`` them.
+
+    What is taken of content is handed to ``noted`` before the answer is anybody's; where that fails there is none.
 
     The homes are opened at once: a thread that could not open its own later (no file descriptor is left) would end all
     reading for good, and who starts a service wants to know then what cannot be opened.
     """
 
     def __init__(
-        self, folder: Path, clock: Clock, threads: int = THREADS, tip_height: Callable[[], int | None] = _not_seen
+        self,
+        folder: Path,
+        clock: Clock,
+        threads: int = THREADS,
+        tip_height: Callable[[], int | None] = _not_seen,
+        noted: Callable[[list[Note]], Awaitable[None]] = _nowhere,
     ) -> None:
+        self._noted = noted
         self._own = threading.local()
         with ExitStack() as stack:
             homes = [stack.enter_context(Home.open(folder, clock)) for _ in range(threads)]
@@ -143,8 +159,16 @@ class Rooms:
         self._own.room = self._free.get_nowait()
 
     async def ask(self, look: Callable[[Room], Found]) -> Found:
-        """Run something on a reading thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: look(self._own.room))
+        """Run something on a reading thread; what it took of content is noted durably before this returns."""
+        found, notes = await asyncio.get_running_loop().run_in_executor(self._executor, self._looked, look)
+        if notes:
+            await self._noted(notes)
+        return found
+
+    def _looked(self, look: Callable[[Room], Found]) -> tuple[Found, list[Note]]:
+        room: Room = self._own.room
+        room.notes = []
+        return look(room), room.notes
 
     def close(self) -> None:
         """Wait for what is being read, and close the homes."""

@@ -329,6 +329,33 @@ class Keys(Model, frozen=True, kw_only=True):
     cursor: Cursor | None = None
 
 
+class AccessEvent(Model, frozen=True, kw_only=True):
+    """Somebody read, exported or was given something (docs/spec/access-record.md); `recorded_in` proves it."""
+
+    number: int
+    at_ms: TimeMs
+    what: str
+    way: str
+    by: str
+    organisation: str | None = None
+    key: str | None = None
+    chain_id: str | None = None
+    index: int | None = None
+    count: int | None = None
+    entry_hash: str | None = None
+    subject: str | None = None
+    detail: str | None = None
+    recorded_in: str | None = None
+
+
+class AccessEvents(Model, frozen=True, kw_only=True):
+    """A page of events, in order; `chain_id` is the access chain, where something is recorded already."""
+
+    events: list[AccessEvent]
+    chain_id: str | None = None
+    cursor: Cursor | None = None
+
+
 class GrantWanted(Taken, frozen=True, kw_only=True):
     """What another organisation, named by its id, may do on a chain."""
 

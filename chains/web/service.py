@@ -8,12 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from chains.access_notes import Note
 from chains.home import Home
 from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.drawing import Drawing
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
 from chains.web.listeners import Listeners
+from chains.web.noting import Noting
 from chains.web.rooms import Rooms
 from chains.web.writing import Writing
 
@@ -26,7 +28,7 @@ CHECKING_THREADS = min(os.cpu_count() or 1, 8)
 
 
 class Service:
-    """Reading threads, the group commit, and a thread for what takes long; ``close`` it.
+    """Reading threads, what notes their reading, the group commit, and a thread for what takes long; ``close`` it.
 
     ``home`` writes, and is the caller's to close afterwards; ``tip_height`` is asked when a tick was done beside it.
     """
@@ -45,17 +47,21 @@ class Service:
         self.document = b""
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
-        self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height)
-        self.office = Rooms(home.folder, home.clock, threads=1)
+        self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height, noted=self._noted)
+        self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted)
         """Where accounts are changed: one after the other, beside those who read."""
         self.changes = home.database.watch()
-        # Behind all that may fail, as descriptors run out: it has a thread that only ``close`` ends.
+        # Behind all that may fail, as descriptors run out: both have a thread that only ``close`` ends.
+        self.noting = Noting(home.folder, home.clock, self.report)
         self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
         self.checking = ThreadPoolExecutor(CHECKING_THREADS, "checking") if CHECKING_THREADS > 1 else None
         self.drawing = Drawing()
+
+    async def _noted(self, notes: list[Note]) -> None:
+        await self.noting.note(notes)
 
     def close(self) -> None:
         """Commit and answer what was taken, then end all threads."""
@@ -66,4 +72,5 @@ class Service:
         self.writing.stop()
         self.office.close()
         self.rooms.close()
+        self.noting.close()
         self.changes.close()

@@ -5,10 +5,12 @@ The modules ``api_chains``, ``api_entries`` and ``api_search`` answer with them.
 
 from dataclasses import dataclass
 
-from chains.access import Action, ChainAccess
-from chains.chain import Chain
+from anchor.proof.access_record import What
+from chains.access import ChainAccess
+from chains.chain import Chain, Kept
 from chains.commit_times import ReceivedTimes
 from chains.reader import StoredEntry
+from chains.web.contents import Contents
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import ChainModel, ContentShown, EntryModel, IdShown, LinkShown
@@ -35,15 +37,15 @@ class ChainSeen:
 
     chain_id: str
     sealed_size: int
-    may_read_content: bool
+    contents: Contents
     received: ReceivedTimes
 
     @classmethod
     def of(cls, room: Room, request: Request, chain: Chain) -> "ChainSeen":
         """Look it up."""
         sealed_size = room.home.trees.state(chain.chain_no).sealed_size
-        may_read = room.may(request, Action.CONTENT_READ, chain)
-        return cls(chain.chain_id.hex(), sealed_size, may_read, ReceivedTimes(room.home.engine))
+        contents = Contents.of(room, request, chain)
+        return cls(chain.chain_id.hex(), sealed_size, contents, ReceivedTimes(room.home.engine))
 
 
 def entry_shown(seen: ChainSeen, stored: StoredEntry) -> EntryModel:
@@ -60,15 +62,14 @@ def entry_shown(seen: ChainSeen, stored: StoredEntry) -> EntryModel:
             LinkShown(relation=link.relation, chain_id=link.chain_id.hex(), entry_hash=link.entry_hash.hex())
             for link in entry.links
         ],
-        content=_content(stored, may_read=seen.may_read_content),
+        content=_content(seen.contents.kept(stored, What.SALT)),
         is_sealed=stored.leaf_index < seen.sealed_size,
         received_at_ms=seen.received.at_ms(stored.seq),
     )
 
 
-def _content(stored: StoredEntry, *, may_read: bool) -> ContentShown:
-    kept = stored.kept
-    if kept is None or not may_read:
+def _content(kept: Kept | None) -> ContentShown:
+    if kept is None:
         return ContentShown(state="withheld")
     digest, salt = kept.digest.hex(), kept.salt.hex()
     if kept.content is None:

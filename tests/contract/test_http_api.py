@@ -502,7 +502,7 @@ def test_a_withdrawn_right_ends_with_the_next_request(site: Site) -> None:
         assert 200 == site.beta.get(path).status_code
     with Home.open(site.server.home) as home:
         chain = home.chains.named(opened)
-        home.accounts.sharing.set_visibility(chain, Visibility.PRIVATE)
+        home.accounts.sharing.set_visibility(chain, Visibility.PRIVATE, home.clock())
     for path in paths:
         assert (404, "not-found") == problem(site.beta.get(path))
 
@@ -831,7 +831,7 @@ def test_a_stranger_is_answered_from_what_is_there_now(site: Site) -> None:
         == site.stranger.get(receipt, headers={"if-none-match": site.stranger.get(receipt).headers["etag"]}).status_code
     )
     with Home.open(site.server.home) as home:
-        home.accounts.sharing.set_visibility(home.chains.named(opened), Visibility.PRIVATE)
+        home.accounts.sharing.set_visibility(home.chains.named(opened), Visibility.PRIVATE, home.clock())
     assert {(404, "not-found")} == {problem(site.stranger.get(path)) for path in paths}
     assert 200 == site.acme.get(receipt).status_code
 

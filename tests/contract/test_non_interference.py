@@ -452,10 +452,10 @@ def test_what_was_open_for_a_while_is_hidden_again(site: Site) -> None:
         with site.logs.opened(world) as home:
             sharing, found = home.accounts.sharing, home.chains.named(chain)
             before = sharing.access_of(found.chain_no).visibility
-            sharing.set_visibility(found, Visibility.PUBLIC)
+            sharing.set_visibility(found, Visibility.PUBLIC, home.clock())
             for path, client in itertools.product(paths * 3, askers.values()):
                 assert 200 == client.get(path).status_code, path
-            sharing.set_visibility(found, before)
+            sharing.set_visibility(found, before, home.clock())
         for path, (who, client) in itertools.product(paths, askers.items()):
             assert 404 == client.get(path).status_code, f"{who} {path}"
 

@@ -31,7 +31,7 @@ def administer(engine: Engine, folder: Path) -> None:
         owning = accounts.owning(accounts.authenticate(first, NOW_MS), Visibility.MEMBERS)
         chain, _ = store.writer.open_chain([clear("press")], b"", "press", NOW_MS, note=owning)
     if acme.organisation_id == accounts.sharing.access_of(chain.chain_no).owner:
-        accounts.sharing.set_visibility(chain, Visibility.PRIVATE)
+        accounts.sharing.set_visibility(chain, Visibility.PRIVATE, NOW_MS)
         accounts.sharing.grant(chain, meridian, Role.WRITER, None, NOW_MS)
         accounts.sharing.grant(chain, meridian, Role.READER, None, NOW_MS)
         _printed(accounts, folder, "second", acme)

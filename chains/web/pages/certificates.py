@@ -7,11 +7,12 @@ are not installed, there is none.
 import re
 from dataclasses import dataclass
 
+from anchor.proof.access_record import What
 from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
-from chains.web.api_entries import receipt_seen
 from chains.web.asgi import PDF, Answer
+from chains.web.contents import Contents
 from chains.web.operations import Operation, ReadBody, Shape
 from chains.web.pages.entry import judged_for
 from chains.web.pages.page import GROUP, closed
@@ -21,7 +22,6 @@ from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.service import Service
-from chains.web.shown import ChainSeen
 
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-f:]{2,39}\](:[0-9]{1,5})?")
 
@@ -52,8 +52,9 @@ async def certificate_file(service: Service, request: Request, _read: ReadBody) 
 
 def _wanted(room: Room, request: Request) -> _Wanted:
     chain, stored = room.entry(request, Action.RECEIPT_READ)
-    receipt = receipt_seen(room, request, chain, stored)
-    verdict, digest = judged_for(room, receipt, stored, ChainSeen.of(room, request, chain))
+    contents = Contents.of(room, request, chain)
+    receipt = contents.receipt(stored)
+    verdict, digest = judged_for(room, receipt, contents.kept(stored, What.CERTIFICATE))
     if not is_certifiable(verdict, file_at_hand=digest is not None):
         raise ProblemError("not-found", "There is no certificate yet: the entry is not anchored deep enough")
     name = f"{stored.entry_hash.hex()[:16]}.receipt"

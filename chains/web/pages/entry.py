@@ -5,16 +5,16 @@ It runs on a reading thread, and shows what the API's own reading functions retu
 
 from dataclasses import dataclass
 
+from anchor.proof.access_record import What
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.entry import Entry
 from anchor.proof.receipt import Receipt
 from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
-from chains.chain import Chain
+from chains.chain import Chain, Kept
 from chains.reader import StoredEntry
 from chains.web import api_entries
-from chains.web.api_entries import receipt_seen
 from chains.web.api_verify import judged
 from chains.web.asgi import Answer
 from chains.web.pages.anchors_shown import AnchorShown, anchor_shown
@@ -43,8 +43,10 @@ def entry(room: Room, request: Request) -> Answer:
     """Return the page of one entry."""
     chain, stored = room.entry(request, Action.ENTRY_READ)
     seen = ChainSeen.of(room, request, chain)
-    receipt = _receipt(room, request, chain, stored)
-    verdict, digest = (None, None) if receipt is None else judged_for(room, receipt, stored, seen)
+    may_judge = room.may(request, Action.RECEIPT_READ, chain)
+    receipt = seen.contents.receipt(stored) if may_judge else None
+    kept = seen.contents.kept(stored, What.CONTENT)
+    verdict, digest = (None, None) if receipt is None else judged_for(room, receipt, kept)
     said = stored.entry
     return render(
         *(room, request, "entry.html"),
@@ -53,7 +55,7 @@ def entry(room: Room, request: Request) -> Answer:
         links=links_shown(said),
         extensions=extensions_shown(said),
         author=author_shown(said),
-        content=_content(said, stored) if seen.may_read_content else None,
+        content=_content(said, kept),
         standing=_how_far(room, receipt),
         history=history_shown(room, stored),
         verdict=None if verdict is None else verdict_shown(verdict),
@@ -62,18 +64,12 @@ def entry(room: Room, request: Request) -> Answer:
     )
 
 
-def _content(said: Entry, stored: StoredEntry) -> ContentView | None:
-    kept = stored.kept
+def _content(said: Entry, kept: Kept | None) -> ContentView | None:
     return None if kept is None or kept.content is None else content_shown(said.media_type, kept.content)
 
 
-def _receipt(room: Room, request: Request, chain: Chain, stored: StoredEntry) -> Receipt | None:
-    return receipt_seen(room, request, chain, stored) if room.may(request, Action.RECEIPT_READ, chain) else None
-
-
-def judged_for(room: Room, receipt: Receipt, stored: StoredEntry, seen: ChainSeen) -> tuple[Verdict, bytes | None]:
+def judged_for(room: Room, receipt: Receipt, kept: Kept | None) -> tuple[Verdict, bytes | None]:
     """Return the verdict, and the SHA-256 of the content that was compared: the one kept here, where it may be read."""
-    kept = stored.kept if seen.may_read_content else None
     digest = None if kept is None or kept.content is None else kept.digest
     return judged(room, receipt, digest), digest
 

@@ -85,6 +85,7 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",
         ExtensionType.IDENTITY: "The author's identity chain",
         ExtensionType.STATEMENT: "What it states about keys",
+        ExtensionType.ACCESS_RECORD: "Which accesses it records",
     }
     return names.get(number, f"Extension {number} (unknown to this version)"), value.hex(), True
 

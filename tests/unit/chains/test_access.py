@@ -79,6 +79,7 @@ ABOUT_NO_CHAIN = """\
 | `chain.create` | no | yes | yes | no | no | yes |
 | `key.manage` | no | yes | no | no | no | yes |
 | `webhook.manage` | no | yes | no | no | no | yes |
+| `access.read` | no | yes | no | no | no | no |
 | `org.manage` | no | no | no | no | no | yes |
 | `ops.read` | no | no | no | no | no | yes |
 """

@@ -419,7 +419,7 @@ def test_owner_visibility_and_grants_are_read_back(
     sharing = accounts.sharing
     chain, other = store.open_chain("a"), store.open_chain("b")
     sharing.set_owner(chain, acme, NOW_MS)
-    sharing.set_visibility(chain, Visibility.PUBLIC)
+    sharing.set_visibility(chain, Visibility.PUBLIC, NOW_MS)
     given_grant = sharing.grant(chain, meridian, Role.READER, NOW_MS + DAY_MS, NOW_MS)
     expected = ChainAccess(acme.organisation_id, Visibility.PUBLIC, (given_grant,))
     assert expected == sharing.access_of(chain.chain_no)
@@ -467,7 +467,7 @@ def test_a_new_owner_ends_the_grants_of_the_old_one(
     """Given to itself nothing ends, and the visibility stays in any case."""
     chain, sharing = store.open_chain("a"), accounts.sharing
     sharing.set_owner(chain, acme, NOW_MS)
-    sharing.set_visibility(chain, Visibility.MEMBERS)
+    sharing.set_visibility(chain, Visibility.MEMBERS, NOW_MS)
     given_grant = sharing.grant(chain, meridian, Role.READER, None, NOW_MS)
     assert 0 == sharing.set_owner(chain, acme, NOW_MS)
     assert (given_grant,) == sharing.access_of(chain.chain_no).grants

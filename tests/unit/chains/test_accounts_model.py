@@ -160,7 +160,7 @@ class AccountsMachine(RuleBasedStateMachine):
     @rule(place=PLACES, visibility=st.sampled_from(Visibility))
     def set_visibility(self, place: int, visibility: Visibility) -> None:
         known = self.known_chains[place % len(self.known_chains)]
-        self.accounts.sharing.set_visibility(known.chain, visibility)
+        self.accounts.sharing.set_visibility(known.chain, visibility, self.now_ms)
         known.visibility = visibility
 
     @rule(

@@ -129,7 +129,7 @@ def open_public(story: Story, name: str) -> Chain:
     """Open a chain for one test alone, which everybody may read."""
     home = story.service.home
     story.service.open_chain(name)
-    home.accounts.sharing.set_visibility(home.chains.named(name), Visibility.PUBLIC)
+    home.accounts.sharing.set_visibility(home.chains.named(name), Visibility.PUBLIC, home.clock())
     return home.chains.named(name)
 
 
@@ -306,7 +306,7 @@ def test_a_page_without_a_chain_one_may_see_leads_on(tmp_path: Path) -> None:
             for number in range(MOST_SCANNED):
                 chains.open(sha256(b"%d" % number), None, service.clock())
         service.open_chain("public")
-        service.home.accounts.sharing.set_visibility(chains.named("public"), Visibility.PUBLIC)
+        service.home.accounts.sharing.set_visibility(chains.named("public"), Visibility.PUBLIC, service.clock())
         with pages_of(service.home) as pages:
             first = pages.get("/chains").text
             assert "go on to the next page" in first
@@ -463,7 +463,7 @@ def test_a_chain_without_content_is_shown(tmp_path: Path) -> None:
     with new_service(tmp_path / "home", SimulatedBitcoin()) as service:
         service.open_chain("acme")
         chain = service.home.chains.named("acme")
-        service.home.accounts.sharing.set_visibility(chain, Visibility.PUBLIC)
+        service.home.accounts.sharing.set_visibility(chain, Visibility.PUBLIC, service.clock())
         with pages_of(service.home) as pages:
             for address in ("/", "/chains", f"/chains/{chain.chain_id.hex()}", "/search?q=1"):
                 assert 200 == pages.get(address).status, address

@@ -1,0 +1,75 @@
+"""The operation that shows an organisation who read, exported or was granted what of its content.
+
+It reads the organisation's access chain and what waits to be on it (``chains.access_log``); to look is noted too.
+"""
+
+from anchor.proof.access_record import What
+from chains.access import Action
+from chains.access_log import Logged, log_of
+from chains.access_notes import Note
+from chains.web.answers import NO_STORE, json_of
+from chains.web.asgi import JSON, Answer
+from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
+from chains.web.managing import REFUSALS
+from chains.web.operations import Operation, Parameter, Shape
+from chains.web.parameters import CURSOR, LIMIT
+from chains.web.problems import not_found
+from chains.web.requests import Request
+from chains.web.rooms import Room
+from chains.web.schemas import AccessEvent, AccessEvents
+
+
+def list_access(room: Room, request: Request) -> Answer:
+    """Return events of the organisation whose key asks."""
+    return json_of(accesses_seen(room, request), NO_STORE)
+
+
+def accesses_seen(room: Room, request: Request) -> AccessEvents:
+    """Return the same, for the API and for pages."""
+    room.require(request, Action.ACCESS_READ)
+    owner = request.actor.organisation
+    if owner is None:
+        raise not_found()
+    log, limit = log_of(room.home, owner), request.number("limit", PAGE_ITEMS)
+    found: list[Logged] = []
+    cursor = None
+    for scanned, each in enumerate(log.events(request.number("cursor", 0))):
+        if len(found) == limit or scanned == MOST_SCANNED:
+            cursor = str(each.noted.number)
+            break
+        if _is_meant(each, request):
+            found.append(each)
+    chain = log.chain
+    room.notes.append(Note(owner, request.asker.did(What.LOG, b"" if chain is None else chain.chain_id)))
+    return AccessEvents(
+        events=[AccessEvent(**each.to_json()) for each in found],
+        chain_id=None if chain is None else chain.chain_id.hex(),
+        cursor=cursor,
+    )
+
+
+def _is_meant(each: Logged, request: Request) -> bool:
+    about = request.arguments.get("about")
+    return each.noted.at_ms >= request.number("since_ms", 0) and about in {None, each.noted.event.chain.hex()}
+
+
+OPERATIONS = (
+    Operation(
+        "listAccess",
+        "GET",
+        "/v1/access",
+        "Who read, exported or was granted what of one's content",
+        "Access",
+        {200: Shape("A page, in order; follow `cursor` until there is none", {JSON: AccessEvents})},
+        REFUSALS,
+        parameters=(
+            Parameter("about", "Only what is about the chain of this id", "[0-9a-f]{64}"),
+            Parameter("since_ms", "Only from this time on", least=0, most=2**53),
+            CURSOR,
+            LIMIT,
+        ),
+        run=list_access,
+        needs_key=True,
+        has_etag=False,
+    ),
+)
