@@ -41,6 +41,7 @@ from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from chains.audit_access import check_access
 from chains.audit_attestations import check_attestations
+from chains.audit_authors import HomeAuthors
 from chains.audit_entries import EntriesAudit, Progress
 from chains.audit_life import check_life
 from chains.audit_report import Report
@@ -71,6 +72,7 @@ class Audit:
         self.journal = journal
         self.progress = progress
         self.report = Report()
+        self.authors = HomeAuthors(engine, chains, self.report)
 
     def run(self) -> Report:
         """Check everything; a finding never stops it, except where nothing further can be read."""
@@ -123,7 +125,7 @@ class Audit:
         frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
         heads = self._heads_of(chain)
         next_head = next(heads, None)
-        entries = EntriesAudit(self.chains, self.report, self.progress, self.directory.log.log_id)
+        entries = EntriesAudit(self.chains, self.report, self.progress, self.directory.log.log_id, self.authors)
         for hashes in entries.hashes(chain, size):
             left = hashes
             while left:

@@ -12,6 +12,7 @@ from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
 from anchor.signing import check_signature
+from chains.audit_authors import HomeAuthors
 from chains.audit_report import DAMAGE, Report
 from chains.bundle import BUNDLE_BYTES, BUNDLE_ENTRIES, Row
 from chains.chain import Chain, Chains, commitments_of, decode_kept
@@ -46,9 +47,10 @@ class EntriesAudit:
     Afterwards ``life`` has those that speak of the chain's life.
     """
 
-    def __init__(self, chains: Chains, report: Report, progress: Progress, log_id: bytes) -> None:
+    def __init__(self, chains: Chains, report: Report, progress: Progress, log_id: bytes, authors: HomeAuthors) -> None:
         self.chains = chains
         self.report = report
+        self.authors = authors
         self.progress = progress
         self.log_id = log_id
         self.life: list[LifeEntry] = []
@@ -112,6 +114,7 @@ class EntriesAudit:
         if batch.first_index + place == 0 and chain_id_of(entry.external_ids) != batch.chain.chain_id:
             self.report.found(batch.where(place), "the external ids of the first entry do not give the chain id")
         check_author(entry, check_signature)
+        self.authors.judge(batch.chain, batch.first_index + place, entry)
         life = life_entry_of(entry, batch.first_index + place, self.log_id)
         if life is not None:
             self.life.append(life)

@@ -25,7 +25,10 @@ class Finding:
 
 @dataclass
 class Report:
-    """What the audit looked at and what it found."""
+    """What the audit looked at and what it found.
+
+    ``remarks`` are entries that stand as they were recorded and count for nothing: of a key that was not valid then.
+    """
 
     entries: int = 0
     chains: int = 0
@@ -35,6 +38,8 @@ class Report:
     promises: int = 0
     anchors: int = 0
     lookups: int = 0
+    named_entries: int = 0
+    remarks: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     more_findings: int = 0
 
@@ -49,6 +54,11 @@ class Report:
             self.findings.append(Finding(where, what))
         else:
             self.more_findings += 1
+
+    def remark(self, text: str) -> None:
+        """Note something that holds and that its reader should know."""
+        if len(self.remarks) < MAX_FINDINGS:
+            self.remarks.append(text)
 
     @contextmanager
     def looking_at(self, where: str) -> Iterator[None]:

@@ -6,17 +6,16 @@ Statements and entries come from the chains, seals from the directory; the rules
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain as chained
 
 from anchor.directory import Directory
 from anchor.errors import RefusedEntryError
 from anchor.proof.access_record import ACCESS_ID, is_access_id
-from anchor.proof.codec import HASH_SIZE
-from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind
+from anchor.proof.author_audit import Named, named_author
+from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.errors import MalformedError, VerificationError
-from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, statement_of
+from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, begins_identity, statement_of
 from anchor.proof.identity_card import IdentityCard
 from anchor.proof.identity_evidence import MAX_ENTRIES, MAX_HEADS, IdentityEvidence, SealedHead
 from anchor.proof.identity_history import History, Place, apply, history_of
@@ -29,15 +28,6 @@ from chains.chain import Chain, Chains
 
 # Later than every leaf.
 _ALL = NO_PREVIOUS >> 1
-_MARK = ExternalId(IdKind.CLEAR, IDENTITY_ID)
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Whom an entry names as its author: the chain id of the identity, and the key that signed."""
-
-    identity: bytes
-    public_key: bytes
 
 
 def named_by(entry: Entry) -> Named | None:
@@ -45,19 +35,12 @@ def named_by(entry: Entry) -> Named | None:
 
     Raises RefusedEntryError where it names one and is not signed in a way that can be checked here.
     """
-    identity = entry.extension(ExtensionType.IDENTITY)
-    if identity is None:
-        return None
-    if entry.author.type not in (AuthorType.ED25519, AuthorType.BATCH):
+    identity, named = entry.extension(ExtensionType.IDENTITY), named_author(entry)
+    if identity is not None and named is None:
         raise RefusedEntryError(
             f"the entry names identity {identity.hex()} as its author, and no key signed it; sign it, or name none"
         )
-    return Named(identity, entry.author.body[:HASH_SIZE])
-
-
-def begins_identity(external_ids: Sequence[ExternalId]) -> bool:
-    """Say whether a first entry with these external ids would begin an identity."""
-    return _MARK in external_ids[:1]
+    return named
 
 
 class Identities:
@@ -122,6 +105,25 @@ class Identities:
         if statement is None or not self.is_identity(chain):
             raise MalformedError(f"chain {chain.chain_id.hex()} does not begin as an identity")
         return IdentityCard(Statement.decode(statement))
+
+    def sealed(self, chain: Chain) -> History:
+        """Return the key history of an identity with all that is sealed, made anew from the entries.
+
+        Raises VerificationError where the chain is no identity, UnknownVersionError where it cannot be judged.
+        """
+        entries = map(Entry.decode, self._entries(chain, self.chains.size(chain)))
+        rows = zip(entries, self._sealed_places(chain), strict=False)
+        return history_of(chain.chain_id, self.directory.log.log_id, rows, check_signature)
+
+    def sealed_places(self, chain: Chain) -> list[tuple[int, Place]]:
+        """Return for each head of a chain how many entries it has, and where it is sealed."""
+        found = list[tuple[int, Place]]()
+        for index in self.directory.heads_of(chain.chain_no, _ALL):
+            head = self.directory.leaf(index)
+            assert isinstance(head, HeadLeaf)
+            seal_index, seal = self.directory.seal_over(index)
+            found.append((head.tree_size, self._place(seal, seal_index)))
+        return found
 
     def next_place(self, now_ms: int) -> Place:
         """Return where an entry is sealed that is recorded now: in the next seal, at the block of the newest one.
@@ -215,13 +217,9 @@ class Identities:
     def _sealed_places(self, chain: Chain) -> Iterator[Place]:
         """Yield for each sealed entry of a chain where it was first sealed."""
         before = 0
-        for index in self.directory.heads_of(chain.chain_no, _ALL):
-            head = self.directory.leaf(index)
-            assert isinstance(head, HeadLeaf)
-            seal_index, seal = self.directory.seal_over(index)
-            place = self._place(seal, seal_index)
-            yield from [place] * (head.tree_size - before)
-            before = head.tree_size
+        for size, place in self.sealed_places(chain):
+            yield from [place] * (size - before)
+            before = size
 
     def _place(self, seal: SealLeaf, index: int) -> Place:
         return Place(seal.seal_number, seal.sealed_at_ms, seal.block_height, self._promise_key(index))

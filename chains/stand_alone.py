@@ -87,6 +87,9 @@ def _say(checked: "Checked", log_id: str, out: TextIO) -> int:
         given = f"given by {anchor.believed}" if anchor.believed else "not given: not checked"
         block = f"block {anchor.height} {hash_hex(anchor.block_hash)}"
         out.write(f"  anchor of {anchor.tree_size} leaves, {anchor.entries} entries: {block}, {given}\n")
+    if checked.named_entries:
+        out.write(f"  {checked.named_entries} entries in the name of an identity, judged by its keys\n")
+    out.writelines(f"  note: {remark}\n" for remark in checked.remarks)
     if log_id and log_id != found:
         out.write(f"DOES NOT HOLD: this is another log than {log_id}\n")
         return EXIT_FAILED

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from anchor.errors import ClockError, RefusedEntryError, ReusedKeyError
 from anchor.hashing.pieces import Pieces
+from anchor.proof.author_audit import Named
 from anchor.proof.entry import Entry
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.identity import IDENTITY_ID
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run
 from chains.idempotency import RequestKeys, Saved
-from chains.identity import Named
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
 from chains.writer import Writer, not_for_contents, not_for_others, too_late

@@ -10,6 +10,7 @@ from typing import NamedTuple, overload
 
 from anchor.errors import ChainClosedError, ContentTooLargeError
 from anchor.hashing.pieces import Pieces
+from anchor.proof.author_audit import Named
 from anchor.proof.entry import ExternalId
 from anchor.proof.errors import AnchorlineError, MalformedError, TooLargeError, UnknownVersionError, VerificationError
 from anchor.proof.promise import ANONYMOUS, Promise, PromiseLeaf, PromiseNote
@@ -17,7 +18,6 @@ from anchor.proof.promise_run import PromiseRun, beside_in, path_in
 from chains.bundle import Column
 from chains.chain import Chain
 from chains.idempotency import RequestKey
-from chains.identity import Named
 
 
 class Accepted(NamedTuple):

@@ -18,6 +18,7 @@ from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
 from anchor.proof.access_record import is_access_id
+from anchor.proof.author_audit import Named
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
@@ -31,6 +32,7 @@ from anchor.proof.entry import (
     content_commitment,
 )
 from anchor.proof.errors import AnchorlineError
+from anchor.proof.identity import begins_identity
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, promise_key_id, signed_message
 from anchor.signing import SigningKey, check_signature
@@ -40,7 +42,7 @@ from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents,
 from chains.chain_life import ChainLives, handed_in
 from chains.found_by import may_have_keys
 from chains.idempotency import RequestKey
-from chains.identity import Identities, Named, begins_identity, named_by
+from chains.identity import Identities, named_by
 from chains.lookup import Lookup
 from chains.settings import Limits
 from chains.submitted import Shape, wrong_signatures

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 
 from anchor.proof import ed25519
 from anchor.proof.archive_anchors import CheckedAnchor, check_anchors
-from anchor.proof.archive_directory import read_directory
-from anchor.proof.archive_files import CARD, PROMISES, Archive, ArchiveError, chain_prefix, leaves_of, needed
+from anchor.proof.archive_directory import ArchivedDirectory, read_directory
+from anchor.proof.archive_files import CARD, PROMISES, Archive, ArchiveError, chain_prefix, leaves_of, needed, refuse
+from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import GroupCommit, Kept, not_as_promised, promise_keys
+from anchor.proof.author_audit import AuthorsAudit, named_author
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry, chain_id_of, check_author
 from anchor.proof.frontier import Frontier
-from anchor.proof.leaves import HeadLeaf, KeyLeaf, LogLeaf
+from anchor.proof.identity import begins_identity
+from anchor.proof.leaves import KeyLeaf, LogLeaf
 from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.promise import PromiseLeaf
 from anchor.proof.receipt import LogCard
@@ -32,12 +35,15 @@ class Checked:
     network: str
     entries: int = 0
     signed_entries: int = 0
+    named_entries: int = 0
+    """Entries that name their author's identity; those whose key was not valid then are ``remarks``."""
     contents: int = 0
     digests: int = 0
     checkpoints: int = 0
     promised: int = 0
     chains: dict[bytes, bytes] = field(default_factory=dict)
     """Flat leaf hashes of each chain, by chain id."""
+    remarks: list[str] = field(default_factory=list)
     anchors: list[CheckedAnchor] = field(default_factory=list)
 
     @property
@@ -64,9 +70,11 @@ def check_archive(
     progress("directory")
     directory = read_directory(archive, card, check)
     checked.checkpoints = directory.checkpoints
-    for chain_id, heads in directory.heads.items():
+    authors = AuthorsAudit(history_in(archive, directory, card.log, check), refuse, checked.remarks.append)
+    for chain_id in directory.heads:
         progress(f"chain {chain_id.hex()}")
-        checked.chains[chain_id] = _chain(archive, chain_id, heads, check, checked)
+        checked.chains[chain_id] = _chain(archive, chain_id, directory, check, checked, authors)
+    checked.named_entries = authors.named
     progress("promises")
     _promises(archive, card.log, [leaf for _, leaf in directory.keys], check, checked)
     progress("anchors")
@@ -79,9 +87,15 @@ def check_archive(
 
 
 def _chain(
-    archive: Archive, chain_id: bytes, heads: list[HeadLeaf], check: ed25519.SignatureCheck, checked: Checked
+    archive: Archive,
+    chain_id: bytes,
+    directory: ArchivedDirectory,
+    check: ed25519.SignatureCheck,
+    checked: Checked,
+    authors: AuthorsAudit,
 ) -> bytes:
     """Recompute every head of a chain from its entries; return the flat leaf hashes."""
+    heads = directory.heads[chain_id]
     wanted = {head.tree_size: head.root for head in heads}
     frontier, hashes = Frontier(), bytearray()
     contents = _contents(archive, f"content/{chain_id.hex()}.jsonl")
@@ -94,6 +108,7 @@ def _chain(
         if entry.chain_id != chain_id or (index == 0 and chain_id_of(entry.external_ids) != chain_id):
             raise ArchiveError(f"{where}: an entry of another chain")
         checked.signed_entries += check_author(entry, check)
+        _judge_author(where, entry, index, directory, authors)
         if waiting is not None and waiting.index == index:
             waiting.check(where, entry.content_commitment)
             checked.contents += waiting.content is not None
@@ -110,6 +125,14 @@ def _chain(
         )
     checked.entries += frontier.size
     return bytes(hashes)
+
+
+def _judge_author(where: str, entry: Entry, index: int, directory: ArchivedDirectory, authors: AuthorsAudit) -> None:
+    if index == 0 and begins_identity(entry.external_ids):
+        authors.judge_statements(entry.chain_id, where.rpartition(",")[0])
+    named, place = named_author(entry), directory.place_of(entry.chain_id, index)
+    if named is not None and place is not None:
+        authors.judge(where, named, place)
 
 
 def _contents(archive: Archive, path: str) -> Iterator[Kept]:

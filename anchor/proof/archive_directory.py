@@ -12,6 +12,7 @@ from anchor.proof.archive_files import CHECKPOINTS, FAULTS, MAX_LINE, Archive, A
 from anchor.proof.bundles import TILE_WIDTH, tile_path
 from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
 from anchor.proof.frontier import Frontier
+from anchor.proof.identity_history import Place
 from anchor.proof.leaves import HeadLeaf, KeyLeaf, LogLeaf, Purpose, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.receipt import LogCard
@@ -24,7 +25,8 @@ class ArchivedDirectory:
     """What the leaves of the directory say; ``keys`` by their places.
 
     ``roots`` and ``entries`` are the root, and the number of entries in all chains, at the end of each seal; roots of
-    those before which no leaf is missing. ``checkpoints`` counts those that hold.
+    those before which no leaf is missing. ``checkpoints`` counts those that hold. ``places`` says of each head, by its
+    chain and its number of entries, in which seal it is.
     """
 
     size: int = 0
@@ -34,6 +36,12 @@ class ArchivedDirectory:
     heads: dict[bytes, list[HeadLeaf]] = field(default_factory=dict)
     keys: list[tuple[int, KeyLeaf]] = field(default_factory=list)
     threads: list[ThreadLeaf] = field(default_factory=list)
+    places: dict[bytes, dict[int, Place]] = field(default_factory=dict)
+
+    def place_of(self, chain_id: bytes, index: int) -> Place | None:
+        """Return where an entry was first sealed, or None where no head that has a seal holds it."""
+        head = next((head for head in self.heads.get(chain_id, ()) if head.tree_size > index), None)
+        return None if head is None else self.places.get(chain_id, {}).get(head.tree_size)
 
 
 def read_directory(
@@ -48,6 +56,7 @@ def read_directory(
         fault(f"{CHECKPOINTS}: expected at least one checkpoint, found none")
     sizes = sorted(notes)
     found, frontier, entries = ArchivedDirectory(_size_there(archive, sizes, fault)), Frontier(), 0
+    waiting = list[HeadLeaf]()
     for index, raw in enumerate(leaves_of(archive, "mirror/", found.size, fault)):
         if raw is None:
             continue
@@ -59,7 +68,11 @@ def read_directory(
             fault(f"directory leaf {index}: {error}")
             continue
         entries += _added(index, leaf, found, fault)
+        if isinstance(leaf, HeadLeaf):
+            waiting.append(leaf)
         if isinstance(leaf, SealLeaf):
+            _seal(leaf, waiting, card.log, found)
+            waiting.clear()
             found.entries[index + 1] = entries
             if frontier.size == index + 1:
                 found.roots[index + 1] = frontier.root()
@@ -95,6 +108,15 @@ def _added(index: int, leaf: object, found: ArchivedDirectory, fault: Fault) -> 
     if isinstance(leaf, ThreadLeaf):
         found.threads.append(leaf)
     return _add_head(index, leaf, found, fault) if isinstance(leaf, HeadLeaf) else 0
+
+
+def _seal(seal: SealLeaf, heads: Sequence[HeadLeaf], log: LogLeaf, found: ArchivedDirectory) -> None:
+    """Say of the heads of a seal where they are; key leaves of the seal stand before them."""
+    given = [leaf.new_key for _, leaf in found.keys if leaf.purpose == Purpose.PROMISE]
+    promise_key = (given[-1] if given else log.promise_key).value
+    place = Place(seal.seal_number, seal.sealed_at_ms, seal.block_height, promise_key)
+    for head in heads:
+        found.places.setdefault(head.chain_id, {}).setdefault(head.tree_size, place)
 
 
 def _add_head(index: int, leaf: HeadLeaf, found: ArchivedDirectory, fault: Fault) -> int:

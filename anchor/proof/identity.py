@@ -168,6 +168,11 @@ def identity_chain_id(begin: Statement) -> bytes:
     return chain_id_of(external_ids_of(begin))
 
 
+def begins_identity(external_ids: Sequence[ExternalId]) -> bool:
+    """Say whether a first entry with these external ids begins an identity, or means to."""
+    return ExternalId(IdKind.CLEAR, IDENTITY_ID) in external_ids[:1]
+
+
 def statement_of(entry: Entry) -> bytes | None:
     """Return the bytes of the statement in an entry, or None where it has none."""
     return entry.extension(ExtensionType.STATEMENT)

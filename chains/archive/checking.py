@@ -13,7 +13,9 @@ from pathlib import Path
 from anchor.proof.archive_anchors import check_anchors
 from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_files import CARD, Fault, needed
+from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import promise_keys
+from anchor.proof.author_audit import AuthorsAudit
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier, root_over
@@ -50,6 +52,7 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
     with tempfile.TemporaryDirectory() as folder:
         bench = _bench(files, card, directory, Path(folder), sums)
         _check_chains(bench, directory, verifier, found)
+    _judge_authors(files, directory, card, found)
     anchors = check_anchors(files, directory, card.log, views, fault)
     return conclude(card, rules, directory, found, anchors, verifier)
 
@@ -98,8 +101,24 @@ def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveV
         found.add_counts(part)
         for roots in part.roots:
             heads.add(roots)
+        found.authors += part.authors
+        found.identities += part.identities
         for order in part.order:
             _check_order(orders, order, found.faults.append)
+
+
+def _judge_authors(files: ExportFiles, directory: ArchivedDirectory, card: LogCard, found: Found) -> None:
+    """Judge every entry that names an identity, and every statement of one, by the seals that hold them."""
+    history = history_in(files, directory, card.log, check_signature)
+    audit = AuthorsAudit(history, found.faults.append, found.remarks.append)
+    for identity in found.identities:
+        audit.judge_statements(identity, f"chain {identity.hex()}")
+    for each in found.authors:
+        place = directory.place_of(each.chain_id, each.first_index)
+        where = f"chain {each.chain_id.hex()}, entry {each.first_index}"
+        if place is not None:  # or its seal is missing, which is a fault of its own
+            audit.judge(where, each.named, place, each.count)
+    found.named_entries = audit.named
 
 
 def _check_order(orders: dict[bytes, ContentOrder], order: ContentOrder, fault: Fault) -> None:

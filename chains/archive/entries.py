@@ -5,18 +5,22 @@ these, in which ``chains.archive.promises`` and ``chains.archive.contents`` look
 """
 
 import os
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from anchor.growing import extend_to
 from anchor.hashing.chosen import HASHING
 from anchor.proof.archive_files import FAULTS, chain_prefix, read_bundle
+from anchor.proof.author_audit import Named, named_author
 from anchor.proof.bundles import TILE_WIDTH, decode_bundle, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import ENTRY_VERSION, Entry, check_author, check_chain_id
 from anchor.proof.frontier import Frontier
+from anchor.proof.identity import begins_identity
 from anchor.signing import check_signature
-from chains.archive.found import Found, RangeRoots
+from chains.archive.found import Found, NamedEntries, RangeRoots
 from chains.archive.ranges import Bench, EntryRange
 
 # Version, chain and commitment stand before everything that many entries of a chain have alike.
@@ -43,6 +47,8 @@ class _Entries:
         # What follows the commitment in entries that were decoded and whose author signed nothing that we could check:
         # behind any other commitment it is as well formed.
         self._plain_tails = set[bytes]()
+        # Indexes by who signed, and by how many heads of this range end before: what one seal holds first is alike.
+        self._named = defaultdict[tuple[Named, int], list[int]](list)
 
     def run(self) -> Found:
         frontier, at_heads, all_hashes, is_whole = Frontier(), dict[int, tuple[bytes, ...]](), list[bytes](), True
@@ -61,6 +67,8 @@ class _Entries:
         self._write(self.bench.commitments, b"".join(self.commitments))
         bounds = (self.part.chain_id, self.part.start, self.part.end)
         self.found.roots.append(RangeRoots(*bounds, frontier.peaks, at_heads, is_whole))
+        for (named, _), indexes in self._named.items():
+            self.found.authors.append(NamedEntries(self.part.chain_id, named, indexes[0], len(indexes)))
         return self.found
 
     def _width(self, tile_no: int) -> int:
@@ -125,6 +133,11 @@ class _Entries:
             self.found.faults.append(f"{self.where}, entry {index}: an entry of another chain")
         if index == 0:
             check_chain_id(entry)
+            if begins_identity(entry.external_ids):
+                self.found.identities.append(entry.chain_id)
+        named = named_author(entry)
+        if named is not None:
+            self._named[named, bisect_right(self.part.head_sizes, index)].append(index)
         if check_author(entry, check_signature):
             self.found.signed_entries += 1
         elif len(self._plain_tails) < _MOST_TAILS:

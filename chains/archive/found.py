@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anchor.proof.author_audit import Named
+
 
 @dataclass(frozen=True, slots=True)
 class RangeRoots:
@@ -32,15 +34,32 @@ class ContentOrder:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class NamedEntries:
+    """Entries of a chain that one key signed in the name of one identity, and that the same head holds first."""
+
+    chain_id: bytes
+    named: Named
+    first_index: int
+    count: int
+
+
 @dataclass
 class Found:
-    """What was found in a part of an export."""
+    """What was found in a part of an export.
+
+    ``authors`` and ``identities`` (chain ids) are to be judged together; ``remarks`` say what is no fault.
+    """
 
     faults: list[str] = field(default_factory=list)
     roots: list[RangeRoots] = field(default_factory=list)
     order: list[ContentOrder] = field(default_factory=list)
+    authors: list[NamedEntries] = field(default_factory=list)
+    identities: list[bytes] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     entries: int = 0
     signed_entries: int = 0
+    named_entries: int = 0
     contents: int = 0
     digests: int = 0
     promised: int = 0
@@ -52,4 +71,4 @@ class Found:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-COUNTS = ("entries", "signed_entries", "contents", "digests", "promised", "files")
+COUNTS = ("entries", "signed_entries", "named_entries", "contents", "digests", "promised", "files")

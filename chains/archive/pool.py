@@ -84,6 +84,8 @@ def _together(bench: Bench, part: EntryRanges) -> Found:
         one = check_entries(bench, each)
         found.faults += one.faults
         found.roots += one.roots
+        found.authors += one.authors
+        found.identities += one.identities
         found.add_counts(one)
     return found
 

@@ -46,6 +46,8 @@ class ArchiveVerifier:
 class ArchiveVerdict:
     """What was found. ``lacking`` says what keeps the outcome from being better where nothing is wrong.
 
+    ``remarks`` are entries that stand as they were recorded and count for nothing: of a key that was not valid then.
+
     ``proved_entries`` existed when the block of ``proved`` was mined, the widest anchor on the best chain.
     """
 
@@ -61,6 +63,7 @@ class ArchiveVerdict:
     faults: tuple[str, ...]
     more_faults: int
     lacking: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +92,7 @@ class ArchiveVerdict:
             "lacking": list(self.lacking),
             "faults": list(self.faults),
             "more_faults": self.more_faults,
+            "remarks": list(self.remarks),
         }
 
 
@@ -128,6 +132,7 @@ def conclude(
         faults=tuple(faults[:MOST_FAULTS]),
         more_faults=max(len(faults) - MOST_FAULTS, 0),
         lacking=tuple(text for _, text in lacks),
+        remarks=tuple(found.remarks[:MOST_FAULTS]),
     )
 
 

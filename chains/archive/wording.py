@@ -46,6 +46,7 @@ def what_was_checked(verdict: ArchiveVerdict) -> list[str]:
     counts, entries = verdict.counts, counted(verdict.counts["entries"], "entries")
     return [
         f"{entries} of {counted(verdict.chains, 'chains')}, {counts['signed_entries']} of them signed by their authors",
+        f"{counted(counts['named_entries'], 'entries')} in the name of an identity, judged by its keys",
         f"{counted(counts['contents'], 'contents')} and {counted(counts['digests'], 'digests')}",
         f"{counted(verdict.checkpoints, 'signed checkpoints')}, {counted(counts['promised'], 'promised entries')}",
         f"{counted(counts['files'], 'files')} against the list of sums",
@@ -69,6 +70,7 @@ def archive_lines(verdict: ArchiveVerdict) -> Iterator[str]:
     yield from (f"  {line}" for line in what_was_checked(verdict))
     yield from (f"  {anchor_line(anchor)}" for anchor in verdict.anchors)
     yield from (f"  FAULT {fault}" for fault in verdict.faults[:SHOWN])
+    yield from (f"  NOTE {remark}" for remark in verdict.remarks[:SHOWN])
     more = len(verdict.faults) - SHOWN + verdict.more_faults
     if more > 0:
         yield f"  ... and {more} more; --report FILE names them all"

@@ -88,11 +88,17 @@ def audit(
             f"{counted(audited.checkpoints, 'checkpoints')}, {counted(audited.promises, 'promises')}, "
             f"{counted(audited.anchors, 'anchor attempts')}: "
             + ("all hold." if audited.clean else f"{len(audited.findings) + audited.more_findings} findings."),
+            *_named_lines(audited.named_entries),
             *(f"  {finding.where}: {finding.what}" for finding in audited.findings),
+            *(f"  note: {remark}" for remark in audited.remarks),
         ],
         as_json=as_json,
     )
     raise typer.Exit(0 if audited.clean else EXIT_FAILED)
+
+
+def _named_lines(count: int) -> list[str]:
+    return [f"{counted(count, 'entries')} in the name of an identity, judged by its keys."] if count else []
 
 
 @app.command(rich_help_panel=KEEPING)

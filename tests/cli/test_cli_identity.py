@@ -5,13 +5,17 @@ its own identity.
 """
 
 import inspect
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from anchor.proof.archive import check_archive
+from anchor.signing import check_signature
 from chains.commands.identities import identity_new
 from chains.identity_stating import DEFAULT_WAIT_BLOCKS
+from chains.stand_alone import Folder
 from tests.cli.commands import ORIGIN, World, own_folders, run
 from tests.signers import new_token, running_agent
 
@@ -108,6 +112,32 @@ def test_the_expected_author_is_pinned(made: World) -> None:
             done = run("verify", made.folder / "order.txt", receipt, *brought, "--json")
             found.append((done.exit_code, done.facts["finding"]))
         assert [(0, "intact"), (7, "another-author")] == found
+
+
+def test_every_auditor_judges_the_authors(made: World) -> None:
+    """The audit of the home, the check of its export, and the script in it: all judge each entry, and name a tie."""
+    key = begun(made, "audited")
+    order(made, key, "audited")
+    made.ok("seal")
+    tied = (made.folder / "tied.txt", made.folder / "audited 2.key")
+    tied[0].write_bytes(b"order 8\n")
+    made.ok("add", "orders", tied[0], "--sign", key, "--identity", "audited")
+    rotate = ("--sign", key, "--old", key, "--key", tied[1], "--reason", "stolen", "--no-password")
+    made.ok("identity", "rotate", "audited", *rotate)
+    made.ok("seal")
+    audited = made.ok("audit", "--json").facts
+    assert audited["named_entries"] > 1
+    assert any("because it was stolen" in remark for remark in audited["remarks"])
+    export = made.folder / "everything.tar"
+    made.ok("export", export)
+    with tarfile.open(export) as tar:
+        tar.extractall(made.folder / "unpacked", filter="data")
+    [inside] = (made.folder / "unpacked").iterdir()
+    verified = run("verify", "--archive", export, "--log", made.card, "--json").facts
+    assert [] == verified["faults"]
+    assert (audited["named_entries"], len(audited["remarks"])) == (verified["named_entries"], len(verified["remarks"]))
+    alone = check_archive(Folder(inside), check=check_signature)
+    assert (audited["named_entries"], len(audited["remarks"])) == (alone.named_entries, len(alone.remarks))
 
 
 def test_a_rotated_key_goes_on(made: World) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import RefusedEntryError, UnknownChainError
 from anchor.hashing.chosen import HASHING
+from anchor.proof.author_audit import Named
 from anchor.proof.entry import Entry, Extension, ExtensionType
 from anchor.proof.errors import VerificationError
 from anchor.proof.identity import Ending, Operation, Purpose, Statement, identity_chain_id
@@ -22,7 +23,6 @@ from anchor.proof.identity_evidence import MAX_ENTRIES
 from anchor.proof.identity_history import History, Place
 from chains.bundle import Column
 from chains.chain import Batch, Chain
-from chains.identity import Named
 from chains.identity_stating import Beginning, open_identity, record_statement, revoked
 from chains.together import commit_together
 from chains.work import Content, Done, Opening, Refused, Submission

@@ -1,0 +1,56 @@
+"""The audit of a home's authors: each entry that names an identity, by the key history at the seal that holds it.
+
+Entries come from ``chains.audit_entries`` as they are read, histories from ``Identities``; the rules are those of
+``anchor.proof.author_audit``. What waits for its seal has no place yet, and is judged when it has one.
+"""
+
+from bisect import bisect_right
+from operator import itemgetter
+
+from anchor.proof.author_audit import AuthorsAudit, named_author
+from anchor.proof.entry import Entry
+from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.identity import begins_identity
+from anchor.proof.identity_history import History, Place
+from anchor.storage.engine import Engine
+from chains.audit_report import Report
+from chains.chain import Chain, Chains
+from chains.identity import Identities
+
+
+class HomeAuthors:
+    """Judges the authors of one home's entries."""
+
+    def __init__(self, engine: Engine, chains: Chains, report: Report) -> None:
+        self.chains = chains
+        self.identities = Identities(engine, chains)
+        self.report = report
+        self.audit = AuthorsAudit(self._history, lambda text: report.found("authors", text), report.remark)
+        # The heads of the chain that is read now: a chain is read from its first entry to its last.
+        self._heads: tuple[int, list[tuple[int, Place]]] = (-1, [])
+
+    def judge(self, chain: Chain, index: int, entry: Entry) -> None:
+        """Judge one entry, and the statements of an identity at its first."""
+        where = f"chain {chain.chain_id.hex()}"
+        if index == 0 and begins_identity(entry.external_ids) and self._place(chain, 0) is not None:
+            self.audit.judge_statements(chain.chain_id, where)
+        named = named_author(entry)
+        place = None if named is None else self._place(chain, index)
+        if named is not None and place is not None:
+            self.audit.judge(f"{where}, entry {index}", named, place)
+        self.report.named_entries = self.audit.named
+
+    def _place(self, chain: Chain, index: int) -> Place | None:
+        if self._heads[0] != chain.chain_no:
+            self._heads = chain.chain_no, self.identities.sealed_places(chain)
+        heads = self._heads[1]
+        at = bisect_right(heads, index, key=itemgetter(0))
+        return heads[at][1] if at < len(heads) else None
+
+    def _history(self, identity: bytes) -> History:
+        chain = self.chains.by_id(identity)
+        if chain is None:
+            raise VerificationError(
+                Reason.AUTHOR_KEYS_WRONG, f"an entry names identity {identity.hex()}, which is no chain of this log"
+            )
+        return self.identities.sealed(chain)

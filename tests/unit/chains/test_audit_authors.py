@@ -1,0 +1,128 @@
+"""Tests of the audit of authors: what a service that does not refuse what it must, leaves behind for every auditor.
+
+Input is one store with an identity; its writer is made to take whatever is signed, by whomever.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from anchor.bitcoin.protocols import BlockId
+from anchor.journal import Journal
+from anchor.proof.author_audit import Named
+from anchor.proof.entry import Entry, Extension, ExtensionType
+from anchor.proof.identity import Ending, Operation, Purpose, Statement
+from chains.audit import Audit
+from chains.audit_report import Report
+from chains.chain import Chain
+from chains.identity import Identities
+from chains.reader import Reader
+from chains.work import Submission
+from tests.simulators.identities import began, entry_of, first_entry_of, key, key_set, public, signed
+from tests.simulators.store import LOG, START_MS, Store
+from tests.simulators.world import sign_entry, signing_key
+
+BOSS, PRESS = key("boss", Purpose.KEYS), key("press", Purpose.ENTRIES)
+BEGIN = began(LOG.log_id, key_set(BOSS, PRESS), "boss", "press")
+
+
+class Lax(Identities):
+    """Identities of a service that asks nobody."""
+
+    def check_author(self, named: Named, now_ms: int) -> None:
+        """Take every signature that holds."""
+
+    def check_next(self, chain: Chain, entries: object, now_ms: int) -> None:
+        """Take every statement."""
+
+
+@pytest.fixture
+def lax(tmp_path: Path) -> Store:
+    """A store whose writer refuses no author, with an identity and a chain of orders, sealed."""
+    store = Store(tmp_path / "anchorline.db")
+    store.writer.identities = Lax(store.engine, store.chains)
+    store.writer.open_chain_with(Submission(first_entry_of(BEGIN).encode()), "identity", START_MS)
+    store.open_chain("orders")
+    seal(store)
+    return store
+
+
+def seal(store: Store) -> None:
+    assert store.directory.seal(store.checkpoint_key, START_MS, BlockId(100, bytes(32))) is not None
+
+
+def order(store: Store, number: int, holder: str, identity: bytes | None = None) -> None:
+    """Record an order that a holder signed in the name of the identity, or of what is said to be one."""
+    chain = store.chains.named("orders")
+    named = identity or store.chains.named("identity").chain_id
+    plain = Entry(chain.chain_id, bytes([number]) * 32, extensions=(Extension(ExtensionType.IDENTITY, named),))
+    store.writer.submit(chain, [Submission(sign_entry(plain, signing_key(holder)).encode())], START_MS)
+
+
+def state(store: Store, statement: Statement, *holders: str) -> None:
+    chain = store.chains.named("identity")
+    entry = entry_of(chain.chain_id, signed(statement, chain.chain_id, *holders).encode())
+    store.writer.submit(chain, [Submission(entry.encode())], START_MS)
+
+
+def revoke(store: Store) -> None:
+    state(store, Statement(Operation.REVOKE, BEGIN.hash, about=public("press"), ending=Ending.STOLEN), "boss")
+
+
+def audited(store: Store) -> Report:
+    parts = (store.engine, store.trees, store.directory, store.chains)
+    return Audit(*parts, Reader(store.engine, store.chains, store.lookup), Journal(store.engine)).run()
+
+
+def test_who_was_right_to_sign_is_counted(lax: Store) -> None:
+    """Orders of a valid key are counted, and those that wait for their seal are not judged yet."""
+    order(lax, 1, "press")
+    assert 0 == audited(lax).named_entries
+    seal(lax)
+    order(lax, 2, "nobody")
+    report = audited(lax)
+    assert (1, [], []) == (report.named_entries, report.findings, report.remarks)
+
+
+def test_a_stolen_key_that_was_let_in_is_found(lax: Store) -> None:
+    """What a key signed before its end stays; the seal of its end is a remark; what came later accuses the writer."""
+    order(lax, 1, "press")
+    seal(lax)
+    order(lax, 2, "press")
+    revoke(lax)
+    seal(lax)
+    order(lax, 3, "press")
+    order(lax, 4, "press")
+    seal(lax)
+    report = audited(lax)
+    assert 4 == report.named_entries
+    [remark] = report.remarks
+    assert "entry 2: the signature holds" in remark
+    assert "it ended in seal 2, because it was stolen" in remark
+    assert ["entry 3", "entry 4"] == [finding.what.split(", ")[1].split(":")[0] for finding in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("holder", "identity", "says"),
+    [
+        ("nobody", None, "it is no key of identity"),
+        ("boss", None, "not sign entries"),
+        ("press", bytes(32), "which is no chain of this log"),
+    ],
+)
+def test_whoever_was_never_right_to_sign_is_found(lax: Store, holder: str, identity: bytes | None, says: str) -> None:
+    """A key of nobody, one that only changes keys, and an identity that is not there."""
+    order(lax, 1, holder, identity)
+    seal(lax)
+    [finding] = audited(lax).findings
+    assert says in finding.what
+
+
+def test_a_statement_that_counts_for_nothing_is_remarked(lax: Store) -> None:
+    """A statement that somebody without the right had recorded changes nothing, and is named."""
+    state(lax, Statement(Operation.REVOKE, BEGIN.hash, about=public("boss")), "press")
+    seal(lax)
+    report = audited(lax)
+    assert [] == report.findings
+    [remark] = report.remarks
+    assert "entry 1: states nothing that is in force" in remark
