@@ -15,7 +15,7 @@ from chains.commands.sharing import ChainArgument
 from chains.commands.terminal import HomeOption, JsonOption, command_group, given, is_hash, opened, read_limited, say
 
 if TYPE_CHECKING:
-    from anchor.signing import SigningKey
+    from chains.client.signing import AuthorKey
     from chains.home import Home
     from chains.life_stating import Signer
 
@@ -58,7 +58,7 @@ def chain_close(
     say(facts, lambda: f"Chain {chain} is closed by its entry {accepted.leaf_index}.{goes_on}", as_json=as_json)
 
 
-def _signer(found: "Home", author: "SigningKey", identity: str | None) -> "Signer":
+def _signer(found: "Home", author: "AuthorKey", identity: str | None) -> "Signer":
     from chains.life_stating import Signer
 
     return Signer(author, None if identity is None else found.chains.named(identity).chain_id)
