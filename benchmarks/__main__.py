@@ -19,6 +19,7 @@ MEASURES = (
     "archive",
     "serving",
     "manifests",
+    "signing",
 )
 # Minutes and gigabytes: only where they are named.
 LONG = ("memory_serving",)

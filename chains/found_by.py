@@ -1,14 +1,15 @@
-"""By what an entry is found beside its hash: its external ids, and the entries that it corrects.
+"""By what an entry is found beside its hash: its external ids, and the entries that it corrects or co-signs.
 
-``chains.lookup`` indexes these keys of 32 bytes, ``chains.audit_tables`` makes them again; ``chains.reader`` and
-``chains.corrections`` look for them.
+``chains.lookup`` indexes these keys of 32 bytes, ``chains.audit_tables`` makes them again; ``chains.reader``,
+``chains.corrections`` and ``chains.co_signatures`` look for them.
 """
 
 from anchor.proof.codec import sha256
 from anchor.proof.correction import CORRECTING
-from anchor.proof.entry import Entry
+from anchor.proof.entry import Entry, Relation
 
 _CORRECTS = b"anchorline/corrects\n"
+_COSIGNS = b"anchorline/cosigns\n"
 
 
 def correction_key(entry_hash: bytes) -> bytes:
@@ -16,10 +17,16 @@ def correction_key(entry_hash: bytes) -> bytes:
     return sha256(_CORRECTS + entry_hash)
 
 
+def co_signature_key(entry_hash: bytes) -> bytes:
+    """Return the key by which the entries are found that co-sign this one."""
+    return sha256(_COSIGNS + entry_hash)
+
+
 def keys_of(entry: Entry) -> set[bytes]:
     """Return the keys of an entry."""
     corrected = {correction_key(link.entry_hash) for link in entry.links if link.relation in CORRECTING}
-    return corrected | {external_id.digest() for external_id in entry.external_ids}
+    signed = {co_signature_key(link.entry_hash) for link in entry.links if link.relation == Relation.COSIGNS}
+    return corrected | signed | {external_id.digest() for external_id in entry.external_ids}
 
 
 def may_have_keys(entry: bytes) -> bool:

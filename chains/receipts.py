@@ -6,18 +6,19 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BehindError, NotYetError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
+from anchor.proof import co_signature, correction
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
-from anchor.proof.correction import CorrectionEvidence
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.later_entry import LaterEntry
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
 from anchor.proof.merkle import check_consistency
 from anchor.proof.promise import Promise, PromiseLeaf, promise_key_id
@@ -35,7 +36,8 @@ from anchor.proof.receipt import (
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
 from chains.chain import Chains
-from chains.corrections import Corrected, corrections_of
+from chains.co_signatures import co_signatures_of
+from chains.corrections import corrections_of
 from chains.identity import Identities
 from chains.life_shown import LifeShown
 from chains.lookup import Lookup
@@ -55,6 +57,13 @@ class Shown:
 
     salt_and_digest: bool = True
     content: bool = False
+
+
+class Said(NamedTuple):
+    """A later entry of a chain, and the type of evidence that it is."""
+
+    type: str
+    stored: StoredEntry
 
 
 class Receipts:
@@ -101,15 +110,15 @@ class Receipts:
             if checkpoint_size is not None:
                 raise NotYetError("the entry is not sealed yet, so no checkpoint covers it; try again after a seal")
             return None
-        corrections = corrections_of(self.reader, stored)
+        later = self._said_later(stored)
         chosen, anchors = self._checkpoint(head_index, checkpoint_size)
-        if corrections and checkpoint_size is None:
-            chosen, anchors = self._over_corrections(corrections, chosen, anchors)
+        if later and checkpoint_size is None:
+            chosen, anchors = self._over_later(later, chosen, anchors)
         sealed = self._sealed(stored, head_index, chosen, anchors)
         identity = stored.entry.extension(ExtensionType.IDENTITY)
         of_author = None if identity is None else self._identity(identity, chosen.size)
         evidence = () if of_author is None else (of_author,)
-        shown = (*self._shown(corrections, chosen.size), *self._life(stored, chosen.size))
+        shown = (*self._shown(later, chosen.size), *self._life(stored, chosen.size))
         return replace(sealed, evidence=(*evidence, *shown))
 
     def _identity_by(self, identity: bytes, size: int) -> dict[str, Any] | None:
@@ -205,37 +214,45 @@ class Receipts:
 
     # --- what was said of it later
 
-    def _over_corrections(
-        self, corrections: list[Corrected], chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
+    def _said_later(self, stored: StoredEntry) -> list[Said]:
+        """Return what corrects or co-signs an entry, in the order of the chain."""
+        corrections = {each.stored.leaf_index: each.stored for each in corrections_of(self.reader, stored)}
+        said = [Said(correction.TYPE, each) for each in corrections.values()]
+        said += [Said(co_signature.TYPE, each) for each in co_signatures_of(self.reader, stored)]
+        return sorted(said, key=lambda each: each.stored.leaf_index)
+
+    def _over_later(
+        self, later: list[Said], chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
     ) -> tuple[StoredCheckpoint, tuple[Anchor, ...]]:
-        """Return the checkpoint over the newest correction that is anchored as well as the entry is, or the entry's."""
+        """Return the checkpoint over the newest of these that is anchored as well as the entry is, or the entry's."""
         is_in_bitcoin = any(isinstance(anchor, BitcoinAnchor) for anchor in anchors)
-        for each in reversed(corrections):
+        for each in reversed(later):
             head_index = self.directory.first_head_over(each.stored.chain_no, each.stored.leaf_index)
             if head_index is None or self.directory.first_checkpoint_over(head_index) is None:
                 continue
             if chosen.size > head_index:
                 break
-            later, found = self._checkpoint(head_index, None)
+            over, found = self._checkpoint(head_index, None)
             if not is_in_bitcoin or any(isinstance(anchor, BitcoinAnchor) for anchor in found):
-                return later, found
+                return over, found
         return chosen, anchors
 
-    def _shown(self, corrections: list[Corrected], size: int) -> tuple[dict[str, Any], ...]:
-        """Return the corrections that are under a checkpoint as evidence, each entry once."""
-        if not corrections:
+    def _shown(self, later: list[Said], size: int) -> tuple[dict[str, Any], ...]:
+        """Return those that are under a checkpoint as evidence, each entry once for what it says."""
+        if not later:
             return ()
-        chain_no = corrections[0].stored.chain_no
-        proof, entries = self._newest(chain_no, size), {each.stored.leaf_index: each for each in corrections}
-        head = proof.leaf
-        shown = [entries[index].stored for index in sorted(entries) if index < head.tree_size]
+        chain_no = later[0].stored.chain_no
+        proof = self._newest(chain_no, size)
+        end = proof.leaf.tree_size
         return tuple(
-            CorrectionEvidence(
+            LaterEntry(
+                kind,
                 stored.raw,
-                ChainPath(stored.leaf_index, self.trees.inclusion_path(chain_no, stored.leaf_index, head.tree_size)),
+                ChainPath(stored.leaf_index, self.trees.inclusion_path(chain_no, stored.leaf_index, end)),
                 proof,
             ).to_json()
-            for stored in shown
+            for kind, stored in later
+            if stored.leaf_index < end
         )
 
     def _life(self, stored: StoredEntry, size: int) -> tuple[dict[str, Any], ...]:

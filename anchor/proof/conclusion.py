@@ -13,6 +13,7 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.calendar import JudgedCalendar
+from anchor.proof.co_signature import CoSignature
 from anchor.proof.correction import Correction
 from anchor.proof.diagnosis import diagnose, link_facts
 from anchor.proof.entry import ExtensionType
@@ -33,6 +34,7 @@ class Anchored:
     attestations: tuple[JudgedCalendar, ...]
     corrections: tuple[Correction, ...] = ()
     life: tuple[Life, ...] = ()
+    co_signatures: tuple[CoSignature, ...] = ()
 
 
 def conclude(
@@ -57,7 +59,7 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
-    return missing + _not_checked(steps, 13, 15, 16, 19) + _missing_timestamp(verifier, steps)
+    return missing + _not_checked(steps, 13, 15, 16, 19, 20) + _missing_timestamp(verifier, steps)
 
 
 def _not_checked(steps: dict[int, Step], *numbers: int) -> list[str]:
@@ -157,11 +159,12 @@ def _facts(
     }
     if anchored.bitcoin is not None and _is_in_block(steps):
         facts["anchored_in"] = _anchored_in(anchored.bitcoin) | _depth_facts(steps[12].known)
-    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction | Life]] = {
+    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction | Life | CoSignature]] = {
         "time_stamps": anchored.timestamps,
         "attestations": anchored.attestations,
         "corrections": anchored.corrections,
         "chain_life": anchored.life,
+        "co_signatures": anchored.co_signatures,
     }
     facts |= {name: [item.to_json() for item in found] for name, found in beside.items() if found}
     if others := other_anchors(sealed):

@@ -33,6 +33,7 @@ _OF_STEP = {
     15: Finding.ATTESTATION_WRONG,
     16: Finding.CORRECTION_WRONG,
     19: Finding.CHAIN_LIFE_WRONG,
+    20: Finding.CO_SIGNATURE_WRONG,
 }
 _OF_REASON = {
     (1, Reason.WRONG_LOG_EXTENSION): Finding.ANOTHER_LOG,

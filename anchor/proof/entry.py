@@ -48,6 +48,7 @@ class Relation(IntEnum):
     ASSESSES = 4
     REFERS_TO = 5
     ERASES = 6
+    COSIGNS = 7
 
 
 class ExtensionType(IntEnum):

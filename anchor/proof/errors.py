@@ -104,6 +104,8 @@ class Reason(StrEnum):
     CORRECTION_WRONG = "correction-wrong"
     # 19 life of the chain
     CHAIN_LIFE_WRONG = "chain-life-wrong"
+    # 20 co-signatures
+    CO_SIGNATURE_WRONG = "co-signature-wrong"
     # other anchors and .ots
     ATTESTATION_MISMATCH = "attestation-mismatch"
     # evidence of a broken promise that shows none

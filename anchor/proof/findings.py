@@ -37,6 +37,7 @@ class Finding(StrEnum):
     ATTESTATION_WRONG = "attestation-wrong"
     CORRECTION_WRONG = "correction-wrong"
     CHAIN_LIFE_WRONG = "chain-life-wrong"
+    CO_SIGNATURE_WRONG = "co-signature-wrong"
     PART_UNREADABLE = "part-unreadable"
     # all else holds: the two failures with an exit code of their own
     ANOTHER_AUTHOR = "another-author"
@@ -99,6 +100,7 @@ SENTENCES = {
     Finding.CORRECTION_WRONG: "What the receipt shows of later corrections does not hold: it was altered, or made up.",
     Finding.CHAIN_LIFE_WRONG: "What the receipt shows of its chain's life, that it was closed or continues one of "
     "another log, does not hold: it was altered, or made up.",
+    Finding.CO_SIGNATURE_WRONG: "What the receipt shows of co-signatures does not hold: it was altered, or made up.",
     Finding.PART_UNREADABLE: "Part of the receipt cannot be read: it was damaged.",
     Finding.ANOTHER_AUTHOR: "The entry was not signed in the name of the identity, or with the key, that you expect: "
     "somebody else wrote it.",

@@ -14,6 +14,7 @@ from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.steps_anchor import best_anchor
 from anchor.proof.steps_author import check_author_signature
 from anchor.proof.steps_beside import check_attestations, check_timestamps, judged_attestations, judged_timestamps
+from anchor.proof.steps_co_signature import co_signature_steps
 from anchor.proof.steps_correction import correction_steps
 from anchor.proof.steps_entry import check_chain_path, check_content, check_entry
 from anchor.proof.steps_life import continued_logs, life_steps
@@ -61,8 +62,10 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     attested = judged_attestations(receipt.sealed, verifier)
     steps += [check_attestations(attested)] if attested else []
     later, corrections = correction_steps(receipt, verifier)
-    steps += later + of_life
-    return conclude(receipt, verifier, steps, Anchored(best, judged, attested, corrections, life), identity)
+    signed, co_signatures = co_signature_steps(receipt, verifier)
+    steps += later + of_life + signed
+    anchored = Anchored(best, judged, attested, corrections, life, co_signatures)
+    return conclude(receipt, verifier, steps, anchored, identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:

@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from chains.tracing import Traces
 
 PREPARING_THREADS = 1
-CHECKING_THREADS = min(os.cpu_count() or 1, 8)
+CHECKING_THREADS = min(len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1, 8)
 """Threads that check signatures for the one that prepares: libsodium computes without Python's lock."""
 
 

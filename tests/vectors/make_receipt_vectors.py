@@ -25,7 +25,6 @@ from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlocks, encode_hea
 from anchor.proof.calendar import MAX_OTS, CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id
 from anchor.proof.codec import sha256
-from anchor.proof.correction import CorrectionEvidence
 from anchor.proof.did import did_key
 from anchor.proof.entry import CRITICAL_EXTENSION, Author, AuthorType, Entry, Extension, ExtensionType, Link, Relation
 from anchor.proof.errors import Reason
@@ -33,6 +32,7 @@ from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.identity import Ending, Operation, Statement
 from anchor.proof.identity import Purpose as KeyPurpose
 from anchor.proof.identity_evidence import IdentityEvidence
+from anchor.proof.later_entry import LaterEntry
 from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
@@ -1490,19 +1490,19 @@ class Corrected(World):
         entry = replace(entry, **fields)
         return self.write(entry if holder is None else sign_entry(entry, signing_key(holder)), b"order 1, corrected")
 
-    def evidence(self, written: Written, at: Seal) -> CorrectionEvidence:
+    def evidence(self, written: Written, at: Seal, kind: str = "correction") -> LaterEntry:
         """Return what proves an entry under the newest head of its chain below a checkpoint."""
         chain_id = written.entry.chain_id
         head = self.prove(HeadLeaf, max(seal.head_index.get(chain_id, 0) for seal in self.seals), at)
         hashes = [entry.hash for entry in self.chains[chain_id][: head.leaf.tree_size]]
         chain = ChainPath(written.index, inclusion_path(hashes, written.index))
-        return CorrectionEvidence(written.entry.encode(), chain, head)
+        return LaterEntry(kind, written.entry.encode(), chain, head)
 
-    def shown(self, first: Written, *corrections: Written) -> tuple[Receipt, Inputs]:
+    def shown(self, first: Written, *corrections: Written, kind: str = "correction") -> tuple[Receipt, Inputs]:
         """Seal and anchor; return the receipt with these corrections, and what a verifier has."""
         seal = self.seal()
         receipt = self.receipt(first, seal, [self.anchor(seal)])
-        evidence = tuple(self.evidence(each, seal).to_json() for each in corrections)
+        evidence = tuple(self.evidence(each, seal, kind).to_json() for each in corrections)
         return with_sealed(receipt, evidence=evidence), everything(self, first)
 
 
@@ -1610,6 +1610,73 @@ def wrong_corrections() -> Iterator[Case]:
     ahead = replace(earlier, entry=later.entry, index=later.index)
     receipt, inputs = world.shown(again, ahead)
     yield judged("16 an entry that corrects nothing here", receipt, inputs, *wrong)
+
+
+def co_signatures() -> Iterator[Case]:
+    """Return receipts of entries that further parties co-sign: with co-signatures that hold, and with some that do not.
+
+    ``world.correct`` writes an entry with a link, whatever it says of the entry.
+    """
+    wrong, kind = (Outcome.FAILED, Reason.CO_SIGNATURE_WRONG), "co-signature"
+    world, first = corrected()
+    one, two = (world.correct(Relation.COSIGNS, first, holder=holder) for holder in ("witness", "clerk"))
+    identity = Extension(ExtensionType.IDENTITY, b"\x5a" * 32)
+    named = world.correct(Relation.COSIGNS, first, holder="witness", extensions=(identity,))
+    receipt, inputs = world.shown(first, one, two, named, kind=kind)
+    yield judged("co-signed by two, once for an identity", receipt, inputs, Outcome.INTACT)
+    world.seal()
+    later = world.correct(Relation.SUPERSEDES, first)
+    receipt, inputs = world.shown(first, one, kind=kind)
+    correction = world.evidence(later, world.seals[-1]).to_json()
+    both = with_sealed(receipt, evidence=(*sealed_of(receipt).evidence, correction))
+    yield judged("co-signed, and superseded", both, inputs, Outcome.CORRECTED)
+
+    world, first = corrected()
+    entry = world.correct(Relation.COSIGNS, first).entry
+    world.chains[first.entry.chain_id].pop()
+    [batched] = sign_batch([entry], signing_key("clerk"))
+    receipt, inputs = world.shown(first, world.write(batched, b"x"), kind=kind)
+    yield judged("co-signed by one of a signed batch", receipt, inputs, Outcome.INTACT)
+    newer = Extension(CRITICAL_EXTENSION, b"new")
+    strange = world.correct(Relation.COSIGNS, first, holder="clerk", extensions=(newer,))
+    yield judged(
+        "20 a co-signature that must be understood, and is not",
+        *world.shown(first, strange, kind=kind),
+        Outcome.INTACT,
+    )
+
+    world, first = corrected()
+    unsigned = world.correct(Relation.COSIGNS, first)
+    refers = world.correct(Relation.REFERS_TO, first, holder="clerk")
+    of_refers = world.correct(Relation.COSIGNS, refers, holder="clerk")
+    [other] = [chain_id for chain_id in world.chains if chain_id != first.entry.chain_id]
+    elsewhere = world.correct(Relation.COSIGNS, first, chain_id=other, holder="clerk")
+    good = sign_entry(unsigned.entry, signing_key("clerk"))
+    bad = replace(good, author=replace(good.author, body=good.author.body[:-1] + b"\0"))
+    forged = world.write(bad, b"forged")
+    for name, shown in (
+        ("is not signed", unsigned),
+        ("only refers to it", refers),
+        ("co-signs another entry", of_refers),
+        ("is of another chain", elsewhere),
+        ("has a signature that does not hold", forged),
+    ):
+        yield judged(f"20 an entry that {name}", *world.shown(first, shown, kind=kind), *wrong)
+    receipt, inputs = world.shown(of_refers, replace(refers, entry=of_refers.entry), kind=kind)
+    yield judged("20 the co-signing entry at another place", receipt, inputs, *wrong)
+    way = ("evidence", 0)
+    receipt, inputs = world.shown(refers, of_refers, kind=kind)
+    yield judged("co-signed by a single one", receipt, inputs, Outcome.INTACT)
+    item = field_of(receipt, *way)
+    index, path = item["chain"]["index"], item["chain"]["path"]
+    for name, to, new in (
+        ("another index", ("chain", "index"), index - 1),
+        ("a path cut short", ("chain", "path"), path[:-1]),
+        ("another path in the directory", ("head", "path"), ["00" * 32, *item["head"]["path"][1:]]),
+    ):
+        yield judged(f"20 {name}", edited(receipt, (*way, *to), new), inputs, *wrong)
+    more = edited(receipt, way, item | {"more": 1})
+    yield judged("20 co-signature with an unknown field", more, inputs, Outcome.FAILED, Reason.MALFORMED)
 
 
 def malformed(story: Story) -> Iterator[Case]:
@@ -1778,6 +1845,7 @@ def cases() -> Iterator[Case]:
             malformed_identities,
             corrections,
             wrong_corrections,
+            co_signatures,
         ),
     ):
         yield from group()

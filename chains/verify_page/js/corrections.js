@@ -2,24 +2,19 @@
 // Step 16 (docs/spec/correction.md): later entries of the chain that supersede or retract this one, where some are shown.
 
 import { sameBytes, toHex } from "./bytes.js";
-import { decodeEntry, MAX_ENTRY, signatureOf, unknownCriticalExtension } from "./entry.js";
 import { Newer, Refused } from "./errors.js";
-import { checkInclusion } from "./merkle.js";
-import { chainFromJson, proofFromJson } from "./receipt.js";
+import { placedEntry, shownOfType, laterKey } from "./later_entries.js";
 import { notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
-import { Fields } from "./strictjson.js";
 import { say, TEXTS } from "./texts.js";
 
-const CORRECTION = "correction-wrong";
-const CORRECTION_WHAT = "receipt.evidence (correction)";
+const CORRECTION = { reason: "correction-wrong", newer: "16.newer", chain: "16.chain", signature: "16.signature" };
 const CORRECTING = new Map([[1, "supersedes"], [2, "retracts"]]);
 const CORRECTED_BY = { supersedes: "16.superseded", retracts: "16.retracted" };
 
 /** { steps, corrections }: step 16, or no step where no correction is shown; and the corrections where all hold. */
 export async function judgedCorrections(receipt, { check }) {
-  const { sealed } = receipt;
-  const shown = sealed === null ? [] : sealed.evidence.filter((item) => item.get("type") === "correction");
+  const shown = shownOfType(receipt, "correction");
   if (!shown.length) return { steps: [], corrections: [] };
   let corrections = [];
   const step = await run(16, async () => {
@@ -44,37 +39,15 @@ export function correctionFacts(corrections) {
 }
 
 /** Each is of the entry, or of one that is shown before. */
-async function provedCorrections({ entry: first, sealed }, shown, check) {
-  const places = new Map([[toHex(first.hash), sealed.chain.index]]);
+async function provedCorrections(receipt, shown, check) {
+  const places = new Map([[toHex(receipt.entry.hash), receipt.sealed.chain.index]]);
   const found = [];
   for (const item of shown) {
-    const { raw, chain, head } = correctionFromJson(item);
-    const entry = decodeEntry(raw);
-    if (unknownCriticalExtension(entry) !== null) throw new Newer("16.newer");
-    checkCorrectionPlace(entry, chain, head, first, sealed);
-    found.push(...(await correctionsOf(entry, chain.index, places, check)));
-    places.set(toHex(entry.hash), chain.index);
+    const { entry, index } = placedEntry(item, receipt, CORRECTION);
+    found.push(...(await correctionsOf(entry, index, places, check)));
+    places.set(toHex(entry.hash), index);
   }
   return found;
-}
-
-function correctionFromJson(value) {
-  const fields = new Fields(value, CORRECTION_WHAT);
-  fields.text("type");
-  const raw = fields.hex("entry", { maximum: MAX_ENTRY });
-  const chain = chainFromJson(new Fields(fields.take("chain"), `${CORRECTION_WHAT}.chain`));
-  const head = proofFromJson("head", fields.take("head"), `${CORRECTION_WHAT}.head`);
-  fields.end();
-  return { raw, chain, head };
-}
-
-/** The entry is at its index in the same chain, under a head that is under the checkpoint. */
-function checkCorrectionPlace(entry, { index, path }, head, { chainId }, { checkpoint }) {
-  for (const found of [entry.chainId, head.leaf.chainId]) {
-    if (!sameBytes(found, chainId)) throw correctionWrong("16.chain", { found, chain: chainId });
-  }
-  checkInclusion(entry.hash, index, head.leaf.treeSize, path, head.leaf.root, CORRECTION);
-  checkInclusion(head.leaf.hash, head.index, checkpoint.size, head.path, checkpoint.root, CORRECTION);
 }
 
 /** What an entry says of those at `places` (by hash): at least one must be among them, and earlier. */
@@ -86,24 +59,10 @@ async function correctionsOf(entry, index, places, check) {
   if (said.some(({ entryHash }) => index <= places.get(toHex(entryHash)))) {
     throw correctionWrong("16.not-later", { entry: entry.hash, index });
   }
-  const key = await correctionKey(entry, check);
+  const key = await laterKey(entry, check, CORRECTION);
   return said.map(({ relation, entryHash }) => {
     return { relation: CORRECTING.get(relation), corrected: entryHash, entry, index, key };
   });
-}
-
-/** The key that signed an entry, or null where nobody did in a way that this version knows. */
-async function correctionKey(entry, check) {
-  let claimed;
-  try {
-    claimed = signatureOf(entry);
-  } catch (error) {
-    throw error instanceof Refused ? correctionWrong("16.signature", { entry: entry.hash }) : error;
-  }
-  if (claimed === null) return null;
-  const isGood = await check(claimed.publicKey, claimed.message, claimed.signature);
-  if (!isGood) throw correctionWrong("16.signature", { entry: entry.hash });
-  return claimed.publicKey;
 }
 
 function correctionSentence({ relation, corrected, entry, index, key }, first) {
@@ -113,5 +72,5 @@ function correctionSentence({ relation, corrected, entry, index, key }, first) {
 }
 
 function correctionWrong(key, values) {
-  return new Refused(CORRECTION, key, values);
+  return new Refused(CORRECTION.reason, key, values);
 }

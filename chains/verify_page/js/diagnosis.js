@@ -29,6 +29,7 @@ const FAILURES = [
   "attestation-wrong",
   "correction-wrong",
   "chain-life-wrong",
+  "co-signature-wrong",
   "part-unreadable",
   "another-author",
   "key-not-valid-then",
@@ -51,6 +52,7 @@ const OF_STEP = new Map([
   [15, "attestation-wrong"],
   [16, "correction-wrong"],
   [19, "chain-life-wrong"],
+  [20, "co-signature-wrong"],
 ]);
 const OF_REASON = new Map([
   ["1 entry-meant-for-another-log", "another-log"],
@@ -65,7 +67,7 @@ const OF_REASON = new Map([
 ]);
 /** Each was made over the entry by somebody; where two do not fit it, it is the entry that is another. */
 const MADE_OVER_ENTRY = ["content-commitment-mismatch", "author-signature-wrong", "chain-path-wrong"];
-const RELATIONS = ["", "supersedes", "retracts", "derived from", "assesses", "refers to", "erases"];
+const RELATIONS = ["", "supersedes", "retracts", "derived from", "assesses", "refers to", "erases", "cosigns"];
 /** Links that change what another entry is worth; the others are facts only. */
 const TOLD = ["supersedes", "retracts", "erases"];
 const BRACKET = [4, 5, 6, 7, 10, 11];

@@ -22,6 +22,7 @@ export const TEXTS = {
   "step.15": "calendar attestation",
   "step.16": "corrections",
   "step.19": "life of the chain",
+  "step.20": "co-signatures",
 
   // Whose word a step rests on
   "rests.arithmetic": "arithmetic",
@@ -34,6 +35,8 @@ export const TEXTS = {
   "rests.corrections":
     "the log, which let its author write into this chain; that no other correction was left out, nobody says",
   "rests.life": "the log, which let its author write into this chain; that nothing else was left out, nobody says",
+  "rests.co-signatures":
+    "the log, which let them write into this chain; that no other co-signature was left out, nobody says",
   "rests.first-head": "{believed}; that no head lies between this one and the one before, is the auditor's check",
   "believed.block": "you (the given block)",
   "believed.headers": "the headers file (its links and proof of work were checked, its difficulty was not)",
@@ -283,6 +286,16 @@ export const TEXTS = {
   "19.earlier-failed": "life of the chain: the receipt of the earlier log does not verify: {reasons}",
   "19.two": "an entry: expected one statement on its chain's life, found more",
   "19.reason": "reason: expected plain text in one line, in UTF-8",
+  "20.ok": "{text}",
+  "20.newer": "co-signatures not checked: an entry that is shown is by a newer Anchorline",
+  "20.signed": "co-signed by key {key} in entry {index} of the chain, {entry}",
+  "20.signed-for":
+    "co-signed by key {key} in entry {index} of the chain, {entry}, for identity {identity} (whether it was a key of it, that entry's receipt shows)",
+  "20.chain": "co-signatures: an entry or a head of chain {found} is shown, expected chain {chain}",
+  "20.nothing": "co-signatures: entry {entry} does not co-sign the entry",
+  "20.not-later": "co-signatures: entry {entry} at {index} is not later than the entry",
+  "20.signature": "co-signatures: the signature of entry {entry} does not hold",
+  "20.unsigned": "co-signatures: entry {entry} is not signed in a way that can be checked",
 
   // What keeps a verdict from being intact
   // What a verdict comes to: the sentences of anchor/proof/findings.py
@@ -321,6 +334,8 @@ export const TEXTS = {
     "What the receipt shows of later corrections does not hold: it was altered, or made up.",
   "finding.chain-life-wrong":
     "What the receipt shows of its chain's life, that it was closed or continues one of another log, does not hold: it was altered, or made up.",
+  "finding.co-signature-wrong":
+    "What the receipt shows of co-signatures does not hold: it was altered, or made up.",
   "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
   "finding.another-author":
     "The entry was not signed in the name of the identity, or with the key, that you expect: somebody else wrote it.",
@@ -833,6 +848,7 @@ export const TEXTS = {
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
   "reason.correction-wrong": "A later correction that the receipt shows is not in the chain, or corrects something else.",
   "reason.chain-life-wrong": "What the receipt shows of its chain's closing or of an earlier log does not hold.",
+  "reason.co-signature-wrong": "A co-signature that the receipt shows is not in the chain, or signs something else.",
   "reason.chain-path-wrong": "The entry is not in the chain where the receipt says it is.",
   "reason.key-history-wrong": "The log's keys do not follow from one another.",
   "reason.checkpoint-signature-wrong": "The log did not sign this checkpoint.",

@@ -5,6 +5,7 @@
 import { networkOf } from "./bitcoin.js";
 import { bigEndian, displayHex, toHex } from "./bytes.js";
 import { continuedLogs, judgedLife, lifeFacts } from "./chain_life.js";
+import { coSignatureFacts, judgedCoSignatures } from "./co_signatures.js";
 import { correctionFacts, judgedCorrections } from "./corrections.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
@@ -51,8 +52,10 @@ export async function judge(receipt, verifier) {
   const timestamps = sealed === null ? [] : await judgedTimestamps(sealed, verifier);
   steps.push(...anchored.steps, ...timestampSteps(timestamps), ...attestationSteps(attestations));
   const later = await judgedCorrections(receipt, verifier);
-  steps.push(...later.steps, ...ofLife);
-  const found = { anchor: anchored.anchor, attestations, timestamps, corrections: later.corrections, life };
+  const signed = await judgedCoSignatures(receipt, verifier);
+  steps.push(...later.steps, ...ofLife, ...signed.steps);
+  const said = { corrections: later.corrections, life, coSignatures: signed.coSignatures };
+  const found = { anchor: anchored.anchor, attestations, timestamps, ...said };
   return conclude(receipt, verifier, steps, found);
 }
 
@@ -124,6 +127,7 @@ function missingOf(receipt, verifier, by) {
   addUnchecked(15);
   addUnchecked(16);
   addUnchecked(19);
+  addUnchecked(20);
   addUnchecked(14);
   if (stateOf(by, 14) === "ok" && lacksBitcoin(by) !== null && insteadOf(by, verifier) === null) {
     missing.push(say("missing.timestamp", { text: by.get(14).text }));
@@ -131,7 +135,8 @@ function missingOf(receipt, verifier, by) {
   return missing;
 }
 
-function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, timestamps, corrections, life }) {
+function factsOf({ entry, log, sealed }, verifier, by, found) {
+  const { anchor, attestations, timestamps, corrections, life, coSignatures } = found;
   const rules = networkOf(log, verifier.networks);
   const facts = {
     entry_hash: toHex(entry.hash),
@@ -164,6 +169,7 @@ function factsOf({ entry, log, sealed }, verifier, by, { anchor, attestations, t
   if (attestations.length) facts.attestations = attestationFacts(attestations);
   if (corrections.length) facts.corrections = correctionFacts(corrections);
   if (life.length) facts.chain_life = lifeFacts(life);
+  if (coSignatures.length) facts.co_signatures = coSignatureFacts(coSignatures);
   const others = otherAnchors(sealed);
   if (others.length) facts.other_anchors = others;
   return facts;

@@ -17,6 +17,7 @@ RELATIONS: dict[int, str] = {
     Relation.ASSESSES: "Assesses",
     Relation.REFERS_TO: "Refers to",
     Relation.ERASES: "Erases the content of",
+    Relation.COSIGNS: "Co-signs",
 }
 _IDS: dict[int, str] = {IdKind.CLEAR: "in clear", IdKind.HASHED: "hashed", IdKind.KEYED: "keyed"}
 _KEY_SIZE = 32

@@ -25,6 +25,7 @@ BY_VECTORS_ONLY = {
     Finding.ENTRY_INTACT,
     Finding.CORRECTION_WRONG,
     Finding.CHAIN_LIFE_WRONG,
+    Finding.CO_SIGNATURE_WRONG,
     Finding.RETRACTED,
     Finding.SUPERSEDED,
 }
