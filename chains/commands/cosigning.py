@@ -1,6 +1,5 @@
 """The command of further parties that sign an entry: ``cosign``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +22,9 @@ app = command_group()
 @app.command(rich_help_panel=RECORDING)
 def cosign(
     entry: Annotated[str, typer.Argument(help="Entry hash in hex, or CHAIN:INDEX.")],
-    sign: Annotated[Path, typer.Option(help="File of the key that co-signs.")],
+    sign: Annotated[
+        str, typer.Option(metavar="KEY", help="The key that co-signs: its file, agent:NAME or pkcs11:URI.")
+    ],
     note: Annotated[str, typer.Option(help="What you say to it; it is content, which can be erased.")] = "",
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
