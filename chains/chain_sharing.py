@@ -150,6 +150,14 @@ class ChainSharing:
             )[0][0]
         )
 
+    def owned_chains(self, organisation: Organisation) -> list[int]:
+        """Return the numbers of the chains that an organisation owns, in the order of opening."""
+        rows = self.engine.query(
+            "SELECT chain_no FROM chain_owner WHERE organisation_id = ? ORDER BY chain_no",
+            (organisation.organisation_id,),
+        )
+        return [int(number) for (number,) in rows]
+
     def _access_of_some(self, chain_nos: Sequence[int]) -> dict[int, ChainAccess]:
         """Ask for owners and grants in one query: it is asked for every request."""
         places = ", ".join("?" * len(chain_nos))

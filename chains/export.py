@@ -14,7 +14,7 @@ import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -85,30 +85,16 @@ def export(home: Home, target: Path, *, with_content: bool = True) -> Exported:
     the log. What is not sealed yet is not in it. Raises SettingsError for a name without one of ``ENDINGS`` and for a
     file that exists, NotYetError before the first seal.
     """
-    if not target.name.endswith(ENDINGS):
-        raise SettingsError(f"{target}: expected a name that ends in {', '.join(ENDINGS)}")
-    if target.exists():
-        raise SettingsError(f"{target}: exists already; choose a new name")
+    check_target(target)
     specification = spec_folder()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=target.resolve().parent)))
-            chains = list(home.chains.all())
-            parts = (home.engine, home.trees, home.directory, home.chains, home.journal)
-            mirrored = Mirror(folder, *parts).write(home.checkpoint_key, chains, whole=True)
-            beside.touch(0o600, exist_ok=False)  # it holds the contents of private chains too
-            file = stack.enter_context(beside.open("wb"))
-            name = f"anchorline-{home.directory.log.log_id.hex()[:16]}"
-            writer = _Writer(stack, file, target, name, _sealed_at_s(home, mirrored.size))
+    with tempfile.TemporaryDirectory(dir=target.resolve().parent) as name:
+        folder, chains = Path(name), list(home.chains.all())
+        parts = (home.engine, home.trees, home.directory, home.chains, home.journal)
+        mirrored = Mirror(folder, *parts).write(home.checkpoint_key, chains, whole=True)
+        inside = f"anchorline-{home.directory.log.log_id.hex()[:16]}"
+        with new_archive(target, inside, sealed_at_s(home, mirrored.size)) as writer:
             done = _Export(home, writer, mirrored.size)
             done.write(folder, specification, with_content=with_content)
-        with beside.open("rb+") as written:
-            os.fsync(written.fileno())
-        beside.rename(target)
-        sync_folder(target.resolve().parent)
-    finally:
-        beside.unlink(missing_ok=True)
     return Exported(
         mirrored.size, done.chains, done.entries, done.contents, done.promises, mirrored.anchors, writer.files
     )
@@ -129,10 +115,51 @@ def spec_folder() -> Path:
     )
 
 
+def add_verifier(writer: "ArchiveWriter", readme: str, specification: Path) -> None:
+    """Add what is needed to check an archive without this log and its programs."""
+    writer.add("README.md", readme.encode())
+    writer.add("verify.py", Path(stand_alone.__file__).read_bytes())
+    writer.add(VERIFY_PAGE, page().html)
+    proofs = Path(anchor.proof.__file__).parent
+    for path in sorted(each for each in proofs.rglob("*") if each.suffix == ".py" or each.name == "LICENSE"):
+        writer.add(f"anchor/proof/{path.relative_to(proofs).as_posix()}", path.read_bytes())
+    for path in sorted(specification.glob("*.md")):
+        writer.add(f"spec/{path.name}", path.read_bytes())
+
+
+@contextmanager
+def new_archive(target: Path, folder: str, at_s: int) -> "Iterator[ArchiveWriter]":
+    """Yield what writes a new archive; it appears whole, for its owner to read, or not at all.
+
+    Raises SettingsError for a name without one of ``ENDINGS`` and for a file that exists.
+    """
+    check_target(target)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        with ExitStack() as stack:
+            beside.touch(0o600, exist_ok=False)  # it holds the contents of private chains too
+            file = stack.enter_context(beside.open("wb"))
+            yield ArchiveWriter(stack, file, target, folder, at_s)
+        with beside.open("rb+") as written:
+            os.fsync(written.fileno())
+        beside.rename(target)
+        sync_folder(target.resolve().parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def check_target(target: Path) -> None:
+    """Raise SettingsError unless a new archive can have this name."""
+    if not target.name.endswith(ENDINGS):
+        raise SettingsError(f"{target}: expected a name that ends in {', '.join(ENDINGS)}")
+    if target.exists():
+        raise SettingsError(f"{target}: exists already; choose a new name")
+
+
 class _Export:
     """One run: what is written, in order, and the counts of it."""
 
-    def __init__(self, home: Home, writer: "_Writer", size: int) -> None:
+    def __init__(self, home: Home, writer: "ArchiveWriter", size: int) -> None:
         self.home = home
         self.writer = writer
         self.size = size
@@ -148,14 +175,7 @@ class _Export:
             page=VERIFY_PAGE,
             content="" if with_content else " (left out: --without-content)",
         )
-        self.writer.add("README.md", readme.encode())
-        self.writer.add("verify.py", Path(stand_alone.__file__).read_bytes())
-        self.writer.add(VERIFY_PAGE, page().html)
-        proofs = Path(anchor.proof.__file__).parent
-        for path in sorted(each for each in proofs.rglob("*") if each.suffix == ".py" or each.name == "LICENSE"):
-            self.writer.add(f"anchor/proof/{path.relative_to(proofs).as_posix()}", path.read_bytes())
-        for path in sorted(specification.glob("*.md")):
-            self.writer.add(f"spec/{path.name}", path.read_bytes())
+        add_verifier(self.writer, readme, specification)
         for path in sorted(each for each in mirror.rglob("*") if each.is_file()):
             self.writer.add(f"mirror/{path.relative_to(mirror).as_posix()}", path.read_bytes())
         self.writer.add_lines(CHECKPOINTS, self._checkpoints())
@@ -185,7 +205,7 @@ class _Export:
         while rows := self.home.engine.query(query, (after, self.size, _PAGE)):
             for size, note in rows:
                 after = int(size)
-                yield _line({"note": note})
+                yield json_line({"note": note})
 
     def _attested(self) -> None:
         """Add what authorities and calendars said of checkpoints, in the files that their own programs read."""
@@ -222,7 +242,7 @@ class _Export:
                 if all(self._is_sealed(run, sizes) for run in runs):
                     self.promises += 1
                     leaves = [leaf.encode().hex() for run in runs for leaf in self._promise_leaves(run)]
-                    yield _line({"note": bytes(note).hex(), "signature": bytes(signature).hex(), "leaves": leaves})
+                    yield json_line({"note": bytes(note).hex(), "signature": bytes(signature).hex(), "leaves": leaves})
 
     def _is_sealed(self, run: Run, sizes: dict[int, int]) -> bool:
         if run.chain_no not in sizes:
@@ -246,10 +266,10 @@ class _Export:
                 self.contents += 1
                 value = {"index": leaf_index + seq - first_seq, "salt": kept.salt.hex(), "digest": kept.digest.hex()}
                 content = {} if kept.content is None else {"content": base64.b64encode(kept.content).decode()}
-                yield _line(value | content)
+                yield json_line(value | content)
 
 
-class _Writer:
+class ArchiveWriter:
     """The archive: files in the order in which they are added, without a word of the machine that wrote it."""
 
     def __init__(self, stack: ExitStack, file: IO[bytes], target: Path, folder: str, at_s: int) -> None:
@@ -291,10 +311,12 @@ class _Writer:
         self.files += 1
 
 
-def _sealed_at_s(home: Home, size: int) -> int:
+def sealed_at_s(home: Home, size: int) -> int:
+    """Return when the checkpoint of this size was sealed, in Unix seconds."""
     stored = home.directory.checkpoint_of(size)
     return 0 if stored is None else stored.sealed_at_ms // 1000
 
 
-def _line(value: dict[str, object]) -> bytes:
+def json_line(value: dict[str, object]) -> bytes:
+    """Return a line of a file of lines."""
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"

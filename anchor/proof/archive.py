@@ -14,6 +14,7 @@ from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_files import CARD, PROMISES, Archive, ArchiveError, chain_prefix, leaves_of, needed, refuse
 from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import GroupCommit, Kept, not_as_promised, promise_keys
+from anchor.proof.archive_part import PART, check_part
 from anchor.proof.author_audit import AuthorsAudit, named_author
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.codec import HASH_SIZE
@@ -42,7 +43,7 @@ class Checked:
     checkpoints: int = 0
     promised: int = 0
     chains: dict[bytes, bytes] = field(default_factory=dict)
-    """Flat leaf hashes of each chain, by chain id."""
+    """Flat leaf hashes of each chain, by chain id; of a part none."""
     remarks: list[str] = field(default_factory=list)
     anchors: list[CheckedAnchor] = field(default_factory=list)
 
@@ -67,6 +68,8 @@ def check_archive(
     card = LogCard.decode(needed(archive, CARD))
     rules = network_of(card.log)
     checked = Checked(card.log, "an unknown network" if rules is None else rules.name)
+    if archive.read(PART) is not None:
+        return _part(archive, checked, blocks, check, progress)
     progress("directory")
     directory = read_directory(archive, card, check)
     checked.checkpoints = directory.checkpoints
@@ -80,6 +83,24 @@ def check_archive(
     progress("anchors")
     views = [view for view in blocks if view.network == checked.network]
     checked.anchors += check_anchors(archive, directory, card.log, views)
+    return checked
+
+
+def _part(
+    archive: Archive,
+    checked: Checked,
+    blocks: Sequence[KnownBlocks],
+    check: ed25519.SignatureCheck,
+    progress: Callable[[str], None],
+) -> Checked:
+    """Check some chains of a log, which are in it by their receipts."""
+    views = [view for view in blocks if view.network == checked.network]
+    found = check_part(archive, views, check, progress)
+    checked.chains |= dict.fromkeys(found.last, b"")
+    checked.entries, checked.signed_entries = found.entries, found.signed_entries
+    checked.contents, checked.digests, checked.promised = found.contents, found.digests, found.promised
+    checked.checkpoints = 1
+    checked.anchors += found.anchors
     return checked
 
 

@@ -76,7 +76,7 @@ def _proved(receipt: Receipt, verifier: Verifier, judge: Judge) -> list[Life]:
 def _judged(earlier: Receipt, verifier: Verifier, judge: Judge) -> Verdict:
     """Judge an earlier receipt with the same blocks, and that log's card if the verifier has it."""
     card = _card_of(earlier.log.log_id, verifier)
-    mine = replace(verifier, content_digest=None, judge_content=None, card=card, any_log=card is None)
+    mine = replace(verifier, content_digest=None, judge_content=None, author=None, card=card, any_log=card is None)
     verdict = judge(earlier, mine)
     if verdict.outcome == Outcome.FAILED:
         raise wrong(f"the receipt of the earlier log does not verify: {', '.join(verdict.reasons)}")

@@ -15,6 +15,7 @@ from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_files import CARD, Fault, needed
 from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import promise_keys
+from anchor.proof.archive_part import PART
 from anchor.proof.author_audit import AuthorsAudit
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.codec import HASH_SIZE
@@ -25,6 +26,7 @@ from anchor.proof.verifier import network_of
 from anchor.signing import check_signature
 from chains.archive.files import ExportFiles
 from chains.archive.found import ContentOrder, Found, RangeRoots
+from chains.archive.part import verify_part
 from chains.archive.pool import run_ranges
 from chains.archive.ranges import RANGE_HEIGHT, Bench, Range, content_ranges, entry_ranges, promise_ranges, sum_ranges
 from chains.archive.sums import SUMS, read_sums
@@ -45,6 +47,8 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
     card, found = read_log(files), Found(faults=list(faults))
     fault = found.faults.append
     rules = network_of(card.log, verifier.networks)
+    if PART in files.places:
+        return verify_part(files, card, rules, verifier, faults)
     views = [view for view in verifier.blocks if rules is not None and view.network == rules.name]
     sums = read_sums(files, found)
     directory = read_directory(files, card, check_signature, fault)

@@ -12,6 +12,7 @@ from chains.commands.terminal import (
     ask_hidden,
     at_terminal,
     command_group,
+    fail,
     opened,
     print_line,
     say,
@@ -89,6 +90,12 @@ def restore(
 @app.command(rich_help_panel=KEEPING)
 def export(
     archive: Annotated[Path, typer.Argument(help="New file to write; ends in .tar, .tar.gz or .tgz.")],
+    chain: Annotated[
+        list[str] | None, typer.Option(help="Only this chain, to leave with (name or id; may be repeated).")
+    ] = None,
+    organisation: Annotated[
+        str | None, typer.Option(help="Only the chains that this organisation owns, to leave with.")
+    ] = None,
     without_content: Annotated[
         bool, typer.Option("--without-content", help="Leave out contents, salts and digests.")
     ] = False,
@@ -97,8 +104,12 @@ def export(
 ) -> None:
     """Write everything that is sealed into one archive, which anybody can check without this log and its programs.
 
-    Who has it reads every content that is kept, also of private chains, unless --without-content is said.
+    Who has it reads every content that is kept, also of private chains, unless --without-content is said. Of single
+    chains it holds every entry with its receipt: `anchorline chain continue` goes on with one in another log.
     """
+    if chain or organisation is not None:
+        _export_chains(archive, chain or [], organisation, home, with_content=not without_content, as_json=as_json)
+        return
     from dataclasses import asdict
 
     from anchor.proof.access_record import What
@@ -115,6 +126,43 @@ def export(
         lambda: (
             f"{archive}: {done.entries} entries of {done.chains} chains, {done.contents} contents or digests, "
             f"{done.promises} promises, {done.anchors} anchors, {done.files} files. Unpack it: README.md says the rest."
+        ),
+        as_json=as_json,
+    )
+
+
+def _export_chains(
+    archive: Path, names: list[str], organisation: str | None, home: Path | None, *, with_content: bool, as_json: bool
+) -> None:
+    from dataclasses import asdict
+
+    from anchor.proof.access_record import What
+    from chains.export_part import export_part
+    from chains.taking import Taking
+
+    if names and organisation is not None:
+        usage("--organisation exports all chains that it owns: give --chain or --organisation")
+    with opened(home) as found:
+        chosen = {each.chain_id: each for each in map(found.chains.named, names)}
+        if organisation is not None:
+            owner = found.accounts.organisations.named(organisation)
+            owned = (found.chains.by_no(number) for number in found.accounts.sharing.owned_chains(owner))
+            chosen = {each.chain_id: each for each in owned if each is not None}
+        if not chosen:
+            fail(f"{organisation} owns no chain: there is nothing to export")
+        taking = Taking(found)
+        for each in chosen.values():
+            taking.take_chain(
+                each, What.EXPORT, "entries and contents" if with_content else "entries, without contents"
+            )
+        taking.note()
+        done = export_part(found, archive, list(chosen.values()), with_content=with_content)
+    left_out = f" {counted(done.left_out, 'entries')} that are not sealed yet are not in it." if done.left_out else ""
+    say(
+        asdict(done) | {"archive": str(archive), "chain_ids": [each.hex() for each in sorted(chosen)]},
+        lambda: (
+            f"{archive}: {counted(done.chains, 'chains')}, {counted(done.entries, 'entries')} with their receipts, "
+            f"{counted(done.contents, 'contents')} or digests.{left_out}"
         ),
         as_json=as_json,
     )

@@ -1,8 +1,9 @@
-"""Commands about the life of a chain: ``chain close``.
+"""Commands about the life of a chain: ``chain close``, ``chain continue``.
 
 Arguments are names that people give; ``chains.life_stating`` does what they ask (docs/operate/leaving.md).
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,18 @@ from anchor.proof.codec import hash_from_hex
 from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
 from chains.commands.recording import chain_app
 from chains.commands.sharing import ChainArgument
-from chains.commands.terminal import HomeOption, JsonOption, command_group, given, is_hash, opened, read_limited, say
+from chains.commands.terminal import (
+    HomeOption,
+    JsonOption,
+    command_group,
+    fail,
+    given,
+    is_hash,
+    opened,
+    read_limited,
+    say,
+)
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from chains.client.signing import AuthorKey
@@ -56,6 +68,68 @@ def chain_close(
     }
     goes_on = "" if log_id is None else f" It goes on in log {log_id.hex()}."
     say(facts, lambda: f"Chain {chain} is closed by its entry {accepted.leaf_index}.{goes_on}", as_json=as_json)
+
+
+@chain_app.command("continue")
+def chain_continue(
+    archive: Annotated[Path, typer.Argument(help="What `anchorline export --chain` wrote at the other log.")],
+    name: Annotated[str | None, typer.Option(help="The name of the chain here.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="The organisation whose chain it is here.")] = None,
+    block: Annotated[
+        list[str] | None, typer.Option(metavar="NETWORK:HEIGHT:HASH", help="A block that you trust (may be repeated).")
+    ] = None,
+    sign: SignOption = None,
+    identity: IdentityOption = None,
+    password_file: AuthorPasswordOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on here with a chain of another log: its entries as they are, and one that says which chain it continues.
+
+    The archive is checked in full before anything is written. Everything is written at once, or nothing.
+    """
+    from anchor.proof.archive_files import FAULTS
+    from anchor.proof.blocks import GivenBlock
+    from chains.access import Visibility
+    from chains.archive.files import opened_export
+    from chains.continuing import continue_chain
+
+    blocks = [given(partial(GivenBlock.decode, text)) for text in block or []]
+    author = signing_author(sign, identity, password_file)
+    given(archive.stat)
+    faults: list[str] = []
+    with opened(home) as found, opened_export(archive, faults.append) as files:
+        if faults:
+            fail(f"{archive}: {faults[0]}; nothing was written")
+        owner = found.accounts.organisations.live(organisation) if organisation else None
+        signer = None if author is None else _signer(found, author, identity)
+        try:
+            done = continue_chain(
+                *(found.writer, files, name, found.clock()),
+                blocks=blocks,
+                signer=signer,
+                note=lambda opened_chain: found.accounts.sharing.own(opened_chain, owner, Visibility.PRIVATE),
+            )
+        except FAULTS as error:
+            fail(f"{archive}: {error}; nothing was written")
+    facts = {
+        "name": name,
+        "chain_id": done.chain.chain_id.hex(),
+        "from_log": done.log_id.hex(),
+        "origin": done.origin,
+        "entries": done.tree_size,
+        "agreed": done.is_agreed,
+        "continuation": done.continuation.entry_hash.hex(),
+    }
+    agreed = "that log says so too" if done.is_agreed else "that log does not say that it moved here"
+    say(
+        facts,
+        lambda: (
+            f"Chain {name or facts['chain_id']} goes on here with {counted(done.tree_size, 'entries')} of log "
+            f"{done.origin}; {agreed}."
+        ),
+        as_json=as_json,
+    )
 
 
 def _signer(found: "Home", author: "AuthorKey", identity: str | None) -> "Signer":

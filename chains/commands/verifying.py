@@ -99,6 +99,9 @@ def verify(
     ] = None,
     log: LogCardFile = None,
     any_log: AnyLog = False,
+    earlier_log: Annotated[
+        list[Path] | None, typer.Option(help="Card of a log from which the chain moved, if you know it, repeatable.")
+    ] = None,
     identity: Annotated[
         str | None,
         typer.Option(
@@ -144,7 +147,7 @@ def verify(
     later entry; 7 all holds but who wrote it: the author's key was not valid then, or it is not the expected author.
     """
     from anchor.proof.attached import receipt_in
-    from anchor.proof.receipt import Receipt
+    from anchor.proof.receipt import LogCard, Receipt
     from anchor.proof.verify import Verifier
     from anchor.proof.verify import verify as judge
     from chains.commands.identity_cards import expected_author
@@ -173,12 +176,15 @@ def verify(
     listed = _at_hand(held, found, manifest, proof, as_json=as_json)
     digest = _digest_at_hand(held, listed, original)
     card = given(lambda: known_card(log, found.log.log_id))
+    earlier = tuple(given(lambda: [LogCard.decode(read_limited(path)) for path in earlier_log or []]))
     known = networks_given(networks)
     with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
         given_by_him = (digest, card, any_log, views, depth, signature_check())
         judge_content = listed.judge if listed else None
         verifier = Verifier(
-            *(*given_by_him, check_timestamp, accept_timestamp, rules_of(known), judge_content), author=author
+            *(*given_by_him, check_timestamp, accept_timestamp, rules_of(known), judge_content),
+            author=author,
+            earlier_cards=earlier,
         )
         verdict = given_files(lambda: judge(found, verifier))
     where, notes = _content_at_hand(listed) or given(lambda: _where_changed(found, verdict, held, original))

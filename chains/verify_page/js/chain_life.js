@@ -97,7 +97,7 @@ async function provedLife(receipt, shown, verifier, judge) {
 
 async function judgedEarlier(earlier, verifier, judge) {
   const card = earlierCard(earlier.log.hash, verifier);
-  const mine = { ...verifier, contentDigest: null, judgeContent: null, card, anyLog: card === null };
+  const mine = { ...verifier, contentDigest: null, judgeContent: null, author: null, card, anyLog: card === null };
   const verdict = await judge(earlier, mine);
   if (verdict.outcome === "failed") throw lifeWrong("19.earlier-failed", { reasons: verdict.reasons.join(", ") });
   return verdict;
