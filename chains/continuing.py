@@ -15,6 +15,7 @@ from anchor.proof.archive_part import CheckedPart, PartEntry, check_part, entrie
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.chain_life import Closing, Continuation, statement_of
 from anchor.proof.entry import Entry, ExtensionType
+from anchor.proof.identity import begins_identity
 from anchor.proof.life_evidence import TYPE, LifeEvidence, shown_life
 from anchor.proof.promise import ANONYMOUS
 from anchor.proof.receipt import Content, ContentState, Receipt, Sealed
@@ -22,7 +23,6 @@ from anchor.signing import check_signature
 from chains.bundle import Column
 from chains.chain import Batch, Chain, keep_content, keep_digest
 from chains.found_by import may_have_keys
-from chains.identity import begins_identity
 from chains.life_stating import Signer, stating
 from chains.work import Accepted
 from chains.writer import Writer

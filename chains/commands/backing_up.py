@@ -150,11 +150,9 @@ def _export_chains(
             chosen = {each.chain_id: each for each in owned if each is not None}
         if not chosen:
             fail(f"{organisation} owns no chain: there is nothing to export")
-        taking = Taking(found)
+        taking, detail = Taking(found), "entries and contents" if with_content else "entries, without contents"
         for each in chosen.values():
-            taking.take_chain(
-                each, What.EXPORT, "entries and contents" if with_content else "entries, without contents"
-            )
+            taking.take_chain(What.EXPORT, each, found.chains.size(each), detail)
         taking.note()
         done = export_part(found, archive, list(chosen.values()), with_content=with_content)
     left_out = f" {counted(done.left_out, 'entries')} that are not sealed yet are not in it." if done.left_out else ""
