@@ -86,6 +86,10 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",
         ExtensionType.IDENTITY: "The author's identity chain",
         ExtensionType.STATEMENT: "What it states about keys",
+        ExtensionType.ERASURE: "What was erased, and why",
+        ExtensionType.CLOSING: "That the chain ends here",
+        ExtensionType.TRANSFER: "To whom the chain goes",
+        ExtensionType.CONTINUATION: "Which chain of another log it continues",
         ExtensionType.ACCESS_RECORD: "Which accesses it records",
     }
     return names.get(number, f"Extension {number} (unknown to this version)"), value.hex(), True
