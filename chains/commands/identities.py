@@ -107,12 +107,17 @@ def identity_new(
 
 
 @identity_app.command("show")
-def identity_show(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def identity_show(
+    name: Name,
+    did: Annotated[bool, typer.Option("--did", help="Name keys by their did:key, not in hex.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show the keys of an identity: since which seal they count, and until which."""
     with opened(home) as found:
         chain = found.chains.named(name)
         facts = _facts(found, chain)
-    say(facts, lambda: _shown(facts), as_json=as_json)
+    say(facts, lambda: _shown(facts, "did" if did else "public_key"), as_json=as_json)
 
 
 @identity_app.command("add-key")
@@ -336,7 +341,7 @@ def _key_facts(span: "KeySpan", next_seal: int) -> dict[str, Any]:
     }
 
 
-def _shown(facts: dict[str, Any]) -> Iterable[str]:
+def _shown(facts: dict[str, Any], key_name: str = "public_key") -> Iterable[str]:
     from anchor.proof.times import utc
 
     yield f"Identity {facts['name']}: {facts['chain_id']}"
@@ -347,7 +352,7 @@ def _shown(facts: dict[str, Any]) -> Iterable[str]:
         expires = "" if key["not_after_ms"] is None else f", until {utc(key['not_after_ms'])} at the latest"
         waits = "; waits for the next seal" if key["waits_for_seal"] else ""
         since = f"{' and '.join(key['for'])}, since seal {key['since_seal']}"
-        yield f"  {key['public_key']}  {since}{until}{expires}{waits}"
+        yield f"  {key[key_name]}  {since}{until}{expires}{waits}"
     if facts["recovery"]:
         yield f"  {facts['threshold']} of {len(facts['recovery'])} recovery keys replace all of them"
     if facts["announced"]:

@@ -18,6 +18,7 @@ from chains.identity_stating import DEFAULT_WAIT_BLOCKS
 from chains.stand_alone import Folder
 from tests.cli.commands import ORIGIN, World, own_folders, run
 from tests.signers import new_token, running_agent
+from tests.simulators.did_server import serving_did
 
 PASSWORD = "beam and girder"  # of keys that are made here
 
@@ -140,6 +141,29 @@ def test_every_auditor_judges_the_authors(made: World) -> None:
     assert (audited["named_entries"], len(audited["remarks"])) == (alone.named_entries, len(alone.remarks))
 
 
+def test_a_domain_vouches_for_the_keys(made: World, tmp_path: Path) -> None:
+    """What did-document writes makes check-did content; after a rotation it does not, and says which keys differ."""
+    with serving_did(tmp_path) as server:
+        key = begun(made, "vouched", "--did-web", server.did)
+        check = ("identity", "check-did", "vouched", "--tls-roots", server.root, "--json")
+        missing = made.run(*check)
+        assert (1, 0) == (missing.exit_code, len(server.body))
+        document = tmp_path / "did.json"
+        assert server.did[8:17] in made.ok("identity", "did-document", "vouched", server.did, "-o", document).text
+        server.body = document.read_bytes()
+        [answer] = made.ok(*check).facts["names"]
+        assert "vouches for the keys that sign entries now" in answer["text"]
+        new = made.folder / "vouched 2.key"
+        made.ok("identity", "rotate", "vouched", "--sign", key, "--old", key, "--key", new, "--no-password")
+        made.ok("seal")
+        changed = made.run(*check)
+        [answer] = changed.facts["names"]
+        assert (1, 1, 1) == (changed.exit_code, len(answer["only_identity"]), len(answer["only_document"]))
+        server.status = 404
+        assert 4 == made.run(*check).exit_code
+    assert "did:key:z6Mk" in made.ok("identity", "show", "vouched", "--did").text
+
+
 def test_a_rotated_key_goes_on(made: World) -> None:
     """A new key takes the place of the old one for the same purposes; the file of neither is overwritten."""
     key = begun(made, "rota")
@@ -252,6 +276,7 @@ def test_the_wait_of_the_command_is_that_of_the_library() -> None:
         (["add", "orders", "--identity", "orders"], "name the key, or its file, with --sign"),
         (["identity", "new", "x", "--key", "x.key", "--no-password", "--did-web", "acme"], "did:web:DOMAIN"),
         (["chain", "create", "x", "--id", "anchorline/identity/1"], "is an identity"),
+        (["identity", "did-document", "orders", "acme"], "did:web:DOMAIN"),
         (["identity", "card", "orders"], "does not begin as an identity"),
         (["identity", "trust", "order.txt", "--name", "x"], "identity card"),
         (["identity", "trust", "order.txt", "--name", "../x"], "can name a file"),
