@@ -20,7 +20,6 @@ from chains.commands.terminal import (
     command_group,
     given,
     opened,
-    print_line,
     read_at_most,
     say,
     usage,
@@ -80,6 +79,7 @@ def identity_did_document(
         Path | None, typer.Option("--output", "-o", help="File to write (default: standard output).")
     ] = None,
     home: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the did.json by which your domain vouches for the keys of the identity that sign entries now."""
     from chains.did_document import address_of, document_of
@@ -89,7 +89,8 @@ def identity_did_document(
         chain, keys = _keys_now(found, name)
     write_output(output, document_of(did, chain.chain_id, sorted(keys)))
     if output is not None:
-        print_line(f"{output}: to be published at {address}")
+        facts = {"file": str(output), "address": address}
+        say(facts, lambda: f"{output}: to be published at {address}", as_json=as_json)
 
 
 @identity_app.command("check-did")
@@ -114,18 +115,22 @@ def identity_check_did(
         names = given(lambda: found.identities.card(chain)).begin.names
     if not names:
         usage(f"identity {name} names no domain: it began without --did-web")
-    answers = [_asked(did, lambda did=did: compare(did, fetch(did, tls_roots), chain.chain_id, keys)) for did in names]
+
+    def ask(did: str) -> "Compared":
+        return compare(did, fetch(did, tls_roots), chain.chain_id, keys)
+
+    answers = [_asked(did, ask) for did in names]
     codes = {answer["exit_code"] for answer in answers}
     say({"names": answers}, lambda: [f"{answer['did']}: {answer['text']}" for answer in answers], as_json=as_json)
     raise typer.Exit(next((code for code in (EXIT_FAILED, EXIT_NOT_CHECKED) if code in codes), 0))
 
 
-def _asked(did: str, ask: "Callable[[], Compared]") -> dict[str, Any]:
+def _asked(did: str, ask: "Callable[[str], Compared]") -> dict[str, Any]:
     """Return what a domain says of an identity's keys, or why it says nothing."""
     from anchor.errors import SourceError
 
     try:
-        compared = ask()
+        compared = ask(did)
     except SourceError as error:
         return {"did": did, "exit_code": EXIT_NOT_CHECKED, "text": f"could not be asked: {error}"}
     except MalformedError as error:
