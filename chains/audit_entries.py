@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from anchor.hashing.chosen import HASHING
 from anchor.proof.chain_life import may_follow_closing
-from anchor.proof.codec import HASH_SIZE
-from anchor.proof.entry import Entry, chain_id_of, check_author, content_commitment
+from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.entry import Entry, ExtensionType, chain_id_of, check_author, content_commitment
 from anchor.signing import check_signature
 from chains.audit_authors import HomeAuthors
 from chains.audit_report import DAMAGE, Report
 from chains.bundle import BUNDLE_BYTES, BUNDLE_ENTRIES, Row
-from chains.chain import Chain, Chains, commitments_of, decode_kept
+from chains.chain import Chain, Chains, box_in, commitments_of, decode_kept
 from chains.chain_life import LifeEntry, life_entry_of
 from chains.found_by import may_have_keys
 
@@ -139,14 +139,19 @@ class EntriesAudit:
         kept = decode_kept(column)
         if kept is not None and content_commitment(kept.salt, kept.digest) != raw[33:65]:
             self.report.found(batch.where(place), "the content kept beside the entry is not the one it commits to")
+        box = box_in(column)
+        if box is not None and sha256(box) != Entry.decode(raw).extension(ExtensionType.ENVELOPE):
+            self.report.found(batch.where(place), "the encrypted content kept beside the entry is not the one it names")
 
 
 def _keeps_what_it_commits_to(batch: _Batch) -> bool:
-    """Say whether ``EntriesAudit._beside`` would find nothing in a whole batch."""
+    """Say whether ``EntriesAudit._beside`` would find nothing in a whole batch; of one with boxes it is not known."""
     try:
         if not batch.with_ids and any(map(may_have_keys, batch.raws)):
             return False
         kept = [(raw, column) for _, raw, column in batch.rows if column is not None]
+        if any(box_in(column) is not None for _, column in kept):
+            return False
         return commitments_of([column for _, column in kept]).flat == b"".join(raw[33:65] for raw, _ in kept)
     except DAMAGE:
         return False

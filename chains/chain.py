@@ -48,6 +48,7 @@ class Batch:
 
 KEPT_CONTENT = b"\x01"
 _KEPT_DIGEST = b"\x02"
+_KEPT_BOX = b"\x03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,16 @@ def keep_digest(salt: bytes, digest: bytes) -> bytes:
     return _KEPT_DIGEST + salt + digest
 
 
+def keep_box(box: bytes) -> bytes:
+    """Return the ``kept`` column for content that came encrypted (docs/spec/envelope.md)."""
+    return _KEPT_BOX + box
+
+
+def box_in(kept: bytes | None) -> bytes | None:
+    """Return the encrypted content in a ``kept`` column, or None where there is none."""
+    return kept[len(_KEPT_BOX) :] if kept is not None and kept.startswith(_KEPT_BOX) else None
+
+
 def keep_contents(salts: Pieces, contents: Sequence[bytes], sizes: Sequence[int]) -> Column:
     """Return the ``kept`` column of contents (and their sizes) that are stored, as ``keep_content`` makes each."""
     pieces = list(chained.from_iterable(zip(repeat(KEPT_CONTENT), salts, contents)))
@@ -111,8 +122,8 @@ def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequen
 
 
 def decode_kept(kept: bytes | None) -> Kept | None:
-    """Read a ``kept`` column; None where nothing is kept."""
-    if kept is None:
+    """Read a ``kept`` column; None where nothing is kept, or nothing that can be read here (``box_in``)."""
+    if kept is None or box_in(kept) is not None:
         return None
     salt, rest = kept[1 : 1 + SALT_SIZE], kept[1 + SALT_SIZE :]
     if kept[:1] == KEPT_CONTENT and len(salt) == SALT_SIZE:

@@ -11,7 +11,7 @@ from anchor.hashing.chosen import HASHING
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
-from chains.chain import KEPT_CONTENT, Chain, Chains
+from chains.chain import KEPT_CONTENT, Chain, Chains, box_in
 from chains.reader import Reader, StoredEntry
 from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns
 
@@ -87,6 +87,8 @@ def pairs_of(rows: Sequence[tuple[int, bytes]]) -> Iterator[bytes]:
     contents = [kept[1 + SALT_SIZE :] for _, kept in rows if kept[:1] == KEPT_CONTENT]
     hashed = iter(HASHING.each(contents))
     for seq, kept in rows:
+        if box_in(kept) is not None:
+            continue
         digest = next(hashed) if kept[:1] == KEPT_CONTENT else kept[1 + SALT_SIZE :]
         if len(digest) == HASH_SIZE:
             yield digest[:KEY_SIZE] + seq.to_bytes(8, "big")

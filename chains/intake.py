@@ -20,7 +20,7 @@ from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.json_fields import MEDIA_TYPE as FIELDS_MEDIA_TYPE
 from anchor.proof.manifest import MEDIA_TYPE, Document
 from chains.chain import Chain
-from chains.client.own_entry import Form, OwnEntry, Sent, entry_of_digest, make_entry, signed_each
+from chains.client.own_entry import Form, OwnEntry, Sent, encrypted_entry, entry_of_digest, make_entry, signed_each
 from chains.client.signing import AuthorKey
 from chains.field_committing import committed, default_disclosures
 from chains.home import Clock
@@ -71,13 +71,16 @@ class Intake:
     """How input becomes entries. A folder, and with ``cut.rows`` a file too, is recorded by its manifest.
 
     With an ``author`` every entry is signed, those of one commit by one signature, in the name of his ``identity``
-    (a chain id) where one is given.
+    (a chain id) where one is given. With ``encrypt_for`` (public keys of readers) content is encrypted before the
+    writer sees it, and each entry is signed alone.
     """
 
     lines: bool = False
     digest: bool = False
     media_type: str = ""
     external_ids: Sequence[str] = ()
+    keyed_ids: Sequence[ExternalId] = ()
+    encrypt_for: Sequence[bytes] = ()
     name_ids: bool = False
     cut: Cut = WHOLE
     manifest: Path | None = None
@@ -95,6 +98,7 @@ class Intake:
             raise RefusedEntryError("--lines records the lines themselves; with --digest, record the whole file")
         if self.name_ids and (self.lines or any(str(path) == "-" for path in files)):
             raise RefusedEntryError("--name-ids gives each file's name to its entry: it needs files, without --lines")
+        self._check_encrypted()
         self._check_listed(files)
         self._check_fields(files)
         added = Added()
@@ -118,6 +122,14 @@ class Intake:
         if self.fields:
             return self._record_fields
         return self._record_listed if self._is_listed(path) else self._record_files
+
+    def _check_encrypted(self) -> None:
+        if self.encrypt_for and (self.external_ids or self.name_ids):
+            raise RefusedEntryError(
+                "--encrypt-for hides the content, and an id in clear would tell of it: use --keyed-id with --search-key"
+            )
+        if self.encrypt_for and self.digest:
+            raise RefusedEntryError("--digest keeps no content, so there is nothing to encrypt: leave out one of both")
 
     def _is_listed(self, path: Path) -> bool:
         return self.cut.rows or path.is_dir()
@@ -225,7 +237,8 @@ class Intake:
 
     def _ids(self, path: Path) -> Ids:
         names = [*self.external_ids, *([str(path)] if self.name_ids else [])]
-        return tuple(ExternalId(IdKind.CLEAR, name.encode("utf-8", "surrogateescape")) for name in names)
+        in_clear = (ExternalId(IdKind.CLEAR, name.encode("utf-8", "surrogateescape")) for name in names)
+        return (*in_clear, *self.keyed_ids)
 
     def _record_lines(
         self, writer: Writer, chain: Chain, files: Sequence[Path], clock: Clock, advance: Advance, added: Added
@@ -259,6 +272,10 @@ class Intake:
         self, writer: Writer, chain: Chain, rows: Sequence[tuple[bytes, Ids]], now_ms: int, media_type: str
     ) -> Sequence[Accepted]:
         """Record contents, each with its ids, as one group commit; those that nobody signs have the same ids."""
+        if self.encrypt_for:
+            forms = [replace(self._form(writer, media_type, ids), author=self.author) for _, ids in rows]
+            pairs = zip(rows, forms, strict=True)
+            return writer.submit(chain, [self._encrypted(chain, row[0], form) for row, form in pairs], now_ms)
         if self.author is None:
             contents, ids = [content for content, _ in rows], rows[0][1]
             return writer.record(chain, contents, now_ms, media_type=media_type, external_ids=ids)
@@ -267,6 +284,11 @@ class Intake:
             for content, ids in rows
         ]
         return _submit_signed(writer, chain, made, self.author, now_ms)
+
+    def _encrypted(self, chain: Chain, content: bytes, form: Form) -> Submission:
+        own = encrypted_entry(chain.chain_id, content, form, os.urandom, self.encrypt_for)
+        assert own.envelope is not None
+        return Submission(own.raw, envelope=own.envelope.encode())
 
     def _record_digests(
         self, writer: Writer, chain: Chain, digests: Sequence[bytes], now_ms: int, ids: Sequence[Ids]

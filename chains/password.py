@@ -17,6 +17,8 @@ BACKUP_VARIABLE = "ANCHORLINE_BACKUP_PASSWORD"
 """Environment variable of the password under which a backup holds its keys."""
 IDENTITY_VARIABLE = "ANCHORLINE_IDENTITY_PASSWORD"
 """Environment variable of the password of the key files of an identity."""
+READER_VARIABLE = "ANCHORLINE_READER_PASSWORD"
+"""Environment variable of the password of the files of readers' keys and search keys."""
 MAX_PASSWORD = 1_000
 
 

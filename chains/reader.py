@@ -14,7 +14,7 @@ from anchor.errors import StorageCorruptError
 from anchor.proof.entry import Entry, ExternalId
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.engine import Engine
-from chains.chain import Chain, Chains, Kept, decode_kept
+from chains.chain import Chain, Chains, Kept, box_in, decode_kept
 from chains.lookup import Lookup
 from chains.sorted_runs import Kind
 
@@ -24,13 +24,17 @@ EXPORT_FORMAT = "anchorline-export-entry/1"
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry as it is kept: where it is, its bytes, and what is kept beside it (None: nothing)."""
+    """An entry as it is kept: where it is, its bytes, and what is kept beside it (None: nothing).
+
+    ``box`` is content that came encrypted; then nothing else is kept.
+    """
 
     seq: int
     chain_no: int
     leaf_index: int
     raw: bytes
     kept: Kept | None
+    box: bytes | None = None
 
     @property
     def entry(self) -> Entry:
@@ -63,7 +67,9 @@ class Reader:
         """Yield the entries start to end-1 of a chain, a page of rows in memory at a time."""
         for first_index, first_seq, count in self.chains.seq_ranges(chain, start, end):
             for seq, raw, kept in self.chains.bundles.rows(first_seq, first_seq + count):
-                yield StoredEntry(seq, chain.chain_no, first_index + seq - first_seq, raw, decode_kept(kept))
+                yield StoredEntry(
+                    seq, chain.chain_no, first_index + seq - first_seq, raw, decode_kept(kept), box_in(kept)
+                )
 
     def at(self, chain: Chain, leaf_index: int) -> StoredEntry | None:
         """Return the entry at ``leaf_index``, or None past the chain's end."""
@@ -93,7 +99,7 @@ class Reader:
         place = self.chains.place_of(seq)
         if leaf_hash(raw) != self.chains.trees.leaf_hash(place.chain_no, place.leaf_index):
             raise StorageCorruptError(f"row {seq} is not the entry whose hash was recorded; run `anchorline audit`")
-        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept))
+        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept), box_in(kept))
 
 
 def export_line(stored: StoredEntry) -> str:
@@ -108,4 +114,6 @@ def export_line(stored: StoredEntry) -> str:
         value |= {"salt": stored.kept.salt.hex(), "digest": stored.kept.digest.hex()}
         if stored.kept.content is not None:
             value["content"] = base64.b64encode(stored.kept.content).decode()
+    if stored.box is not None:
+        value["box"] = base64.b64encode(stored.box).decode()
     return json.dumps(value)

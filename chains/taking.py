@@ -24,7 +24,8 @@ class Taking:
     def take(self, what: What, stored: StoredEntry) -> None:
         """Say that this of an entry will be shown."""
         chain, owner = self._chain(stored.chain_no)
-        if owner is not None and stored.kept is not None:
+        is_there = (stored.box if what is What.ENVELOPE else stored.kept) is not None
+        if owner is not None and is_there:
             self._taken.append(Note(owner, self._asker.took(what, chain, stored)))
 
     def take_chain(self, what: What, chain: Chain, count: int, detail: str = "") -> None:

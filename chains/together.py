@@ -327,6 +327,9 @@ class _Commit:
         for piece, keys in zip(pieces, hashes, strict=True):
             piece.first_index, piece.first_seq = run.first_index + before, run.first_seq + before
             before += len(keys)
+            if piece.work.keys:
+                rows = enumerate(piece.new, piece.first_seq)
+                self.writer.envelopes.keep(((seq, piece.work.keys.get(place, ())) for seq, place in rows), self.now_ms)
             if not piece.work.is_fresh:
                 self.placed |= {item.entry_hash: item for item in _placed(piece)}
         return first.chain.chain_id, run, joined

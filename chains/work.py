@@ -17,6 +17,7 @@ from anchor.proof.promise import ANONYMOUS, Promise, PromiseLeaf, PromiseNote
 from anchor.proof.promise_run import PromiseRun, beside_in, path_in
 from chains.bundle import Column
 from chains.chain import Chain
+from chains.client.envelope import WrappedKey
 from chains.idempotency import RequestKey
 
 
@@ -89,12 +90,16 @@ Outcome = Accepted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An entry that its writer made, with what is to be kept beside it; salt and content go together."""
+    """An entry that its writer made, with what is to be kept beside it; salt and content go together.
+
+    ``envelope`` (docs/spec/envelope.md) goes alone: what is in it is nobody's to know here.
+    """
 
     entry: bytes
     salt: bytes | None = None
     digest: bytes | None = None
     content: bytes | None = None
+    envelope: bytes | None = None
 
 
 class Content(NamedTuple):
@@ -144,7 +149,7 @@ class Work:
     ``refused`` says by place which of the caller's ``count`` entries are not among ``entries``. ``is_fresh``: made here
     under fresh salts, so that none can be there already; else ``not_after_ms`` has, by place among ``entries``, until
     when some are valid, ``named`` the identities in whose name some are signed, ``closings`` which of them close their
-    chain, and ``after_closing`` which may stand behind that (erasures).
+    chain, ``after_closing`` which may stand behind that (erasures), ``keys`` the wrapped keys of encrypted contents.
     """
 
     to: Chain | Opening
@@ -157,6 +162,7 @@ class Work:
     refused: Mapping[int, Refused] = field(default_factory=dict)
     not_after_ms: Mapping[int, int] = field(default_factory=dict)
     named: Mapping[int, Named] = field(default_factory=dict)
+    keys: Mapping[int, tuple[WrappedKey, ...]] = field(default_factory=dict)
     key: RequestKey | None = None
     closings: frozenset[int] = frozenset()
     after_closing: frozenset[int] = frozenset()

@@ -38,8 +38,21 @@ from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNo
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
 from chains.bundle import BUNDLE_ENTRIES, Column
-from chains.chain import Batch, Chain, Chains, Run, keep_content, keep_contents, keep_digest, keep_digests, keep_each
+from chains.chain import (
+    Batch,
+    Chain,
+    Chains,
+    Run,
+    keep_box,
+    keep_content,
+    keep_contents,
+    keep_digest,
+    keep_digests,
+    keep_each,
+)
 from chains.chain_life import ChainLives, handed_in
+from chains.client.envelope import Envelope, WrappedKey
+from chains.envelopes import Envelopes, check_encrypted, keys_in
 from chains.found_by import may_have_keys
 from chains.idempotency import RequestKey
 from chains.identity import Identities, named_by
@@ -70,6 +83,7 @@ class Writer:
         self.limits = limits
         self.identities = Identities(engine, chains)
         self.lives = ChainLives(engine, chains)
+        self.envelopes = Envelopes(engine)
         # After the last append of this writer, committed or not: how much of the index may be waiting.
         self.next_seq = chains.next_seq()
         self.key_id = promise_key_id(promise_key.public_key)
@@ -119,6 +133,7 @@ class Writer:
             chain = self.chains.open(entry.chain_id, name, now_ms)
             note(chain)
             accepted = self._append(chain, batch, received_at_ms, ANONYMOUS)
+            self.envelopes.keep([(accepted[0].seq, keys_in(submission))], received_at_ms)
         return chain, accepted[0]
 
     def record(
@@ -207,6 +222,8 @@ class Writer:
                 added = self._append(chain, batch, received_at_ms, submitter)
                 self.lives.note(chain, added[0].leaf_index, fresh, self.log_id)
                 note(added)
+                wrapped = [keys_in(submissions[place]) for place in new.values()]
+                self.envelopes.keep(zip((item.seq for item in added), wrapped, strict=True), received_at_ms)
                 accepted |= {item.entry_hash: item for item in added}
         # The same entry twice in one batch: the second one repeats the first.
         return [accepted[key]._replace(repeated=new.get(key) != place) for place, key in enumerate(hashes)]
@@ -274,6 +291,7 @@ class Writer:
             refused=refused,
             not_after_ms={inner: not_after[place] for inner, place in enumerate(order) if place in not_after},
             named={inner: named[place] for inner, place in enumerate(order) if place in named} if named else {},
+            keys=_keys_of([items[place] for place in order]) if made else {},
             key=key,
             closings=frozenset(inner for inner, place in enumerate(order) if place in closings),
             after_closing=frozenset(inner for inner, place in enumerate(order) if place in after_closing),
@@ -384,6 +402,9 @@ class Writer:
             self.identities.check_author(named, now_ms)
 
     def _check_kept(self, entry: Entry, submission: Submission) -> None:
+        if submission.envelope is not None or entry.extension(ExtensionType.ENVELOPE) is not None:
+            check_encrypted(entry, submission, self.limits.content_bytes)
+            return
         digest = submission.digest
         if submission.content is not None:
             self._check_content_size(len(submission.content))
@@ -568,7 +589,18 @@ def batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
     return Batch(Column.of(entries), kept, hashes, any(map(may_have_keys, entries)))
 
 
+def _keys_of(items: Sequence[Submission | Content | Refused]) -> dict[int, tuple[WrappedKey, ...]]:
+    """Return by place the wrapped keys of those items that come with an envelope."""
+    return {
+        place: keys_in(item)
+        for place, item in enumerate(items)
+        if isinstance(item, Submission) and item.envelope is not None
+    }
+
+
 def _kept(submission: Submission) -> bytes:
+    if submission.envelope is not None:
+        return keep_box(Envelope.decode(submission.envelope).box)
     if submission.salt is None:
         return b""
     if submission.content is not None:

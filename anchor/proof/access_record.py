@@ -38,6 +38,7 @@ class What(StrEnum):
     RECEIPT = "receipt"  # with salt and digest
     SALT = "salt"  # and digest
     DIGEST = "digest"
+    ENVELOPE = "envelope"  # of encrypted content
     LOG = "log"  # of accesses
     EXPORT = "export"
     MIRROR = "mirror"

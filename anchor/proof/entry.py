@@ -60,6 +60,7 @@ class ExtensionType(IntEnum):
     NOT_VALID_AFTER = 4
     IDENTITY = 5
     STATEMENT = 6
+    ENVELOPE = 8
     ERASURE = 10
     ACCESS_RECORD = 12
     CLOSING = 13
@@ -73,6 +74,7 @@ _EXTENSION_SIZES: dict[int, int] = {
     ExtensionType.PREVIOUS_ENTRY: 32,
     ExtensionType.NOT_VALID_AFTER: 8,
     ExtensionType.IDENTITY: 32,
+    ExtensionType.ENVELOPE: 32,
     ExtensionType.ACCESS_RECORD: 28,
 }
 

@@ -470,4 +470,23 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE UNIQUE INDEX access_note_of ON access_note (owner, number)",
         ),
     ),
+    (
+        "envelope-keys",
+        (
+            # Keys of encrypted contents, wrapped for their readers (chains/envelopes.py). Of a reader who was removed
+            # the row stays, with who removed him, and the wrapped key is gone. ``added_by`` NULL: with the entry.
+            """CREATE TABLE envelope_key (
+                key_no {key},
+                seq BIGINT NOT NULL,
+                reader {bytes} NOT NULL,
+                wrap {bytes},
+                added_at_ms BIGINT NOT NULL,
+                added_by TEXT,
+                removed_at_ms BIGINT,
+                removed_by TEXT
+            )""",
+            "CREATE UNIQUE INDEX envelope_key_of ON envelope_key (seq, reader) WHERE removed_at_ms IS NULL",
+            "CREATE INDEX envelope_key_history ON envelope_key (seq, key_no)",
+        ),
+    ),
 )

@@ -8,6 +8,8 @@ embed it: it imports httpx, the standard library, ``anchor.proof``, and ``crypto
 from chains.client.asynchronous import AsyncBatcher, AsyncClient
 from chains.client.blocking import Batcher, Client
 from chains.client.connection import Timeouts
+from chains.client.encrypting import Opened, ReaderKey, new_reader_key, open_envelope
+from chains.client.envelope import Envelope, EnvelopeError, EnvelopeFault
 from chains.client.errors import (
     ClientError,
     ClosedError,
@@ -18,8 +20,9 @@ from chains.client.errors import (
     Untruth,
 )
 from chains.client.gathering import BatchLimits
+from chains.client.keyed_ids import keyed_id
 from chains.client.listening import SeenEvent
-from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
+from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
@@ -37,10 +40,15 @@ __all__ = [
     "ClientError",
     "ClosedError",
     "Ed25519Key",
+    "Envelope",
+    "EnvelopeError",
+    "EnvelopeFault",
+    "Opened",
     "Outcome",
     "OwnEntry",
     "Patience",
     "ProblemAnswerError",
+    "ReaderKey",
     "Recorded",
     "Refused",
     "SeenChain",
@@ -48,6 +56,7 @@ __all__ = [
     "SeenEvent",
     "SeenGrant",
     "SeenKey",
+    "SeenReader",
     "SeenTry",
     "SeenWebhook",
     "Sent",
@@ -58,4 +67,7 @@ __all__ = [
     "UnreachableError",
     "UntrueAnswerError",
     "Untruth",
+    "keyed_id",
+    "new_reader_key",
+    "open_envelope",
 ]

@@ -19,12 +19,14 @@ from anchor.proof.entry import ExternalId, Link
 from anchor.proof.receipt import LogCard, Receipt
 from chains.client import managing
 from chains.client.connection import Options, httpx_options
+from chains.client.encrypting import Opened, ReaderKey
+from chains.client.envelope import Envelope, public_key_of, reader_id
 from chains.client.errors import ClosedError
 from chains.client.exchange import Call, Came, Page, Pause, Step, Task, Unreached
 from chains.client.gathering import BatchLimits, Gathering
 from chains.client.listening import CALL as LISTEN
 from chains.client.listening import Listening, SeenEvent
-from chains.client.managing import SeenGrant, SeenKey, SeenTry, SeenWebhook
+from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
 from chains.client.shell import AlikeOptions, EntryOptions, Names, Shell, form_of
@@ -156,6 +158,31 @@ class Client(Shell):
     def content(self, what: Recorded | bytes) -> bytes:
         """Return the content of an entry (by its hash or as recorded), which is what the entry commits to."""
         return self._run(self.core.content(what))
+
+    # --- encrypted content
+
+    def open(self, entry_hash: bytes, key: ReaderKey) -> Opened:
+        """Return the content of an entry that was encrypted for ``key``, opened here; the service learns nothing."""
+        return self._run(self.core.open(entry_hash, key))
+
+    def envelope(self, entry_hash: bytes) -> Envelope:
+        """Return the envelope of an entry, which is the one that the entry names."""
+        return (self._run(self.core.envelope(entry_hash)))[1]
+
+    def readers(self, entry_hash: bytes) -> list[SeenReader]:
+        """Return everybody who could ever open an entry's envelope; for the owner of its chain."""
+        call = managing.asking(f"/v1/entries/{entry_hash.hex()}/readers")
+        return self._run(self.core.managed(call, managing.readers_of))
+
+    def add_reader(self, entry_hash: bytes, key: ReaderKey, reader: str) -> SeenReader:
+        """Let another reader (``reader_...``) open an entry's envelope, which ``key`` opens; for the owner."""
+        return self._run(self.core.add_reader(entry_hash, key, public_key_of(reader)))
+
+    def remove_reader(self, entry_hash: bytes, reader: str) -> SeenReader:
+        """Delete the key that was wrapped for a reader; what he has read, he has read. For the owner."""
+        name = reader_id(public_key_of(reader)).hex()
+        call = managing.posting(f"/v1/entries/{entry_hash.hex()}/readers/{name}/remove")
+        return self._run(self.core.managed(call, managing.reader_of))
 
     # --- proofs
 

@@ -15,21 +15,24 @@ from anchor.proof import ed25519
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
 from anchor.proof.codec import HASH_SIZE, exactly
-from anchor.proof.entry import ExternalId, IdKind, chain_id_of
+from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of
 from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.promise import Promise
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
 from chains.client import judging, managing
+from chains.client.encrypting import Opened, ReaderKey, open_envelope, wrap
+from chains.client.envelope import MAX_ENVELOPE, Envelope, EnvelopeError, check_belongs
 from chains.client.errors import ProblemAnswerError, UnpinnedLogError, UnreachableError, UntrueAnswerError, Untruth
 from chains.client.exchange import SMALL_BYTES, Call, Exchange, Page, Pause, Reply, Task, Unreached, with_query
 from chains.client.judging import Limits, Placed, Wanted
-from chains.client.managing import SeenKey
+from chains.client.managing import SeenKey, SeenReader
 from chains.client.own_entry import (
     Form,
     OwnEntry,
     Randomness,
     Sent,
+    encrypted_entry,
     entry_of_digest,
     external_ids_of,
     make_entry,
@@ -146,6 +149,10 @@ class Core:
             return owns
         parts = [owns[at : at + SIGNED_TOGETHER] for at in range(0, len(owns), SIGNED_TOGETHER)]
         return [own for part in parts for own in signed_each(part, form.author)]
+
+    def make_encrypted(self, chain_id: bytes, content: bytes, form: Form, readers: Sequence[bytes]) -> OwnEntry:
+        """Return an entry over content that only these readers (public keys) can open."""
+        return encrypted_entry(chain_id, content, self._form(form), self.settings.randomness, readers)
 
     def _form(self, form: Form) -> Form:
         """Return a form with whoever signs; what is signed is meant for this log only."""
@@ -364,6 +371,35 @@ class Core:
             return exchange.reply.body
 
         return _judged(judge, exchange)
+
+    # --- encrypted content
+
+    def envelope(self, entry_hash: bytes) -> Task[tuple[Entry, Envelope]]:
+        """Return an entry and its envelope, which is the one that the entry names."""
+        seen = yield from self.entry(entry_hash)
+        call = Call("GET", f"/v1/entries/{entry_hash.hex()}/envelope", most_bytes=MAX_ENVELOPE)
+        exchange = yield from self._ask(call)
+
+        def judge() -> Envelope:
+            envelope = Envelope.decode(exchange.reply.body)
+            try:
+                check_belongs(envelope, seen.entry)
+            except EnvelopeError as error:
+                raise DoubtError(Untruth.ENVELOPE, str(error)) from error
+            return envelope
+
+        return seen.entry, _judged(judge, exchange)
+
+    def open(self, entry_hash: bytes, key: ReaderKey) -> Task[Opened]:
+        """Return what is in an envelope, opened here; it is what the entry commits to."""
+        entry, envelope = yield from self.envelope(entry_hash)
+        return open_envelope(envelope, entry, key)
+
+    def add_reader(self, entry_hash: bytes, key: ReaderKey, public_key: bytes) -> Task[SeenReader]:
+        """Open the content key of an envelope with the key of one reader, and wrap it for another."""
+        opened = yield from self.open(entry_hash, key)
+        wrapped = wrap(opened.content_key, public_key, entry_hash)
+        return (yield from self.managed(managing.adding_reader(entry_hash, wrapped), managing.reader_of))
 
     # --- proofs
 

@@ -44,6 +44,7 @@ class Untruth(StrEnum):
     PROMISE_SUBMITTER = "promise-of-another-submitter"
     COMMITMENT = "commitment-wrong"
     CONTENT_CHANGED = "content-changed"
+    ENVELOPE = "envelope-wrong"
     RECEIPT_OF_ANOTHER = "receipt-of-another-entry"
     RECEIPT_INDEX = "receipt-at-another-index"
     RECEIPT_WRONG = "receipt-wrong"

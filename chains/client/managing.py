@@ -4,12 +4,15 @@
 All of it is the service's word: there is nothing to check but the form. ``chains.client.core`` runs the calls.
 """
 
+import base64
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from anchor.proof.codec import HASH_SIZE
 from anchor.proof.strictjson import Fields
 from chains.client import judging
+from chains.client.envelope import WrappedKey
 from chains.client.exchange import Call, with_query
 
 _MOST_ROWS = 10_000
@@ -58,6 +61,20 @@ class SeenTry:
     status: int | None
     cause: str
     next_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenReader:
+    """Who can open the envelope of an entry, or could until ``removed_at_ms``: by his id (32 bytes).
+
+    ``added_by`` and ``removed_by`` are the visible parts of API keys; None: he came with the entry, he is one still.
+    """
+
+    reader: bytes
+    added_at_ms: int
+    added_by: str | None
+    removed_at_ms: int | None
+    removed_by: str | None
 
 
 def posting(path: str, **members: Any) -> Call:
@@ -126,6 +143,22 @@ def queued_of(body: bytes) -> int:
     return judging.fields_of(body).integer("queued")
 
 
+def adding_reader(entry_hash: bytes, wrapped: WrappedKey) -> Call:
+    """Return the call that adds a reader to an envelope."""
+    path = f"/v1/entries/{entry_hash.hex()}/readers"
+    return posting(path, reader=wrapped.reader.hex(), wrap=base64.b64encode(wrapped.wrap).decode("ascii"))
+
+
+def reader_of(body: bytes) -> SeenReader:
+    """Return the reader that an answer shows."""
+    return _reader(judging.fields_of(body))
+
+
+def readers_of(body: bytes) -> list[SeenReader]:
+    """Return the readers of an envelope, and those who were."""
+    return [_reader(Fields(item, "reader")) for item in judging.fields_of(body).array("readers", _MOST_ROWS)]
+
+
 def _key(fields: Fields) -> SeenKey:
     return SeenKey(
         fields.text("key_id"),
@@ -141,6 +174,16 @@ def _key(fields: Fields) -> SeenKey:
 def _grant(fields: Fields) -> SeenGrant:
     return SeenGrant(
         fields.text("organisation"), fields.text("role"), fields.text("state"), _number(fields, "expires_at_ms")
+    )
+
+
+def _reader(fields: Fields) -> SeenReader:
+    return SeenReader(
+        fields.hex("reader", exact=HASH_SIZE),
+        fields.integer("added_at_ms"),
+        _text(fields, "added_by"),
+        _number(fields, "removed_at_ms"),
+        _text(fields, "removed_by"),
     )
 
 

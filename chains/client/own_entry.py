@@ -28,8 +28,11 @@ from anchor.proof.entry import (
     batch_message,
     content_commitment,
 )
+from anchor.proof.errors import MalformedError
 from anchor.proof.merkle import leaf_hash, levels_of
 from anchor.proof.promise_run import path_in
+from chains.client.encrypting import KEY_SIZE, encrypt, wrap_all
+from chains.client.envelope import NONCE_SIZE, Envelope
 from chains.client.signing import AuthorKey
 
 Randomness = Callable[[int], bytes]
@@ -46,6 +49,8 @@ class Sent(StrEnum):
     """The content's SHA-256 and the salt."""
     COMMITMENT = "commitment"
     """Nothing: the service never learns what the entry commits to. Keep the salt: nobody else has it."""
+    ENVELOPE = "envelope"
+    """Content and salt, encrypted for its readers (``encrypted_entry``): the service keeps what it cannot read."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class OwnEntry:
     digest: bytes
     content: bytes | None = None
     sent: Sent = Sent.CONTENT
+    envelope: Envelope | None = None
 
     @cached_property
     def hash(self) -> bytes:
@@ -74,8 +80,10 @@ class OwnEntry:
     def submission(self) -> bytes:
         """Return the submission as the service takes it: one line of JSON (application/vnd.anchorline.submission)."""
         fields = {"entry": self.raw}
-        if self.sent != Sent.COMMITMENT:
+        if self.sent in {Sent.CONTENT, Sent.DIGEST}:
             fields["salt"] = self.salt
+        if self.sent == Sent.ENVELOPE and self.envelope is not None:
+            fields["envelope"] = self.envelope.encode()
         if self.sent == Sent.DIGEST:
             fields["digest"] = self.digest
         if self.sent == Sent.CONTENT and self.content is not None:
@@ -88,7 +96,8 @@ class OwnEntry:
 class Form:
     """What entries have besides their content. ``log_id`` (32): meant for that log only.
 
-    ``identity`` (32): the chain id of the author's identity, in whose name he signs.
+    ``identity`` (32): the chain id of the author's identity, in whose name he signs. ``box_hash`` (32): the SHA-256 of
+    the encrypted content that is kept beside the entry.
     """
 
     media_type: str = ""
@@ -97,11 +106,16 @@ class Form:
     log_id: bytes | None = None
     author: AuthorKey | None = None
     identity: bytes | None = None
+    box_hash: bytes | None = None
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
         """The extensions, ascending."""
-        named = ((ExtensionType.LOG_ID, self.log_id), (ExtensionType.IDENTITY, self.identity))
+        named = (
+            (ExtensionType.LOG_ID, self.log_id),
+            (ExtensionType.IDENTITY, self.identity),
+            (ExtensionType.ENVELOPE, self.box_hash),
+        )
         return tuple(Extension(kind, value) for kind, value in named if value is not None)
 
 
@@ -116,7 +130,33 @@ def entry_of_digest(
     """Return a new entry over content of which only the SHA-256 ``digest`` (32 bytes) need be at hand."""
     if sent == Sent.CONTENT and content is None:
         raise ValueError("to send content along, it must be given: expected Sent.DIGEST or Sent.COMMITMENT")
+    return _entry_under(exactly(randomness(SALT_SIZE), SALT_SIZE, "salt"), chain_id, digest, form, sent, content)
+
+
+def encrypted_entry(
+    chain_id: bytes, content: bytes, form: Form, randomness: Randomness, readers: Sequence[bytes]
+) -> OwnEntry:
+    """Return a new entry over content that only ``readers`` (public keys of 32 bytes) can open.
+
+    It commits to the content itself, and names the box by its hash (extension 8). Needs ``cryptography``. Raises
+    MalformedError for ids in clear, which the encryption would be undone by, and for no reader.
+    """
+    if any(item.kind == IdKind.CLEAR for item in form.external_ids):
+        raise MalformedError(
+            "external ids of an entry with encrypted content: expected keyed ones (chains.client.keyed_id), got one in "
+            "clear, which everybody reads who sees the entry"
+        )
     salt = exactly(randomness(SALT_SIZE), SALT_SIZE, "salt")
+    content_key = exactly(randomness(KEY_SIZE), KEY_SIZE, "content key")
+    box = encrypt(exactly(chain_id, HASH_SIZE, "chain_id"), salt, content, content_key, randomness(NONCE_SIZE))
+    form = replace(form, box_hash=sha256(box))
+    own = _entry_under(salt, chain_id, sha256(content), form, Sent.ENVELOPE, content)
+    return replace(own, envelope=Envelope(own.hash, wrap_all(content_key, readers, own.hash), box))
+
+
+def _entry_under(
+    salt: bytes, chain_id: bytes, digest: bytes, form: Form, sent: Sent, content: bytes | None
+) -> OwnEntry:
     entry = Entry(
         exactly(chain_id, HASH_SIZE, "chain_id"),
         content_commitment(salt, digest),

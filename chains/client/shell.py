@@ -10,6 +10,7 @@ from typing import TypedDict
 from anchor.proof.entry import ExternalId, Link
 from chains.client.connection import Body, Options, Timeouts, settings_of
 from chains.client.core import Core
+from chains.client.envelope import public_key_of
 from chains.client.exchange import Call
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
 from chains.client.signing import Signatory
@@ -31,6 +32,7 @@ class EntryOptions(AlikeOptions, total=False):
     """What one entry can be given besides its content, by name; ``Shell.make`` has the defaults."""
 
     sent: Sent
+    encrypt_for: Sequence[str]
 
 
 def form_of(
@@ -61,12 +63,18 @@ class Shell:
         links: Sequence[Link] = (),
         sent: Sent = Sent.CONTENT,
         signer: Signatory | None = None,
+        encrypt_for: Sequence[str] = (),
     ) -> OwnEntry:
         """Return an entry over ``content``, made here and sent nowhere yet; ``add_entry`` records it.
 
-        ``signer`` signs it in the place of the client's own ``author``.
+        ``signer`` signs it in the place of the client's own ``author``. With ``encrypt_for`` (public keys of readers,
+        ``reader_...``) the service gets the content encrypted, and only they can open it; ``sent`` says nothing then,
+        and ids in clear are refused.
         """
-        return self.core.make(chain_id, content, form_of(media_type, external_ids, links, signer), sent)
+        form = form_of(media_type, external_ids, links, signer)
+        if encrypt_for:
+            return self.core.make_encrypted(chain_id, content, form, [public_key_of(text) for text in encrypt_for])
+        return self.core.make(chain_id, content, form, sent)
 
     def make_of_digest(
         self,

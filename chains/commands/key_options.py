@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from anchor.bitcoin.descriptor import PublicWallet
     from anchor.bitcoin.networks import Network
     from anchor.bitcoin.wallet import Wallet
+    from anchor.proof.entry import ExternalId
+    from chains.client.encrypting import ReaderKey
     from chains.client.signing import AuthorKey
     from chains.password import Password
 
@@ -45,6 +47,11 @@ AuthorPasswordOption = Annotated[
 AGENT = "agent:"
 """What comes before the fingerprint, or the comment, of a key in an ssh-agent."""
 SCHEME = "pkcs11:"
+ReaderKeyOption = Annotated[Path, typer.Option("--reader-key", help="File of your reader's key.")]
+ReaderPasswordOption = Annotated[
+    Path | None, typer.Option("--password-file", help="File with the password of the key's file (mode 600).")
+]
+SearchKeyOption = Annotated[Path | None, typer.Option("--search-key", help="File of the search key, for keyed ids.")]
 _WORDS_A_LINE = 4
 _MAX_WORDS_FILE = 10_000
 
@@ -105,6 +112,55 @@ def identity_password(
         return None
     prompt = (lambda: ask_hidden("Password of the key files", twice=is_new)) if at_terminal() else None
     return Password(str(file or ""), prompt=prompt, variable=IDENTITY_VARIABLE)
+
+
+def new_secret_password(file: Path | None, *, no_password: bool) -> str | None:
+    """Return the password for a new file of a reader's key or a search key, or None for --no-password."""
+    from anchor.bitcoin.key_cipher import check_new_password
+
+    if no_password:
+        if file is not None:
+            usage("--no-password and --password-file contradict each other")
+        return None
+    password = _secret_password(file, is_new=True)()
+    check_new_password(password)
+    return password
+
+
+def reader_key_in(path: Path, password_file: Path | None) -> "ReaderKey":
+    """Return the reader's key in a file; its password is asked for where the file is encrypted."""
+    from chains.client.encrypting import ReaderKey
+    from chains.secret_file import SecretKind, read_secret
+
+    return ReaderKey(read_secret(path, SecretKind.READER_KEY).secret(_secret_password(password_file)))
+
+
+def search_key_in(path: Path, password_file: Path | None) -> bytes:
+    """Return the search key in a file (32 bytes); its password is asked for where the file is encrypted."""
+    from chains.secret_file import SecretKind, read_secret
+
+    return read_secret(path, SecretKind.SEARCH_KEY).secret(_secret_password(password_file))
+
+
+def keyed_ids_of(texts: list[str], search_key: Path | None, password_file: Path | None) -> "list[ExternalId]":
+    """Return the keyed external ids of names that were given as NAMESPACE:NAME."""
+    from chains.client.keyed_ids import keyed_id
+
+    if not texts:
+        return []
+    if search_key is None:
+        usage("a keyed id needs the key: name its file with --search-key (`anchorline search-key new` makes one)")
+    if any(":" not in text for text in texts):
+        usage("keyed id: expected NAMESPACE:NAME, for example patient:4711")
+    key = search_key_in(search_key, password_file)
+    return [keyed_id(key, *text.split(":", 1)) for text in texts]
+
+
+def _secret_password(file: Path | None, *, is_new: bool = False) -> "Password":
+    from chains.password import READER_VARIABLE, Password
+
+    prompt = (lambda: ask_hidden("Password of the key's file", twice=is_new)) if at_terminal() else None
+    return Password(str(file or ""), prompt=prompt, variable=READER_VARIABLE)
 
 
 def author_key(name: str, password: "Callable[[], str] | None") -> "AuthorKey":

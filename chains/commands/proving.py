@@ -12,6 +12,7 @@ from chains.commands.terminal import (
     HomeOption,
     JsonOption,
     command_group,
+    fail,
     find_entry,
     given,
     opened,
@@ -40,6 +41,9 @@ def receipt(
     ] = None,
     withhold: Annotated[bool, typer.Option("--withhold", help="Show neither salt nor digest of the content.")] = False,
     content: Annotated[bool, typer.Option("--content", help="Put the content into the receipt.")] = False,
+    envelope: Annotated[
+        Path | None, typer.Option(help="Write the envelope of encrypted content here, for `anchorline open`.")
+    ] = None,
     checkpoint: Annotated[
         int | None, typer.Option(min=1, max=MAX_SIZE, help="Prove against the checkpoint of this size.")
     ] = None,
@@ -51,6 +55,7 @@ def receipt(
 ) -> None:
     """Write the receipt of an entry, as complete as it can be now."""
     from anchor.proof.access_record import What
+    from chains.envelopes import Envelopes
     from chains.receipts import Receipts, Shown
     from chains.taking import Taking
 
@@ -58,10 +63,15 @@ def receipt(
         stored = find_entry(found, entry)
         receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
         made = receipts.make(stored, Shown(not withhold, content), checkpoint)
+        kept = Envelopes(found.engine).of(stored) if envelope is not None else None
         taking = Taking(found)
         if not withhold:
             taking.take(What.CONTENT if content else What.RECEIPT, stored)
+        if kept is not None:
+            taking.take(What.ENVELOPE, stored)
         taking.note()
+    if envelope is not None:
+        write_output(envelope, kept.encode() if kept else fail(f"no encrypted content of {entry} is kept here"))
     if ots:
         _write_ots(made, output, network_not_in_file=network_not_in_file)
         return

@@ -3,12 +3,21 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
+from chains.commands.key_options import (
+    AuthorPasswordOption,
+    IdentityOption,
+    ReaderPasswordOption,
+    SearchKeyOption,
+    SignOption,
+    keyed_ids_of,
+    signing_author,
+)
 from chains.commands.terminal import (
     EXIT_FAILED,
     MAX_SIZE,
@@ -29,6 +38,7 @@ from chains.counted import counted
 
 if TYPE_CHECKING:
     from chains.access import Visibility
+    from chains.chain import Chain
     from chains.home import Home
     from chains.reader import StoredEntry
 
@@ -143,24 +153,24 @@ def chain_show(
 
 @chain_app.command("find")
 def chain_find(
-    what: Annotated[str, typer.Argument(help="Entry hash or content's SHA-256 in hex, or external id in clear.")],
+    what: Annotated[
+        str, typer.Argument(help="Entry hash or content's SHA-256 in hex, or external id in clear (or NAMESPACE:NAME).")
+    ],
+    keyed: Annotated[bool, typer.Option("--keyed", help="It is NAMESPACE:NAME, keyed with --search-key.")] = False,
+    search_key: SearchKeyOption = None,
+    password_file: ReaderPasswordOption = None,
     chain: Annotated[str | None, typer.Option(help="Only in this chain.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="At most so many.")] = 20,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find entries by hash, by content or by external id."""
-    from itertools import chain as chained
     from itertools import islice
 
-    from anchor.proof.entry import ExternalId, IdKind
-
+    by_name = keyed_ids_of([what], search_key, password_file) if keyed else []
     with opened(home) as found:
         reader, only = reader_of(found), found.chains.named(chain) if chain else None
-        by_hash = reader.by_hash(bytes.fromhex(what)) if is_hash(what) else None
-        by_content = found.contents.entries(reader, bytes.fromhex(what), only) if is_hash(what) else ()
-        by_id = reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
-        matches = [by_hash] if by_hash else chained(by_content, by_id)
+        matches = reader.by_external_id(by_name[0], only) if by_name else _found(found, reader, what, only)
         entries = _described(found, islice(matches, limit))
     say(
         {"entries": entries},
@@ -169,6 +179,19 @@ def chain_find(
     )
     if not entries:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _found(found: "Home", reader: Any, what: str, only: "Chain | None") -> Iterator[Any]:
+    """Yield the entries of a hash, or those with a content or an id in clear."""
+    from anchor.proof.entry import ExternalId, IdKind
+
+    by_hash = reader.by_hash(bytes.fromhex(what)) if is_hash(what) else None
+    if by_hash:
+        yield by_hash
+        return
+    if is_hash(what):
+        yield from found.contents.entries(reader, bytes.fromhex(what), only)
+    yield from reader.by_external_id(ExternalId(IdKind.CLEAR, id_bytes(what)), only)
 
 
 @chain_app.command("export")
@@ -200,6 +223,13 @@ def add(
     digest: Annotated[bool, typer.Option("--digest", help="Keep only digests: the content stays with you.")] = False,
     media_type: Annotated[str, typer.Option(help="Media type of the content, e.g. text/csv.")] = "",
     external_id: Annotated[list[str] | None, typer.Option("--id", help="External id in clear, repeatable.")] = None,
+    keyed_id: Annotated[
+        list[str] | None, typer.Option(help="NAMESPACE:NAME by which only --search-key finds it, repeatable.")
+    ] = None,
+    encrypt_for: Annotated[
+        list[str] | None, typer.Option(help="Public key of a reader (reader_...), repeatable: only they can open it.")
+    ] = None,
+    search_key: SearchKeyOption = None,
     name_ids: Annotated[
         bool, typer.Option("--name-ids", help="Each file's name is an external id of its entry.")
     ] = False,
@@ -228,10 +258,13 @@ def add(
     what was changed, added or removed, and a single file or row can be shown. It is secret: whoever has it can try
     guesses at every file and row.
     """
+    from chains.client.envelope import public_key_of
     from chains.intake import Intake
     from chains.manifest_writing import Cut
 
     author = signing_author(sign, identity, password_file)
+    keyed_ids = keyed_ids_of(keyed_id or [], search_key, None if author else password_file)
+    readers = [given(partial(public_key_of, text)) for text in encrypt_for or []]
     with opened(home) as found:
         reader, target = reader_of(found), found.chains.named(chain)
         intake = Intake(
@@ -239,6 +272,8 @@ def add(
             digest=digest,
             media_type=media_type,
             external_ids=external_id or [],
+            keyed_ids=keyed_ids,
+            encrypt_for=readers,
             name_ids=name_ids,
             cut=Cut(rows, delimiter),
             manifest=manifest,
@@ -321,7 +356,13 @@ def _described(found: "Home", entries: "Iterable[StoredEntry]") -> list[dict[str
 def _described_one(stored: "StoredEntry") -> dict[str, Any]:
     entry, kept = stored.entry, stored.kept
     content = (
-        "nothing kept" if kept is None else "digest only" if kept.content is None else f"{len(kept.content)} bytes"
+        f"encrypted, {len(stored.box)} bytes"
+        if stored.box is not None
+        else "nothing kept"
+        if kept is None
+        else "digest only"
+        if kept.content is None
+        else f"{len(kept.content)} bytes"
     )
     return {
         "leaf_index": stored.leaf_index,

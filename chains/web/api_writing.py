@@ -23,10 +23,11 @@ from chains.web.items import (
     external_ids_of,
     external_ids_of_header,
     submission_of,
+    submitted,
     taken,
     unpacked,
 )
-from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
+from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes, submission_bytes
 from chains.web.operations import Body, Operation, ReadBody, Shape
 from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP
 from chains.web.posted import Admission
@@ -43,7 +44,7 @@ from chains.web.schemas import (
 )
 from chains.web.service import Service
 from chains.web.written import created, written_of
-from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Done, Opening, Outcome, Refused, Submission, Work
+from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Done, Opening, Outcome, Refused, Work
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
 NDJSON = "application/x-ndjson"
@@ -58,7 +59,7 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
     content_type = request.header(b"content-type")
     is_submission = media_type_of(content_type) == SUBMISSION
     most = service.limits.content_bytes
-    body = await read(base64_bytes(most) + SMALL_BYTES if is_submission else most)
+    body = await read(submission_bytes(most) if is_submission else most)
     item = submission_of(body) if is_submission else _content_of(request, body, content_type)
     key = _request_key(request, admission, body)
     if isinstance(item, Content) and key is None:
@@ -99,7 +100,8 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
 async def post_chain(service: Service, request: Request, read: ReadBody) -> Answer:
     """Open a chain with its first entry."""
     admission = await service.writing.admit(request)
-    body = await read(2 * base64_bytes(service.limits.content_bytes) + SMALL_BYTES)
+    most = service.limits.content_bytes
+    body = await read(base64_bytes(most) + submission_bytes(most))
     wanted = taken(NewChain, body)
     key = _request_key(request, admission, body)
     chain_id, item = _first_entry(wanted)
@@ -126,7 +128,7 @@ def _first_entry(wanted: NewChain) -> tuple[bytes, Handed]:
             raise ProblemError("body-malformed", "first_entry has its own ids and content: expected it alone")
         found = wanted.first_entry
         # Its chain id stands behind the version; whether its ids give it is the writer's to check.
-        return found.entry[1:33], Submission(found.entry, found.salt, found.digest, found.content)
+        return found.entry[1:33], submitted(found)
     ids = external_ids_of(wanted.external_ids) or (ExternalId(IdKind.KEYED, os.urandom(32)),)
     return chain_id_of(ids), Content(wanted.content, wanted.media_type, ids)
 

@@ -11,6 +11,7 @@ from anchor.proof.receipt import Receipt
 from chains.access import Action, ChainAccess, allowed
 from chains.access_notes import Note, owner_to_tell
 from chains.chain import Chain, Kept
+from chains.client.envelope import Envelope
 from chains.reader import StoredEntry
 from chains.receipts import Shown
 from chains.web.requests import Request
@@ -44,6 +45,18 @@ class Contents:
             event = self._request.asker.took(what, self._chain, stored)
             self._room.notes.append(Note(self._owner, event))
         return stored.kept
+
+    def box_size(self, stored: StoredEntry) -> int | None:
+        """Return how large the encrypted content of an entry is, where he may fetch it; None: there is none for him."""
+        return len(stored.box) if self.may_read and stored.box is not None else None
+
+    def envelope(self, stored: StoredEntry) -> Envelope | None:
+        """Return the envelope of an entry as it is now; None: there is none, or he may not have it."""
+        if self.box_size(stored) is None:
+            return None
+        if self._owner is not None:
+            self._room.notes.append(Note(self._owner, self._request.asker.took(What.ENVELOPE, self._chain, stored)))
+        return self._room.envelopes.of(stored)
 
     def receipt(self, stored: StoredEntry, *, with_content: bool = False) -> Receipt:
         """Return a receipt with as much of the content as he may read."""

@@ -104,16 +104,20 @@ def _handed(item: Item) -> Handed:
     if item.entry is not None:
         if item.media_type or item.external_ids or item.keep != "content":
             return Refused("item-malformed", "media_type, external_ids and keep are the entry's own where it is given")
-        return Submission(item.entry, item.salt, item.digest, item.content)
-    if item.content is None or item.salt is not None or item.digest is not None:
+        return Submission(item.entry, item.salt, item.digest, item.content, item.envelope)
+    if item.content is None or (item.salt, item.digest, item.envelope) != (None, None, None):
         return Refused("item-malformed", "expected content alone, or entry with what is kept beside it")
     return Content(item.content, item.media_type, external_ids_of(item.external_ids), item.keep == "content")
 
 
 def submission_of(body: bytes) -> Submission:
     """Return the entry that a client made."""
-    found = taken(SubmissionModel, body)
-    return Submission(found.entry, found.salt, found.digest, found.content)
+    return submitted(taken(SubmissionModel, body))
+
+
+def submitted(found: SubmissionModel) -> Submission:
+    """Return the same of a body that was read."""
+    return Submission(found.entry, found.salt, found.digest, found.content, found.envelope)
 
 
 def external_ids_of(items: Sequence[str | ExternalIdModel]) -> tuple[ExternalId, ...]:

@@ -3,6 +3,7 @@
 The operations name their limits from here; docs/spec/http-api.md lists them, and GET /v1/log tells those of a service.
 """
 
+from chains.client.envelope import MAX_KEYS_SIZE, largest_box
 from chains.settings import MIB
 
 BATCH_BYTES = 8 * MIB
@@ -26,3 +27,8 @@ KEY_BYTES = 255
 def base64_bytes(size: int) -> int:
     """Return how long so many bytes are in base64."""
     return -(-size // 3) * 4
+
+
+def submission_bytes(content_bytes: int) -> int:
+    """Return how long an entry that a client made may be with what is kept beside it; encrypted content is larger."""
+    return base64_bytes(largest_box(content_bytes) + MAX_KEYS_SIZE) + SMALL_BYTES

@@ -11,6 +11,7 @@ CHAIN = Parameter(
     "chain", "Chain id in hex, or the chain's name", r"[^\x00-\x1f\x7f]{1,100}", In.PATH, is_required=True
 )
 ENTRY_HASH = Parameter("entry_hash", "SHA-256(00 ‖ entry) in hex", "[0-9a-f]{64}", In.PATH, is_required=True)
+READER = Parameter("reader", "Id of a reader (docs/spec/envelope.md) in hex", "[0-9a-f]{64}", In.PATH, is_required=True)
 CURSOR = Parameter("cursor", "`cursor` of the page before", "[0-9]{1,18}")
 LIMIT = Parameter("limit", f"How many at most (default {PAGE_ITEMS})", least=1, most=MOST_PAGE_ITEMS)
 TILE_PATH = Parameter(

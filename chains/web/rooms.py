@@ -20,6 +20,7 @@ from anchor.best_chain import noted_height
 from chains.access import STRANGER, Action, Actor, ChainAccess, allowed
 from chains.access_notes import Note
 from chains.chain import Chain
+from chains.envelopes import Envelopes
 from chains.home import Clock, Home
 from chains.reader import Reader, StoredEntry
 from chains.receipts import Receipts
@@ -55,6 +56,11 @@ class Room:
         """What makes receipts."""
         home = self.home
         return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
+
+    @cached_property
+    def envelopes(self) -> Envelopes:
+        """The envelopes of encrypted contents."""
+        return Envelopes(self.home.engine)
 
     def tip_height(self) -> int | None:
         """Return how high Bitcoin's best chain is, as far as is known: seen by this process, or noted by another."""

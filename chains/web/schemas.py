@@ -51,7 +51,7 @@ class Item(Taken, frozen=True, kw_only=True):
 
     With `content` alone: `media_type`, `external_ids` (a text stands for its UTF-8 in clear) and `keep` (digest: only
     its SHA-256 is stored). With `entry`: `salt` and `digest`, or `salt` and `content`, are kept beside it; without them
-    the service never learns what the entry commits to.
+    the service never learns what the entry commits to. `envelope` (docs/spec/envelope.md) goes alone with `entry`.
     """
 
     content: Base64 | None = None
@@ -61,6 +61,7 @@ class Item(Taken, frozen=True, kw_only=True):
     entry: Base64 | None = None
     salt: Base64 | None = None
     digest: Base64 | None = None
+    envelope: Base64 | None = None
 
 
 class SubmissionModel(Taken, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ class SubmissionModel(Taken, frozen=True, kw_only=True):
     salt: Base64 | None = None
     digest: Base64 | None = None
     content: Base64 | None = None
+    envelope: Base64 | None = None
 
 
 class NewChain(Taken, frozen=True, kw_only=True):
@@ -174,9 +176,12 @@ class LinkShown(Model, frozen=True, kw_only=True):
 
 
 class ContentShown(Model, frozen=True, kw_only=True):
-    """What is known of the content. `salt` opens the commitment; it is shown to whoever may read content."""
+    """What is known of the content. `salt` opens the commitment; it is shown to whoever may read content.
 
-    state: Literal["shown", "digest", "withheld"]
+    encrypted: an envelope is kept, which its readers open (docs/spec/envelope.md); `size` is that of the box in it.
+    """
+
+    state: Literal["shown", "digest", "encrypted", "withheld"]
     digest: Hash | None = None
     salt: str | None = None
     size: Count | None = None
@@ -195,6 +200,29 @@ class EntryModel(Model, frozen=True, kw_only=True):
     content: ContentShown
     is_sealed: bool
     received_at_ms: TimeMs | None = None
+
+
+class ReaderWanted(Taken, frozen=True, kw_only=True):
+    """A reader to be added to an entry: his id, and the content key that was wrapped for him (80 bytes)."""
+
+    reader: Hash
+    wrap: Base64
+
+
+class ReaderModel(Model, frozen=True, kw_only=True):
+    """Who can open an entry's envelope, or could: by whose key he was added and removed (none: with the entry)."""
+
+    reader: Hash
+    added_at_ms: TimeMs
+    added_by: str | None = None
+    removed_at_ms: TimeMs | None = None
+    removed_by: str | None = None
+
+
+class Readers(Model, frozen=True, kw_only=True):
+    """Everybody who could ever open an entry's envelope, in the order of adding."""
+
+    readers: list[ReaderModel]
 
 
 class Entries(Model, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from chains.home import Home
 from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.drawing import Drawing
-from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes
+from chains.web.limits import BATCH_BYTES, submission_bytes
 from chains.web.listeners import Listeners
 from chains.web.noting import Noting
 from chains.web.rooms import Rooms
@@ -47,7 +47,7 @@ class Service:
         self.clock = home.clock
         self.document = b""
         # A batch holds at least one content of the largest size.
-        self.batch_bytes = max(BATCH_BYTES, base64_bytes(self.limits.content_bytes) + SMALL_BYTES)
+        self.batch_bytes = max(BATCH_BYTES, submission_bytes(self.limits.content_bytes))
         self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height, noted=self._noted)
         self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted)
         """Where accounts are changed: one after the other, beside those who read."""

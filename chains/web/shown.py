@@ -62,13 +62,15 @@ def entry_shown(seen: ChainSeen, stored: StoredEntry) -> EntryModel:
             LinkShown(relation=link.relation, chain_id=link.chain_id.hex(), entry_hash=link.entry_hash.hex())
             for link in entry.links
         ],
-        content=_content(seen.contents.kept(stored, What.SALT)),
+        content=_content(seen.contents.kept(stored, What.SALT), seen.contents.box_size(stored)),
         is_sealed=stored.leaf_index < seen.sealed_size,
         received_at_ms=seen.received.at_ms(stored.seq),
     )
 
 
-def _content(kept: Kept | None) -> ContentShown:
+def _content(kept: Kept | None, box_size: int | None) -> ContentShown:
+    if box_size is not None:
+        return ContentShown(state="encrypted", size=box_size)
     if kept is None:
         return ContentShown(state="withheld")
     digest, salt = kept.digest.hex(), kept.salt.hex()

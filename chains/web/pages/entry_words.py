@@ -86,6 +86,7 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",
         ExtensionType.IDENTITY: "The author's identity chain",
         ExtensionType.STATEMENT: "What it states about keys",
+        ExtensionType.ENVELOPE: "SHA-256 of its encrypted content",
         ExtensionType.ERASURE: "What was erased, and why",
         ExtensionType.CLOSING: "That the chain ends here",
         ExtensionType.TRANSFER: "To whom the chain goes",

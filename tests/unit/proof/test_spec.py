@@ -37,6 +37,8 @@ from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.strictjson import loads
 from anchor.proof.verify import NAMES, ExitCode, Finding, Outcome, State, Verifier, verify, verify_bytes
+from chains.client.encrypting import ReaderKey, open_envelope
+from chains.client.envelope import MAX_BOX, Envelope, EnvelopeFault, largest_box
 from chains.client.errors import Untruth
 from chains.client.saved import SavedExchange
 from tests.simulators.accused import ACCUSATIONS
@@ -115,6 +117,24 @@ def test_identity_page() -> None:
     assert statement.hash == history.tip
     for shown in (statement.hash.hex(), chain_id.hex(), did_key(key[0])):
         assert f"`{shown}`" in page("identity")
+
+
+def test_envelope_page() -> None:
+    """The envelope on the page is that of the vectors, and its reader opens it to what the page says."""
+    shown, text = hex_of("envelope")["envelope"], page("envelope")
+    cases = json.loads((ROOT / "tests" / "vectors" / "envelope.json").read_text())["cases"]
+    case = next(each for each in cases if each["about"] == "a birthday")
+    assert case["envelope"] == shown.hex()
+    opened = open_envelope(
+        Envelope.decode(shown),
+        Entry.decode(bytes.fromhex(case["entry"])),
+        ReaderKey(bytes.fromhex(case["private_key"])),
+    )
+    for value in (case["reader"], case["private_key"], opened.salt.hex(), opened.content.decode()):
+        assert f"`{value}`" in text
+    assert f"\n{case['entry']}\n" in text
+    assert f"| {largest_box(0)} to {MAX_BOX} |" in text
+    assert {f"`{fault}`" for fault in EnvelopeFault} <= set(re.findall(r"`[a-z-]+`", text))
 
 
 def test_directory_page() -> None:

@@ -1,0 +1,143 @@
+"""Envelopes of encrypted contents as a home keeps them: boxes beside their entries, and who can open each.
+
+Rows of ``envelope_key``; the writer adds those that come with an entry, the owner of a chain adds and removes readers
+later (``chains.web.api_readers``, ``anchorline reader``). Nothing here can open anything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from anchor.errors import AccountError, ContentTooLargeError, RefusedEntryError, UnknownAccountError
+from anchor.proof.entry import Entry, IdKind
+from anchor.storage.engine import Engine
+from chains.client.envelope import (
+    MAX_READERS,
+    Envelope,
+    EnvelopeError,
+    WrappedKey,
+    check_belongs,
+    largest_box,
+)
+from chains.reader import StoredEntry
+from chains.work import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOf:
+    """A reader of one entry: ``reader`` is his id (32 bytes); times in Unix ms, ``by`` the API key or "operator".
+
+    ``added_by`` None: he came with the entry. ``removed_at_ms`` None: he can open it.
+    """
+
+    reader: bytes
+    added_at_ms: int
+    added_by: str | None
+    removed_at_ms: int | None
+    removed_by: str | None
+
+
+class Envelopes:
+    """The envelopes of one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def keep(self, keys: Iterable[tuple[int, tuple[WrappedKey, ...]]], now_ms: int) -> None:
+        """Keep the wrapped keys that came with new entries (by row), inside their transaction."""
+        rows = [(seq, each.reader, each.wrap, now_ms) for seq, wrapped in keys for each in wrapped]
+        if rows:
+            self.engine.execute_many(
+                "INSERT INTO envelope_key (seq, reader, wrap, added_at_ms) VALUES (?, ?, ?, ?)", rows
+            )
+
+    def of(self, stored: StoredEntry) -> Envelope | None:
+        """Return the envelope of an entry as it is now, or None where no encrypted content is kept."""
+        if stored.box is None:
+            return None
+        rows = self.engine.query(
+            "SELECT reader, wrap FROM envelope_key WHERE seq = ? AND removed_at_ms IS NULL ORDER BY reader",
+            (stored.seq,),
+        )
+        keys = tuple(WrappedKey(bytes(reader), bytes(wrap)) for reader, wrap in rows)
+        return Envelope(stored.entry_hash, keys, stored.box)
+
+    def readers(self, stored: StoredEntry) -> list[ReaderOf]:
+        """Return everybody who could ever open the envelope of an entry, in the order of adding."""
+        rows = self.engine.query(
+            "SELECT reader, added_at_ms, added_by, removed_at_ms, removed_by FROM envelope_key WHERE seq = ? "
+            "ORDER BY key_no",
+            (stored.seq,),
+        )
+        return [
+            ReaderOf(bytes(reader), int(added), by, removed, remover) for reader, added, by, removed, remover in rows
+        ]
+
+    def add(self, stored: StoredEntry, key: WrappedKey, by: str, now_ms: int) -> ReaderOf:
+        """Add a reader, for whom somebody who can open the envelope has wrapped its key.
+
+        Whether the key opens it, nobody here can know. Raises AccountError where there is no envelope, where he is a
+        reader already, or where there are too many.
+        """
+        with self.engine.transaction():
+            envelope = self.of(stored)
+            if envelope is None:
+                raise AccountError(f"entry {stored.entry_hash.hex()} has no envelope: its content is not encrypted")
+            if any(each.reader == key.reader for each in envelope.keys):
+                raise AccountError(
+                    f"{key.reader.hex()} is a reader of this entry already; remove him to change his key"
+                )
+            if len(envelope.keys) >= MAX_READERS:
+                raise AccountError(f"expected at most {MAX_READERS} readers of an entry; let several share a key")
+            self.engine.execute(
+                "INSERT INTO envelope_key (seq, reader, wrap, added_at_ms, added_by) VALUES (?, ?, ?, ?, ?)",
+                (stored.seq, key.reader, key.wrap, now_ms, by),
+            )
+        return ReaderOf(key.reader, now_ms, by, None, None)
+
+    def remove(self, stored: StoredEntry, reader: bytes, by: str, now_ms: int) -> ReaderOf:
+        """Remove a reader: his wrapped key is deleted, that he was one stays. What he has read, he has read.
+
+        Raises UnknownAccountError where he is none.
+        """
+        with self.engine.transaction():
+            count = self.engine.execute(
+                "UPDATE envelope_key SET wrap = NULL, removed_at_ms = ?, removed_by = ? "
+                "WHERE seq = ? AND reader = ? AND removed_at_ms IS NULL",
+                (now_ms, by, stored.seq, reader),
+            )
+            if not count:
+                raise UnknownAccountError(f"{reader.hex()} is no reader of entry {stored.entry_hash.hex()}")
+            return next(each for each in reversed(self.readers(stored)) if each.reader == reader)
+
+
+def keys_in(submission: Submission) -> tuple[WrappedKey, ...]:
+    """Return the wrapped keys that come with an entry."""
+    return () if submission.envelope is None else Envelope.decode(submission.envelope).keys
+
+
+def check_encrypted(entry: Entry, submission: Submission, content_bytes: int) -> None:
+    """Raise RefusedEntryError unless what comes with an entry whose content is encrypted is its envelope, or nothing.
+
+    ``content_bytes``: how large a content may be. Raises MalformedError for what is no envelope.
+    """
+    if (submission.salt, submission.digest, submission.content) != (None, None, None):
+        raise RefusedEntryError(
+            "an entry with encrypted content comes with its envelope alone: salt, digest and content were handed in, "
+            "and were not kept"
+        )
+    if any(item.kind == IdKind.CLEAR for item in entry.external_ids):
+        raise RefusedEntryError(
+            "an entry with encrypted content has no external ids in clear: give it keyed ones (kind 2), or none"
+        )
+    if submission.envelope is None:
+        return
+    envelope = Envelope.decode(submission.envelope)
+    if len(envelope.box) > largest_box(content_bytes):
+        raise ContentTooLargeError(
+            f"encrypted content: expected at most {largest_box(content_bytes)} bytes, got {len(envelope.box)}; record "
+            "larger things by their digest, or raise content_bytes in the settings"
+        )
+    try:
+        check_belongs(envelope, entry)
+    except EnvelopeError as error:
+        raise RefusedEntryError(str(error)) from error
