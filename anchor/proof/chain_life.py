@@ -2,7 +2,7 @@
 """What an entry says of its chain's life: that it ends here, has another owner, or continues one of another log.
 
 Input are the values of extensions 13, 14 and 15 of an entry (docs/spec/chain-life.md). ``life_evidence`` judges them in
-receipts; ``chains.closings``, ``chains.transfers`` and ``chains.continuing`` write them.
+receipts; ``chains.life_stating`` and ``chains.continuing`` write them.
 """
 
 import re
