@@ -17,6 +17,7 @@ from chains.chain_sharing import ChainSharing
 from chains.organisations import Organisations
 from chains.quota import UNLIMITED, Quota
 from chains.sessions import Sessions
+from chains.shares import Shares
 
 
 class Accounts:
@@ -27,6 +28,7 @@ class Accounts:
         self.keys = ApiKeys(engine, random)
         self.sharing = ChainSharing(engine)
         self.sessions = Sessions(engine, self.keys, random)
+        self.shares = Shares(engine, self.keys, self.sharing, random)
 
     def authenticate(self, token: str, now_ms: int) -> Actor:
         """Return who presents this API key; raise KeyRefusedError (``ApiKeys.authenticate``)."""

@@ -489,4 +489,33 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX envelope_key_history ON envelope_key (seq, key_no)",
         ),
     ),
+    (
+        "shares",
+        (
+            # One entry for whoever holds a link (chains/shares.py); of the link's secret only its hash is here.
+            """CREATE TABLE share (
+                share_no {key},
+                share_id TEXT NOT NULL UNIQUE,
+                token_hash {bytes} NOT NULL UNIQUE,
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                leaf_index BIGINT NOT NULL,
+                organisation_id TEXT REFERENCES organisation (organisation_id),
+                key_id TEXT REFERENCES api_key (key_id),
+                label TEXT NOT NULL,
+                made_at_ms BIGINT NOT NULL,
+                ends_at_ms BIGINT NOT NULL,
+                is_once BIGINT NOT NULL,
+                revoked_at_ms BIGINT
+            )""",
+            "CREATE INDEX share_of ON share (chain_no, share_no)",
+            # Who came by which link, when, and what he was given ("page", "receipt", "content"): written before that.
+            """CREATE TABLE share_read (
+                read_no {key},
+                share_no BIGINT NOT NULL REFERENCES share (share_no),
+                at_ms BIGINT NOT NULL,
+                what TEXT NOT NULL
+            )""",
+            "CREATE INDEX share_read_of ON share_read (share_no, at_ms)",
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from anchor.proof.errors import AnchorlineError
+from chains.shares import without_secret
 from chains.web import (
     api_about,
     api_access,
@@ -21,6 +22,7 @@ from chains.web import (
     api_log,
     api_readers,
     api_search,
+    api_shares,
     api_verify,
     api_webhooks,
     api_writing,
@@ -68,6 +70,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *api_access.OPERATIONS,
     *api_keys.OPERATIONS,
     *api_grants.OPERATIONS,
+    *api_shares.OPERATIONS,
     *api_webhooks.OPERATIONS,
     *api_verify.OPERATIONS,
     *api_about.OPERATIONS,
@@ -110,11 +113,15 @@ class Api:
         if isinstance(error, ProblemError):
             return error
         if not isinstance(error, AnchorlineError):
-            self._service.report(f"event=fault path={path[:80]!r} error={type(error).__name__} {str(error)!r}")
+            self._service.report(
+                f"event=fault path={without_secret(path)[:80]!r} error={type(error).__name__} {str(error)!r}"
+            )
             return ProblemError("internal-error")
         problem = problem_of(error)
         if problem.code in {"storage-failed", "not-possible-now", "clock-wrong"}:
-            self._service.report(f"event=failed path={path[:80]!r} error={type(error).__name__} message={str(error)!r}")
+            self._service.report(
+                f"event=failed path={without_secret(path)[:80]!r} error={type(error).__name__} message={str(error)!r}"
+            )
         return problem
 
     async def _error_page(self, scope: Scope, problem: ProblemError) -> Answer:

@@ -408,6 +408,39 @@ class Grants(Model, frozen=True, kw_only=True):
     grants: list[GrantModel]
 
 
+class ShareWanted(Taken, frozen=True, kw_only=True):
+    """A link to one entry with its content. `ends_at_ms`: within 366 days. `once`: ends 15 minutes after a reading."""
+
+    ends_at_ms: TimeMs
+    label: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    once: bool = False
+
+
+class ShareModel(Model, frozen=True, kw_only=True):
+    """A share. `path`, of the link, has the secret that opens it: shown once, where it was just made."""
+
+    share: str
+    chain_id: Hash
+    leaf_index: Count
+    label: str
+    state: Literal["live", "ended", "revoked", "read", "withdrawn"]
+    made_at_ms: TimeMs
+    ends_at_ms: TimeMs
+    once: bool
+    reads: Count
+    first_read_at_ms: TimeMs | None = None
+    last_read_at_ms: TimeMs | None = None
+    revoked_at_ms: TimeMs | None = None
+    key_id: str | None = None
+    path: str | None = None
+
+
+class Shares(Model, frozen=True, kw_only=True):
+    """The shares of a chain's entries, those that are over too, in the order of making."""
+
+    shares: list[ShareModel]
+
+
 NewsName = Literal["sealed", "anchored", "final", "reorged", "failed"]
 
 

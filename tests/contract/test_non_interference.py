@@ -39,7 +39,9 @@ STORIES = int(os.environ.get("ANCHORLINE_ACCESS_STORIES", "3"))
 EVENT_STREAM = "text/event-stream"
 SILENCE_S, SOON_S = 0.1, 30
 # Hashes, signatures, salts and keys: what is random may differ, as long as one always stands for the same other one.
-_OPAQUE = re.compile(r"al_[a-z2-7]{8}(?:_[A-Za-z0-9_-]{43})?|wh_[0-9a-f]{16}|[A-Za-z0-9+/=]{32,}")
+_OPAQUE = re.compile(
+    r"al_[a-z2-7]{8}(?:_[A-Za-z0-9_-]{43})?|sh_[a-z2-7]{8}|/s/[A-Za-z0-9_-]{43}|wh_[0-9a-f]{16}|[A-Za-z0-9+/=]{32,}"
+)
 # What is made of all chains at once has other hashes in each log; sizes, and what is around the hashes, are alike.
 _TILES = {"getTile", "getChainTile"}
 
@@ -185,6 +187,9 @@ class Values:
             "webhook": ["wh_0000000000000000"],
             "organisation": ["org_aaaaaaaaaaaaaaaa"],
             "organisation_id": ["org_aaaaaaaaaaaaaaaa"],
+            # What a link opens, and that it opens nothing else, is asked in test_pages_of_shares.py.
+            "share_id": ["sh_aaaaaaaa"],
+            "token": ["A" * 43],
             "q": [*self.chains[:4], *self.hashes[:4], *self.ids[:3], sha256(self.contents[0]).hex(), "1", "nowhere"],
             "by": list(MEANINGS),
             "file": ["nowhere.css"],

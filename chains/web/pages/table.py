@@ -4,7 +4,19 @@ Every module of this package lists its pages as ``OPERATIONS``; a page that is m
 """
 
 from chains.web.operations import Operation
-from chains.web.pages import anchors, assets, certificates, chains, checkpoints, entry, front, search, sign_in, thread
+from chains.web.pages import (
+    anchors,
+    assets,
+    certificates,
+    chains,
+    checkpoints,
+    entry,
+    front,
+    search,
+    shares,
+    sign_in,
+    thread,
+)
 
 PAGES: tuple[Operation, ...] = (
     *front.OPERATIONS,
@@ -16,5 +28,6 @@ PAGES: tuple[Operation, ...] = (
     *anchors.OPERATIONS,
     *thread.OPERATIONS,
     *sign_in.OPERATIONS,
+    *shares.OPERATIONS,
     *assets.OPERATIONS,
 )
