@@ -6,16 +6,19 @@ Rows of ``share``: of a link only the SHA-256 of its secret is there, so a stole
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from anchor.errors import AccountError, UnknownAccountError
+from anchor.proof.access_record import By, Event, Way, What
 from anchor.storage.engine import Engine, Row
-from chains.access import Actor
+from chains.access import ChainAccess
+from chains.access_notes import AccessNotes, Asker, Note, owner_to_tell
 from chains.api_key import RandomBytes, make_secret, masked, token_hash
 from chains.api_keys import ApiKeys
 from chains.chain import Chain
 from chains.chain_sharing import ChainSharing
 from chains.expiry import check_to_come
+from chains.reader import StoredEntry
 
 PATH = "/s/"
 """Before the secret, in a link."""
@@ -28,6 +31,7 @@ LONGEST_MS = 366 * 86_400_000
 ONCE_FOR_MS = 15 * 60_000
 """A share for one reading stays open so long after it, so that he who looks can take the file away."""
 _ID_BYTES = 5
+_READER = Asker(Way.PAGE, By.LINK)
 _COLUMNS = (
     "share_no, share_id, chain_no, leaf_index, organisation_id, key_id, label, made_at_ms, ends_at_ms, is_once, "
     "revoked_at_ms"
@@ -85,11 +89,14 @@ class Shares:
         self.keys = keys
         self.sharing = sharing
         self.random = random
+        self.notes = AccessNotes(engine)
 
     def make(
-        self, chain: Chain, leaf_index: int, actor: Actor, label: str, ends_at_ms: int, now_ms: int, *, is_once: bool
+        self, chain: Chain, stored: StoredEntry, by: Asker, label: str, ends_at_ms: int, now_ms: int, *, is_once: bool
     ) -> NewShare:
-        """Share one entry of a chain; whether the actor may is the caller's to ask. A crash leaves one nobody knows.
+        """Share one entry of a chain, and tell its owner; whether who asks may is the caller's to know.
+
+        A crash behind it leaves a share that nobody can open.
 
         Raises AccountError for a label that is malformed, an end that is over or more than 366 days away, and where
         the chain has 1,000 shares that are live.
@@ -106,15 +113,17 @@ class Shares:
                 raise AccountError(
                     f"expected at most {MOST_LIVE} live shares of a chain: revoke some, or grant reading"
                 )
-            owner = self.sharing.access_of(chain.chain_no).owner
+            access = self.sharing.access_of(chain.chain_no)
             self.engine.execute(
                 "INSERT INTO share (share_id, token_hash, chain_no, leaf_index, organisation_id, key_id, label, "
                 "made_at_ms, ends_at_ms, is_once) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(share_id, token_hash(token), chain.chain_no, leaf_index, owner, actor.key_id, label),
-                    *(now_ms, ends_at_ms, int(is_once)),
+                    *(share_id, token_hash(token), chain.chain_no, stored.leaf_index, access.owner),
+                    *(by.key_id or None, label, now_ms, ends_at_ms, int(is_once)),
                 ),
             )
+            event = replace(by.took(What.SHARED, chain, stored), subject=share_id, detail=f"until {ends_at_ms} ms")
+            self._tell(access, event, now_ms)
             return NewShare(self.by_id(share_id), token)
 
     def of_chain(self, chain: Chain) -> list[Share]:
@@ -157,23 +166,36 @@ class Shares:
         is_over = share.is_once and seen.first_at_ms is not None and seen.first_at_ms + ONCE_FOR_MS <= now_ms
         return "read" if is_over or seen.reads >= MOST_READS else "live"
 
-    def read(self, token: str, what: str, now_ms: int) -> Share | None:
-        """Let a reader in, and note it: return the share that his link opens now, or None where it opens nothing."""
-        with self.engine.transaction():
-            share = self.presented(token)
-            if share is None or self.state(share, now_ms) != "live":
-                return None
-            self._note(share, what, now_ms)
-        return share
+    def read(self, share: Share, chain: Chain, stored: StoredEntry, given: str, what: What, now_ms: int) -> bool:
+        """Let a reader in, and note it for the owner, before anything is given; say whether the share opens now.
 
-    def revoke(self, share: Share, now_ms: int) -> Share:
-        """End a share now and for ever; may be repeated. What was read before is with who read it."""
+        ``given`` is what he asked for ("page", "receipt", "content"), ``what`` the most that is in it.
+        """
         with self.engine.transaction():
-            self.engine.execute(
+            if self.state(self.by_id(share.share_id), now_ms) != "live":
+                return False
+            self._note(share, given, now_ms)
+            event = replace(_READER.took(what, chain, stored), subject=share.share_id)
+            self._tell(self.sharing.access_of(chain.chain_no), event, now_ms)
+        return True
+
+    def revoke(self, share: Share, chain: Chain, by: Asker, now_ms: int) -> Share:
+        """End a share of this chain now and for ever; may be repeated. What was read before is with who read it."""
+        with self.engine.transaction():
+            ended = self.engine.execute(
                 "UPDATE share SET revoked_at_ms = ? WHERE share_no = ? AND revoked_at_ms IS NULL",
                 (now_ms, share.share_no),
             )
+            if ended:
+                event = by.did(What.SHARE_ENDED, chain.chain_id, subject=share.share_id)
+                self._tell(self.sharing.access_of(chain.chain_no), event, now_ms)
             return self.by_id(share.share_id)
+
+    def _tell(self, access: ChainAccess, event: Event, now_ms: int) -> None:
+        """Note an event for the owner of a chain that is not public, inside a transaction (ADR 39)."""
+        owner = owner_to_tell(access)
+        if owner is not None:
+            self.notes.add([Note(owner, event)], now_ms)
 
     def _note(self, share: Share, what: str, now_ms: int) -> None:
         """Note who (by the share's name) was given what of which entry, when: the one place for every reading by link.

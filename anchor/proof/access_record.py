@@ -45,6 +45,8 @@ class What(StrEnum):
     BACKUP = "backup"
     GRANT = "grant"
     GRANT_ENDED = "grant-ended"
+    SHARED = "shared"  # one entry, with whoever has a link
+    SHARE_ENDED = "share-ended"
     OWNER = "owner"
     VISIBILITY = "visibility"
     KEY_MADE = "key-made"
@@ -66,6 +68,7 @@ class By(StrEnum):
     KEY = "key"
     OPERATOR = "operator"
     MACHINE = "machine"  # whoever runs commands where the home is: the operator, or who has his machine
+    LINK = "link"  # whoever has the link of a share
     STRANGER = "stranger"
 
 

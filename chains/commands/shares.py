@@ -47,12 +47,17 @@ def share_file(
     `anchorline verify FILE` and verify.html judge it. Where the content is not kept here, it is not in the file, and
     what is said of it is on standard error.
     """
+    from anchor.proof.access_record import What
     from chains.receipts import Receipts, Shown
+    from chains.taking import Taking
 
     with opened(home) as found:
         stored = find_entry(found, entry)
         receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
         made = receipts.make(stored, Shown(salt_and_digest=True, content=True))
+        taking = Taking(found)
+        taking.take(What.CONTENT if made.content.data is not None else What.RECEIPT, stored)
+        taking.note()
     if made.content.data is None:
         print_line(f"warning: the content is not in the file: it is {made.content.state} here, or only its digest is")
     write_output(output, made.encode())
@@ -75,7 +80,7 @@ def share_link(
     Whoever has the link can open it: send it as you would send the record. To open the page is no reading; the button
     on it is, and `share list` says when it was pressed.
     """
-    from chains.access import Actor, Role
+    from chains.access_notes import MACHINE
     from chains.expiry import expiry_ms
 
     with opened(home) as found:
@@ -84,9 +89,7 @@ def share_link(
         if ends_at_ms is None:
             usage("--until: a link ends; name a time within 366 days")
         assert chain is not None
-        made = found.accounts.shares.make(
-            chain, stored.leaf_index, Actor(role=Role.OPERATOR), label, ends_at_ms, now_ms, is_once=once
-        )
+        made = found.accounts.shares.make(chain, stored, MACHINE, label, ends_at_ms, now_ms, is_once=once)
         facts = {**_facts(found, made.share, now_ms), "link": address.rstrip("/") + made.path}
     say(facts, lambda: [facts["link"], f"  {_line(facts)}"], as_json=as_json)
 
@@ -112,9 +115,14 @@ def share_revoke(
     as_json: JsonOption = False,
 ) -> None:
     """End a link now. What was read of it before stays with who read it; whether it was, is said."""
+    from chains.access_notes import MACHINE
+
     with opened(home) as found:
         now_ms, shares = found.clock(), found.accounts.shares
-        revoked = shares.revoke(shares.by_id(share), now_ms)
+        ending = shares.by_id(share)
+        chain = found.chains.by_no(ending.chain_no)
+        assert chain is not None
+        revoked = shares.revoke(ending, chain, MACHINE, now_ms)
         facts = _facts(found, revoked, now_ms)
     say(facts, lambda: f"Revoked: {_line(facts)}", as_json=as_json)
 

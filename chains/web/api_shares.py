@@ -27,7 +27,7 @@ def make_share(room: Room, request: Request) -> Answer:
     chain, stored = room.entry(request, Action.GRANT_MANAGE)
     wanted = taken(ShareWanted, request.body)
     made = room.accounts.shares.make(
-        *(chain, stored.leaf_index, request.actor, wanted.label, wanted.ends_at_ms, request.now_ms),
+        *(chain, stored, request.asker, wanted.label, wanted.ends_at_ms, request.now_ms),
         is_once=wanted.once,
     )
     return json_of(_shown(room, made.share, request.now_ms, made.path), NO_STORE, status=201)
@@ -49,7 +49,8 @@ def revoke_share(room: Room, request: Request) -> Answer:
     chain = room.home.chains.by_no(share.chain_no)
     if chain is None or not room.may(request, Action.GRANT_MANAGE, chain):
         raise not_found()
-    return json_of(_shown(room, room.accounts.shares.revoke(share, request.now_ms), request.now_ms), NO_STORE)
+    revoked = room.accounts.shares.revoke(share, chain, request.asker, request.now_ms)
+    return json_of(_shown(room, revoked, request.now_ms), NO_STORE)
 
 
 def _shown(room: Room, share: Share, now_ms: int, path: str | None = None) -> ShareModel:

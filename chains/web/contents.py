@@ -18,6 +18,11 @@ from chains.web.requests import Request
 from chains.web.rooms import Room
 
 
+def kept_for_link(stored: StoredEntry) -> Kept | None:
+    """Return what is kept beside an entry that is shared by a link: ``Shares.read`` notes it before it is shown."""
+    return stored.kept
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What is kept beside the entries of one chain, for who asks now."""

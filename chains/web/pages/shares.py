@@ -6,12 +6,14 @@ and it is noted before anything is given. The link opens this entry and nothing 
 
 from dataclasses import replace
 
+from anchor.proof.access_record import What
 from chains.reader import StoredEntry
 from chains.receipts import Shown
 from chains.shares import ONCE_FOR_MS, PATH, Share
 from chains.web.answers import NO_STORE
 from chains.web.api_verify import judged
 from chains.web.asgi import JSON, OCTETS, Answer, Header
+from chains.web.contents import kept_for_link
 from chains.web.operations import Body, In, Operation, Parameter, Run, Shape
 from chains.web.pages.content_shown import content_shown
 from chains.web.pages.page import GROUP, closed, page
@@ -39,13 +41,12 @@ def show_button(room: Room, request: Request) -> Answer:
 
 def read_page(room: Room, request: Request) -> Answer:
     """Return the page with the record: content, receipt's verdict, and what can be taken away; it counts as read."""
-    share = room.accounts.shares.read(request.arguments["token"], "page", request.now_ms)
+    share, stored = _read(room, request, "page")
     if share is None:
         return show_button(room, request)
-    stored = _stored(room, share)
-    kept = stored.kept
-    receipt = room.receipts.make(stored, Shown())
+    kept = kept_for_link(stored)
     content = None if kept is None else kept.content
+    receipt = room.receipts.make(stored, Shown())
     verdict = judged(room, receipt, kept.digest if kept is not None and content is not None else None)
     return _page(
         *(room, request, share, True),
@@ -59,32 +60,39 @@ def read_page(room: Room, request: Request) -> Answer:
 
 def read_receipt(room: Room, request: Request) -> Answer:
     """Return the one file that a verifier needs: the receipt with salt, digest and content in it; it counts as read."""
-    stored = _read(room, request, "receipt")
+    share, stored = _read(room, request, "receipt")
+    if share is None:
+        return show_button(room, request)
     receipt = room.receipts.make(stored, Shown(salt_and_digest=True, content=True))
     return _file(Answer(200, receipt.encode(), JSON), f"{stored.entry_hash.hex()[:16]}.receipt")
 
 
 def read_content(room: Room, request: Request) -> Answer:
     """Return the content as it was recorded, to be saved; it counts as read."""
-    stored = _read(room, request, "content")
-    if stored.kept is None or stored.kept.content is None:
-        raise not_found()
-    return _file(Answer(200, stored.kept.content, stored.entry.media_type or OCTETS), "")
-
-
-def _read(room: Room, request: Request, what: str) -> StoredEntry:
-    share = room.accounts.shares.read(request.arguments["token"], what, request.now_ms)
+    share, stored = _read(room, request, "content")
     if share is None:
+        return show_button(room, request)
+    kept = kept_for_link(stored)
+    if kept is None or kept.content is None:
         raise not_found()
-    return _stored(room, share)
+    return _file(Answer(200, kept.content, stored.entry.media_type or OCTETS), "")
 
 
-def _stored(room: Room, share: Share) -> StoredEntry:
-    chain = room.home.chains.by_no(share.chain_no)
-    stored = None if chain is None else room.reader.at(chain, share.leaf_index)
-    if stored is None:
+def _read(room: Room, request: Request, given: str) -> tuple[Share | None, StoredEntry]:
+    """Return the share of a link, None where it opens nothing any more, and its entry; the reading is noted.
+
+    Raises ProblemError where there is no such share.
+    """
+    shares = room.accounts.shares
+    share = shares.presented(request.arguments["token"])
+    chain = None if share is None else room.home.chains.by_no(share.chain_no)
+    stored = None if share is None or chain is None else room.reader.at(chain, share.leaf_index)
+    if share is None or chain is None or stored is None:
         raise not_found()
-    return stored
+    kept = kept_for_link(stored)
+    what = What.CONTENT if kept is not None and kept.content is not None else What.RECEIPT
+    is_open = shares.read(share, chain, stored, given, what, request.now_ms)
+    return (share if is_open else None), stored
 
 
 def _file(answer: Answer, name: str) -> Answer:

@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import AccountError, UnknownAccountError
-from chains.access import Actor, Role, Visibility
+from anchor.proof.access_record import By, Way, What
+from chains.access import Role, Visibility
+from chains.access_notes import MACHINE, AccessNotes, Asker
 from chains.accounts import Accounts
 from chains.chain import Chain
 from chains.organisations import Organisation
-from chains.shares import LONGEST_MS, MOST_LIVE, MOST_READS, ONCE_FOR_MS, NewShare, without_secret
+from chains.reader import Reader, StoredEntry
+from chains.shares import LONGEST_MS, MOST_LIVE, MOST_READS, ONCE_FOR_MS, NewShare, Share, without_secret
 from tests.simulators.store import START_MS, Store
 
 DAY_MS = 86_400_000
 END_MS = START_MS + DAY_MS
-OPERATOR = Actor(role=Role.OPERATOR)
 
 
 class Site:
@@ -35,8 +37,23 @@ class Site:
             self.accounts.sharing.own(chain, owner, Visibility.PRIVATE)
         return chain
 
-    def share(self, actor: Actor = OPERATOR, *, is_once: bool = False, ends_at_ms: int = END_MS) -> NewShare:
-        return self.shares.make(self.chain, 0, actor, "the bank", ends_at_ms, START_MS, is_once=is_once)
+    def share(self, by: Asker = MACHINE, *, is_once: bool = False, ends_at_ms: int = END_MS) -> NewShare:
+        return self.shares.make(self.chain, self.stored, by, "the bank", ends_at_ms, START_MS, is_once=is_once)
+
+    @property
+    def stored(self) -> StoredEntry:
+        found = Reader(self.store.engine, self.store.chains, self.store.lookup).at(self.chain, 0)
+        assert found is not None
+        return found
+
+    def read(self, made: NewShare, given: str, at_ms: int) -> bool:
+        """Read as whoever has the link."""
+        share = self.shares.presented(made.token)
+        assert share is not None
+        return self.shares.read(share, self.chain, self.stored, given, What.CONTENT, at_ms)
+
+    def revoke(self, made: NewShare, at_ms: int) -> Share:
+        return self.shares.revoke(made.share, self.chain, MACHINE, at_ms)
 
     def states(self, made: NewShare, *times: int) -> list[str]:
         return [self.shares.state(self.shares.by_id(made.share.share_id), at_ms) for at_ms in times]
@@ -52,8 +69,8 @@ def test_a_share_opens_until_its_end_and_says_who_came_when(site: Site) -> None:
     made = site.share()
     assert (0, None) == ((seen := site.shares.seen(made.share)).reads, seen.first_at_ms)
     for at_ms, what in ((START_MS + 1, "page"), (START_MS + 5, "receipt"), (END_MS - 1, "content")):
-        assert made.share == site.shares.read(made.token, what, at_ms)
-    assert site.shares.read(made.token, "page", END_MS) is None
+        assert site.read(made, what, at_ms)
+    assert not site.read(made, "page", END_MS)
     seen = site.shares.seen(made.share)
     assert (3, START_MS + 1, END_MS - 1) == (seen.reads, seen.first_at_ms, seen.last_at_ms)
     assert ["live", "ended"] == site.states(made, END_MS - 1, END_MS)
@@ -64,12 +81,11 @@ def test_a_share_opens_until_its_end_and_says_who_came_when(site: Site) -> None:
 def test_it_is_revoked_unread_and_read(site: Site) -> None:
     """A revoked share opens nothing, for ever, whatever the clock says; what was read before stays noted."""
     unread, read = site.share(), site.share()
-    assert site.shares.read(read.token, "page", START_MS + 1)
+    assert site.read(read, "page", START_MS + 1)
     for made in (unread, read):
-        site.shares.revoke(made.share, START_MS + 2)
-        again = site.shares.revoke(made.share, START_MS + 3)
-        assert START_MS + 2 == again.revoked_at_ms
-        assert site.shares.read(made.token, "page", START_MS) is None
+        site.revoke(made, START_MS + 2)
+        assert START_MS + 2 == site.revoke(made, START_MS + 3).revoked_at_ms
+        assert not site.read(made, "page", START_MS)
     assert [0, 1] == [site.shares.seen(made.share).reads for made in (unread, read)]
 
 
@@ -78,20 +94,20 @@ def test_once_leaves_time_to_take_the_file(site: Site) -> None:
     made = site.share(is_once=True)
     assert ["live"] == site.states(made, END_MS - 1)
     first = START_MS + DAY_MS // 2
-    assert site.shares.read(made.token, "page", first)
-    assert site.shares.read(made.token, "receipt", first + ONCE_FOR_MS - 1)
-    assert site.shares.read(made.token, "receipt", first + ONCE_FOR_MS) is None
+    assert site.read(made, "page", first)
+    assert site.read(made, "receipt", first + ONCE_FOR_MS - 1)
+    assert not site.read(made, "receipt", first + ONCE_FOR_MS)
     assert ["read"] == site.states(made, first + ONCE_FOR_MS)
 
 
 def test_it_ends_with_the_key_that_made_it(site: Site) -> None:
     """What a thief of a key shared is closed when the key is revoked; a key that is rotated away leaves its shares."""
     keys = [site.accounts.keys.create(site.acme, Role.OWNER, "", None, START_MS) for _ in range(2)]
-    stolen, rotated = (site.share(Actor(site.acme.organisation_id, Role.OWNER, each.key.key_id)) for each in keys)
+    stolen, rotated = (site.share(Asker(Way.API, By.KEY, site.acme.organisation_id, each.key.key_id)) for each in keys)
     site.accounts.keys.rotate(keys[1].key, 5, None, START_MS + 1)
     site.accounts.keys.revoke(keys[0].key, START_MS + 1)
     assert (["withdrawn"], ["live"]) == (site.states(stolen, START_MS + 9), site.states(rotated, START_MS + 9))
-    assert site.shares.read(stolen.token, "page", START_MS + 9) is None
+    assert not site.read(stolen, "page", START_MS + 9)
 
 
 def test_it_ends_with_its_owner(site: Site) -> None:
@@ -99,7 +115,27 @@ def test_it_ends_with_its_owner(site: Site) -> None:
     made = site.share()
     site.accounts.sharing.set_owner(site.chain, site.accounts.organisations.create("beta", START_MS), START_MS + 1)
     assert ["withdrawn"] == site.states(made, START_MS + 2)
-    assert site.shares.read(made.token, "page", START_MS + 2) is None
+    assert not site.read(made, "page", START_MS + 2)
+
+
+def test_the_owner_is_told_of_shares_and_of_who_read_by_them(site: Site) -> None:
+    """Each is an event for the owner of the chain, stored with what it is about; of a public chain none is."""
+    made = site.share()
+    site.read(made, "page", START_MS + 1)
+    site.revoke(made, START_MS + 2)
+    site.revoke(made, START_MS + 3)
+    assert not site.read(made, "page", START_MS + 4)
+    events = [each.event for each in AccessNotes(site.store.engine).of(site.acme.organisation_id, 100)]
+    name = made.share.share_id
+    assert [("shared", "machine", name), ("content", "link", name), ("share-ended", "machine", name)] == [
+        (event.what, event.by, event.subject) for event in events
+    ]
+    assert {site.chain.chain_id} == {event.chain for event in events}
+    assert [site.stored.entry_hash, site.stored.entry_hash, b""] == [event.entry for event in events]
+    site.accounts.sharing.set_visibility(site.chain, Visibility.PUBLIC, START_MS + 5)
+    told = AccessNotes(site.store.engine).waiting()
+    site.read(site.share(), "page", START_MS + 6)
+    assert told == AccessNotes(site.store.engine).waiting()
 
 
 def test_of_a_link_only_a_hash_is_stored(site: Site) -> None:
@@ -113,7 +149,6 @@ def test_of_a_link_only_a_hash_is_stored(site: Site) -> None:
     assert ("/s/...", "/v1/log") == (without_secret(made.path), without_secret("/v1/log"))
     for wrong in ("", made.share.share_id, made.token[:-1], made.token.swapcase(), "x" * 43):
         assert site.shares.presented(wrong) is None
-        assert site.shares.read(wrong, "page", START_MS) is None
 
 
 def test_limits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +158,7 @@ def test_limits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
             site.share(ends_at_ms=ends_at_ms)
     for label in ("x" * 101, "a\nb"):
         with pytest.raises(AccountError, match="label of a share"):
-            site.shares.make(site.chain, 0, OPERATOR, label, END_MS, START_MS, is_once=False)
+            site.shares.make(site.chain, site.stored, MACHINE, label, END_MS, START_MS, is_once=False)
     with pytest.raises(UnknownAccountError, match="no share 'sh_none' here"):
         site.shares.by_id("sh_none")
     assert (1_000, 1_000) == (MOST_LIVE, MOST_READS)
@@ -132,8 +167,6 @@ def test_limits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     one, _ = site.share(), site.share()
     with pytest.raises(AccountError, match="at most 2 live shares"):
         site.share()
-    assert [True, True, True, False] == [
-        site.shares.read(one.token, "page", START_MS + at) is not None for at in range(4)
-    ]
+    assert [True, True, True, False] == [site.read(one, "page", START_MS + at) for at in range(4)]
     assert ["read"] == site.states(one, START_MS + 4)
     assert site.share()

@@ -15,7 +15,7 @@ from anchor.proof.codec import sha256
 from anchor.proof.receipt import Receipt
 from anchor.proof.verify import Verifier, verify
 from chains.access import Role, Visibility
-from chains.accounts import Accounts
+from chains.access_log import log_of
 from chains.chain import Chain
 from chains.shares import ONCE_FOR_MS
 from chains.web.api import OPERATIONS
@@ -40,8 +40,8 @@ class Site:
     keys: dict[str, str]
 
     @property
-    def accounts(self) -> Accounts:
-        return self.service.home.accounts
+    def chain_owner(self) -> str | None:
+        return self.service.home.accounts.sharing.access_of(self.chain.chain_no).owner
 
     def api(self, method: str, path: str, key: str = "owner", **body: object) -> Got:
         """Ask the API with a key."""
@@ -114,6 +114,8 @@ def test_one_record_is_given_to_who_has_the_link(site: Site) -> None:
     content = site.pages.post(f"{link['path']}/content", {})
     assert (SHARED, "default-src 'none'; sandbox") == (content.body, content.headers["content-security-policy"])
     assert 3 == site.share(link)["reads"]
+    mine = [each.noted.event for each in log_of(site.service.home, str(site.chain_owner)).events()]
+    assert 3 == sum((event.what, event.by, event.subject) == ("content", "link", link["share"]) for event in mine)
     for got in (before, page, taken, content):
         assert "no-store" == got.headers["cache-control"]
         assert "no-referrer" == got.headers["referrer-policy"]
