@@ -25,7 +25,7 @@ from anchor.proof.entry import (
     signature_of,
 )
 from anchor.proof.errors import VerificationError
-from anchor.proof.promise_run import path_in
+from anchor.proof.promise_run import paths_in
 from anchor.signature_check import check_each
 
 # Where the content commitment stands in an encoded entry (docs/spec/entry.md).
@@ -94,9 +94,11 @@ def wrong_signatures(
             continue
         if claim is not None:
             claims[place] = claim
-    # The entries of a batch have one signature, which is checked once.
-    distinct = list(dict.fromkeys(claims.values()))
+    # The entries of a batch have one signature, which is checked once; mostly it is one object too.
+    distinct = list(dict.fromkeys({id(claim): claim for claim in claims.values()}.values()))
     refused = {claim for claim, holds in zip(distinct, check_each(distinct, threads), strict=True) if not holds}
+    if not refused:
+        return wrong
     return wrong | {place: refused_signature(claim) for place, claim in claims.items() if claim in refused}
 
 
@@ -120,8 +122,8 @@ def _tree_claims(entries: Mapping[int, tuple[bytes, Entry]], order: Sequence[int
     rows = [entries[place] for place in order]
     leaves = [raw[: before_author(raw, entry.author.body)] for raw, entry in rows]
     levels = HASHING.levels(HASHING.each(leaves, LEAF_PREFIX + BATCH_LEAF))
-    for index, (_, entry) in enumerate(rows):
-        if entry.author.body[_BATCH_START:] != b"".join(path_in(levels, index)):
-            return {}
+    paths = paths_in([level.each for level in levels])
+    if paths != [entry.author.body[_BATCH_START:] for _, entry in rows]:
+        return {}
     claim = batch_signature(rows[0][1].author.body, levels[-1][0])
     return dict.fromkeys(order, claim)

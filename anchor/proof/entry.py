@@ -191,7 +191,10 @@ class Entry:
 
     def extension(self, wanted: ExtensionType) -> bytes | None:
         """Return the value of an extension, or None where the entry has none of this type."""
-        return next((item.value for item in self.extensions if item.type == wanted), None)
+        for item in self.extensions:
+            if item.type == wanted:
+                return item.value
+        return None
 
     def unknown_critical_extensions(self) -> tuple[int, ...]:
         """Return the types ≥ 8000 hex that this version does not know: the entry cannot be verified by it."""

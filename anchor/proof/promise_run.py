@@ -37,6 +37,19 @@ def path_in(levels: Levels, index: int) -> tuple[bytes, ...]:
     return tuple(path)
 
 
+def paths_in(levels: Levels) -> list[bytes]:
+    """Return the inclusion paths of all leaves, each as one string of hashes from leaf to root.
+
+    Two leaves have in common what stands above the node where they meet: it is put together once, from the root down.
+    """
+    above = [b""]
+    for level in reversed(levels[:-1]):
+        last = len(level) - 1
+        beside = [b"" if place ^ 1 > last else level[place ^ 1] for place in range(last + 1)]
+        above = [sibling + above[place >> 1] for place, sibling in enumerate(beside)]
+    return above
+
+
 def beside_in(levels: Levels, first: int, end: int) -> tuple[bytes, ...]:
     """Return the roots of the largest subtrees that hold no leaf of [first, end), from left to right."""
     return tuple(

@@ -30,7 +30,7 @@ from anchor.proof.entry import (
 )
 from anchor.proof.errors import MalformedError
 from anchor.proof.merkle import leaf_hash, levels_of
-from anchor.proof.promise_run import path_in
+from anchor.proof.promise_run import paths_in
 from chains.client.encrypting import KEY_SIZE, encrypt, wrap_all
 from chains.client.envelope import NONCE_SIZE, Envelope
 from chains.client.signing import AuthorKey
@@ -198,12 +198,12 @@ def signed_batch(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
     root, size = levels[-1][0] if together else b"", len(together)
     key = exactly(author.public_key, 32, "author's public key")
     signature = exactly(author.sign(batch_message(size, root)), 64, "author's signature") if together else b""
-    places = {id(own): index for index, own in enumerate(together)}
+    places, paths = {id(own): index for index, own in enumerate(together)}, paths_in(levels)
 
     def of_batch(own: OwnEntry) -> bytes:
         index = places[id(own)]
         place = index.to_bytes(4, "big") + size.to_bytes(4, "big")
-        body = b"".join((key, signature, place, *path_in(levels, index)))
+        body = b"".join((key, signature, place, paths[index]))
         return own.raw[:-_NO_AUTHOR] + bytes((AuthorType.BATCH,)) + len(body).to_bytes(2, "big") + body
 
     return [replace(own, raw=of_batch(own) if id(own) in places else signed(own.entry, author)) for own in owns]

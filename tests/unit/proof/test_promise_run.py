@@ -13,7 +13,7 @@ from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, UnknownVersionError, VerificationError
 from anchor.proof.merkle import inclusion_path, leaf_hash, levels_of, root_of
 from anchor.proof.promise import PromiseLeaf, PromiseNote, check_promise_path
-from anchor.proof.promise_run import PromiseRun, beside_in, path_in, promises_of
+from anchor.proof.promise_run import PromiseRun, beside_in, path_in, paths_in, promises_of
 
 LOG_ID, CHAIN_ID = sha256(b"log"), sha256(b"chain")
 
@@ -91,3 +91,10 @@ def test_a_run_is_strict_json() -> None:
         PromiseRun.from_json(RUN.to_json() | {"format": "anchorline-promise-run/2"})
     with pytest.raises(MalformedError):
         PromiseRun.from_json(RUN.to_json() | {"beside": [bytes(32).hex()] * 65})
+
+
+@pytest.mark.parametrize("size", [*range(1, 20), 64, 100])
+def test_all_paths_are_those_of_each_leaf(size: int) -> None:
+    """Paths that are put together from the root down are the inclusion paths, for trees of every shape."""
+    hashes = [sha256(b"%d" % number) for number in range(size)]
+    assert [b"".join(inclusion_path(hashes, index)) for index in range(size)] == paths_in(levels_of(hashes))
