@@ -57,7 +57,8 @@ class Lookup:
     def candidates(self, entry_hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Return the candidate seqs of those entry hashes that have any: what a writer asks before it appends."""
         self._catch_up()
-        found = {key: seqs for key in entry_hashes if (seqs := list(self._window[Kind.ENTRY_HASH].get(key, ())))}
+        window = self._window[Kind.ENTRY_HASH]
+        found = {key: list(window[key]) for key in entry_hashes if key in window}
         runs = self._runs.runs_after(Kind.ENTRY_HASH, -1)
         if len(self._filters) > len(runs):  # some were merged away
             self._filters = {run_no: bits for run_no, bits in self._filters.items() if run_no in runs}

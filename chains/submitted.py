@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from anchor.errors import RefusedEntryError
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import (
     BATCH_LEAF,
     MAX_BATCH_PATH,
     MAX_ENTRY,
+    SALT_SIZE,
     Author,
     AuthorSignature,
     AuthorType,
@@ -27,6 +30,7 @@ from anchor.proof.entry import (
 from anchor.proof.errors import VerificationError
 from anchor.proof.promise_run import paths_in
 from anchor.signature_check import check_each
+from chains.work import Submission
 
 # Where the content commitment stands in an encoded entry (docs/spec/entry.md).
 _COMMITMENT = slice(33, 65)
@@ -75,6 +79,24 @@ def _author(field: bytes) -> Author | None:
     hashes, rest = divmod(len(body) - _BATCH_START, HASH_SIZE)
     is_batch = field[:1] == bytes((AuthorType.BATCH,)) and int.from_bytes(field[1:3], "big") == len(body)
     return Author(AuthorType.BATCH, body) if is_batch and not rest and 0 <= hashes <= MAX_BATCH_PATH else None
+
+
+def wrong_commitments(read: Mapping[int, tuple[Submission, Entry]]) -> dict[int, RefusedEntryError]:
+    """Return by place which entries commit to something else than the salt and content that came with them.
+
+    Salts have 16 bytes and digests 32; an entry that came with neither is not among them.
+    """
+    with_salt = [(place, item, entry) for place, (item, entry) in read.items() if item.salt is not None]
+    given = [(place, item.content) for place, item, _ in with_salt if item.content is not None]
+    digests = dict(zip([place for place, _ in given], HASHING.each([content for _, content in given]), strict=True))
+    salts = Pieces.of([item.salt or b"" for _, item, _ in with_salt], SALT_SIZE, "salt")
+    shown = Pieces.of([digests.get(place) or item.digest or b"" for place, item, _ in with_salt], what="content digest")
+    commitments = HASHING.rows(b"", salts, shown)
+    return {
+        place: RefusedEntryError("salt and content do not give the content commitment of the entry")
+        for (place, _, entry), commitment in zip(with_salt, commitments, strict=True)
+        if commitment != entry.content_commitment
+    }
 
 
 def wrong_signatures(

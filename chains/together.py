@@ -102,6 +102,11 @@ class _Commit:
             self._open(received_at_ms)
             self._choose(received_at_ms)
             promised = self._append(received_at_ms)
+        if not all(piece.is_whole for piece in self.pieces.values()):
+            # Only where something is a repetition does anybody ask where the new ones are.
+            for piece in self.pieces.values():
+                if piece.new and not piece.work.is_fresh:
+                    self.placed |= {item.entry_hash: item for item in _placed(piece)}
         for number, piece in self.pieces.items():
             self.answers[number] = self._done(piece, promised)
         for number, first in self.same_as.items():
@@ -330,8 +335,6 @@ class _Commit:
             if piece.work.keys:
                 rows = enumerate(piece.new, piece.first_seq)
                 self.writer.envelopes.keep(((seq, piece.work.keys.get(place, ())) for seq, place in rows), self.now_ms)
-            if not piece.work.is_fresh:
-                self.placed |= {item.entry_hash: item for item in _placed(piece)}
         return first.chain.chain_id, run, joined
 
     def _done(self, piece: _Piece, promised: Promised | None) -> Done:

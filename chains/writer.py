@@ -20,16 +20,16 @@ from anchor.hashing.plain import LEAF_PREFIX
 from anchor.proof.access_record import is_access_id
 from anchor.proof.author_audit import Named
 from anchor.proof.chain_life import may_follow_closing
-from anchor.proof.codec import HASH_SIZE, exactly, sha256
+from anchor.proof.codec import HASH_SIZE, exactly
 from anchor.proof.entry import (
     SALT_SIZE,
     Entry,
+    Extension,
     ExtensionType,
     ExternalId,
     Link,
     chain_id_of,
     check_author,
-    content_commitment,
 )
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.identity import begins_identity
@@ -58,7 +58,7 @@ from chains.idempotency import RequestKey
 from chains.identity import Identities, named_by
 from chains.lookup import Lookup
 from chains.settings import Limits
-from chains.submitted import Shape, wrong_signatures
+from chains.submitted import Shape, wrong_commitments, wrong_signatures
 from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Opening, Promised, Refused, Submission, Work
 
 # Later than any time that eight bytes hold.
@@ -252,8 +252,9 @@ class Writer:
         refused: dict[int, Refused] = {}
         made: dict[int, tuple[bytes, bytes]] = {}
         fresh: dict[int, tuple[Content, bytes]] = {}
-        read: dict[int, tuple[bytes, Entry]] = {}
+        read: dict[int, tuple[Submission, Entry]] = {}
         shape: Shape | None = None
+        silent: tuple[Extension, ...] | None = ()
         closings: set[int] = set()
         after_closing: set[int] = set()
         for place, item in enumerate(items):
@@ -264,13 +265,13 @@ class Writer:
                     fresh[place] = item, self._template(to, item)
                 else:
                     shape, entry = self._read(to, item, shape)
-                    if handed_in(entry, self.log_id) is not None:
-                        if isinstance(to, Opening):
-                            raise RefusedEntryError(NOT_CLOSED_AT_ONCE)
-                        closings.add(place)
-                    if may_follow_closing(entry):
-                        after_closing.add(place)
-                    read[place] = item.entry, entry
+                    # Entries of one shape have the same extensions, and most say nothing of their chain's life.
+                    if entry.extensions is not silent:
+                        is_closing, may_follow = self._of_life(to, entry)
+                        closings |= {place} if is_closing else set()
+                        after_closing |= {place} if may_follow else set()
+                        silent = None if is_closing or may_follow else entry.extensions
+                    read[place] = item, entry
                     made[place] = item.entry, _kept(item)
             except AnchorlineError as error:
                 refused[place] = Refused.by(error)
@@ -346,7 +347,8 @@ class Writer:
         for place, submission in enumerate(submissions):
             shape, entry = self._read(chain, submission, shape)
             read[place] = submission.entry, entry
-        for error in wrong_signatures(read).values():
+        beside = {place: (submissions[place], entry) for place, (_, entry) in read.items()}
+        for error in (wrong_commitments(beside) | wrong_signatures(read)).values():
             raise error
         return [entry for _, entry in read.values()]
 
@@ -355,7 +357,9 @@ class Writer:
         entry = Entry.decode(submission.entry)
         self._check_meant(entry)
         check_author(entry, check_signature)
-        self._check_kept(entry, submission)
+        self._check_beside(entry, submission)
+        for error in wrong_commitments({0: (submission, entry)}).values():
+            raise error
         return entry
 
     def _read(self, chain: Chain | Opening, submission: Submission, shape: Shape | None) -> tuple[Shape, Entry]:
@@ -369,8 +373,15 @@ class Writer:
             self._check_meant(entry)
             self._check_chain(chain, entry)
             shape = Shape.of(submission.entry, entry)
-        self._check_kept(entry, submission)
+        self._check_beside(entry, submission)
         return shape, entry
+
+    def _of_life(self, to: Chain | Opening, entry: Entry) -> tuple[bool, bool]:
+        """Say whether an entry closes its chain, and whether it may follow the closing: by its extensions alone."""
+        is_closing = handed_in(entry, self.log_id) is not None
+        if is_closing and isinstance(to, Opening):
+            raise RefusedEntryError(NOT_CLOSED_AT_ONCE)
+        return is_closing, may_follow_closing(entry)
 
     def _check_meant(self, entry: Entry) -> None:
         wanted_log = entry.extension(ExtensionType.LOG_ID)
@@ -401,22 +412,22 @@ class Writer:
         for named in set(filter(None, map(named_by, entries))):
             self.identities.check_author(named, now_ms)
 
-    def _check_kept(self, entry: Entry, submission: Submission) -> None:
+    def _check_beside(self, entry: Entry, submission: Submission) -> None:
+        """Refuse what is handed in beside an entry and cannot be kept; ``wrong_commitments`` says whether it is its."""
         if submission.envelope is not None or entry.extension(ExtensionType.ENVELOPE) is not None:
             check_encrypted(entry, submission, self.limits.content_bytes)
             return
-        digest = submission.digest
         if submission.content is not None:
             self._check_content_size(len(submission.content))
-            digest = sha256(submission.content)
-        if submission.salt is None and digest is None:
-            return
-        if submission.salt is None:
+        if submission.salt is not None:
+            exactly(submission.salt, SALT_SIZE, "salt")
+        if submission.digest is not None:
+            exactly(submission.digest, HASH_SIZE, "content digest")
+        has_content = submission.content is not None or submission.digest is not None
+        if has_content and submission.salt is None:
             raise RefusedEntryError("content was handed in without the salt of its commitment: hand in both")
-        if digest is None:
+        if submission.salt is not None and not has_content:
             raise RefusedEntryError("a salt was handed in without content or its digest: hand in both")
-        if content_commitment(submission.salt, digest) != entry.content_commitment:
-            raise RefusedEntryError("salt and content do not give the content commitment of the entry")
 
     def _check_content_size(self, size: int) -> None:
         if size > self.limits.content_bytes:
@@ -617,14 +628,23 @@ def _check_first(chain_id: bytes, external_ids: Sequence[ExternalId]) -> None:
 
 
 def _authors_of(
-    read: Mapping[int, tuple[bytes, Entry]], threads: Executor | None
+    read: Mapping[int, tuple[Submission, Entry]], threads: Executor | None
 ) -> tuple[dict[int, int], dict[int, Named], dict[int, Refused]]:
-    """Check who signed entries; return by place until when some are valid, whom some name, and which are refused."""
+    """Check what entries commit to and who signed them, each as it was handed in.
+
+    Return by place until when some are valid, whom some name, and which are refused.
+    """
     not_after: dict[int, int] = {}
     named: dict[int, Named] = {}
-    refused = {place: Refused.by(error) for place, error in wrong_signatures(read, threads).items()}
+    if not read:
+        return not_after, named, {}
+    wrong: dict[int, AnchorlineError] = {**wrong_commitments(read)}
+    wrong |= wrong_signatures({place: (item.entry, entry) for place, (item, entry) in read.items()}, threads)
+    refused = {place: Refused.by(error) for place, error in wrong.items()}
+    silent: tuple[Extension, ...] | None = ()
     for place, (_, entry) in read.items():
-        if place in refused or not entry.extensions:
+        # Entries of one shape have the same extensions, and most name nobody and no time.
+        if place in refused or entry.extensions is silent:
             continue
         try:
             if (author := named_by(entry)) is not None:
@@ -634,6 +654,8 @@ def _authors_of(
             continue
         if (until_ms := _not_after_ms(entry)) < _EVER:
             not_after[place] = until_ms
+        is_silent = place not in not_after and entry.extension(ExtensionType.IDENTITY) is None
+        silent = entry.extensions if is_silent else None
     return not_after, named, refused
 
 

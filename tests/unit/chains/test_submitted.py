@@ -213,3 +213,24 @@ def test_a_signed_batch_is_taken_and_each_entry_holds_alone(store: Store) -> Non
         check_author(Entry.decode(raw))
         with pytest.raises((VerificationError, AnchorlineError)):
             check_author(Entry.decode(flipped(raw, 40)))
+
+
+def test_a_commitment_to_something_else_is_refused_alone(store: Store) -> None:
+    """Of what comes with entries (content, digest, nothing) each is compared with its own commitment."""
+    chain, made = store.open_chain("acme"), entries(6)
+    salt = bytes(16)
+    handed = [
+        Submission(signed(made[0], KEY), salt, content=b"0"),
+        Submission(signed(made[1], KEY), salt, content=b"another"),
+        Submission(signed(made[2], KEY)),
+        Submission(signed(made[3], KEY), salt, digest=sha256(b"3")),
+        Submission(signed(made[4], KEY), bytes(15) + b"x", content=b"4"),
+        Submission(signed(made[5], KEY), salt, digest=bytes(31)),
+    ]
+    work = store.writer.prepare(chain, handed)
+    assert {1: "entry-refused", 4: "entry-refused", 5: "entry-malformed"} == {
+        place: item.code for place, item in work.refused.items()
+    }
+    with pytest.raises(AnchorlineError, match="do not give the content commitment"):
+        store.writer.submit(chain, handed[:2], START_MS + 1)
+    assert 1 == store.chains.size(chain)
