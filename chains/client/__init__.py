@@ -5,6 +5,7 @@
 embed it: it imports httpx, the standard library, ``anchor.proof``, and ``cryptography`` where that is installed.
 """
 
+from anchor.proof.expected_author import ExpectedAuthor
 from chains.client.asynchronous import AsyncBatcher, AsyncClient
 from chains.client.blocking import Batcher, Client
 from chains.client.connection import Timeouts
@@ -13,6 +14,7 @@ from chains.client.envelope import Envelope, EnvelopeError, EnvelopeFault
 from chains.client.errors import (
     ClientError,
     ClosedError,
+    NotTheAuthorError,
     ProblemAnswerError,
     UnpinnedLogError,
     UnreachableError,
@@ -43,6 +45,8 @@ __all__ = [
     "Envelope",
     "EnvelopeError",
     "EnvelopeFault",
+    "ExpectedAuthor",
+    "NotTheAuthorError",
     "Opened",
     "Outcome",
     "OwnEntry",

@@ -14,6 +14,7 @@ import httpx
 
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.entry import ExternalId, Link
+from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.receipt import LogCard, Receipt
 from chains.client import managing
 from chains.client.connection import Options, httpx_options
@@ -186,12 +187,15 @@ class AsyncClient(Shell):
 
     # --- proofs
 
-    async def receipt(self, what: Recorded | Receipt | CheckedReceipt | bytes) -> CheckedReceipt:
+    async def receipt(
+        self, what: Recorded | Receipt | CheckedReceipt | bytes, expected_author: ExpectedAuthor | None = None
+    ) -> CheckedReceipt:
         """Return the receipt of an entry as complete as it can be now; of an older receipt, its upgrade.
 
         The new one must continue the older: same place, same promise, and a directory that begins with the older one.
+        Raises NotTheAuthorError where another author than the expected one signed the entry.
         """
-        return await self._run(self.core.receipt(what))
+        return await self._run(self.core.receipt(what, expected_author))
 
     async def receipts(
         self, which: Iterable[Recorded | Receipt | CheckedReceipt | bytes]

@@ -17,6 +17,7 @@ from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
 from anchor.proof.codec import HASH_SIZE, exactly
 from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of
 from anchor.proof.errors import MalformedError, VerificationError
+from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.promise import Promise
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
@@ -403,8 +404,13 @@ class Core:
 
     # --- proofs
 
-    def receipt(self, what: Recorded | Receipt | CheckedReceipt | bytes) -> Task[CheckedReceipt]:
-        """Return the receipt of an entry as complete as it can be now; of an older receipt, its upgrade."""
+    def receipt(
+        self, what: Recorded | Receipt | CheckedReceipt | bytes, expected_author: ExpectedAuthor | None = None
+    ) -> Task[CheckedReceipt]:
+        """Return the receipt of an entry as complete as it can be now; of an older receipt, its upgrade.
+
+        Raises NotTheAuthorError where another author than the expected one signed it.
+        """
         log = yield from self.log()
         wanted = Wanted.of(what)
         key = exactly(wanted.entry_hash, HASH_SIZE, "entry_hash")
@@ -412,7 +418,11 @@ class Core:
         exchange = yield from self._ask(call)
         settings = self.settings
         verifier = Verifier(
-            card=log.card, blocks=settings.blocks, depth=settings.depth, check_signature=settings.check_signature
+            card=log.card,
+            blocks=settings.blocks,
+            depth=settings.depth,
+            check_signature=settings.check_signature,
+            author=expected_author,
         )
         found = _judged(
             lambda: judging.judged_receipt(exchange.reply.body, wanted, log.card.log, verifier),

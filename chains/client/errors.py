@@ -8,6 +8,7 @@ The operations raise them; callers match on the class, on ``code`` and on ``untr
         ├── UnreachableError      no answer came, or only "not now", for as long as was waited
         ├── ProblemAnswerError    the service answered that it will not: ``status``, ``code``, ``detail``
         ├── UntrueAnswerError     the service answered, and what it says does not hold: ``untruth``, ``exchanges``
+        ├── NotTheAuthorError     the receipt holds, and somebody else wrote the entry: ``verdict``
         ├── UnpinnedLogError      no log card was given, and trust on first use was not chosen
         └── ClosedError           a batcher was closed, or is full
 """
@@ -21,6 +22,7 @@ from anchor.proof import strictjson
 from anchor.proof.checkpoint import Note
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.promise import Promise
+from anchor.proof.verdict import Verdict
 from chains.client.exchange import Exchange
 
 EVIDENCE_FORMAT = "anchorline-exchange/1"
@@ -77,6 +79,17 @@ class ProblemAnswerError(ClientError):
         self.status = status
         self.code = code
         self.detail = detail
+
+
+class NotTheAuthorError(ClientError):
+    """All of a receipt holds but who wrote it: not the expected author, or his key was not valid then.
+
+    The service said nothing untrue. ``verdict`` has the finding, ``another-author`` or ``key-not-valid-then``.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"{verdict.diagnosis.finding}: {verdict.steps[2].text}")
+        self.verdict = verdict
 
 
 class UntrueAnswerError(ClientError):

@@ -20,10 +20,11 @@ from anchor.proof.promise import SUBMITTER_SIZE, Promise, PromiseLeaf, check_pro
 from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import Content, ContentState, LogCard, Receipt
 from anchor.proof.strictjson import Fields
+from anchor.proof.verdict import ExitCode
 from anchor.proof.verdict import Outcome as Judged
 from anchor.proof.verifier import Verifier
 from anchor.proof.verify import verify
-from chains.client.errors import Untruth
+from chains.client.errors import NotTheAuthorError, Untruth
 from chains.client.own_entry import OwnEntry
 from chains.client.results import CheckedReceipt, Recorded, Refused, SeenChain, SeenEntry
 from chains.client.trust import DoubtError, same_run
@@ -279,7 +280,10 @@ def check_content(data: bytes, entry: Entry, salt: bytes) -> None:
 
 
 def judged_receipt(body: bytes, wanted: Wanted, log: LogLeaf, verifier: Verifier) -> CheckedReceipt:
-    """Return a receipt of the wanted entry, completed with what is known here; its verdict did not fail."""
+    """Return a receipt of the wanted entry, completed with what is known here; its verdict did not fail.
+
+    Raises NotTheAuthorError where all holds but who wrote it, DoubtError where anything else does not.
+    """
     receipt = Receipt.decode(body)
     if receipt.entry.hash != wanted.entry_hash:
         raise DoubtError(
@@ -291,6 +295,8 @@ def judged_receipt(body: bytes, wanted: Wanted, log: LogLeaf, verifier: Verifier
     receipt = _with_promise(_with_opening(receipt, wanted.opening), wanted.promise)
     digest = receipt.content.digest if receipt.content.state == ContentState.SHOWN else None
     verdict = verify(receipt, replace(verifier, content_digest=digest))
+    if verdict.exit_code == ExitCode.NOT_THE_AUTHOR:
+        raise NotTheAuthorError(verdict)
     if verdict.outcome == Judged.FAILED:
         texts = [f"{step.number} {step.name}: {step.text}" for step in verdict.steps if step.reason is not None]
         raise DoubtError(_untruth_of(verdict.reasons), "; ".join(texts))

@@ -20,7 +20,7 @@ from anchor.proof.bitcoin.header import Header
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.codec import sha256
 from anchor.proof.entry import AuthorType, ExtensionType, ExternalId, IdKind, Link, Relation, chain_id_of, check_author
-from anchor.proof.errors import TooLargeError
+from anchor.proof.errors import Reason, TooLargeError
 from anchor.proof.leaves import Key, KeyLeaf, KeyType, LogLeaf, Purpose, Signer
 from anchor.proof.merkle import root_of
 from anchor.proof.promise import Promise, check_promise, promise_key_id
@@ -35,6 +35,8 @@ from chains.client import (
     Client,
     ClosedError,
     Ed25519Key,
+    ExpectedAuthor,
+    NotTheAuthorError,
     Outcome,
     ProblemAnswerError,
     Recorded,
@@ -176,6 +178,19 @@ def test_signed_entries_name_their_log(site: Site) -> None:
         assert author.public_key == entry.author.body[:32]
         assert check_author(entry)
         assert client.card().log.log_id == entry.extension(ExtensionType.LOG_ID)
+
+
+def test_the_expected_author_is_asked_for(site: Site) -> None:
+    """A receipt of the expected key is returned; of another one, or of nobody, it accuses no service."""
+    author = Ed25519Key(bytes(range(32)))
+    with site.client(author=author) as client, site.client() as unsigned:
+        recorded = client.add(site.chain_id, b"by the expected one")
+        mine, other = ExpectedAuthor(key=author.public_key), ExpectedAuthor(identity=bytes(32))
+        assert "the key that you expect" in client.receipt(recorded, mine).verdict.steps[2].text
+        for what, expected in ((recorded, other), (unsigned.add(site.chain_id, b"by nobody"), mine)):
+            with pytest.raises(NotTheAuthorError, match="another-author") as raised:
+                client.receipt(what, expected)
+            assert [Reason.ANOTHER_AUTHOR] == list(raised.value.verdict.reasons)
 
 
 def judged_authors(client: Client | AsyncClient, outcomes: list[Outcome], signer: Signatory) -> list[int]:
