@@ -57,6 +57,11 @@ class AccessLog:
         chain_no = self._notes.chain_no_of(self._owner)
         return None if chain_no is None else self._chains.by_no(chain_no)
 
+    @property
+    def end(self) -> int:
+        """The number of the next event."""
+        return self._notes.next_number(self._owner)
+
     def events(self, first_number: int = 0) -> Iterator[Logged]:
         """Yield the events from a number on; those whose content was erased are passed over."""
         # The notes first: what is recorded meanwhile comes twice, and is passed over, rather than never.

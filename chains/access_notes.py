@@ -113,6 +113,11 @@ class AccessNotes:
         rows = self.engine.query("SELECT chain_no FROM access_log WHERE owner = ?", (owner,))
         return None if not rows or rows[0][0] is None else int(rows[0][0])
 
+    def next_number(self, owner: str) -> int:
+        """Return the number that an organisation's next event gets."""
+        rows = self.engine.query("SELECT next_number FROM access_log WHERE owner = ?", (owner,))
+        return int(rows[0][0]) if rows else 0
+
     def set_chain(self, owner: str, chain_no: int) -> None:
         """Say which chain an organisation's events go to, inside the transaction that opens it."""
         self.engine.execute("UPDATE access_log SET chain_no = ? WHERE owner = ?", (chain_no, owner))

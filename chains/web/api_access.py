@@ -3,9 +3,12 @@
 It reads the organisation's access chain and what waits to be on it (``chains.access_log``); to look is noted too.
 """
 
+from collections.abc import Sequence
+from itertools import islice
+
 from anchor.proof.access_record import What
 from chains.access import Action
-from chains.access_log import Logged, log_of
+from chains.access_log import AccessLog, Logged, log_of
 from chains.access_notes import Note
 from chains.web.answers import NO_STORE, json_of
 from chains.web.asgi import JSON, Answer
@@ -21,16 +24,19 @@ from chains.web.schemas import AccessEvent, AccessEvents
 
 def list_access(room: Room, request: Request) -> Answer:
     """Return events of the organisation whose key asks."""
-    return json_of(accesses_seen(room, request), NO_STORE)
+    return json_of(_accesses(room, request), NO_STORE)
 
 
-def accesses_seen(room: Room, request: Request) -> AccessEvents:
-    """Return the same, for the API and for pages."""
-    room.require(request, Action.ACCESS_READ)
-    owner = request.actor.organisation
-    if owner is None:
-        raise not_found()
-    log, limit = log_of(room.home, owner), request.number("limit", PAGE_ITEMS)
+def accesses_below(room: Room, request: Request, below: int, count: int) -> AccessEvents:
+    """Return the newest events below a number, newest first, at most ``count``: for pages."""
+    log = _log(room, request)
+    end = min(below, log.end)
+    found = [each for each in islice(log.events(max(0, end - count)), count) if each.noted.number < end]
+    return _shown(log, found[::-1])
+
+
+def _accesses(room: Room, request: Request) -> AccessEvents:
+    log, limit = _log(room, request), request.number("limit", PAGE_ITEMS)
     found: list[Logged] = []
     cursor = None
     for scanned, each in enumerate(log.events(request.number("cursor", 0))):
@@ -39,10 +45,25 @@ def accesses_seen(room: Room, request: Request) -> AccessEvents:
             break
         if _is_meant(each, request):
             found.append(each)
+    return _shown(log, found, cursor)
+
+
+def _log(room: Room, request: Request) -> AccessLog:
+    """Return the log of the organisation whose key asks, and have it noted that it was looked at."""
+    room.require(request, Action.ACCESS_READ)
+    owner = request.actor.organisation
+    if owner is None:
+        raise not_found()
+    log = log_of(room.home, owner)
     chain = log.chain
     room.notes.append(Note(owner, request.asker.did(What.LOG, b"" if chain is None else chain.chain_id)))
+    return log
+
+
+def _shown(log: AccessLog, events: Sequence[Logged], cursor: str | None = None) -> AccessEvents:
+    chain = log.chain
     return AccessEvents(
-        events=[AccessEvent(**each.to_json()) for each in found],
+        events=[AccessEvent(**each.to_json()) for each in events],
         chain_id=None if chain is None else chain.chain_id.hex(),
         cursor=cursor,
     )

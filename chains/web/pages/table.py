@@ -5,6 +5,7 @@ Every module of this package lists its pages as ``OPERATIONS``; a page that is m
 
 from chains.web.operations import Operation
 from chains.web.pages import (
+    accesses,
     anchors,
     assets,
     certificates,
@@ -27,6 +28,7 @@ PAGES: tuple[Operation, ...] = (
     *checkpoints.OPERATIONS,
     *anchors.OPERATIONS,
     *thread.OPERATIONS,
+    *accesses.OPERATIONS,
     *sign_in.OPERATIONS,
     *shares.OPERATIONS,
     *assets.OPERATIONS,
