@@ -61,19 +61,23 @@ class ChainSharing:
         Grants were the old owner's, so they end; the visibility stays as it is. Both owners are told. Raises
         AccountError for an access chain, which stays with those whose content it is about.
         """
-        owner = None if organisation is None else organisation.organisation_id
         with self.engine.transaction():
-            before = self.access_of(chain.chain_no)
-            if owner == before.owner:
-                return 0
-            self._check_no_access_chain(chain)
-            self._set(chain, owner, before.visibility)
-            event = by.did(What.OWNER, chain.chain_id, subject=owner or OPERATOR)
-            self.notes.add([Note(each, event) for each in (before.owner, owner) if each is not None], now_ms)
-            return self.engine.execute(
-                "UPDATE chain_grant SET withdrawn_at_ms = ? WHERE chain_no = ? AND withdrawn_at_ms IS NULL",
-                (now_ms, chain.chain_no),
-            )
+            return self.change_owner(chain, organisation, now_ms, by)
+
+    def change_owner(self, chain: Chain, organisation: Organisation | None, now_ms: int, by: Asker = MACHINE) -> int:
+        """Do what ``set_owner`` does, inside a transaction of the caller."""
+        owner = None if organisation is None else organisation.organisation_id
+        before = self.access_of(chain.chain_no)
+        if owner == before.owner:
+            return 0
+        self._check_no_access_chain(chain)
+        self._set(chain, owner, before.visibility)
+        event = by.did(What.OWNER, chain.chain_id, subject=owner or OPERATOR)
+        self.notes.add([Note(each, event) for each in (before.owner, owner) if each is not None], now_ms)
+        return self.engine.execute(
+            "UPDATE chain_grant SET withdrawn_at_ms = ? WHERE chain_no = ? AND withdrawn_at_ms IS NULL",
+            (now_ms, chain.chain_no),
+        )
 
     def set_visibility(self, chain: Chain, visibility: Visibility, now_ms: int, by: Asker = MACHINE) -> None:
         """Say who may read a chain without a grant. What was read while it was public stays read.

@@ -518,4 +518,21 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX share_read_of ON share_read (share_no, at_ms)",
         ),
     ),
+    (
+        "chain-transfers",
+        (
+            # Chains that their owners (NULL: the operator) offered to an organisation; ``ending`` NULL: it waits.
+            """CREATE TABLE chain_transfer (
+                transfer_no {key},
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                giver TEXT REFERENCES organisation (organisation_id),
+                taker TEXT NOT NULL REFERENCES organisation (organisation_id),
+                offered_at_ms BIGINT NOT NULL,
+                expires_at_ms BIGINT,
+                ended_at_ms BIGINT,
+                ending TEXT
+            )""",
+            "CREATE UNIQUE INDEX chain_transfer_waiting ON chain_transfer (chain_no) WHERE ended_at_ms IS NULL",
+        ),
+    ),
 )

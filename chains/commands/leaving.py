@@ -1,4 +1,4 @@
-"""Commands about the life of a chain: ``chain close``, ``chain continue``.
+"""Commands about the life of a chain: ``chain close``, ``chain transfer``, ``chain continue``.
 
 Arguments are names that people give; ``chains.life_stating`` does what they ask (docs/operate/leaving.md).
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anchor.proof.codec import hash_from_hex
+from chains.commands.accounts import EXPIRES_HELP, OrganisationArgument, utc_or_none
 from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
 from chains.commands.recording import chain_app
 from chains.commands.sharing import ChainArgument
@@ -25,6 +26,7 @@ from chains.commands.terminal import (
     say,
 )
 from chains.counted import counted
+from chains.expiry import expiry_ms
 
 if TYPE_CHECKING:
     from chains.client.signing import AuthorKey
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from chains.life_stating import Signer
 
 app = command_group()
+transfer_app = command_group("Hand a chain to another owner: offered by the one, accepted by the other.")
+chain_app.add_typer(transfer_app, name="transfer")
 
 
 @chain_app.command("close")
@@ -130,6 +134,59 @@ def chain_continue(
         ),
         as_json=as_json,
     )
+
+
+@transfer_app.command("offer")
+def transfer_offer(
+    chain: ChainArgument,
+    organisation: OrganisationArgument,
+    expires: Annotated[str, typer.Option(help=EXPIRES_HELP)] = "14d",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Offer a chain to another organisation; nothing changes before that accepts."""
+    from chains.transfers import Transfers
+
+    with opened(home) as found:
+        now_ms, taker = found.clock(), found.accounts.organisations.live(organisation)
+        transfers = Transfers(found.writer, found.accounts)
+        offered = transfers.offer(found.chains.named(chain), taker, expiry_ms(expires, now_ms), now_ms)
+    facts = {"chain": chain, "to": taker.name, "expires_at": utc_or_none(offered.expires_at_ms)}
+    until = f"until {facts['expires_at']}" if facts["expires_at"] else "without end"
+    say(facts, lambda: f"Chain {chain} is offered to {taker.name} {until}.", as_json=as_json)
+
+
+@transfer_app.command("accept")
+def transfer_accept(
+    chain: ChainArgument,
+    organisation: OrganisationArgument,
+    sign: SignOption = None,
+    identity: IdentityOption = None,
+    password_file: AuthorPasswordOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accept a chain in the name of the organisation to which it is offered: an entry says so, and grants end."""
+    from chains.transfers import Transfers
+
+    author = signing_author(sign, identity, password_file)
+    with opened(home) as found:
+        taker, target = found.accounts.organisations.live(organisation), found.chains.named(chain)
+        signer = None if author is None else _signer(found, author, identity)
+        accepted = Transfers(found.writer, found.accounts).accept(target, taker, found.clock(), signer)
+    facts = {"chain": chain, "organisation": taker.name, "leaf_index": accepted.leaf_index}
+    text = f"Chain {chain} belongs to {taker.name} from its entry {accepted.leaf_index} on; its grants ended."
+    say(facts, lambda: text, as_json=as_json)
+
+
+@transfer_app.command("withdraw")
+def transfer_withdraw(chain: ChainArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """End an offer that was not accepted."""
+    from chains.transfers import Transfers
+
+    with opened(home) as found:
+        Transfers(found.writer, found.accounts).withdraw(found.chains.named(chain), found.clock())
+    say({"chain": chain}, lambda: f"Chain {chain} is not offered any more.", as_json=as_json)
 
 
 def _signer(found: "Home", author: "AuthorKey", identity: str | None) -> "Signer":

@@ -163,3 +163,25 @@ def test_a_part_verifies_with_nothing_but_itself(world: World) -> None:
         receipts.write_text("".join(f"{line}\n" for line in changed_proofs))
         assert 1 == main([], inside, out), name
     assert "DOES NOT HOLD" in out.getvalue()
+
+
+def test_a_chain_is_handed_to_another_owner(world: World) -> None:
+    """Offered and accepted by name; an entry says so, and the receipts of the chain stay what they were."""
+    for name in ("Acme", "Meridian"):
+        world.ok("org", "create", name)
+    world.ok("chain", "owner", "acme", "Acme")
+    assert "is offered to Meridian until" in world.ok("chain", "transfer", "offer", "acme", "Meridian").text
+    assert 1 == world.run("chain", "transfer", "accept", "acme", "Acme").exit_code
+    world.ok("chain", "transfer", "withdraw", "acme")
+    assert 1 == world.run("chain", "transfer", "accept", "acme", "Meridian").exit_code
+    world.ok("chain", "transfer", "offer", "acme", "Meridian", "--expires", "never")
+    index = world.ok("chain", "transfer", "accept", "acme", "Meridian", "--json").facts["leaf_index"]
+    assert "Meridian" == world.ok("chain", "owner", "acme", "--json").facts["organisation"]
+    anchored(world)
+    archive = world.folder / "meridian.tar"
+    facts = world.ok("export", archive, "--organisation", "Meridian", "--without-content", "--json").facts
+    named = {each["name"]: each for each in world.ok("chain", "list", "--json").facts["chains"]}
+    assert named["acme"]["chain_id"] in facts["chain_ids"]
+    assert 0 == facts["contents"]
+    assert index < named["acme"]["entries"]
+    world.ok("audit")
