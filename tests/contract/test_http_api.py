@@ -17,6 +17,7 @@ import httpx
 import pytest
 from fpdf import FPDF
 
+from anchor.proof.chain_life import Closing
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType, chain_id_of, content_commitment
@@ -27,6 +28,7 @@ from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import ContentState, Receipt
 from chains.access import Role, Visibility
 from chains.home import Home
+from chains.life_stating import stating
 from chains.quota import Quota
 from chains.verify_page import page
 from chains.web.limits import BATCH_ENTRIES
@@ -172,6 +174,27 @@ def test_content_may_be_left_out(site: Site) -> None:
     found = site.stranger.get(answer.headers["location"]).json()["content"]
     assert ("digest", sha256(b"secret").hex()) == (found["state"], found["digest"])
     assert (404, "not-found") == problem(site.stranger.get(f"{answer.headers['location']}/content"))
+
+
+def test_only_an_owner_closes_a_chain_and_nothing_follows(site: Site) -> None:
+    """A closing is an entry that a client made; a key of a writer may not hand it in, one of an owner may."""
+    opened = site.acme.post("/v1/chains", json={"name": "to close", "external_ids": ["to close"]}).json()
+    chain = opened["chain_id"]
+    closing = stating(bytes.fromhex(chain), Closing(0, "over"), log_of(site).log_id)
+    assert closing.salt is not None
+    parts = {"entry": closing.entry, "salt": closing.salt, "content": b""}
+    body, where = json.dumps({name: base64_of(part) for name, part in parts.items()}), f"/v1/chains/{chain}/entries"
+    made = {"content-type": SUBMISSION}
+    writer, owner = (site.server.client(make_key(site.server.home, "acme", role)) for role in (Role.WRITER, Role.OWNER))
+    with writer, owner:
+        assert (403, "not-allowed") == problem(writer.post(where, content=body, headers=made))
+        assert 201 == writer.post(where, content=b"still open").status_code
+        assert 201 == owner.post(where, content=body, headers=made).status_code
+        assert 200 == owner.post(where, content=body, headers=made).status_code
+        for client in (writer, owner):
+            assert (409, "chain-closed") == problem(client.post(where, content=b"late"))
+        [result] = owner.post(f"/v1/chains/{chain}/batch", json=[{"content": base64_of(b"late")}]).json()["results"]
+        assert (409, "chain-closed") == (result["status"], result["code"])
 
 
 def test_a_client_s_own_entry_is_taken_as_it_is(site: Site) -> None:
