@@ -5,11 +5,14 @@ later (``chains.web.api_readers``, ``anchorline reader``). Nothing here can open
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anchor.errors import AccountError, ContentTooLargeError, RefusedEntryError, UnknownAccountError
+from anchor.proof.access_record import What
 from anchor.proof.entry import Entry, IdKind
 from anchor.storage.engine import Engine
+from chains.access_notes import MACHINE, AccessNotes, Asker, Note
+from chains.chain_sharing import ChainSharing
 from chains.client.envelope import (
     MAX_READERS,
     Envelope,
@@ -72,8 +75,8 @@ class Envelopes:
             ReaderOf(bytes(reader), int(added), by, removed, remover) for reader, added, by, removed, remover in rows
         ]
 
-    def add(self, stored: StoredEntry, key: WrappedKey, by: str, now_ms: int) -> ReaderOf:
-        """Add a reader, for whom somebody who can open the envelope has wrapped its key.
+    def add(self, stored: StoredEntry, key: WrappedKey, by: str, now_ms: int, asker: Asker = MACHINE) -> ReaderOf:
+        """Add a reader, for whom somebody who can open the envelope has wrapped its key; the chain's owner is told.
 
         Whether the key opens it, nobody here can know. Raises AccountError where there is no envelope, where he is a
         reader already, or where there are too many.
@@ -92,9 +95,10 @@ class Envelopes:
                 "INSERT INTO envelope_key (seq, reader, wrap, added_at_ms, added_by) VALUES (?, ?, ?, ?, ?)",
                 (stored.seq, key.reader, key.wrap, now_ms, by),
             )
+            self._tell(stored, What.READER_ADDED, key.reader, asker, now_ms)
         return ReaderOf(key.reader, now_ms, by, None, None)
 
-    def remove(self, stored: StoredEntry, reader: bytes, by: str, now_ms: int) -> ReaderOf:
+    def remove(self, stored: StoredEntry, reader: bytes, by: str, now_ms: int, asker: Asker = MACHINE) -> ReaderOf:
         """Remove a reader: his wrapped key is deleted, that he was one stays. What he has read, he has read.
 
         Raises UnknownAccountError where he is none.
@@ -107,7 +111,16 @@ class Envelopes:
             )
             if not count:
                 raise UnknownAccountError(f"{reader.hex()} is no reader of entry {stored.entry_hash.hex()}")
+            self._tell(stored, What.READER_REMOVED, reader, asker, now_ms)
             return next(each for each in reversed(self.readers(stored)) if each.reader == reader)
+
+    def _tell(self, stored: StoredEntry, what: What, reader: bytes, asker: Asker, now_ms: int) -> None:
+        """Note a change of readers for the chain's owner, inside a transaction; the operator keeps no notes."""
+        owner = ChainSharing(self.engine).access_of(stored.chain_no).owner
+        if owner is not None:
+            where = asker.did(what, stored.entry.chain_id, index=stored.leaf_index, count=1, entry=stored.entry_hash)
+            event = replace(where, subject=reader.hex())
+            AccessNotes(self.engine).add([Note(owner, event)], now_ms)
 
 
 def keys_in(submission: Submission) -> tuple[WrappedKey, ...]:

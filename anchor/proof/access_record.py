@@ -47,6 +47,8 @@ class What(StrEnum):
     GRANT_ENDED = "grant-ended"
     SHARED = "shared"  # one entry, with whoever has a link
     SHARE_ENDED = "share-ended"
+    READER_ADDED = "reader-added"  # of one entry's envelope
+    READER_REMOVED = "reader-removed"
     OWNER = "owner"
     VISIBILITY = "visibility"
     KEY_MADE = "key-made"

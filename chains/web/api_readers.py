@@ -44,7 +44,7 @@ def add_reader(room: Room, request: Request) -> Answer:
     if len(wanted.wrap) != WRAP_SIZE:
         raise ProblemError("body-malformed", f"wrap: expected {WRAP_SIZE} bytes, got {len(wanted.wrap)}")
     key = WrappedKey(bytes.fromhex(wanted.reader), wanted.wrap)
-    return json_of(_shown(room.envelopes.add(stored, key, _by(request.actor), request.now_ms)), NO_STORE)
+    return json_of(_shown(room.envelopes.add(stored, key, _by(request.actor), request.now_ms, request.asker)), NO_STORE)
 
 
 def remove_reader(room: Room, request: Request) -> Answer:
@@ -53,7 +53,9 @@ def remove_reader(room: Room, request: Request) -> Answer:
     reader = request.digest("reader")
     if not any(each.reader == reader and each.removed_at_ms is None for each in room.envelopes.readers(stored)):
         raise not_found()
-    return json_of(_shown(room.envelopes.remove(stored, reader, _by(request.actor), request.now_ms)), NO_STORE)
+    return json_of(
+        _shown(room.envelopes.remove(stored, reader, _by(request.actor), request.now_ms, request.asker)), NO_STORE
+    )
 
 
 def _by(actor: Actor) -> str:

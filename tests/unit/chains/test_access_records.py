@@ -1,5 +1,6 @@
 """Tests of notes of access and the entries that become of them: none lost, none twice, whatever stops between."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -33,6 +34,9 @@ from chains.access_notes import MACHINE, AccessNotes, Note
 from chains.access_recording import record_access
 from chains.audit import Audit
 from chains.chain import Chain
+from chains.client.encrypting import new_reader_key, wrap
+from chains.client.own_entry import Form, encrypted_entry
+from chains.envelopes import Envelopes
 from chains.home import DATABASE, Home
 from chains.organisations import Organisation
 from chains.reader import Reader
@@ -304,3 +308,24 @@ def test_the_audit_finds_a_record_that_is_not_what_its_entry_says(
     note(service, reads(acme, 1))
     record_access(service.home)
     assert any("expected accesses from number 4 on" in each for each in findings(service.home))
+
+
+def test_readers_of_an_envelope_are_noted_for_the_owner(service: Service, acme: Organisation) -> None:
+    """Who may open encrypted content from now on, or no more: each is an event about the entry."""
+    home, now_ms = service.home, service.clock()
+    service.open_chain("sealed")
+    chain = home.chains.named("sealed")
+    home.accounts.sharing.set_owner(chain, acme, now_ms)
+    anna, ben = new_reader_key(os.urandom), new_reader_key(os.urandom)
+    own = encrypted_entry(chain.chain_id, b"a secret", Form(), os.urandom, [anna.public_key])
+    assert own.envelope is not None
+    [accepted] = home.writer.submit(chain, [Submission(own.raw, envelope=own.envelope.encode())], now_ms)
+    stored = Reader(home.engine, home.chains, home.lookup).row(accepted.seq)
+    envelopes = Envelopes(home.engine)
+    wrapped = wrap(bytes(32), ben.public_key, stored.entry_hash)
+    envelopes.add(stored, wrapped, "operator", now_ms)
+    envelopes.remove(stored, wrapped.reader, "operator", now_ms)
+    events = [each.noted.event for each in log_of(home, acme.organisation_id).events()]
+    assert ["owner", "reader-added", "reader-removed"] == [event.what for event in events]
+    told = {(event.entry, event.subject, event.by) for event in events[1:]}
+    assert {(stored.entry_hash, wrapped.reader.hex(), "machine")} == told
