@@ -1,4 +1,4 @@
-"""(h) Signed entries over HTTP, 500 a request: against the library's bare loop, and a signed batch against none signed.
+"""(k) Signed entries over HTTP, 500 a request: against the library's bare loop, and a signed batch against none signed.
 
 The server is ``anchorline serve``, the load a thread here that posts requests made before, each once; both are pinned
 to the same cores (``taskset``, so Linux), and the reference, PyNaCl in a loop over the same signatures, to one of them.
@@ -200,9 +200,9 @@ def main() -> None:
     """Print the ratios."""
     cores = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
     if not cores:
-        print("(h) signed entries over HTTP: needs Linux, which pins processes to cores; nothing was measured")
+        print("(k) signed entries over HTTP: needs Linux, which pins processes to cores; nothing was measured")
         return
-    print(f"(h) signed entries over HTTP, {BATCH} a request, {CONTENT_BYTES} bytes each; {ROUNDS} rounds by turns")
+    print(f"(k) signed entries over HTTP, {BATCH} a request, {CONTENT_BYTES} bytes each; {ROUNDS} rounds by turns")
     with temporary_folder() as folder:
         with served(folder / "one", cores[:1]) as site:
             compare("signed, one core : bare loop", 0.70, against_the_library(site, cores[0]))

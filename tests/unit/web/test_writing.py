@@ -101,6 +101,25 @@ def test_what_is_refused_for_now_takes_nothing_from_a_quota(site: Site) -> None:
     asyncio.run(story())
 
 
+def test_room_is_asked_for_before_signatures_are_checked_and_not_taken(site: Site) -> None:
+    """What is over the quota, or finds no room, is refused before the work; asking takes nothing from the quota."""
+
+    async def story() -> None:
+        admission = replace(await site.admit(), quota=Quota(entries_per_s=1))
+        for _ in range(3):
+            site.writing.check_room(admission, 10)
+        with pytest.raises(QuotaError):
+            site.writing.check_room(admission, 11)
+        await site.writing.commit_content(admission, Content(b"one"))
+        with pytest.raises(QuotaError):
+            site.writing.check_room(admission, 10)
+        site.writing.stop()
+        with pytest.raises(OverloadedError):
+            site.writing.check_room(admission, 1)
+
+    asyncio.run(story())
+
+
 def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> None:
     """Nothing is handed over before those before it are answered, in however many turns of the event loop it came."""
 
