@@ -336,7 +336,10 @@ def _groups(files: Sequence[Path], limit: int, *, together: bool) -> Iterator[li
     size = 0
     for path in files:
         content = _content(path, limit)
-        if group and (not together or size + len(content) > BATCH_BYTES):
+        if not together:  # recorded before the next one is read, which may be one that is refused
+            yield [(path, content)]
+            continue
+        if group and size + len(content) > BATCH_BYTES:
             yield group
             group, size = [], 0
         group.append((path, content))
