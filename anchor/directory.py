@@ -16,6 +16,7 @@ from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.errors import MalformedError
 from anchor.proof.heads import HeadsProof, Item, heads_root, prove_head
 from anchor.proof.leaves import (
+    NO_POLICY,
     NO_PREVIOUS,
     NOTHING_REPLACED,
     DirectoryLeaf,
@@ -60,6 +61,7 @@ class _ChangedChain:
     chain_id: bytes
     size: int
     head_index: int | None
+    policy: bytes | None
 
 
 class Directory:
@@ -186,15 +188,17 @@ class Directory:
     def _changed(self) -> list[_ChangedChain]:
         """Chains with leaves that are not under a head yet, by chain id."""
         rows = self.engine.query(
-            "SELECT tree_no, chain_id, size, head_index FROM tree WHERE tree_no > 0 AND size > sealed_size "
-            "ORDER BY chain_id"
+            "SELECT tree_no, chain_id, size, head_index, (SELECT entry_hash FROM stated_policy "
+            "WHERE stated_policy.tree_no = tree.tree_no ORDER BY leaf_index DESC LIMIT 1) "
+            "FROM tree WHERE tree_no > 0 AND size > sealed_size ORDER BY chain_id"
         )
         return [_ChangedChain(*row) for row in rows]
 
     def _built_head(self, chain: _ChangedChain) -> HeadLeaf:
         self.trees.build_to(chain.tree_no, chain.size)
         previous = NO_PREVIOUS if chain.head_index is None else chain.head_index
-        return HeadLeaf(chain.chain_id, chain.size, previous, self.trees.root(chain.tree_no, chain.size))
+        policy = NO_POLICY if chain.policy is None else chain.policy
+        return HeadLeaf(chain.chain_id, chain.size, previous, self.trees.root(chain.tree_no, chain.size), policy)
 
     def _store_head(self, chain: _ChangedChain, index: int, head: HeadLeaf) -> None:
         self.engine.execute(

@@ -34,6 +34,7 @@ from anchor.proof.leaves import (
     decode_leaf,
 )
 from anchor.proof.merkle import leaf_hash
+from anchor.proof.policy import Standing
 from anchor.proof.promise import PromiseNote, promise_key_id, signed_message
 from anchor.proof.steps_log import key_history
 from anchor.proof.verifier import network_of
@@ -47,6 +48,9 @@ from chains.audit_life import check_life
 from chains.audit_report import Report
 from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, check_timestamps, paged
 from chains.chain import Chain, Chains
+from chains.identity import Identities
+from chains.policy import Policies
+from chains.policy_audit import PolicyAudit, named_at
 from chains.reader import Reader
 from chains.writer import stored_promise_leaves
 
@@ -73,6 +77,7 @@ class Audit:
         self.progress = progress
         self.report = Report()
         self.authors = HomeAuthors(engine, chains, self.report)
+        self.policies = PolicyAudit(Policies(engine, chains, Identities(engine, chains), reader.lookup), self.report)
 
     def run(self) -> Report:
         """Check everything; a finding never stops it, except where nothing further can be read."""
@@ -122,10 +127,14 @@ class Audit:
             check_extents(self.engine, self.report, chain, size)
         with self.report.looking_at(where):
             check_tiles(self.engine, self.trees, self.report, chain.chain_no, where)
+        standing: Standing = ()
+        with self.report.looking_at(where):
+            standing = self.policies.standing(chain)
         frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
         heads = self._heads_of(chain)
         next_head = next(heads, None)
-        entries = EntriesAudit(self.chains, self.report, self.progress, self.directory.log.log_id, self.authors)
+        of_home = (self.directory.log.log_id, self.authors)
+        entries = EntriesAudit(self.chains, self.report, self.progress, *of_home, has_policy=bool(standing))
         for hashes in entries.hashes(chain, size):
             left = hashes
             while left:
@@ -133,7 +142,7 @@ class Audit:
                 if frontier.size == built_size and self.trees.root(chain.chain_no, built_size) != frontier.root():
                     self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
                 while next_head is not None and next_head[1].tree_size == frontier.size:
-                    self._head(chain, *next_head, frontier)
+                    self._head(chain, *next_head, frontier, named_at(standing, frontier.size))
                     next_head = next(heads, None)
         if next_head is not None:
             self.report.found(
@@ -158,13 +167,15 @@ class Audit:
                         self.report.found(f"directory leaf {index}", "listed as a head and is none")
                 after = index
 
-    def _head(self, chain: Chain, index: int, head: HeadLeaf, frontier: Frontier) -> None:
+    def _head(self, chain: Chain, index: int, head: HeadLeaf, frontier: Frontier, policy: bytes) -> None:
         self.report.heads += 1
         where = f"directory leaf {index}"
         if head.chain_id != chain.chain_id:
             self.report.found(where, f"listed as a head of chain {chain.chain_id.hex()}, names {head.chain_id.hex()}")
         if head.root != frontier.root():
             self.report.found(where, f"the head's root is not that of the first {head.tree_size} entries of its chain")
+        if head.policy != policy:
+            self.report.found(where, f"the head names policy {head.policy.hex()}, the one in force is {policy.hex()}")
 
     # --- promises
 

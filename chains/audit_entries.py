@@ -11,6 +11,7 @@ from anchor.hashing.chosen import HASHING
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import Entry, ExtensionType, chain_id_of, check_author, content_commitment
+from anchor.proof.policy import stated_in
 from anchor.signing import check_signature
 from chains.audit_authors import HomeAuthors
 from chains.audit_report import DAMAGE, Report
@@ -47,12 +48,22 @@ class EntriesAudit:
     Afterwards ``life`` has those that speak of the chain's life.
     """
 
-    def __init__(self, chains: Chains, report: Report, progress: Progress, log_id: bytes, authors: HomeAuthors) -> None:
+    def __init__(
+        self,
+        chains: Chains,
+        report: Report,
+        progress: Progress,
+        log_id: bytes,
+        authors: HomeAuthors,
+        *,
+        has_policy: bool = False,
+    ) -> None:
         self.chains = chains
         self.report = report
         self.authors = authors
         self.progress = progress
         self.log_id = log_id
+        self.has_policy = has_policy
         self.life: list[LifeEntry] = []
         self._closed_at: int | None = None
 
@@ -120,6 +131,8 @@ class EntriesAudit:
             self.life.append(life)
             if life.ends_here and self._closed_at is None:
                 self._closed_at = life.leaf_index
+        if not self.has_policy and stated_in(entry) is not None:
+            self.report.found(batch.where(place), "states a policy, and its chain has none")
 
     def _behind_closing(self, batch: _Batch, closed_at: int) -> None:
         """Name every entry that stands behind the closing of its chain and is no erasure."""

@@ -194,8 +194,8 @@ def check_pointers(engine: Engine, trees: Trees, directory: Directory, report: R
     ):
         if not index:
             continue
-        heads += raw[:1] == b"\x12"
-        others += raw[:1] not in {b"\x11", b"\x12"}
+        heads += raw[:1] in {b"\x12", b"\x14"}
+        others += raw[:1] not in {b"\x11", b"\x12", b"\x14"}
     if (listed, marks) != (heads, others):
         report.found("directory", f"{heads} heads and {others} marks, of which {listed} and {marks} are listed as such")
     _check_tree_rows(engine, directory, report)

@@ -23,6 +23,7 @@ from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.proof.leaves import EpochLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
+from anchor.proof.policy import Standing as Policies
 from anchor.proof.promise import ANONYMOUS
 from anchor.proof.receipt import LogCard
 from anchor.published import (
@@ -46,6 +47,7 @@ from chains.chain import Batch, Chain
 from chains.chain_life import ChainLives
 from chains.found_by import may_have_keys
 from chains.home import Home
+from chains.policy_audit import PolicyWalk
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ def take_over(home: Home, fetch: Fetch) -> TakenOver:
     with home.engine.transaction():
         entries = _append_entries(home, fetch, ahead)
         _append_directory(home, fetch, ahead)
+        for chain_id in ahead.heads:
+            chain = home.chains.by_id(chain_id)
+            assert chain is not None, "every chain with a new head was opened"
+            _note_policies(home, chain)
     # An Ed25519 signature is determined by key and text: this makes those again that the mirror does not publish.
     home.directory.sign_stored(home.checkpoint_key)
     published = _anchors(home, fetch)
@@ -210,6 +216,19 @@ def _append_entries(home: Home, fetch: Fetch, ahead: _Ahead) -> int:
     if count:
         home.engine.execute("INSERT INTO mirrored_run (first_seq, entry_count) VALUES (?, ?)", (first_seq, count))
     return count
+
+
+def _note_policies(home: Home, chain: Chain) -> None:
+    """Note again which entries of a chain state a policy in force."""
+    policies = home.policies
+    if not policies.is_under(chain):
+        return
+    noted = {each.index for each in policies.standing(chain)}
+    standing: Policies = ()
+    for judged in PolicyWalk(policies).entries(chain):
+        standing = judged.standing
+    stated = {each.index: each.entry_hash for each in standing if each.index not in noted}
+    policies.note(chain.chain_no, stated)
 
 
 def _append_chain(home: Home, chain: Chain, tree: PublishedTree) -> None:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from chains.content_index import ContentIndex
     from chains.identity import Identities
     from chains.password import Password
+    from chains.policy import Policies
     from chains.webhooks import Webhooks
 
 DATABASE = SQLITE_FILE
@@ -207,6 +208,13 @@ class Home:
         from chains.identity import Identities
 
         return Identities(self.engine, self.chains)
+
+    @cached_property
+    def policies(self) -> "Policies":
+        """The policies of chains, for reading."""
+        from chains.policy import Policies
+
+        return Policies(self.engine, self.chains, self.identities, self.lookup)
 
     @cached_property
     def journal(self) -> "Journal":

@@ -13,7 +13,7 @@ from anchor.directory import Directory
 from anchor.errors import RefusedEntryError
 from anchor.proof.access_record import ACCESS_ID, is_access_id
 from anchor.proof.author_audit import Named, named_author
-from anchor.proof.entry import Entry, ExtensionType
+from anchor.proof.entry import AuthorType, Entry, ExtensionType
 from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, begins_identity, statement_of
 from anchor.proof.identity_card import IdentityCard
@@ -36,6 +36,10 @@ def named_by(entry: Entry) -> Named | None:
     Raises RefusedEntryError where it names one and is not signed in a way that can be checked here.
     """
     identity, named = entry.extension(ExtensionType.IDENTITY), named_author(entry)
+    if identity is not None and entry.author.type == AuthorType.SEVERAL:
+        raise RefusedEntryError(
+            f"the entry names identity {identity.hex()} as its author, and several keys signed it: name none"
+        )
     if identity is not None and named is None:
         raise RefusedEntryError(
             f"the entry names identity {identity.hex()} as its author, and no key signed it; sign it, or name none"
@@ -92,7 +96,7 @@ class Identities:
         if kept is not None and kept[0] == state:
             return kept[1]
         entries = map(Entry.decode, self._entries(chain, size))
-        places = chained(self._sealed_places(chain), iter(lambda: next_place, None))
+        places = chained(self.entry_places(chain), iter(lambda: next_place, None))
         log_id = self.directory.log.log_id
         history = history_of(chain.chain_id, log_id, zip(entries, places, strict=False), check_signature)
         self._kept[chain.chain_id] = state, history
@@ -112,7 +116,7 @@ class Identities:
         Raises VerificationError where the chain is no identity, UnknownVersionError where it cannot be judged.
         """
         entries = map(Entry.decode, self._entries(chain, self.chains.size(chain)))
-        rows = zip(entries, self._sealed_places(chain), strict=False)
+        rows = zip(entries, self.entry_places(chain), strict=False)
         return history_of(chain.chain_id, self.directory.log.log_id, rows, check_signature)
 
     def sealed_places(self, chain: Chain) -> list[tuple[int, Place]]:
@@ -214,7 +218,7 @@ class Identities:
             for _, raw, _ in self.chains.bundles.rows(first_seq, first_seq + count):
                 yield raw
 
-    def _sealed_places(self, chain: Chain) -> Iterator[Place]:
+    def entry_places(self, chain: Chain) -> Iterator[Place]:
         """Yield for each sealed entry of a chain where it was first sealed."""
         before = 0
         for size, place in self.sealed_places(chain):

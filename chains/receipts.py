@@ -41,6 +41,7 @@ from chains.corrections import corrections_of
 from chains.identity import Identities
 from chains.life_shown import LifeShown
 from chains.lookup import Lookup
+from chains.policy import Policies
 from chains.promised import promised_at
 from chains.reader import Reader, StoredEntry
 
@@ -88,6 +89,7 @@ class Receipts:
         self.attestations = Attestations(engine)
         self.identities = Identities(engine, chains)
         self.life = LifeShown(chains, trees)
+        self.policies = Policies(engine, chains, self.identities, lookup)
         self._shared = lru_cache(_SHARED)(self._shared_by)
         self._identity = lru_cache(_SHOWN_IDENTITIES)(self._identity_by)
 
@@ -117,7 +119,8 @@ class Receipts:
         sealed = self._sealed(stored, head_index, chosen, anchors)
         identity = stored.entry.extension(ExtensionType.IDENTITY)
         of_author = None if identity is None else self._identity(identity, chosen.size)
-        evidence = () if of_author is None else (of_author,)
+        policy = self.policies.evidence(stored, head_index, chosen.size)
+        evidence = tuple(item for item in (of_author, None if policy is None else policy.to_json()) if item is not None)
         shown = (*self._shown(later, chosen.size), *self._life(stored, chosen.size))
         return replace(sealed, evidence=(*evidence, *shown))
 

@@ -26,6 +26,7 @@ from anchor.proof.entry import (
     before_author,
     refused_signature,
     signature_of,
+    signatures_of,
 )
 from anchor.proof.errors import VerificationError
 from anchor.proof.promise_run import paths_in
@@ -108,7 +109,11 @@ def wrong_signatures(
     """
     wrong: dict[int, VerificationError] = {}
     claims = _batch_claims(entries)
+    several: list[tuple[int, AuthorSignature]] = []
     for place, (raw, entry) in entries.items():
+        if entry.author.type == AuthorType.SEVERAL:
+            several += [(place, claim) for claim in signatures_of(entry)]
+            continue
         try:
             claim = claims.get(place) or signature_of(entry, raw)
         except VerificationError as error:
@@ -117,11 +122,12 @@ def wrong_signatures(
         if claim is not None:
             claims[place] = claim
     # The entries of a batch have one signature, which is checked once; mostly it is one object too.
-    distinct = list(dict.fromkeys({id(claim): claim for claim in claims.values()}.values()))
+    made = [*claims.items(), *several]
+    distinct = list(dict.fromkeys({id(claim): claim for _, claim in made}.values()))
     refused = {claim for claim, holds in zip(distinct, check_each(distinct, threads), strict=True) if not holds}
     if not refused:
         return wrong
-    return wrong | {place: refused_signature(claim) for place, claim in claims.items() if claim in refused}
+    return wrong | {place: refused_signature(claim) for place, claim in made if claim in refused}
 
 
 def _batch_claims(entries: Mapping[int, tuple[bytes, Entry]]) -> dict[int, AuthorSignature]:

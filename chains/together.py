@@ -16,6 +16,7 @@ from anchor.proof.identity import IDENTITY_ID
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run
 from chains.idempotency import RequestKeys, Saved
+from chains.policy import Writing, refuse_statements
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
 from chains.writer import Writer, not_for_contents, not_for_others, too_late
@@ -47,6 +48,7 @@ class _Piece:
     first_index: int = 0
     first_seq: int = 0
     ends_chain: bool = False
+    stated: frozenset[bytes] = frozenset()
 
     @property
     def is_whole(self) -> bool:
@@ -89,6 +91,7 @@ class _Commit:
         self.authors: dict[Named, str | None] = {}
         self.closed = writer.lives.closed()
         self.closing: set[int] = set()
+        self.writing: dict[bytes, Writing] = {}
 
     def run(self) -> list[Answer]:
         """Return the answers, in order."""
@@ -183,7 +186,8 @@ class _Commit:
                 self.pieces[number] = _Piece(work, work.to)
                 continue
             try:
-                self.pieces[number] = _Piece(work, self._opened(work, work.to, received_at_ms))
+                stated = frozenset(self._stated_first(work, received_at_ms).values())
+                self.pieces[number] = _Piece(work, self._opened(work, work.to, received_at_ms), stated=stated)
             except RefusedEntryError as error:
                 self.answers[number] = error
 
@@ -203,6 +207,13 @@ class _Commit:
         opening.note(chain)
         return chain
 
+    def _stated_first(self, work: Work, received_at_ms: int) -> dict[int, bytes]:
+        """Return the policy that a first entry states, where it was made elsewhere and states one."""
+        if work.is_fresh or len(work.entries) != 1:
+            return {}
+        [first] = work.entries.items()
+        return self.writer.policies.check_first(Entry.decode(first), received_at_ms)
+
     def _choose(self, received_at_ms: int) -> None:
         """Say of each piece which of its entries are new: not there yet, nowhere before it in the group, and valid."""
         made_elsewhere = [piece for piece in self.pieces.values() if not piece.work.is_fresh]
@@ -220,6 +231,7 @@ class _Commit:
                     self._only_in_force(piece, claimed, stated, received_at_ms)
                 elif self.writer.identities.is_access_chain(piece.chain):
                     self._refuse(piece, claimed, not_for_others(piece.chain.chain_id))
+                self._only_allowed(piece, received_at_ms)
             if self.closed or self.closing or piece.work.closings:
                 self._not_behind_closing(piece)
             if not piece.work.is_fresh:
@@ -284,6 +296,39 @@ class _Commit:
         piece.late |= {place: Refused("entry-refused", why) for place, lacks in enumerate(lacking) if lacks}
         piece.new = []
 
+    def _only_allowed(self, piece: _Piece, received_at_ms: int) -> None:
+        """Refuse what the policy of the chain forbids, each entry alone; a change of it counts from the next one on."""
+        if not self.writer.policies.is_under(piece.chain):
+            self._no_statements(piece)
+            return
+        chain_id, raws, allowed = piece.chain.chain_id, piece.work.entries.items(), []
+        writing = self.writing.get(chain_id) or self.writer.policies.begin(piece.chain)
+        self.writing[chain_id] = writing
+        before = set(writing.stated)
+        refused: dict[bytes, Refused] = {}
+        for place in piece.new:
+            try:
+                self.writer.policies.check_entry(writing, Entry.decode(raws[place]), received_at_ms)
+                allowed.append(place)
+            except RefusedEntryError as error:
+                refused[piece.work.hashes[place]] = Refused("policy-not-followed", str(error))
+        piece.new = allowed
+        # The same entry twice in one piece of work is refused twice.
+        for place, key in enumerate(piece.work.hashes if refused else ()):
+            if key in refused:
+                piece.late.setdefault(place, refused[key])
+        piece.stated = frozenset(key for index, key in writing.stated.items() if index not in before)
+
+    def _no_statements(self, piece: _Piece) -> None:
+        """Refuse entries that state a policy in a chain without one."""
+        for place in sorted(piece.work.stating):
+            try:
+                refuse_statements([Entry.decode(piece.work.entries.items()[place])])
+            except RefusedEntryError as error:
+                piece.late.setdefault(place, Refused("policy-not-followed", str(error)))
+        if piece.work.stating:
+            piece.new = [place for place in piece.new if place not in piece.late]
+
     def _not_behind_closing(self, piece: _Piece) -> None:
         """Refuse what would stand behind the closing of its chain; a closing is one for all that comes later."""
         chain_no, kept, why = piece.chain.chain_no, list[int](), ""
@@ -304,10 +349,13 @@ class _Commit:
 
     def _append(self, received_at_ms: int) -> Promised | None:
         """Append what is new, a run for each chain and submitter, and promise all of it."""
-        groups: dict[tuple[int, bytes, bool, bool], list[_Piece]] = {}
-        for piece in self.pieces.values():
+        groups: dict[tuple[int, bytes, bool, bool, int], list[_Piece]] = {}
+        for number, piece in self.pieces.items():
             if piece.new:
-                key = (piece.chain.chain_no, piece.work.submitter, piece.work.with_ids, piece.ends_chain)
+                # Under a policy, entries take their places in the order in which they were judged.
+                alone = number if piece.chain.chain_id in self.writing else -1
+                where = (piece.chain.chain_no, piece.work.submitter, piece.work.with_ids)
+                key = (*where, piece.ends_chain, alone)
                 groups.setdefault(key, []).append(piece)
         if not groups:
             return None
@@ -335,6 +383,9 @@ class _Commit:
             if piece.work.keys:
                 rows = enumerate(piece.new, piece.first_seq)
                 self.writer.envelopes.keep(((seq, piece.work.keys.get(place, ())) for seq, place in rows), self.now_ms)
+            if piece.stated:
+                stated = {piece.first_index + inner: key for inner, key in enumerate(keys) if key in piece.stated}
+                self.writer.policies.note(run.chain_no, stated)
         return first.chain.chain_id, run, joined
 
     def _done(self, piece: _Piece, promised: Promised | None) -> Done:

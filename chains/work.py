@@ -149,7 +149,8 @@ class Work:
     ``refused`` says by place which of the caller's ``count`` entries are not among ``entries``. ``is_fresh``: made here
     under fresh salts, so that none can be there already; else ``not_after_ms`` has, by place among ``entries``, until
     when some are valid, ``named`` the identities in whose name some are signed, ``closings`` which of them close their
-    chain, ``after_closing`` which may stand behind that (erasures), ``keys`` the wrapped keys of encrypted contents.
+    chain, ``after_closing`` which may stand behind that (erasures), ``keys`` the wrapped keys of encrypted contents,
+    and ``stating`` which state a policy.
     """
 
     to: Chain | Opening
@@ -163,6 +164,7 @@ class Work:
     not_after_ms: Mapping[int, int] = field(default_factory=dict)
     named: Mapping[int, Named] = field(default_factory=dict)
     keys: Mapping[int, tuple[WrappedKey, ...]] = field(default_factory=dict)
+    stating: frozenset[int] = frozenset()
     key: RequestKey | None = None
     closings: frozenset[int] = frozenset()
     after_closing: frozenset[int] = frozenset()

@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import chain as chained
 from itertools import repeat
+from types import MappingProxyType
 
 from anchor.directory import checked_clock
 from anchor.errors import ContentTooLargeError, RefusedEntryError
@@ -34,6 +35,7 @@ from anchor.proof.entry import (
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.identity import begins_identity
 from anchor.proof.merkle import leaf_hash
+from anchor.proof.policy import stated_in
 from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, promise_key_id, signed_message
 from anchor.signing import SigningKey, check_signature
 from anchor.storage.engine import Engine
@@ -57,6 +59,7 @@ from chains.found_by import may_have_keys
 from chains.idempotency import RequestKey
 from chains.identity import Identities, named_by
 from chains.lookup import Lookup
+from chains.policy import Policies
 from chains.settings import Limits
 from chains.submitted import Shape, wrong_commitments, wrong_signatures
 from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Opening, Promised, Refused, Submission, Work
@@ -84,6 +87,7 @@ class Writer:
         self.identities = Identities(engine, chains)
         self.lives = ChainLives(engine, chains)
         self.envelopes = Envelopes(engine)
+        self.policies = Policies(engine, chains, self.identities, lookup)
         # After the last append of this writer, committed or not: how much of the index may be waiting.
         self.next_seq = chains.next_seq()
         self.key_id = promise_key_id(promise_key.public_key)
@@ -130,9 +134,10 @@ class Writer:
             check_still_valid(entry, received_at_ms)
             self._check_authors([entry], received_at_ms)
             self.identities.check_first(entry, received_at_ms)
+            stated = self.policies.check_first(entry, received_at_ms)
             chain = self.chains.open(entry.chain_id, name, now_ms)
             note(chain)
-            accepted = self._append(chain, batch, received_at_ms, ANONYMOUS)
+            accepted = self._append(chain, batch, received_at_ms, ANONYMOUS, stated)
             self.envelopes.keep([(accepted[0].seq, keys_in(submission))], received_at_ms)
         return chain, accepted[0]
 
@@ -218,8 +223,9 @@ class Writer:
                 self.check_not_access(chain)
                 self.identities.check_next(chain, fresh, received_at_ms)
                 self.lives.check_next(chain, fresh, self.log_id)
+                stated = self.policies.check_next(chain, fresh, received_at_ms)
                 batch = batch_of([submissions[place] for place in new.values()], Pieces.of(list(new)))
-                added = self._append(chain, batch, received_at_ms, submitter)
+                added = self._append(chain, batch, received_at_ms, submitter, stated)
                 self.lives.note(chain, added[0].leaf_index, fresh, self.log_id)
                 note(added)
                 wrapped = [keys_in(submissions[place]) for place in new.values()]
@@ -293,6 +299,7 @@ class Writer:
             not_after_ms={inner: not_after[place] for inner, place in enumerate(order) if place in not_after},
             named={inner: named[place] for inner, place in enumerate(order) if place in named} if named else {},
             keys=_keys_of([items[place] for place in order]) if made else {},
+            stating=_stating(order, read),
             key=key,
             closings=frozenset(inner for inner, place in enumerate(order) if place in closings),
             after_closing=frozenset(inner for inner, place in enumerate(order) if place in after_closing),
@@ -322,6 +329,8 @@ class Writer:
                 raise RefusedEntryError(not_for_contents(chain.chain_id))
             self.check_not_access(chain)
             self.lives.check_next(chain, None, self.log_id)
+            if self.policies.is_under(chain):
+                self.policies.check_next(chain, map(Entry.decode, batch.entries.items()), received_at_ms)
             return self._append(chain, batch, received_at_ms, ANONYMOUS)
 
     def _fresh(self, template: Entry, contents: Sequence[bytes], *, keep: bool) -> Batch:
@@ -438,11 +447,23 @@ class Writer:
 
     # --- the group commit
 
-    def _append(self, chain: Chain, batch: Batch, received_at_ms: int, submitter: bytes) -> Sequence[Accepted]:
-        """Append a batch and promise it, inside a transaction: after the commit both are there, before it neither."""
+    def _append(
+        self,
+        chain: Chain,
+        batch: Batch,
+        received_at_ms: int,
+        submitter: bytes,
+        stated: Mapping[int, bytes] = MappingProxyType({}),
+    ) -> Sequence[Accepted]:
+        """Append a batch and promise it, inside a transaction: after the commit both are there, before it neither.
+
+        ``stated`` has the indexes and hashes of those that state a policy.
+        """
         if not batch.hashes:
             return []
         run = self.chains.append_rows(chain, batch, submitter)
+        if stated:
+            self.policies.note(run.chain_no, stated)
         self.promise([(chain.chain_id, run, batch.hashes)], received_at_ms)
         return AcceptedRun(run.first_index, run.first_seq, batch.hashes)
 
@@ -657,6 +678,13 @@ def _authors_of(
         is_silent = place not in not_after and entry.extension(ExtensionType.IDENTITY) is None
         silent = entry.extensions if is_silent else None
     return not_after, named, refused
+
+
+def _stating(order: Sequence[int], read: Mapping[int, tuple[bytes, Entry]]) -> frozenset[int]:
+    """Return which entries state a policy, by their places among those that were not refused."""
+    return frozenset(
+        inner for inner, place in enumerate(order) if place in read and stated_in(read[place][1]) is not None
+    )
 
 
 def _not_after_ms(entry: Entry) -> int:

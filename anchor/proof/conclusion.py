@@ -59,7 +59,7 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
-    return missing + _not_checked(steps, 13, 15, 16, 19, 20) + _missing_timestamp(verifier, steps)
+    return missing + _not_checked(steps, 13, 15, 16, 17, 19, 20) + _missing_timestamp(verifier, steps)
 
 
 def _not_checked(steps: dict[int, Step], *numbers: int) -> list[str]:
@@ -97,6 +97,8 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
     is_asked = verifier.author is not None or receipt.entry.extension(ExtensionType.IDENTITY) is not None
     if steps[3].state == State.NOT_CHECKED and is_asked:
         return Outcome.NOT_CHECKED  # or evidence that speaks against the author could be left out
+    if 17 in steps and steps[17].state == State.NOT_CHECKED:
+        return Outcome.NOT_CHECKED  # or evidence that speaks against the entry could be left out
     if 16 in steps and steps[16].state == State.OK:
         return Outcome.CORRECTED
     return instead if lacking is not None and instead is not None else Outcome.INTACT

@@ -32,6 +32,7 @@ _OF_STEP = {
     14: Finding.TIME_STAMP_WRONG,
     15: Finding.ATTESTATION_WRONG,
     16: Finding.CORRECTION_WRONG,
+    17: Finding.POLICY_EVIDENCE_WRONG,
     19: Finding.CHAIN_LIFE_WRONG,
     20: Finding.CO_SIGNATURE_WRONG,
 }
@@ -42,6 +43,7 @@ _OF_REASON = {
     (3, Reason.AUTHOR_KEYS_WRONG): Finding.AUTHOR_KEYS_WRONG,
     (3, Reason.ANOTHER_AUTHOR): Finding.ANOTHER_AUTHOR,
     (7, Reason.HEAD_MISMATCH): Finding.ENTRY_OF_ANOTHER_CHAIN,
+    (17, Reason.POLICY_NOT_FOLLOWED): Finding.POLICY_NOT_FOLLOWED,
     (12, Reason.WRONG_NETWORK): Finding.WRONG_NETWORK,
     (12, Reason.TARGET_ABOVE_LIMIT): Finding.WRONG_NETWORK,
     (12, Reason.BLOCK_MISMATCH): Finding.BLOCK_NOT_ON_BEST_CHAIN,
@@ -158,7 +160,8 @@ def _unchecked(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> 
     if steps[1].state == State.NOT_CHECKED:
         return Finding.NOT_UNDERSTOOD
     if steps[12].state != State.NOT_CHECKED or _stands_in(verifier, steps):
-        return Finding.AUTHOR_NOT_CHECKED
+        is_of_policy = 17 in steps and steps[17].state == State.NOT_CHECKED
+        return Finding.POLICY_NOT_CHECKED if is_of_policy else Finding.AUTHOR_NOT_CHECKED
     is_unknown = network_of(receipt.log, verifier.networks) is None
     return Finding.NETWORK_UNKNOWN if is_unknown else Finding.BLOCK_NOT_CHECKED
 

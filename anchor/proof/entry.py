@@ -6,8 +6,8 @@ its ``hash`` is its only identity; content stays beside it, behind a salted comm
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import pairwise
 
@@ -22,12 +22,18 @@ MAX_ENTRY = 4095
 SALT_SIZE = 16
 SIGNATURE_DOMAIN = b"anchorline/entry/v1\n"
 BATCH_DOMAIN = b"anchorline/batch/v1\n"
+SEVERAL_DOMAIN = b"anchorline/several/v1\n"
 BATCH_LEAF = b"\x21"
 # The type of an author field, and the length of its body.
 _AUTHOR_START = 3
+# One signer is an author of type 1; more than sixteen would leave no room for the entry itself.
+MIN_SIGNERS, MAX_SIGNERS = 2, 16
+_SIGNATURE_SIZE = 64
 # A signed batch holds at most 2^32 - 1 entries.
 MAX_BATCH_PATH = 32
 CRITICAL_EXTENSION = 0x8000
+Sign = Callable[[bytes], bytes]
+"""sign(message) -> signature of 64 bytes (RFC 8032), by whatever holds a key."""
 _PRINTABLE = re.compile(rb"[\x20-\x7e]*")
 
 
@@ -60,6 +66,7 @@ class ExtensionType(IntEnum):
     NOT_VALID_AFTER = 4
     IDENTITY = 5
     STATEMENT = 6
+    POLICY = 7
     ENVELOPE = 8
     ERASURE = 10
     ACCESS_RECORD = 12
@@ -86,6 +93,7 @@ class AuthorType(IntEnum):
     ED25519 = 1
     BATCH = 3
     HASHED = 4
+    SEVERAL = 5
 
 
 _AUTHOR_SIZES: dict[int, int] = {AuthorType.NONE: 0, AuthorType.ED25519: 96, AuthorType.HASHED: 64}
@@ -233,7 +241,7 @@ class AuthorSignature:
 
 
 def signature_of(entry: Entry, raw: bytes | None = None) -> AuthorSignature | None:
-    """Return the signature to check, or None where there is none that this version can check.
+    """Return the one signature to check, or None where there is none that this version can check, or several.
 
     ``raw``: the entry's bytes, by whoever has them at hand. Raises VerificationError where a signed batch's path has
     the wrong length for its index and size.
@@ -269,17 +277,60 @@ def batch_signature(body: bytes, root: bytes) -> AuthorSignature:
     return AuthorSignature(body[:32], batch_message(int.from_bytes(body[100:104], "big"), root), body[32:96])
 
 
-def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -> bool:
-    """Check the author's signature. True: it holds. False: there is none that this version can check.
+def signatures_of(entry: Entry) -> tuple[AuthorSignature, ...]:
+    """Return the signatures to check, ascending by key, or none where there is none that this version can check.
 
-    Raises VerificationError(AUTHOR_SIGNATURE_WRONG) where it does not hold.
+    Raises VerificationError as ``signature_of`` does.
     """
+    if entry.author.type == AuthorType.SEVERAL:
+        return _several_of(entry)
     claimed = signature_of(entry)
-    if claimed is None:
-        return False
-    if not check(claimed.public_key, claimed.message, claimed.signature):
-        raise refused_signature(claimed)
-    return True
+    return () if claimed is None else (claimed,)
+
+
+def _several_of(entry: Entry) -> tuple[AuthorSignature, ...]:
+    """Every key signs the entry and all the keys, so that no signer can be left out afterwards."""
+    body = entry.author.body
+    count = body[0]
+    message = SEVERAL_DOMAIN + entry.encode()[: -_SIGNATURE_SIZE * count]
+    signatures = 1 + count * HASH_SIZE
+    return tuple(
+        AuthorSignature(
+            body[1 + place * HASH_SIZE :][:HASH_SIZE],
+            message,
+            body[signatures + place * _SIGNATURE_SIZE :][:_SIGNATURE_SIZE],
+        )
+        for place in range(count)
+    )
+
+
+def signing_keys(entry: Entry) -> tuple[bytes, ...]:
+    """Return the public keys that an author field claims, ascending; whether they signed, ``check_author`` says."""
+    body = entry.author.body
+    if entry.author.type == AuthorType.SEVERAL:
+        return tuple(body[1 + place * HASH_SIZE :][:HASH_SIZE] for place in range(body[0]))
+    return (body[:HASH_SIZE],) if entry.author.type in (AuthorType.ED25519, AuthorType.BATCH) else ()
+
+
+def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -> bool:
+    """Check the author's signatures. True: all hold. False: there is none that this version can check.
+
+    Raises VerificationError(AUTHOR_SIGNATURE_WRONG) where one does not hold.
+    """
+    claimed = signatures_of(entry)
+    for each in claimed:
+        if not check(each.public_key, each.message, each.signature):
+            raise refused_signature(each)
+    return bool(claimed)
+
+
+def author_of_several(entry: Entry, signers: Sequence[tuple[bytes, Sign]]) -> Author:
+    """Return the author field by which 2 to 16 keys sign an entry together; ``signers``: each key, and what signs."""
+    ordered = sorted(signers, key=lambda signer: signer[0])
+    keys = bytes((len(ordered),)) + b"".join(public_key for public_key, _ in ordered)
+    unsigned = Author(AuthorType.SEVERAL, keys + bytes(_SIGNATURE_SIZE * len(ordered)))
+    message = SEVERAL_DOMAIN + replace(entry, author=unsigned).encode()[: -_SIGNATURE_SIZE * len(ordered)]
+    return Author(AuthorType.SEVERAL, keys + b"".join(sign(message) for _, sign in ordered))
 
 
 def refused_signature(claimed: AuthorSignature) -> VerificationError:
@@ -385,6 +436,8 @@ def _decode_author(reader: Reader) -> Author:
 def _check_author_body(author: Author) -> None:
     if author.type == AuthorType.BATCH:
         _check_batch_body(author.body)
+    elif author.type == AuthorType.SEVERAL:
+        _check_several_body(author.body)
     elif author.type in _AUTHOR_SIZES:
         exactly(author.body, _AUTHOR_SIZES[author.type], f"author of type {author.type}")
 
@@ -395,3 +448,15 @@ def _check_batch_body(body: bytes) -> None:
         raise MalformedError(
             f"author of type 3: expected 104 bytes and at most {MAX_BATCH_PATH} hashes, got {len(body)} bytes"
         )
+
+
+def _check_several_body(body: bytes) -> None:
+    count = body[0] if body else 0
+    if not MIN_SIGNERS <= count <= MAX_SIGNERS or len(body) != 1 + count * (HASH_SIZE + _SIGNATURE_SIZE):
+        raise MalformedError(
+            f"author of type 5: expected {MIN_SIGNERS} to {MAX_SIGNERS} keys with a signature each, got {count} and "
+            f"{len(body)} bytes"
+        )
+    keys = [body[1 + place * HASH_SIZE :][:HASH_SIZE] for place in range(count)]
+    if any(later <= earlier for earlier, later in pairwise(keys)):
+        raise MalformedError("author of type 5: expected its keys in ascending order, none twice")

@@ -102,6 +102,9 @@ class Reason(StrEnum):
     TIMESTAMP_SIGNATURE_WRONG = "timestamp-signature-wrong"
     # 16 corrections
     CORRECTION_WRONG = "correction-wrong"
+    # 17 policy
+    POLICY_NOT_FOLLOWED = "policy-not-followed"
+    POLICY_EVIDENCE_WRONG = "policy-evidence-wrong"
     # 19 life of the chain
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     # 20 co-signatures

@@ -36,6 +36,8 @@ class Finding(StrEnum):
     TIME_STAMP_WRONG = "time-stamp-wrong"
     ATTESTATION_WRONG = "attestation-wrong"
     CORRECTION_WRONG = "correction-wrong"
+    POLICY_EVIDENCE_WRONG = "policy-evidence-wrong"
+    POLICY_NOT_FOLLOWED = "policy-not-followed"
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     CO_SIGNATURE_WRONG = "co-signature-wrong"
     PART_UNREADABLE = "part-unreadable"
@@ -53,6 +55,7 @@ class Finding(StrEnum):
     BLOCK_NOT_CHECKED = "block-not-checked"
     LOG_NOT_IDENTIFIED = "log-not-identified"
     AUTHOR_NOT_CHECKED = "author-not-checked"
+    POLICY_NOT_CHECKED = "policy-not-checked"
     CONTENT_ERASED = "content-erased"
     CONTENT_WITHHELD = "content-withheld"
     # it holds
@@ -98,6 +101,10 @@ SENTENCES = {
     Finding.TIME_STAMP_WRONG: "The authority's time stamp in the receipt does not hold.",
     Finding.ATTESTATION_WRONG: "The calendar's attestation in the receipt does not hold.",
     Finding.CORRECTION_WRONG: "What the receipt shows of later corrections does not hold: it was altered, or made up.",
+    Finding.POLICY_EVIDENCE_WRONG: "What the receipt shows of the chain's policy does not hold: it was altered, or it "
+    "is not what the log's heads name, so whether the policy was followed is not proved.",
+    Finding.POLICY_NOT_FOLLOWED: "The entry stands in the chain, and the chain's policy forbids it: those whose "
+    "signatures it needs did not sign it, or it is not what the policy wants.",
     Finding.CHAIN_LIFE_WRONG: "What the receipt shows of its chain's life, that it was closed or continues one of "
     "another log, does not hold: it was altered, or made up.",
     Finding.CO_SIGNATURE_WRONG: "What the receipt shows of co-signatures does not hold: it was altered, or made up.",
@@ -122,6 +129,8 @@ SENTENCES = {
     "say that any log will do.",
     Finding.AUTHOR_NOT_CHECKED: "Nothing was found wrong, but the entry names its author's identity, and nothing here "
     "says whether the key was his then.",
+    Finding.POLICY_NOT_CHECKED: "Nothing was found wrong, but the chain has a policy, and nothing here says whether "
+    "the entry follows it.",
     Finding.CONTENT_ERASED: "The entry stands, and the service says that its content was erased: there is nothing to "
     "compare your file with.",
     Finding.CONTENT_WITHHELD: "The entry stands, and the receipt withholds its content: there is nothing to compare "

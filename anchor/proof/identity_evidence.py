@@ -107,7 +107,7 @@ def proved_history(
 
 def place_of(sealed: Sealed, log: LogLeaf) -> Place:
     """Return where the receipt's own entry was first sealed."""
-    return _place(sealed.seal, log, sealed)
+    return place_of_seal(sealed.seal, log, sealed)
 
 
 def _head_from_json(value: object) -> SealedHead:
@@ -172,12 +172,12 @@ def _places(evidence: IdentityEvidence, log: LogLeaf, sealed: Sealed) -> list[Pl
     """Return for each entry where it was first sealed: in the first head that holds it."""
     places: list[Place] = []
     for item in evidence.heads:
-        place = _place(item.seal, log, sealed)
+        place = place_of_seal(item.seal, log, sealed)
         places += [place] * (item.head.leaf.tree_size - len(places))
     return places
 
 
-def _place(seal: DirectoryProof[SealLeaf], log: LogLeaf, sealed: Sealed) -> Place:
+def place_of_seal(seal: DirectoryProof[SealLeaf], log: LogLeaf, sealed: Sealed) -> Place:
     """Return a seal as a place, with the promise key that was in force: key leaves stand before heads."""
     later = [proof for proof in sealed.keys if proof.leaf.purpose == Purpose.PROMISE and proof.index < seal.index]
     key = later[-1].leaf.new_key if later else log.promise_key

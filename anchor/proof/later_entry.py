@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.proof.codec import HASH_SIZE
 from anchor.proof.ed25519 import SignatureCheck
-from anchor.proof.entry import MAX_ENTRY, Entry, check_author
+from anchor.proof.entry import MAX_ENTRY, Entry, check_author, signing_keys
 from anchor.proof.errors import Reason, UnknownVersionError, VerificationError
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
@@ -98,4 +97,4 @@ def signed_by(entry: Entry, check: SignatureCheck, refusal: Refusal) -> bytes | 
         is_signed = check_author(entry, check)
     except VerificationError as error:
         raise refusal.error(f"the signature of entry {entry.hash.hex()} does not hold") from error
-    return entry.author.body[:HASH_SIZE] if is_signed else None
+    return min(signing_keys(entry)) if is_signed else None

@@ -7,7 +7,7 @@ Input is the ``leaf`` hex of a receipt, a log card, or a row of the directory. `
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from struct import Struct
 
@@ -24,7 +24,7 @@ THREAD_DOMAIN = b"anchorline/thread/v1\n"
 NOTHING_REPLACED = bytes(HASH_SIZE)
 SIGNATURE_SIZE = 64
 # Assigned to nothing yet (design section 3.2): hashed and shown, and no auditor gives a verdict on them.
-UNASSIGNED_TYPES = frozenset({0x14, 0x16, *range(0x18, 0x20)})
+UNASSIGNED_TYPES = frozenset({0x16, *range(0x18, 0x20)})
 
 
 # Fields of a seal and of a head behind the type, in the order of their classes.
@@ -44,12 +44,16 @@ class LeafType(IntEnum):
     SEAL = 0x11
     HEAD = 0x12
     KEY = 0x13
+    HEAD_UNDER_POLICY = 0x14
     THREAD = 0x15
     EPOCH = 0x17
 
 
 _SEAL_TYPE = bytes((LeafType.SEAL,))
 _HEAD_TYPE = bytes((LeafType.HEAD,))
+_HEAD_UNDER_POLICY_TYPE = bytes((LeafType.HEAD_UNDER_POLICY,))
+NO_POLICY = bytes(HASH_SIZE)
+"""What the head of a chain without a policy says of it; such a head is a leaf of type 12, without this field."""
 
 
 class KeyType(IntEnum):
@@ -148,18 +152,25 @@ class SealLeaf:
 
 @dataclass(frozen=True, slots=True)
 class HeadLeaf:
-    """The head of a chain; ``previous_index`` is the directory index of its previous head, NO_PREVIOUS: none."""
+    """The head of a chain; ``previous_index`` is the directory index of its previous head, NO_PREVIOUS: none.
+
+    ``policy`` is the hash of the newest entry below ``tree_size`` that states a policy in force (docs/spec/policy.md).
+    """
 
     chain_id: bytes
     tree_size: int
     previous_index: int
     root: bytes
+    policy: bytes = NO_POLICY
 
     def encode(self) -> bytes:
         """Return the leaf's bytes."""
         exactly(self.chain_id, HASH_SIZE, "chain_id")
         exactly(self.root, HASH_SIZE, "root")
-        return _HEAD_TYPE + pack(_HEAD, "head leaf", self.chain_id, self.tree_size, self.previous_index, self.root)
+        fields = pack(_HEAD, "head leaf", self.chain_id, self.tree_size, self.previous_index, self.root)
+        if self.policy == NO_POLICY:
+            return _HEAD_TYPE + fields
+        return _HEAD_UNDER_POLICY_TYPE + fields + exactly(self.policy, HASH_SIZE, "policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +300,13 @@ def _decode_head(reader: Reader) -> HeadLeaf:
     return HeadLeaf(*reader.unpack(_HEAD))
 
 
+def _decode_head_under_policy(reader: Reader) -> HeadLeaf:
+    head = replace(_decode_head(reader), policy=reader.take(HASH_SIZE))
+    if head.policy == NO_POLICY:
+        raise MalformedError("head leaf under a policy: expected the hash of an entry that states one, found zeros")
+    return head
+
+
 def _decode_key_leaf(reader: Reader) -> KeyLeaf:
     leaf = KeyLeaf(
         purpose=reader.byte(),
@@ -318,6 +336,7 @@ _DECODERS: dict[int, Callable[[Reader], DirectoryLeaf]] = {
     LeafType.SEAL: _decode_seal,
     LeafType.HEAD: _decode_head,
     LeafType.KEY: _decode_key_leaf,
+    LeafType.HEAD_UNDER_POLICY: _decode_head_under_policy,
     LeafType.THREAD: _decode_thread,
     LeafType.EPOCH: _decode_epoch,
 }

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchor.proof.chain_life import Closing, Continuation, closes, statement_of
-from anchor.proof.codec import HASH_SIZE
 from anchor.proof.ed25519 import SignatureCheck
-from anchor.proof.entry import MAX_ENTRY, Entry, check_author
+from anchor.proof.entry import MAX_ENTRY, Entry, check_author, signing_keys
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import MAX_PATH, check_inclusion, leaf_hash
@@ -208,7 +207,7 @@ def _signed_by(entry: Entry, check: SignatureCheck) -> bytes | None:
         is_signed = check_author(entry, check)
     except VerificationError as error:
         raise wrong(f"the signature of entry {entry.hash.hex()} does not hold") from error
-    return entry.author.body[:HASH_SIZE] if is_signed else None
+    return min(signing_keys(entry)) if is_signed else None
 
 
 def wrong(message: str) -> VerificationError:

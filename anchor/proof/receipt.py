@@ -210,7 +210,7 @@ def _receipt_to_json(receipt: Receipt) -> dict[str, Any]:
     if sealed is None:
         value["log"] = log
     else:
-        value["chain"] = {"index": sealed.chain.index, "path": _hex_list(sealed.chain.path)}
+        value["chain"] = chain_to_json(sealed.chain)
         value["log"] = log | {"index": 0, "path": _hex_list(sealed.log_path)}
         value |= _directory_to_json(sealed)
         value["checkpoint"] = sealed.note.encode()
@@ -241,6 +241,11 @@ def _content_to_json(content: Content) -> dict[str, Any]:
         if content.data is not None:
             value["bytes"] = base64.b64encode(content.data).decode()
     return value
+
+
+def chain_to_json(chain: ChainPath) -> dict[str, Any]:
+    """Return an entry's place in its chain, with its path."""
+    return {"index": chain.index, "path": _hex_list(chain.path)}
 
 
 def proof_to_json(proof: DirectoryProof[Any]) -> dict[str, Any]:

@@ -88,6 +88,7 @@ NAMES = {
     14: "time stamp",
     15: "calendar attestation",
     16: "corrections",
+    17: "policy",
     19: "life of the chain",
     20: "co-signatures",
 }

@@ -19,6 +19,7 @@ from anchor.proof.steps_correction import correction_steps
 from anchor.proof.steps_entry import check_chain_path, check_content, check_entry
 from anchor.proof.steps_life import continued_logs, life_steps
 from anchor.proof.steps_log import check_directory_paths, check_keys_and_note, check_log, check_promised, check_seal
+from anchor.proof.steps_policy import policy_steps
 from anchor.proof.verdict import NAMES, Diagnosis, ExitCode, Outcome, State, Step, Verdict, absent, run
 from anchor.proof.verifier import Identity, Verifier
 
@@ -63,7 +64,7 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     steps += [check_attestations(attested)] if attested else []
     later, corrections = correction_steps(receipt, verifier)
     signed, co_signatures = co_signature_steps(receipt, verifier)
-    steps += later + of_life + signed
+    steps += later + policy_steps(receipt, verifier) + of_life + signed
     anchored = Anchored(best, judged, attested, corrections, life, co_signatures)
     return conclude(receipt, verifier, steps, anchored, identity)
 

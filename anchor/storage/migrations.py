@@ -535,4 +535,16 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE UNIQUE INDEX chain_transfer_waiting ON chain_transfer (chain_no) WHERE ended_at_ms IS NULL",
         ),
     ),
+    (
+        "policies",
+        (
+            # The entries that state a policy in force in their chain (docs/spec/policy.md): heads name the newest one.
+            """CREATE TABLE stated_policy (
+                tree_no BIGINT NOT NULL REFERENCES tree (tree_no),
+                leaf_index BIGINT NOT NULL,
+                entry_hash {bytes} NOT NULL,
+                PRIMARY KEY (tree_no, leaf_index)
+            )""",
+        ),
+    ),
 )

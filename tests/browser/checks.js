@@ -49,10 +49,9 @@ function asMap(value) {
 }
 
 async function signatureWord(entry) {
-  const claimed = signatureOf(entry);
-  if (claimed === null) return "none";
+  if (!claimedSignatures(entry).length) return "none";
   const { check } = await chooseSignatureCheck();
-  return (await check(claimed.publicKey, claimed.message, claimed.signature)) ? "good" : "wrong";
+  return (await isSignedWell(entry, check)) ? "good" : "wrong";
 }
 
 function messageOf({ operations }, digest) {

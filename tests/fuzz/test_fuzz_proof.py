@@ -96,7 +96,12 @@ AUTHOR = st.one_of(
     st.builds(Author, st.just(1), exactly(96)),
     st.builds(Author, st.just(3), st.integers(0, 32).flatmap(lambda hashes: exactly(104 + 32 * hashes))),
     st.builds(Author, st.just(4), exactly(64)),
-    st.builds(Author, st.sampled_from([2, 5, 77, 255]), st.binary(max_size=200)),
+    st.builds(
+        lambda keys, rest: Author(5, bytes((len(keys),)) + b"".join(sorted(keys)) + rest * len(keys)),
+        st.sets(exactly(32), min_size=2, max_size=3),
+        exactly(64),
+    ),
+    st.builds(Author, st.sampled_from([2, 6, 77, 255]), st.binary(max_size=200)),
 )
 
 
@@ -138,7 +143,7 @@ THREAD = st.one_of(
 EPOCH = st.tuples(unsigned(8), unsigned(8)).map(lambda times: EpochLeaf(min(times), max(times)))
 UNASSIGNED = st.builds(
     lambda kind, body: UnassignedLeaf(bytes((kind,)) + body),
-    st.sampled_from([0x14, 0x16, *range(0x18, 0x20)]),
+    st.sampled_from([0x16, *range(0x18, 0x20)]),
     st.binary(max_size=1023),
 )
 LEAF = st.one_of(LOG, SEAL, HEAD, KEY, THREAD, EPOCH, UNASSIGNED)

@@ -39,6 +39,7 @@ from anchor.proof.entry import (
 from anchor.proof.errors import VerificationError
 from anchor.proof.heads import heads_root
 from anchor.proof.leaves import (
+    NO_POLICY,
     NO_PREVIOUS,
     NOTHING_REPLACED,
     DirectoryLeaf,
@@ -163,6 +164,8 @@ class World:
     blocks: list[Block] = field(default_factory=list)
     coin: OutPoint | None = None
     thread_leaf: bytes = NOTHING_REPLACED
+    # By chain id, the entry that states the policy in force: what heads name.
+    policies: dict[bytes, bytes] = field(default_factory=dict)
     salts: int = 0
 
     def __post_init__(self) -> None:
@@ -331,7 +334,8 @@ class World:
     def _append_head(self, chain_id: bytes) -> int:
         root = root_of([entry.hash for entry in self.chains[chain_id]])
         previous = self.heads.get(chain_id, NO_PREVIOUS)
-        self.directory.append(HeadLeaf(chain_id, self._size(chain_id), previous, root))
+        policy = self.policies.get(chain_id, NO_POLICY)
+        self.directory.append(HeadLeaf(chain_id, self._size(chain_id), previous, root, policy))
         return len(self.directory) - 1
 
     def _seal_leaf(self, head_count: int) -> SealLeaf:

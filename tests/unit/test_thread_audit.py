@@ -237,7 +237,7 @@ def test_chains_that_are_not_published_are_listed() -> None:
     assert 1 == limited.facts["chains_checked"]
 
 
-@pytest.mark.parametrize("kind", [0x14, 0x16, 0x18, 0x1F])
+@pytest.mark.parametrize("kind", [0x16, 0x18, 0x1F])
 def test_an_unassigned_leaf_is_no_verdict(kind: int) -> None:
     """A leaf of a type that this version does not know is named by it: neither one history nor a lie."""
     log = grown(1)

@@ -18,7 +18,6 @@ from anchor.proof.codec import sha256
 from anchor.proof.entry import (
     MAX_ENTRY,
     Author,
-    AuthorType,
     Entry,
     Extension,
     ExtensionType,
@@ -26,6 +25,7 @@ from anchor.proof.entry import (
     IdKind,
     Link,
     chain_id_of,
+    signing_keys,
 )
 from anchor.proof.heads import EMPTY, HeadsProof, heads_root, prove_head
 from anchor.proof.leaves import (
@@ -43,6 +43,7 @@ from anchor.proof.leaves import (
 from anchor.proof.merkle import consistency_path, inclusion_path, leaf_hash, node_hash, root_of
 from anchor.proof.promise import Promise, submitter_of
 from anchor.proof.strictjson import MAX_DEPTH, MAX_INTEGER
+from tests.simulators.policies import signed_by
 from tests.simulators.world import World, public_bytes, sign_batch, sign_entry, signing_key, tell
 
 Case = dict[str, Any]
@@ -135,6 +136,11 @@ def entry_cases() -> Iterator[Case]:
         ("author of type 3 with half a hash", entry_with(author="030078" + "00" * 120)),
         ("author of type 3 with 33 hashes", entry_with(author="030488" + "00" * (104 + 33 * 32))),
         ("author of type 4 with 63 bytes", entry_with(author="04003f" + "00" * 63)),
+        ("author of type 5 with no bytes", entry_with(author="050000")),
+        ("author of type 5 with one key", entry_with(author="050061" + "01" + "00" * 96)),
+        ("author of type 5 with a byte too many", entry_with(author="0500c2" + "02" + "00" * 31 + "01" + "01" * 161)),
+        ("author of type 5 with a key twice", entry_with(author="0500c1" + "02" + "00" * 192)),
+        ("author of type 5 with seventeen keys", entry_with(author="050661" + "11" + "00" * 1632)),
         ("author longer than the entry", entry_with(author="010060" + "00" * 95)),
     ):
         yield case(description, "entry", entry=data, want_error=MALFORMED)
@@ -157,6 +163,8 @@ def good_entries() -> Iterator[Case]:
         ("signed by its author", sign_entry(full_entry(), key)),
         ("signed in a batch of one", sign_batch([_EMPTY], key)[0]),
         ("signed in a batch of five, the last", sign_batch([full_entry(), *[_EMPTY] * 3, longest_but(400)], key)[4]),
+        ("signed by two together", signed_by(full_entry(), ["alice", "bob"])),
+        ("signed by sixteen together", signed_by(_EMPTY, [f"holder {number}" for number in range(16)])),
         ("signed by keys whose hashes are in it (type 4)", replace(_EMPTY, author=Author(4, bytes(64)))),
         ("an author of an unknown type", replace(_EMPTY, author=Author(2, b"whatever"))),
         ("a media type of 255 bytes", replace(_EMPTY, media_type="~" * 255)),
@@ -188,7 +196,7 @@ def entry_facts(entry: Entry) -> dict[str, Any]:
         ],
         "extensions": [{"type": item.type, "value": item.value.hex()} for item in entry.extensions],
         "author_type": int(entry.author.type),
-        "signature": "good" if entry.author.type in (AuthorType.ED25519, AuthorType.BATCH) else "none",
+        "signature": "good" if signing_keys(entry) else "none",
     }
 
 
@@ -229,6 +237,7 @@ def sample_leaves() -> Iterator[tuple[str, Any]]:
     yield "a seal", directory[-1]
     yield "a first head", next(leaf for leaf in directory if isinstance(leaf, HeadLeaf))
     yield "a later head", next(leaf for leaf in reversed(directory) if isinstance(leaf, HeadLeaf))
+    yield "a head under a policy", HeadLeaf(sha256(b"orders"), 2, NO_PREVIOUS, sha256(b"root"), sha256(b"policy"))
     for leaf in directory:
         if isinstance(leaf, KeyLeaf):
             yield f"a new key for purpose {leaf.purpose}", leaf
@@ -251,7 +260,7 @@ def leaf_cases() -> Iterator[Case]:
         yield case(description, "leaf", leaf=raw.hex(), want={"type": raw[0], "leaf_hash": leaf_hash(raw).hex()})
         yield case(f"{description}, cut short", "leaf", leaf=raw[:-1].hex(), want_error=MALFORMED)
         yield case(f"{description}, a byte too many", "leaf", leaf=raw.hex() + "00", want_error=MALFORMED)
-    for kind in (0x14, 0x16, *range(0x18, 0x20)):
+    for kind in (0x16, *range(0x18, 0x20)):
         for body in ("", "00" * 1023):
             raw = bytes.fromhex(f"{kind:02x}{body}")
             want = {"type": kind, "leaf_hash": leaf_hash(raw).hex()}
@@ -261,7 +270,7 @@ def leaf_cases() -> Iterator[Case]:
             f"type {kind:02x} is no directory leaf", "leaf", leaf=f"{kind:02x}" + "00" * 80, want_error=MALFORMED
         )
     yield case("nothing", "leaf", leaf="", want_error=MALFORMED)
-    yield case("an unassigned type of 1,025 bytes", "leaf", leaf="14" + "00" * 1024, want_error=MALFORMED)
+    yield case("an unassigned type of 1,025 bytes", "leaf", leaf="16" + "00" * 1024, want_error=MALFORMED)
     yield from bad_log_leaves(good["leaf 0"])
     yield from bad_key_leaves(good["a new key for purpose 1"], good["a promise key revoked"])
     first, later = good["the first thread"].encode(), good["another thread"].encode()
@@ -269,6 +278,7 @@ def leaf_cases() -> Iterator[Case]:
         ("a first thread with a signature", first[:-2].hex() + "0040" + "00" * 64),
         ("another thread without a signature", later[:69].hex() + "0000"),
         ("another thread with a signature of 63 bytes", later[:69].hex() + "003f" + "00" * 63),
+        ("a head under a policy of zeros", good["a head under a policy"].encode()[:-32].hex() + "00" * 32),
         ("a backup that lost time backwards", changed(good["a restored backup"].encode(), 1, b"\xff")),
     ):
         yield case(description, "leaf", leaf=leaf, want_error=MALFORMED)

@@ -3,7 +3,7 @@
 // receipt shows it; and the statements by which entries say so.
 
 import { Cursor, exactly, HASH_SIZE, sameBytes, toHex } from "./bytes.js";
-import { decodeEntry, extensionOf, MAX_ENTRY, signatureOf, unknownCriticalExtension } from "./entry.js";
+import { decodeEntry, extensionOf, MAX_ENTRY, claimedSignatures, unknownCriticalExtension } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
 import { checkInclusion, MAX_PATH } from "./merkle.js";
 import { chainFromJson, proofFromJson, receiptFromJson } from "./receipt.js";
@@ -176,14 +176,16 @@ function checkEarlier(said, { chain, earlier, path }, receipt) {
 async function lifeKey(entry, check) {
   let claimed;
   try {
-    claimed = signatureOf(entry);
+    claimed = claimedSignatures(entry);
   } catch (error) {
     throw error instanceof Refused ? lifeWrong("19.signature", { entry: entry.hash }) : error;
   }
-  if (claimed === null) return null;
-  const isGood = await check(claimed.publicKey, claimed.message, claimed.signature);
-  if (!isGood) throw lifeWrong("19.signature", { entry: entry.hash });
-  return claimed.publicKey;
+  if (!claimed.length) return null;
+  for (const { publicKey, message, signature } of claimed) {
+    const isGood = await check(publicKey, message, signature);
+    if (!isGood) throw lifeWrong("19.signature", { entry: entry.hash });
+  }
+  return claimed[0].publicKey;
 }
 
 /** What holds; not checked while an earlier receipt is not proved up to a block. */

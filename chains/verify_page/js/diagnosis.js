@@ -28,6 +28,8 @@ const FAILURES = [
   "time-stamp-wrong",
   "attestation-wrong",
   "correction-wrong",
+  "policy-evidence-wrong",
+  "policy-not-followed",
   "chain-life-wrong",
   "co-signature-wrong",
   "part-unreadable",
@@ -51,6 +53,7 @@ const OF_STEP = new Map([
   [14, "time-stamp-wrong"],
   [15, "attestation-wrong"],
   [16, "correction-wrong"],
+  [17, "policy-evidence-wrong"],
   [19, "chain-life-wrong"],
   [20, "co-signature-wrong"],
 ]);
@@ -61,6 +64,7 @@ const OF_REASON = new Map([
   ["3 author-key-not-valid", "key-not-valid-then"],
   ["3 author-key-history-wrong", "author-key-history-wrong"],
   ["7 head-does-not-match-entry", "entry-of-another-chain"],
+  ["17 policy-not-followed", "policy-not-followed"],
   ["12 another-network", "wrong-network"],
   ["12 target-above-network-limit", "wrong-network"],
   ["12 block-is-not-the-given-one", "block-not-on-best-chain"],
@@ -125,7 +129,10 @@ function findingOf({ log, sealed, content }, verifier, by, outcome, facts) {
   if (outcome === "corrected") return correctionOf(facts);
   if (outcome === "not checked") {
     if (by.get(1).state === "not checked") return "not-understood";
-    if (by.get(12).state !== "not checked" || standsIn(by, verifier)) return "author-not-checked";
+    if (by.get(12).state !== "not checked" || standsIn(by, verifier)) {
+      const isOfPolicy = by.has(17) && by.get(17).state === "not checked";
+      return isOfPolicy ? "policy-not-checked" : "author-not-checked";
+    }
     return networkOf(log, verifier.networks) === null ? "network-unknown" : "block-not-checked";
   }
   if (outcome === "incomplete") return lackingOf(sealed, by, verifier);

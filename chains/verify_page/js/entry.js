@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry, version 1 (docs/spec/entry.md): its bytes, its chain id, and the signature that its author field claims.
 
-import { bigEndian, bigEndianBytes, concat, Cursor, exactly, HASH_SIZE, sameBytes, utf8 } from "./bytes.js";
+import { bigEndian, bigEndianBytes, concat, Cursor, exactly, HASH_SIZE, sameBytes, toHex, utf8 } from "./bytes.js";
 import { Malformed, Newer, Refused } from "./errors.js";
 import { leafHash, rootFromInclusion } from "./merkle.js";
 import { sha256 } from "./sha256.js";
@@ -16,6 +16,10 @@ const EXTENSION_SIZES = new Map([[1, 32], [2, 8], [3, 32], [4, 8], [5, 32], [8, 
 export const UNSIGNED = 0;
 const SIGNED = 1;
 const BATCH = 3;
+const SEVERAL = 5;
+const MIN_AUTHORS = 2;
+const MAX_AUTHORS = 16;
+const AUTHOR_SIGNATURE_SIZE = 64;
 const AUTHOR_SIZES = new Map([[UNSIGNED, 0], [SIGNED, 96], [4, 64]]);
 const BATCH_FIXED = 104;
 const MAX_BATCH_PATH = 32;
@@ -24,6 +28,7 @@ const ID_HASHED = 1;
 const ID_KEYED = 2;
 const SIGNATURE_DOMAIN = utf8("anchorline/entry/v1\n");
 const BATCH_DOMAIN = utf8("anchorline/batch/v1\n");
+const SEVERAL_DOMAIN = utf8("anchorline/several/v1\n");
 const BATCH_LEAF = Uint8Array.of(0x21);
 
 /** Read an entry of at most 4,095 bytes; Malformed, or Newer for another version. */
@@ -86,7 +91,20 @@ function author(reader) {
     const hashes = (found.body.length - BATCH_FIXED) / HASH_SIZE;
     if (!Number.isInteger(hashes) || hashes < 0 || hashes > MAX_BATCH_PATH) throw new Malformed("entry.batch");
   }
+  if (found.type === SEVERAL) checkSeveral(found.body);
   return found;
+}
+
+function checkSeveral(body) {
+  const count = body.length ? body[0] : 0;
+  const size = 1 + count * (HASH_SIZE + AUTHOR_SIGNATURE_SIZE);
+  if (count < MIN_AUTHORS || count > MAX_AUTHORS || body.length !== size) throw new Malformed("entry.several");
+  const keys = keysOfSeveral(body).map(toHex);
+  if (keys.some((key, place) => place > 0 && keys[place - 1] >= key)) throw new Malformed("entry.several-order");
+}
+
+function keysOfSeveral(body) {
+  return Array.from({ length: body[0] }, (_, place) => body.slice(1 + place * HASH_SIZE, 1 + (place + 1) * HASH_SIZE));
 }
 
 /** The value of an extension, or null. */
@@ -118,7 +136,33 @@ export function contentCommitment(salt, digest) {
   return sha256(salt, digest);
 }
 
-/** { publicKey, message, signature } that the author field claims, or null where there is none to check. */
+/** All signatures that the author field claims, ascending by key: none where there is none to check. */
+export function claimedSignatures(entry) {
+  if (entry.author.type !== SEVERAL) return [signatureOf(entry)].filter((claimed) => claimed !== null);
+  const { body } = entry.author;
+  const keys = keysOfSeveral(body);
+  const message = concat(SEVERAL_DOMAIN, entry.raw.slice(0, -AUTHOR_SIGNATURE_SIZE * keys.length));
+  const signatures = 1 + keys.length * HASH_SIZE;
+  return keys.map((publicKey, place) => {
+    const at = signatures + place * AUTHOR_SIGNATURE_SIZE;
+    return { publicKey, message, signature: body.slice(at, at + AUTHOR_SIGNATURE_SIZE) };
+  });
+}
+
+/** The public keys that an author field claims, ascending. */
+export function signingKeys({ author: { type, body } }) {
+  if (type === SEVERAL) return keysOfSeveral(body);
+  return type === SIGNED || type === BATCH ? [body.slice(0, HASH_SIZE)] : [];
+}
+
+/** Whether every signature that an entry claims is good, and there is one. */
+export async function isSignedWell(entry, check) {
+  const claimed = claimedSignatures(entry);
+  for (const { publicKey, message, signature } of claimed) if (!(await check(publicKey, message, signature))) return false;
+  return claimed.length > 0;
+}
+
+/** { publicKey, message, signature } that the author field claims, or null where there is none to check, or several. */
 export function signatureOf(entry) {
   const { type, body } = entry.author;
   if (type === SIGNED) {

@@ -24,7 +24,8 @@ export function identityEvidence({ evidence }) {
   return found.length ? evidenceFromJson(found[0]) : null;
 }
 
-function evidenceFromJson(value) {
+/** Read evidence of type identity. */
+export function evidenceFromJson(value) {
   const fields = new Fields(value, WHAT);
   fields.text("type");
   const entries = fields.array("entries", MAX_IDENTITY_ENTRIES);
@@ -56,15 +57,9 @@ function headFromJson(value) {
 /** { text } of step 3 where the key was one of the identity then, or { newer: true }; Refused where it was not. */
 export async function judgeIdentity(receipt, shown, publicKey, identity, { check }) {
   const { log, sealed } = receipt;
-  checkIdentityHeads(shown, identity);
-  checkIdentityEntries(shown);
-  checkIdentityDirectory(shown, sealed);
-  checkNewestHead(shown, identity, sealed);
   let history;
   try {
-    const places = placesOf(shown, log, sealed);
-    const rows = shown.entries.map((raw, index) => ({ entry: decodeEntry(raw), place: places[index] }));
-    history = await historyOf(identity, log.hash, rows, check);
+    history = await provedHistory(receipt, shown, identity, check);
   } catch (error) {
     if (error instanceof Newer) return { newer: true };
     throw error;
@@ -75,6 +70,17 @@ export async function judgeIdentity(receipt, shown, publicKey, identity, { check
   const ending = TEXTS[`ending.${span.ending}`];
   const end = span.until === null ? "" : say("3.ended-later", { seal: span.until.sealNumber, ending });
   return { newer: false, text: say("3.of-identity", { ...values, end }) };
+}
+
+/** The key history of an identity as of the checkpoint, proved whole; Newer, Refused or Malformed where it is not. */
+export async function provedHistory({ log, sealed }, shown, identity, check) {
+  checkIdentityHeads(shown, identity);
+  checkIdentityEntries(shown);
+  checkIdentityDirectory(shown, sealed);
+  checkNewestHead(shown, identity, sealed);
+  const places = placesOf(shown, log, sealed);
+  const rows = shown.entries.map((raw, index) => ({ entry: decodeEntry(raw), place: places[index] }));
+  return historyOf(identity, log.hash, rows, check);
 }
 
 /** Each head points to the one before, the first to none; each is in its seal, and longer than the last. */
@@ -135,7 +141,7 @@ function placesOf({ heads }, log, sealed) {
 }
 
 /** A seal as a place, with the promise key that was in force: key leaves stand before heads. */
-function placeOfSeal({ index, leaf }, log, sealed) {
+export function placeOfSeal({ index, leaf }, log, sealed) {
   const later = sealed.keys.filter((proof) => proof.leaf.purpose === PROMISE_KEY && proof.index < index);
   const { value } = later.length ? later[later.length - 1].leaf.newKey : log.promiseKey;
   const { sealNumber, sealedAtMs, blockHeight } = leaf;

@@ -3,7 +3,7 @@
 // entry, its place in the chain, and a head over it. `refusal` is { reason, newer, chain, signature }: its words.
 
 import { sameBytes } from "./bytes.js";
-import { decodeEntry, MAX_ENTRY, signatureOf, unknownCriticalExtension } from "./entry.js";
+import { claimedSignatures, decodeEntry, MAX_ENTRY, unknownCriticalExtension } from "./entry.js";
 import { Newer, Refused } from "./errors.js";
 import { checkInclusion } from "./merkle.js";
 import { chainFromJson, proofFromJson } from "./receipt.js";
@@ -42,12 +42,14 @@ function laterEntryFromJson(value) {
 export async function laterKey(entry, check, refusal) {
   let claimed;
   try {
-    claimed = signatureOf(entry);
+    claimed = claimedSignatures(entry);
   } catch (error) {
     throw error instanceof Refused ? new Refused(refusal.reason, refusal.signature, { entry: entry.hash }) : error;
   }
-  if (claimed === null) return null;
-  const isGood = await check(claimed.publicKey, claimed.message, claimed.signature);
-  if (!isGood) throw new Refused(refusal.reason, refusal.signature, { entry: entry.hash });
-  return claimed.publicKey;
+  if (!claimed.length) return null;
+  for (const { publicKey, message, signature } of claimed) {
+    const isGood = await check(publicKey, message, signature);
+    if (!isGood) throw new Refused(refusal.reason, refusal.signature, { entry: entry.hash });
+  }
+  return claimed[0].publicKey;
 }

@@ -32,7 +32,7 @@ export function decodeLeaf(raw) {
 }
 
 function isUnassigned(type) {
-  return type === 0x14 || type === 0x16 || (type >= 0x18 && type <= 0x1f);
+  return type === 0x16 || (type >= 0x18 && type <= 0x1f);
 }
 
 /** Malformed unless this is an origin: 1 to 255 of 21 to 7e without +. */
@@ -95,7 +95,14 @@ function readHead(reader) {
     treeSize: reader.integer(8, "head"),
     previousIndex: reader.integer(8, "head"),
     root: reader.take(HASH_SIZE, "head"),
+    policy: ZERO_HASH,
   };
+}
+
+function readHeadUnderPolicy(reader) {
+  const leaf = { ...readHead(reader), policy: reader.take(HASH_SIZE, "policy") };
+  if (sameBytes(leaf.policy, ZERO_HASH)) throw new Malformed("leaf.no-policy");
+  return leaf;
 }
 
 function readKeyLeaf(reader) {
@@ -133,6 +140,7 @@ const READERS = new Map([
   [0x11, readSeal],
   [0x12, readHead],
   [0x13, readKeyLeaf],
+  [0x14, readHeadUnderPolicy],
   [0x15, readThread],
   [0x17, readEpoch],
 ]);

@@ -5,7 +5,7 @@
 import { networkOf } from "./bitcoin.js";
 import { displayHex, sameBytes, toHex, utf8 } from "./bytes.js";
 import { checkChainId, contentCommitment, extensionOf, IDENTITY_EXTENSION, LOG_ID_EXTENSION } from "./entry.js";
-import { signatureOf, unknownCriticalExtension, UNSIGNED } from "./entry.js";
+import { claimedSignatures, unknownCriticalExtension, UNSIGNED } from "./entry.js";
 import { Refused } from "./errors.js";
 import { checkExpected, refuseUnsigned } from "./expected_author.js";
 import { identityEvidence, judgeIdentity } from "./identity_evidence.js";
@@ -76,12 +76,15 @@ export async function checkAuthor(receipt, verifier) {
     if (author !== null) refuseUnsigned(author);
     return absent(3, "3.unsigned");
   }
-  const claimed = signatureOf(entry);
-  if (claimed === null) return notChecked(3, "3.unknown", { type: entry.author.type });
-  const { publicKey, message, signature } = claimed;
-  const isGood = await verifier.check(publicKey, message, signature);
-  if (!isGood) throw new Refused("author-signature-wrong", "3.wrong", { key: publicKey });
+  const claimed = claimedSignatures(entry);
+  if (!claimed.length) return notChecked(3, "3.unknown", { type: entry.author.type });
+  for (const { publicKey, message, signature } of claimed) {
+    const isGood = await verifier.check(publicKey, message, signature);
+    if (!isGood) throw new Refused("author-signature-wrong", "3.wrong", { key: publicKey });
+  }
   const identity = extensionOf(entry, IDENTITY_EXTENSION);
+  if (claimed.length > 1) return signedBySeveral(claimed, identity, author);
+  const [{ publicKey }] = claimed;
   if (author !== null) checkExpected(author, publicKey, identity);
   if (identity === null && author !== null) return ok(3, "3.expected-key", { key: publicKey }, TEXTS["rests.author"]);
   if (identity === null) return ok(3, "3.ok", { key: publicKey });
@@ -91,6 +94,26 @@ export async function checkAuthor(receipt, verifier) {
   if (newer) return notChecked(3, "3.newer", { key: publicKey, identity });
   const expected = author === null ? "" : TEXTS["3.expected"];
   return ok(3, "3.in-words", { text: text + expected }, TEXTS["rests.identity"]);
+}
+
+/** What several signed together names nobody's identity. */
+function signedBySeveral(claimed, identity, author) {
+  const keys = claimed.map(({ publicKey }) => toHex(publicKey)).join(", ");
+  if (identity !== null) return notChecked(3, "3.several-of", { keys, identity });
+  if (author === null) return ok(3, "3.several", { keys });
+  const isMeant = claimed.some(({ publicKey }) => isExpected(author, publicKey));
+  if (!isMeant) checkExpected(author, claimed[0].publicKey, null);
+  return ok(3, "3.several-expected", { keys }, TEXTS["rests.author"]);
+}
+
+function isExpected(author, publicKey) {
+  try {
+    checkExpected(author, publicKey, null);
+    return true;
+  } catch (error) {
+    if (error instanceof Refused) return false;
+    throw error;
+  }
 }
 
 /** Step 4: the entry is under the head of its chain. */

@@ -21,6 +21,7 @@ export const TEXTS = {
   "step.14": "time stamp",
   "step.15": "calendar attestation",
   "step.16": "corrections",
+  "step.17": "policy",
   "step.19": "life of the chain",
   "step.20": "co-signatures",
 
@@ -34,6 +35,7 @@ export const TEXTS = {
   "rests.identity": "the log's signature; that its seals name the newest heads, is the auditor's check",
   "rests.corrections":
     "the log, which let its author write into this chain; that no other correction was left out, nobody says",
+  "rests.policy": "the log's signature; that its heads name the policy in force, is the auditor's check",
   "rests.life": "the log, which let its author write into this chain; that nothing else was left out, nobody says",
   "rests.co-signatures":
     "the log, which let them write into this chain; that no other co-signature was left out, nobody says",
@@ -83,6 +85,9 @@ export const TEXTS = {
   "3.unsigned": "the entry is not signed: nothing is said about who wrote it",
   "3.unknown": "signature not checked: author type {type} is unknown",
   "3.wrong": "the signature is not one by key {key} over this entry",
+  "3.several": "signed by keys {keys}; whose keys they are, is not said here",
+  "3.several-expected": "signed by keys {keys}; one of them is the key that you expect",
+  "3.several-of": "signed by keys {keys}; which of them is said to be one of identity {identity}, is not said",
   "3.not-shown": "signed by key {key}; whether it was a key of identity {identity} then, is not shown",
   "3.newer":
     "signed by key {key}; a newer Anchorline wrote the history of identity {identity}: this one cannot judge it",
@@ -259,6 +264,44 @@ export const TEXTS = {
   "16.nothing": "corrections: entry {entry} supersedes and retracts nothing that the receipt shows before it",
   "16.not-later": "corrections: entry {entry} at {index} is not later than what it corrects",
   "16.signature": "corrections: the signature of entry {entry} does not hold",
+  "17.ok": "it follows the policy that entry {index} of the chain states, {entry}: {writers}",
+  "17.anybody": "anybody may write",
+  "17.signed": "{threshold} of {count} parties must sign, {found} did",
+  "17.states": "it states the policy of the chain from here on: {threshold} of {count} parties must sign, and did",
+  "17.not-shown": "policy {policy} is in force in the chain, and it is not shown",
+  "17.unproved": "whether the policy was followed, is not shown: {why}",
+  "17.no-identity": "nothing is shown of identity {identity}",
+  "17.no-corrected": "nothing is shown of entry {entry}, which it corrects",
+  "17.newer": "policy not checked: an entry that is shown was written by a newer Anchorline",
+  "17.forbidden": "the entry does not follow the policy of its chain: {why}",
+  "17.writers": "{threshold} of the {count} parties that may write must sign an entry, {found} did",
+  "17.administrators": "{threshold} of the {count} parties that may change the policy must sign it, {found} did",
+  "17.media-type": "its media type is {found!r}, which is none of those that it allows",
+  "17.id-kind": "it has no external id of kind {kind}, and the policy wants one",
+  "17.corrects":
+    "it corrects entry {entry}, and neither those who signed that one nor {threshold} of the {count} parties that may correct entries of others signed it",
+  "17.signature": "a signature over it does not hold",
+  "17.open": "it states a policy, and the log says that the chain has none",
+  "17.not-in-force": "it states a policy that is not in force",
+  "17.not-first": "it does not state the first policy",
+  "17.no-first": "it states a policy, and the chain has none: a policy begins with the first entry",
+  "17.before-first": "a policy before the first entry",
+  "17.not-next": "the policy that it states does not follow from the one in force; make it anew",
+  "17.too-many": "the policy was stated 64 times, and cannot be changed again",
+  "17.both": "it states a policy and corrects entries: one of both",
+  "17.wrong": "the policy of the chain: {why}",
+  "17.twice": "it is shown {count} times",
+  "17.goes-away": "the head before names one, and that of the entry none: a policy does not go away",
+  "17.shown-open": "one is shown, and the log says that the chain has none",
+  "17.stated": "what entry {index} states is not in force: {why}",
+  "17.order": "its statements are not in the order of the chain",
+  "17.chain": "an entry or a head of chain {found} is shown, expected chain {chain}",
+  "17.head": "the head of the policy that entry {index} states: {why}",
+  "17.named": "the head of {size} entries names {named}, the statements that are shown give {wanted}",
+  "17.later": "it shows policies that were stated after the head of the entry",
+  "17.none": "none",
+  "17.no-policy": "no policy",
+  "17.policy": "policy {policy}",
   "19.ok": "{text}",
   "19.unproved": "{text}; the earlier receipt is not proved: {outcome}",
   "19.closed": "the chain was closed by entry {index}, {signed}, which says {time}, \"{reason}\"{goesOn}",
@@ -332,6 +375,10 @@ export const TEXTS = {
   "finding.attestation-wrong": "The calendar's attestation in the receipt does not hold.",
   "finding.correction-wrong":
     "What the receipt shows of later corrections does not hold: it was altered, or made up.",
+  "finding.policy-evidence-wrong":
+    "What the receipt shows of the chain's policy does not hold: it was altered, or it is not what the log's heads name, so whether the policy was followed is not proved.",
+  "finding.policy-not-followed":
+    "The entry stands in the chain, and the chain's policy forbids it: those whose signatures it needs did not sign it, or it is not what the policy wants.",
   "finding.chain-life-wrong":
     "What the receipt shows of its chain's life, that it was closed or continues one of another log, does not hold: it was altered, or made up.",
   "finding.co-signature-wrong":
@@ -357,6 +404,8 @@ export const TEXTS = {
     "Nothing is wrong, but nothing says whose log this must be: bring the log's card, or say that any log will do.",
   "finding.author-not-checked":
     "Nothing was found wrong, but the entry names its author's identity, and nothing here says whether the key was his then.",
+  "finding.policy-not-checked":
+    "Nothing was found wrong, but the chain has a policy, and nothing here says whether the entry follows it.",
   "finding.content-erased":
     "The entry stands, and the service says that its content was erased: there is nothing to compare your file with.",
   "finding.content-withheld":
@@ -424,6 +473,17 @@ export const TEXTS = {
   "author.text": "expected the chain id of an identity (64 hex digits) or a did:key, got {text!r}",
   "author.did": "expected the did:key of an Ed25519 key, did:key:z6Mk..., got {name!r}",
   "author.not-begin": "identity card: expected the statement that begins an identity, found a later one",
+  "entry.several": "author of type 5: expected 2 to 16 keys with a signature each",
+  "entry.several-order": "author of type 5: expected its keys in ascending order, none twice",
+  "policy.version": "policy: expected version 1, found {found}; written by a newer Anchorline?",
+  "policy.administrators": "policy: expected at least one party that may change it",
+  "policy.writers": "policy: expected writers, or anybody",
+  "policy.order": "policy: expected {what} in ascending order, none twice",
+  "policy.media-types": "policy: expected media types of printable ASCII (20 to 7e)",
+  "policy.id-kinds": "policy: expected id kinds 0, 1 or 2",
+  "policy.party": "policy: expected parties of kind 1 (identity) or 2 (key)",
+  "policy.threshold": "policy: expected a threshold of 1 to {count} parties, found {found}",
+  "policy.count": "policy: expected at most {most} {what}, found {found}",
   "identity.version":
     "identity statement: expected version 1 and operations 1 to 8, found version {version}, operation {operation}; written by a newer Anchorline?",
   "identity.ending": "identity statement: expected a reason of 0 to 4, found {found}",
@@ -443,6 +503,8 @@ export const TEXTS = {
   "leaf.signer": "key leaf: expected signer 0 or 3, found {found}",
   "leaf.recovery": "key leaf: a recovery key is replaced by the recovery key only",
   "leaf.cannot-revoke": "key leaf: only a promise key can be revoked without a successor",
+  "leaf.no-policy":
+    "head leaf under a policy: expected the hash of an entry that states one, found zeros",
   "leaf.epoch": "epoch leaf: expected lost_from_ms <= lost_to_ms",
   "note.control": "note: expected UTF-8 without control characters other than newline",
   "note.form": "note: expected text, an empty line, and signature lines that end in a newline",
@@ -847,6 +909,8 @@ export const TEXTS = {
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
   "reason.correction-wrong": "A later correction that the receipt shows is not in the chain, or corrects something else.",
+  "reason.policy-not-followed": "The chain's policy forbids the entry: somebody's signature lacks, or it is of another kind.",
+  "reason.policy-evidence-wrong": "What the receipt shows of the chain's policy is not what the log's heads name.",
   "reason.chain-life-wrong": "What the receipt shows of its chain's closing or of an earlier log does not hold.",
   "reason.co-signature-wrong": "A co-signature that the receipt shows is not in the chain, or signs something else.",
   "reason.chain-path-wrong": "The entry is not in the chain where the receipt says it is.",

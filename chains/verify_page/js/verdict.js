@@ -13,6 +13,7 @@ import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths,
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
 import { attestationFacts, attestationSteps, bestAnchor, judgedAttestations } from "./steps_anchor.js";
 import { otherAnchors, run } from "./steps_anchor.js";
+import { policySteps } from "./policy_judging.js";
 import { judgedTimestamps, timestampFacts, timestampSteps } from "./steps_timestamp.js";
 import { say, TEXTS } from "./texts.js";
 
@@ -53,7 +54,7 @@ export async function judge(receipt, verifier) {
   steps.push(...anchored.steps, ...timestampSteps(timestamps), ...attestationSteps(attestations));
   const later = await judgedCorrections(receipt, verifier);
   const signed = await judgedCoSignatures(receipt, verifier);
-  steps.push(...later.steps, ...ofLife, ...signed.steps);
+  steps.push(...later.steps, ...(await policySteps(receipt, verifier)), ...ofLife, ...signed.steps);
   const said = { corrections: later.corrections, life, coSignatures: signed.coSignatures };
   const found = { anchor: anchored.anchor, attestations, timestamps, ...said };
   return conclude(receipt, verifier, steps, found);
@@ -96,6 +97,7 @@ function outcomeOf(receipt, verifier, by) {
   if (verifier.contentDigest !== null && receipt.content.state !== "shown") return "content erased or withheld";
   const isAsked = (verifier.author ?? null) !== null || extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null;
   if (stateOf(by, 3) === "not checked" && isAsked) return "not checked";
+  if (stateOf(by, 17) === "not checked") return "not checked";
   if (stateOf(by, 16) === "ok") return "corrected";
   return lacking === null ? "intact" : instead;
 }
@@ -126,6 +128,7 @@ function missingOf(receipt, verifier, by) {
   addUnchecked(13);
   addUnchecked(15);
   addUnchecked(16);
+  addUnchecked(17);
   addUnchecked(19);
   addUnchecked(20);
   addUnchecked(14);

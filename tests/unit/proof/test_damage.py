@@ -26,6 +26,9 @@ BY_VECTORS_ONLY = {
     Finding.CORRECTION_WRONG,
     Finding.CHAIN_LIFE_WRONG,
     Finding.CO_SIGNATURE_WRONG,
+    Finding.POLICY_EVIDENCE_WRONG,
+    Finding.POLICY_NOT_FOLLOWED,
+    Finding.POLICY_NOT_CHECKED,
     Finding.RETRACTED,
     Finding.SUPERSEDED,
 }

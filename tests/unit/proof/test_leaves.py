@@ -84,7 +84,8 @@ def test_vector(case: dict[str, Any]) -> None:
         ),
         (THREAD, ["15" + sha256(b"txid").hex() + "07000000" + "00" * 32 + "0000"]),
         (EPOCH, ["17" + "0000000000000008" + "0000000000000009"]),
-        (UnassignedLeaf(b"\x14any"), ["14" + b"any".hex()]),
+        (replace(HEAD, policy=sha256(b"policy")), ["14" + HEAD.encode()[1:].hex() + sha256(b"policy").hex()]),
+        (UnassignedLeaf(b"\x16any"), ["16" + b"any".hex()]),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -32,6 +32,7 @@ from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_
 from anchor.proof.manifest import Document
 from anchor.proof.manifest_proof import ManifestProof
 from anchor.proof.merkle import leaf_hash, root_of
+from anchor.proof.policy import NOBODY, Policy
 from anchor.proof.promise import Promise, check_promise
 from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import LogCard, Receipt
@@ -43,6 +44,7 @@ from chains.client.errors import Untruth
 from chains.client.saved import SavedExchange
 from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.documents import PERSON
+from tests.simulators.policies import keys
 from tests.simulators.world import fast_check, tell
 
 ROOT = Path(__file__).parents[3]
@@ -275,6 +277,15 @@ def test_verdict_page_names_everything() -> None:
         assert f"`{reason}`" in text
     rows = re.findall(r"^\| `([^`]+)` \| (\d) \| ", text.partition("## Findings")[2], re.MULTILINE)
     assert list(Finding) == [finding for finding, _ in rows]
+
+
+def test_policy_page() -> None:
+    """The statement on the page is read, means what the page says, and is written back as it came."""
+    [example] = blocks_of("policy", "hex")
+    value = bytes.fromhex("".join(line.partition("#")[0] for line in example.splitlines()))
+    policy = Policy.decode(value)
+    assert Policy(keys(1, "ann"), keys(2, "ann", "bob", "cat"), NOBODY, ("text/csv",), (1,)) == policy
+    assert value == policy.encode()
 
 
 def test_chain_life_page() -> None:

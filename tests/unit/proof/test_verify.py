@@ -28,10 +28,11 @@ from anchor.proof.verifier import network_of
 from anchor.proof.verify import ExitCode, Finding, Outcome, State, Step, Verdict, Verifier, verify, verify_bytes
 from tests.simulators.world import DEPTH_OF_LOWER_END, tell
 from tests.vectors import make_chain_life_vectors as life
+from tests.vectors import make_policy_vectors as policies
 from tests.vectors import make_receipt_vectors as maker
 
 CASES: list[dict[str, Any]] = [
-    case for file in (maker.FILE, life.FILE) for case in json.loads(file.read_text())["cases"]
+    case for file in (maker.FILE, life.FILE, policies.FILE) for case in json.loads(file.read_text())["cases"]
 ]
 STORY = tell()
 # Reasons that no receipt file can give: checks outside of a receipt's own steps, or limits met when reading.

@@ -1,0 +1,273 @@
+"""Tests of what may be written into a chain under a policy: by the writer, and as the audit and a verifier see it.
+
+Histories are random: of keys, policies, grants and writes, through the real writer, against a model of ten lines; what
+the writer refuses is put there all the same by a lying operator, and has to be found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anchor.bitcoin.protocols import BlockId
+from anchor.errors import RefusedEntryError
+from anchor.hashing.chosen import HASHING
+from anchor.journal import Journal
+from anchor.proof.entry import Entry
+from anchor.proof.identity import Ending, Purpose, identity_chain_id
+from anchor.proof.merkle import leaf_hash
+from anchor.proof.policy import Party, PartyKind, Policy, Rule, follows
+from anchor.proof.promise import ANONYMOUS
+from anchor.proof.verdict import State, Verdict
+from anchor.proof.verify import Verifier, verify
+from chains.access import Action, Actor, ChainAccess, Grant, Role, allowed
+from chains.audit import Audit
+from chains.bundle import Column
+from chains.chain import Batch, Chain
+from chains.identity_stating import added, record_statement, revoked
+from chains.reader import Reader
+from chains.receipts import Receipts
+from chains.work import Submission
+from tests.simulators.identities import began, first_entry_of, key, key_set, public
+from tests.simulators.policies import change, first_under, plain, signed_by
+from tests.simulators.store import LOG, START_MS, Store
+from tests.simulators.world import fast_check, signing_key
+
+HOLDERS = ("ann", "bob", "cat", "dan")
+BOSSES = {"acme": "boss", "blue": "chief"}
+BEGINS = {
+    name: began(LOG.log_id, key_set(key(boss, Purpose.KEYS), key(first, Purpose.ENTRIES)), boss, first)
+    for (name, boss), first in zip(BOSSES.items(), ("ann", "cat"), strict=True)
+}
+IDENTITIES = {name: identity_chain_id(begin) for name, begin in BEGINS.items()}
+PARTIES = {name: Party(PartyKind.KEY, public(name)) for name in HOLDERS} | {
+    name: Party(PartyKind.IDENTITY, chain_id) for name, chain_id in IDENTITIES.items()
+}
+OWNER, GUEST = Actor("org_owner", Role.WRITER), Actor("org_guest", Role.WRITER)
+
+
+class Signer:
+    """A holder's key, as the statements of identities want it."""
+
+    def __init__(self, name: str) -> None:
+        self.public_key = public(name)
+        self.sign = signing_key(name).sign
+
+
+# --- the home, and a verifier's view of it
+
+
+def seal(store: Store) -> None:
+    store.directory.seal(store.checkpoint_key, START_MS, BlockId(100, bytes(32)))
+
+
+def open_identities(store: Store) -> None:
+    """Begin both identities, and seal them."""
+    for name, begin in BEGINS.items():
+        store.writer.open_chain_with(Submission(first_entry_of(begin).encode()), name, START_MS)
+    seal(store)
+
+
+def open_under(store: Store, policy: Policy, *names: str) -> Chain:
+    """Open a chain under a policy."""
+    entry = first_under("orders", policy, *names)
+    return store.writer.open_chain_with(Submission(entry.encode()), "orders", START_MS)[0]
+
+
+def force(store: Store, chain: Chain, entry: Entry) -> int:
+    """Write an entry past all rules, as an operator can who has the promise key; return its index."""
+    raw, hashes = entry.encode(), HASHING.leaves([entry.encode()])
+    batch = Batch(Column.of([raw]), Column.of([b""]), hashes, with_ids=True)
+    with store.engine.transaction():
+        run = store.chains.append_rows(chain, batch, ANONYMOUS)
+        store.writer.promise([(chain.chain_id, run, hashes)], START_MS)
+    return run.first_index
+
+
+def found_in(store: Store, chain: Chain) -> set[int]:
+    """Return the indexes of the entries of a chain that the audit names; nothing else may be found."""
+    reader = Reader(store.engine, store.chains, store.lookup)
+    parts = (store.engine, store.trees, store.directory, store.chains)
+    findings = Audit(*parts, reader, Journal(store.engine)).run().findings
+    assert all(f"(chain {chain.chain_id.hex()}, entry " in finding.where for finding in findings), findings
+    return {int(finding.where.rsplit(" ", 1)[1][:-1]) for finding in findings}
+
+
+def verdict_of(store: Store, chain: Chain, index: int) -> Verdict:
+    """Return the verdict of a stranger on the receipt of an entry under the newest checkpoint, from its file."""
+    receipts = Receipts(store.engine, store.trees, store.directory, store.chains, Journal(store.engine), store.lookup)
+    stored, newest = receipts.reader.at(chain, index), store.directory.newest()
+    assert stored is not None
+    assert newest is not None
+    receipt = receipts.make(stored, checkpoint_size=newest.size)
+    return verify(type(receipt).decode(receipt.encode()), Verifier(any_log=True, check_signature=fast_check))
+
+
+def follows_by(verdict: Verdict) -> bool:
+    """Say whether step 17 holds; every other step of what was recorded has to hold in any case."""
+    states = {step.number: step.state for step in verdict.steps}
+    assert {State.OK} == {states[number] for number in (1, 4, 5, 6, 7, 9)}
+    assert states[17] in {State.OK, State.FAILED}
+    return states[17] == State.OK
+
+
+# --- random histories, and the model
+
+
+@dataclass
+class Model:
+    """Who may write and who may change the policy, in terms of names: the independent reference."""
+
+    administrators: tuple[int, tuple[str, ...]]
+    writers: tuple[int, tuple[str, ...]]
+    seal: int = 1
+    since: dict[tuple[str, str], int] = field(default_factory=lambda: {("acme", "ann"): 0, ("blue", "cat"): 0})
+    until: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def allows(self, rule: tuple[int, tuple[str, ...]], signers: Sequence[str], at: int, *, tie: bool = False) -> bool:
+        def is_of(party: str, signer: str) -> bool:
+            began_in, ended_in = self.since.get((party, signer), at), self.until.get((party, signer), at + 1)
+            return party == signer or (began_in < at and (ended_in > at or (tie and ended_in == at)))
+
+        threshold, parties = rule
+        ordered = sorted(parties, key=PARTIES.__getitem__)
+        counted = {next((party for party in ordered if is_of(party, signer)), None) for signer in signers}
+        return len(counted - {None}) >= threshold
+
+
+def rule_of(rule: tuple[int, tuple[str, ...]]) -> Rule:
+    return Rule(rule[0], tuple(sorted(PARTIES[name] for name in rule[1])))
+
+
+@st.composite
+def rules(draw: st.DrawFn, least: int) -> tuple[int, tuple[str, ...]]:
+    """Draw a rule over some of the parties; of none it is anybody."""
+    parties = draw(st.lists(st.sampled_from(sorted(PARTIES)), min_size=least, max_size=4, unique=True))
+    return (draw(st.integers(1, len(parties))) if parties else 0), tuple(parties)
+
+
+SIGNERS = st.lists(st.sampled_from(HOLDERS), max_size=3, unique=True)
+ACTIONS = st.one_of(
+    st.tuples(st.just("write"), SIGNERS, st.sampled_from([OWNER, GUEST])),
+    st.tuples(st.just("write"), SIGNERS, st.just(OWNER)),
+    st.tuples(st.just("change"), SIGNERS, rules(1), rules(0)),
+    st.tuples(st.just("key"), st.sampled_from(sorted(BOSSES)), st.sampled_from(HOLDERS)),
+    st.tuples(st.just("grant"), st.booleans()),
+    st.tuples(st.just("seal")),
+)
+
+
+@dataclass
+class History:
+    """A chain under a policy in a home, and what the model says of every entry that came there."""
+
+    store: Store
+    model: Model
+    chain: Chain
+    tip: bytes
+    access: ChainAccess = field(default_factory=lambda: ChainAccess("org_owner"))
+    count: int = 0
+    # By index: the seal, the rule, the signers, and whether a policy was stated; only of what was accepted.
+    accepted: dict[int, tuple[int, tuple[int, tuple[str, ...]], tuple[str, ...], bool]] = field(default_factory=dict)
+    forced: set[int] = field(default_factory=set)
+
+    def hand_in(
+        self, entry: Entry, rule: tuple[int, tuple[str, ...]], signers: Sequence[str], *, is_change: bool
+    ) -> bool:
+        """Hand an entry in: the writer takes it where the model does; else the operator puts it there."""
+        is_allowed = self.model.allows(rule, signers, self.model.seal)
+        try:
+            [accepted] = self.store.writer.submit(self.chain, [Submission(entry.encode())], START_MS)
+        except RefusedEntryError:
+            assert not is_allowed, (rule, signers)
+            self.forced.add(force(self.store, self.chain, entry))
+            return False
+        assert is_allowed, (rule, signers)
+        self.accepted[accepted.leaf_index] = self.model.seal, rule, tuple(signers), is_change
+        return True
+
+    def write(self, signers: Sequence[str], actor: Actor) -> None:
+        """Write, where the service lets this actor in at all: a grant is no signature, and a signature no grant."""
+        if not allowed(actor, Action.ENTRY_WRITE, self.access, START_MS).is_allowed:
+            assert actor == GUEST
+            assert not self.access.grants
+            return
+        entry = signed_by(plain(self.chain.chain_id, f"entry {self.count}"), signers)
+        self.hand_in(entry, self.model.writers, signers, is_change=False)
+
+    def change(
+        self, signers: Sequence[str], administrators: tuple[int, tuple[str, ...]], writers: tuple[int, tuple[str, ...]]
+    ) -> None:
+        policy = follows(Policy(rule_of(administrators), rule_of(writers)), self.tip)
+        entry = change(self.chain.chain_id, f"policy {self.count}", policy, *signers)
+        if self.hand_in(entry, self.model.administrators, signers, is_change=True):
+            self.tip, self.model.administrators, self.model.writers = entry.hash, administrators, writers
+
+    def key(self, name: str, holder: str) -> None:
+        """Register a key, or end it; one that ended never comes back."""
+        identity, boss = self.store.chains.named(name), Signer(BOSSES[name])
+        history = self.store.writer.identities.current(identity, START_MS)
+        if (name, holder) in self.model.until:
+            return
+        if (name, holder) in self.model.since:
+            statement = revoked(history, boss, public(holder), Ending.STOLEN)
+            self.model.until[(name, holder)] = self.model.seal
+        else:
+            statement = added(history, boss, Signer(holder), Purpose.ENTRIES, (1 << 64) - 1)
+            self.model.since[(name, holder)] = self.model.seal
+        record_statement(self.store.writer, identity, statement, START_MS)
+
+    def grant(self, is_given: bool) -> None:
+        grants = (Grant("org_guest", Role.WRITER),) if is_given else ()
+        self.access = replace(self.access, grants=grants)
+
+    def seal(self) -> None:
+        before = self.store.directory.newest()
+        seal(self.store)
+        self.model.seal += self.store.directory.newest() != before
+
+    def take(self, action: tuple[object, ...]) -> None:
+        name, *values = action
+        self.count += 1
+        getattr(self, str(name))(*values)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rules(1), rules(0), st.lists(ACTIONS, min_size=4, max_size=24))
+def test_a_policy_cannot_be_got_round(
+    administrators: tuple[int, tuple[str, ...]],
+    writers: tuple[int, tuple[str, ...]],
+    actions: list[tuple[object, ...]],
+) -> None:
+    """The writer takes what the model takes; what it refused and is there all the same, audit and verify name.
+
+    A receipt of what was taken verifies, unless a key that it needs ended in the same seal: a tie counts against the
+    signer, but for a policy.
+    """
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "anchorline.db")
+        open_identities(store)
+        model = Model(administrators, writers)
+        first = Policy(rule_of(administrators), rule_of(writers))
+        signers = [name for name in HOLDERS if model.allows(administrators, HOLDERS, 1)]
+        if not signers:
+            with pytest.raises(RefusedEntryError, match="parties that may change the policy"):
+                open_under(store, first, *HOLDERS)
+            store.engine.close()
+            return
+        chain = open_under(store, first, *signers)
+        history = History(store, model, chain, leaf_hash(store.entries(chain)[0]))
+        for action in actions:
+            history.take(action)
+        seal(store)
+        assert history.forced == found_in(store, chain)
+        assert follows_by(verdict_of(store, chain, 0))
+        for index, (at, rule, who, is_change) in history.accepted.items():
+            assert model.allows(rule, who, at, tie=is_change) == follows_by(verdict_of(store, chain, index))
+        for index in history.forced:
+            assert not follows_by(verdict_of(store, chain, index))
+        store.engine.close()
