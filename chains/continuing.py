@@ -112,6 +112,10 @@ def _planned(archive: Archive, chain_id: bytes, last: Receipt, log_id: bytes) ->
             raise RefusedEntryError(
                 "the chain is an identity, which belongs to its log: begin one here, and say so there"
             )
+        if entry.extension(ExtensionType.POLICY) is not None:
+            raise RefusedEntryError(
+                "the chain has a policy, which only its own log can judge: it cannot be continued here"
+            )
         if entry.unknown_critical_extensions():
             raise RefusedEntryError(f"entry {index} has an extension that must be understood, and is not known here")
         if (wanted := entry.extension(ExtensionType.LOG_ID)) is not None and wanted != log_id:

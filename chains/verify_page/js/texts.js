@@ -909,6 +909,7 @@ export const TEXTS = {
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
   "reason.correction-wrong": "A later correction that the receipt shows is not in the chain, or corrects something else.",
+  "reason.another-author": "Somebody else signed than the author that you expect.",
   "reason.policy-not-followed": "The chain's policy forbids the entry: somebody's signature lacks, or it is of another kind.",
   "reason.policy-evidence-wrong": "What the receipt shows of the chain's policy is not what the log's heads name.",
   "reason.chain-life-wrong": "What the receipt shows of its chain's closing or of an earlier log does not hold.",
