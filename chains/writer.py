@@ -680,7 +680,7 @@ def _authors_of(
     return not_after, named, refused
 
 
-def _stating(order: Sequence[int], read: Mapping[int, tuple[bytes, Entry]]) -> frozenset[int]:
+def _stating(order: Sequence[int], read: Mapping[int, tuple[Submission, Entry]]) -> frozenset[int]:
     """Return which entries state a policy, by their places among those that were not refused."""
     return frozenset(
         inner for inner, place in enumerate(order) if place in read and stated_in(read[place][1]) is not None
