@@ -15,7 +15,8 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── RefusedEntryError           an entry that this chain or this log does not take
     │   ├── ContentTooLargeError    content of more bytes than the settings allow
     │   ├── ChainClosedError        the chain was closed: nothing more is recorded there
-    │   └── ChainExistsError        a chain of this id or name is there already
+    │   ├── ChainExistsError        a chain of this id or name is there already
+    │   └── HeldError               a legal hold keeps what should be erased
     ├── ReusedKeyError              a request key was used for another request
     ├── AccountError                an organisation, key or grant cannot be as it was asked for
     │   └── UnknownAccountError     no such organisation, key or grant here
@@ -104,6 +105,10 @@ class ChainClosedError(RefusedEntryError):
 
 class ChainExistsError(RefusedEntryError):
     """A chain of this id, or of this name, is there already."""
+
+
+class HeldError(RefusedEntryError):
+    """A legal hold keeps an entry from being erased; the message says since when and why."""
 
 
 class ReusedKeyError(AnchorlineError):

@@ -90,7 +90,7 @@ class Audit:
             ("directory", self._directory),
             ("tables of the directory", partial(check_pointers, *parts, self.directory, self.report)),
             ("tiles of the directory", partial(check_tiles, *parts, self.report, DIRECTORY, "directory")),
-            ("look-ups", partial(check_lookups, self.engine, self.report)),
+            ("look-ups", partial(check_lookups, self.engine, self.chains.bundles, self.report)),
             ("threads", self._thread_leaves),
             ("checkpoints", self._checkpoints),
             ("anchors", self._anchors),
@@ -134,7 +134,7 @@ class Audit:
         heads = self._heads_of(chain)
         next_head = next(heads, None)
         of_home = (self.directory.log.log_id, self.authors)
-        entries = EntriesAudit(self.chains, self.report, self.progress, *of_home, has_policy=bool(standing))
+        entries = EntriesAudit(self.reader, self.report, self.progress, *of_home, has_policy=bool(standing))
         for hashes in entries.hashes(chain, size):
             left = hashes
             while left:

@@ -10,16 +10,20 @@ from typing import NamedTuple
 from anchor.hashing.chosen import HASHING
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, sha256
-from anchor.proof.entry import Entry, ExtensionType, chain_id_of, check_author, content_commitment
+from anchor.proof.entry import Entry, ExtensionType, Relation, chain_id_of, check_author, content_commitment
+from anchor.proof.erasure import Act, ErasureStatement
 from anchor.proof.policy import stated_in
 from anchor.signing import check_signature
 from chains.audit_authors import HomeAuthors
 from chains.audit_report import DAMAGE, Report
 from chains.bundle import BUNDLE_BYTES, BUNDLE_ENTRIES, Row
-from chains.chain import Chain, Chains, box_in, commitments_of, decode_kept
+from chains.chain import Chain, Gone, box_in, commitments_of, decode_kept, gone
 from chains.chain_life import LifeEntry, life_entry_of
+from chains.erasure_entries import erasure_of, keeps_content
 from chains.found_by import may_have_keys
+from chains.reader import Reader, StoredEntry
 
+_AWAY = frozenset({Gone.ERASED, Gone.UNREADABLE})
 Progress = Callable[[str, int], None]
 
 
@@ -50,7 +54,7 @@ class EntriesAudit:
 
     def __init__(
         self,
-        chains: Chains,
+        reader: Reader,
         report: Report,
         progress: Progress,
         log_id: bytes,
@@ -58,7 +62,8 @@ class EntriesAudit:
         *,
         has_policy: bool = False,
     ) -> None:
-        self.chains = chains
+        self.reader = reader
+        self.chains = reader.chains
         self.report = report
         self.authors = authors
         self.progress = progress
@@ -106,6 +111,7 @@ class EntriesAudit:
                     self._entry(batch, place)
         if self._closed_at is not None:
             self._behind_closing(batch, self._closed_at)
+        self._look_for_what_is_away(batch)
         if not _keeps_what_it_commits_to(batch):
             for place in range(len(batch.rows)):
                 with self.report.looking_at(batch.where(place)):
@@ -118,6 +124,32 @@ class EntriesAudit:
         if self.report.entries // 4096 > before // 4096:
             self.progress("entries", self.report.entries)
 
+    def _look_for_what_is_away(self, batch: _Batch) -> None:
+        for place, (_, _, column) in enumerate(batch.rows):
+            if column is not None and gone(column) in _AWAY:
+                self._away(batch, place)
+
+    def _away(self, batch: _Batch, place: int) -> None:
+        """Count what nobody here can read; where it was erased, an entry of the chain must say so."""
+        seq, raw, column = batch.rows[place]
+        if gone(column) is not Gone.ERASED:
+            self.report.unreadable += 1
+            return
+        stored = StoredEntry(seq, batch.chain.chain_no, batch.first_index + place, raw, None, gone=Gone.ERASED)
+        if erasure_of(self.reader, stored) is None:
+            self.report.found(batch.where(place), "its content is erased, and no entry of the chain says so")
+
+    def _erased(self, batch: _Batch, place: int, entry: Entry) -> None:
+        """Of what an entry says that it erased, nothing may be kept."""
+        statement = ErasureStatement.of(entry)
+        if statement is None or statement.act != Act.ERASE:
+            return
+        for link in entry.links:
+            stored = self.reader.by_hash(link.entry_hash) if link.relation == Relation.ERASES else None
+            if stored is not None and stored.chain_no == batch.chain.chain_no and keeps_content(stored):
+                where = _where(batch.chain, stored.seq, stored.leaf_index)
+                self.report.found(where, f"its content is still kept, and entry {batch.first_index + place} erased it")
+
     def _entry(self, batch: _Batch, place: int) -> None:
         entry = Entry.decode(batch.rows[place][1])
         if entry.chain_id != batch.chain.chain_id:
@@ -125,6 +157,7 @@ class EntriesAudit:
         if batch.first_index + place == 0 and chain_id_of(entry.external_ids) != batch.chain.chain_id:
             self.report.found(batch.where(place), "the external ids of the first entry do not give the chain id")
         check_author(entry, check_signature)
+        self._erased(batch, place, entry)
         self.authors.judge(batch.chain, batch.first_index + place, entry)
         life = life_entry_of(entry, batch.first_index + place, self.log_id)
         if life is not None:
@@ -150,6 +183,8 @@ class EntriesAudit:
                 "has external ids or links, and its extent says that none has: it is not found by them",
             )
         kept = decode_kept(column)
+        if gone(column) is Gone.DAMAGED:
+            self.report.found(batch.where(place), "what is kept beside the entry is not what was written under its key")
         if kept is not None and content_commitment(kept.salt, kept.digest) != raw[33:65]:
             self.report.found(batch.where(place), "the content kept beside the entry is not the one it commits to")
         box = box_in(column)
@@ -162,7 +197,7 @@ def _keeps_what_it_commits_to(batch: _Batch) -> bool:
     try:
         if not batch.with_ids and any(map(may_have_keys, batch.raws)):
             return False
-        kept = [(raw, column) for _, raw, column in batch.rows if column is not None]
+        kept = [(raw, column) for _, raw, column in batch.rows if column is not None and gone(column) not in _AWAY]
         if any(box_in(column) is not None for _, column in kept):
             return False
         return commitments_of([column for _, column in kept]).flat == b"".join(raw[33:65] for raw, _ in kept)

@@ -38,6 +38,8 @@ class Report:
     promises: int = 0
     anchors: int = 0
     lookups: int = 0
+    unreadable: int = 0
+    """Contents whose keys are not here: nothing is said of them, only that they cannot be read."""
     named_entries: int = 0
     remarks: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

@@ -105,7 +105,7 @@ def check_extents(engine: Engine, report: Report, chain: Chain, size: int) -> No
 # --- look-ups
 
 
-def check_lookups(engine: Engine, report: Report) -> None:
+def check_lookups(engine: Engine, bundles: Bundles, report: Report) -> None:
     """Each sorted run holds exactly the pairs that its rows give, in order, and the runs follow one another."""
     ends = {int(kind): 1 for kind in Kind}
     query = "SELECT run_no, kind, first_seq, end_seq FROM lookup_run ORDER BY kind, first_seq"
@@ -115,7 +115,7 @@ def check_lookups(engine: Engine, report: Report) -> None:
             report.found(where, f"expected to begin at row {ends[kind]}")
         ends[kind] = end_seq
         with report.looking_at(where):
-            _check_run(engine, report, (run_no, Kind(kind), first_seq, end_seq), where)
+            _check_run(bundles, report, (run_no, Kind(kind), first_seq, end_seq), where)
         report.lookups += 1
     # Content digests are indexed by themselves, and not by every writer.
     ends.pop(int(Kind.CONTENT_DIGEST))
@@ -129,11 +129,11 @@ def check_lookups(engine: Engine, report: Report) -> None:
         report.found("look-up pages", f"{orphans} belong to no run")
 
 
-def _check_run(engine: Engine, report: Report, run: tuple[int, Kind, int, int], where: str) -> None:
+def _check_run(bundles: Bundles, report: Report, run: tuple[int, Kind, int, int], where: str) -> None:
     """Compare stored pairs with recomputed ones as sums of their hashes, which need no sorting and no memory."""
     run_no, kind, first_seq, end_seq = run
-    stored = _sum_of(_stored_pairs(engine, report, run_no, where))
-    derived = _sum_of(_derived_pairs(engine, kind, first_seq, end_seq))
+    stored = _sum_of(_stored_pairs(bundles.engine, report, run_no, where))
+    derived = _sum_of(_derived_pairs(bundles, kind, first_seq, end_seq))
     if stored != derived:
         report.found(where, f"holds {stored[0]} pairs, not the {derived[0]} that its rows give; look-ups may fail")
 
@@ -165,17 +165,18 @@ def _stored_pairs(engine: Engine, report: Report, run_no: int, where: str) -> It
                 yield pair
 
 
-def _derived_pairs(engine: Engine, kind: Kind, first_seq: int, end_seq: int) -> Iterator[bytes]:
+def _derived_pairs(bundles: Bundles, kind: Kind, first_seq: int, end_seq: int) -> Iterator[bytes]:
     """Yield the pairs of rows, from the entries themselves."""
     if kind == Kind.ENTRY_HASH:
-        for start, hashes in Bundles(engine).readable_hashes(first_seq, end_seq):
+        for start, hashes in bundles.readable_hashes(first_seq, end_seq):
             yield from (key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, key in enumerate(hashes, start))
         return
     if kind == Kind.CONTENT_DIGEST:
-        for seq, _, kept in Bundles(engine).readable_rows(first_seq, end_seq):
-            yield from pairs_of([(seq, kept or b"")])
+        secret = bundles.keys.index_secret()
+        for seq, _, kept in bundles.readable_rows(first_seq, end_seq):
+            yield from pairs_of([(seq, kept or b"")], secret)
         return
-    for seq, raw, _ in Bundles(engine).readable_rows(first_seq, end_seq):
+    for seq, raw, _ in bundles.readable_rows(first_seq, end_seq):
         if may_have_keys(raw):
             for key in keys_of(Entry.decode(raw)):
                 yield key[:KEY_SIZE] + seq.to_bytes(8, "big")

@@ -17,7 +17,7 @@ from typing import IO
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import BackupError, SettingsError
 from anchor.storage.read_only import ReadOnlyEngine
-from anchor.storage.sqlite import copy_database
+from anchor.storage.sqlite import SqliteEngine, copy_database, without_log
 from chains.backup_check import check_contents, check_file
 from chains.backup_manifest import NAME as MANIFEST
 from chains.backup_manifest import BackedUpFile, Manifest, is_plain
@@ -26,6 +26,7 @@ from chains.encrypted_keys import encrypt_keys, read_keys
 from chains.files import write_file
 from chains.home import CARD, DATABASE, KEYS, Home
 from chains.settings import FILE_NAME, Settings
+from chains.sorted_runs import Kind
 from chains.sources import REGTEST
 
 TAR = ".tar"
@@ -61,6 +62,7 @@ def make_backup(home: Home, target: Path, keys_password: Callable[[], str] | Non
     password = None if keys_password is None else keys_password()
     with _staging(target) as staging:
         copy_database(source, staging / DATABASE)
+        leave_out_digests(staging / DATABASE)
         left_out = _copy_beside(home.folder, home.settings, staging)
         if password is not None:
             keys = read_keys(home.folder / KEYS)
@@ -75,6 +77,23 @@ def make_backup(home: Home, target: Path, keys_password: Callable[[], str] | Non
             staging.rename(target)
         sync_folder(target.resolve().parent)
     return BackedUp(manifest, left_out)
+
+
+def leave_out_digests(copy: Path) -> None:
+    """Take out of a copy what could tell a content to somebody who guesses it: a content that is erased later, too.
+
+    The index of digests is made again by whoever restores it; a request that is repeated then is written again.
+    """
+    engine = SqliteEngine(copy)
+    try:
+        with engine.transaction():
+            pages = "SELECT run_no FROM lookup_run WHERE kind = ?"
+            engine.execute(f"DELETE FROM lookup_page WHERE run_no IN ({pages})", (Kind.CONTENT_DIGEST,))  # noqa: S608
+            engine.execute("DELETE FROM lookup_run WHERE kind = ?", (Kind.CONTENT_DIGEST,))
+            engine.execute("DELETE FROM request_key")
+    finally:
+        engine.close()
+    without_log(copy)
 
 
 def _checked(staging: Path, now_ms: int) -> Manifest:

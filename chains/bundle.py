@@ -1,11 +1,13 @@
 """Bundles: the entries of a group commit as they lie on disk, up to 256 in one row.
 
 ``chains.chain`` appends whole batches through here, everybody who reads entries reads through here. A row for each
-entry costs as much as all its hashes together; a bundle costs a copy of its bytes.
+entry costs as much as all its hashes together; a bundle costs a copy of its bytes, and what is kept beside each entry
+lies there under a key of its own.
 """
 
+import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 
@@ -14,6 +16,8 @@ from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
 from anchor.storage.engine import Engine
+from chains.content_cipher import ERASED, NONCE_SIZE, sealed, unsealed
+from chains.content_keys import ContentKeys
 
 # As many as a tile has leaves: what a reader of one entry reads in vain stays small.
 BUNDLE_ENTRIES = 256
@@ -22,7 +26,7 @@ BUNDLE_BYTES = 2**20
 _LENGTH = 4
 
 Row = tuple[int, bytes, bytes | None]
-"""(seq, entry, kept): one entry as stored."""
+"""(seq, entry, kept): one entry; ``kept`` is None where nothing is, and ``ERASED`` or ``UNREADABLE`` for what was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,9 @@ class Column:
 class Bundles:
     """The stored entries of one database, by seq; seqs begin at 1 and have no gaps."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, keys: ContentKeys) -> None:
         self.engine = engine
+        self.keys = keys
 
     def append(self, first_seq: int, entries: Column, kept: Column) -> None:
         """Append entries with what is kept beside each (empty: nothing), inside a transaction.
@@ -81,13 +86,49 @@ class Bundles:
         """
         if len(entries) != len(kept):
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
+        items = kept.items()
+        keys = self.keys.for_writing(first_seq, first_seq + len(items))
         self.engine.execute_many(
             "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
             (
-                (first_seq + start, end - start, entries.packed(start, end), kept.packed(start, end))
+                (
+                    first_seq + start,
+                    end - start,
+                    entries.packed(start, end),
+                    _locked(keys[start:end], first_seq + start, items[start:end]),
+                )
                 for start, end in _cuts(kept.sizes)
             ),
         )
+
+    def erase(self, seqs: Collection[int]) -> None:
+        """Put ``ERASED`` in the place of what is kept beside these entries, inside a transaction; may be repeated."""
+        left = sorted(seqs)
+        while left:
+            first_seq, count, kept = self._kept_of(left[0])
+            mine = [seq for seq in left if seq < first_seq + count]
+            items = unpack(kept[NONCE_SIZE:], count, 0, count, first_seq)
+            for seq in mine:
+                items[seq - first_seq] = ERASED
+            self.engine.execute(
+                "UPDATE bundle SET kept = ? WHERE first_seq = ?", (kept[:NONCE_SIZE] + pack(items), first_seq)
+            )
+            left = left[len(mine) :]
+
+    def holds_ciphertext(self, seq: int) -> bool:
+        """Say whether a row still holds what was kept beside an entry, readable or not."""
+        first_seq, count, kept = self._kept_of(seq)
+        [item] = unpack(kept[NONCE_SIZE:], count, seq - first_seq, seq - first_seq + 1, first_seq)
+        return item not in (b"", ERASED)
+
+    def _kept_of(self, seq: int) -> tuple[int, int, bytes]:
+        rows = self.engine.query(
+            "SELECT first_seq, entry_count, kept FROM bundle WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
+            (seq,),
+        )
+        if not rows or rows[0][0] + rows[0][1] <= seq:
+            raise StorageCorruptError(f"row {seq} is missing; run `anchorline audit`")
+        return int(rows[0][0]), int(rows[0][1]), bytes(rows[0][2])
 
     def next_seq(self) -> int:
         """Return the seq that the next entry takes."""
@@ -109,12 +150,29 @@ class Bundles:
             if first_seq + count <= start:
                 raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
             first, last = start - first_seq, min(count, end - first_seq)
+            nonce, packed = bytes(kept[:NONCE_SIZE]), bytes(kept[NONCE_SIZE:])
+            items = unpack(packed, count, first, last, first_seq)
             pairs = zip(
                 unpack(bytes(entries), count, first, last, first_seq),
-                unpack(bytes(kept), count, first, last, first_seq),
+                unsealed(self.keys.of(start, start + len(items)), nonce, start, items),
                 strict=True,
             )
             yield from ((seq, entry, item or None) for seq, (entry, item) in enumerate(pairs, start))
+            start = first_seq + last
+
+    def entries(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (seq, entry) of seqs start to end-1, as ``rows`` does, without what is kept beside them."""
+        while start < end:
+            found = self.engine.query(
+                "SELECT first_seq, entry_count, entries FROM bundle WHERE first_seq <= ? "
+                "ORDER BY first_seq DESC LIMIT 1",
+                (start,),
+            )
+            first_seq, count, entries = found[0] if found else (start, 0, b"")
+            if first_seq + count <= start:
+                raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
+            last = min(count, end - first_seq)
+            yield from enumerate(unpack(bytes(entries), count, start - first_seq, last, first_seq), start)
             start = first_seq + last
 
     def readable_rows(self, start: int, end: int) -> Iterator[Row]:
@@ -156,6 +214,12 @@ class Bundles:
     def row(self, seq: int) -> Row:
         """Return one entry; raise StorageCorruptError where it is missing or damaged."""
         return next(self.rows(seq, seq + 1))
+
+
+def _locked(keys: Sequence[bytes], first_seq: int, items: Sequence[bytes]) -> bytes:
+    """Return the ``kept`` column of a bundle. A row that is rolled back and written anew gets another nonce."""
+    nonce = os.urandom(NONCE_SIZE)
+    return nonce + pack(sealed(keys, nonce, first_seq, items))
 
 
 def pack(items: Sequence[bytes]) -> bytes:

@@ -7,6 +7,7 @@ belong to chains in runs (extents), each of which goes on where the one before e
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import chain as chained
 from itertools import repeat
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
 from chains.bundle import Bundles, Column
+from chains.content_cipher import DAMAGED, ERASED, UNREADABLE
+from chains.content_keys import ContentKeys
 
 MAX_NAME = 100
 
@@ -121,9 +124,26 @@ def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequen
     return Column(pieces, sizes, pieces_each=3)
 
 
+class Gone(StrEnum):
+    """Why what was kept beside an entry cannot be read."""
+
+    ERASED = "erased"
+    UNREADABLE = "unreadable"
+    """Its key is not here: the home was restored without its content keys, or with older ones."""
+    DAMAGED = "damaged"
+
+
+def gone(kept: bytes | None) -> Gone | None:
+    """Say why a ``kept`` column cannot be read; None where it can, or where nothing was kept."""
+    return _GONE.get(kept) if kept is not None and len(kept) == 1 else None
+
+
+_GONE = {ERASED: Gone.ERASED, UNREADABLE: Gone.UNREADABLE, DAMAGED: Gone.DAMAGED}
+
+
 def decode_kept(kept: bytes | None) -> Kept | None:
-    """Read a ``kept`` column; None where nothing is kept, or nothing that can be read here (``box_in``)."""
-    if kept is None or box_in(kept) is not None:
+    """Read a ``kept`` column; None where nothing is kept, or nothing that can be read here (``box_in``, ``gone``)."""
+    if kept is None or kept in _GONE or box_in(kept) is not None:
         return None
     salt, rest = kept[1 : 1 + SALT_SIZE], kept[1 + SALT_SIZE :]
     if kept[:1] == KEPT_CONTENT and len(salt) == SALT_SIZE:
@@ -150,10 +170,11 @@ def commitments_of(columns: Sequence[bytes]) -> Pieces:
 class Chains:
     """The chains of one database."""
 
-    def __init__(self, engine: Engine, trees: Trees) -> None:
+    def __init__(self, engine: Engine, trees: Trees, keys: ContentKeys) -> None:
         self.engine = engine
         self.trees = trees
-        self.bundles = Bundles(engine)
+        self.keys = keys
+        self.bundles = Bundles(engine, keys)
 
     def open(self, chain_id: bytes, name: str | None, now_ms: int) -> Chain:
         """Add a chain, inside a transaction; raise ChainExistsError where its id or name is taken."""

@@ -1,14 +1,14 @@
 """Look-ups by the SHA-256 of content, for entries whose content or digest is kept here.
 
 Rows are indexed after each seal, in sorted runs (``chains.sorted_runs``); whoever looks reads the newest rows himself,
-so that neither a writer nor memory pays for it. ``chains.web.api_search`` and ``chain find`` use it. What is found is a
-candidate: the row itself says whether the digest is its own.
+so that neither a writer nor memory pays for it. ``chains.web.api_search`` and ``chain find`` use it. Digests are keyed
+by a secret that is not in the database; what is found is a candidate: the row says whether the digest is its own.
 """
 
 from collections.abc import Iterator, Sequence
 
 from anchor.hashing.chosen import HASHING
-from anchor.proof.codec import HASH_SIZE
+from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
 from chains.chain import KEPT_CONTENT, Chain, Chains, box_in
@@ -34,7 +34,8 @@ class ContentIndex:
         Of what is indexed few; behind that every row.
         """
         indexed_to = self.indexed_to()
-        for seq in self._runs.find(Kind.CONTENT_DIGEST, digest, after_seq):
+        key = sha256(self.chains.keys.index_secret() + digest)
+        for seq in self._runs.find(Kind.CONTENT_DIGEST, key, after_seq):
             if seq >= min(indexed_to, end):
                 break  # indexed since: it comes below
             yield seq
@@ -79,11 +80,16 @@ class ContentIndex:
             size += len(rows[-1][1])
             if size > MOST_BYTES:
                 break
-        return sorted(pairs_of(rows)), seq + 1
+        return sorted(pairs_of(rows, self.chains.keys.index_secret())), seq + 1
+
+    def forget(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Take the pairs of these rows (seq, kept column) out of the index, inside a transaction; may be repeated."""
+        for pair in pairs_of(rows, self.chains.keys.index_secret()):
+            self._runs.remove(Kind.CONTENT_DIGEST, pair)
 
 
-def pairs_of(rows: Sequence[tuple[int, bytes]]) -> Iterator[bytes]:
-    """Yield the pair of every row (seq, kept column) that keeps content or its digest."""
+def pairs_of(rows: Sequence[tuple[int, bytes]], secret: bytes) -> Iterator[bytes]:
+    """Yield the pair of every row (seq, kept column) that keeps content or its digest: H(secret ‖ digest) and seq."""
     contents = [kept[1 + SALT_SIZE :] for _, kept in rows if kept[:1] == KEPT_CONTENT]
     hashed = iter(HASHING.each(contents))
     for seq, kept in rows:
@@ -91,4 +97,4 @@ def pairs_of(rows: Sequence[tuple[int, bytes]]) -> Iterator[bytes]:
             continue
         digest = next(hashed) if kept[:1] == KEPT_CONTENT else kept[1 + SALT_SIZE :]
         if len(digest) == HASH_SIZE:
-            yield digest[:KEY_SIZE] + seq.to_bytes(8, "big")
+            yield sha256(secret + digest)[:KEY_SIZE] + seq.to_bytes(8, "big")

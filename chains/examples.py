@@ -17,6 +17,7 @@ from anchor.errors import SettingsError
 from anchor.proof.bitcoin.networks import NETWORKS
 from anchor.proof.blocks import encode_headers
 from anchor.proof.entry import ExternalId, IdKind, Link, Relation
+from anchor.proof.erasure import Scope
 from anchor.proof.receipt import Receipt
 from chains.chain import Chain
 from chains.files import write_file
@@ -137,6 +138,12 @@ class _Log:
         links = [Link(Relation.SUPERSEDES, self.chain.chain_id, entry_hash)]
         self.home.writer.record(self.chain, [content], self.home.clock(), media_type="text/plain", links=links)
 
+    def erase(self, entry_hash: bytes, reason: str) -> None:
+        """Erase the content of an entry."""
+        stored = self.home.erasing.reader.by_hash(entry_hash)
+        assert stored is not None
+        self.home.erasing.erase(self.chain, [stored], Scope.ENTRY, reason, self.home.clock())
+
     def anchor(self, depth: int) -> None:
         """Seal what was recorded, send its anchor, and mine until it is this deep."""
         seal(self.home)
@@ -208,6 +215,9 @@ def _examples(log: _Log) -> Iterator[Example]:
         gone,
         gone_receipt,
     )
+    personal = b"beam 4 inspected by A. Example, who fell ill\n"
+    personal_hash = log.record(personal)
+    log.erase(personal_hash, "a name stood in it that nobody needs")
     log.correct(mistaken_hash, mistaken.replace(b"20 mm", b"2 mm"))
     log.anchor(DEEP)
     yield Example(
@@ -217,6 +227,14 @@ def _examples(log: _Log) -> Iterator[Example]:
         (),
         mistaken,
         log.receipt(mistaken_hash),
+    )
+    yield Example(
+        "erased",
+        "the log destroyed its content, and an entry of its chain says when and why; the entry itself still verifies.",
+        5,
+        (),
+        personal,
+        log.receipt(personal_hash),
     )
     young = b"beam 9 inspected, no cracks\n"
     young_hash = log.record(young)

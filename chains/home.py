@@ -25,6 +25,8 @@ from anchor.storage.database import Database
 from anchor.storage.databases import SQLITE_FILE, database_of
 from anchor.storage.engine import Engine
 from chains.chain import Chains
+from chains.content_keys import NAME as CONTENT_KEYS
+from chains.content_keys import ContentKeys
 from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.lookup import Lookup
@@ -46,6 +48,7 @@ if TYPE_CHECKING:  # what reading never needs is imported where it is made: `cha
     from anchor.versions import Signer
     from chains.accounts import Accounts
     from chains.content_index import ContentIndex
+    from chains.erasing import Erasing
     from chains.identity import Identities
     from chains.password import Password
     from chains.policy import Policies
@@ -120,6 +123,7 @@ class Home:
             self._signs = False
             write_high_water(self.directory.log.log_id, self.high_water())
         self.close_source()
+        self.content_keys.close()
         self.engine.close()
 
     def close_source(self) -> None:
@@ -181,7 +185,12 @@ class Home:
     @cached_property
     def chains(self) -> Chains:
         """The chains."""
-        return Chains(self.engine, self.trees)
+        return Chains(self.engine, self.trees, self.content_keys)
+
+    @cached_property
+    def content_keys(self) -> ContentKeys:
+        """The keys of contents, which are no part of the database."""
+        return ContentKeys(self.folder / CONTENT_KEYS)
 
     @cached_property
     def lookup(self) -> Lookup:
@@ -194,6 +203,21 @@ class Home:
         from chains.content_index import ContentIndex
 
         return ContentIndex(self.engine, self.chains)
+
+    @cached_property
+    def erasing(self) -> "Erasing":
+        """What erases contents, with the writer; refused where this home is behind its own log."""
+        from chains.erasing import Erasing
+        from chains.reader import Reader
+
+        reader = Reader(self.engine, self.chains, self.lookup)
+        file = None if self.settings.database else self.database_file
+        return Erasing(self.engine, reader, self.writer, self.contents, file)
+
+    def finish_erasures(self) -> None:
+        """Carry out what a crash left of an erasure; nothing is opened for it where there is none."""
+        if self.engine.query("SELECT 1 FROM erasure WHERE done_at_ms IS NULL LIMIT 1"):
+            self.erasing.finish(self.clock())
 
     @cached_property
     def accounts(self) -> "Accounts":
@@ -400,7 +424,11 @@ class Home:
         return LogCard(self.directory.log, threads or None)
 
     def after_seal(self) -> None:
-        """Index what was recorded, and write the card: what whoever seals does next. Harmless to repeat and to lose."""
+        """Finish erasures, index what was recorded, and write the card: what whoever seals does next.
+
+        Harmless to repeat and to lose.
+        """
+        self.finish_erasures()
         self.lookup.maintain()
         self.contents.maintain()
         self.write_card()

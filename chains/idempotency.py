@@ -5,12 +5,13 @@ there are both or neither. ``chains.writer`` asks before it writes, and forgets 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from anchor.errors import ReusedKeyError
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.storage.engine import Engine
+from chains.content_keys import ContentKeys
 
 KEPT_MS = 24 * 60 * 60 * 1000
 """How long an answer can be had again; a client that repeats later than this may write twice what has no own hash."""
@@ -39,8 +40,9 @@ class RequestKey:
 class RequestKeys:
     """The request keys of one database; used inside transactions only."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, keys: ContentKeys) -> None:
         self.engine = engine
+        self._keys = keys
 
     def find(self, key: RequestKey, now_ms: int) -> tuple[int, Saved] | None:
         """Return the chain_no and the outcomes of the request that had this key, or None.
@@ -54,7 +56,7 @@ class RequestKeys:
         if not rows:
             return None
         request, chain_no, outcomes = rows[0]
-        if bytes(request) != key.request:
+        if bytes(request) != self._keyed(key.request):
             raise ReusedKeyError(
                 "expected a request key that is new, or the same request again, got another request with a key that "
                 "was used; take a fresh key for each request"
@@ -69,7 +71,7 @@ class RequestKeys:
             "outcomes = excluded.outcomes, at_ms = excluded.at_ms",
             (
                 exactly(key.name, HASH_SIZE, "request key"),
-                exactly(key.request, HASH_SIZE, "request digest"),
+                self._keyed(exactly(key.request, HASH_SIZE, "request digest")),
                 chain_no,
                 json.dumps(outcomes, separators=(",", ":")),
                 now_ms,
@@ -79,3 +81,18 @@ class RequestKeys:
         forgotten = self.engine.query(old, (now_ms - KEPT_MS, FORGOTTEN_TOGETHER))
         if forgotten:
             self.engine.execute("DELETE FROM request_key WHERE name = ?", *forgotten)
+
+    def forget(self, seqs: Collection[int]) -> None:
+        """Forget the requests that brought these entries, because their contents are erased: their digests go too."""
+        rows = self.engine.query("SELECT name, outcomes FROM request_key")
+        named = [(name,) for name, outcomes in rows if not _seqs_in(outcomes).isdisjoint(seqs)]
+        if named:
+            self.engine.execute("DELETE FROM request_key WHERE name = ?", *named)
+
+    def _keyed(self, request: bytes) -> bytes:
+        """Return what is stored for a digest: nobody who has the database alone can try out guesses of a request."""
+        return sha256(self._keys.index_secret() + request)
+
+
+def _seqs_in(outcomes: str) -> set[int]:
+    return {abs(item) for item in json.loads(outcomes) if isinstance(item, int)}

@@ -215,7 +215,7 @@ class Identities:
 
     def _entries(self, chain: Chain, end: int) -> Iterator[bytes]:
         for _, first_seq, count in self.chains.seq_ranges(chain, 0, end):
-            for _, raw, _ in self.chains.bundles.rows(first_seq, first_seq + count):
+            for _, raw in self.chains.bundles.entries(first_seq, first_seq + count):
                 yield raw
 
     def entry_places(self, chain: Chain) -> Iterator[Place]:

@@ -139,7 +139,7 @@ class Lookup:
         return self.chains.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count)
 
     def _other_keys(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
-        for seq, raw, _ in self.chains.bundles.rows(start, end):
+        for seq, raw in self.chains.bundles.entries(start, end):
             for key in keys_of(Entry.decode(raw)):
                 yield seq, Kind.EXTERNAL_ID, key
 

@@ -257,7 +257,7 @@ class Mirror:
         return [
             raw
             for _, first_seq, count in self.chains.seq_ranges(chain, start, end)
-            for _, raw, _ in self.chains.bundles.rows(first_seq, first_seq + count)
+            for _, raw in self.chains.bundles.entries(first_seq, first_seq + count)
         ]
 
     # --- anchors

@@ -14,7 +14,7 @@ from anchor.errors import StorageCorruptError
 from anchor.proof.entry import Entry, ExternalId
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.engine import Engine
-from chains.chain import Chain, Chains, Kept, box_in, decode_kept
+from chains.chain import Chain, Chains, Gone, Kept, box_in, decode_kept, gone
 from chains.lookup import Lookup
 from chains.sorted_runs import Kind
 
@@ -27,6 +27,7 @@ class StoredEntry:
     """An entry as it is kept: where it is, its bytes, and what is kept beside it (None: nothing).
 
     ``box`` is content that came encrypted; then nothing else is kept.
+    ``gone`` says why what was kept cannot be read.
     """
 
     seq: int
@@ -35,6 +36,7 @@ class StoredEntry:
     raw: bytes
     kept: Kept | None
     box: bytes | None = None
+    gone: Gone | None = None
 
     @property
     def entry(self) -> Entry:
@@ -68,7 +70,7 @@ class Reader:
         for first_index, first_seq, count in self.chains.seq_ranges(chain, start, end):
             for seq, raw, kept in self.chains.bundles.rows(first_seq, first_seq + count):
                 yield StoredEntry(
-                    seq, chain.chain_no, first_index + seq - first_seq, raw, decode_kept(kept), box_in(kept)
+                    seq, chain.chain_no, first_index + seq - first_seq, raw, decode_kept(kept), box_in(kept), gone(kept)
                 )
 
     def at(self, chain: Chain, leaf_index: int) -> StoredEntry | None:
@@ -99,7 +101,7 @@ class Reader:
         place = self.chains.place_of(seq)
         if leaf_hash(raw) != self.chains.trees.leaf_hash(place.chain_no, place.leaf_index):
             raise StorageCorruptError(f"row {seq} is not the entry whose hash was recorded; run `anchorline audit`")
-        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept), box_in(kept))
+        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept), box_in(kept), gone(kept))
 
 
 def export_line(stored: StoredEntry) -> str:
@@ -110,6 +112,8 @@ def export_line(stored: StoredEntry) -> str:
         "entry_hash": stored.entry_hash.hex(),
         "entry": stored.raw.hex(),
     }
+    if stored.gone is not None:
+        value["content_state"] = str(stored.gone)
     if stored.kept is not None:
         value |= {"salt": stored.kept.salt.hex(), "digest": stored.kept.digest.hex()}
         if stored.kept.content is not None:

@@ -19,6 +19,8 @@ from anchor.proof.leaves import EpochLeaf
 from anchor.storage.sqlite import SqliteEngine, copy_database
 from anchor.tiles import Fetch
 from chains.audit import Audit
+from chains.backup import leave_out_digests
+from chains.content_keys import NAME as CONTENT_KEYS
 from chains.from_mirror import add_found, anchors_ours, take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.home import CARD, DATABASE, Home
@@ -64,6 +66,9 @@ def rebuild_from(home: Home, place: str | Path) -> Rebuilt:
     following = home.database_file.with_name(NEXT_DATABASE)
     _remove(following)
     copy_database(source, following)
+    leave_out_digests(following)
+    if (theirs := source.with_name(CONTENT_KEYS)).is_file():
+        home.content_keys.take_over(theirs)
     with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, after = home.high_water(), newer.high_water()
         check_prefix(home, newer)

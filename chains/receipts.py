@@ -13,7 +13,7 @@ from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BehindError, NotYetError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Trees
-from anchor.proof import co_signature, correction
+from anchor.proof import co_signature, correction, erasure
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.entry import ExtensionType
@@ -35,9 +35,10 @@ from anchor.proof.receipt import (
 )
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
-from chains.chain import Chains
+from chains.chain import Chains, Gone
 from chains.co_signatures import co_signatures_of
 from chains.corrections import corrections_of
+from chains.erasure_entries import erasure_of
 from chains.identity import Identities
 from chains.life_shown import LifeShown
 from chains.lookup import Lookup
@@ -218,10 +219,12 @@ class Receipts:
     # --- what was said of it later
 
     def _said_later(self, stored: StoredEntry) -> list[Said]:
-        """Return what corrects or co-signs an entry, in the order of the chain."""
+        """Return what corrects, co-signs or erased an entry, in the order of the chain."""
         corrections = {each.stored.leaf_index: each.stored for each in corrections_of(self.reader, stored)}
         said = [Said(correction.TYPE, each) for each in corrections.values()]
         said += [Said(co_signature.TYPE, each) for each in co_signatures_of(self.reader, stored)]
+        erased = erasure_of(self.reader, stored) if stored.gone is Gone.ERASED else None
+        said += [] if erased is None else [Said(erasure.TYPE, erased.stored)]
         return sorted(said, key=lambda each: each.stored.leaf_index)
 
     def _over_later(
@@ -356,6 +359,8 @@ def _with_others_of(old: Sealed, new: Receipt) -> Receipt:
 
 def _content(stored: StoredEntry, shown: Shown) -> Content:
     kept = stored.kept
+    if stored.gone is Gone.ERASED:
+        return Content(ContentState.ERASED)
     if kept is None or not shown.salt_and_digest:
         return Content(ContentState.WITHHELD)
     return Content(ContentState.SHOWN, kept.salt, kept.digest, kept.content if shown.content else None)

@@ -31,6 +31,8 @@ from anchor.storage.sqlite import SqliteEngine
 from chains.backup_check import check_contents, check_file
 from chains.backup_manifest import MAX_MANIFEST, BackedUpFile, Manifest
 from chains.backup_manifest import NAME as MANIFEST
+from chains.content_keys import NAME as CONTENT_KEYS
+from chains.content_keys import take_copy
 from chains.doctor_home import key_of_log
 from chains.encrypted_keys import NAME as ENCRYPTED_KEYS
 from chains.encrypted_keys import decrypt_keys, read_keys
@@ -59,12 +61,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored; ``has_keys`` says whether the home can sign, ``missing`` which named files are not here."""
+    """What was restored; ``has_keys`` says whether the home can sign, ``missing`` which named files are not here.
+
+    ``has_content_keys`` says whether contents can be read.
+    """
 
     manifest: Manifest
     has_keys: bool
     missing: tuple[str, ...]
     standing: Standing
+    has_content_keys: bool = False
 
 
 def restore(
@@ -73,11 +79,13 @@ def restore(
     password: Callable[[], str],
     keys: Path | None = None,
     clock: Clock = now_ms,
+    content_keys: Path | None = None,
 ) -> Restored:
     """Make a home in ``folder``, which must be new or empty, from a backup; return how it stands.
 
     The keys come from the backup (``password`` is asked for where they are in it) or from the folder ``keys``, and must
-    be those of the log. Nothing is left behind where anything does not verify; a run that was killed is repeated.
+    be those of the log. ``content_keys`` is a copy of the content keys, without which no content can be read.
+    Nothing is left behind where anything does not verify; a run that was killed is repeated.
     Raises BackupError, SettingsError, WrongPasswordError, StorageError.
     """
     _check_target(folder)
@@ -86,6 +94,8 @@ def restore(
             if each.path != ENCRYPTED_KEYS:
                 _copy(opened, each, staging, backup)
         _check_database(staging, manifest, backup)
+        if content_keys is not None:
+            take_copy(content_keys, staging / CONTENT_KEYS)
         found = _keys_of(manifest, opened, password, keys, backup)
         if found:
             _write_keys(staging / KEYS, found)
@@ -95,7 +105,7 @@ def restore(
             missing = _missing(home)
         _put_in_place(staging, folder)
     with Home.open(folder, clock) as home:
-        return Restored(manifest, bool(found), missing, standing_of(home))
+        return Restored(manifest, bool(found), missing, standing_of(home), content_keys is not None)
 
 
 def standing_of(home: Home) -> Standing:

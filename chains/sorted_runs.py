@@ -74,6 +74,26 @@ class SortedRuns:
         rows = ((run_no, page[0], b"".join(page)) for page in _pages(pairs))
         self.engine.execute_many("INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)", rows)
 
+    def remove(self, kind: Kind, pair: bytes) -> None:
+        """Take a pair out of the runs of a kind, inside a transaction; nothing where it is in none."""
+        seq = int.from_bytes(pair[KEY_SIZE:], "big")
+        runs = self.engine.query(
+            "SELECT run_no FROM lookup_run WHERE kind = ? AND first_seq <= ? AND end_seq > ?", (kind, seq, seq)
+        )
+        for (run_no,) in runs:
+            page = self._page_from(run_no, "<=", pair)
+            if pair not in _cut(page):
+                continue
+            left = [each for each in _cut(page) if each != pair]
+            self.engine.execute(
+                "DELETE FROM lookup_page WHERE run_no = ? AND first_pair = ?", (run_no, page[:PAIR_SIZE])
+            )
+            if left:
+                self.engine.execute(
+                    "INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)",
+                    (run_no, left[0], b"".join(left)),
+                )
+
     def merge_all(self) -> None:
         """Merge where eight runs stand side by side; outside a transaction, each step is one of its own.
 

@@ -82,7 +82,7 @@ class _Commit:
         self.writer = writer
         self.works = works
         self.now_ms = now_ms
-        self.keys = RequestKeys(writer.engine)
+        self.keys = RequestKeys(writer.engine, writer.chains.keys)
         self.answers: dict[int, Answer] = {}
         self.pieces: dict[int, _Piece] = {}
         # Repetitions inside this group: which piece has the answer.

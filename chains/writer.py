@@ -200,10 +200,10 @@ class Writer:
 
         Idempotent by entry hash: an entry that is kept already is not written again, and keeps its place, its promise
         and its submitter for ever, also when it could not be handed in anew. ``by_service``: what only the service says
-        of a chain's life is taken; ``note`` is run in the same transaction with what was new.
+        of erasures, holds and a chain's life is taken; ``note`` is run in the same transaction with what was new.
         Raises RefusedEntryError, MalformedError, VerificationError, ClockError or a StorageError: nothing was kept.
         """
-        entries = self._check_each(chain, submissions)
+        entries = self._check_each(chain, submissions, states_erasure=by_service)
         for entry in entries if not by_service else ():
             handed_in(entry, self.log_id)
         hashes = HASHING.leaves([submission.entry for submission in submissions])
@@ -349,12 +349,12 @@ class Writer:
         self._check_content_size(len(content))
         Entry(chain.chain_id, bytes(HASH_SIZE), media_type, (), tuple(links)).encode()
 
-    def _check_each(self, chain: Chain, submissions: Sequence[Submission]) -> list[Entry]:
+    def _check_each(self, chain: Chain, submissions: Sequence[Submission], *, states_erasure: bool) -> list[Entry]:
         """Return the entries of submissions for a chain; raise what is wrong with the first that is wrong."""
         read: dict[int, tuple[bytes, Entry]] = {}
         shape: Shape | None = None
         for place, submission in enumerate(submissions):
-            shape, entry = self._read(chain, submission, shape)
+            shape, entry = self._read(chain, submission, shape, states_erasure=states_erasure)
             read[place] = submission.entry, entry
         beside = {place: (submissions[place], entry) for place, (_, entry) in read.items()}
         for error in (wrong_commitments(beside) | wrong_signatures(read)).values():
@@ -371,7 +371,9 @@ class Writer:
             raise error
         return entry
 
-    def _read(self, chain: Chain | Opening, submission: Submission, shape: Shape | None) -> tuple[Shape, Entry]:
+    def _read(
+        self, chain: Chain | Opening, submission: Submission, shape: Shape | None, *, states_erasure: bool = False
+    ) -> tuple[Shape, Entry]:
         """Read a submitted entry, as ``_checked`` does but for its signature; return its shape with it.
 
         What was looked at for ``shape`` is not looked at again: log, chain and extensions are the same.
@@ -379,7 +381,7 @@ class Writer:
         entry = None if shape is None else shape.read(submission.entry)
         if entry is None or shape is None:
             entry = Entry.decode(submission.entry)
-            self._check_meant(entry)
+            self._check_meant(entry, states_erasure=states_erasure)
             self._check_chain(chain, entry)
             shape = Shape.of(submission.entry, entry)
         self._check_beside(entry, submission)
@@ -392,7 +394,7 @@ class Writer:
             raise RefusedEntryError(NOT_CLOSED_AT_ONCE)
         return is_closing, may_follow_closing(entry)
 
-    def _check_meant(self, entry: Entry) -> None:
+    def _check_meant(self, entry: Entry, *, states_erasure: bool = False) -> None:
         wanted_log = entry.extension(ExtensionType.LOG_ID)
         if wanted_log is not None and wanted_log != self.log_id:
             raise RefusedEntryError(f"the entry is meant for log {wanted_log.hex()} only, this is {self.log_id.hex()}")
@@ -401,6 +403,10 @@ class Writer:
         if entry.unknown_critical_extensions():
             raise RefusedEntryError(
                 f"extension {entry.unknown_critical_extensions()[0]:#06x} is unknown here and must be understood"
+            )
+        if not states_erasure and entry.extension(ExtensionType.ERASURE) is not None:
+            raise RefusedEntryError(
+                "what states an erasure or a hold is made by `anchorline erase` and `anchorline hold`"
             )
 
     def _check_chain(self, chain: Chain | Opening, entry: Entry) -> None:
@@ -481,7 +487,7 @@ class Writer:
             indexes = chained.from_iterable(
                 range(run.first_index, run.first_index + run.entry_count) for run in self.chains.runs(start, end)
             )
-            for (seq, entry, _), leaf_index in zip(self.chains.bundles.rows(start, end), indexes, strict=True):
+            for (seq, entry), leaf_index in zip(self.chains.bundles.entries(start, end), indexes, strict=True):
                 if seq in wanted and (key := leaf_hash(entry)) in wanted[seq]:
                     known[key] = Accepted(key, leaf_index, seq, repeated=True)
         return known

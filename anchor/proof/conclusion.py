@@ -17,6 +17,7 @@ from anchor.proof.co_signature import CoSignature
 from anchor.proof.correction import Correction
 from anchor.proof.diagnosis import diagnose, link_facts
 from anchor.proof.entry import ExtensionType
+from anchor.proof.erasure import Erasure
 from anchor.proof.life_evidence import Life
 from anchor.proof.receipt import ContentState, Receipt
 from anchor.proof.steps_anchor import other_anchors
@@ -35,6 +36,7 @@ class Anchored:
     corrections: tuple[Correction, ...] = ()
     life: tuple[Life, ...] = ()
     co_signatures: tuple[CoSignature, ...] = ()
+    erasure: Erasure | None = None
 
 
 def conclude(
@@ -59,7 +61,7 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
-    return missing + _not_checked(steps, 13, 15, 16, 17, 19, 20) + _missing_timestamp(verifier, steps)
+    return missing + _not_checked(steps, 13, 15, 16, 17, 18, 19, 20) + _missing_timestamp(verifier, steps)
 
 
 def _not_checked(steps: dict[int, Step], *numbers: int) -> list[str]:
@@ -99,6 +101,8 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
         return Outcome.NOT_CHECKED  # or evidence that speaks against the author could be left out
     if 17 in steps and steps[17].state == State.NOT_CHECKED:
         return Outcome.NOT_CHECKED  # or evidence that speaks against the entry could be left out
+    if 18 in steps and steps[18].state == State.OK and receipt.content.state == ContentState.ERASED:
+        return Outcome.NOT_COMPARED  # also without a file at hand: nothing is left with which one could be compared
     if 16 in steps and steps[16].state == State.OK:
         return Outcome.CORRECTED
     return instead if lacking is not None and instead is not None else Outcome.INTACT
@@ -169,6 +173,8 @@ def _facts(
         "co_signatures": anchored.co_signatures,
     }
     facts |= {name: [item.to_json() for item in found] for name, found in beside.items() if found}
+    if anchored.erasure is not None:
+        facts["erasure"] = anchored.erasure.to_json()
     if others := other_anchors(sealed):
         facts["other_anchors"] = others
     return facts

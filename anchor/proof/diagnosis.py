@@ -33,6 +33,7 @@ _OF_STEP = {
     15: Finding.ATTESTATION_WRONG,
     16: Finding.CORRECTION_WRONG,
     17: Finding.POLICY_EVIDENCE_WRONG,
+    18: Finding.ERASURE_WRONG,
     19: Finding.CHAIN_LIFE_WRONG,
     20: Finding.CO_SIGNATURE_WRONG,
 }
@@ -75,7 +76,7 @@ def diagnose(
         finding = _correction(facts)
     sentences = [SENTENCES[finding], *_bracket(steps, facts)]
     if outcome != Outcome.FAILED:
-        sentences += told_links(facts)
+        sentences += told_erasure(facts) + told_links(facts)
     return Diagnosis(finding, " ".join(sentences))
 
 
@@ -97,6 +98,16 @@ def told_links(facts: Mapping[str, Any]) -> list[str]:
         f"The entry says of itself that it {link['relation']} entry {link['entry_hash']}."
         for link in facts.get("links", [])
         if link["relation"] in _TOLD
+    ]
+
+
+def told_erasure(facts: Mapping[str, Any]) -> list[str]:
+    """Return when and why the content was erased, where a later entry of the chain says so."""
+    erasure = facts.get("erasure")
+    if erasure is None:
+        return []
+    return [
+        f"The log states that its content was erased on {utc(erasure['erased_at_ms'])} because {erasure['reason']}."
     ]
 
 
@@ -141,8 +152,10 @@ def _finding_of(receipt: Receipt, verifier: Verifier, steps: dict[int, Step], ou
     if outcome == Outcome.INCOMPLETE:
         return _lacking(receipt, verifier, steps)
     if outcome == Outcome.NOT_COMPARED:
-        is_erased = receipt.content.state == ContentState.ERASED
-        return Finding.CONTENT_ERASED if is_erased else Finding.CONTENT_WITHHELD
+        if receipt.content.state == ContentState.WITHHELD:
+            return Finding.CONTENT_WITHHELD
+        is_proved = 18 in steps and steps[18].state == State.OK
+        return Finding.ERASED if is_proved else Finding.CONTENT_ERASED
     if outcome == Outcome.ATTESTED:
         return Finding.ATTESTED
     if outcome == Outcome.TIME_STAMPED:

@@ -105,6 +105,8 @@ class Reason(StrEnum):
     # 17 policy
     POLICY_NOT_FOLLOWED = "policy-not-followed"
     POLICY_EVIDENCE_WRONG = "policy-evidence-wrong"
+    # 18 erasure
+    ERASURE_WRONG = "erasure-wrong"
     # 19 life of the chain
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     # 20 co-signatures

@@ -38,6 +38,7 @@ class Finding(StrEnum):
     CORRECTION_WRONG = "correction-wrong"
     POLICY_EVIDENCE_WRONG = "policy-evidence-wrong"
     POLICY_NOT_FOLLOWED = "policy-not-followed"
+    ERASURE_WRONG = "erasure-wrong"
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     CO_SIGNATURE_WRONG = "co-signature-wrong"
     PART_UNREADABLE = "part-unreadable"
@@ -56,6 +57,7 @@ class Finding(StrEnum):
     LOG_NOT_IDENTIFIED = "log-not-identified"
     AUTHOR_NOT_CHECKED = "author-not-checked"
     POLICY_NOT_CHECKED = "policy-not-checked"
+    ERASED = "erased"
     CONTENT_ERASED = "content-erased"
     CONTENT_WITHHELD = "content-withheld"
     # it holds
@@ -105,6 +107,7 @@ SENTENCES = {
     "is not what the log's heads name, so whether the policy was followed is not proved.",
     Finding.POLICY_NOT_FOLLOWED: "The entry stands in the chain, and the chain's policy forbids it: those whose "
     "signatures it needs did not sign it, or it is not what the policy wants.",
+    Finding.ERASURE_WRONG: "What the receipt shows of an erasure does not hold: it was altered, or made up.",
     Finding.CHAIN_LIFE_WRONG: "What the receipt shows of its chain's life, that it was closed or continues one of "
     "another log, does not hold: it was altered, or made up.",
     Finding.CO_SIGNATURE_WRONG: "What the receipt shows of co-signatures does not hold: it was altered, or made up.",
@@ -131,6 +134,8 @@ SENTENCES = {
     "says whether the key was his then.",
     Finding.POLICY_NOT_CHECKED: "Nothing was found wrong, but the chain has a policy, and nothing here says whether "
     "the entry follows it.",
+    Finding.ERASED: "The entry stands, and a later entry of its chain states that its content was erased: there is "
+    "nothing left to compare a file with.",
     Finding.CONTENT_ERASED: "The entry stands, and the service says that its content was erased: there is nothing to "
     "compare your file with.",
     Finding.CONTENT_WITHHELD: "The entry stands, and the receipt withholds its content: there is nothing to compare "

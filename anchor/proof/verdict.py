@@ -89,6 +89,7 @@ NAMES = {
     15: "calendar attestation",
     16: "corrections",
     17: "policy",
+    18: "erasure",
     19: "life of the chain",
     20: "co-signatures",
 }

@@ -17,6 +17,7 @@ from anchor.proof.steps_beside import check_attestations, check_timestamps, judg
 from anchor.proof.steps_co_signature import co_signature_steps
 from anchor.proof.steps_correction import correction_steps
 from anchor.proof.steps_entry import check_chain_path, check_content, check_entry
+from anchor.proof.steps_erasure import erasure_steps
 from anchor.proof.steps_life import continued_logs, life_steps
 from anchor.proof.steps_log import check_directory_paths, check_keys_and_note, check_log, check_promised, check_seal
 from anchor.proof.steps_policy import policy_steps
@@ -64,8 +65,9 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     steps += [check_attestations(attested)] if attested else []
     later, corrections = correction_steps(receipt, verifier)
     signed, co_signatures = co_signature_steps(receipt, verifier)
-    steps += later + policy_steps(receipt, verifier) + of_life + signed
-    anchored = Anchored(best, judged, attested, corrections, life, co_signatures)
+    erased, erasure = erasure_steps(receipt, verifier)
+    steps += later + policy_steps(receipt, verifier) + erased + of_life + signed
+    anchored = Anchored(best, judged, attested, corrections, life, co_signatures, erasure)
     return conclude(receipt, verifier, steps, anchored, identity)
 
 

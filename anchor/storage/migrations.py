@@ -547,4 +547,26 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "erasures",
+        (
+            # Intents to erase: the entry that states it, whole, before it is recorded and before anything is destroyed.
+            # What is left to do of one without ``done_at_ms`` is done again from the beginning (chains/erasing.py).
+            """CREATE TABLE erasure (
+                erasure_no {key},
+                chain_no BIGINT NOT NULL REFERENCES chain (chain_no),
+                entry {bytes} NOT NULL,
+                salt {bytes} NOT NULL,
+                done_at_ms BIGINT
+            )""",
+            "CREATE INDEX erasure_open ON erasure (erasure_no) WHERE done_at_ms IS NULL",
+            # How long a chain keeps contents. Without a row: until somebody erases them.
+            """CREATE TABLE chain_retention (
+                chain_no BIGINT PRIMARY KEY REFERENCES chain (chain_no),
+                keep_ms BIGINT NOT NULL
+            )""",
+            # Where copies of the content keys were written, which an erasure has to reach.
+            "CREATE TABLE key_copy (path TEXT PRIMARY KEY, made_at_ms BIGINT NOT NULL)",
+        ),
+    ),
 )

@@ -98,6 +98,7 @@ class Form:
 
     ``identity`` (32): the chain id of the author's identity, in whose name he signs. ``box_hash`` (32): the SHA-256 of
     the encrypted content that is kept beside the entry.
+    ``erasure``: what is stated of an erasure or a hold (``anchor.proof.erasure``).
     """
 
     media_type: str = ""
@@ -107,6 +108,7 @@ class Form:
     author: AuthorKey | None = None
     identity: bytes | None = None
     box_hash: bytes | None = None
+    erasure: bytes | None = None
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
@@ -115,6 +117,7 @@ class Form:
             (ExtensionType.LOG_ID, self.log_id),
             (ExtensionType.IDENTITY, self.identity),
             (ExtensionType.ENVELOPE, self.box_hash),
+            (ExtensionType.ERASURE, self.erasure),
         )
         return tuple(Extension(kind, value) for kind, value in named if value is not None)
 

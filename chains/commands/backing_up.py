@@ -37,16 +37,23 @@ def backup(
     with_keys: Annotated[
         bool, typer.Option("--with-keys", help="Also the keys, encrypted under a password: see docs/operate/backup.md.")
     ] = False,
+    content_keys: Annotated[
+        Path | None,
+        typer.Option(help="Also write the content keys, to this file, in the place of what is there: keep it apart."),
+    ] = None,
     password_file: PasswordFileOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Copy the log while it is in use, and check the copy.
 
-    Without --with-keys the keys folder is not in it. Passwords, cookies and what is published never are.
+    Without --with-keys the keys folder is not in it. Passwords, cookies and what is published never are. Nor are the
+    content keys, without which no content in it can be read: --content-keys writes them to one file, which is replaced
+    each time, so that what is erased later cannot be read in this backup either.
     """
     from anchor.proof.access_record import What
     from chains.backup import make_backup
+    from chains.key_copies import KeyCopies
     from chains.taking import Taking
 
     if password_file is not None and not with_keys:
@@ -59,12 +66,15 @@ def backup(
         taking.take_all(What.BACKUP)
         taking.note()
         made = make_backup(found, target, password)
+        if content_keys is not None:
+            # After the database: every content in the copy has its key in the file.
+            KeyCopies(found.engine, found.content_keys).write(content_keys, found.clock())
     if made.has_keys:
         print_line(
             f"WARNING: {target} holds the keys of this log. Whoever has it and its password can sign in the log's name "
             "and spend its coins. Keep the two apart, and keep it from everybody who need not restore"
         )
-    say(_backup_facts(made, target), lambda: _backup_lines(made, target), as_json=as_json)
+    say(_backup_facts(made, target), lambda: _backup_lines(made, target, content_keys), as_json=as_json)
 
 
 @app.command(rich_help_panel=KEEPING)
@@ -73,6 +83,9 @@ def restore(
     folder: Annotated[Path, typer.Argument(metavar="HOME", help="New or empty folder for the home.")],
     keys: Annotated[
         Path | None, typer.Option(help="Folder of the log's keys, where they are not in the backup.")
+    ] = None,
+    content_keys: Annotated[
+        Path | None, typer.Option(help="The copy of the content keys, without which no content can be read.")
     ] = None,
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
@@ -83,7 +96,8 @@ def restore(
     """
     from chains.restore import restore as restored_from
 
-    done = restored_from(source, folder, _password(password_file, "Password of the keys in the backup"), keys)
+    password = _password(password_file, "Password of the keys in the backup")
+    done = restored_from(source, folder, password, keys, content_keys=content_keys)
     say(_restore_facts(done, folder), lambda: _restore_lines(done, folder), as_json=as_json)
 
 
@@ -191,7 +205,7 @@ def _backup_facts(made: "BackedUp", target: Path) -> dict[str, Any]:
     }
 
 
-def _backup_lines(made: "BackedUp", target: Path) -> list[str]:
+def _backup_lines(made: "BackedUp", target: Path, content_keys: Path | None) -> list[str]:
     held, total = made.manifest.held, sum(each.size for each in made.manifest.files)
     first = (
         f"{target}: {counted(held.entries, 'entries')} of {counted(held.chains, 'chains')}, "
@@ -200,6 +214,12 @@ def _backup_lines(made: "BackedUp", target: Path) -> list[str]:
     )
     keys = "  The keys are not in it: see that you have a copy of the keys folder."
     lines = [first] if made.has_keys else [first, keys]
+    if content_keys is None:
+        lines.append(
+            "  No content in it can be read without a copy of the content keys: --content-keys FILE writes one."
+        )
+    else:
+        lines.append(f"  The content keys are in {content_keys}: keep it apart from the backups.")
     return lines + [f"  not in it: {name}" for name in made.left_out]
 
 
@@ -212,6 +232,7 @@ def _restore_facts(done: "Restored", folder: Path) -> dict[str, Any]:
         "entries": held.entries,
         "directory_size": held.directory_size,
         "has_keys": done.has_keys,
+        "has_content_keys": done.has_content_keys,
         "missing": list(done.missing),
         "step": str(done.standing.step),
         "message": done.standing.message,
@@ -230,6 +251,8 @@ def _restore_lines(done: "Restored", folder: Path) -> list[str]:
     ]
     if not done.has_keys:
         lines.append(f"  It cannot sign: put the log's keys into {folder / 'keys'} (mode 700, files 600).")
+    if not done.has_content_keys:
+        lines.append("  No content of before can be read: that takes the copy of the content keys (--content-keys).")
     lines += [f"  named by the settings, and not here: {name}" for name in done.missing]
     if done.standing.step is Step.IN_STEP:
         return [*lines, f"  In step: {done.standing.message}."]

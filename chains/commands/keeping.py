@@ -89,6 +89,11 @@ def audit(
             f"{counted(audited.anchors, 'anchor attempts')}: "
             + ("all hold." if audited.clean else f"{len(audited.findings) + audited.more_findings} findings."),
             *_named_lines(audited.named_entries),
+            *(
+                [f"  {counted(audited.unreadable, 'contents')} cannot be read here: their keys are not in this home."]
+                if audited.unreadable
+                else []
+            ),
             *(f"  {finding.where}: {finding.what}" for finding in audited.findings),
             *(f"  note: {remark}" for remark in audited.remarks),
         ],

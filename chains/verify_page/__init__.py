@@ -61,6 +61,7 @@ MODULES = (
     "policy",
     "policy_evidence",
     "policy_judging",
+    "erasures",
     "chain_life",
     "diagnosis",
     "verdict",

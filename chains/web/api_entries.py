@@ -6,6 +6,7 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 from anchor.proof.access_record import What
 from anchor.proof.receipt import Receipt
 from chains.access import Action
+from chains.chain import Gone
 from chains.ots_export import export_ots
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, Answer, accepts
@@ -30,6 +31,8 @@ def get_entry(room: Room, request: Request) -> Answer:
 def get_content(room: Room, request: Request) -> Answer:
     """Return the content as it was recorded, never as something that a browser would run."""
     chain, stored = room.entry(request, Action.CONTENT_READ)
+    if stored.gone is Gone.ERASED:
+        raise ProblemError("not-found", "The content was erased: the entry's receipt says when and why")
     kept = Contents.of(room, request, chain).kept(stored, What.CONTENT)
     if kept is None or kept.content is None:
         raise ProblemError("not-found", "The content is not kept here: only its commitment or its digest is")

@@ -181,7 +181,7 @@ class ContentShown(Model, frozen=True, kw_only=True):
     encrypted: an envelope is kept, which its readers open (docs/spec/envelope.md); `size` is that of the box in it.
     """
 
-    state: Literal["shown", "digest", "encrypted", "withheld"]
+    state: Literal["shown", "digest", "encrypted", "withheld", "erased"]
     digest: Hash | None = None
     salt: str | None = None
     size: Count | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anchor.proof.access_record import What
 from chains.access import ChainAccess
-from chains.chain import Chain, Kept
+from chains.chain import Chain, Gone
 from chains.commit_times import ReceivedTimes
 from chains.reader import StoredEntry
 from chains.web.contents import Contents
@@ -62,13 +62,16 @@ def entry_shown(seen: ChainSeen, stored: StoredEntry) -> EntryModel:
             LinkShown(relation=link.relation, chain_id=link.chain_id.hex(), entry_hash=link.entry_hash.hex())
             for link in entry.links
         ],
-        content=_content(seen.contents.kept(stored, What.SALT), seen.contents.box_size(stored)),
+        content=_content(seen, stored),
         is_sealed=stored.leaf_index < seen.sealed_size,
         received_at_ms=seen.received.at_ms(stored.seq),
     )
 
 
-def _content(kept: Kept | None, box_size: int | None) -> ContentShown:
+def _content(seen: ChainSeen, stored: StoredEntry) -> ContentShown:
+    if stored.gone is Gone.ERASED and seen.contents.may_read:
+        return ContentShown(state="erased")
+    kept, box_size = seen.contents.kept(stored, What.SALT), seen.contents.box_size(stored)
     if box_size is not None:
         return ContentShown(state="encrypted", size=box_size)
     if kept is None:

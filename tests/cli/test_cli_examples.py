@@ -17,6 +17,7 @@ NAMES = (
     "another-log",
     "reorged",
     "superseded",
+    "erased",
     "not-deep",
     "pending",
 )

@@ -21,6 +21,8 @@ from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain, Chains, Run
+from chains.content_keys import NAME as CONTENT_KEYS
+from chains.content_keys import ContentKeys
 from chains.lookup import Lookup
 from chains.settings import Limits
 from chains.work import Submission
@@ -61,9 +63,14 @@ class Store:
         )
         self.checkpoint_key = checkpoint_key or SigningKey(CHECKPOINT_SEED)
         self.promise_key = promise_key or SigningKey(PROMISE_SEED)
-        self.chains = Chains(self.engine, self.trees)
+        self.content_keys = ContentKeys(_folder_of(self.engine) / CONTENT_KEYS)
+        self.chains = Chains(self.engine, self.trees, self.content_keys)
         self.lookup = Lookup(self.engine, self.chains)
         self.writer = Writer(self.engine, self.chains, self.lookup, LOG.log_id, self.promise_key, limits or Limits())
+
+    def __del__(self) -> None:
+        if hasattr(self, "content_keys"):
+            self.content_keys.close()
 
     def open_chain(self, name: str, now_ms: int = START_MS) -> Chain:
         """Open a chain whose one external id is its name."""
@@ -140,3 +147,8 @@ def entry_of(chain: bytes, content: bytes, *ids: ExternalId, salt: bytes = bytes
 def submission_of(chain: bytes, content: bytes, *ids: ExternalId) -> Submission:
     """Return such an entry with its content, ready to be handed in."""
     return Submission(entry_of(chain, content, *ids).encode(), bytes(16), None, content)
+
+
+def _folder_of(engine: Engine) -> Path:
+    [path] = [file for _, name, file in engine.query("PRAGMA database_list") if name == "main"]
+    return Path(path).parent

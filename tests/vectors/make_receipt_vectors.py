@@ -27,6 +27,7 @@ from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key
 from anchor.proof.codec import sha256
 from anchor.proof.did import did_key
 from anchor.proof.entry import CRITICAL_EXTENSION, Author, AuthorType, Entry, Extension, ExtensionType, Link, Relation
+from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.errors import Reason
 from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.identity import Ending, Operation, Statement
@@ -1490,6 +1491,14 @@ class Corrected(World):
         entry = replace(entry, **fields)
         return self.write(entry if holder is None else sign_entry(entry, signing_key(holder)), b"order 1, corrected")
 
+    def erase(
+        self, *erased: Written, value: bytes | None = None, relation: int = Relation.ERASES, **more: Any
+    ) -> Written:
+        """Write an entry that states an erasure and links to these entries."""
+        value = erasure().encode() if value is None else value
+        extensions = () if value == b"" else (Extension(ExtensionType.ERASURE, value),)
+        return self.correct(relation, *erased, extensions=extensions, **more)
+
     def evidence(self, written: Written, at: Seal, kind: str = "correction") -> LaterEntry:
         """Return what proves an entry under the newest head of its chain below a checkpoint."""
         chain_id = written.entry.chain_id
@@ -1504,6 +1513,12 @@ class Corrected(World):
         receipt = self.receipt(first, seal, [self.anchor(seal)])
         evidence = tuple(self.evidence(each, seal, kind).to_json() for each in corrections)
         return with_sealed(receipt, evidence=evidence), everything(self, first)
+
+    def shown_erased(self, first: Written, *erasures: Written) -> tuple[Receipt, Inputs]:
+        """The same of an entry whose content was erased; the verifier has no file."""
+        receipt, _ = self.shown(first, *erasures, kind="erasure")
+        inputs = inputs_of(card=self.card, blocks=[block_name(self.blocks[-1])])
+        return replace(receipt, content=Content(ContentState.ERASED)), inputs
 
 
 def corrected() -> tuple[Corrected, Written]:
@@ -1679,6 +1694,88 @@ def co_signatures() -> Iterator[Case]:
     yield judged("20 co-signature with an unknown field", more, inputs, Outcome.FAILED, Reason.MALFORMED)
 
 
+# Entries whose content was erased
+
+
+def erasure(reason: str = "request 88 of the person it is about") -> ErasureStatement:
+    """Return a statement of an erasure."""
+    return ErasureStatement(Act.ERASE, Scope.ENTRY, 1_760_000_000_000, reason)
+
+
+def erasures() -> Iterator[Case]:
+    """Return receipts of entries whose content was erased, with the entry that states it."""
+    gone = Outcome.NOT_COMPARED
+    world, first = corrected()
+    receipt, inputs = world.shown_erased(first, world.erase(first))
+    yield judged("erased", receipt, inputs, gone)
+    file = inputs_of(content=b"order 1", card=world.card, blocks=[block_name(world.blocks[-1])])
+    yield judged("erased, and somebody has the file", receipt, file, gone)
+    alone = with_sealed(receipt, evidence=())
+    yield judged("erased, as the service says and nothing shows", alone, inputs, Outcome.INTACT)
+    pending = with_sealed(receipt, anchors=())
+    yield judged("erased before it was anchored", pending, inputs, Outcome.INCOMPLETE)
+    held, _ = world.shown(first, world.erase(first), kind="erasure")
+    yield judged("erased by the log, and shown by who held a copy", held, everything(world, first), Outcome.INTACT)
+
+    world, first = corrected()
+    signed = world.erase(first, value=erasure("Löschfrist abgelaufen: §\xa017").encode(), holder="clerk")
+    yield judged("erased by a signed entry", *world.shown_erased(first, signed), gone)
+
+    world, first = corrected()
+    later, last = world.correct(Relation.SUPERSEDES, first), world.erase(first)
+    receipt, inputs = world.shown_erased(first, last)
+    superseding = world.evidence(later, world.seals[-1]).to_json()
+    both = with_sealed(receipt, evidence=(superseding, *sealed_of(receipt).evidence))
+    yield judged("superseded, and then erased", both, inputs, gone)
+
+    world, first = corrected()
+    newer = world.erase(first, value=b"\x02" + erasure().encode()[1:])
+    yield judged("18 a statement of a newer version", *world.shown_erased(first, newer), Outcome.INTACT)
+
+
+def wrong_erasures() -> Iterator[Case]:
+    """Return receipts that show erasures which are none, or not in the chain, or have not their form."""
+    wrong, malformed_too = (Outcome.FAILED, Reason.ERASURE_WRONG), (Outcome.FAILED, Reason.MALFORMED)
+    world, first = corrected()
+    other = world.correct(Relation.REFERS_TO, first)
+    good = world.erase(first)
+    bad = sign_entry(good.entry, signing_key("clerk"))
+    forged = world.write(replace(bad, author=replace(bad.author, body=bad.author.body[:-1] + b"\0")), b"forged")
+    hold = ErasureStatement(Act.HOLD, Scope.ENTRY, 1, "a court order").encode()
+    for name, shown in (
+        ("an entry that erases another one", [world.erase(other)]),
+        ("an entry that only refers to it", [world.erase(first, relation=Relation.REFERS_TO)]),
+        ("an entry that links as if it erased, and states nothing", [world.erase(first, value=b"")]),
+        ("a hold", [world.erase(first, value=hold)]),
+        ("two erasures", [good, world.erase(first)]),
+        ("a signature that does not hold", [forged]),
+    ):
+        yield judged(f"18 {name}", *world.shown_erased(first, *shown), *wrong)
+    reason = b"\x00\x01r"
+    forms = {
+        "an unknown act": b"\x01\x04\x01" + bytes(8) + reason,
+        "an unknown scope": b"\x01\x01\x05" + bytes(8) + reason,
+        "a scope that is a hold's": b"\x01\x01\x04" + bytes(8) + reason,
+        "no reason": b"\x01\x01\x01" + bytes(8) + b"\x00\x00",
+        "a reason of 501 bytes": b"\x01\x01\x01" + bytes(8) + b"\x01\xf5" + b"r" * 501,
+        "a reason that is no UTF-8": b"\x01\x01\x01" + bytes(8) + b"\x00\x01\xff",
+        "a reason with a surrogate": b"\x01\x01\x01" + bytes(8) + b"\x00\x03\xed\xa0\x80",
+        "a reason of two lines": b"\x01\x01\x01" + bytes(8) + b"\x00\x03a\nb",
+        "a reason that turns its direction": b"\x01\x01\x01" + bytes(8) + b"\x00\x04r\xe2\x80\xae",
+        "a byte too many": erasure().encode() + b"\x00",
+        "a byte too few": erasure().encode()[:-1],
+    }
+    for name, value in forms.items():
+        yield judged(
+            f"18 a statement with {name}", *world.shown_erased(first, world.erase(first, value=value)), *malformed_too
+        )
+    receipt, inputs = world.shown_erased(first, good)
+    item, way = field_of(receipt, "evidence", 0), ("evidence", 0)
+    yield judged("18 an unknown field", edited(receipt, way, item | {"more": 1}), inputs, *malformed_too)
+    cut = edited(receipt, (*way, "chain", "path"), item["chain"]["path"][:-1])
+    yield judged("18 a path cut short", cut, inputs, *wrong)
+
+
 def malformed(story: Story) -> Iterator[Case]:
     """Return texts that are no receipts: fields unknown, missing, of another type, or over their limit."""
     receipt = story.shapes["after key rotations"].receipt
@@ -1846,6 +1943,8 @@ def cases() -> Iterator[Case]:
             corrections,
             wrong_corrections,
             co_signatures,
+            erasures,
+            wrong_erasures,
         ),
     ):
         yield from group()

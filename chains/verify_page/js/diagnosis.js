@@ -30,6 +30,7 @@ const FAILURES = [
   "correction-wrong",
   "policy-evidence-wrong",
   "policy-not-followed",
+  "erasure-wrong",
   "chain-life-wrong",
   "co-signature-wrong",
   "part-unreadable",
@@ -54,6 +55,7 @@ const OF_STEP = new Map([
   [15, "attestation-wrong"],
   [16, "correction-wrong"],
   [17, "policy-evidence-wrong"],
+  [18, "erasure-wrong"],
   [19, "chain-life-wrong"],
   [20, "co-signature-wrong"],
 ]);
@@ -81,8 +83,14 @@ export function diagnose(receipt, verifier, by, outcome, facts) {
   const isFailed = outcome === "failed";
   const finding = isFailed ? failureOf(receipt, verifier, by) : findingOf(receipt, verifier, by, outcome, facts);
   const sentences = [TEXTS[`finding.${finding}`], ...bracketSentence(by, facts)];
-  if (!isFailed) sentences.push(...toldLinks(facts));
+  if (!isFailed) sentences.push(...toldErasure(facts), ...toldLinks(facts));
   return { finding, meaning: sentences.join(" ") };
+}
+
+/** When and why the content was erased, where a later entry of the chain says so. */
+function toldErasure({ erasure }) {
+  if (erasure === undefined) return [];
+  return [say("finding.told-erasure", { time: utc(erasure.erased_at_ms), reason: erasure.reason })];
 }
 
 /** A sentence for each other entry that this one says it supersedes, retracts or erases. */
@@ -136,9 +144,14 @@ function findingOf({ log, sealed, content }, verifier, by, outcome, facts) {
     return networkOf(log, verifier.networks) === null ? "network-unknown" : "block-not-checked";
   }
   if (outcome === "incomplete") return lackingOf(sealed, by, verifier);
-  if (outcome === "content erased or withheld") return `content-${content.state}`;
+  if (outcome === "content erased or withheld") return goneBy(content, facts);
   if (outcome === "attested" || outcome === "time-stamped") return outcome;
   return by.get(2).state === "ok" ? "intact" : "entry-intact";
+}
+
+/** Why there is nothing to compare with: withheld, erased as a later entry states, or as the service says. */
+function goneBy({ state }, { erasure }) {
+  return state === "erased" && erasure !== undefined ? "erased" : `content-${state}`;
 }
 
 /** What was done to the entry: withdrawn, whatever else was said; else replaced. */

@@ -11,6 +11,7 @@ export const LOG_ID_EXTENSION = 1;
 export const AUTHOR_TIME_EXTENSION = 2;
 export const NOT_VALID_AFTER_EXTENSION = 4;
 export const IDENTITY_EXTENSION = 5;
+export const ERASURE_EXTENSION = 10;
 const CRITICAL_EXTENSION = 0x8000;
 const EXTENSION_SIZES = new Map([[1, 32], [2, 8], [3, 32], [4, 8], [5, 32], [8, 32], [12, 28]]);
 export const UNSIGNED = 0;

@@ -22,6 +22,7 @@ export const TEXTS = {
   "step.15": "calendar attestation",
   "step.16": "corrections",
   "step.17": "policy",
+  "step.18": "erasure",
   "step.19": "life of the chain",
   "step.20": "co-signatures",
 
@@ -36,6 +37,8 @@ export const TEXTS = {
   "rests.corrections":
     "the log, which let its author write into this chain; that no other correction was left out, nobody says",
   "rests.policy": "the log's signature; that its heads name the policy in force, is the auditor's check",
+  "rests.erasure":
+    "the log, which says that it destroyed the content; that no copy is left anywhere, nobody can prove",
   "rests.life": "the log, which let its author write into this chain; that nothing else was left out, nobody says",
   "rests.co-signatures":
     "the log, which let them write into this chain; that no other co-signature was left out, nobody says",
@@ -302,6 +305,18 @@ export const TEXTS = {
   "17.none": "none",
   "17.no-policy": "no policy",
   "17.policy": "policy {policy}",
+  "18.ok": "erased on {time} because {reason}: entry {index} of the chain, {entry}, {signed}",
+  "18.newer": "erasure not checked: the entry that is shown was written by a newer Anchorline",
+  "18.chain": "erasure: an entry or a head of chain {found} is shown, expected chain {chain}",
+  "18.one": "erasure: expected one entry that erased the content, found {found}",
+  "18.not-later": "erasure: entry {entry} at {index} is not later than what it erases",
+  "18.other": "erasure: entry {entry} does not state that it erases this one",
+  "18.signature": "erasure: the signature of entry {entry} does not hold",
+  "18.utf8": "erasure statement: expected a reason in UTF-8",
+  "18.unknown": "erasure statement: expected a known act and scope, found {act}, {scope}",
+  "18.size": "erasure statement: expected a reason of 1 to 500 bytes, got {found}",
+  "18.unprintable": "erasure statement: expected a reason of one line, without control characters",
+  "18.together": "erasure statement: expected an act and a scope that go together, got {act} and {scope}",
   "19.ok": "{text}",
   "19.unproved": "{text}; the earlier receipt is not proved: {outcome}",
   "19.closed": "the chain was closed by entry {index}, {signed}, which says {time}, \"{reason}\"{goesOn}",
@@ -379,6 +394,7 @@ export const TEXTS = {
     "What the receipt shows of the chain's policy does not hold: it was altered, or it is not what the log's heads name, so whether the policy was followed is not proved.",
   "finding.policy-not-followed":
     "The entry stands in the chain, and the chain's policy forbids it: those whose signatures it needs did not sign it, or it is not what the policy wants.",
+  "finding.erasure-wrong": "What the receipt shows of an erasure does not hold: it was altered, or made up.",
   "finding.chain-life-wrong":
     "What the receipt shows of its chain's life, that it was closed or continues one of another log, does not hold: it was altered, or made up.",
   "finding.co-signature-wrong":
@@ -406,6 +422,9 @@ export const TEXTS = {
     "Nothing was found wrong, but the entry names its author's identity, and nothing here says whether the key was his then.",
   "finding.policy-not-checked":
     "Nothing was found wrong, but the chain has a policy, and nothing here says whether the entry follows it.",
+  "finding.erased":
+    "The entry stands, and a later entry of its chain states that its content was erased: there is nothing left to compare a file with.",
+  "finding.told-erasure": "The log states that its content was erased on {time} because {reason}.",
   "finding.content-erased":
     "The entry stands, and the service says that its content was erased: there is nothing to compare your file with.",
   "finding.content-withheld":
@@ -906,8 +925,10 @@ export const TEXTS = {
   "reason.content-changed": "The file was changed: it is not what was recorded.",
   "reason.content-commitment-mismatch": "The receipt's salt and digest do not belong to the entry that was recorded.",
   "reason.author-signature-wrong": "The author's signature is not one over this entry.",
+  "reason.another-author": "The entry was not signed by the author who is expected.",
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
+  "reason.erasure-wrong": "The erasure that the receipt shows is not in the chain, or erases something else.",
   "reason.correction-wrong": "A later correction that the receipt shows is not in the chain, or corrects something else.",
   "reason.another-author": "Somebody else signed than the author that you expect.",
   "reason.policy-not-followed": "The chain's policy forbids the entry: somebody's signature lacks, or it is of another kind.",

@@ -8,6 +8,7 @@ import { continuedLogs, judgedLife, lifeFacts } from "./chain_life.js";
 import { coSignatureFacts, judgedCoSignatures } from "./co_signatures.js";
 import { correctionFacts, judgedCorrections } from "./corrections.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
+import { erasureFacts, judgedErasure } from "./erasures.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
@@ -54,8 +55,9 @@ export async function judge(receipt, verifier) {
   steps.push(...anchored.steps, ...timestampSteps(timestamps), ...attestationSteps(attestations));
   const later = await judgedCorrections(receipt, verifier);
   const signed = await judgedCoSignatures(receipt, verifier);
-  steps.push(...later.steps, ...(await policySteps(receipt, verifier)), ...ofLife, ...signed.steps);
-  const said = { corrections: later.corrections, life, coSignatures: signed.coSignatures };
+  const erased = await judgedErasure(receipt, verifier);
+  steps.push(...later.steps, ...(await policySteps(receipt, verifier)), ...erased.steps, ...ofLife, ...signed.steps);
+  const said = { corrections: later.corrections, life, coSignatures: signed.coSignatures, erasure: erased.erasure };
   const found = { anchor: anchored.anchor, attestations, timestamps, ...said };
   return conclude(receipt, verifier, steps, found);
 }
@@ -98,6 +100,7 @@ function outcomeOf(receipt, verifier, by) {
   const isAsked = (verifier.author ?? null) !== null || extensionOf(receipt.entry, IDENTITY_EXTENSION) !== null;
   if (stateOf(by, 3) === "not checked" && isAsked) return "not checked";
   if (stateOf(by, 17) === "not checked") return "not checked";
+  if (stateOf(by, 18) === "ok" && receipt.content.state === "erased") return "content erased or withheld";
   if (stateOf(by, 16) === "ok") return "corrected";
   return lacking === null ? "intact" : instead;
 }
@@ -129,6 +132,7 @@ function missingOf(receipt, verifier, by) {
   addUnchecked(15);
   addUnchecked(16);
   addUnchecked(17);
+  addUnchecked(18);
   addUnchecked(19);
   addUnchecked(20);
   addUnchecked(14);
@@ -139,7 +143,7 @@ function missingOf(receipt, verifier, by) {
 }
 
 function factsOf({ entry, log, sealed }, verifier, by, found) {
-  const { anchor, attestations, timestamps, corrections, life, coSignatures } = found;
+  const { anchor, attestations, timestamps, corrections, life, coSignatures, erasure } = found;
   const rules = networkOf(log, verifier.networks);
   const facts = {
     entry_hash: toHex(entry.hash),
@@ -171,6 +175,7 @@ function factsOf({ entry, log, sealed }, verifier, by, found) {
   if (timestamps.length) facts.time_stamps = timestampFacts(timestamps);
   if (attestations.length) facts.attestations = attestationFacts(attestations);
   if (corrections.length) facts.corrections = correctionFacts(corrections);
+  if (erasure !== null) facts.erasure = erasureFacts(erasure);
   if (life.length) facts.chain_life = lifeFacts(life);
   if (coSignatures.length) facts.co_signatures = coSignatureFacts(coSignatures);
   const others = otherAnchors(sealed);

@@ -12,7 +12,8 @@ from anchor.proof.receipt import Receipt
 from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
-from chains.chain import Chain, Kept
+from chains.chain import Chain, Gone, Kept
+from chains.erasure_entries import erasure_of
 from chains.reader import StoredEntry
 from chains.web import api_entries
 from chains.web.api_verify import judged
@@ -56,6 +57,7 @@ def entry(room: Room, request: Request) -> Answer:
         extensions=extensions_shown(said),
         author=author_shown(said),
         content=_content(said, kept),
+        erasure=erasure_of(room.reader, stored) if stored.gone is Gone.ERASED and seen.contents.may_read else None,
         standing=_how_far(room, receipt),
         history=history_shown(room, stored),
         verdict=None if verdict is None else verdict_shown(verdict),

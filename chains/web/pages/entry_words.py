@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind, Link, Relation
+from anchor.proof.erasure import Act, ErasureStatement
+from anchor.proof.errors import MalformedError
 from chains.web.pages.phrases import utc, visible
 
 RELATIONS: dict[int, str] = {
@@ -21,6 +23,8 @@ RELATIONS: dict[int, str] = {
 }
 _IDS: dict[int, str] = {IdKind.CLEAR: "in clear", IdKind.HASHED: "hashed", IdKind.KEYED: "keyed"}
 _KEY_SIZE = 32
+_ERASURE = "What it states about contents"
+_ACTS = {Act.ERASE: "Erased", Act.HOLD: "Held", Act.LIFT: "Held no longer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
     if number in {ExtensionType.AUTHOR_TIME, ExtensionType.NOT_VALID_AFTER}:
         name = "Time, as the author says" if number == ExtensionType.AUTHOR_TIME else "Not valid after"
         return name, utc(int.from_bytes(value, "big")), False
+    if number == ExtensionType.ERASURE:
+        return _ERASURE, _stated(value), False
     names: dict[int, str] = {
         ExtensionType.LOG_ID: "Meant for the log",
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",
@@ -94,6 +100,14 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         ExtensionType.ACCESS_RECORD: "Which accesses it records",
     }
     return names.get(number, f"Extension {number} (unknown to this version)"), value.hex(), True
+
+
+def _stated(value: bytes) -> str:
+    try:
+        statement = ErasureStatement.decode(value)
+    except MalformedError:
+        return value.hex()
+    return f"{_ACTS[statement.act]} on {utc(statement.at_ms)} because {statement.reason}"
 
 
 def author_shown(entry: Entry) -> tuple[str, str]:

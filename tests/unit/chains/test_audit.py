@@ -15,10 +15,23 @@ from chains.audit import Audit
 from chains.audit_report import MAX_FINDINGS, Report
 from chains.bundle import pack, unpack
 from chains.chain import Chain, keep_content
+from chains.content_cipher import NONCE_SIZE, sealed, unsealed
 from chains.reader import Reader
 from tests.simulators.store import GENESIS, START_MS, Store
 
 FORGED = b"beam 7: no cracks whatsoever"
+
+
+def opened(store: Store, first_seq: int, count: int, kept: bytes) -> list[bytes]:
+    """Return what is kept beside the entries of a bundle."""
+    items = unpack(kept[NONCE_SIZE:], count, 0, count, first_seq)
+    return unsealed(store.content_keys.of(first_seq, first_seq + count), kept[:NONCE_SIZE], first_seq, items)
+
+
+def locked(store: Store, first_seq: int, beside: list[bytes]) -> bytes:
+    """Return the column that keeps this: whoever forges here has the keys, too."""
+    keys = store.content_keys.for_writing(first_seq, first_seq + len(beside))
+    return bytes(NONCE_SIZE) + pack(sealed(keys, bytes(NONCE_SIZE), first_seq, beside))
 
 
 def seal(store: Store) -> None:
@@ -52,13 +65,14 @@ def forge_entry(store: Store, chain: Chain) -> None:
         "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
         (stored.seq,),
     )
-    items, beside = (unpack(bytes(column), count, 0, count, first_seq) for column in (entries, kept))
+    items, beside = unpack(bytes(entries), count, 0, count, first_seq), opened(store, first_seq, count, bytes(kept))
     items[stored.seq - first_seq], beside[stored.seq - first_seq] = forged, keep_content(salt, FORGED)
     tile = bytearray(store.trees.tile(chain.chain_no, 0, 0))
     tile[32:64] = leaf_hash(forged)
     with store.engine.transaction():
         store.engine.execute(
-            "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?", (pack(items), pack(beside), first_seq)
+            "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?",
+            (pack(items), locked(store, first_seq, beside), first_seq),
         )
         store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = ?", (bytes(tile), chain.chain_no))
 
@@ -74,16 +88,18 @@ def test_an_honest_home_is_clean(store: Store, chain: Chain) -> None:
 
 def change_rows(store: Store, entries: dict[int, bytes], kept: dict[int, bytes]) -> None:
     """Put other bytes into the first bundle that has more than one row, by place."""
-    [(first_seq, count, *columns)] = store.engine.query(
+    [(first_seq, count, column, locked_column)] = store.engine.query(
         "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE entry_count > 1 ORDER BY first_seq LIMIT 1"
     )
-    items, beside = (unpack(bytes(column), count, 0, count, first_seq) for column in columns)
-    for column, changes in ((items, entries), (beside, kept)):
+    items = unpack(bytes(column), count, 0, count, first_seq)
+    beside = opened(store, first_seq, count, bytes(locked_column))
+    for values, changes in ((items, entries), (beside, kept)):
         for place, value in changes.items():
-            column[place] = value
+            values[place] = value
     with store.engine.transaction():
         store.engine.execute(
-            "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?", (pack(items), pack(beside), first_seq)
+            "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?",
+            (pack(items), locked(store, first_seq, beside), first_seq),
         )
 
 

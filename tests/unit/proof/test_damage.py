@@ -24,6 +24,8 @@ BY_VECTORS_ONLY = {
     Finding.TIME_STAMPED,
     Finding.ENTRY_INTACT,
     Finding.CORRECTION_WRONG,
+    Finding.ERASURE_WRONG,
+    Finding.ERASED,
     Finding.CHAIN_LIFE_WRONG,
     Finding.CO_SIGNATURE_WRONG,
     Finding.POLICY_EVIDENCE_WRONG,

@@ -14,6 +14,7 @@ import pytest
 from anchor.proof.attached import receipt_in
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, Link, Relation
+from anchor.proof.erasure import Scope
 from anchor.proof.opentimestamps import DetachedFile
 from anchor.proof.receipt import Receipt
 from chains.access import STRANGER, Role, Visibility
@@ -510,3 +511,25 @@ def test_every_assigned_extension_has_words() -> None:
     extensions = tuple(Extension(kind, bytes(8)) for kind in ExtensionType)
     shown = extensions_shown(Entry(bytes(32), bytes(32), extensions=(*extensions, Extension(0x7FFF, b"new"))))
     assert [False] * len(ExtensionType) + [True] == ["unknown" in name for name, _, _ in shown]
+
+
+# --- what was erased
+
+
+def test_an_erased_content_is_told_and_given_to_nobody(story: Story) -> None:
+    """Its page says when and why, and leads to the entry that states it; nobody is given the content."""
+    chain, home = open_public(story, "erasing"), story.service.home
+    erased = story.service.add("erasing", b"a name that must go")[0]
+    address = f"/entries/{erased.hex()}"
+    assert "a name that must go" in story.ask(address)[1]
+    stored = home.erasing.reader.by_hash(erased)
+    assert stored is not None
+    done = home.erasing.erase(chain, [stored], Scope.ENTRY, "a <b>request</b>", home.clock())
+    status, page = story.ask(address)
+    assert 200 == status
+    assert "a name that must go" not in page
+    assert "because a &lt;b&gt;request&lt;/b&gt;" in page
+    [said] = done.erased
+    assert f"/entries/{said.entry_hash.hex()}" in page
+    assert "Erased on " in story.ask(f"/entries/{said.entry_hash.hex()}")[1]
+    assert 404 == story.ask(f"{address}/content")[0]

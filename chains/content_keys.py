@@ -1,0 +1,288 @@
+"""The keys of contents: one for each entry, in a file of their own beside the database.
+
+Whatever is kept beside an entry lies in the database under its key (``chains.bundle``), so destroying a key here
+reaches every copy of the database, also those in backups. ``chains.erasing`` destroys them (docs/operate/erasure.md).
+"""
+
+import hashlib
+import os
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from anchor.errors import SettingsError, StorageCorruptError, StorageError
+from anchor.signing import write_private_file
+from anchor.storage.sqlite import BUSY_TIMEOUT_S, translated
+
+NAME = "content-keys.db"
+"""The file in a home; it is no part of a backup of the database."""
+KEY_SIZE = 32
+BLOCK_KEYS = 256
+"""Seqs 256 n to 256 n + 255 share a secret from which their keys are made, until the first of them is erased."""
+DESTROYED = b""
+"""Stands for a key that was destroyed."""
+_SEED_SIZE = 32
+_DOMAIN = b"anchorline/content-keys/v1\n"
+# So many blocks get their seeds at a time (262,144 entries): a commit hardly ever waits for this file to be synced.
+_AHEAD_BLOCKS = 1024
+# 8 kB each.
+_CACHED_BLOCKS = 16
+_GONE = bytes(KEY_SIZE)
+_NOT_HERE = b"\xff" * KEY_SIZE
+_INDEX = "index"
+_FILE_MODE = 0o600
+_SCHEMA = (
+    # A seed of 32 bytes; or, once a key was destroyed, the 256 keys: zeros stand for one that was destroyed, ones for
+    # one that is not here.
+    "CREATE TABLE IF NOT EXISTS block (block_no INTEGER PRIMARY KEY, secret BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
+)
+
+
+class ContentKeys:
+    """The keys of one home; threads may share it, and so may processes: each sees at once what another destroyed.
+
+    What is written is on the disk on return. Raises a StorageError for what the file refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._version = -1
+        self._index_secret: bytes | None = None
+
+    def of(self, start: int, end: int) -> list[bytes | None]:
+        """Return the keys of seqs start to end-1: 32 bytes, ``DESTROYED``, or None where it is not here."""
+        with self._lock:
+            self._look()
+            return [key for block_no, places in _blocks(start, end) for key in _cut(self._block(block_no), places)]
+
+    def for_writing(self, start: int, end: int) -> list[bytes]:
+        """Return the keys under which the contents of seqs start to end-1 are written, durable before anybody uses one.
+
+        A seq that is written again (after a restored backup) under a key that was destroyed gets a fresh one: nothing
+        that was erased can be read by it.
+        """
+        found = self.of(start, end)
+        if not all(found):
+            self._provide(start, end)
+            found = self.of(start, end)
+        return [key for key in found if key]
+
+    def destroy(self, seqs: Collection[int]) -> None:
+        """Destroy the keys of these seqs; may be repeated. Afterwards no key of theirs can be made from this file."""
+        wanted: dict[int, set[int]] = {}
+        for seq in seqs:
+            wanted.setdefault(seq // BLOCK_KEYS, set()).add(seq % BLOCK_KEYS)
+        with self._writing() as connection:
+            for block_no, places in wanted.items():
+                keys = _filled(self._stored(block_no))
+                _put(connection, block_no, _with(keys, dict.fromkeys(places, _GONE)))
+
+    def index_secret(self) -> bytes:
+        """Return the secret (32 bytes) under which digests of contents are looked up; made when first asked for.
+
+        Without it nobody who has the database alone can try out guesses of a content.
+        """
+        with self._lock:
+            if self._index_secret is None and (found := self._secret()) is None:
+                with self._writing() as connection:
+                    connection.execute("INSERT OR IGNORE INTO secret VALUES (?, ?)", (_INDEX, os.urandom(32)))
+                found = self._secret()
+            self._index_secret = self._index_secret or found
+            assert self._index_secret is not None, "it was written just now"
+            return self._index_secret
+
+    def take_over(self, other: Path) -> None:
+        """Take the keys of another file that this one lacks; what was destroyed in either stays destroyed.
+
+        Where both have a key and the two differ, the other's counts: it comes with the database that is read now.
+        """
+        with translated(other), closing(sqlite3.connect(f"{other.absolute().as_uri()}?mode=ro", uri=True)) as read:
+            rows = read.execute("SELECT block_no, secret FROM block ORDER BY block_no").fetchall()
+        with self._writing() as connection:
+            for block_no, secret in rows:
+                mine = self._stored(block_no)
+                if mine is None or mine == secret:
+                    _put(connection, block_no, bytes(secret))
+                    continue
+                _put(connection, block_no, _merged(_filled(mine), _filled(bytes(secret))))
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of the file to a new one, as of one moment, without the secret of the look-ups."""
+        with translated(self.path), self._lock:
+            connection = self._opened(create=True)
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+            os.close(descriptor)
+            with closing(sqlite3.connect(target, isolation_level=None)) as written:
+                connection.backup(written)
+                written.execute("PRAGMA secure_delete = ON")
+                written.execute("DELETE FROM secret")
+                written.execute("VACUUM")
+
+    def close(self) -> None:
+        """Release the file; may be repeated."""
+        with self._lock:
+            self._blocks.clear()
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    # --- the file
+
+    def _opened(self, *, create: bool) -> sqlite3.Connection:
+        if self._connection is None:
+            if create:
+                self.path.touch(_FILE_MODE)
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=rw",
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
+            )
+            # A key that is destroyed leaves no bytes in the file; and no log is kept beside it in which it could stay.
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA synchronous = EXTRA")
+            self._connection, self._version = connection, -1
+        return self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, translated(self.path):
+            connection = self._opened(create=True)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._blocks.clear()
+
+    def _look(self) -> None:
+        """Forget every key that is remembered where another process wrote since."""
+        if self._connection is None and not self.path.is_file():
+            return
+        with translated(self.path):
+            version = self._opened(create=False).execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._blocks.clear()
+            self._version = version
+
+    def _block(self, block_no: int) -> bytes:
+        """Return the 256 keys of a block as they stand in a row that lists them."""
+        keys = self._blocks.get(block_no)
+        if keys is None:
+            keys = self._blocks[block_no] = _filled(self._stored(block_no))
+            if len(self._blocks) > _CACHED_BLOCKS:
+                self._blocks.popitem(last=False)
+        return keys
+
+    def _stored(self, block_no: int) -> bytes | None:
+        rows = self._rows("SELECT secret FROM block WHERE block_no = ?", block_no)
+        secret = bytes(rows[0][0]) if rows else None
+        if secret is not None and len(secret) not in {_SEED_SIZE, BLOCK_KEYS * KEY_SIZE}:
+            raise StorageCorruptError(f"{self.path}: block {block_no} is damaged; restore a backup of the content keys")
+        return secret
+
+    def _secret(self) -> bytes | None:
+        rows = self._rows("SELECT value FROM secret WHERE name = ?", _INDEX)
+        return bytes(rows[0][0]) if rows else None
+
+    def _rows(self, sql: str, value: int | str) -> list[tuple[bytes]]:
+        if self._connection is None and not self.path.is_file():
+            return []
+        with translated(self.path):
+            connection = self._opened(create=False)
+            if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+                return []  # made, and not written to yet
+            return connection.execute(sql, (value,)).fetchall()
+
+    def _provide(self, start: int, end: int) -> None:
+        """Make the seeds that are missing, and many ahead, or single keys where a block has lost some."""
+        with self._writing() as connection:
+            first, last = start // BLOCK_KEYS, (end - 1) // BLOCK_KEYS
+            if start % BLOCK_KEYS and start != 1 and self._stored(first) is None:
+                # Rows before were written under keys that are lost: none of this block may pass for theirs.
+                _put(connection, first, _NOT_HERE * BLOCK_KEYS)
+            rows = ((block_no, os.urandom(_SEED_SIZE)) for block_no in range(first, last + _AHEAD_BLOCKS))
+            connection.executemany("INSERT OR IGNORE INTO block VALUES (?, ?)", rows)
+            for block_no, places in _blocks(start, end):
+                keys = _filled(self._stored(block_no))
+                lacking = [place for place, key in zip(places, _cut(keys, places), strict=True) if not key]
+                if lacking:
+                    _put(connection, block_no, _with(keys, {place: os.urandom(KEY_SIZE) for place in lacking}))
+
+
+def take_copy(source: Path, target: Path) -> None:
+    """Put a copy of content keys where a home has them; raise SettingsError where it is none, or cannot be read."""
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{source}: the content keys cannot be read: {error.strerror}") from error
+    write_private_file(target, data)
+    try:
+        with translated(target), closing(sqlite3.connect(target)) as read:
+            read.execute("SELECT block_no, secret FROM block LIMIT 1")
+    except StorageError as error:
+        target.unlink()
+        raise SettingsError(f"{source}: expected a copy of content keys, found something else") from error
+
+
+def _blocks(start: int, end: int) -> Iterator[tuple[int, range]]:
+    """Yield the blocks of seqs start to end-1, each with the places that are meant."""
+    while start < end:
+        block_no, place = divmod(start, BLOCK_KEYS)
+        last = min(place + end - start, BLOCK_KEYS)
+        yield block_no, range(place, last)
+        start += last - place
+
+
+def _filled(secret: bytes | None) -> bytes:
+    """Return the 256 keys of a block, as a row lists them: from a seed they are one output of SHAKE256 (FIPS 202)."""
+    if secret is None:
+        return _NOT_HERE * BLOCK_KEYS
+    if len(secret) != _SEED_SIZE:
+        return secret
+    return hashlib.shake_256(_DOMAIN + secret).digest(BLOCK_KEYS * KEY_SIZE)
+
+
+def _cut(keys: bytes, places: range) -> Iterator[bytes | None]:
+    for at in range(places.start * KEY_SIZE, places.stop * KEY_SIZE, KEY_SIZE):
+        key = keys[at : at + KEY_SIZE]
+        yield DESTROYED if key == _GONE else None if key == _NOT_HERE else key
+
+
+def _with(keys: bytes, changed: Mapping[int, bytes]) -> bytes:
+    """Return the keys of a block of which some are others."""
+    new = bytearray(keys)
+    for place, key in changed.items():
+        new[place * KEY_SIZE : (place + 1) * KEY_SIZE] = key
+    return bytes(new)
+
+
+def _merged(mine: bytes, theirs: bytes) -> bytes:
+    """Return theirs where they have it, mine where they do not; nothing where either was destroyed."""
+    keys = []
+    for place in range(BLOCK_KEYS):
+        my, their = (each[place * KEY_SIZE : (place + 1) * KEY_SIZE] for each in (mine, theirs))
+        keys.append(_GONE if _GONE in (my, their) else my if their == _NOT_HERE else their)
+    return b"".join(keys)
+
+
+def _put(connection: sqlite3.Connection, block_no: int, secret: bytes) -> None:
+    connection.execute(
+        "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret",
+        (block_no, secret),
+    )

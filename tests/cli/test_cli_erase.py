@@ -1,0 +1,200 @@
+"""``erase``, ``hold`` and ``retention``: a content is gone from every file, and every proof still holds."""
+
+import gzip
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chains.content_keys import NAME as CONTENT_KEYS
+from tests.cli.commands import REPORT, Done, World, run
+
+NOT_COMPARED = 5
+SECRET = b"patient 4711, HIV test: positive; told to Dr. Weiss on 3 May\n"
+REASON = "request under Article 17 GDPR, ticket 88"
+SUBJECT = hashlib.sha256(b"a keyed id of patient 4711").hexdigest()
+
+
+def anchored(world: World) -> None:
+    world.ok("seal")
+    world.ok("tick", "--now")
+    world.ok("tick", "--mine", "6")
+    world.ok("headers", "export", world.headers)
+
+
+def verified(world: World, receipt: Path, *file: Path) -> Done:
+    return run("verify", *file, receipt, "--log", world.card, "--headers", world.headers, "--json")
+
+
+def recorded(world: World, content: bytes) -> str:
+    """Record a content; return its entry, as CHAIN:INDEX."""
+    facts = world.ok("add", "acme", "-", "--json", stdin=content).facts
+    return f"acme:{facts['first_index']}"
+
+
+def exported(world: World, name: str = "acme") -> list[dict[str, Any]]:
+    """Return the entries of a chain with all that is kept beside them, as ``chain export`` writes it."""
+    return [json.loads(line) for line in world.ok("chain", "export", name).text.splitlines()]
+
+
+def bytes_of(folder: Path) -> bytes:
+    """Return all bytes of all files in a folder: databases with their free pages, and logs beside them."""
+    return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def traces(salt: bytes) -> dict[str, bytes]:
+    """Return what must not be found: the content, what a guesser could compare, and what opens the commitment."""
+    digest = hashlib.sha256(SECRET).digest()
+    forms = {"content": SECRET, "content, in part": SECRET[8:40], "digest": digest, "salt": salt}
+    return forms | {f"{name} in hex": value.hex().encode() for name, value in forms.items()} | {"index": digest[:8]}
+
+
+def test_an_erased_content_is_nowhere_and_all_else_verifies(world: World) -> None:
+    """The promise of the issue: no file of the home, no log, no free page, no export, no backup; every proof holds."""
+    entry = recorded(world, SECRET)
+    before = world.folder / "before.receipt"
+    anchored(world)
+    world.ok("receipt", entry, "--content", "--output", before)
+    keys = world.folder / "content-keys.copy"
+    world.ok("backup", world.folder / "backup", "--content-keys", keys)
+    stolen = world.folder / "stolen-keys"
+    shutil.copyfile(keys, stolen)
+    [mine] = [each for each in exported(world) if f"acme:{each['leaf_index']}" == entry]
+    salt = bytes.fromhex(mine["salt"])
+
+    done = world.ok("erase", entry, "--reason", REASON, "--json").facts
+    assert [mine["entry_hash"]] == done["erased"]
+    assert [] == done["unreached"]
+    anchored(world)
+
+    world.ok("export", world.folder / "export.tar")
+    places = {
+        "home": bytes_of(world.home),
+        "backup": bytes_of(world.folder / "backup"),
+        "copy of the keys": keys.read_bytes(),
+        "export": (world.folder / "export.tar").read_bytes() + gzip.compress(b""),
+        "chain export": world.ok("chain", "export", "acme").out,
+    }
+    for name, data in places.items():
+        assert [] == [f"{what} in the {name}" for what, trace in traces(salt).items() if trace in data]
+    assert "all hold" in world.ok("audit").text
+
+    others = [f"acme:{index}" for index in (0, 1, 150, 301)]
+    for other in others:
+        receipt = world.folder / "other.receipt"
+        world.ok("receipt", other, "--content", "--output", receipt)
+        assert (0, "intact") == (verified(world, receipt).exit_code, verified(world, receipt).facts["finding"])
+    receipt = world.folder / "erased.receipt"
+    world.ok("receipt", entry, "--output", receipt)
+    verdict = verified(world, receipt)
+    assert (NOT_COMPARED, "erased") == (verdict.exit_code, verdict.facts["finding"])
+    assert REASON == verdict.facts["facts"]["erasure"]["reason"]
+    assert f"because {REASON}" in verdict.facts["meaning"]
+    [step] = [step for step in verdict.facts["steps"] if step["number"] == 18]
+    assert ("ok", True) == (step["state"], step["text"].startswith("erased on 20"))
+
+    # Who holds the content still has his proof of it; upgraded, it says that the log has erased its own.
+    held = world.folder / "held.txt"
+    held.write_bytes(SECRET)
+    assert (0, "intact") == (verified(world, before, held).exit_code, verified(world, before, held).facts["finding"])
+    world.ok("upgrade", before)
+    verdict = verified(world, before, held)
+    assert (0, "intact", True) == (verdict.exit_code, verdict.facts["finding"], REASON in verdict.facts["meaning"])
+
+    # A copy of the keys that somebody kept opens the old backup: that is what the docs say it takes.
+    for number, (kept, expected) in enumerate(((None, "unreadable"), (keys, "erased"), (stolen, None))):
+        home = world.folder / f"restored-{number}"
+        more = () if kept is None else ("--content-keys", kept)
+        run("restore", world.folder / "backup", home, *more)
+        lines = run("chain", "export", "acme", "--home", home).text.splitlines()
+        [again] = [each for each in map(json.loads, lines) if f"acme:{each['leaf_index']}" == entry]
+        assert (expected, expected is None) == (again.get("content_state"), "content" in again)
+        report = json.loads(lines[1])
+        assert (kept is not None) == ("content" in report)
+
+
+def test_a_hold_keeps_a_content_until_it_is_lifted(world: World) -> None:
+    """A held entry, or one of a held chain, is not erased, by whatever scope; who, why and since when is said."""
+    entry = recorded(world, SECRET)
+    for held in (entry, "acme"):
+        world.ok("hold", "set", held, "--reason", "court order 12/26")
+        refused = world.run("erase", entry, "--reason", REASON)
+        assert 1 == refused.exit_code
+        assert "must not be erased" in refused.err
+        assert "because court order 12/26" in refused.err
+        assert 1 == len(world.ok("hold", "list", "acme", "--json").facts["holds"])
+        world.ok("hold", "lift", held, "--reason", "the court is done")
+        assert [] == world.ok("hold", "list", "acme", "--json").facts["holds"]
+    assert 1 == world.run("hold", "lift", "acme", "--reason", "again").exit_code
+    world.ok("erase", entry, "--reason", REASON)
+    assert "was erased already" in world.run("erase", entry, "--reason", REASON).err
+    assert "all hold" in world.ok("audit").text
+
+
+def test_what_a_chain_keeps_no_longer_is_erased(world: World) -> None:
+    """Contents older than their chain keeps them are erased, but for those that are held; other chains keep theirs."""
+    others = [name for name in (row["name"] for row in world.ok("chain", "list", "--json").facts["chains"]) if name]
+    assert "acme" in others
+    assert world.ok("retention", "acme", "--json").facts["keep_days"] is None
+    world.ok("hold", "set", "acme:1", "--reason", "court order 12/26")
+    assert [] == world.ok("erase", "--expired", "--reason", "kept for its time", "--json").facts["erased"]
+    assert 0 == world.ok("retention", "acme", "--keep-days", "0", "--json").facts["keep_days"]
+    done = world.ok("erase", "--expired", "--reason", "kept for its time", "--json").facts
+    states = {each["leaf_index"]: each.get("content_state", "kept") for each in exported(world)}
+    assert ("kept", {"erased"}) == (states[1], {states[index] for index in range(2, 302)})
+    assert 1 == done["held"]
+    assert len(done["erased"]) == sum(state == "erased" for state in states.values())
+    assert [] == world.ok("erase", "--expired", "--reason", "again", "--json").facts["erased"]
+    assert "all hold" in world.ok("audit").text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "expected one of ENTRY, --subject ID, --expired"),
+        (("acme:1",), "--reason is needed"),
+        (("acme:1", "--expired", "--reason", "x"), "expected one of"),
+        (("--subject", "ab", "--reason", "x"), "expected a keyed external id of 64"),
+        (("acme:1", "--reason", "two\nlines"), "without control characters"),
+        (("acme:1", "--reason", "x" * 501), "1 to 500 bytes"),
+        (("--subject", SUBJECT, "--reason", "x"), "no entry here carries"),
+    ],
+)
+def test_what_cannot_be_erased_is_refused(world: World, arguments: tuple[str, ...], said: str) -> None:
+    """A command line that makes no sense does nothing, and says what was expected."""
+    refused = world.run("erase", *arguments)
+    assert (True, True) == (refused.exit_code in {1, 2}, said in refused.err)
+    assert REPORT == (world.folder / "report.txt").read_bytes()
+    assert "content_state" not in exported(world)[1]
+
+
+def test_copies_of_the_keys_that_cannot_be_reached_are_named(world: World) -> None:
+    """A copy on a disk that is not there still holds the key: the command says which, and from when."""
+    keys = world.folder / "disk" / "content-keys.copy"
+    keys.parent.mkdir()
+    world.ok("backup", world.folder / "backup", "--content-keys", keys)
+    keys.parent.rename(world.folder / "gone")
+    done = world.ok("erase", "acme:1", "--reason", REASON)
+    assert f"WARNING: {keys}, written 20" in done.text
+    assert "still holds the key" in done.text
+    assert not keys.parent.exists()
+    # At the next erasure it is there again, and follows.
+    (world.folder / "gone").rename(keys.parent)
+    assert [] == world.ok("erase", "acme:2", "--reason", REASON, "--json").facts["unreached"]
+
+
+def test_the_audit_names_what_was_erased_without_a_word(world: World) -> None:
+    """An erased content whose chain does not say so is named, and so is one that is kept though its chain says so."""
+    shutil.copyfile(world.home / CONTENT_KEYS, world.folder / "keys")
+    kept = world.database.read_bytes()
+    world.ok("erase", "acme:1", "--reason", REASON)
+    erased = (world.home / CONTENT_KEYS).read_bytes()
+    assert "all hold" in world.ok("audit").text
+    after = world.database.read_bytes()
+    world.database.write_bytes(kept)
+    assert "its content is erased, and no entry of the chain says so" in world.run("audit").text
+    world.database.write_bytes(after)
+    assert erased == (world.home / CONTENT_KEYS).read_bytes()
