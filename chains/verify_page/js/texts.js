@@ -925,7 +925,6 @@ export const TEXTS = {
   "reason.content-changed": "The file was changed: it is not what was recorded.",
   "reason.content-commitment-mismatch": "The receipt's salt and digest do not belong to the entry that was recorded.",
   "reason.author-signature-wrong": "The author's signature is not one over this entry.",
-  "reason.another-author": "The entry was not signed by the author who is expected.",
   "reason.author-key-not-valid": "The author's key was not one of his identity when the entry was sealed.",
   "reason.author-key-history-wrong": "The history of the author's keys is not the one that the log holds, or not whole.",
   "reason.erasure-wrong": "The erasure that the receipt shows is not in the chain, or erases something else.",
