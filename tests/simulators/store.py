@@ -4,6 +4,9 @@ The file is the test's; keys are fixed, so that signatures of several runs can b
 directory and the look-ups use it, and the crash tests and benchmarks with an engine or a key of their own.
 """
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +66,7 @@ class Store:
         )
         self.checkpoint_key = checkpoint_key or SigningKey(CHECKPOINT_SEED)
         self.promise_key = promise_key or SigningKey(PROMISE_SEED)
-        self.content_keys = ContentKeys(_folder_of(self.engine) / CONTENT_KEYS)
+        self.content_keys = ContentKeys((_folder_of(self.engine) or self._own_folder()) / CONTENT_KEYS)
         self.chains = Chains(self.engine, self.trees, self.content_keys)
         self.lookup = Lookup(self.engine, self.chains)
         self.writer = Writer(self.engine, self.chains, self.lookup, LOG.log_id, self.promise_key, limits or Limits())
@@ -71,6 +74,12 @@ class Store:
     def __del__(self) -> None:
         if hasattr(self, "content_keys"):
             self.content_keys.close()
+
+    def _own_folder(self) -> Path:
+        """Make a folder for the keys of a database in memory; it ends with this object."""
+        folder = tempfile.mkdtemp(prefix="anchorline-store-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def open_chain(self, name: str, now_ms: int = START_MS) -> Chain:
         """Open a chain whose one external id is its name."""
@@ -149,6 +158,6 @@ def submission_of(chain: bytes, content: bytes, *ids: ExternalId) -> Submission:
     return Submission(entry_of(chain, content, *ids).encode(), bytes(16), None, content)
 
 
-def _folder_of(engine: Engine) -> Path:
+def _folder_of(engine: Engine) -> Path | None:
     [path] = [file for _, name, file in engine.query("PRAGMA database_list") if name == "main"]
-    return Path(path).parent
+    return Path(path).parent if path else None
