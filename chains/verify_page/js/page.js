@@ -289,8 +289,10 @@ async function kindOf(file) {
 
 /** Take a file for one of the inputs; one that cannot be read is named, and nothing counts in its place. */
 async function takeFile(chosen, file) {
+  const first = ++choices[chosen]; // before anything is read of it: a later choice takes its place
   const kind = chosen === "receipt" && (await isDisclosure(file)) ? "manifest" : chosen;
-  const mine = ++choices[kind];
+  if (first !== choices[chosen]) return;
+  const mine = kind === chosen ? first : ++choices[kind];
   const isMeant = () => mine === choices[kind];
   try {
     if (kind === "record") await takeRecord(file, isMeant);
