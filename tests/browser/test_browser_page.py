@@ -186,7 +186,7 @@ def test_what_is_no_receipt_is_refused(visit: Visiting, files: Path) -> None:
     page.set_input_files("#receipt-file", files / "order.txt")
     headline(page, "Does not verify")
     assert "neither a receipt, an OpenTimestamps file nor evidence" in page.inner_text("#receipt-found")
-    page.click("summary >> nth=1")
+    page.click("summary[data-text='paste.title']")
     page.fill("#pasted", SHAPE.receipt.encode().decode().replace("receipt/1", "receipt/2"))
     says(page, "#meaning", "newer Anchorline")
     (files / "proofs.json").write_bytes(encode_proofs(0, [ANCHOR]))
@@ -574,7 +574,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     """Tab reaches every control in the order of the page; a receipt is pasted and judged without a mouse."""
     page = visit().page
     reached: list[str] = []
-    for _ in range(13):
+    for _ in range(14):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert [
@@ -583,6 +583,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
         "record-folder",
         "card-file",
         "any-log",
+        "SUMMARY",
         "SUMMARY",
         "SUMMARY",
         "block",
@@ -601,7 +602,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(HASH)
     headline(page, "Incomplete")
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Shift+Tab")
     assert "any-log" == page.evaluate("document.activeElement.id")
     page.keyboard.press("Space")

@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from anchor.lifecycle import State
 from anchor.proof.bitcoin.hashes import hash_hex
 from chains.access import Role, Visibility
+from chains.access_notes import MACHINE
+from chains.reader import Reader
 from chains.web.pages.table import PAGES
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.faults import violations
@@ -37,18 +39,22 @@ PAGE_PATHS = {
     for operation in PAGES
     if operation.method == "GET" and "text/html" in operation.answers[200].media_types
 }
+# To these nothing links that a stranger sees.
+FOR_MEMBERS = {"/accesses"}
+SHARED = "/s/{token}"
 # One page of each kind is enough for what is the same on all of them.
 MOST_OF_A_KIND = 1
 
 
 @dataclass(frozen=True)
 class Site:
-    """A served log, its maker's hands, a member's key, and the hash of an entry that looks like a page."""
+    """A served log, its maker's hands, a member's key, an entry that looks like a page, and the link that shares it."""
 
     url: str
     service: Service
     key: str
     hostile: str
+    shared: str
 
     def attempt(self, state: State) -> str:
         """Return the address of the newest anchor in a state."""
@@ -126,7 +132,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         hostile, _ = service.add("inspections", HOSTILE, b'{"crane": 7, "result": "passed"}')
         tell_anchors(service, bitcoin)
         url = stack.enter_context(served_here(service.home, bitcoin.height))
-        yield Site(url, service, key, hostile.hex())
+        yield Site(url, service, key, hostile.hex(), shared(service, hostile))
+
+
+def shared(service: Service, entry_hash: bytes) -> str:
+    """Share an entry for a day; return the path of the link."""
+    home, now_ms = service.home, service.clock()
+    stored = Reader(home.engine, home.chains, home.lookup).by_hash(entry_hash)
+    assert stored is not None
+    chain, end_ms = home.chains.named("inspections"), now_ms + 86_400_000
+    return home.accounts.shares.make(chain, stored, MACHINE, "the bank", end_ms, now_ms, is_once=False).path
 
 
 def visiting(
@@ -144,9 +159,10 @@ def visiting(
     return Visitor(context, url)
 
 
-def walk(visitor: Visitor) -> Iterator[tuple[str, str]]:
-    """Follow the links from the front page; yield every page's place in the table and its address."""
-    waiting, counts, seen = deque([("/", "/"), ("/sign-in", "/sign-in")]), Counter(["/", "/sign-in"]), {"/", "/sign-in"}
+def walk(visitor: Visitor, shared: str) -> Iterator[tuple[str, str]]:
+    """Follow the links from the front page and a link of ours; yield every page's place in the table and address."""
+    waiting = deque([("/", "/"), ("/sign-in", "/sign-in"), (SHARED, shared)])
+    counts, seen = Counter(kind for kind, _ in waiting), {address for _, address in waiting}
     while waiting:
         known, address = waiting.popleft()
         visitor.go(address)
@@ -177,7 +193,7 @@ def test_every_page_is_reached_and_has_no_fault(browser: Browser, site: Site, wh
     if who == "member":
         sign_in(visitor, site.key)
     reached = set[str]()
-    for known, address in walk(visitor):
+    for known, address in walk(visitor, site.shared):
         assert [] == violations(visitor.page), address
         visitor.keep(f"{who}_{known}")
         visitor.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
@@ -186,7 +202,7 @@ def test_every_page_is_reached_and_has_no_fault(browser: Browser, site: Site, wh
             visitor.page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
         reached.add(known)
     visitor.end()
-    assert set(PAGE_PATHS) == reached
+    assert set(PAGE_PATHS) - (FOR_MEMBERS if who == "stranger" else set()) == reached
 
 
 def test_content_stays_what_it_is(browser: Browser, site: Site) -> None:
@@ -301,3 +317,15 @@ def test_a_new_service_says_that_there_is_nothing_yet(browser: Browser, tmp_path
             visitor.keep(f"new_{address}")
             assert [] == violations(page), address
         visitor.end()
+
+
+def test_a_shared_record_is_read_behind_a_button(browser: Browser, site: Site) -> None:
+    """A link shows a button and nothing of the record; whoever presses it sees the record, and axe finds no fault."""
+    visitor = visiting(browser, site.url)
+    page = visitor.go(site.shared)
+    assert "onerror" not in page.content()
+    page.click("main button")
+    expect(page.locator("main")).to_contain_text("onerror", timeout=PATIENCE_MS)
+    assert [] == violations(page)
+    visitor.keep("shared")
+    visitor.end()
