@@ -92,7 +92,7 @@ def test_a_key_that_is_not_there_or_not_the_right_one(world: World) -> None:
         (world.folder / "none.pem", "no such key file"),
         (world.home / "keys" / "checkpoint.pem", "expected this log's recovery key"),
         (other, "expected this log's recovery key"),
-        (world.folder / "text.pem", "expected an Ed25519 private key in PEM"),
+        (world.folder / "text.pem", "expected an Ed25519 private key, PKCS #8 or OpenSSH, in PEM"),
     ):
         done = world.run("recover", "thread", "--new-wallet", "--recovery-key", path)
         assert (1, b"") == (done.exit_code, done.out)
