@@ -3,6 +3,7 @@
 import urllib.request
 from pathlib import Path
 
+from chains.access import Role
 from tests.simulators.api_server import make_home, make_key, serving
 from tests.waiting import wait_until
 
@@ -17,7 +18,7 @@ def samples_at(url: str) -> dict[str, float]:
 def test_serve_counts_what_it_acknowledges(tmp_path: Path) -> None:
     """Each entry that was answered is counted once, in the process and in the log; ticks beside it give the tip."""
     home = make_home(tmp_path)
-    key = make_key(home, "acme")
+    key = make_key(home, "", Role.OPERATOR)  # what an organisation's keys do is recorded too, at every seal
     with serving(home, "--metrics", "127.0.0.1:0") as server:
         [line] = [line for line in server.lines if line.startswith("event=metrics listen=")]
         url = f"http://{line.split('listen=')[1].strip()}/metrics"
