@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from anchor.errors import SettingsError, StorageCorruptError, StorageError
@@ -61,6 +61,16 @@ class ContentKeys:
         with self._lock:
             self._look()
             return [key for block_no, places in _blocks(start, end) for key in _cut(self._block(block_no), places)]
+
+    def open_now(self, next_seq: int | None = None) -> None:
+        """Open the file while there are file descriptors; with ``next_seq`` have the keys of what is written next.
+
+        Where it cannot be opened, whoever needs it is told so, and not who starts.
+        """
+        with suppress(StorageError):
+            self.of(1, 1)
+            if next_seq is not None:
+                self.for_writing(next_seq, next_seq + 1)
 
     def for_writing(self, start: int, end: int) -> list[bytes]:
         """Return the keys under which the contents of seqs start to end-1 are written, durable before anybody uses one.

@@ -158,6 +158,7 @@ class Rooms:
             self._opened = stack.pop_all()
         self._free: SimpleQueue[Room] = SimpleQueue()
         for home in homes:
+            home.content_keys.open_now()
             self._free.put(Room(home, tip_height))
         self._executor = ThreadPoolExecutor(threads, "reading", self._enter)
 

@@ -48,6 +48,7 @@ class Service:
         self.document = b""
         # A batch holds at least one content of the largest size.
         self.batch_bytes = max(BATCH_BYTES, submission_bytes(self.limits.content_bytes))
+        home.content_keys.open_now(home.chains.next_seq())
         self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height, noted=self._noted)
         self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted)
         """Where accounts are changed: one after the other, beside those who read."""
