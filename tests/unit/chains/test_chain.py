@@ -165,7 +165,7 @@ def test_what_is_kept_is_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", [b"", b"\x01", b"\x01" + bytes(15), b"\x02" + bytes(47), b"\x02" + bytes(49), b"\x03" + bytes(48)]
+    "kept", [b"", b"\x01", b"\x01" + bytes(15), b"\x02" + bytes(47), b"\x02" + bytes(49), b"\x04" + bytes(48)]
 )
 def test_a_damaged_kept_column_is_an_error(kept: bytes) -> None:
     """Another first byte, a short salt and a digest of another length are damage."""

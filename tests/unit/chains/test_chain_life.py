@@ -1,6 +1,7 @@
 """Tests of closed chains: nothing follows a closing, whichever way it comes in, and the audit names what does."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from anchor.journal import Journal
 from anchor.proof.chain_life import Closing, Continuation, Transfer
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType
+from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.errors import MalformedError
 from anchor.signing import SigningKey
 from chains.audit import Audit
@@ -35,7 +37,8 @@ def closing_of(chain: Chain, now_ms: int = START_MS) -> Submission:
 
 
 def erasure_of(chain: Chain) -> Submission:
-    entry = Entry(chain.chain_id, bytes(32), extensions=(Extension(ExtensionType.ERASURE, b"gone"),))
+    statement = ErasureStatement(Act.ERASE, Scope.ENTRY, START_MS, "a court said so").encode()
+    entry = Entry(chain.chain_id, bytes(32), extensions=(Extension(ExtensionType.ERASURE, statement),))
     return Submission(entry.encode())
 
 
@@ -98,14 +101,15 @@ def test_the_same_closing_again_has_its_first_place(store: Store, acme: Chain) -
 
 
 def test_erasures_may_follow(store: Store, acme: Chain) -> None:
-    """A law may demand an erasure after the closing, so it is taken, alone and in a commit of many."""
+    """A law may demand an erasure after the closing, so the service's own is taken; nobody else's, and nothing else."""
     close_chain(store.writer, acme, "", None, START_MS)
-    [erased] = store.writer.submit(acme, [erasure_of(acme)], START_MS)
+    [erased] = store.writer.submit(acme, [erasure_of(acme)], START_MS, by_service=True)
     assert 2 == erased.leaf_index
-    second = Entry.decode(erasure_of(acme).entry)
-    other = Entry(acme.chain_id, sha256(b"2"), extensions=second.extensions)
-    items = [Submission(other.encode()), submission_of(acme.chain_id, b"more")]
-    assert [[3, "chain-closed"]] == outcomes(store, store.writer.prepare(acme, items))
+    other = replace(Entry.decode(erasure_of(acme).entry), content_commitment=sha256(b"2"))
+    with pytest.raises(RefusedEntryError, match="anchorline erase"):
+        store.writer.submit(acme, [Submission(other.encode())], START_MS)
+    items = [submission_of(acme.chain_id, b"more")]
+    assert [["chain-closed"]] == outcomes(store, store.writer.prepare(acme, items))
 
 
 def test_a_commit_of_many_ends_with_the_closing(store: Store, acme: Chain) -> None:
@@ -192,7 +196,7 @@ def test_a_signed_closing_is_meant_for_this_log(store: Store, acme: Chain) -> No
 def test_the_audit_names_what_stands_behind_a_closing(store: Store, acme: Chain) -> None:
     """An entry that a lying operator puts behind a closing is named, an erasure is not; so is a table that lies."""
     close_chain(store.writer, acme, "", None, START_MS)
-    store.writer.submit(acme, [erasure_of(acme)], START_MS)
+    store.writer.submit(acme, [erasure_of(acme)], START_MS, by_service=True)
     assert [] == findings(store)
     forced = submission_of(acme.chain_id, b"forced").entry
     with store.engine.transaction():
