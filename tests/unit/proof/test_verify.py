@@ -97,9 +97,12 @@ def test_every_exit_code_has_a_vector(code: ExitCode) -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_every_step_has_vectors_in_its_states(state: State) -> None:
-    """Each step is ok, failed, not checked or absent somewhere, where it can be."""
+    """Each step is ok, failed, not checked or absent somewhere, where it can be.
+
+    Behind the thirteenth they are counted by their place: some receipt has two that not every receipt has.
+    """
     possible = {
-        State.OK: set(range(1, 15)),
+        State.OK: set(range(1, 16)),
         State.FAILED: set(range(1, 15)),
         State.NOT_CHECKED: {1, 2, 3, 8, 9, 12, 13, 14},
         State.ABSENT: {3, 4, 5, 6, 7, 9, 10, 11, 12, 13},
