@@ -74,7 +74,7 @@ ORIGIN = text_of(PRINTABLE.replace(" ", "").replace("+", ""), 1, 40)
 
 # Entries
 
-_KNOWN_SIZES = {1: 32, 2: 8, 3: 32, 4: 8, 5: 32}
+_KNOWN_SIZES = {1: 32, 2: 8, 3: 32, 4: 8, 5: 32, 8: 32, 12: 28}
 EXTERNAL_ID = st.one_of(
     st.builds(ExternalId, st.just(0), st.binary(min_size=1, max_size=60)),
     st.builds(ExternalId, st.sampled_from([1, 2]), HASH),
