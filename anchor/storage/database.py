@@ -3,12 +3,14 @@
 ``anchor.storage.databases`` finds the one of a home, a SQLite file or an address of PostgreSQL.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from anchor.errors import NewerHomeError, StorageError
 from anchor.storage.engine import Engine
+from anchor.storage.migrations import MIGRATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,30 @@ class Schema:
     applied: tuple[str, ...]
     pending: tuple[str, ...]
     unknown: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Iterable[str]) -> "Schema":
+        """Return the schema of a database in which these migrations were applied, in whatever order."""
+        names, known = set(found), [name for name, _ in MIGRATIONS]
+        unknown = sorted(names.difference(known))
+        applied = [name for name in known if name in names] + unknown
+        return cls(tuple(applied), tuple(name for name in known if name not in names), tuple(unknown))
+
+    def check_known(self, database: str) -> None:
+        """Raise NewerHomeError, which names the database, where this version does not know all of it."""
+        if self.unknown:
+            raise NewerHomeError(
+                f"{database}: made by a newer Anchorline (it has {self.unknown[0]!r}); use that version or a later one"
+            )
+
+    def check_current(self, database: str) -> None:
+        """Raise NewerHomeError or StorageError unless the database can be only read: nothing is to be migrated."""
+        self.check_known(database)
+        if self.pending:
+            raise StorageError(
+                f"{database}: made by an older Anchorline (it lacks {self.pending[0]!r}), and only reading it does not "
+                "bring it up to date; `anchorline status` does"
+            )
 
 
 class Changes(Protocol):
@@ -47,9 +73,9 @@ class Database(Protocol):
         """Open it so that nothing that is done can reach it.
 
         ``copied`` names tables, each with a condition (SQL, empty for all rows; ``home.`` stands before tables of the
-        database itself): writes go to copies of these that
-        nobody else sees. A write to any other table raises StorageReadOnlyError. Nothing is migrated: raises
-        NewerHomeError, or StorageError for a database of an older version.
+        database itself): writes go to copies of these that nobody else sees. A write to any other table raises
+        StorageReadOnlyError. Nothing is migrated: raises NewerHomeError, or StorageError for a database of an older
+        version.
         """
 
     def watch(self) -> Changes:

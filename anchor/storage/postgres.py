@@ -1,7 +1,7 @@
 """The PostgreSQL engine, on psycopg 3: one connection, one writing transaction at a time in the whole database.
 
-A home whose settings name a ``postgresql://`` address is opened with it, on as many hosts as there are. Everything
-above speaks the ``Engine`` protocol; the SQL is the one that SQLite runs; errors are translated here by SQLSTATE.
+A home whose settings name a ``postgresql://`` address is opened with it. Everything above speaks the ``Engine``
+protocol; the SQL is the one that SQLite runs; errors are translated here by SQLSTATE.
 """
 
 import re
@@ -18,7 +18,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
 from anchor.errors import (
-    NewerHomeError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
@@ -169,24 +168,13 @@ class PostgresEngine:
 
     def schema(self) -> Schema:
         """Return which migrations the database has."""
-        known = tuple(name for name, _ in MIGRATIONS)
         if self.query("SELECT to_regclass('applied_migration')") == [(None,)]:
-            return Schema((), known, ())
-        found = {str(name) for (name,) in self.query("SELECT name FROM applied_migration")}
-        applied = (*(name for name in known if name in found), *sorted(found.difference(known)))
-        return Schema(
-            applied,
-            tuple(name for name in known if name not in applied),
-            tuple(name for name in applied if name not in known),
-        )
+            return Schema.of(())
+        return Schema.of(str(name) for (name,) in self.query("SELECT name FROM applied_migration"))
 
     def _pending(self) -> tuple[str, ...]:
         schema = self.schema()
-        if schema.unknown:
-            raise NewerHomeError(
-                f"{self.name}: made by a newer Anchorline (it has {schema.unknown[0]!r}); use that version or a later "
-                "one"
-            )
+        schema.check_known(self.name)
         return schema.pending
 
     @property

@@ -9,27 +9,46 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import NewerHomeError, StorageError
+import psycopg
+
+from anchor.errors import StorageError
 from anchor.storage.database import Schema
-from anchor.storage.engine import Engine
+from anchor.storage.engine import Engine, Row
 from anchor.storage.postgres import PostgresEngine, without_password
 
+_READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
 _TURN = "SELECT turn FROM write_turn WHERE turn_no = 0"
 
 
 class ReadOnlyPostgres(PostgresEngine):
-    """An ``Engine`` that only reads, but for temporary copies of ``copied`` tables (``Database.open_read_only``)."""
+    """An ``Engine`` that only reads, but for temporary copies of ``copied`` tables (``Database.open_read_only``).
+
+    The copies end with the connection: one that was lost is not opened anew where there are any.
+    """
 
     def __init__(self, address: str, copied: Mapping[str, str] | None = None) -> None:
         self._copied = dict(copied or {})
         super().__init__(address)
+
+    def _connected(self) -> "psycopg.Connection[Row]":
+        connection = super()._connected()
+        if not self._copied:
+            connection.execute(_READ_ONLY)
+        return connection
+
+    def _alive(self) -> "psycopg.Connection[Row]":
+        if self._copied and self._connection.closed and not self._is_closed:
+            raise StorageError(f"{self.name}: the connection was lost, and the copies of tables with it; begin again")
+        return super()._alive()
 
     def _begin(self) -> None:
         """Begin without the turn: nobody is kept waiting by who writes nothing."""
         self._alive().execute("BEGIN")
 
     def _migrate(self) -> None:
-        check_schema(self.name, self.schema())
+        self.schema().check_current(self.name)
+        if not self._copied:
+            return
         stored = str(self.query("SELECT quote_ident(current_schema())")[0][0])
         for table, condition in self._copied.items():
             where = f" WHERE {condition}".replace("home.", f"{stored}.") if condition else ""
@@ -38,7 +57,7 @@ class ReadOnlyPostgres(PostgresEngine):
                 self._connection.execute(f"CREATE TEMPORARY TABLE {table} (LIKE {table} INCLUDING ALL)")
                 self._connection.execute(f"INSERT INTO pg_temp.{table} SELECT * FROM {stored}.{table}{where}")  # noqa: S608  # our own names
         with self._translated():
-            self._connection.execute("SELECT set_config('default_transaction_read_only', 'on', false)")
+            self._connection.execute(_READ_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +130,3 @@ class _Unchecked(ReadOnlyPostgres):
 
     def _migrate(self) -> None:
         """Neither migrate nor refuse."""
-
-
-def check_schema(name: str, schema: Schema) -> None:
-    """Raise NewerHomeError or StorageError unless a database that is only read is of this version."""
-    if schema.unknown:
-        raise NewerHomeError(
-            f"{name}: made by a newer Anchorline (it has {schema.unknown[0]!r}); use that version or a later one"
-        )
-    if schema.pending:
-        raise StorageError(
-            f"{name}: made by an older Anchorline (it lacks {schema.pending[0]!r}), and only reading it does not bring "
-            "it up to date; `anchorline status` does"
-        )

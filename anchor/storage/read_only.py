@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from anchor.errors import NewerHomeError, StorageError
 from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
-from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.sqlite import BUSY_TIMEOUT_S, MIGRATION_SET, translated
 
 
@@ -36,7 +34,7 @@ class ReadOnlyEngine:
         try:
             with translated(path):
                 _attach(self._connection, path)
-                _check_schema(path, _schema(self._connection))
+                _schema(self._connection).check_current(str(path))
                 for table, condition in (copied or {}).items():
                     _copy(self._connection, table, condition)
         except BaseException:
@@ -142,25 +140,7 @@ def _schema(connection: sqlite3.Connection) -> Schema:
         if has_any
         else []
     )
-    applied = tuple(str(name) for (name,) in rows)
-    known = tuple(name for name, _ in MIGRATIONS)
-    return Schema(
-        applied,
-        tuple(name for name in known if name not in applied),
-        tuple(name for name in applied if name not in known),
-    )
-
-
-def _check_schema(path: Path, schema: Schema) -> None:
-    if schema.unknown:
-        raise NewerHomeError(
-            f"{path}: made by a newer Anchorline (it has {schema.unknown[0]!r}); use that version or a later one"
-        )
-    if schema.pending:
-        raise StorageError(
-            f"{path}: made by an older Anchorline (it lacks {schema.pending[0]!r}), and only reading it does not bring "
-            "it up to date; `anchorline status` does"
-        )
+    return Schema.of(str(name) for (name,) in rows)
 
 
 def _copy(connection: sqlite3.Connection, table: str, condition: str) -> None:

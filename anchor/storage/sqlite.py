@@ -14,13 +14,13 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from anchor.errors import (
-    NewerHomeError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
     StorageFullError,
     StorageReadOnlyError,
 )
+from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
 from anchor.storage.migrations import MIGRATIONS
 
@@ -78,12 +78,8 @@ class SqliteEngine:
         for name, statements in MIGRATIONS:
             migrations(name=name)(_migration(statements))
         with self._translated():
-            applied = {migration.name for migration in migrations.applied(self._database)}
-            unknown = sorted(applied - {name for name, _ in MIGRATIONS})
-            if unknown:
-                raise NewerHomeError(
-                    f"{self.path}: made by a newer Anchorline (it has {unknown[0]!r}); use that version or a later one"
-                )
+            applied = [migration.name for migration in migrations.applied(self._database)]
+        Schema.of(applied).check_known(str(self.path))
         if migrations.pending(self._database):
             # What is pending is asked again under the write lock: another process may be migrating at this moment.
             with self.transaction():

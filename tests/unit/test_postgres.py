@@ -131,6 +131,28 @@ def test_a_reader_writes_to_its_own_copies_alone(address: str, engine: PostgresE
     reader.close()
 
 
+def test_a_reader_whose_session_ended_still_only_reads(
+    postgres_server: PostgresServer, address: str, engine: PostgresEngine
+) -> None:
+    """A session that is opened anew reads only, as the one before; with copies of tables it is not opened anew."""
+    with engine.transaction():
+        engine.execute(INSERT, (1, b"one"))
+    reader = ReadOnlyPostgres(address)
+    end_session(postgres_server, reader)
+    assert [(1, b"one")] == reader.query(ALL)
+    with pytest.raises(StorageReadOnlyError), reader.transaction():
+        reader.execute(INSERT, (2, b"two"))
+    reader.close()
+    rehearsing = ReadOnlyPostgres(address, {"identity": ""})
+    end_session(postgres_server, rehearsing)
+    with pytest.raises(StorageError, match="copies of tables"):
+        rehearsing.query(ALL)
+    with pytest.raises(StorageError, match="copies of tables"), rehearsing.transaction():
+        raise AssertionError("the block must not run")
+    rehearsing.close()
+    assert [(1, b"one")] == engine.query(ALL)
+
+
 def test_a_reader_never_waits_for_a_writer(address: str, engine: PostgresEngine) -> None:
     """Whoever reads takes no turn, and a writer does not wait for him."""
     reader = ReadOnlyPostgres(address)
