@@ -22,7 +22,7 @@ MEASURES = (
     "signing",
 )
 # Minutes and gigabytes: only where they are named.
-LONG = ("memory_serving",)
+LONG = ("memory_serving", "explorer")
 
 
 def main(wanted: list[str]) -> None:
