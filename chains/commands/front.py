@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Annotated
 
 import typer
+from typer.models import CommandInfo
 
 from chains.commands.terminal import command_group
 
@@ -19,10 +20,32 @@ def app_for(words: Sequence[str]) -> typer.Typer:
     if words[:1] == ["verify"]:
         from chains.commands import verifying
 
-        return in_front_of(verifying)
+        return alone(in_front_of(verifying), "verify")
     from chains.commands.application import app
 
+    return alone(app, words[0]) if words else app
+
+
+def alone(app: typer.Typer, name: str) -> typer.Typer:
+    """Return the command line with one of its commands or named groups, or as it is where none has that name.
+
+    Typer looks at every option of every command it is given, which takes longer than most commands do.
+    """
+    for group in app.registered_groups:
+        within = group.typer_instance
+        assert within is not None
+        commands = [each for each in within.registered_commands if _name_of(each) == name]
+        groups = [each for each in within.registered_groups if each.name == name]
+        if commands or groups:
+            made = in_front_of()
+            made.registered_commands, made.registered_groups = commands, groups
+            return made
     return app
+
+
+def _name_of(command: CommandInfo) -> str:
+    assert command.callback is not None
+    return command.name or command.callback.__name__.replace("_", "-")
 
 
 def in_front_of(*groups: ModuleType) -> typer.Typer:
