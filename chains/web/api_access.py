@@ -4,7 +4,7 @@ It reads the organisation's access chain and what waits to be on it (``chains.ac
 """
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 
 from anchor.proof.access_record import What
 from chains.access import Action
@@ -15,11 +15,13 @@ from chains.web.asgi import JSON, Answer
 from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
 from chains.web.managing import REFUSALS
 from chains.web.operations import Operation, Parameter, Shape
-from chains.web.parameters import CURSOR, LIMIT
+from chains.web.parameters import LIMIT
 from chains.web.problems import not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import AccessEvent, AccessEvents
+
+CURSOR = Parameter("cursor", "`cursor` of the page before, or the number of an event", "[0-9]{1,18}(-[0-9]{1,18})?")
 
 
 def list_access(room: Room, request: Request) -> Answer:
@@ -37,15 +39,26 @@ def accesses_below(room: Room, request: Request, below: int, count: int) -> Acce
 
 def _accesses(room: Room, request: Request) -> AccessEvents:
     log, limit = _log(room, request), request.number("limit", PAGE_ITEMS)
+    start, end = _stretch(request.arguments.get("cursor"), log.end)
     found: list[Logged] = []
     cursor = None
-    for scanned, each in enumerate(log.events(request.number("cursor", 0))):
+    before_end = takewhile(lambda each: each.noted.number < end, log.events(start))
+    for scanned, each in enumerate(before_end):
         if len(found) == limit or scanned == MOST_SCANNED:
-            cursor = str(each.noted.number)
+            cursor = f"{each.noted.number}-{end}"
             break
         if _is_meant(each, request):
             found.append(each)
     return _shown(log, found, cursor)
+
+
+def _stretch(cursor: str | None, now_end: int) -> tuple[int, int]:
+    """Return the events that are asked for, from one on and below another, by number.
+
+    To look is an event, too: the pages end at what was there when the first was asked for, or they never would.
+    """
+    start, _, end = (cursor or "0").partition("-")
+    return int(start), min(int(end), now_end) if end else now_end
 
 
 def _log(room: Room, request: Request) -> AccessLog:
