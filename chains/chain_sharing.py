@@ -162,6 +162,12 @@ class ChainSharing:
         )
         return [int(number) for (number,) in rows]
 
+    def tell(self, chain: Chain, events: Sequence[Event], now_ms: int) -> None:
+        """Note events about a chain for its owner, inside a transaction, also where the chain is public."""
+        owner = self.access_of(chain.chain_no).owner
+        if owner is not None:
+            self.notes.add([Note(owner, event) for event in events], now_ms)
+
     def _access_of_some(self, chain_nos: Sequence[int]) -> dict[int, ChainAccess]:
         """Ask for owners and grants in one query: it is asked for every request."""
         places = ", ".join("?" * len(chain_nos))

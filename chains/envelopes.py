@@ -4,7 +4,7 @@ Rows of ``envelope_key``; the writer adds those that come with an entry, the own
 later (``chains.web.api_readers``, ``anchorline reader``). Nothing here can open anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from anchor.errors import AccountError, ContentTooLargeError, RefusedEntryError, UnknownAccountError
@@ -113,6 +113,11 @@ class Envelopes:
                 raise UnknownAccountError(f"{reader.hex()} is no reader of entry {stored.entry_hash.hex()}")
             self._tell(stored, What.READER_REMOVED, reader, asker, now_ms)
             return next(each for each in reversed(self.readers(stored)) if each.reader == reader)
+
+    def erase(self, seqs: Collection[int]) -> None:
+        """Delete every wrapped key of erased contents, inside a transaction; who could open them stays in the list."""
+        for seq in seqs:
+            self.engine.execute("UPDATE envelope_key SET wrap = NULL WHERE seq = ?", (seq,))
 
     def _tell(self, stored: StoredEntry, what: What, reader: bytes, asker: Asker, now_ms: int) -> None:
         """Note a change of readers for the chain's owner, inside a transaction; the operator keeps no notes."""

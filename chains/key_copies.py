@@ -75,6 +75,11 @@ class KeyCopies:
                 self._written(where, now_ms)
         return unreached
 
+    def known(self) -> list[tuple[Path, int]]:
+        """Return where copies were written, and when (Unix ms)."""
+        rows = self.engine.query("SELECT path, made_at_ms FROM key_copy ORDER BY path")
+        return [(Path(path), int(made_at_ms)) for path, made_at_ms in rows]
+
     def forget(self, path: Path) -> bool:
         """Name a copy no more, because somebody destroyed it; say whether it was known."""
         with self.engine.transaction():

@@ -3,8 +3,11 @@
 The commands ``retention`` and ``erase --expired`` come here; time counts from when the log accepted an entry.
 """
 
+from anchor.proof.access_record import What
 from anchor.storage.engine import Engine
+from chains.access_notes import Asker
 from chains.chain import Chain
+from chains.chain_sharing import ChainSharing
 from chains.erasure_entries import held_by, holds_of, keeps_content
 from chains.reader import Reader, StoredEntry
 
@@ -15,9 +18,14 @@ def keep_ms(engine: Engine, chain: Chain) -> int | None:
     return int(rows[0][0]) if rows else None
 
 
-def set_keep_ms(engine: Engine, chain: Chain, kept_ms: int | None) -> None:
-    """Set for how long a chain keeps contents; None: until somebody erases them. Nothing is erased by this."""
+def set_keep_ms(engine: Engine, chain: Chain, kept_ms: int | None, now_ms: int, by: Asker) -> None:
+    """Set for how long a chain keeps contents; None: until somebody erases them. Nothing is erased by this.
+
+    The owner is told; may be repeated.
+    """
+    detail = "for ever" if kept_ms is None else f"for {kept_ms} ms"
     with engine.transaction():
+        ChainSharing(engine).tell(chain, [by.did(What.RETENTION, chain.chain_id, detail=detail)], now_ms)
         engine.execute("DELETE FROM chain_retention WHERE chain_no = ?", (chain.chain_no,))
         if kept_ms is not None:
             engine.execute("INSERT INTO chain_retention (chain_no, keep_ms) VALUES (?, ?)", (chain.chain_no, kept_ms))

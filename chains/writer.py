@@ -194,13 +194,15 @@ class Writer:
         submitter: bytes = ANONYMOUS,
         *,
         by_service: bool = False,
+        check: Callable[[], None] = lambda: None,
         note: Callable[[Sequence[Accepted]], None] = lambda _: None,
     ) -> list[Accepted]:
         """Append entries that their writers made, in order, as one group commit; all of them or none.
 
         Idempotent by entry hash: an entry that is kept already is not written again, and keeps its place, its promise
         and its submitter for ever, also when it could not be handed in anew. ``by_service``: what only the service says
-        of erasures, holds and a chain's life is taken; ``note`` is run in the same transaction with what was new.
+        of erasures, holds and a chain's life is taken. Where something is new, ``check`` is run in the same transaction
+        before it is there (a look-up behind it would remember what may be rolled back), ``note`` with it afterwards.
         Raises RefusedEntryError, MalformedError, VerificationError, ClockError or a StorageError: nothing was kept.
         """
         entries = self._check_each(chain, submissions, states_erasure=by_service)
@@ -215,6 +217,7 @@ class Writer:
                 if key not in accepted:
                     new.setdefault(key, place)
             if new:
+                check()
                 received_at_ms = self.received_at(now_ms)
                 fresh = [entries[place] for place in new.values()]
                 for entry in fresh:

@@ -49,6 +49,12 @@ class What(StrEnum):
     SHARE_ENDED = "share-ended"
     READER_ADDED = "reader-added"  # of one entry's envelope
     READER_REMOVED = "reader-removed"
+    ERASED = "erased"  # content and salt of entries; or asked for, and nothing was found
+    HOLD = "hold"
+    HOLD_LIFTED = "hold-lifted"
+    RETENTION = "retention"  # for how long a chain keeps contents
+    KEYS_COPIED = "keys-copied"  # the keys of contents left the home
+    KEYS_COPY_GONE = "keys-copy-gone"  # a copy of them is said to be destroyed
     OWNER = "owner"
     VISIBILITY = "visibility"
     KEY_MADE = "key-made"

@@ -64,6 +64,8 @@ def backup(
     with opened(home) as found:
         taking = Taking(found)
         taking.take_all(What.BACKUP)
+        if content_keys is not None:
+            taking.take_all(What.KEYS_COPIED)
         taking.note()
         made = make_backup(found, target, password)
         if content_keys is not None:

@@ -135,6 +135,7 @@ def retention(
     as_json: JsonOption = False,
 ) -> None:
     """Show for how long a chain keeps contents, or set it."""
+    from chains.access_notes import MACHINE
     from chains.retention import keep_ms, set_keep_ms
 
     if keep_days is not None and for_ever:
@@ -142,7 +143,8 @@ def retention(
     with opened(home) as found:
         named = found.chains.named(chain)
         if keep_days is not None or for_ever:
-            set_keep_ms(found.engine, named, None if keep_days is None else keep_days * _DAY_MS)
+            kept_ms = None if keep_days is None else keep_days * _DAY_MS
+            set_keep_ms(found.engine, named, kept_ms, found.clock(), MACHINE)
         kept_ms = keep_ms(found.engine, named)
     days = None if kept_ms is None else kept_ms // _DAY_MS
     say(
@@ -154,26 +156,34 @@ def retention(
 
 def _erase_one(found: "Home", stored: "StoredEntry", reason: str, author: "Author") -> dict[str, Any]:
     from anchor.proof.erasure import Scope
+    from chains.access_notes import MACHINE
     from chains.chain import Gone
     from chains.erasure_entries import keeps_content
 
+    chain = found.chains.by_no(stored.chain_no)
+    assert chain is not None, "the chain of a stored entry"
+    if not keeps_content(stored):
+        found.erasing.tell_nothing(chain, Scope.ENTRY, found.clock(), MACHINE)
     if stored.gone is Gone.ERASED:
         fail(f"entry {stored.leaf_index} was erased already: `anchorline receipt` shows when and why")
     if not keeps_content(stored):
         fail(f"nothing is kept here beside entry {stored.leaf_index}: only its commitment is known")
-    chain = found.chains.by_no(stored.chain_no)
-    assert chain is not None, "the chain of a stored entry"
     return _facts([found.erasing.erase(chain, [stored], Scope.ENTRY, reason, found.clock(), author)])
 
 
 def _erase_subject(found: "Home", subject: bytes, reason: str, author: "Author") -> dict[str, Any]:
+    from anchor.proof.access_record import What
     from anchor.proof.entry import ExternalId, IdKind
     from anchor.proof.erasure import Scope
+    from chains.taking import Taking
 
     by_chain: dict[int, list[StoredEntry]] = {}
     for stored in reader_of(found).by_external_id(ExternalId(IdKind.KEYED, subject)):
         by_chain.setdefault(stored.chain_no, []).append(stored)
     if not by_chain:
+        taking = Taking(found)
+        taking.take_all(What.ERASED, "subject: nothing was found")
+        taking.note()
         fail("no entry here carries this external id")
     _check_none_held(found, by_chain)
     done: list[Finished] = []
@@ -201,11 +211,11 @@ def _check_none_held(found: "Home", by_chain: "dict[int, list[StoredEntry]]") ->
 
 def _erase_expired(found: "Home", reason: str, author: "Author") -> dict[str, Any]:
     from anchor.proof.erasure import Scope
-    from chains.retention import expired_of
+    from chains.retention import expired_of, keep_ms
 
     done: list[Finished] = []
     held = 0
-    for chain in list(found.chains.all()):
+    for chain in [each for each in found.chains.all() if keep_ms(found.engine, each) is not None]:
         entries, held_here = expired_of(found.engine, reader_of(found), chain, found.clock())
         held += held_here
         done.append(found.erasing.erase(chain, entries, Scope.RETENTION, reason, found.clock(), author))

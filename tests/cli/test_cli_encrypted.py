@@ -17,6 +17,7 @@ import pytest
 from anchor.proof.codec import sha256
 from anchor.proof.entry import content_commitment
 from anchor.proof.receipt import Receipt
+from chains.envelopes import Envelopes
 from chains.home import Home
 from chains.reader import Reader
 from tests.cli.commands import ORIGIN, World, own_folders, run
@@ -68,6 +69,32 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
 
 
 # --- what readers can do
+
+
+def test_an_erased_envelope_leaves_no_wrapped_key(ward: Ward) -> None:
+    """The wraps of all readers go with the box; who could open it stays in the list, and nobody opens it again."""
+    world = ward.world
+    entry = ward.encrypted(FINDING)
+    world.ok("reader", "add", entry, ward.readers["ben"], "--reader-key", ward.anna)
+    with Home.open(world.home) as home:
+        stored = Reader(home.engine, home.chains, home.lookup).by_hash(bytes.fromhex(entry))
+        assert stored is not None
+        envelope = Envelopes(home.engine).of(stored)
+    assert envelope is not None
+    traces = [each.wrap for each in envelope.keys] + [envelope.box]
+    assert all(trace in world.database.read_bytes() + _log_of(world) for trace in traces[:-1])
+    world.ok("erase", entry, "--reason", "somebody asked for it")
+    left = b"".join(path.read_bytes() for path in world.home.rglob("*") if path.is_file())
+    assert (2, []) == (len(envelope.keys), [trace for trace in traces if trace in left])
+    refused = world.run("open", entry, "--reader-key", ward.anna)
+    assert (1, b"") == (refused.exit_code, refused.out)
+    assert 2 == len(world.ok("reader", "list", entry, "--json").facts["readers"])
+    assert "all hold" in world.ok("audit").text
+
+
+def _log_of(world: World) -> bytes:
+    log = world.database.with_name(f"{world.database.name}-wal")
+    return log.read_bytes() if log.exists() else b""
 
 
 def test_a_reader_opens_what_others_cannot_and_proves_it_to_a_third_party(ward: Ward) -> None:

@@ -3,13 +3,19 @@
 import gzip
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anchor.proof.entry import ExternalId, IdKind
+from chains.client.own_entry import Form, Sent, make_entry
 from chains.content_keys import NAME as CONTENT_KEYS
+from chains.erasure_entries import holds_of
+from chains.home import Home
+from chains.work import Submission
 from tests.cli.commands import REPORT, Done, World, run
 
 NOT_COMPARED = 5
@@ -38,6 +44,31 @@ def recorded(world: World, content: bytes) -> str:
 def exported(world: World, name: str = "acme") -> list[dict[str, Any]]:
     """Return the entries of a chain with all that is kept beside them, as ``chain export`` writes it."""
     return [json.loads(line) for line in world.ok("chain", "export", name).text.splitlines()]
+
+
+def recorded_of(world: World, content: bytes) -> str:
+    """Record a content that carries the keyed id of the subject; return its entry, as CHAIN:INDEX."""
+    with Home.open(world.home) as home:
+        chain = home.chains.named("acme")
+        own = make_entry(
+            chain.chain_id,
+            content,
+            Form(external_ids=(ExternalId(IdKind.KEYED, bytes.fromhex(SUBJECT)),)),
+            os.urandom,
+            Sent.CONTENT,
+        )
+        [done] = home.writer.submit(chain, [Submission(own.raw, own.salt, content=content)], home.clock())
+    return f"acme:{done.leaf_index}"
+
+
+def told(world: World, organisation: str) -> list[tuple[object, ...]]:
+    """Return what an organisation's log of accesses says of erasures and the like."""
+    events = world.ok("access-log", organisation, "--json").facts["events"]
+    return [
+        (each["what"], each["index"], each["count"], each["detail"])
+        for each in events
+        if each["what"] not in {"log", "export", "receipt", "content"}
+    ]
 
 
 def bytes_of(folder: Path) -> bytes:
@@ -114,6 +145,119 @@ def test_an_erased_content_is_nowhere_and_all_else_verifies(world: World) -> Non
         assert (expected, expected is None) == (again.get("content_state"), "content" in again)
         report = json.loads(lines[1])
         assert (kept is not None) == ("content" in report)
+
+
+def test_a_subject_is_erased_everywhere_or_nowhere(world: World) -> None:
+    """All that carries one keyed id goes with one command, from every file and old backup; while one is held, none."""
+    world.ok("org", "create", "clinic")
+    world.ok("chain", "owner", "acme", "clinic")
+    more = SECRET + b"and a second finding\n"
+    entries = [recorded_of(world, SECRET), recorded_of(world, more)]
+    world.ok("backup", world.folder / "backup")
+    before = {each["leaf_index"]: each for each in exported(world)}
+    mine = [before[int(entry.rpartition(":")[2])] for entry in entries]
+    world.ok("hold", "set", entries[1], "--reason", "court order 12/26")
+    refused = world.run("erase", "--subject", SUBJECT, "--reason", REASON)
+    assert (1, True) == (refused.exit_code, "nothing was erased: entry" in refused.err)
+    assert [True, True] == ["content" in each for each in exported(world) if each["leaf_index"] in {303, 304}]
+    world.ok("hold", "lift", entries[1], "--reason", "the court is done")
+
+    done = world.ok("erase", "--subject", SUBJECT, "--reason", REASON, "--json").facts
+    assert sorted(each["entry_hash"] for each in mine) == sorted(done["erased"])
+    world.ok("export", world.folder / "export.tar")
+    anchored(world)
+    places = {
+        "home": bytes_of(world.home),
+        "backup": bytes_of(world.folder / "backup"),
+        "export": (world.folder / "export.tar").read_bytes(),
+    }
+    for name, data in places.items():
+        for each in mine:
+            found = [what for what, trace in traces(bytes.fromhex(each["salt"])).items() if trace in data]
+            assert ([], False) == (found, b"second finding" in data), name
+    assert "all hold" in world.ok("audit").text
+    receipt = world.folder / "erased.receipt"
+    for entry in entries:
+        world.ok("receipt", entry, "--output", receipt)
+        verdict = verified(world, receipt)
+        assert (NOT_COMPARED, "subject") == (verdict.exit_code, verdict.facts["facts"]["erasure"]["scope"])
+    assert {"erased": [], "said_by": [], "unreached": [], "warnings": []} == world.ok(
+        "erase", "--subject", SUBJECT, "--reason", REASON, "--json"
+    ).facts
+    unknown = hashlib.sha256(b"of nobody").hexdigest()
+    assert "no entry here carries" in world.run("erase", "--subject", unknown, "--reason", REASON).err
+    assert [
+        ("owner", None, None, None),
+        ("backup", None, None, None),
+        ("hold", 304, 1, None),
+        ("hold-lifted", 304, 1, None),
+        ("erased", 303, 2, "subject"),
+        ("erased", None, None, "subject: nothing was found"),
+        ("erased", None, None, "subject: nothing was found"),
+    ] == told(world, "clinic")
+
+
+def test_an_erasure_is_signed_where_somebody_signs(world: World) -> None:
+    """Receipts of what was erased name the key that signed the statement, and so does the list of holds."""
+    key = world.folder / "officer.key"
+    world.ok("identity", "new", "officer", "--key", key, "--no-password")
+    world.ok("seal")
+    signing = ("--sign", key, "--identity", "officer")
+    world.ok("hold", "set", "acme:2", "--reason", "court order 12/26", *signing)
+    with Home.open(world.home) as home:
+        [hold] = holds_of(home.erasing.reader, home.chains.named("acme"))
+    public_key = hold.stated.stored.entry.author.body[:32]
+    assert f"by key {public_key.hex()}" in world.run("erase", "acme:2", "--reason", REASON).err
+    world.ok("erase", "acme:1", "--reason", REASON, *signing)
+    anchored(world)
+    receipt = world.folder / "erased.receipt"
+    world.ok("receipt", "acme:1", "--output", receipt)
+    verdict = verified(world, receipt)
+    assert (NOT_COMPARED, "erased") == (verdict.exit_code, verdict.facts["finding"])
+    assert public_key.hex() == verdict.facts["facts"]["erasure"]["key"]
+    assert "all hold" in world.ok("audit").text
+    other = world.folder / "other.key"
+    world.ok("identity", "new", "stranger", "--key", other, "--no-password")
+    world.ok("seal")
+    refused = world.run("erase", "acme:3", "--reason", REASON, "--sign", other, "--identity", "officer")
+    assert (1, True) == (refused.exit_code, "content" in exported(world)[3])
+
+
+def test_a_copy_that_is_destroyed_is_named_no_more(world: World) -> None:
+    """What is said to be destroyed must not be there; afterwards no erasure asks for it. The organisations are told."""
+    world.ok("org", "create", "clinic")
+    world.ok("chain", "owner", "meridian", "clinic")
+    keys = world.folder / "content-keys.copy"
+    assert "No copy of the content keys" in world.ok("key-copies", "list").text
+    world.ok("backup", world.folder / "backup", "--content-keys", keys)
+    assert f"{keys}, written 20" in world.ok("key-copies", "list").text
+    assert "is still there: destroy it first" in world.run("key-copies", "forget", keys).err
+    keys.unlink()
+    assert [False] == [each["is_there"] for each in world.ok("key-copies", "list", "--json").facts["copies"]]
+    assert 1 == len(world.ok("erase", "acme:1", "--reason", REASON, "--json").facts["unreached"])
+    assert f"{keys} is not named any more." in world.ok("key-copies", "forget", keys).text
+    assert "no copy of the content keys was written there" in world.run("key-copies", "forget", keys).err
+    assert [] == world.ok("erase", "acme:2", "--reason", REASON, "--json").facts["unreached"]
+    assert ["owner", "backup", "keys-copied", "keys-copy-gone"] == [what for what, *_ in told(world, "clinic")]
+
+
+def test_an_owner_is_told_of_whatever_ends_his_contents(world: World) -> None:
+    """Also of what was asked for in vain, and for how long contents are kept."""
+    world.ok("org", "create", "clinic")
+    world.ok("chain", "owner", "acme", "clinic")
+    world.ok("retention", "acme", "--keep-days", "10")
+    world.ok("erase", "--expired", "--reason", REASON)
+    world.ok("erase", "acme:1", "--reason", REASON)
+    assert "was erased already" in world.run("erase", "acme:1", "--reason", REASON).err
+    world.ok("retention", "acme", "--for-ever")
+    assert [
+        ("owner", None, None, None),
+        ("retention", None, None, "for 864000000 ms"),
+        ("erased", None, None, "retention: nothing was found"),
+        ("erased", 1, 1, "entry"),
+        ("erased", None, None, "entry: nothing was found"),
+        ("retention", None, None, "for ever"),
+    ] == told(world, "clinic")
 
 
 def test_a_hold_keeps_a_content_until_it_is_lifted(world: World) -> None:

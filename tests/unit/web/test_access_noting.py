@@ -186,7 +186,8 @@ def test_the_log_is_paged_to_its_end(site: Watched) -> None:
     """
     site.get(f"/v1/entries/{site.entries['private'][2].hex()}/content", "granted")
     for limit in (1, 7):
-        there, listed, cursor = len(site.events()), list[int](), ""
+        there, listed = len(site.events()), list[int]()
+        cursor: str | None = ""
         while cursor is not None:
             found = json.loads(site.get(f"/v1/access?limit={limit}{cursor}", "owner").body)
             listed += [each["number"] for each in found["events"]]
