@@ -16,6 +16,10 @@ _POLL_S = 0.02
 class Quiet(BaseHTTPRequestHandler):
     """Exchanges that nothing is printed of."""
 
+    # Headers and body are written one after the other: Nagle would keep the body until the client, which waits for it,
+    # acknowledges the headers, 40 ms later.
+    disable_nagle_algorithm = True
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
