@@ -6,7 +6,7 @@ its ``hash`` is its only identity; content stays beside it, behind a salted comm
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import pairwise
@@ -324,13 +324,28 @@ def check_author(entry: Entry, check: ed25519.SignatureCheck = ed25519.verify) -
     return bool(claimed)
 
 
+def message_of_several(entry: Entry, public_keys: Sequence[bytes]) -> bytes:
+    """Return what each of 2 to 16 keys signs that sign an entry together."""
+    unsigned = _author_by(sorted(public_keys), [bytes(_SIGNATURE_SIZE)] * len(public_keys))
+    return SEVERAL_DOMAIN + replace(entry, author=unsigned).encode()[: -_SIGNATURE_SIZE * len(public_keys)]
+
+
 def author_of_several(entry: Entry, signers: Sequence[tuple[bytes, Sign]]) -> Author:
     """Return the author field by which 2 to 16 keys sign an entry together; ``signers``: each key, and what signs."""
     ordered = sorted(signers, key=lambda signer: signer[0])
-    keys = bytes((len(ordered),)) + b"".join(public_key for public_key, _ in ordered)
-    unsigned = Author(AuthorType.SEVERAL, keys + bytes(_SIGNATURE_SIZE * len(ordered)))
-    message = SEVERAL_DOMAIN + replace(entry, author=unsigned).encode()[: -_SIGNATURE_SIZE * len(ordered)]
-    return Author(AuthorType.SEVERAL, keys + b"".join(sign(message) for _, sign in ordered))
+    keys = [public_key for public_key, _ in ordered]
+    message = message_of_several(entry, keys)
+    return _author_by(keys, [sign(message) for _, sign in ordered])
+
+
+def author_by_signatures(signatures: Mapping[bytes, bytes]) -> Author:
+    """Return the author field of an entry that 2 to 16 keys signed: the signature of each key, as it was made."""
+    keys = sorted(signatures)
+    return _author_by(keys, [exactly(signatures[key], _SIGNATURE_SIZE, "signature") for key in keys])
+
+
+def _author_by(keys: Sequence[bytes], signatures: Sequence[bytes]) -> Author:
+    return Author(AuthorType.SEVERAL, bytes((len(keys),)) + b"".join((*keys, *signatures)))
 
 
 def refused_signature(claimed: AuthorSignature) -> VerificationError:

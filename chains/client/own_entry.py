@@ -99,6 +99,7 @@ class Form:
     ``identity`` (32): the chain id of the author's identity, in whose name he signs. ``box_hash`` (32): the SHA-256 of
     the encrypted content that is kept beside the entry.
     ``erasure``: what is stated of an erasure or a hold (``anchor.proof.erasure``).
+    ``policy``: the statement of a policy (``anchor.proof.policy``).
     """
 
     media_type: str = ""
@@ -109,6 +110,7 @@ class Form:
     identity: bytes | None = None
     box_hash: bytes | None = None
     erasure: bytes | None = None
+    policy: bytes | None = None
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
@@ -116,6 +118,7 @@ class Form:
         named = (
             (ExtensionType.LOG_ID, self.log_id),
             (ExtensionType.IDENTITY, self.identity),
+            (ExtensionType.POLICY, self.policy),
             (ExtensionType.ENVELOPE, self.box_hash),
             (ExtensionType.ERASURE, self.erasure),
         )

@@ -18,6 +18,25 @@ from chains.commands.key_options import (
     keyed_ids_of,
     signing_author,
 )
+from chains.commands.policy_options import (
+    AdminOption,
+    AdminsNeededOption,
+    CorrectorOption,
+    CorrectorsNeededOption,
+    IdKindOption,
+    MediaTypeOption,
+    PolicyOption,
+    PolicyOptions,
+    PrepareOption,
+    SignersOption,
+    Signing,
+    ToSignOption,
+    WriterOption,
+    WritersNeededOption,
+    policy_lines,
+    refuse_early,
+    signing_of,
+)
 from chains.commands.terminal import (
     EXIT_FAILED,
     MAX_SIZE,
@@ -37,10 +56,12 @@ from chains.commands.terminal import (
 from chains.counted import counted
 
 if TYPE_CHECKING:
+    from anchor.proof.entry import ExternalId
     from chains.access import Visibility
     from chains.chain import Chain
     from chains.home import Home
     from chains.reader import StoredEntry
+    from chains.work import Accepted
 
 app = command_group()
 chain_app = command_group("Chains: open, list, show, find, export; whose they are, who may read them.")
@@ -62,6 +83,19 @@ def chain_create(
         str | None,
         typer.Option(help="Who may read it: public, members or private (the default)."),
     ] = None,
+    policy: PolicyOption = None,
+    admin: AdminOption = None,
+    admins_needed: AdminsNeededOption = None,
+    writer: WriterOption = None,
+    writers_needed: WritersNeededOption = None,
+    corrector: CorrectorOption = None,
+    correctors_needed: CorrectorsNeededOption = None,
+    only_type: MediaTypeOption = None,
+    need_id: IdKindOption = None,
+    sign: SignersOption = None,
+    signer: ToSignOption = None,
+    prepare: PrepareOption = None,
+    password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,10 +103,16 @@ def chain_create(
 
     With --organisation or --visibility, a chain that is not public gets a random id unless --id names some: an id in
     clear can be guessed from the chain id, which everybody sees.
+
+    With --policy, or an option that says a part of it, the first entry states the chain's policy, and those sign it who
+    may change it: with --sign here, or elsewhere (--prepare, --signer). Without one the chain is open, for ever.
     """
     from anchor.proof.entry import ExternalId, IdKind
     from chains.access import Visibility
 
+    wanted = PolicyOptions(
+        *(policy, admin, admins_needed, writer, writers_needed, corrector, correctors_needed, only_type, need_id)
+    )
     if private and external_id:
         usage("--private draws a random id; ids in clear would undo it")
     readable = Visibility.PRIVATE if visibility is None else visibility_of(visibility)
@@ -83,10 +123,19 @@ def chain_create(
     with opened(home) as found:
         first = given(lambda: read_at_most(content, found.settings.content_bytes + 1)) if content else b""
         owner = found.accounts.organisations.live(organisation) if organisation else None
-        chain, accepted = found.writer.open_chain(
-            *(ids, first, name, found.clock()),
-            note=lambda opened_chain: found.accounts.sharing.own(opened_chain, owner, readable),
-        )
+        if wanted.is_given or sign or signer or prepare:
+            signing = signing_of(sign, signer, prepare, password_file)
+            opens = {"name": name, "visibility": readable.value}
+            opens |= {} if owner is None else {"organisation": owner.name}
+            done = _open_under(found, wanted, signing, (ids, first, opens), as_json=as_json)
+            if done is None:
+                return
+            chain, accepted = done
+        else:
+            chain, accepted = found.writer.open_chain(
+                *(ids, first, name, found.clock()),
+                note=lambda opened_chain: found.accounts.sharing.own(opened_chain, owner, readable),
+            )
         facts = {
             "name": name,
             "chain_id": chain.chain_id.hex(),
@@ -95,6 +144,33 @@ def chain_create(
             "visibility": readable.value,
         }
     say(facts, lambda: f"Chain {name}: {facts['chain_id']}", as_json=as_json)
+
+
+def _open_under(
+    found: "Home",
+    wanted: PolicyOptions,
+    signing: Signing,
+    first: "tuple[list[ExternalId], bytes, dict[str, str]]",
+    *,
+    as_json: bool,
+) -> "tuple[Chain, Accepted] | None":
+    """Open a chain under a policy with ids, content and how it is opened; None where others are to sign it first."""
+    from anchor.proof.entry import chain_id_of
+    from chains.client.own_entry import Form, Sent, make_entry
+    from chains.commands.drafting import opened_with, prepared
+    from chains.work import Submission
+
+    ids, content, opens = first
+    policy = wanted.policy(found, None, signing.public_keys)
+    log_id = found.directory.log.log_id
+    form = Form(external_ids=tuple(ids), log_id=log_id, policy=policy.encode())
+    draft = signing.draft(make_entry(chain_id_of(ids), content, form, os.urandom, Sent.CONTENT), opens)
+    refuse_early(lambda: found.policies.check_first(draft.claimed, found.clock()))
+    if signing.prepare is not None:
+        prepared(draft, signing.prepare, policy_lines(found, policy), as_json=as_json)
+        return None
+    own = draft.finished()
+    return opened_with(found, Submission(own.raw, own.salt, content=own.content), opens)
 
 
 @chain_app.command("list")

@@ -41,6 +41,7 @@ from anchor.proof.verify import NAMES, ExitCode, Finding, Outcome, State, Verifi
 from chains.client.encrypting import ReaderKey, open_envelope
 from chains.client.envelope import MAX_BOX, Envelope, EnvelopeFault, largest_box
 from chains.client.errors import Untruth
+from chains.client.policy_document import policy_of, policy_to_json
 from chains.client.saved import SavedExchange
 from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.documents import PERSON
@@ -281,11 +282,13 @@ def test_verdict_page_names_everything() -> None:
 
 def test_policy_page() -> None:
     """The statement on the page is read, means what the page says, and is written back as it came."""
-    [example] = blocks_of("policy", "hex")
-    value = bytes.fromhex("".join(line.partition("#")[0] for line in example.splitlines()))
+    [shown] = blocks_of("policy", "hex")
+    value = bytes.fromhex("".join(line.partition("#")[0] for line in shown.splitlines()))
     policy = Policy.decode(value)
     assert Policy(keys(1, "ann"), keys(2, "ann", "bob", "cat"), NOBODY, ("text/csv",), (1,)) == policy
     assert value == policy.encode()
+    assert policy == policy_of(example("policy"))
+    assert example("policy") == policy_to_json(policy)
 
 
 def test_chain_life_page() -> None:

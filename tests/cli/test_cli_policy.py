@@ -1,0 +1,170 @@
+"""``chain create --policy``, ``policy`` and ``draft``: who may write into a chain, on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anchor.proof.did import did_key
+from anchor.signing import SigningKey
+from chains.client.draft import Draft
+from tests.cli.commands import World, run
+
+
+@pytest.fixture
+def keys(world: World) -> dict[str, str]:
+    """Key files of three holders, and their public keys in hex."""
+    found = {}
+    for name in ("ann", "bob", "cat"):
+        key = SigningKey.generate()
+        key.save(world.folder / f"{name}.key")
+        found[name] = key.public_key.hex()
+    return found
+
+
+def file_of(world: World, name: str) -> Path:
+    return world.folder / f"{name}.key"
+
+
+def opened(world: World, keys: dict[str, str], *more: str) -> None:
+    """Open a chain of which ann changes the policy, and into which ann or bob writes CSV."""
+    parties = ["--admin", f"key:{keys['ann']}", "--writer", f"key:{keys['ann']}", "--writer", f"key:{keys['bob']}"]
+    options = [*parties, "--writers-needed", "1", "--only-type", "text/csv", *more]
+    world.ok("chain", "create", "orders", *options, "--sign", file_of(world, "ann"))
+
+
+def test_a_chain_is_opened_under_a_policy_which_its_entries_must_follow(world: World, keys: dict[str, str]) -> None:
+    """Who may write can, who may not is told which rule forbids it; show, change and the receipts say the same."""
+    opened(world, keys)
+    world.ok("add", "orders", world.report, "--media-type", "text/csv", "--sign", file_of(world, "bob"))
+    for options, why in (
+        (["--media-type", "text/csv"], "1 of the 2 parties that may write must sign an entry, 0 did"),
+        (["--media-type", "text/csv", "--sign", file_of(world, "cat")], "parties that may write must sign"),
+        (["--sign", file_of(world, "bob")], "its media type is ''"),
+    ):
+        refused = world.run("add", "orders", world.report, *options)
+        assert 1 == refused.exit_code
+        assert why in refused.err
+    facts = world.ok("policy", "show", "orders", "--json").facts
+    assert [did_key(bytes.fromhex(keys["ann"]))] == facts["in_force"]["policy"]["administrators"]["parties"]
+    assert [keys["ann"]] == facts["in_force"]["signed_by"]
+    assert None is facts["in_force"]["sealed_at_ms"]
+    for name in ("bob", "cat"):
+        refused = world.run("policy", "change", "orders", "--writer", "anybody", "--sign", file_of(world, name))
+        assert 1 == refused.exit_code
+        assert "1 of the 1 parties that may change the policy must sign it, 0 did; nothing was written" in refused.err
+    ann = file_of(world, "ann")
+    world.ok("policy", "change", "orders", "--writer", "anybody", "--only-type", "any", "--sign", ann, "--reason", "go")
+    world.ok("add", "orders", world.report)
+    world.ok("seal")
+    text = world.ok("policy", "show", "orders").text
+    assert "policy in force, stated by entry 2:" in text
+    assert "Who may write: anybody" in text
+    assert "Media type of an entry: any" in text
+    facts = world.ok("policy", "show", "orders", "--json").facts
+    assert [0, 2] == [each["leaf_index"] for each in facts["history"]]
+    assert all(each["sealed_at_ms"] for each in facts["history"])
+    world.ok("audit")
+
+
+def test_several_sign_a_draft_one_after_the_other(world: World, keys: dict[str, str]) -> None:
+    """One prepares, each signs a copy or the same file, one submits; nothing is recorded before all have signed."""
+    draft, copy = world.folder / "orders.draft", world.folder / "copy.draft"
+    admins = [part for name in ("ann", "bob", "cat") for part in ("--admin", f"key:{keys[name]}")]
+    signers = ["--signer", did_key(bytes.fromhex(keys["bob"])), "--signer", keys["cat"]]
+    create: list[str | Path] = ["chain", "create", "orders", *admins, "--admins-needed", "2", "--prepare", draft]
+    few = world.run(*create, "--sign", file_of(world, "ann"))
+    assert 1 == few.exit_code
+    assert "2 of the 3 parties that may change the policy must sign it, 1 did; nothing was written" in few.err
+    assert not draft.exists()
+    facts = world.ok(*create, *signers, "--json").facts
+    assert sorted([keys["bob"], keys["cat"]]) == facts["lacking"]
+    early = world.run("draft", "submit", draft)
+    assert 1 == early.exit_code
+    assert "2 of 2 signatures are lacking" in early.err
+    stranger = run("draft", "sign", draft, "--sign", file_of(world, "ann"))
+    assert 2 == stranger.exit_code
+    assert "is none of the 2 that it names" in stranger.err
+    copy.write_bytes(draft.read_bytes())
+    run("draft", "sign", draft, "--sign", file_of(world, "bob"))
+    run("draft", "sign", copy, "--sign", file_of(world, "cat"))
+    shown = run("draft", "show", draft).text
+    assert "that states its policy:" in shown
+    assert f"lacks {keys['cat']}" in shown
+    assert "Chain orders: " in world.ok("draft", "submit", draft, copy).text
+    again = world.run("draft", "submit", draft, copy)
+    assert 1 == again.exit_code
+    assert "exists already" in again.err
+
+    world.ok("policy", "change", "orders", "--writer", f"key:{keys['ann']}", "--prepare", draft, *signers)
+    for name in ("bob", "cat"):
+        assert 0 == run("draft", "sign", draft, "--sign", file_of(world, name)).exit_code
+    world.ok("draft", "submit", draft)
+    assert 1 == len(world.ok("policy", "show", "orders", "--json").facts["in_force"]["policy"]["writers"]["parties"])
+    world.ok("audit")
+
+
+def test_a_policy_can_name_identities_by_their_names_here(world: World, keys: dict[str, str]) -> None:
+    """An identity is named on the command line by its name; show names it so, too."""
+    world.ok("identity", "new", "port", "--key", file_of(world, "bob"), "--no-password")
+    ann = file_of(world, "ann")
+    early = world.run("chain", "create", "orders", "--writer", "port", "--sign", ann)
+    assert "which is not sealed yet; seal it first" in early.err
+    world.ok("seal")
+    world.ok("chain", "create", "orders", "--writer", "port", "--sign", ann)
+    world.ok("add", "orders", world.report, "--sign", file_of(world, "bob"), "--identity", "port")
+    assert "Who may write: port (identity:" in world.ok("policy", "show", "orders").text
+    unknown = world.run("policy", "change", "orders", "--writer", "nemo", "--sign", ann)
+    assert (2, True) == (unknown.exit_code, "no chain called 'nemo'" in unknown.err)
+
+
+def test_check_says_what_a_file_means_and_what_is_wrong_with_it(tmp_path: Path) -> None:
+    """A document that show prints is one that check and create read; each fault is named."""
+    file, key = tmp_path / "policy.json", did_key(SigningKey.generate().public_key)
+    whole = {"format": "anchorline-policy/1", "administrators": {"parties": [key]}, "id_kinds": ["keyed", "clear"]}
+    file.write_text(json.dumps(whole))
+    assert "Who may correct entries of others: nobody" in run("policy", "check", file).text
+    facts = run("policy", "check", file, "--json").facts
+    assert {"needed": 1, "parties": [key]} == facts["policy"]["administrators"]
+    assert ("anybody", ["clear", "keyed"]) == (facts["policy"]["writers"], facts["policy"]["id_kinds"])
+    file.write_text(json.dumps(facts["policy"]))
+    assert facts == run("policy", "check", file, "--json").facts
+    for change, why in (
+        ({"format": "anchorline-policy/2"}, "written by a newer Anchorline"),
+        ({"administrators": "nobody"}, "at least one party that may change it"),
+        ({"administrators": {"parties": [key, key]}}, "is named twice"),
+        ({"administrators": {"parties": ["acme"]}}, "expected a party as did:key"),
+        ({"administrators": {"needed": 2, "parties": [key]}}, "expected a threshold of 1 to 1 parties, found 2"),
+        ({"writers": "nobody"}, "expected writers, or anybody"),
+        ({"id_kinds": ["hidden"]}, "expected clear, hashed, keyed"),
+        ({"media_types": ["a\n"]}, "printable ASCII"),
+        ({"readers": "anybody"}, "unknown field 'readers'"),
+    ):
+        file.write_text(json.dumps(whole | change))
+        refused = run("policy", "check", file)
+        assert 1 == refused.exit_code
+        assert why in refused.err
+    assert 2 == run("policy", "check", tmp_path / "none").exit_code
+
+
+def test_what_makes_no_sense_is_said(world: World, keys: dict[str, str]) -> None:
+    """A policy that nobody signs, a signer elsewhere without a draft, a change of an open chain, a changed draft."""
+    ann = file_of(world, "ann")
+    for arguments, exit_code, why in (
+        (["chain", "create", "x", "--writer", "anybody"], 2, "sign with --sign KEY"),
+        (["chain", "create", "x", "--signer", keys["ann"]], 2, "write the draft for him with --prepare"),
+        (["chain", "create", "x", "--sign", ann, "--need-id", "y"], 2, "--need-id: expected clear"),
+        (["chain", "create", "x", "--sign", ann, "--admin", f"key:{keys['bob']}"], 1, "must sign it, 0 did"),
+        (["policy", "change", "acme", "--sign", ann], 2, "nothing to change"),
+        (["policy", "change", "acme", "--writer", "anybody", "--sign", ann], 1, "chain acme has no policy"),
+    ):
+        refused = world.run(*arguments)
+        assert exit_code == refused.exit_code, arguments
+        assert why in refused.err
+    assert "it is open" in world.ok("policy", "show", "acme").text
+    draft = world.folder / "x.draft"
+    world.ok("chain", "create", "x", "--writer", "anybody", "--prepare", draft, "--sign", ann)
+    [(key, signature)] = Draft.decode(draft.read_bytes()).signatures.items()
+    draft.write_text(draft.read_text().replace(signature.hex(), signature[::-1].hex()))
+    refused = world.run("draft", "submit", draft)
+    assert (2, True) == (refused.exit_code, f"the signature by key {key.hex()} does not hold over it" in refused.err)
