@@ -17,6 +17,7 @@ from anchor.proof.codec import HASH_SIZE
 from anchor.proof.errors import MalformedError
 from anchor.proof.strictjson import Fields, loads
 from anchor.signing import read_private_file, write_private_file
+from chains.client.encrypting import ReaderKey
 
 SECRET_SIZE = HASH_SIZE
 _MAX_FILE = 10_000
@@ -62,10 +63,25 @@ class SecretFile:
 
 def write_secret(path: Path, kind: SecretKind, public: str, secret: bytes, password: str | None, cost: Cost) -> None:
     """Write a new file (mode 600, synced), encrypted where a password is given; nothing is overwritten."""
-    sealed = None
+    made = SecretFile(kind, public, plain=secret)
     if password is not None:
-        sealed = seal(secret.hex().encode(), _bound(kind, public), password, os.urandom(28), cost)
-    write_private_file(path, SecretFile(kind, public, sealed, secret).encode())
+        made = encrypted_secret(kind, public, secret, password, os.urandom(28), cost)
+    write_private_file(path, made.encode())
+
+
+def encrypted_secret(
+    kind: SecretKind, public: str, secret: bytes, password: str, randomness: bytes, cost: Cost
+) -> SecretFile:
+    """Return the file of a secret under a password; ``randomness`` is 28 fresh bytes."""
+    return SecretFile(kind, public, seal(secret.hex().encode(), _bound(kind, public), password, randomness, cost))
+
+
+def unlocked_reader_key(file: SecretFile, password: Callable[[], str]) -> ReaderKey:
+    """Return the key in a reader's file; raises WrongPasswordError, too, where it is not the one that is named."""
+    key = ReaderKey(file.secret(password))
+    if key.text != file.public:
+        raise WrongPasswordError(f"{file.public}: is not the public part of the key in its file, which was changed")
+    return key
 
 
 def read_secret(path: Path, kind: SecretKind) -> SecretFile:

@@ -129,10 +129,9 @@ def new_secret_password(file: Path | None, *, no_password: bool) -> str | None:
 
 def reader_key_in(path: Path, password_file: Path | None) -> "ReaderKey":
     """Return the reader's key in a file; its password is asked for where the file is encrypted."""
-    from chains.client.encrypting import ReaderKey
-    from chains.secret_file import SecretKind, read_secret
+    from chains.secret_file import SecretKind, read_secret, unlocked_reader_key
 
-    return ReaderKey(read_secret(path, SecretKind.READER_KEY).secret(_secret_password(password_file)))
+    return unlocked_reader_key(read_secret(path, SecretKind.READER_KEY), _secret_password(password_file))
 
 
 def search_key_in(path: Path, password_file: Path | None) -> bytes:

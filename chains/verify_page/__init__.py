@@ -69,6 +69,11 @@ MODULES = (
     "wording",
     "explorers",
     "showing",
+    "scrypt",
+    "hpke",
+    "envelope",
+    "reader_key",
+    "opening",
     "page",
 )
 _LICENCE = "// SPDX-License-Identifier: Apache-2.0\n"

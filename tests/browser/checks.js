@@ -198,6 +198,20 @@ globalThis.CHECKS = {
     });
     return toHex(sha256d(transaction));
   },
+  open: async ({ entry, envelope, private_key: key, reader }) => {
+    const found = await readerKeyOf(bytesOfHex(key));
+    if (found.text !== reader) throw new Error(found.text);
+    const { salt, content } = await openEnvelope(decodeEnvelope(bytesOfHex(envelope)), decodeEntry(bytesOfHex(entry)), found);
+    return { salt: toHex(salt), content: toHex(content) };
+  },
+  hpke: async ({ private_key: key, info, plaintext, want }) => {
+    const opened = await openSealed(await privateKeyOf(bytesOfHex(key)), bytesOfHex(want), bytesOfHex(info));
+    return toHex(opened) === plaintext ? want : toHex(opened);
+  },
+  reader_key: async ({ file, password }) => {
+    const { own } = await unlockedKey(decodeReaderKey(utf8(file)), password, async () => {});
+    return toHex(new Uint8Array(await crypto.subtle.exportKey("pkcs8", own)).slice(-32));
+  },
   newest: (each) => {
     const head = newestHead(each);
     if (head === null) throw new Refused("heads-proof-wrong", "heads.elsewhere");

@@ -574,7 +574,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     """Tab reaches every control in the order of the page; a receipt is pasted and judged without a mouse."""
     page = visit().page
     reached: list[str] = []
-    for _ in range(14):
+    for _ in range(15):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
     assert [
@@ -583,6 +583,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
         "record-folder",
         "card-file",
         "any-log",
+        "SUMMARY",
         "SUMMARY",
         "SUMMARY",
         "SUMMARY",
@@ -602,7 +603,7 @@ def test_the_keyboard_is_enough(visit: Visiting) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(HASH)
     headline(page, "Incomplete")
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Shift+Tab")
     assert "any-log" == page.evaluate("document.activeElement.id")
     page.keyboard.press("Space")

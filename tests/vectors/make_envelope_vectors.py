@@ -7,6 +7,8 @@ in the repository's root writes the file; ``tests/unit/client/test_envelope_vect
 
 import hmac
 import json
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +17,18 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from anchor.bitcoin.key_cipher import Cost
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType, content_commitment
 from chains.client.envelope import Envelope, EnvelopeFault, WrappedKey, padded, reader_id, reader_text
 from chains.client.keyed_ids import keyed_id
+from chains.secret_file import SecretFile, SecretKind, encrypted_secret
 
 FILE = Path(__file__).with_name("envelope.json")
 ABOUT = (
     "Encrypted contents: docs/spec/envelope.md. open wants the salt and content that a reader's private key opens, or "
-    "want_error; keyed_id wants the external id of a name; hpke has RFC 9180's steps one by one. Bytes are hex."
+    "want_error; keyed_id wants the external id of a name; hpke has RFC 9180's steps one by one; reader_key wants the "
+    "private key in a file, with its password. Bytes are hex."
 )
 Json = dict[str, Any]
 CHAIN = sha256(b"the chain of the vectors")
@@ -91,7 +96,7 @@ def entry_over(content: bytes, text: bytes | None = None, bound: bytes | None = 
 def case(about: str, entry: Entry, envelope: bytes, want: Json, private: bytes = ANNA) -> Json:
     return {
         "check": "open",
-        "about": about,
+        "description": about,
         "entry": entry.encode().hex(),
         "envelope": envelope.hex(),
         "private_key": private.hex(),
@@ -106,7 +111,7 @@ def cases() -> Iterator[Json]:
     sealed, steps = hpke_seal(sha256(b"ephemeral"), public_of(ANNA), info, CONTENT_KEY)
     yield {
         "check": "hpke",
-        "about": "a content key of 32 bytes, wrapped",
+        "description": "a content key of 32 bytes, wrapped",
         "ephemeral": sha256(b"ephemeral").hex(),
         "private_key": ANNA.hex(),
         "public_key": public_of(ANNA).hex(),
@@ -117,10 +122,11 @@ def cases() -> Iterator[Json]:
     }
     yield from opened()
     yield from refused()
+    yield from reader_keys()
     for namespace, name in (("patient", "4711"), ("", "4711"), ("case", "Grün")):
         yield {
             "check": "keyed_id",
-            "about": f"{name!r} in {namespace!r}",
+            "description": f"{name!r} in {namespace!r}",
             "search_key": CONTENT_KEY.hex(),
             "namespace": namespace,
             "name": name,
@@ -198,6 +204,49 @@ def refused() -> Iterator[Json]:
     ):
         of, made_by = entry_over(CONTENT, forged, bound)
         yield no(f"a writer's own: {about}", error, made_by.encode(), of)
+
+
+# --- files of readers' keys
+
+PASSWORD = "Träger und Balken"  # of a key that everybody can read here
+CHEAPEST = Cost(n=2**14)
+
+
+def reader_keys() -> Iterator[Json]:
+    """Files of Anna's key, in clear and under a password, and what is wrong with others."""
+    public, randomness = reader_text(public_of(ANNA)), sha256(b"salt and nonce of a file")[:28]
+    plain = SecretFile(SecretKind.READER_KEY, public, plain=ANNA).encode().decode()
+    sealed = encrypted_secret(SecretKind.READER_KEY, public, ANNA, PASSWORD, randomness, CHEAPEST).encode().decode()
+
+    def of(description: str, file: str, password: str = PASSWORD, error: str | None = None) -> Json:
+        want = {"want": ANNA.hex()} if error is None else {"want_error": error}
+        return {"check": "reader_key", "description": description, "file": file, "password": password, **want}
+
+    yield of("a key in clear", plain, "")
+    yield of("a key under a password", sealed)
+    yield of("the password in the other form of Unicode", sealed, unicodedata.normalize("NFD", PASSWORD))
+    wrong, malformed = "wrong-password", "malformed"
+    yield of("another password", sealed, PASSWORD.upper(), wrong)
+    yield of("no password", sealed, "", wrong)
+    swapped = re.sub(r'("ciphertext": ")(..)(..)', r"\1\3\2", sealed)
+    yield of("the ciphertext changed", swapped, PASSWORD, wrong)
+    other = reader_text(public_of(BEN))
+    yield of("under a password, another's public key", sealed.replace(public, other), PASSWORD, wrong)
+    yield of("in clear, another's public key", plain.replace(public, other), "", wrong)
+    yield of("a cost that was not used", sealed.replace("16384", "32768"), PASSWORD, wrong)
+    for about, n in (("too low", "8192"), ("too high", "2097152"), ("no power of two", "16385")):
+        yield of(f"a cost that is {about}", sealed.replace("16384", n), PASSWORD, malformed)
+    yield of(
+        "more memory than a key may cost",
+        sealed.replace("16384", "1048576").replace('"r": 8', '"r": 16'),
+        "",
+        malformed,
+    )
+    yield of("a nonce that is cut", re.sub(r'("nonce": ")..', r"\1", sealed), PASSWORD, malformed)
+    yield of("a key that is cut", plain.replace(ANNA.hex(), ANNA.hex()[2:]), "", malformed)
+    yield of("a key twice", plain.replace('"public"', '"encrypted": {},\n "public"'), "", malformed)
+    yield of("a search key", plain.replace("reader-key/1", "search-key/1"), "", malformed)
+    yield of("another version", plain.replace("reader-key/1", "reader-key/2"), "", "unknown-version")
 
 
 def text() -> str:

@@ -29,3 +29,9 @@ export class NotExecutable extends Error {
     super(say(key, values));
   }
 }
+
+/** What a failure of reading may be; anything else is a mistake of this page and must be seen. */
+export function expected(error) {
+  if (error instanceof Malformed || error instanceof Refused) return error;
+  throw error;
+}

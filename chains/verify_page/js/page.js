@@ -12,7 +12,9 @@ import { decodeDisclosure, DISCLOSURE_FORMAT, disclosureFacts, disclosureStep } 
 import { FIELDS_MEDIA_TYPE, MAX_DISCLOSURE } from "./disclosure.js";
 import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
 import { chooseSignatureCheck } from "./ed25519.js";
-import { Malformed, Refused } from "./errors.js";
+import { extensionOf } from "./entry.js";
+import { ENVELOPE_EXTENSION, ENVELOPE_MAGIC, MAX_ENVELOPE } from "./envelope.js";
+import { expected, Malformed } from "./errors.js";
 import { decodeIdentityCard, expectedAuthor, IDENTITY_CARD_FORMAT, MAX_IDENTITY_CARD } from "./expected_author.js";
 import { addressesIn, EXPLORERS, LookUpFailed, lookUp } from "./explorers.js";
 import { bytesOf, chosenFolder, digestOf, dropped, pacing, Stopped } from "./files.js";
@@ -22,9 +24,11 @@ import { isList, readList } from "./manifest_list.js";
 import { decodeManifestProof, MAX_PROOF, PROOF_FORMAT } from "./manifest_proof.js";
 import { decodeNetworks, isNetworksFile, MAX_NETWORKS_FILE } from "./networks.js";
 import { decodeOts, MAX_OTS_FILE, OTS_MAGIC } from "./opentimestamps.js";
+import { openedFor, saveContent, takeEnvelope, takeReaderKey, unlock } from "./opening.js";
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
-import { byId, element, hideVerdict, saveVerdict, showEvidence, showMistake } from "./showing.js";
+import { MAX_READER_KEY, READER_KEY_FORMAT } from "./reader_key.js";
+import { byId, element, hideVerdict, mark, saveVerdict, showEvidence, showMistake } from "./showing.js";
 import { showUnreadable, showVerdict } from "./showing.js";
 import { counted, say, TEXTS } from "./texts.js";
 import { judge } from "./verdict.js";
@@ -41,9 +45,11 @@ const WHOLE_FILES = {
   networks: [takeNetworks, MAX_NETWORKS_FILE],
   certificates: [takeCertificates, MAX_PEM],
   author: [takeIdentityCard, MAX_IDENTITY_CARD],
+  envelope: [takeEnvelope, MAX_ENVELOPE],
+  reader: [takeReaderKey, MAX_READER_KEY],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest", "author"];
+const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest", "author", "envelope", "reader"];
 
 // What the visitor brought; everything shown follows from it.
 const brought = {
@@ -62,7 +68,7 @@ let compared = null;
 let signatureCheck = null;
 let turn = 0; // of the judgement that may still write to the page
 // What is still read of an earlier choice does not count.
-const choices = { receipt: 0, record: 0, card: 0, headers: 0, networks: 0, certificates: 0, manifest: 0, author: 0 };
+const choices = Object.fromEntries([...KINDS, "record"].map((kind) => [kind, 0]));
 const readings = new Set(); // what is being read piece by piece
 
 // --- what the visitor brings
@@ -264,22 +270,18 @@ function stopReading() {
   showReading();
 }
 
-/** What a failure of reading may be; anything else is a mistake of this page and must be seen. */
-function expected(error) {
-  if (error instanceof Malformed || error instanceof Refused) return error;
-  throw error;
-}
-
 /** Which of the inputs a dropped file is for, by how it begins. */
 async function kindOf(file) {
   const start = new Uint8Array(await file.slice(0, SNIFFED_BYTES).arrayBuffer());
   if (startsWith(start, OTS_MAGIC)) return "receipt";
+  if (startsWith(start, ENVELOPE_MAGIC)) return "envelope";
   if (isList(start)) return "manifest";
   if (startsWith(start, PDF_MAGIC)) return isCertificate(await bytesOf(file, MAX_RECEIPT)) ? "receipt" : "record";
   const family = formatOf(start);
   if ([RECEIPT_FORMAT, EVIDENCE_FORMAT, THREAD_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
   if (isOfFormat(family, CARD_FORMAT)) return "card";
   if (isOfFormat(family, IDENTITY_CARD_FORMAT)) return "author";
+  if (isOfFormat(family, READER_KEY_FORMAT)) return "reader";
   if ([PROOF_FORMAT, DISCLOSURE_FORMAT].some((format) => isOfFormat(family, format))) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
   if (text.includes("-----BEGIN CERTIFICATE-----")) return "certificates";
@@ -355,14 +357,6 @@ function markBad(kind, name, error) {
   mark(kind, say("files.bad", { name, error: expected(error).message }), true);
 }
 
-function mark(kind, text, isBad) {
-  const found = byId(`${kind}-found`);
-  found.textContent = text;
-  found.classList.toggle("bad", isBad);
-  const slot = byId(`${kind}-slot`);
-  if (slot !== null) slot.classList.toggle("filled", !isBad);
-}
-
 // --- judging
 
 /** Compare the folder with the list, where both are there and it is not done yet; then judge. */
@@ -421,16 +415,17 @@ function depthWanted() {
 }
 
 /** What the visitor brings, as verdict.js wants it. */
-function verifierWith(views, check, told) {
+function verifierWith(views, check, { told, opened }) {
   const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks: brought.networks };
   const stamps = { trusted: brought.certificates, acceptTimestamp: byId("accept-timestamp").checked };
-  return { ...given, ...stamps, ...contentBrought(told), author: brought.author };
+  return { ...given, ...stamps, ...contentBrought(told, opened), author: brought.author };
 }
 
 /** The digest that the content must have, and what says more than it where a manifest leads to it. */
-function contentBrought(told) {
+function contentBrought(told, opened) {
   const { record, manifest } = brought;
-  const recordDigest = record === null ? null : record.digest;
+  const openedDigest = opened === null ? null : opened.digest;
+  const recordDigest = record === null ? openedDigest : record.digest;
   if (manifest === null || brought.proof.receipt === undefined) return { contentDigest: recordDigest };
   if (manifest.proof !== undefined) {
     const atHand = recordDigest === null ? null : record;
@@ -464,9 +459,10 @@ function folderJudged({ document }, record, told) {
   return folderStep(found, document, record.digest !== null);
 }
 
-/** What a visitor who holds the receipt of a folder, or of the fields of a document, should bring. */
-function hintsFor({ steps }) {
+/** What a visitor who holds the receipt of encrypted content, a folder, or the fields of a document should bring. */
+function hintsFor({ steps }, opened) {
   const { proof: { receipt }, record, manifest } = brought;
+  if (isClosed(receipt) && opened === null) return [TEXTS["meaning.encrypted"]];
   const mediaType = receipt === undefined ? "" : receipt.entry.mediaType;
   if (mediaType === FIELDS_MEDIA_TYPE) return manifest === null && record === null ? [TEXTS["meaning.fields"]] : [];
   if (mediaType !== MANIFEST_MEDIA_TYPE) return [];
@@ -475,17 +471,29 @@ function hintsFor({ steps }) {
   return isDocument ? [] : [TEXTS["meaning.folder"]];
 }
 
+/** Whether the content is encrypted, and the receipt does not show it. */
+function isClosed(receipt) {
+  if (receipt === undefined || receipt.content.state !== "withheld") return false;
+  return extensionOf(receipt.entry, ENVELOPE_EXTENSION) !== null;
+}
+
 /** The page's check of signatures, chosen once. */
 async function signatureChecker() {
   if (signatureCheck === null) signatureCheck = (await chooseSignatureCheck()).check;
   return signatureCheck;
 }
 
-/** The verdict with these blocks; `told` gets what was found with a manifest, where the verdict speaks of it. */
-async function judged(views, told = {}) {
+/**
+ * The verdict with these blocks. `told` gets what was found with a manifest, where the verdict speaks of it; `opened` is
+ * what was in the envelope: then the receipt is judged as one that shows salt and digest, with the content beside it.
+ */
+async function judged(views, { told = {}, opened = null } = {}) {
   const { receipt, ots } = brought.proof;
-  if (ots !== undefined) return judgeOts(ots, verifierWith(views, null, told), byId("ots-network").value);
-  return judge(receipt, verifierWith(views, await signatureChecker(), told));
+  const rest = { told, opened };
+  if (ots !== undefined) return judgeOts(ots, verifierWith(views, null, rest), byId("ots-network").value);
+  const { salt, digest } = opened === null ? {} : opened;
+  const whole = opened === null ? receipt : { ...receipt, content: { state: "shown", salt, digest, data: null } };
+  return judge(whole, verifierWith(views, await signatureChecker(), rest));
 }
 
 /** Read whom the visitor expects; false where that cannot be read or asked: then there is nothing to judge by. */
@@ -516,17 +524,19 @@ async function refresh() {
   }
   if (!knowAuthor()) return hideVerdict();
   if (manifest !== null && manifest.error !== undefined) return showUnreadable(manifest, "part-unreadable");
+  const opened = await openedFor(proof.receipt);
+  if (mine !== turn) return undefined;
   const told = { changes: null, facts: null };
-  const withoutBlock = await judged([], told);
+  const withoutBlock = await judged([], { told, opened });
   if (mine !== turn) return undefined;
   const views = writtenBlock(withoutBlock);
   if (brought.headers !== null && brought.headers.view !== null) views.push(brought.headers.view);
   if (brought.explored !== null) views.push(brought.explored);
-  const verdict = views.length ? await judged(views, told) : withoutBlock;
+  const verdict = views.length ? await judged(views, { told, opened }) : withoutBlock;
   if (mine !== turn) return undefined;
   const called = manifest !== null && manifest.disclosure !== undefined ? "disclosure" : "manifest";
   const whole = told.facts === null ? verdict : { ...verdict, [called]: told.facts };
-  return showVerdict(whole, { withoutBlock, names, isOts: proof.ots !== undefined, told, hints: hintsFor(verdict) });
+  return showVerdict(whole, { withoutBlock, names, isOts: proof.ots !== undefined, told, hints: hintsFor(verdict, opened) });
 }
 
 // --- explorers, asked only with the visitor's consent
@@ -640,6 +650,14 @@ function begin() {
     takeProof(utf8(target.value), TEXTS["paste.name"]);
     refresh();
   });
+  byId("reader-password-slot").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const field = byId("reader-password");
+    const isUnlocked = await unlock(field.value);
+    if (isUnlocked) field.value = "";
+    if (isUnlocked) await refresh();
+  });
+  byId("save-content").addEventListener("click", () => saveContent(brought.proof.name));
   for (const id of ["block", "depth", "author"]) byId(id).addEventListener("input", refresh);
   for (const id of ["any-log", "accept-timestamp"]) byId(id).addEventListener("change", refresh);
   byId("look-up").addEventListener("click", lookUpBlock);

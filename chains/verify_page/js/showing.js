@@ -29,6 +29,15 @@ function code(text) {
   return made;
 }
 
+/** Say beside an input what was found in its file. */
+export function mark(kind, text, isBad) {
+  const found = byId(`${kind}-found`);
+  found.textContent = text;
+  found.classList.toggle("bad", isBad);
+  const slot = byId(`${kind}-slot`);
+  if (slot !== null) slot.classList.toggle("filled", !isBad);
+}
+
 /** Show no verdict. */
 export function hideVerdict() {
   byId("verdict").hidden = true;
@@ -154,10 +163,14 @@ function showBracket(points) {
 
 /** Let the visitor save what is shown, as JSON. */
 export function saveVerdict(name) {
+  offerToSave(`${jsonText(shown, " ")}\n`, "application/json", `${name}.verdict.json`);
+}
+
+/** Let the visitor save a text, or bytes, as a file. */
+export function offerToSave(data, type, name) {
   const link = element("a");
-  const text = `${jsonText(shown, " ")}\n`;
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = `${name}.verdict.json`;
+  link.href = URL.createObjectURL(new Blob([data], { type }));
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
 }

@@ -786,6 +786,42 @@ export const TEXTS = {
   "manifest.label": "List of the folder (.manifest), a proof of one file or of some rows, or a disclosure of fields",
   "manifest.hint":
     "With the list, every file and row that was changed, added or removed is named. A proof shows a part to somebody who learns nothing of the rest. (The list is secret: keep it to yourself. It is not sent anywhere.)",
+  "files.found-envelope": "{name}: encrypted content, for {readers}",
+  "files.found-reader": "{name}: the key of {reader}",
+  "envelope.title": "The content is encrypted, and I have a reader's key",
+  "envelope.label": "Envelope (.envelope)",
+  "envelope.hint":
+    "With the receipt, the encrypted content and your key this page opens the content, and compares it with what was recorded. Key, password and content stay in this page, which forgets them when you close it.",
+  "envelope.reader": "Reader's key",
+  "envelope.password": "Password of the key",
+  "envelope.unlock": "Open",
+  "envelope.save": "Save the content",
+  "envelope.stretching": "Opening the key: this takes some seconds.",
+  "envelope.opened": "Opened: {size} bytes, SHA-256 {digest}. It is what the entry commits to.",
+  "envelope.magic": "envelope: expected b'ALE' at its beginning",
+  "envelope.version": "envelope: expected version 1, found {found}; written by a newer Anchorline?",
+  "envelope.readers": "envelope: expected at most {limit} readers, found {found}",
+  "envelope.order": "envelope: expected its readers in ascending order of their ids, none twice",
+  "envelope.box": "encrypted content: expected {least} to {most} bytes, got {found}",
+  "envelope.none": "entry {entry} names no envelope",
+  "envelope.another": "the envelope is of entry {found}, expected was {entry}",
+  "envelope.changed": "the encrypted content is not the one that entry {entry} names: whoever kept it changed it",
+  "envelope.no-reader":
+    "the envelope of entry {entry} has no key for reader {reader}: somebody who can open it can add one",
+  "envelope.key":
+    "the key that was wrapped for reader {reader} does not open: whoever wrapped it did it for another entry, or it was changed",
+  "envelope.content":
+    "the content of entry {entry} does not open with the key that was wrapped: its writer, or whoever added this reader, wrapped another one",
+  "envelope.commitment": "what its writer encrypted is not what entry {entry} commits to: it proves nothing",
+  "envelope.length": "expected {size} bytes of content, {left} are there",
+  "envelope.padding": "expected zeros behind the content, found something else",
+  "envelope.no-webcrypto":
+    "this browser opens nothing on a page that came without encryption: save the page, open it from your disk, and bring the files again",
+  "envelope.no-x25519":
+    "this browser cannot compute with readers' keys (X25519 in WebCrypto): a newer one can, and `anchorline open` does",
+  "key.cost": "scrypt {name}: expected {low} to {high}, found {found}; the key file is damaged",
+  "key.memory": "scrypt: expected a power of two and at most 256 MiB, found n {n} and r {r}; the key file is damaged",
+  "key.wrong": "the password does not open the key, or its file was changed",
   "paste.title": "Paste the receipt instead",
   "paste.label": "Text of the receipt",
   "paste.name": "the pasted receipt",
@@ -874,6 +910,8 @@ export const TEXTS = {
     "This receipt is of a folder, or of a table by its rows. Bring the folder, and the list that was written beside it (FOLDER.manifest); or a proof of one file or some rows of it.",
   "meaning.fields":
     "This receipt is of a JSON document that was recorded by its fields. Bring the file that shows you some of them (a disclosure).",
+  "meaning.encrypted":
+    "The content was encrypted for its readers. If you are one of them, bring its envelope and your reader's key: this page opens it and compares it.",
   "meaning.limits-unsigned":
     "That proves that these bytes were recorded by then and have not changed since. It does not prove that they are true, that they did not exist before, or who wrote them: nobody signed.",
   "meaning.limits-unchecked":

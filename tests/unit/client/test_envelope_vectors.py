@@ -1,24 +1,27 @@
 """Every case of ``envelope.json``, which the browser verifier runs too: HPKE, opening, and keyed ids."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from anchor.errors import SettingsError, WrongPasswordError
 from anchor.proof.entry import Entry
 from anchor.proof.errors import MalformedError, UnknownVersionError
 from chains.client.encrypting import ReaderKey, open_envelope
 from chains.client.envelope import Envelope, EnvelopeError
 from chains.client.keyed_ids import keyed_id
+from chains.secret_file import SecretKind, read_secret, unlocked_reader_key
 from tests.vectors import make_envelope_vectors as maker
 
 CASES = json.loads(maker.FILE.read_text())["cases"]
 
 
 def of(check: str) -> list[Any]:
-    return [pytest.param(case, id=case["about"]) for case in CASES if case["check"] == check]
+    return [pytest.param(case, id=case["description"]) for case in CASES if case["check"] == check]
 
 
 def found(case: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +49,22 @@ def test_the_file_is_what_its_script_makes() -> None:
 def test_opening(case: dict[str, Any]) -> None:
     """A reader opens exactly what the entry commits to; everything else has a name."""
     assert {name: case[name] for name in ("want", "want_error") if name in case} == found(case)
+
+
+@pytest.mark.parametrize("case", of("reader_key"))
+def test_files_of_keys(case: dict[str, Any], tmp_path: Path) -> None:
+    """A file gives the key that it names, to who knows its password; what costs too much is not even tried."""
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    path.write_text(case["file"])
+    try:
+        file = read_secret(path, SecretKind.READER_KEY)
+        found = {"want": unlocked_reader_key(file, lambda: case["password"]).private_bytes().hex()}
+    except WrongPasswordError:
+        found = {"want_error": "wrong-password"}
+    except SettingsError as error:
+        found = {"want_error": "unknown-version" if "newer Anchorline" in str(error) else "malformed"}
+    assert {name: case[name] for name in ("want", "want_error") if name in case} == found
 
 
 @pytest.mark.parametrize("case", of("hpke"))

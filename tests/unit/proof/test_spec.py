@@ -126,7 +126,7 @@ def test_envelope_page() -> None:
     """The envelope on the page is that of the vectors, and its reader opens it to what the page says."""
     shown, text = hex_of("envelope")["envelope"], page("envelope")
     cases = json.loads((ROOT / "tests" / "vectors" / "envelope.json").read_text())["cases"]
-    case = next(each for each in cases if each["about"] == "a birthday")
+    case = next(each for each in cases if each["description"] == "a birthday")
     assert case["envelope"] == shown.hex()
     opened = open_envelope(
         Envelope.decode(shown),
