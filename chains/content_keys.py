@@ -1,24 +1,23 @@
-"""The keys of contents: one for each entry, in a file of their own beside the database.
+"""The keys of contents: one for each entry, in a file or database of their own beside the log's.
 
 Whatever is kept beside an entry lies in the database under its key (``chains.bundle``), so destroying a key here
-reaches every copy of the database, also those in backups. ``chains.erasing`` destroys them (docs/operate/erasure.md).
+reaches every copy of the database, also those in backups. ``chains.erasing`` destroys them (docs/operate/erasure.md);
+``chains.key_store`` and ``chains.key_database`` keep them.
 """
 
 import hashlib
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from anchor.errors import SettingsError, StorageCorruptError, StorageError
 from anchor.signing import write_private_file
-from anchor.storage.sqlite import BUSY_TIMEOUT_S, translated
+from anchor.storage.engine import Value
+from chains.key_store import BLOCKS, KeyFile, KeyStore, blocks_in
 
-NAME = "content-keys.db"
-"""The file in a home; it is no part of a backup of the database."""
 KEY_SIZE = 32
 BLOCK_KEYS = 256
 """Seqs 256 n to 256 n + 255 share a secret from which their keys are made, until the first of them is erased."""
@@ -26,34 +25,30 @@ DESTROYED = b""
 """Stands for a key that was destroyed."""
 _SEED_SIZE = 32
 _DOMAIN = b"anchorline/content-keys/v1\n"
-# So many blocks get their seeds at a time (262,144 entries): a commit hardly ever waits for this file to be synced.
+# So many blocks get their seeds at a time (262,144 entries): a commit hardly ever waits for these to be synced.
 _AHEAD_BLOCKS = 1024
 # 8 kB each.
 _CACHED_BLOCKS = 16
 _GONE = bytes(KEY_SIZE)
 _NOT_HERE = b"\xff" * KEY_SIZE
-_INDEX = "index"
 _FILE_MODE = 0o600
-_SCHEMA = (
-    # A seed of 32 bytes; or, once a key was destroyed, the 256 keys: zeros stand for one that was destroyed, ones for
-    # one that is not here.
-    "CREATE TABLE IF NOT EXISTS block (block_no INTEGER PRIMARY KEY, secret BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
-)
+_INDEX = "index"
+_ADD_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
+_PUT_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
+_ADD_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # a statement
 
 
 class ContentKeys:
     """The keys of one home; threads may share it, and so may processes: each sees at once what another destroyed.
 
-    What is written is on the disk on return. Raises a StorageError for what the file refuses.
+    What is written is on the disk on return. Raises a StorageError for what the store refuses.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, store: KeyStore) -> None:
+        self.store = store
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._version = -1
+        self._version: int | None = None
         self._index_secret: bytes | None = None
 
     def of(self, start: int, end: int) -> list[bytes | None]:
@@ -63,7 +58,7 @@ class ContentKeys:
             return [key for block_no, places in _blocks(start, end) for key in _cut(self._block(block_no), places)]
 
     def open_now(self, next_seq: int | None = None) -> None:
-        """Open the file while there are file descriptors; with ``next_seq`` have the keys of what is written next.
+        """Open the store while there are file descriptors; with ``next_seq`` have the keys of what is written next.
 
         Where it cannot be opened, whoever needs it is told so, and not who starts.
         """
@@ -85,14 +80,16 @@ class ContentKeys:
         return [key for key in found if key]
 
     def destroy(self, seqs: Collection[int]) -> None:
-        """Destroy the keys of these seqs; may be repeated. Afterwards no key of theirs can be made from this file."""
+        """Destroy the keys of these seqs; may be repeated. Afterwards no key of theirs can be made from this store."""
         wanted: dict[int, set[int]] = {}
         for seq in seqs:
             wanted.setdefault(seq // BLOCK_KEYS, set()).add(seq % BLOCK_KEYS)
-        with self._writing() as connection:
+        with self._writing():
             for block_no, places in wanted.items():
                 keys = _filled(self._stored(block_no))
-                _put(connection, block_no, _with(keys, dict.fromkeys(places, _GONE)))
+                self._put(block_no, _with(keys, dict.fromkeys(places, _GONE)))
+        with self._lock:
+            self.store.wipe()
 
     def index_secret(self) -> bytes:
         """Return the secret (32 bytes) under which digests of contents are looked up; made when first asked for.
@@ -101,91 +98,64 @@ class ContentKeys:
         """
         with self._lock:
             if self._index_secret is None and (found := self._secret()) is None:
-                with self._writing() as connection:
-                    connection.execute("INSERT OR IGNORE INTO secret VALUES (?, ?)", (_INDEX, os.urandom(32)))
+                with self._writing():
+                    self.store.execute(_ADD_SECRET, (_INDEX, os.urandom(32)))
                 found = self._secret()
             self._index_secret = self._index_secret or found
             assert self._index_secret is not None, "it was written just now"
             return self._index_secret
 
     def take_over(self, other: Path) -> None:
-        """Take the keys of another file that this one lacks; what was destroyed in either stays destroyed.
+        """Take the keys of a file that this store lacks; what was destroyed in either stays destroyed.
 
         Where both have a key and the two differ, the other's counts: it comes with the database that is read now.
         """
-        with translated(other), closing(sqlite3.connect(f"{other.absolute().as_uri()}?mode=ro", uri=True)) as read:
-            rows = read.execute("SELECT block_no, secret FROM block ORDER BY block_no").fetchall()
-        with self._writing() as connection:
-            for block_no, secret in rows:
+        self.take_blocks(blocks_in(other))
+
+    def take_blocks(self, blocks: Iterable[tuple[int, bytes]]) -> None:
+        """Do the same with the blocks of another store."""
+        with self._writing():
+            for block_no, secret in blocks:
                 mine = self._stored(block_no)
-                if mine is None or mine == secret:
-                    _put(connection, block_no, bytes(secret))
-                    continue
-                _put(connection, block_no, _merged(_filled(mine), _filled(bytes(secret))))
+                if mine is None:
+                    self.store.execute(_ADD_BLOCK, (block_no, bytes(secret)))
+                elif mine != secret:
+                    self._put(block_no, _merged(_filled(mine), _filled(bytes(secret))))
+
+    def blocks(self) -> list[tuple[int, bytes]]:
+        """Return every block as it is stored, as of one moment."""
+        with self._lock:
+            return [(int(block_no), bytes(secret)) for block_no, secret in self.store.query(BLOCKS)]
 
     def copy_to(self, target: Path) -> None:
-        """Write a copy of the file to a new one, as of one moment, without the secret of the look-ups."""
-        with translated(self.path), self._lock:
-            connection = self._opened(create=True)
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-            os.close(descriptor)
-            with closing(sqlite3.connect(target, isolation_level=None)) as written:
-                connection.backup(written)
-                written.execute("PRAGMA secure_delete = ON")
-                written.execute("DELETE FROM secret")
-                written.execute("VACUUM")
+        """Write a copy to a new file, as of one moment, without the secret of the look-ups.
+
+        Raises FileExistsError where the file is there.
+        """
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE))
+        with closing(KeyFile(target)) as copy, copy.writing():
+            copy.execute(_ADD_BLOCK, *self.blocks())
 
     def close(self) -> None:
-        """Release the file; may be repeated."""
+        """Release the store; may be repeated."""
         with self._lock:
             self._blocks.clear()
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self.store.close()
 
-    # --- the file
-
-    def _opened(self, *, create: bool) -> sqlite3.Connection:
-        if self._connection is None:
-            if create:
-                self.path.touch(_FILE_MODE)
-            connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=rw",
-                timeout=BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-                uri=True,
-            )
-            # A key that is destroyed leaves no bytes in the file; and no log is kept beside it in which it could stay.
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA journal_mode = DELETE")
-            connection.execute("PRAGMA synchronous = EXTRA")
-            self._connection, self._version = connection, -1
-        return self._connection
+    # --- the store
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, translated(self.path):
-            connection = self._opened(create=True)
-            connection.execute("BEGIN IMMEDIATE")
+    def _writing(self) -> Iterator[None]:
+        with self._lock:
             try:
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+                with self.store.writing():
+                    yield
             finally:
                 self._blocks.clear()
 
     def _look(self) -> None:
         """Forget every key that is remembered where another process wrote since."""
-        if self._connection is None and not self.path.is_file():
-            return
-        with translated(self.path):
-            version = self._opened(create=False).execute("PRAGMA data_version").fetchone()[0]
+        version = self.store.version()
         if version != self._version:
             self._blocks.clear()
             self._version = version
@@ -200,39 +170,37 @@ class ContentKeys:
         return keys
 
     def _stored(self, block_no: int) -> bytes | None:
-        rows = self._rows("SELECT secret FROM block WHERE block_no = ?", block_no)
-        secret = bytes(rows[0][0]) if rows else None
+        secret = self._one("SELECT secret FROM block WHERE block_no = ?", block_no)
         if secret is not None and len(secret) not in {_SEED_SIZE, BLOCK_KEYS * KEY_SIZE}:
-            raise StorageCorruptError(f"{self.path}: block {block_no} is damaged; restore a backup of the content keys")
+            raise StorageCorruptError(
+                f"{self.store.name}: block {block_no} is damaged; restore a backup of the content keys"
+            )
         return secret
 
     def _secret(self) -> bytes | None:
-        rows = self._rows("SELECT value FROM secret WHERE name = ?", _INDEX)
+        return self._one("SELECT value FROM secret WHERE name = ?", _INDEX)
+
+    def _one(self, sql: str, value: Value) -> bytes | None:
+        rows = self.store.query(sql, (value,))
         return bytes(rows[0][0]) if rows else None
 
-    def _rows(self, sql: str, value: int | str) -> list[tuple[bytes]]:
-        if self._connection is None and not self.path.is_file():
-            return []
-        with translated(self.path):
-            connection = self._opened(create=False)
-            if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
-                return []  # made, and not written to yet
-            return connection.execute(sql, (value,)).fetchall()
+    def _put(self, block_no: int, secret: bytes) -> None:
+        self.store.execute(_PUT_BLOCK, (block_no, secret))
 
     def _provide(self, start: int, end: int) -> None:
         """Make the seeds that are missing, and many ahead, or single keys where a block has lost some."""
-        with self._writing() as connection:
+        with self._writing():
             first, last = start // BLOCK_KEYS, (end - 1) // BLOCK_KEYS
             if start % BLOCK_KEYS and start != 1 and self._stored(first) is None:
                 # Rows before were written under keys that are lost: none of this block may pass for theirs.
-                _put(connection, first, _NOT_HERE * BLOCK_KEYS)
-            rows = ((block_no, os.urandom(_SEED_SIZE)) for block_no in range(first, last + _AHEAD_BLOCKS))
-            connection.executemany("INSERT OR IGNORE INTO block VALUES (?, ?)", rows)
+                self._put(first, _NOT_HERE * BLOCK_KEYS)
+            rows = [(block_no, os.urandom(_SEED_SIZE)) for block_no in range(first, last + _AHEAD_BLOCKS)]
+            self.store.execute(_ADD_BLOCK, *rows)
             for block_no, places in _blocks(start, end):
                 keys = _filled(self._stored(block_no))
                 lacking = [place for place, key in zip(places, _cut(keys, places), strict=True) if not key]
                 if lacking:
-                    _put(connection, block_no, _with(keys, {place: os.urandom(KEY_SIZE) for place in lacking}))
+                    self._put(block_no, _with(keys, {place: os.urandom(KEY_SIZE) for place in lacking}))
 
 
 def take_copy(source: Path, target: Path) -> None:
@@ -243,8 +211,7 @@ def take_copy(source: Path, target: Path) -> None:
         raise SettingsError(f"{source}: the content keys cannot be read: {error.strerror}") from error
     write_private_file(target, data)
     try:
-        with translated(target), closing(sqlite3.connect(target)) as read:
-            read.execute("SELECT block_no, secret FROM block LIMIT 1")
+        blocks_in(target)
     except StorageError as error:
         target.unlink()
         raise SettingsError(f"{source}: expected a copy of content keys, found something else") from error
@@ -289,10 +256,3 @@ def _merged(mine: bytes, theirs: bytes) -> bytes:
         my, their = (each[place * KEY_SIZE : (place + 1) * KEY_SIZE] for each in (mine, theirs))
         keys.append(_GONE if _GONE in (my, their) else my if their == _NOT_HERE else their)
     return b"".join(keys)
-
-
-def _put(connection: sqlite3.Connection, block_no: int, secret: bytes) -> None:
-    connection.execute(
-        "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret",
-        (block_no, secret),
-    )

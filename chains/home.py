@@ -25,10 +25,10 @@ from anchor.storage.database import Database
 from anchor.storage.databases import SQLITE_FILE, database_of
 from anchor.storage.engine import Engine
 from chains.chain import Chains
-from chains.content_keys import NAME as CONTENT_KEYS
 from chains.content_keys import ContentKeys
 from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
+from chains.key_store import key_store_of
 from chains.lookup import Lookup
 from chains.settings import FILE_NAME, Settings, load_settings
 from chains.sources import network_of, open_source, unwatched
@@ -190,7 +190,7 @@ class Home:
     @cached_property
     def content_keys(self) -> ContentKeys:
         """The keys of contents, which are no part of the database."""
-        return ContentKeys(self.folder / CONTENT_KEYS)
+        return ContentKeys(key_store_of(self.folder, self.settings.content_keys, lambda: self.directory.log.log_id))
 
     @cached_property
     def lookup(self) -> Lookup:

@@ -4,6 +4,7 @@
 """
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from anchor.signing import SigningKey
 from anchor.storage.databases import database_of
 from chains.files import write_file
 from chains.home import KEYS, NETWORKS_FILE, WALLET, Clock, Home, now_ms
+from chains.key_store import key_store_of
 from chains.settings import FILE_NAME, Settings
 from chains.sources import network_of
 
@@ -55,6 +57,10 @@ def create_home(
         # Checkpoint and promise keys sign all day; the recovery key is needed once in years.
         key.save(folder / KEYS / f"{purpose}.pem", password if purpose == "recovery" else None)
     write_key_file(folder / KEYS / WALLET, key_file_of(wallet or new_wallet(network), password))
+    if settings.content_keys:
+        # Before there is a log: keys that are another's are found now, and those are taken for this one.
+        with closing(key_store_of(folder, settings.content_keys, lambda: log.log_id)) as store, store.writing():
+            pass
     engine = database_of(folder, settings.database).open()
     try:
         Directory.create(engine, Trees(engine), log)

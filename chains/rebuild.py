@@ -20,10 +20,10 @@ from anchor.storage.sqlite import SqliteEngine, copy_database
 from anchor.tiles import Fetch
 from chains.audit import Audit
 from chains.backup import leave_out_digests
-from chains.content_keys import NAME as CONTENT_KEYS
 from chains.from_mirror import add_found, anchors_ours, take_over
 from chains.highwater import HighWater, check_high_water, read_high_water, write_high_water
 from chains.home import CARD, DATABASE, Home
+from chains.key_store import NAME as CONTENT_KEYS
 from chains.leading import leading, leading_copy
 from chains.mirror_reading import opened_mirror
 from chains.reader import Reader

@@ -31,12 +31,12 @@ from anchor.storage.sqlite import SqliteEngine
 from chains.backup_check import check_contents, check_file
 from chains.backup_manifest import MAX_MANIFEST, BackedUpFile, Manifest
 from chains.backup_manifest import NAME as MANIFEST
-from chains.content_keys import NAME as CONTENT_KEYS
 from chains.content_keys import take_copy
 from chains.doctor_home import key_of_log
 from chains.encrypted_keys import NAME as ENCRYPTED_KEYS
 from chains.encrypted_keys import decrypt_keys, read_keys
 from chains.home import DATABASE, KEYS, Clock, Home, now_ms
+from chains.key_store import NAME as CONTENT_KEYS
 
 _PIECE = 1 << 20
 _MAX_KEYS_FILE = 4_000_000

@@ -85,6 +85,7 @@ class Settings:
     published_checkpoint: str = ""
     explorer_url: str = ""
     database: str = ""
+    content_keys: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -220,10 +221,17 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
 
 
 def _check_database(settings: Settings, where: str) -> None:
-    if settings.database and not is_postgres(settings.database):
+    for name, otherwise in (("database", "a SQLite file"), ("content_keys", "a file")):
+        value = getattr(settings, name)
+        if value and not is_postgres(value):
+            raise SettingsError(
+                f"{where}: {name}: expected postgresql://USER@HOST:PORT/NAME, or nothing for {otherwise} in the home; "
+                f"found {value!r:.200}"
+            )
+    if settings.database and settings.database == settings.content_keys:
         raise SettingsError(
-            f"{where}: database: expected postgresql://USER@HOST:PORT/NAME, or nothing for a SQLite file in the home; "
-            f"found {settings.database!r:.200}"
+            f"{where}: content_keys: expected another database than the log's, found the same: its backups would hold "
+            "the keys, and whatever is erased later could be read in them"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from anchor.errors import NewerHomeError, StorageError
 from anchor.storage.engine import Engine
-from anchor.storage.migrations import MIGRATIONS
+from anchor.storage.migrations import MIGRATIONS, Migrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Schema:
     unknown: tuple[str, ...]
 
     @classmethod
-    def of(cls, found: Iterable[str]) -> "Schema":
+    def of(cls, found: Iterable[str], migrations: Migrations = MIGRATIONS) -> "Schema":
         """Return the schema of a database in which these migrations were applied, in whatever order."""
-        names, known = set(found), [name for name, _ in MIGRATIONS]
+        names, known = set(found), [name for name, _ in migrations]
         unknown = sorted(names.difference(known))
         applied = [name for name in known if name in names] + unknown
         return cls(tuple(applied), tuple(name for name in known if name not in names), tuple(unknown))

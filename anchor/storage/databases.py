@@ -3,9 +3,12 @@
 Input is a home's folder and its setting ``database``; ``chains.home`` and whoever only reads a home open it here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from anchor.errors import SettingsError
 from anchor.storage.changes import SqliteChanges
@@ -13,6 +16,9 @@ from anchor.storage.database import Changes, Database, Schema
 from anchor.storage.engine import Engine
 from anchor.storage.read_only import ReadOnlyEngine, schema_of
 from anchor.storage.sqlite import SqliteEngine, check_writable
+
+if TYPE_CHECKING:
+    from anchor.storage.postgres_address import PostgresAddress
 
 SQLITE_FILE = "anchorline.db"
 """The SQLite file in a home."""
@@ -70,6 +76,23 @@ def is_postgres(address: str) -> bool:
     return address.startswith(POSTGRES_SCHEMES)
 
 
+def beside(address: str, ending: str) -> str:
+    """Return the address of a database on the same server whose name has this ending; it is made if it may be.
+
+    Raises SettingsError where the address names no database, where psycopg is not installed, or where the database is
+    not there and may not be made; StorageError where the server does not answer.
+    """
+    parts = re.fullmatch(r"([a-z]+://[^/?]*/)([^/?]+)(\?.*)?", address)
+    if parts is None:
+        raise SettingsError(
+            "content_keys: expected a log's database with a name, postgresql://USER@HOST/NAME, to keep them beside it; "
+            f"found {address!r:.200}; name their database with --content-keys"
+        )
+    name = f"{parts[2]}{ending}"
+    _postgres(address).make_beside(unquote(name))
+    return f"{parts[1]}{name}{parts[3] or ''}"
+
+
 def database_of(folder: Path, address: str = "") -> Database:
     """Return the database of the home in ``folder``: its SQLite file, or what the setting ``database`` names.
 
@@ -82,6 +105,10 @@ def database_of(folder: Path, address: str = "") -> Database:
             f"database: expected postgresql://USER@HOST:PORT/NAME, or nothing for {SQLITE_FILE} in the home; found "
             f"{address!r:.200}"
         )
+    return _postgres(address)
+
+
+def _postgres(address: str) -> "PostgresAddress":
     try:
         from anchor.storage.postgres_address import PostgresAddress
     except ModuleNotFoundError as error:

@@ -5,7 +5,9 @@ records the names that it applied. A name, once released, never changes; a home 
 here was made by a newer Anchorline.
 """
 
-MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+Migrations = tuple[tuple[str, tuple[str, ...]], ...]
+
+MIGRATIONS: Migrations = (
     (
         "0001-spine",
         (

@@ -7,7 +7,7 @@ protocol; the SQL is the one that SQLite runs; errors are translated here by SQL
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import psycopg
@@ -26,7 +26,7 @@ from anchor.errors import (
 )
 from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
-from anchor.storage.migrations import MIGRATIONS
+from anchor.storage.migrations import MIGRATIONS, Migrations
 
 BUSY_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 10
@@ -84,12 +84,16 @@ class PostgresEngine:
     """An ``Engine`` over one PostgreSQL database (or schema, by ``search_path`` in the address).
 
     Threads may share it; their statements run one after the other on one connection. A connection that was lost is
-    opened anew with the next transaction or query, never in the middle of a transaction.
+    opened anew with the next transaction or query, never in the middle of a transaction. ``migrations`` make what it
+    holds: a log, unless others are given.
     """
 
-    def __init__(self, address: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(
+        self, address: str, busy_timeout_s: float = BUSY_TIMEOUT_S, migrations: Migrations = MIGRATIONS
+    ) -> None:
         self.name = without_password(address)
         self._address = make_conninfo(address, connect_timeout=CONNECT_TIMEOUT_S, application_name="anchorline")
+        self._migrations = migrations
         self._busy_timeout_ms = max(1, round(busy_timeout_s * 1000))
         self._lock = threading.RLock()
         self._is_closed = False
@@ -158,7 +162,7 @@ class PostgresEngine:
         with self.transaction():
             # Asked again now that this is the only writer: another process may have been faster.
             for name in self._pending():
-                statements = dict(MIGRATIONS)[name]
+                statements = dict(self._migrations)[name]
                 for statement in statements:
                     self.execute(_of_postgres(statement.format(**_TYPES)))
                 self.execute(
@@ -169,8 +173,9 @@ class PostgresEngine:
     def schema(self) -> Schema:
         """Return which migrations the database has."""
         if self.query("SELECT to_regclass('applied_migration')") == [(None,)]:
-            return Schema.of(())
-        return Schema.of(str(name) for (name,) in self.query("SELECT name FROM applied_migration"))
+            return Schema.of((), self._migrations)
+        found = self.query("SELECT name FROM applied_migration")
+        return Schema.of((str(name) for (name,) in found), self._migrations)
 
     def _pending(self) -> tuple[str, ...]:
         schema = self.schema()
@@ -274,6 +279,18 @@ class PostgresEngine:
             with self._connection.cursor() as cursor:
                 cursor.executemany(numbered(sql), rows)
 
+    def last_turn(self) -> int:
+        """Return the number of the last turn that was committed: another one as soon as anybody wrote."""
+        return int(self.query("SELECT turn FROM write_turn WHERE turn_no = 0")[0][0])
+
+    def rewrite(self, table: str) -> None:
+        """Write a table's files anew, in which nothing is left of what was replaced or deleted; waits for its readers.
+
+        The server's write-ahead log still has it, for as long as that is kept. Not in a transaction.
+        """
+        with self._lock, self._translated():
+            self._alive().execute(f"VACUUM FULL {table}".encode())
+
     def close(self) -> None:
         """See ``Engine.close``."""
         self._is_closed = True
@@ -283,18 +300,22 @@ class PostgresEngine:
         if not self._is_open:
             raise StorageError("a write outside a transaction: open one with `with engine.transaction():`")
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn psycopg's errors into ours by SQLSTATE; other errors pass as they are."""
-        try:
-            yield
-        except psycopg.Error as error:
-            for kind, ours, advice in _DETAILS:
-                if isinstance(error, kind):
-                    raise ours(f"{self.name}: {advice} ({_told(error)})") from error
-            # Without a SQLSTATE it was not the server who spoke: it cannot be reached, or not any more.
-            advice = _LOST if isinstance(error, psycopg.OperationalError) else "the database refused"
-            raise StorageError(f"{self.name}: {advice} ({_told(error)})") from error
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self.name)
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn psycopg's errors into ours by SQLSTATE, with the database's name; other errors pass as they are."""
+    try:
+        yield
+    except psycopg.Error as error:
+        for kind, ours, advice in _DETAILS:
+            if isinstance(error, kind):
+                raise ours(f"{name}: {advice} ({_told(error)})") from error
+        # Without a SQLSTATE it was not the server who spoke: it cannot be reached, or not any more.
+        advice = _LOST if isinstance(error, psycopg.OperationalError) else "the database refused"
+        raise StorageError(f"{name}: {advice} ({_told(error)})") from error
 
 
 class _SumLoader(Loader):

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import errors, sql
 
-from anchor.errors import StorageError
+from anchor.errors import SettingsError, StorageError
 from anchor.storage.database import Schema
 from anchor.storage.engine import Engine, Row
-from anchor.storage.postgres import PostgresEngine, without_password
+from anchor.storage.postgres import PostgresEngine, translated, without_password
 
 _READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
-_TURN = "SELECT turn FROM write_turn WHERE turn_no = 0"
 
 
 class ReadOnlyPostgres(PostgresEngine):
@@ -109,6 +109,25 @@ class PostgresAddress:
         """See ``Database.write_ahead_bytes``: the server keeps its own."""
         return 0
 
+    def make_beside(self, name: str) -> None:
+        """Make a database on the same server where there is none of this name.
+
+        Raises SettingsError where this user may not make one, StorageError where the server does not answer.
+        """
+        with translated(self.name), closing(psycopg.connect(self.address, autocommit=True)) as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+                return
+            try:
+                make = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")
+                connection.execute(make.format(sql.Identifier(name)))
+            except errors.DuplicateDatabase:
+                return  # somebody was faster
+            except errors.InsufficientPrivilege as error:
+                raise SettingsError(
+                    f"{self.name}: expected a database {name} beside it, found none, and this user may not make it: "
+                    f"run `createdb -E UTF8 {name}` for him, or name another"
+                ) from error
+
 
 class PostgresChanges:
     """See ``Changes``: the number of the last turn that was taken."""
@@ -118,7 +137,7 @@ class PostgresChanges:
 
     def version(self) -> int:
         """See ``Changes.version``."""
-        return int(self._engine.query(_TURN)[0][0])
+        return self._engine.last_turn()
 
     def close(self) -> None:
         """See ``Changes.close``."""

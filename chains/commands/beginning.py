@@ -54,6 +54,12 @@ def init(
         str,
         typer.Option(help="Keep the log on PostgreSQL, postgresql://USER@HOST/NAME (default: a SQLite file here)."),
     ] = "",
+    content_keys: Annotated[
+        str,
+        typer.Option(
+            help="With --database: the database of the content keys (default: NAME_keys), or 'home' for a file."
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a home: keys, database, settings, and the log's identity.
@@ -89,6 +95,7 @@ def init(
         "signer": "psbt" if descriptor else "key",
         "wallet_password_file": str(password_file.absolute()) if password_file else "",
         "database": database,
+        "content_keys": _content_keys(database, content_keys),
     }
     if not embedded:
         values |= core | _esplora_values(esplora_url or [], with_core=any(core.values()))
@@ -127,6 +134,17 @@ def init(
     )
     if not as_json and not restore:
         show_words(wallet)
+
+
+def _content_keys(database: str, named: str) -> str:
+    """Return the address of the content keys: what was named, or a database beside the log's on the same server."""
+    if named == "home" or (not named and not database):
+        return ""
+    if named:
+        return named
+    from anchor.storage.databases import beside
+
+    return beside(database, "_keys")
 
 
 def _absolute(path: str) -> str:

@@ -12,9 +12,9 @@ import pytest
 
 from anchor.proof.entry import ExternalId, IdKind
 from chains.client.own_entry import Form, Sent, make_entry
-from chains.content_keys import NAME as CONTENT_KEYS
 from chains.erasure_entries import holds_of
 from chains.home import Home
+from chains.key_store import NAME as CONTENT_KEYS
 from chains.work import Submission
 from tests.cli.commands import REPORT, Done, World, run
 

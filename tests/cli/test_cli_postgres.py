@@ -1,25 +1,34 @@
 """A home on a real PostgreSQL server, by commands: the whole way, and addresses that lead nowhere."""
 
+import shutil
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from chains.home import Home
-from tests.cli.commands import REPORT, run
+from chains.reader import Reader
+from tests.cli.commands import REPORT, Done, run
 from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
 
+def init_with(folder: Path, address: str, *more: str) -> Done:
+    return run(
+        *("init", "--embedded", "--home", folder, "--origin", "log.example/postgres", "--database", address), *more
+    )
+
+
 def init(folder: Path, address: str) -> None:
-    made = run("init", "--embedded", "--home", folder, "--origin", "log.example/postgres", "--database", address)
+    made = init_with(folder, address)
     assert 0 == made.exit_code, made.err
 
 
 def test_the_whole_way_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """A home on PostgreSQL records, seals, anchors, proves and audits, and has no SQLite file."""
     home, report, receipt = tmp_path / "home", tmp_path / "report.txt", tmp_path / "receipt"
-    init(home, postgres_server.schema())
+    init(home, postgres_server.database())
     report.write_bytes(REPORT)
     here = ("--home", home)
     for command in (
@@ -40,13 +49,13 @@ def test_the_whole_way_on_postgresql(tmp_path: Path, postgres_server: PostgresSe
         assert 0 == done.exit_code, (command, done.err)
     verified = run(*("verify", report, receipt, "--log", home / "log-card.json", "--headers", tmp_path / "headers.txt"))
     assert "INTACT" in verified.text
-    assert not (home / "anchorline.db").exists()
+    assert [] == list(home.glob("*.db"))
 
 
 def test_what_works_on_files_only_is_refused(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """``backup`` and ``rebuild`` of a home on PostgreSQL write nothing and say where the way goes on."""
     home = tmp_path / "home"
-    init(home, postgres_server.schema())
+    init(home, postgres_server.database())
     for command in (("backup", tmp_path / "copy"), ("rebuild", "--from", tmp_path)):
         done = run(*command, "--home", home)
         assert 1 == done.exit_code
@@ -56,11 +65,12 @@ def test_what_works_on_files_only_is_refused(tmp_path: Path, postgres_server: Po
 
 
 def test_two_homes_opened_at_once_write_in_turn(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    """Two processes' homes on one database see each other's entries at once, and no index is given twice."""
-    folder = tmp_path / "home"
-    init(folder, postgres_server.schema())
+    """Two hosts' homes see each other's entries and contents at once, and no index is given twice."""
+    folder, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    init(folder, postgres_server.database())
     assert 0 == run("chain", "create", "acme", "--home", folder).exit_code
-    with Home.open(folder) as one, Home.open(folder) as other:
+    shutil.copytree(folder, elsewhere)
+    with Home.open(folder) as one, Home.open(elsewhere) as other:
         changes = one.database.watch()
         before = changes.version()
         places = [
@@ -71,6 +81,44 @@ def test_two_homes_opened_at_once_write_in_turn(tmp_path: Path, postgres_server:
         assert [1, 2, 3, 4, 5, 6] == places
         assert before != changes.version()
         changes.close()
+        reader = Reader(other.engine, other.chains, other.lookup)
+        page = reader.page(other.chains.named("acme"), 1, 10)
+        assert [b"0", b"0", b"1", b"1", b"2", b"2"] == [each.kept and each.kept.content for each in page]
+
+
+def test_content_keys_are_one_logs_and_in_a_database_of_their_own(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """No second log takes a database of keys, nor is a log's database one of keys; a file in the home is for one host.
+
+    One that an ``init`` took which came to no end is free for the next: nothing was written under its keys.
+    """
+    first, keys = postgres_server.database(), postgres_server.database()
+    nowhere = postgres_server.address_of("nowhere")
+    assert 1 == init_with(tmp_path / "ended", nowhere, "--content-keys", keys).exit_code
+    assert 0 == init_with(tmp_path / "first", first, "--content-keys", keys).exit_code
+    assert 0 == run("chain", "create", "acme", "--home", tmp_path / "first").exit_code
+    other = postgres_server.database()
+    for number, (taken, why) in enumerate(
+        [(keys, "has those of log"), (first, "of their own"), (other, "found the same"), ("x://y", "expected postgres")]
+    ):
+        refused = init_with(tmp_path / f"other-{number}", other, "--content-keys", taken)
+        assert (1, True) == (refused.exit_code, why in refused.err), refused.err
+    made = init_with(tmp_path / "other", other, "--content-keys", "home")
+    assert 0 == made.exit_code, made.err
+    assert 0 == run("chain", "create", "acme", "--home", tmp_path / "other").exit_code
+    assert (tmp_path / "other" / "content-keys.db").is_file()
+
+
+def test_a_user_who_may_not_make_the_database_of_keys_is_told_how(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """Where the database beside the log's is missing and may not be made, the command that makes it is named."""
+    address = postgres_server.database()
+    with psycopg.connect(postgres_server.address, autocommit=True) as connection:
+        connection.execute("CREATE ROLE plain LOGIN")
+    done = init_with(tmp_path / "home", address.replace("user=anchorline", "user=plain"))
+    assert (1, True) == (done.exit_code, "run `createdb -E UTF8 d" in done.err), done.err
 
 
 @pytest.mark.parametrize(

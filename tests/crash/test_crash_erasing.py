@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from anchor.proof.entry import Relation
 from anchor.proof.erasure import Act, Scope
+from anchor.storage.engine import Engine
+from anchor.storage.postgres import PostgresEngine
+from anchor.storage.sqlite import SqliteEngine
 from chains.bundle import Bundles
 from chains.chain import Chain, Gone
 from chains.content_index import ContentIndex
@@ -16,9 +20,13 @@ from chains.erasing import Erasing
 from chains.erasure_entries import erasure_of
 from chains.idempotency import RequestKeys
 from chains.key_copies import KeyCopies
+from chains.key_database import KeyDatabase
+from chains.key_store import NAME as KEY_FILE
+from chains.key_store import KeyFile, KeyStore
 from chains.reader import Reader, StoredEntry
 from chains.writer import Writer
-from tests.simulators.store import START_MS, Store
+from tests.postgres import PostgresServer, running_postgres
+from tests.simulators.store import LOG, START_MS, Store
 
 SECRET = b"what somebody asked to have erased"
 REASON = "somebody asked for it"
@@ -69,18 +77,48 @@ def chain(store: Store) -> Chain:
     return chain
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """One opened database with a file of keys."""
-    made = Store(tmp_path / "anchorline.db")
+class Places:
+    """Where a log and its keys are; each ``open`` is another process's look at them."""
+
+    def __init__(self, open_engine: Callable[[], Engine], open_keys: Callable[[], KeyStore]) -> None:
+        self._open_engine = open_engine
+        self._open_keys = open_keys
+        self._opened: list[Store] = []
+
+    def open(self) -> Store:
+        self._opened.append(Store(self._open_engine(), keys=self._open_keys()))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.content_keys.close()
+            store.engine.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
+    """A file of the log and one of its keys; or two databases on one server."""
+    if request.param == "sqlite":
+        path = tmp_path / "anchorline.db"
+        made = Places(lambda: SqliteEngine(path), lambda: KeyFile(tmp_path / KEY_FILE))
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        log, keys = server.log_database(), server.keys_database()
+        made = Places(lambda: PostgresEngine(log), lambda: KeyDatabase(keys, lambda: LOG.log_id))
     yield made
-    made.engine.close()
+    made.close()
+
+
+@pytest.fixture
+def store(places: Places) -> Store:
+    """One opened log with its keys."""
+    return places.open()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("part", "step"), STEPS, ids=[f"{part.__name__}.{step}" for part, step in STEPS])
 def test_a_crash_is_finished_at_the_next_start(
-    store: Store, chain: Chain, monkeypatch: pytest.MonkeyPatch, part: type, step: str, *, after: bool
+    places: Places, store: Store, chain: Chain, monkeypatch: pytest.MonkeyPatch, part: type, step: str, *, after: bool
 ) -> None:
     """Whatever was done when it stopped: afterwards the content is gone, one entry says so, the others stay."""
     others = [each.kept for each in Reader(store.engine, store.chains, store.lookup).page(chain, 2, 1000)]
@@ -89,7 +127,7 @@ def test_a_crash_is_finished_at_the_next_start(
         patching.setattr(part, step, crashing(getattr(part, step), after=after))
         with pytest.raises(Crash):
             erasing(store).erase(chain, [stored_at(store, chain, 1)], Scope.ENTRY, REASON, START_MS)
-    again = Store(store.engine)
+    again = places.open()
     left = stored_at(again, chain, 1)
     if (part, step, after) in {(Erasing, "_intend", False), (Writer, "submit", False)}:
         # Entry and intent come together, or not at all: nothing was intended, nothing was done.
@@ -120,32 +158,59 @@ def test_a_crash_is_finished_at_the_next_start(
     assert [] == list(contents.entries(reader, held_before.digest))
 
 
-def test_two_processes_see_at_once_what_one_of_them_erased(store: Store, chain: Chain, tmp_path: Path) -> None:
+def test_two_processes_see_at_once_what_one_of_them_erased(places: Places, store: Store, chain: Chain) -> None:
     """Keys that a process remembers count for nothing once another one destroyed them; new entries keep theirs."""
-    other = Store(tmp_path / "anchorline.db")
-    try:
-        assert stored_at(other, chain, 1).kept is not None
-        erasing(store).erase(chain, [stored_at(store, chain, 1)], Scope.ENTRY, REASON, START_MS)
-        assert Gone.ERASED == stored_at(other, chain, 1).gone
-        other.writer.record(chain, [b"written by the other"], START_MS)
-        last = stored_at(store, chain, store.chains.size(chain) - 1).kept
-        assert last is not None
-        assert b"written by the other" == last.content
-    finally:
-        other.engine.close()
-
-
-def test_a_destroyed_key_leaves_no_bytes_in_its_file(store: Store, chain: Chain) -> None:
-    """Neither the key nor the seed from which it was made is in the file of the keys, nor in one beside it."""
-    seq = stored_at(store, chain, 1).seq
-    [key] = store.content_keys.of(seq, seq + 1)
-    assert key
-    path = store.content_keys.path
-    [(seed,)] = store.content_keys._rows("SELECT secret FROM block WHERE block_no = ?", seq // BLOCK_KEYS)
-    assert bytes(seed) in path.read_bytes()
+    other = places.open()
+    assert stored_at(other, chain, 1).kept is not None
     erasing(store).erase(chain, [stored_at(store, chain, 1)], Scope.ENTRY, REASON, START_MS)
-    files = b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
-    assert (False, False) == (bytes(seed) in files, key in files)
+    assert Gone.ERASED == stored_at(other, chain, 1).gone
+    other.writer.record(chain, [b"written by the other"], START_MS)
+    last = stored_at(store, chain, store.chains.size(chain) - 1).kept
+    assert last is not None
+    assert b"written by the other" == last.content
+
+
+def test_a_destroyed_key_leaves_no_bytes_in_its_file(tmp_path: Path) -> None:
+    """Neither the key nor the seed from which it was made is in the file of the keys, nor in one beside it."""
+    store = Store(tmp_path / "anchorline.db")
+    check_no_bytes_are_left(store, lambda: b"".join(each.read_bytes() for each in tmp_path.glob(f"{KEY_FILE}*")))
+    store.engine.close()
+
+
+@pytest.mark.postgres
+def test_a_destroyed_key_leaves_no_bytes_in_a_servers_tables(tmp_path: Path) -> None:
+    """Nor are they in the files of the keys' database; of its write-ahead log docs/operate/erasure.md says what stays.
+
+    A server of its own, as a checkpoint writes whatever all tests left in memory.
+    """
+    with running_postgres() as server:
+        keys = KeyDatabase(server.schema(), lambda: LOG.log_id)
+        store = Store(tmp_path / "anchorline.db", keys=keys)
+
+        def bytes_of_files() -> bytes:
+            with psycopg.connect(server.address, autocommit=True) as connection:
+                connection.execute("CHECKPOINT")  # what is in memory goes to the files, what is of no use leaves them
+            files = (server.folder / "data" / "base").rglob("*")
+            return b"".join(each.read_bytes() for each in files if each.is_file())
+
+        check_no_bytes_are_left(store, bytes_of_files)
+        keys.close()
+        store.engine.close()
+
+
+def check_no_bytes_are_left(store: Store, bytes_of_files: Callable[[], bytes]) -> None:
+    chain = store.open_chain("acme")
+    store.writer.record(chain, [SECRET, b"another"], START_MS)
+    seq = stored_at(store, chain, 1).seq
+    key, other = store.content_keys.of(seq, seq + 2)
+    seed = dict(store.content_keys.blocks())[seq // BLOCK_KEYS]
+    assert key
+    assert other
+    assert seed in bytes_of_files()
+    erasing(store).erase(chain, [stored_at(store, chain, 1)], Scope.ENTRY, REASON, START_MS)
+    left = bytes_of_files()
+    # Another key of the block is there, so this looks in the right place.
+    assert (True, False, False) == (other[:16] in left, seed in left, key in left)
 
 
 def test_a_seq_that_is_written_again_gets_a_fresh_key(store: Store, chain: Chain) -> None:
@@ -159,12 +224,12 @@ def test_a_seq_that_is_written_again_gets_a_fresh_key(store: Store, chain: Chain
 
 
 def test_rows_before_are_not_taken_for_damaged_where_their_keys_are_lost(
-    store: Store, chain: Chain, tmp_path: Path
+    places: Places, store: Store, chain: Chain
 ) -> None:
-    """Without the file of keys nothing of before can be read, and what is written afterwards can."""
-    store.content_keys.close()
-    store.content_keys.path.unlink()
-    again = Store(store.engine)
+    """Without the keys nothing of before can be read, and what is written afterwards can."""
+    with store.content_keys.store.writing():
+        store.content_keys.store.execute("DELETE FROM block WHERE block_no >= ?", (0,))
+    again = places.open()
     assert Gone.UNREADABLE == stored_at(again, chain, 1).gone
     again.writer.record(chain, [b"after the loss"], START_MS)
     page = Reader(again.engine, again.chains, again.lookup).page(chain, 0, 1000)

@@ -24,8 +24,9 @@ from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain, Chains, Run
-from chains.content_keys import NAME as CONTENT_KEYS
 from chains.content_keys import ContentKeys
+from chains.key_store import NAME as CONTENT_KEYS
+from chains.key_store import KeyFile, KeyStore
 from chains.lookup import Lookup
 from chains.settings import Limits
 from chains.work import Submission
@@ -57,6 +58,7 @@ class Store:
         checkpoint_key: SigningKey | None = None,
         promise_key: SigningKey | None = None,
         limits: Limits | None = None,
+        keys: KeyStore | None = None,
     ) -> None:
         self.engine: Engine = SqliteEngine(where) if isinstance(where, Path) else where
         self.trees = Trees(self.engine)
@@ -66,7 +68,7 @@ class Store:
         )
         self.checkpoint_key = checkpoint_key or SigningKey(CHECKPOINT_SEED)
         self.promise_key = promise_key or SigningKey(PROMISE_SEED)
-        self.content_keys = ContentKeys((_folder_of(self.engine) or self._own_folder()) / CONTENT_KEYS)
+        self.content_keys = ContentKeys(keys or KeyFile((_folder_of(self.engine) or self._own_folder()) / CONTENT_KEYS))
         self.chains = Chains(self.engine, self.trees, self.content_keys)
         self.lookup = Lookup(self.engine, self.chains)
         self.writer = Writer(self.engine, self.chains, self.lookup, LOG.log_id, self.promise_key, limits or Limits())
