@@ -16,7 +16,7 @@ from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
 from anchor.storage.engine import Engine
-from chains.content_cipher import ERASED, NONCE_SIZE, sealed, unsealed
+from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed
 from chains.content_keys import ContentKeys
 
 # As many as a tile has leaves: what a reader of one entry reads in vain stays small.
@@ -66,6 +66,10 @@ class Column:
         starts = range(0, len(self.pieces), self.pieces_each)
         return [b"".join(self.pieces[at : at + self.pieces_each]) for at in starts]
 
+    def flat(self, start: int, end: int) -> bytes:
+        """Return the byte strings start to end-1 one behind the other."""
+        return b"".join(self.pieces[start * self.pieces_each : end * self.pieces_each])
+
     def packed(self, start: int, end: int) -> bytes:
         """Return what ``pack`` makes of the byte strings start to end-1."""
         pieces = self.pieces[start * self.pieces_each : end * self.pieces_each]
@@ -86,8 +90,7 @@ class Bundles:
         """
         if len(entries) != len(kept):
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
-        items = kept.items()
-        keys = self.keys.for_writing(first_seq, first_seq + len(items))
+        keys = self.keys.for_writing(first_seq, first_seq + len(kept))
         self.engine.execute_many(
             "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
             (
@@ -95,7 +98,7 @@ class Bundles:
                     first_seq + start,
                     end - start,
                     entries.packed(start, end),
-                    _locked(keys[start:end], first_seq + start, items[start:end]),
+                    _locked(keys[start:end], first_seq + start, kept, start, end),
                 )
                 for start, end in _cuts(kept.sizes)
             ),
@@ -216,10 +219,11 @@ class Bundles:
         return next(self.rows(seq, seq + 1))
 
 
-def _locked(keys: Sequence[bytes], first_seq: int, items: Sequence[bytes]) -> bytes:
+def _locked(keys: Pieces, first_seq: int, kept: Column, start: int, end: int) -> bytes:
     """Return the ``kept`` column of a bundle. A row that is rolled back and written anew gets another nonce."""
-    nonce = os.urandom(NONCE_SIZE)
-    return nonce + pack(sealed(keys, nonce, first_seq, items))
+    nonce, sizes = os.urandom(NONCE_SIZE), kept.sizes[start:end]
+    items = sealed(keys, nonce, first_seq, kept.flat(start, end), sizes)
+    return b"".join((nonce, _lengths(sealed_sizes(sizes)), items))
 
 
 def pack(items: Sequence[bytes]) -> bytes:

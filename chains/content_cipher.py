@@ -6,12 +6,13 @@
 
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from anchor.hashing.chosen_cipher import CIPHER
+from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE
+from anchor.hashing.pieces import Pieces
 from chains.content_keys import DESTROYED
 
-NONCE_SIZE = 12
+__all__ = ["DAMAGED", "ERASED", "NONCE_SIZE", "UNREADABLE", "sealed", "sealed_sizes", "unsealed"]
+
 ERASED = b"\xe0"
 """Stands in a row, and in what is read from it, where an item was erased."""
 UNREADABLE = b"\xe1"
@@ -20,27 +21,32 @@ DAMAGED = b"\xe2"
 """Stands in what is read where an item is not what was written under its key."""
 
 
-def sealed(keys: Sequence[bytes], nonce: bytes, first_seq: int, items: Sequence[bytes]) -> list[bytes]:
-    """Return each item under its key; an empty one (nothing is kept) stays empty."""
-    return [
-        AESGCM(key).encrypt(nonce, item, seq.to_bytes(8, "big")) if item else b""
-        for seq, (key, item) in enumerate(zip(keys, items, strict=True), first_seq)
-    ]
+def sealed(keys: Pieces, nonce: bytes, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes:
+    """Return the items that stand one behind the other in ``data``, each under its key; an empty one stays empty."""
+    return CIPHER.encrypt(keys, nonce, range(first_seq, first_seq + len(sizes)), data, sizes)
+
+
+def sealed_sizes(sizes: Sequence[int]) -> list[int]:
+    """Return how long items of these sizes are when ``sealed``."""
+    return [size + TAG_SIZE if size else 0 for size in sizes]
 
 
 def unsealed(keys: Sequence[bytes | None], nonce: bytes, first_seq: int, items: Sequence[bytes]) -> list[bytes]:
     """Return what ``sealed`` was given; ``ERASED`` where an item or its key was destroyed, or why it cannot be read."""
-    return [_one(key, nonce, seq, item) for seq, (key, item) in enumerate(zip(keys, items, strict=True), first_seq)]
+    found = [_unopened(key, item) for key, item in zip(keys, items, strict=True)]
+    places = [place for place, each in enumerate(found) if each is None]
+    mine = Pieces(KEY_SIZE, each=[keys[place] or b"" for place in places])
+    numbers = [first_seq + place for place in places]
+    opened = CIPHER.decrypt(mine, nonce, numbers, [items[place] for place in places])
+    for place, content in zip(places, opened, strict=True):
+        found[place] = DAMAGED if content is None else content
+    return [each or b"" for each in found]
 
 
-def _one(key: bytes | None, nonce: bytes, seq: int, item: bytes) -> bytes:
+def _unopened(key: bytes | None, item: bytes) -> bytes | None:
+    """Return what is read of an item without decrypting it, or None where it is to be decrypted."""
     if item in (b"", ERASED):
         return item
     if key == DESTROYED:
         return ERASED
-    if key is None:
-        return UNREADABLE
-    try:
-        return AESGCM(key).decrypt(nonce, item, seq.to_bytes(8, "big"))
-    except InvalidTag:
-        return DAMAGED
+    return UNREADABLE if key is None else None

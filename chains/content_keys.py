@@ -14,11 +14,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from anchor.errors import SettingsError, StorageCorruptError, StorageError
+from anchor.hashing.ciphers import KEY_SIZE
+from anchor.hashing.pieces import Pieces
 from anchor.signing import write_private_file
 from anchor.storage.engine import Value
 from chains.key_store import BLOCKS, KeyFile, KeyStore, blocks_in
 
-KEY_SIZE = 32
 BLOCK_KEYS = 256
 """Seqs 256 n to 256 n + 255 share a secret from which their keys are made, until the first of them is erased."""
 DESTROYED = b""
@@ -67,17 +68,17 @@ class ContentKeys:
             if next_seq is not None:
                 self.for_writing(next_seq, next_seq + 1)
 
-    def for_writing(self, start: int, end: int) -> list[bytes]:
+    def for_writing(self, start: int, end: int) -> Pieces:
         """Return the keys under which the contents of seqs start to end-1 are written, durable before anybody uses one.
 
         A seq that is written again (after a restored backup) under a key that was destroyed gets a fresh one: nothing
         that was erased can be read by it.
         """
-        found = self.of(start, end)
-        if not all(found):
+        keys = self._row(start, end)
+        if _lacks_some(keys):
             self._provide(start, end)
-            found = self.of(start, end)
-        return [key for key in found if key]
+            keys = self._row(start, end)
+        return Pieces(KEY_SIZE, flat=keys)
 
     def destroy(self, seqs: Collection[int]) -> None:
         """Destroy the keys of these seqs; may be repeated. Afterwards no key of theirs can be made from this store."""
@@ -152,6 +153,15 @@ class ContentKeys:
                     yield
             finally:
                 self._blocks.clear()
+
+    def _row(self, start: int, end: int) -> bytes:
+        """Return the keys of seqs start to end-1, one behind the other, as rows list them."""
+        with self._lock:
+            self._look()
+            return b"".join(
+                self._block(block_no)[places.start * KEY_SIZE : places.stop * KEY_SIZE]
+                for block_no, places in _blocks(start, end)
+            )
 
     def _look(self) -> None:
         """Forget every key that is remembered where another process wrote since."""
@@ -233,6 +243,11 @@ def _filled(secret: bytes | None) -> bytes:
     if len(secret) != _SEED_SIZE:
         return secret
     return hashlib.shake_256(_DOMAIN + secret).digest(BLOCK_KEYS * KEY_SIZE)
+
+
+def _lacks_some(keys: bytes) -> bool:
+    # Looked for anywhere first: that takes as long as one key would, and hardly ever finds anything.
+    return (_GONE in keys or _NOT_HERE in keys) and not all(_cut(keys, range(len(keys) // KEY_SIZE)))
 
 
 def _cut(keys: bytes, places: range) -> Iterator[bytes | None]:

@@ -10,14 +10,17 @@ from importlib.metadata import version
 from typing import Any
 
 from anchor.hashing.chosen import HASHING, REASON
+from anchor.hashing.chosen_cipher import CIPHER
+from anchor.hashing.chosen_cipher import REASON as CIPHER_REASON
 
 
 def running_versions() -> dict[str, Any]:
-    """Return the versions by name, and under ``hashing`` which hashing is used and why."""
+    """Return the versions by name, and under ``hashing`` and ``cipher`` which one is used, and why."""
     return {
         "anchorline": version("anchorline"),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "openssl": ssl.OPENSSL_VERSION,
         "hashing": {"name": HASHING.name, "reason": REASON},
+        "cipher": {"name": CIPHER.name, "reason": CIPHER_REASON},
     }

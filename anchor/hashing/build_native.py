@@ -4,6 +4,7 @@
 installation goes on without it, and ``anchor.hashing.chosen`` takes hashlib.
 """
 
+import sys
 from pathlib import Path
 
 from cffi import FFI
@@ -13,15 +14,17 @@ FOLDER = "anchor/hashing"
 EXTENSION = "anchor.hashing._native"
 
 BUILDER = FFI()
-_HEADERS = ("batches.h", "bundles.h", "texts.h")
+_HEADERS = ("batches.h", "bundles.h", "ciphers.h", "texts.h")
 for header in _HEADERS:
     BUILDER.cdef(Path(__file__).with_name(header).read_text(encoding="utf-8"))
 BUILDER.set_source(
     EXTENSION,
     "".join(f'#include "{header}"\n' for header in _HEADERS),
-    sources=[f"{FOLDER}/{name}.c" for name in ("batches", "bundles", "texts", "sha256")],
-    depends=[f"{FOLDER}/{name}.h" for name in ("batches", "bundles", "messages", "texts", "sha256")],
+    sources=[f"{FOLDER}/{name}.c" for name in ("batches", "bundles", "ciphers", "texts", "sha256")],
+    depends=[f"{FOLDER}/{name}.h" for name in ("batches", "bundles", "ciphers", "messages", "texts", "sha256")],
     include_dirs=[FOLDER],
     extra_compile_args=["-O3", "-fvisibility=hidden"],
+    # Where libc does not have dlopen itself (glibc before 2.34).
+    libraries=["dl"] if sys.platform == "linux" else [],
     optional=True,
 )

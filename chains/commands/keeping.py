@@ -129,7 +129,7 @@ def version(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say too what it runs on.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the version; with -v also Python, SQLite, OpenSSL, and which hashing is used and why."""
+    """Print the version; with -v also Python, SQLite, OpenSSL, and which hashing and cipher are used, and why."""
     from chains.versions import running_versions
 
     facts = running_versions()
@@ -140,7 +140,7 @@ def _version_lines(facts: dict[str, Any], *, verbose: bool) -> list[str]:
     lines = [f"anchorline {facts['anchorline']}"]
     if verbose:
         lines += [f"  {name:8} {facts[name]}" for name in ("python", "sqlite", "openssl")]
-        lines += [f"  hashing  {facts['hashing']['name']} ({facts['hashing']['reason']})"]
+        lines += [f"  {name:8} {facts[name]['name']} ({facts[name]['reason']})" for name in ("hashing", "cipher")]
     return lines
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from anchor.hashing.chosen import HASHING, REASON, VARIABLE
+from anchor.hashing.chosen_cipher import CIPHER
+from anchor.hashing.chosen_cipher import REASON as CIPHER_REASON
 from tests.cli.commands import run, spawn
 
 
@@ -19,19 +21,23 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def test_verbose_says_what_it_runs_on() -> None:
-    """With ``-v`` also Python, SQLite, and the hashing that this process uses with the reason; as JSON always."""
+    """With ``-v`` also Python, SQLite, and hashing and cipher of this process, each with the reason; as JSON always."""
     text = run("version", "-v").text
-    for expected in (platform.python_version(), sqlite3.sqlite_version, f"hashing  {HASHING.name} ({REASON})\n"):
+    hashing = f"hashing  {HASHING.name} ({REASON})\n"
+    cipher = f"cipher   {CIPHER.name} ({CIPHER_REASON})\n"
+    for expected in (platform.python_version(), sqlite3.sqlite_version, hashing, cipher):
         assert expected in text
     facts = run("version", "--json").facts
     assert {"name": HASHING.name, "reason": REASON} == facts["hashing"]
-    assert {"anchorline", "python", "sqlite", "openssl", "hashing"} == set(facts)
+    assert {"name": CIPHER.name, "reason": CIPHER_REASON} == facts["cipher"]
+    assert {"anchorline", "python", "sqlite", "openssl", "hashing", "cipher"} == set(facts)
 
 
 def test_hashing_can_be_demanded_by_the_environment(tmp_path: Path) -> None:
     """ANCHORLINE_HASHING chooses; a word that is not known ends a command with a sentence."""
     done = spawn("version", "-v", cwd=tmp_path, environment={VARIABLE: "hashlib"})
     assert "hashing  hashlib (ANCHORLINE_HASHING says so)" in done.text
+    assert "cipher   cryptography, one item at a time (ANCHORLINE_HASHING says so)" in done.text
     refused = spawn("version", "-v", cwd=tmp_path, environment={VARIABLE: "md5"})
     assert (1, b"") == (refused.exit_code, refused.out)
     assert "anchorline: ANCHORLINE_HASHING: expected hashlib, native or portable, got 'md5'\n" == refused.err

@@ -1,6 +1,7 @@
-/* Calls every function of anchor/hashing/batches.h, bundles.h and texts.h over buffers that are exactly as long as they
+/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h and texts.h over buffers that are exactly as long as they
    must be, so that a sanitizer sees each byte read or written too far. Portable C and the processor's instructions must
    agree, and one message hashed in three ways. Prints "ok" and the name of the instructions; else the line that does not hold. */
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "batches.h"
 #include "bundles.h"
+#include "ciphers.h"
 #include "texts.h"
 
 #define HOLDS(condition) \
@@ -180,6 +182,41 @@ static int kept(int hardware) {
     return 0;
 }
 
+/* A row of an empty item between two of `size`: it comes back, changed at each place it does not; buffers that are too
+   short or too long by a byte, sizes that do not add up and items shorter than a tag are refused. */
+static int ciphers(size_t size) {
+    const size_t all = 2 * size, sealed = size ? all + 32 : 0;
+    uint8_t *keys = buffer(96), *nonce = buffer(12), *data = buffer(all), *out = buffer(sealed), *back = buffer(all);
+    uint8_t *longer = buffer(sealed + 1), *holds = buffer(3);
+    uint64_t *numbers = (uint64_t *)buffer(24), *sizes = calloc(3, sizeof *sizes);
+    sizes[0] = sizes[2] = size;
+    HOLDS(encrypt_items(3, keys, nonce, numbers, data, all, sizes, out, sealed) == 0);
+    HOLDS(encrypt_items(3, keys, nonce, numbers, data, all, sizes, longer, sealed + 1) == -1);
+    HOLDS(!size || encrypt_items(3, keys, nonce, numbers, data, all, sizes, longer, sealed - 1) == -1);
+    HOLDS(!size || encrypt_items(3, keys, nonce, numbers, data, all - 1, sizes, longer, sealed - 1) == -1);
+    sizes[0] = sizes[2] = size ? size + 16 : 0;
+    HOLDS(decrypt_items(3, keys, nonce, numbers, out, sealed, sizes, back, all, holds) == 0);
+    HOLDS(holds[0] && holds[1] && holds[2] && (!all || memcmp(data, back, all) == 0));
+    for (size_t at = 0; at < sealed; at++) {
+        out[at] ^= 1;
+        HOLDS(decrypt_items(3, keys, nonce, numbers, out, sealed, sizes, back, all, holds) == 0);
+        HOLDS(holds[0] == (at >= sealed / 2) && holds[1] == 1 && holds[2] == (at < sealed / 2));
+        HOLDS(memcmp(data + (holds[0] ? 0 : size), back + (holds[0] ? 0 : size), size) == 0);
+        for (size_t i = 0; i < size; i++) HOLDS(back[(holds[0] ? size : 0) + i] == 0);
+        out[at] ^= 1;
+    }
+    HOLDS(decrypt_items(3, keys, nonce, numbers, out, sealed, sizes, longer, all + 1, holds) == -1);
+    HOLDS(!size || decrypt_items(3, keys, nonce, numbers, out, sealed, sizes, back, all - 1, holds) == -1);
+    HOLDS(!size || decrypt_items(3, keys, nonce, numbers, out, sealed - 1, sizes, back, all, holds) == -1);
+    for (int too = 0; too < 3; too++) {
+        sizes[0] = too == 0 ? UINT64_MAX : too == 1 ? (uint64_t)INT32_MAX + 17 : 15;
+        HOLDS(too == 2 || encrypt_items(3, keys, nonce, numbers, data, all, sizes, out, sealed) == -1);
+        HOLDS(decrypt_items(3, keys, nonce, numbers, out, sealed, sizes, back, all, holds) == -1);
+    }
+    free(keys), free(nonce), free(data), free(out), free(back), free(longer), free(holds), free(numbers), free(sizes);
+    return 0;
+}
+
 int main(void) {
     const int hardware = *hardware_name() != 0;
     for (size_t size = 0; size < 330; size++)
@@ -194,6 +231,15 @@ int main(void) {
     if (limits(hardware) || kept(hardware)) return 1;
     for (size_t length = 0; length < 150; length++)
         if (bundle(hardware, length)) return 1;
-    printf("ok %s\n", hardware_name());
+    /* Nothing was found yet: refused, and nothing is called. */
+    HOLDS(encrypt_items(0, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0) == -1);
+    HOLDS(decrypt_items(0, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL) == -1);
+    /* It is taken where a process has it already, and there alone. */
+    HOLDS(!*cipher_library());
+    const int has_library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL) || dlopen("libcrypto.3.dylib", RTLD_NOW);
+    HOLDS(!*cipher_library() == !has_library);
+    for (size_t size = 0; has_library && size < 70; size++)
+        if (ciphers(size)) return 1;
+    printf("ok %s%s\n", hardware_name(), has_library ? ", libcrypto" : "");
     return 0;
 }

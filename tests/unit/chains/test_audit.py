@@ -4,6 +4,7 @@ Single changed columns are in tests/cli/test_cli_audit.py; here whole stories ar
 """
 
 import hashlib
+from itertools import accumulate, pairwise
 
 import pytest
 
@@ -15,7 +16,7 @@ from chains.audit import Audit
 from chains.audit_report import MAX_FINDINGS, Report
 from chains.bundle import pack, unpack
 from chains.chain import Chain, keep_content
-from chains.content_cipher import NONCE_SIZE, sealed, unsealed
+from chains.content_cipher import NONCE_SIZE, sealed, sealed_sizes, unsealed
 from chains.reader import Reader
 from tests.simulators.store import GENESIS, START_MS, Store
 
@@ -31,7 +32,10 @@ def opened(store: Store, first_seq: int, count: int, kept: bytes) -> list[bytes]
 def locked(store: Store, first_seq: int, beside: list[bytes]) -> bytes:
     """Return the column that keeps this: whoever forges here has the keys, too."""
     keys = store.content_keys.for_writing(first_seq, first_seq + len(beside))
-    return bytes(NONCE_SIZE) + pack(sealed(keys, bytes(NONCE_SIZE), first_seq, beside))
+    sizes = list(map(len, beside))
+    boxes = sealed(keys, bytes(NONCE_SIZE), first_seq, b"".join(beside), sizes)
+    ends = accumulate(sealed_sizes(sizes), initial=0)
+    return bytes(NONCE_SIZE) + pack([boxes[start:end] for start, end in pairwise(ends)])
 
 
 def seal(store: Store) -> None:

@@ -1,0 +1,66 @@
+"""Which cipher this process uses for what is kept beside entries: native where it can be had and agrees, else another.
+
+It goes with the hashing: ``ANCHORLINE_HASHING=hashlib`` takes neither from the native module. Whoever encrypts rows
+takes ``CIPHER`` from here; `anchorline version -v` says what it is, and why.
+"""
+
+import os
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from anchor.errors import SettingsError
+from anchor.hashing.chosen import VARIABLE
+from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE, PlainCipher
+from anchor.hashing.pieces import Pieces
+
+
+class Choice(NamedTuple):
+    """A cipher, and why it is this one."""
+
+    cipher: PlainCipher
+    reason: str
+
+
+def choose(wanted: str) -> Choice:
+    """Return the cipher for what ``ANCHORLINE_HASHING`` says; without libcrypto ``cryptography`` serves every word.
+
+    Raises SettingsError where a native module that is wanted by name computes wrongly.
+    """
+    if wanted == "hashlib":
+        return Choice(PlainCipher(), f"{VARIABLE} says so")
+    try:
+        from anchor.hashing.native_cipher import NativeCipher  # noqa: PLC0415  # may not be there
+
+        native = NativeCipher()
+        check_agrees(native, PlainCipher())
+    except (ImportError, AttributeError) as error:
+        return Choice(PlainCipher(), f"the native module cannot encrypt here: {error}")
+    except ArithmeticError as error:
+        if wanted:
+            raise SettingsError(f"{VARIABLE} says {wanted}, which cannot be had here: {error}") from error
+        return Choice(PlainCipher(), str(error))
+    return Choice(native, "it was built here, and agrees with cryptography")
+
+
+def check_agrees(cipher: PlainCipher, other: PlainCipher) -> None:
+    """Raise ArithmeticError unless both make the same of items around every block, and both refuse a changed one.
+
+    What one process wrote another one must read, whichever cipher it has.
+    """
+    items = [bytes([size % 256]) * size for size in (0, 1, 15, 16, 17, 31, 32, 33, 128, 317)]
+    keys = Pieces.cut(bytes(range(32)) * len(items), KEY_SIZE)
+    row, sizes = (keys, bytes(range(NONCE_SIZE)), range(1 << 40, (1 << 40) + len(items))), list(map(len, items))
+    made = cipher.encrypt(*row, b"".join(items), sizes)
+    expected = other.encrypt(*row, b"".join(items), sizes)
+    ends = accumulate((size + TAG_SIZE if size else 0 for size in sizes), initial=0)
+    boxes = [expected[start:end] for start, end in pairwise(ends)]
+    damaged = [box[:-1] + bytes([box[-1] ^ 1]) if box else box for box in boxes]
+    if (
+        made != expected
+        or list(cipher.decrypt(*row, boxes)) != items
+        or list(cipher.decrypt(*row, damaged)) != [b"", *[None] * (len(items) - 1)]
+    ):
+        raise ArithmeticError(f"{cipher.name} does not agree with {other.name} and is not used: report this machine")
+
+
+CIPHER, REASON = choose(os.environ.get(VARIABLE, ""))

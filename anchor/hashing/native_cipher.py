@@ -1,0 +1,70 @@
+"""AES-256-GCM of rows of items in native code: one call of C for a row, which goes on while Python's lock is free.
+
+It is part of the extension that ``build_native.py`` describes, and uses the libcrypto that Python's own hashlib brought
+into this process. Every length is checked here, before C sees a buffer.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+from anchor.hashing._native import ffi, lib
+from anchor.hashing.ciphers import TAG_SIZE, PlainCipher, check_row
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import check_sizes
+
+# Beyond this a call for each item costs nothing beside its encryption, and a joined copy of the items only memory.
+_LONGEST = 1 << 20
+# hashlib's OpenSSL is in the process from here on, where Python was built with one that is a library of its own.
+hashlib.new("sha256")
+if not hasattr(lib, "cipher_library"):
+    raise ImportError("the native module was built from other sources; install Anchorline again")
+LIBRARY: str = ffi.string(lib.cipher_library()).decode()
+"""How the libcrypto calls itself that is used here, "" where there is none."""
+
+
+class NativeCipher(PlainCipher):
+    """As ``PlainCipher``; raises ImportError where no libcrypto was found."""
+
+    def __init__(self) -> None:
+        if not LIBRARY:
+            raise ImportError("this Python brings no libcrypto of its own into the process")
+        self.name = f"native, {LIBRARY}"
+
+    def encrypt(self, keys: Pieces, nonce: bytes, numbers: Sequence[int], data: bytes, sizes: Sequence[int]) -> bytes:
+        """See ``PlainCipher.encrypt``."""
+        check_row(keys, nonce, numbers, sizes)
+        check_sizes(data, sizes)
+        if max(sizes, default=0) > _LONGEST:
+            return super().encrypt(keys, nonce, numbers, data, sizes)
+        out = bytearray(len(data) + TAG_SIZE * (len(sizes) - sizes.count(0)))
+        row = len(sizes), keys.flat, nonce, _numbers(numbers)
+        _check(lib.encrypt_items(*row, data, len(data), _numbers(sizes), ffi.from_buffer(out), len(out)))
+        return bytes(out)
+
+    def decrypt(
+        self, keys: Pieces, nonce: bytes, numbers: Sequence[int], items: Sequence[bytes]
+    ) -> Sequence[bytes | None]:
+        """See ``PlainCipher.decrypt``."""
+        check_row(keys, nonce, numbers, items)
+        sizes = list(map(len, items))
+        # What is shorter than a tag was never encrypted.
+        if max(sizes, default=0) > _LONGEST or any(0 < size < TAG_SIZE for size in sizes):
+            return super().decrypt(keys, nonce, numbers, items)
+        plain_sizes = [max(size - TAG_SIZE, 0) for size in sizes]
+        data, out, holds = b"".join(items), bytearray(sum(plain_sizes)), bytearray(len(sizes))
+        row = len(sizes), keys.flat, nonce, _numbers(numbers), data, len(data), _numbers(sizes)
+        _check(lib.decrypt_items(*row, ffi.from_buffer(out), len(out), ffi.from_buffer(holds)))
+        flat, ends = bytes(out), pairwise(accumulate(plain_sizes, initial=0))
+        return [flat[start:end] if held else None for (start, end), held in zip(ends, holds, strict=True)]
+
+
+def _numbers(numbers: Sequence[int]) -> object:
+    return ffi.from_buffer("uint64_t[]", array("Q", numbers))
+
+
+def _check(refused: int) -> None:
+    """Raise ArithmeticError where libcrypto did not do what it did when this process began."""
+    if refused:
+        raise ArithmeticError("libcrypto refused to encrypt or decrypt; start again with ANCHORLINE_HASHING=hashlib")

@@ -1,0 +1,242 @@
+"""AES-256-GCM of rows: native code and ``cryptography`` are one function, also in what they refuse.
+
+Every test runs both where both can be had. The referee besides is the definition of GHASH (NIST SP 800-38D section 6.4)
+with the values of test case 14 of McGrew and Viega, "The Galois/Counter Mode of Operation".
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from importlib.util import find_spec
+from itertools import accumulate, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchor.errors import SettingsError
+from anchor.hashing import chosen_cipher
+from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE, PlainCipher
+from anchor.hashing.pieces import Pieces
+
+NONCE = bytes(range(NONCE_SIZE))
+# Around every block, and what a content of a benchmark, a large one and an empty one have.
+SIZES = [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 317, 0, 4096, 70_001]
+
+
+def native() -> PlainCipher:
+    why = "the native module was not built here"
+    module = pytest.importorskip("anchor.hashing.native_cipher", reason=why, exc_type=ImportError)
+    if not module.LIBRARY:
+        pytest.skip("this Python brings no libcrypto")
+    cipher = module.NativeCipher()
+    assert isinstance(cipher, PlainCipher)
+    return cipher
+
+
+MAKERS: dict[str, Callable[[], PlainCipher]] = {"cryptography": PlainCipher, "native": native}
+ALL = [pytest.param(name, marks=[] if name == "cryptography" else pytest.mark.native) for name in MAKERS]
+
+
+@pytest.fixture(params=ALL)
+def cipher(request: pytest.FixtureRequest) -> PlainCipher:
+    return MAKERS[request.param]()
+
+
+def keys_of(count: int) -> Pieces:
+    return Pieces.cut(bytes((7 * place + place // 256) % 256 for place in range(KEY_SIZE * count)), KEY_SIZE)
+
+
+def filled(size: int) -> bytes:
+    return bytes((size + 7 * place) % 256 for place in range(size))
+
+
+def boxes_of(cipher: PlainCipher, keys: Pieces, numbers: Sequence[int], items: Sequence[bytes]) -> list[bytes]:
+    """Encrypt items; return each as it lies in the row."""
+    sizes = list(map(len, items))
+    flat = cipher.encrypt(keys, NONCE, numbers, b"".join(items), sizes)
+    ends = accumulate((size + TAG_SIZE if size else 0 for size in sizes), initial=0)
+    boxes = [flat[start:end] for start, end in pairwise(ends)]
+    assert flat == b"".join(boxes)
+    return boxes
+
+
+def ghash(hash_key: bytes, data: bytes) -> int:
+    """NIST SP 800-38D section 6.4, word for word."""
+
+    def times(x: int, y: int) -> int:
+        z = 0
+        for place in range(127, -1, -1):
+            z ^= y if x >> place & 1 else 0
+            y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
+        return z
+
+    blocks = (int.from_bytes(data[at : at + 16], "big") for at in range(0, len(data), 16))
+    return reduce(lambda found, block: times(found ^ block, int.from_bytes(hash_key, "big")), blocks, 0)
+
+
+def test_a_published_case(cipher: PlainCipher) -> None:
+    """Test case 14 comes out, with the tag that the definition gives for our associated data."""
+    hash_key, last_mask = bytes.fromhex("dc95c078a2408989ad48a21492842087"), 0x530F8AFBC74536B9A963B4F1C4CB738B
+    box, lengths = bytes.fromhex("cea7403d4d606b6e074ec5d3baf39d18"), bytes(7) + b"\x40" + bytes(7) + b"\x80"
+    published = ghash(hash_key, box + bytes(8) + lengths[8:]) ^ last_mask
+    assert 0xD0D1C8A799996BF0265B98B5D48AB919 == published
+    tag = ghash(hash_key, (258).to_bytes(8, "big") + bytes(8) + box + lengths) ^ last_mask
+    row = Pieces.cut(bytes(KEY_SIZE), KEY_SIZE), bytes(NONCE_SIZE), [258]
+    assert box + tag.to_bytes(16, "big") == cipher.encrypt(*row, bytes(16), [16])
+    assert [bytes(16)] == list(cipher.decrypt(*row, [box + tag.to_bytes(16, "big")]))
+
+
+def test_a_row_lies_as_it_always_did(cipher: PlainCipher) -> None:
+    """What homes have on disk is read for ever: a row of three, the second empty."""
+    items = [b"beam 7 inspected\n", b"", b"beam 8"]
+    flat = cipher.encrypt(keys_of(3), NONCE, range(256, 259), b"".join(items), list(map(len, items)))
+    expected = (
+        "f273431ae7e41f3af7dfa6c02629b5121d37786dc170e259f89110e0fac05a0b8738eaf11ff7dffb3f20089f1a22fc0d60099456c5ad53"
+    )
+    assert expected == flat.hex()
+
+
+def test_items_of_every_size(cipher: PlainCipher) -> None:
+    """Items around every block are what ``cryptography`` makes of them, and come back."""
+    items, keys, numbers = list(map(filled, SIZES)), keys_of(len(SIZES)), range(1 << 63, (1 << 63) + len(SIZES))
+    boxes = boxes_of(cipher, keys, numbers, items)
+    assert boxes_of(PlainCipher(), keys, numbers, items) == boxes
+    assert items == list(cipher.decrypt(keys, NONCE, numbers, boxes))
+
+
+@given(st.lists(st.tuples(st.binary(max_size=100), st.integers(0, (1 << 64) - 1)), max_size=20))
+def test_any_row(rows: list[tuple[bytes, int]]) -> None:
+    """Any row is encrypted as ``cryptography`` does it, whatever its numbers are, and comes back."""
+    items, numbers, keys = [item for item, _ in rows], [number for _, number in rows], keys_of(len(rows))
+    expected = boxes_of(PlainCipher(), keys, numbers, items)
+    for name in ["cryptography", "native"] if find_spec("anchor.hashing._native") else ["cryptography"]:
+        cipher = MAKERS[name]()
+        assert expected == boxes_of(cipher, keys, numbers, items), name
+        assert items == list(cipher.decrypt(keys, NONCE, numbers, expected)), name
+
+
+def test_what_was_changed_is_refused_alone(cipher: PlainCipher) -> None:
+    """Each changed byte, another key, number or nonce, a cut or longer item: refused, and its neighbours are not."""
+    items, keys, numbers = [b"before", b"beam 7: two cracks", b"behind"], keys_of(3), [5, 6, 7]
+    before, box, behind = boxes_of(cipher, keys, numbers, items)
+    flips = [box[:place] + bytes([box[place] ^ 1]) + box[place + 1 :] for place in range(len(box))]
+    cuts = [box[:size] for size in range(1, len(box))]
+    for changed in (*flips, *cuts, box + b"\x00", bytes(TAG_SIZE), before):
+        opened = list(cipher.decrypt(keys, NONCE, numbers, [before, changed, behind]))
+        assert [b"before", None, b"behind"] == opened, changed.hex()
+    assert [b"before", None, b"behind"] == list(cipher.decrypt(keys, NONCE, [5, 8, 7], [before, box, behind]))
+    moved = Pieces.of([keys[0], keys[2], keys[2]], KEY_SIZE)
+    assert [b"before", None, b"behind"] == list(cipher.decrypt(moved, NONCE, numbers, [before, box, behind]))
+    assert [None] * 3 == list(cipher.decrypt(keys, bytes(NONCE_SIZE), numbers, [before, box, behind]))
+
+
+def test_lengths_that_do_not_fit_are_refused(cipher: PlainCipher) -> None:
+    """Keys, nonces, numbers and sizes that do not belong together are a ValueError, before anything is encrypted."""
+    keys = keys_of(2)
+    for row in (
+        (keys_of(1), NONCE, [1, 2]),
+        (keys, NONCE[1:], [1, 2]),
+        (keys, NONCE, [1]),
+        (keys, NONCE, [1, -1]),
+        (keys, NONCE, [1, 1 << 64]),
+        (Pieces.cut(bytes(32), 16), NONCE, [1, 2]),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            cipher.encrypt(*row, b"ab", [1, 1])
+        with pytest.raises(ValueError, match="expected"):
+            cipher.decrypt(*row, [bytes(17), bytes(17)])
+    for sizes in ([1, 2], [1, 0], [3, -1]):
+        with pytest.raises(ValueError, match="expected sizes"):
+            cipher.encrypt(keys, NONCE, [1, 2], b"ab", sizes)
+
+
+def test_an_empty_row(cipher: PlainCipher) -> None:
+    """Of nothing there is nothing, and items that are all empty need no key that is worth anything."""
+    assert (b"", []) == (
+        cipher.encrypt(keys_of(0), NONCE, [], b"", []),
+        list(cipher.decrypt(keys_of(0), NONCE, [], [])),
+    )
+    assert b"" == cipher.encrypt(keys_of(2), NONCE, [1, 2], b"", [0, 0])
+    assert [b"", b""] == list(cipher.decrypt(keys_of(2), NONCE, [1, 2], [b"", b""]))
+
+
+def test_threads_do_not_disturb_one_another(cipher: PlainCipher) -> None:
+    """Rows that are encrypted at the same time have nothing in common."""
+    rows = [(keys_of(place + 1), [filled(place)] * (place + 1)) for place in range(1, 60)]
+    expected = [boxes_of(PlainCipher(), keys, range(len(keys)), items) for keys, items in rows]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda row: boxes_of(cipher, row[0], range(len(row[0])), row[1]), rows))
+    assert expected == made
+
+
+# --- which one is taken
+
+
+def test_without_the_native_module_cryptography_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing was built, ``cryptography`` is used and the reason is said."""
+    monkeypatch.delitem(sys.modules, "anchor.hashing.native_cipher", raising=False)
+    monkeypatch.setitem(sys.modules, "anchor.hashing._native", None)  # Python's own way to say: not there
+    choice = chosen_cipher.choose("")
+    assert PlainCipher.name == choice.cipher.name
+    assert choice.reason.startswith("the native module cannot encrypt here: ")
+
+
+@pytest.mark.native
+def test_without_libcrypto_cryptography_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python that has OpenSSL inside of itself brings no libcrypto: hashing is native, the cipher is not."""
+    module = pytest.importorskip("anchor.hashing.native_cipher", exc_type=ImportError)
+    monkeypatch.setattr(module, "LIBRARY", "")
+    for wanted in ("", "native"):
+        choice = chosen_cipher.choose(wanted)
+        assert PlainCipher.name == choice.cipher.name
+        assert "brings no libcrypto" in choice.reason
+
+
+def test_hashlib_means_cryptography() -> None:
+    """ANCHORLINE_HASHING=hashlib takes nothing from the native module."""
+    assert type(chosen_cipher.choose("hashlib").cipher) is PlainCipher
+
+
+@pytest.mark.native
+def test_native_is_chosen_where_it_agrees() -> None:
+    """Where the module and libcrypto are there, rows are encrypted by them."""
+    assert native().name == chosen_cipher.choose("").cipher.name
+
+
+class Wrong(PlainCipher):
+    """Computes one of three things wrongly."""
+
+    name = "wrong"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def encrypt(self, keys: Pieces, nonce: bytes, numbers: Sequence[int], data: bytes, sizes: Sequence[int]) -> bytes:
+        right = super().encrypt(keys, nonce, numbers, data, sizes)
+        return right if self.what != "encrypt" else right[:-1] + bytes([right[-1] ^ 1])
+
+    def decrypt(
+        self, keys: Pieces, nonce: bytes, numbers: Sequence[int], items: Sequence[bytes]
+    ) -> Sequence[bytes | None]:
+        right = super().decrypt(keys, nonce, numbers, items)
+        if self.what == "decrypt":
+            return [item and item[:-1] for item in right]
+        return [b"" if item is None else item for item in right] if self.what == "refuse" else right
+
+
+@pytest.mark.parametrize("what", ["encrypt", "decrypt", "refuse"])
+def test_what_computes_wrongly_is_not_used(what: str) -> None:
+    """A cipher that makes another tag, reads another content, or takes what was changed is found at the start."""
+    with pytest.raises(ArithmeticError, match="wrong does not agree with cryptography"):
+        chosen_cipher.check_agrees(Wrong(what), PlainCipher())
+
+
+def test_what_is_wanted_by_name_and_computes_wrongly_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the native module computes wrongly, who wants it by name is told so, and everybody else gets the other."""
+    module = pytest.importorskip("anchor.hashing.native_cipher", exc_type=ImportError)
+    monkeypatch.setattr(module.NativeCipher, "encrypt", Wrong("encrypt").encrypt)
+    assert PlainCipher.name == chosen_cipher.choose("").cipher.name
+    with pytest.raises(SettingsError, match="ANCHORLINE_HASHING says native"):
+        chosen_cipher.choose("native")
