@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from anchor.bitcoin.protocols import BlockId
 from anchor.errors import ClockError, SettingsError, StorageCorruptError
 from anchor.hashing.chosen import HASHING
+from anchor.heads_nodes import proved
+from anchor.heads_stored import PastHeads, store_nodes
 from anchor.log import DIRECTORY, Trees
 from anchor.outbox import News, Outbox
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature, key_id
 from anchor.proof.errors import MalformedError
-from anchor.proof.heads import HeadsProof, Item, heads_root, prove_head
+from anchor.proof.heads import HeadsProof
 from anchor.proof.leaves import (
     NO_POLICY,
     NO_PREVIOUS,
@@ -164,13 +166,14 @@ class Directory:
         heads = [self._built_head(chain) for chain in changed]
         for place, (chain, head) in enumerate(zip(changed, heads, strict=True)):
             self._store_head(chain, first_head + place, head)
-        items = self._newest_items()
+        sealed_size = first_head + len(heads) + 1
+        newest_heads = store_nodes(self.engine, sealed_size, [chain.chain_id for chain in changed])
         seal = SealLeaf(
             seal_number=newest.seal_number + 1 if newest else 0,
             sealed_at_ms=sealed_at_ms,
             head_count=len(heads),
-            chain_count=len(items),
-            heads_root=heads_root(items),
+            chain_count=newest_heads.chains,
+            heads_root=newest_heads.hash,
             block_height=block.height,
             block_hash=block.hash,
         )
@@ -209,12 +212,6 @@ class Directory:
             "UPDATE tree SET sealed_size = ?, head_index = ?, head_hash = ? WHERE tree_no = ?",
             (chain.size, index, leaf_hash(head.encode()), chain.tree_no),
         )
-
-    def _newest_items(self) -> list[Item]:
-        rows = self.engine.query(
-            "SELECT chain_id, head_hash FROM tree WHERE tree_no > 0 AND head_hash IS NOT NULL ORDER BY chain_id"
-        )
-        return [(bytes(chain_id), bytes(head_hash)) for chain_id, head_hash in rows]
 
     def _append_leaves(self, size: int, leaves: Sequence[DirectoryLeaf]) -> None:
         encoded = [leaf.encode() for leaf in leaves]
@@ -342,14 +339,11 @@ class Directory:
 
         Returns the proof against ``heads_root`` of the seal leaf, and that leaf's index (size - 1).
         """
-        rows = self.engine.query(
-            "SELECT tree.chain_id, MAX(head.directory_index) FROM head JOIN tree ON tree.tree_no = head.tree_no "
-            "WHERE head.directory_index < ? GROUP BY tree.chain_id ORDER BY tree.chain_id",
-            (size,),
-        )
-        items = [(bytes(found), self.trees.leaf_hash(DIRECTORY, int(index))) for found, index in rows]
-        places = {leaf: int(index) for (_, leaf), (_, index) in zip(items, rows, strict=True)}
-        return prove_head(items, chain_id, lambda leaf: self.leaf(places[leaf]).encode()), size - 1
+        seal = self.leaf(size - 1)
+        if not isinstance(seal, SealLeaf):
+            raise StorageCorruptError(f"directory leaf {size - 1} is not a seal; run `anchorline audit`")
+        heads = PastHeads(*(self.engine, size, seal.chain_count), lambda index: self.trees.leaf_hash(DIRECTORY, index))
+        return proved(heads, chain_id, lambda leaf: self.leaf(heads.places[leaf]).encode()), size - 1
 
     def _newest_stored(self) -> StoredCheckpoint | None:
         found = self._checkpoints("ORDER BY size DESC LIMIT 1")

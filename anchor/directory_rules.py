@@ -6,10 +6,10 @@ keys, starts of the thread, heads of every chain) the thread audit compares with
 
 from dataclasses import dataclass, field
 
+from anchor.heads_followed import FollowedHeads
 from anchor.log import Frontier
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import MalformedError, VerificationError
-from anchor.proof.heads import heads_root
 from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
@@ -61,14 +61,13 @@ class _Seal:
 
 @dataclass(slots=True)
 class DirectoryWalk:
-    """What the leaves fed so far say. ``heads_root_at`` are sizes at which the heads tree is made again.
+    """What the leaves fed so far say.
 
-    Memory grows with the number of heads: about 200 bytes each.
+    Memory grows with the number of heads, about 200 bytes each, and of chains, about 500.
     """
 
     log: LogLeaf
     check: SignatureCheck
-    heads_root_at: frozenset[int] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     seals: list[SealedAt] = field(default_factory=list)
     heads: dict[bytes, list[HeadAt]] = field(default_factory=dict)
@@ -76,7 +75,7 @@ class DirectoryWalk:
     threads: list[tuple[int, ThreadLeaf]] = field(default_factory=list)
     epochs: list[tuple[int, EpochLeaf]] = field(default_factory=list)
     frontier: Frontier = field(default_factory=Frontier)
-    _newest: dict[bytes, bytes] = field(default_factory=dict)
+    _newest: FollowedHeads = field(default_factory=FollowedHeads)
     _seal: _Seal = field(default_factory=_Seal)
 
     @property
@@ -163,7 +162,7 @@ class DirectoryWalk:
         self._seal.last_chain = leaf.chain_id
         self._seal.heads += 1
         before.append(HeadAt(index, leaf.tree_size, leaf.root))
-        self._newest[leaf.chain_id] = hashed
+        self._newest.put(leaf.chain_id, hashed)
 
     def _take_key(self, index: int, leaf: KeyLeaf) -> None:
         leaves = (*(each for _, each in self.keys), leaf)
@@ -196,7 +195,7 @@ class DirectoryWalk:
             self._found(index, Reason.SEAL_WRONG, f"says {leaf.head_count} heads, {self._seal.heads} stand before it")
         if leaf.chain_count != len(self.heads):
             self._found(index, Reason.SEAL_WRONG, f"says {leaf.chain_count} chains, there are {len(self.heads)}")
-        if index + 1 in self.heads_root_at and leaf.heads_root != heads_root(sorted(self._newest.items())):
+        if leaf.heads_root != self._newest.tree().hash:
             self._found(index, Reason.SEAL_WRONG, "heads_root is not that of the newest heads")
         self.seals.append(SealedAt(index + 1, self.frontier.root(), leaf.sealed_at_ms))
         self._seal = _Seal()

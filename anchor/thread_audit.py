@@ -13,7 +13,7 @@ from anchor.proof.receipt import LogCard
 from anchor.proof.verifier import network_of
 from anchor.proof.verify import State
 from anchor.published import CHECKPOINT, check_checkpoint, directory_leaves, read_anchors, read_card, read_note
-from anchor.thread_auditor import Audit, Auditor, payload_of
+from anchor.thread_auditor import Audit, Auditor
 from anchor.thread_roots import check_checkpoints, check_roots
 from anchor.thread_seen import check_seen
 from anchor.thread_start import check_line, follow_thread
@@ -26,9 +26,7 @@ def audit_thread(fetch: Fetch, auditor: Auditor) -> Verdict:
     """Judge a published log. Raises MalformedError for a folder that is no mirror, SourceError for a silent source."""
     card = read_card(fetch)
     anchors, findings = read_anchors(fetch, card.log.log_id, network_of(card.log, auditor.networks))
-    payloads = [payload_of(proof.decoded_transaction) for proof in anchors.proofs]
-    sizes = frozenset(payload.tree_size for payload in payloads if payload is not None)
-    walk = DirectoryWalk(card.log, auditor.check, sizes)
+    walk = DirectoryWalk(card.log, auditor.check)
     audit = Audit(fetch, auditor, card.log, walk, anchors, found=findings)
     _check_log(audit, card)
     _read_directory(audit)

@@ -20,6 +20,7 @@ MEASURES = (
     "serving",
     "manifests",
     "signing",
+    "heads",
 )
 # Minutes and gigabytes: only where they are named.
 LONG = ("memory_serving", "explorer")

@@ -11,6 +11,8 @@ from anchor.directory import Directory
 from anchor.epochs import Epochs
 from anchor.growing import extend_to
 from anchor.hashing.chosen import HASHING
+from anchor.heads_followed import FollowedHeads
+from anchor.heads_nodes import Subtree
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Frontier, Trees
@@ -19,7 +21,6 @@ from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
-from anchor.proof.heads import heads_root
 from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
@@ -46,7 +47,15 @@ from chains.audit_authors import HomeAuthors
 from chains.audit_entries import EntriesAudit, Progress
 from chains.audit_life import check_life
 from chains.audit_report import Report
-from chains.audit_tables import check_extents, check_lookups, check_pointers, check_tiles, check_timestamps, paged
+from chains.audit_tables import (
+    HeadsNodes,
+    check_extents,
+    check_lookups,
+    check_pointers,
+    check_tiles,
+    check_timestamps,
+    paged,
+)
 from chains.chain import Chain, Chains
 from chains.identity import Identities
 from chains.policy import Policies
@@ -224,7 +233,7 @@ class Audit:
     def _directory(self) -> None:
         """Leaves are what their hashes say; each seal is whole; pointers lead to the head before; roots follow."""
         newest: dict[bytes, tuple[int, HeadLeaf]] = {}
-        hashes: dict[bytes, bytes] = {}
+        heads, nodes = FollowedHeads(), HeadsNodes()
         frontier = Frontier()
         started, follows = 0, (0, 0)
         for index, raw in self._directory_leaves():
@@ -238,11 +247,14 @@ class Audit:
                 self._kind(where, index, leaf)
                 if isinstance(leaf, HeadLeaf):
                     self._pointer(where, leaf, newest)
-                    newest[leaf.chain_id], hashes[leaf.chain_id] = (index, leaf), hashed
+                    newest[leaf.chain_id] = index, leaf
+                    heads.put(leaf.chain_id, hashed)
                 elif isinstance(leaf, SealLeaf):
-                    self._seal(where, leaf, follows, index - started, hashes)
+                    self._seal(where, leaf, follows, index - started, heads.tree())
+                    nodes.expect(index + 1, heads.kept)
                     self._checkpoint_of(where, leaf, index + 1, frontier.root())
                     started, follows = index + 1, (leaf.seal_number + 1, leaf.sealed_at_ms)
+        nodes.check(self.engine, self.report)
         if started != frontier.size:
             self.report.found(f"directory leaf {started}", "leaves after the last seal")
         if frontier.size != self.trees.state(DIRECTORY).size:
@@ -291,7 +303,7 @@ class Audit:
         seal: SealLeaf,
         follows: tuple[int, int],
         leaves: int,
-        hashes: dict[bytes, bytes],
+        heads: Subtree,
     ) -> None:
         self.report.seals += 1
         if seal.seal_number != follows[0]:
@@ -300,7 +312,7 @@ class Audit:
             self.report.found(where, "sealed before the seal that stands before it")
         if seal.head_count > leaves:
             self.report.found(where, f"{seal.head_count} heads, but only {leaves} leaves since the last seal")
-        if (seal.chain_count, seal.heads_root) != (len(hashes), heads_root(sorted(hashes.items()))):
+        if (seal.chain_count, seal.heads_root) != (heads.chains, heads.hash):
             self.report.found(where, "heads_root is not that of the newest heads")
 
     # --- checkpoints and anchors

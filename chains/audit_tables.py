@@ -4,11 +4,12 @@ Everything in them follows from entries and directory leaves, and is recomputed 
 these checks after the entries themselves; what does not hold goes into its report.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from anchor.directory import Directory
 from anchor.hashing.chosen import HASHING
+from anchor.heads_nodes import Subtree
 from anchor.log import DIRECTORY, TILE_BYTES, TILE_WIDTH, Trees, tile_roots
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
@@ -248,6 +249,42 @@ def _check_tree_rows(engine: Engine, directory: Directory, report: Report) -> No
             wanted = (getattr(leaf, "tree_size", None), newest, leaf_hash(leaf.encode()))
             if (sealed_size, head_index, head_hash) != wanted:
                 report.found(where, f"its newest head is directory leaf {newest}; its row in the table of logs differs")
+
+
+class HeadsNodes:
+    """The stored nodes of the heads tree are those that every seal gave, and no others: compared by a sum of hashes."""
+
+    def __init__(self) -> None:
+        self._count = self._sum = 0
+
+    def expect(self, size: int, kept: Mapping[str, Subtree]) -> None:
+        """The seal that made the directory ``size`` leaves gave these nodes."""
+        count, total = _sum_of(_node_row(prefix, size, each.chains, each.hash) for prefix, each in kept.items())
+        self._count += count
+        self._sum += total
+
+    def check(self, engine: Engine, report: Report) -> None:
+        """Read the table, after the last seal."""
+        count, total = _sum_of(_node_rows(engine))
+        if (count, total) != (self._count, self._sum % (1 << _SUM_BITS)):
+            report.found(
+                "heads tree",
+                f"{count} stored nodes, not the {self._count} that the seals give; proofs may fail",
+            )
+
+
+def _node_rows(engine: Engine) -> Iterator[bytes]:
+    query = (
+        "SELECT prefix, size, chains, hash FROM heads_node WHERE (prefix, size) > (?, ?) ORDER BY prefix, size LIMIT ?"
+    )
+    prefix, size = "", 0
+    while rows := engine.query(query, (prefix, size, ROWS)):
+        for prefix, size, chains, raw in rows:
+            yield _node_row(prefix, size, chains, bytes(raw))
+
+
+def _node_row(prefix: str, size: int, chains: int, raw: bytes) -> bytes:
+    return f"{prefix} {size} {chains} ".encode() + raw
 
 
 # --- time stamps

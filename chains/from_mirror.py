@@ -12,6 +12,7 @@ from anchor.bitcoin.protocols import BlockId, Coin, Missing
 from anchor.epochs import Epochs
 from anchor.errors import EntriesMissingError, HistoryDiffersError, SettingsError
 from anchor.hashing.chosen import HASHING
+from anchor.heads_stored import store_nodes
 from anchor.journal import Attempt
 from anchor.lifecycle import MINED, Event, Happened, Standing
 from anchor.log import DIRECTORY, TILE_WIDTH
@@ -259,11 +260,15 @@ def _append_directory(home: Home, fetch: Fetch, ahead: _Ahead) -> None:
     )
     home.trees.append(DIRECTORY, ahead.start, HASHING.leaves(ahead.leaves).flat)
     home.trees.build_to(DIRECTORY, ahead.checkpoint.size)
+    changed: list[bytes] = []
     for index, raw in enumerate(ahead.leaves, ahead.start):
         leaf = decode_leaf(raw)
         if isinstance(leaf, HeadLeaf):
             _store_head(home, index, leaf)
+            changed.append(leaf.chain_id)
         elif isinstance(leaf, SealLeaf):
+            store_nodes(home.engine, index + 1, sorted(changed))
+            changed.clear()
             _store_checkpoint(home, fetch, index + 1, leaf)
         elif not isinstance(leaf, LogLeaf):
             home.engine.execute("INSERT INTO log_mark (leaf_index) VALUES (?)", (index,))

@@ -33,15 +33,22 @@ def heads_root(items: Sequence[Item]) -> bytes:
     for (earlier, _), (later, _) in pairwise(items):
         if earlier >= later:
             raise MalformedError("heads tree: expected chain ids in ascending order, none twice")
-    return _subtree(items, 0, len(items), 0)
+    return subtree_hash(items, 0)
 
 
-def prove_head(items: Sequence[Item], chain_id: bytes, terminal_leaf: Callable[[bytes], bytes]) -> HeadsProof:
-    """Return the proof for ``chain_id`` among sorted ``items``.
+def subtree_hash(items: Sequence[Item], depth: int) -> bytes:
+    """Return the hash of the subtree over sorted ``items``, whose chain ids share their first ``depth`` bits."""
+    return _subtree(items, 0, len(items), depth)
+
+
+def prove_head(
+    items: Sequence[Item], chain_id: bytes, terminal_leaf: Callable[[bytes], bytes], depth: int = 0
+) -> HeadsProof:
+    """Return the proof for ``chain_id`` among sorted ``items``; of a subtree, where they share ``depth`` bits with it.
 
     ``terminal_leaf`` returns a head leaf's bytes by its leaf hash; it is asked only for the one where the way ends.
     """
-    start, end, depth = 0, len(items), 0
+    start, end = 0, len(items)
     siblings = []
     while end - start > 1:
         middle = _middle(items, start, end, depth)

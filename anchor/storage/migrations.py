@@ -571,4 +571,20 @@ MIGRATIONS: Migrations = (
             "CREATE TABLE key_copy (path TEXT PRIMARY KEY, made_at_ms BIGINT NOT NULL)",
         ),
     ),
+    (
+        "heads-nodes",
+        (
+            # The heads tree's subtrees, by the first hexadecimal digits of their chain ids, from the seal on that made
+            # the directory ``size`` leaves (anchor/heads_nodes.py). Rows are only ever added.
+            """CREATE TABLE heads_node (
+                prefix TEXT NOT NULL,
+                size BIGINT NOT NULL,
+                chains BIGINT NOT NULL,
+                hash {bytes} NOT NULL,
+                PRIMARY KEY (prefix, size)
+            )""",
+            # The chains that the next seal gathers: few of many.
+            "CREATE INDEX tree_changed ON tree (chain_id) WHERE size > sealed_size",
+        ),
+    ),
 )

@@ -161,5 +161,7 @@ def submission_of(chain: bytes, content: bytes, *ids: ExternalId) -> Submission:
 
 
 def _folder_of(engine: Engine) -> Path | None:
+    if not isinstance(engine, SqliteEngine):
+        return None
     [path] = [file for _, name, file in engine.query("PRAGMA database_list") if name == "main"]
     return Path(path).parent if path else None
