@@ -15,6 +15,7 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     ├── RefusedEntryError           an entry that this chain or this log does not take
     │   ├── ContentTooLargeError    content of more bytes than the settings allow
     │   ├── ChainClosedError        the chain was closed: nothing more is recorded there
+    │   ├── ForbiddenByPolicyError  the policy of the chain forbids it
     │   ├── ChainExistsError        a chain of this id or name is there already
     │   └── HeldError               a legal hold keeps what should be erased
     ├── ReusedKeyError              a request key was used for another request
@@ -101,6 +102,14 @@ class ContentTooLargeError(RefusedEntryError):
 
 class ChainClosedError(RefusedEntryError):
     """The chain was closed; the message says since when, and where to go on."""
+
+
+class ForbiddenByPolicyError(RefusedEntryError):
+    """The policy of the chain forbids the entry; ``part`` names which part of it (``anchor.proof.policy.Part``)."""
+
+    def __init__(self, message: str, part: str) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class ChainExistsError(RefusedEntryError):

@@ -19,8 +19,8 @@ MAX_KEY = 255
 # So many are forgotten at a time: a commit never waits for the clearing of a day.
 FORGOTTEN_TOGETHER = 256
 
-Saved = Sequence[int | tuple[str, str]]
-"""What became of each entry: its seq, negative where it was there before; or the name and the text of the refusal."""
+Saved = Sequence[int | tuple[str, ...]]
+"""What became of each entry: its seq, negative where it was there before; or name, text and rule of the refusal."""
 
 
 @dataclass(frozen=True, slots=True)

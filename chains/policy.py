@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from anchor.directory import Directory
-from anchor.errors import RefusedEntryError
+from anchor.errors import ForbiddenByPolicyError, RefusedEntryError
 from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.identity import Purpose, begins_identity
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf
 from anchor.proof.policy import (
     IsKeyOf,
+    NotFollowedError,
+    Part,
     Policy,
     Standing,
     Stated,
@@ -125,6 +127,8 @@ class Policies:
             )
             if after != writing.standing:
                 self._check_parties(after[-1].policy, now_ms)
+        except NotFollowedError as error:
+            raise ForbiddenByPolicyError(str(error), error.part) from error
         except (VerificationError, MalformedError) as error:
             raise RefusedEntryError(str(error)) from error
         entry_hash = entry.hash
@@ -260,6 +264,7 @@ def margin_ms(entry: Entry) -> int:
 def refuse_statements(entries: Iterable[Entry]) -> None:
     """Raise RefusedEntryError where one of the entries for a chain without a policy states one."""
     if any(stated_in(entry) is not None for entry in entries):
-        raise RefusedEntryError(
-            "the entry states a policy, and its chain has none: a policy begins with the first entry of a chain"
+        raise ForbiddenByPolicyError(
+            "the entry states a policy, and its chain has none: a policy begins with the first entry of a chain",
+            Part.STATEMENT,
         )

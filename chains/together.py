@@ -311,7 +311,7 @@ class _Commit:
                 self.writer.policies.check_entry(writing, Entry.decode(raws[place]), received_at_ms)
                 allowed.append(place)
             except RefusedEntryError as error:
-                refused[piece.work.hashes[place]] = Refused("policy-not-followed", str(error))
+                refused[piece.work.hashes[place]] = Refused.by(error)
         piece.new = allowed
         # The same entry twice in one piece of work is refused twice.
         for place, key in enumerate(piece.work.hashes if refused else ()):
@@ -325,7 +325,7 @@ class _Commit:
             try:
                 refuse_statements([Entry.decode(piece.work.entries.items()[place])])
             except RefusedEntryError as error:
-                piece.late.setdefault(place, Refused("policy-not-followed", str(error)))
+                piece.late.setdefault(place, Refused.by(error))
         if piece.work.stating:
             piece.new = [place for place in piece.new if place not in piece.late]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, overload
 
-from anchor.errors import ChainClosedError, ContentTooLargeError
+from anchor.errors import ChainClosedError, ContentTooLargeError, ForbiddenByPolicyError
 from anchor.hashing.pieces import Pieces
 from anchor.proof.author_audit import Named
 from anchor.proof.entry import ExternalId
@@ -63,14 +63,17 @@ class AcceptedRun(Sequence[Accepted]):
 
 
 class Refused(NamedTuple):
-    """Why an entry was not taken: a stable code, and a sentence for a person."""
+    """Why an entry was not taken: a stable code, and a sentence for a person; ``rule``: of its chain's policy."""
 
     code: str
     detail: str
+    rule: str = ""
 
     @classmethod
     def by(cls, error: AnchorlineError) -> "Refused":
         """Return what an error means for the entry that it is about."""
+        if isinstance(error, ForbiddenByPolicyError):
+            return cls("policy-not-followed", str(error), error.part)
         code = next((code for kind, code in _CODES if isinstance(error, kind)), "entry-refused")
         return cls(code, str(error))
 

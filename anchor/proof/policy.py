@@ -7,7 +7,7 @@ audit walks a chain by them, and step 17 judges a receipt by them (``policy_evid
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from itertools import pairwise
 from typing import TypeVar
 
@@ -38,6 +38,25 @@ class PartyKind(IntEnum):
 
     IDENTITY = 1
     KEY = 2
+
+
+class Part(StrEnum):
+    """Which part of a policy forbids an entry: one of its rules, or the rules of stating one. The values are stable."""
+
+    ADMINISTRATORS = "administrators"
+    WRITERS = "writers"
+    CORRECTORS = "correctors"
+    MEDIA_TYPES = "media_types"
+    ID_KINDS = "id_kinds"
+    STATEMENT = "statement"
+
+
+class NotFollowedError(VerificationError):
+    """An entry does not follow the policy of its chain; ``part`` of it forbids the entry."""
+
+    def __init__(self, message: str, part: Part) -> None:
+        super().__init__(Reason.POLICY_NOT_FOLLOWED, message)
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -192,7 +211,8 @@ def changed(standing: Standing, index: int, entry: Entry, is_key_of: IsKeyOf) ->
     found = met(rule, signing_keys(entry), is_key_of)
     if found < rule.threshold:
         raise not_followed(
-            f"{rule.threshold} of the {len(rule.parties)} parties that may change the policy must sign it, {found} did"
+            f"{rule.threshold} of the {len(rule.parties)} parties that may change the policy must sign it, {found} did",
+            Part.ADMINISTRATORS,
         )
     return (*standing, Stated(entry.hash, index, policy))
 
@@ -203,20 +223,24 @@ def check_followed(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find)
     if found < policy.writers.threshold:
         raise not_followed(
             f"{policy.writers.threshold} of the {len(policy.writers.parties)} parties that may write must sign an "
-            f"entry, {found} did"
+            f"entry, {found} did",
+            Part.WRITERS,
         )
     if policy.media_types and entry.media_type not in policy.media_types:
-        raise not_followed(f"its media type is {entry.media_type!r}, which is none of those that it allows")
+        raise not_followed(
+            f"its media type is {entry.media_type!r}, which is none of those that it allows", Part.MEDIA_TYPES
+        )
     lacking = sorted(set(policy.id_kinds) - {external_id.kind for external_id in entry.external_ids})
     if lacking:
-        raise not_followed(f"it has no external id of kind {lacking[0]}, and the policy wants one")
+        raise not_followed(f"it has no external id of kind {lacking[0]}, and the policy wants one", Part.ID_KINDS)
     for link in corrections_in(entry):
         corrected = find(link)
         if corrected is not None and not _may_correct(policy, entry, corrected, is_key_of):
             raise not_followed(
                 f"it corrects entry {link.hex()}, and neither those who signed that one nor "
                 f"{policy.correctors.threshold} of the {len(policy.correctors.parties)} parties that may correct "
-                "entries of others signed it"
+                "entries of others signed it",
+                Part.CORRECTORS,
             )
 
 
@@ -237,9 +261,9 @@ def follows(policy: Policy, before: bytes) -> Policy:
     return replace(policy, previous=before)
 
 
-def not_followed(why: str) -> VerificationError:
-    """Return the error for an entry that the policy of its chain forbids."""
-    return VerificationError(Reason.POLICY_NOT_FOLLOWED, f"the entry does not follow the policy of its chain: {why}")
+def not_followed(why: str, part: Part = Part.STATEMENT) -> NotFollowedError:
+    """Return the error for an entry that a part of the policy of its chain forbids."""
+    return NotFollowedError(f"the entry does not follow the policy of its chain: {why}", part)
 
 
 def _may_correct(policy: Policy, entry: Entry, corrected: Entry, is_key_of: IsKeyOf) -> bool:

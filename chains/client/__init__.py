@@ -9,6 +9,7 @@ from anchor.proof.expected_author import ExpectedAuthor
 from chains.client.asynchronous import AsyncBatcher, AsyncClient
 from chains.client.blocking import Batcher, Client
 from chains.client.connection import Timeouts
+from chains.client.draft import Draft, DraftError
 from chains.client.encrypting import Opened, ReaderKey, new_reader_key, open_envelope
 from chains.client.envelope import Envelope, EnvelopeError, EnvelopeFault
 from chains.client.errors import (
@@ -27,6 +28,8 @@ from chains.client.listening import SeenEvent
 from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
+from chains.client.policies import SeenPolicy
+from chains.client.policy_document import policy_of, policy_to_json, read_policy
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
 from chains.client.signing import AuthorKey, Ed25519Key, Signatory
 from chains.client.trust import TimeLimits
@@ -41,6 +44,8 @@ __all__ = [
     "Client",
     "ClientError",
     "ClosedError",
+    "Draft",
+    "DraftError",
     "Ed25519Key",
     "Envelope",
     "EnvelopeError",
@@ -60,6 +65,7 @@ __all__ = [
     "SeenEvent",
     "SeenGrant",
     "SeenKey",
+    "SeenPolicy",
     "SeenReader",
     "SeenTry",
     "SeenWebhook",
@@ -74,4 +80,7 @@ __all__ = [
     "keyed_id",
     "new_reader_key",
     "open_envelope",
+    "policy_of",
+    "policy_to_json",
+    "read_policy",
 ]

@@ -17,9 +17,11 @@ import httpx
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.entry import ExternalId, Link
 from anchor.proof.expected_author import ExpectedAuthor
+from anchor.proof.policy import Policy
 from anchor.proof.receipt import LogCard, Receipt
 from chains.client import managing
 from chains.client.connection import Options, httpx_options
+from chains.client.draft import Draft
 from chains.client.encrypting import Opened, ReaderKey
 from chains.client.envelope import Envelope, public_key_of, reader_id
 from chains.client.errors import ClosedError
@@ -29,6 +31,7 @@ from chains.client.listening import CALL as LISTEN
 from chains.client.listening import Listening, SeenEvent
 from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
+from chains.client.policies import SeenPolicy
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
 from chains.client.shell import AlikeOptions, EntryOptions, Names, Shell, form_of
 
@@ -123,6 +126,36 @@ class Client(Shell):
         """Return a batcher for a chain; close it, or use it as a context."""
         self._run(self.core.log())
         return Batcher(self, chain_id, limits or BatchLimits())
+
+    # --- policies
+
+    def policies(self, chain_id: bytes) -> list[SeenPolicy]:
+        """Return the policies of a chain, the one in force last; none: the chain is open, for ever."""
+        return self._run(self.core.policies(chain_id))
+
+    def draft_chain(
+        self,
+        policy: Policy,
+        keys: Sequence[bytes],
+        *,
+        external_ids: Names = (),
+        content: bytes = b"",
+        media_type: str = "",
+        name: str | None = None,
+        visibility: str = "private",
+    ) -> Draft:
+        """Return a draft that opens a chain under a policy, for these public keys to sign: ``draft.signed_by(key)``."""
+        form = Form(media_type, external_ids_of(external_ids))
+        opens = {"visibility": visibility} | ({} if name is None else {"name": name})
+        return self._run(self.core.draft_chain(form, content, policy, keys, opens))
+
+    def draft_policy(self, chain_id: bytes, policy: Policy, keys: Sequence[bytes], *, reason: str = "") -> Draft:
+        """Return a draft that changes the policy of a chain, for these public keys to sign."""
+        return self._run(self.core.draft_policy(chain_id, policy, keys, reason))
+
+    def submit_draft(self, draft: Draft) -> Recorded:
+        """Record the entry of a draft that all have signed; what opens a chain, opens it."""
+        return self._run(self.core.submit_draft(draft))
 
     # --- reading
 

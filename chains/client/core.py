@@ -18,10 +18,12 @@ from anchor.proof.codec import HASH_SIZE, exactly
 from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of
 from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.expected_author import ExpectedAuthor
+from anchor.proof.policy import Policy, follows
 from anchor.proof.promise import Promise
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.verifier import DEFAULT_DEPTH, Verifier
-from chains.client import judging, managing
+from chains.client import judging, managing, policies
+from chains.client.draft import Draft
 from chains.client.encrypting import Opened, ReaderKey, open_envelope, wrap
 from chains.client.envelope import MAX_ENVELOPE, Envelope, EnvelopeError, check_belongs
 from chains.client.errors import ProblemAnswerError, UnpinnedLogError, UnreachableError, UntrueAnswerError, Untruth
@@ -40,6 +42,8 @@ from chains.client.own_entry import (
     signed_each,
 )
 from chains.client.pace import Patience, is_answer, pause_s, retry_after_s
+from chains.client.policies import SeenPolicy, policies_in
+from chains.client.policy_document import MEDIA_TYPE
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
 from chains.client.signing import Signatory
 from chains.client.trust import DoubtError, TimeLimits, TrustedLog
@@ -127,6 +131,10 @@ class Core:
         yield from self.log()
         ids = tuple(external_ids) or (ExternalId(IdKind.KEYED, self.settings.randomness(32)),)
         own = self.make(chain_id_of(ids), content, replace(form, external_ids=ids), sent)
+        return (yield from self._open(own, name, visibility))
+
+    def _open(self, own: OwnEntry, name: str | None, visibility: str) -> Task[Recorded]:
+        """Open a chain with a first entry that was made."""
         value = {"visibility": visibility, "first_entry": json.loads(own.submission())}
         if name is not None:
             value["name"] = name
@@ -286,6 +294,40 @@ class Core:
         """Return a call that may be repeated: its key is fresh, and the same each time that it is sent."""
         key = base64.urlsafe_b64encode(self.settings.randomness(18)).decode("ascii")
         return Call("POST", path, (("content-type", content_type), ("idempotency-key", key)), body, most_bytes)
+
+    # --- policies
+
+    def policies(self, chain_id: bytes) -> Task[list[SeenPolicy]]:
+        """Return the policies of a chain, the one in force last; none: it is open."""
+        check = self.settings.check_signature
+        return (yield from self.managed(policies.asking(chain_id), lambda body: policies_in(body, chain_id, check)))
+
+    def draft_chain(
+        self, form: Form, content: bytes, policy: Policy, keys: Sequence[bytes], opens: dict[str, str]
+    ) -> Task[Draft]:
+        """Return the first entry of a chain under a policy, for these public keys to sign."""
+        log = yield from self.log()
+        ids = form.external_ids or (ExternalId(IdKind.KEYED, self.settings.randomness(32)),)
+        form = replace(form, external_ids=ids, log_id=log.card.log.log_id, policy=policy.encode())
+        own = make_entry(chain_id_of(ids), content, form, self.settings.randomness, Sent.CONTENT)
+        return Draft.of(own, keys, opens)
+
+    def draft_policy(self, chain_id: bytes, policy: Policy, keys: Sequence[bytes], reason: str) -> Task[Draft]:
+        """Return the entry that changes the policy of a chain, for these public keys to sign."""
+        log = yield from self.log()
+        before = policies.in_force((yield from self.policies(chain_id)))
+        statement = follows(policy, before.entry.hash).encode()
+        form = Form("text/plain" if reason else MEDIA_TYPE, log_id=log.card.log.log_id, policy=statement)
+        own = make_entry(chain_id, reason.encode(), form, self.settings.randomness, Sent.CONTENT)
+        return Draft.of(own, keys)
+
+    def submit_draft(self, draft: Draft) -> Task[Recorded]:
+        """Record the entry of a draft that all have signed, or open the chain of which it is the first."""
+        yield from self.log()
+        own, opens = draft.finished(), draft.opens
+        if opens is None:
+            return (yield from self.record(own))
+        return (yield from self._open(own, opens.get("name"), opens.get("visibility", "private")))
 
     # --- reading
 
@@ -531,7 +573,8 @@ def problem_of(reply: Reply) -> ProblemAnswerError:
     """Return the problem that an answer tells; a proxy's page tells none."""
     try:
         fields = judging.fields_of(reply.body)
-        return ProblemAnswerError(reply.status, fields.text("code")[:80], fields.text("detail")[:1000])
+        rule = fields.text("rule")[:80] if "rule" in fields else ""
+        return ProblemAnswerError(reply.status, fields.text("code")[:80], fields.text("detail")[:1000], rule)
     except MalformedError:
         return ProblemAnswerError(reply.status, "unexpected-answer", f"{reply.body[:200]!r}")
 

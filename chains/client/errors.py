@@ -50,6 +50,7 @@ class Untruth(StrEnum):
     RECEIPT_OF_ANOTHER = "receipt-of-another-entry"
     RECEIPT_INDEX = "receipt-at-another-index"
     RECEIPT_WRONG = "receipt-wrong"
+    POLICY = "policy-wrong"
     CHECKPOINT = "checkpoint-wrong"
     HISTORY = "history-forked"
 
@@ -72,10 +73,14 @@ class UnreachableError(ClientError):
 
 
 class ProblemAnswerError(ClientError):
-    """The service answered with a problem (RFC 9457); ``code`` is stable, docs/spec/http-api.md lists them."""
+    """The service answered with a problem (RFC 9457); ``code`` is stable, docs/spec/http-api.md lists them.
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    ``rule``: of ``policy-not-followed``, which part of the chain's policy forbids the entry.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, rule: str = "") -> None:
         super().__init__(f"the service answered {status} {code}: {detail}")
+        self.rule = rule
         self.status = status
         self.code = code
         self.detail = detail

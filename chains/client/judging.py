@@ -142,7 +142,13 @@ def _result(fields: Fields, own: OwnEntry) -> Placed | Refused:
         return Placed(_index_of(fields, own), status == 200)
     if not 400 <= status <= 599:
         raise DoubtError(Untruth.ANSWER_MALFORMED, f"a result has status {status}")
-    return Refused(own, status, fields.text("code"), fields.text("detail") if "detail" in fields else "")
+    return Refused(
+        own,
+        status,
+        fields.text("code"),
+        fields.text("detail") if "detail" in fields else "",
+        fields.text("rule") if "rule" in fields else "",
+    )
 
 
 def _promises(fields: Fields, chain_id: bytes, new: Sequence[tuple[bytes, int]]) -> list[Promise]:

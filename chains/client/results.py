@@ -56,12 +56,16 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An entry of a batch that the service did not take; ``code`` is that of a problem (docs/spec/http-api.md)."""
+    """An entry of a batch that the service did not take; ``code`` is that of a problem (docs/spec/http-api.md).
+
+    ``rule``: of ``policy-not-followed``, which part of the chain's policy forbids it.
+    """
 
     own: OwnEntry
     status: int
     code: str
     detail: str
+    rule: str = ""
 
 
 Outcome = Recorded | Refused

@@ -20,6 +20,7 @@ from chains.web import (
     api_grants,
     api_keys,
     api_log,
+    api_policies,
     api_readers,
     api_search,
     api_shares,
@@ -62,6 +63,7 @@ from chains.web.shortcuts import ApiShortcuts, strangers_key
 OPERATIONS: tuple[Operation, ...] = (
     *api_writing.OPERATIONS,
     *api_chains.OPERATIONS,
+    *api_policies.OPERATIONS,
     *api_entries.OPERATIONS,
     *api_readers.OPERATIONS,
     *api_search.OPERATIONS,

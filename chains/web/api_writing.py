@@ -108,7 +108,7 @@ async def post_chain(service: Service, request: Request, read: ReadBody) -> Answ
     opening = Opening(chain_id, _stored_name(admission, wanted.name))
     work = service.writing.writer.prepare(opening, [item], admission.submitter, key)
     for refused in work.refused.values():
-        raise ProblemError(refused.code, refused.detail)
+        raise ProblemError(refused.code, refused.detail, rule=refused.rule)
     done = await service.writing.commit(admission, work, Visibility(wanted.visibility))
     return await _one_answer(service, done, is_chain=True)
 
@@ -161,7 +161,7 @@ async def _one_answer(service: Service, done: Done, *, is_chain: bool = False) -
     """Return the answer to a request of one entry: 201, or 200 where it was there before, with its promise."""
     (outcome,) = done.outcomes
     if isinstance(outcome, Refused):
-        raise ProblemError(outcome.code, outcome.detail)
+        raise ProblemError(outcome.code, outcome.detail, rule=outcome.rule)
     written = written_of(done, outcome, await _promise(service, done, outcome))
     where = f"/v1/chains/{done.chain.chain_id.hex()}" if is_chain else f"/v1/entries/{written.entry_hash}"
     headers = (b"location", where.encode()), *_replay_header(done)
@@ -207,7 +207,7 @@ def _results(outcomes: Sequence[Outcome]) -> list[Result] | msgspec.Raw:
 
 def _result(item: Outcome) -> Result:
     if isinstance(item, Refused):
-        return Result(status=KINDS[item.code].status, code=item.code, detail=item.detail)
+        return Result(status=KINDS[item.code].status, code=item.code, detail=item.detail, rule=item.rule or None)
     return Result(status=200 if item.repeated else 201, entry_hash=item.entry_hash.hex(), leaf_index=item.leaf_index)
 
 
@@ -221,6 +221,7 @@ _ENTRY = (
         "entry-version-unknown",
         "author-signature-wrong",
         "author-key-not-valid",
+        "policy-not-followed",
         "body-malformed",
         "media-type-unsupported",
     ),

@@ -14,6 +14,7 @@ from anchor.errors import (
     ChainExistsError,
     ClockError,
     ContentTooLargeError,
+    ForbiddenByPolicyError,
     KeyRefusedError,
     NotYetError,
     OverloadedError,
@@ -65,6 +66,7 @@ KINDS = {
     "entry-too-late": Kind(422, "The entry was valid only until an earlier time"),
     "entry-version-unknown": Kind(422, "The entry is of a version that is not known here"),
     "author-signature-wrong": Kind(422, "The author's signature does not hold"),
+    "policy-not-followed": Kind(422, "The policy of the chain forbids the entry"),
     "author-key-not-valid": Kind(422, "The author's key is not one of the identity that the entry names"),
     "account-refused": Kind(422, "The key, grant or webhook cannot be as it was asked for"),
     "item-malformed": Kind(422, "The item is not of the documented form"),
@@ -89,6 +91,7 @@ _OF_ERRORS: tuple[tuple[type[AnchorlineError], str], ...] = (
     (ChainExistsError, "chain-exists"),
     (ChainClosedError, "chain-closed"),
     (ContentTooLargeError, "content-too-large"),
+    (ForbiddenByPolicyError, "policy-not-followed"),
     (RefusedEntryError, "entry-refused"),
     (ReusedKeyError, "request-key-reused"),
     (QuotaError, "quota-exceeded"),
@@ -104,12 +107,16 @@ _RETRY_S = {"overloaded": 1, "storage-failed": 10, "clock-wrong": 10, "not-possi
 
 
 class ProblemError(Exception):
-    """A request that is answered with a problem document; ``code`` is one of ``KINDS``."""
+    """A request that is answered with a problem document; ``code`` is one of ``KINDS``.
 
-    def __init__(self, code: str, detail: str = "", *headers: Header) -> None:
+    ``rule`` names the part of a policy that forbids an entry.
+    """
+
+    def __init__(self, code: str, detail: str = "", *headers: Header, rule: str = "") -> None:
         super().__init__(detail or KINDS[code].title)
         self.code = code
         self.headers = headers
+        self.rule = rule
 
 
 def not_found() -> ProblemError:
@@ -125,7 +132,8 @@ def problem_of(error: AnchorlineError) -> ProblemError:
     code = next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), "not-possible-now")
     retry_s = error.retry_after_s if isinstance(error, QuotaError) else _RETRY_S.get(code)
     headers = ((b"retry-after", str(retry_s).encode()),) if retry_s is not None else ()
-    return ProblemError(code, "" if code in _SILENT else str(error), *headers)
+    rule = error.part if isinstance(error, ForbiddenByPolicyError) else ""
+    return ProblemError(code, "" if code in _SILENT else str(error), *headers, rule=rule)
 
 
 def problem_answer(problem: ProblemError) -> Answer:
@@ -133,6 +141,8 @@ def problem_answer(problem: ProblemError) -> Answer:
     code, kind, headers = problem.code, KINDS[problem.code], problem.headers
     if kind.status == 401:
         headers = (*headers, (b"www-authenticate", b'Bearer realm="anchorline"'))
-    found = Problem(type=URN + code, title=kind.title, status=kind.status, detail=str(problem), code=code)
+    found = Problem(
+        type=URN + code, title=kind.title, status=kind.status, detail=str(problem), code=code, rule=problem.rule or None
+    )
     body = msgspec.json.encode(found)
     return Answer(kind.status, body, PROBLEM_JSON, (NO_STORE, *headers))

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from anchor.proof.policy import Part
+
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex")]
 Base64 = Annotated[
     bytes,
@@ -29,14 +31,18 @@ class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Something that clients send; unknown fields are refused, so that a misspelt one never does nothing."""
 
 
+PolicyPart = Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(Part)}, description="A part of a policy")]
+
+
 class Problem(Model, frozen=True, kw_only=True):
-    """A problem document (RFC 9457)."""
+    """A problem document (RFC 9457). `rule`: which part of a chain's policy forbids an entry (policy-not-followed)."""
 
     type: str
     title: str
     status: int
     detail: str
     code: str
+    rule: PolicyPart | None = None
 
 
 class ExternalIdModel(Taken, frozen=True, kw_only=True):
@@ -120,13 +126,14 @@ class Written(Model, frozen=True, kw_only=True):
 
 
 class Result(Model, frozen=True, kw_only=True):
-    """What became of one item. 201: written; 200: it was there before; otherwise `code` and `detail` of a problem."""
+    """What became of one item. 201: written; 200: it was there before; otherwise what a problem says."""
 
     status: int
     entry_hash: Hash | None = None
     leaf_index: Count | None = None
     code: str | None = None
     detail: str | None = None
+    rule: PolicyPart | None = None
 
 
 class BatchWritten(Model, frozen=True, kw_only=True):
@@ -151,6 +158,43 @@ class ChainModel(Model, frozen=True, kw_only=True):
     visibility: Literal["public", "members", "private"]
     is_own: bool
     name: str | None = None
+
+
+class RuleModel(Model, frozen=True, kw_only=True):
+    """So many of these parties must sign: `did:key:z6Mk...`, or `identity:` and a chain id."""
+
+    needed: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    parties: Annotated[list[str], msgspec.Meta(min_length=1, max_length=16)]
+
+
+class PolicyModel(Model, frozen=True, kw_only=True):
+    """A policy as a document (docs/spec/policy.md): who may change it, write, and correct entries of others."""
+
+    format: Literal["anchorline-policy/1"]
+    administrators: RuleModel
+    writers: RuleModel | Literal["anybody"]
+    correctors: RuleModel | Literal["anybody", "nobody"]
+    media_types: list[str]
+    id_kinds: list[Literal["clear", "hashed", "keyed"]]
+
+
+class StatedPolicyModel(Model, frozen=True, kw_only=True):
+    """A policy that came into force with an entry, and counts from the next one on; `signed_by`: public keys."""
+
+    leaf_index: Count
+    entry_hash: Hash
+    entry: Base64
+    signed_by: list[Hash]
+    policy: PolicyModel
+    received_at_ms: TimeMs | None = None
+    sealed_at_ms: TimeMs | None = None
+
+
+class ChainPolicy(Model, frozen=True, kw_only=True):
+    """The policies of a chain, the one in force last; none: the chain is open, for ever."""
+
+    chain_id: Hash
+    policies: list[StatedPolicyModel]
 
 
 class Chains(Model, frozen=True, kw_only=True):

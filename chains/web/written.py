@@ -77,7 +77,7 @@ def written_of(done: Done, accepted: Accepted, promise: Promise | None) -> Entry
 
 def _one(done: Done, outcome: Outcome) -> bytes | ProblemError:
     if not isinstance(outcome, Accepted):
-        return ProblemError(outcome.code, outcome.detail)
+        return ProblemError(outcome.code, outcome.detail, rule=outcome.rule)
     assert done.promised is not None, "what was made here was never there before"
     return whole_of(created(written_of(done, outcome, done.promised.promise(done.leaf(outcome), outcome.seq))))
 
