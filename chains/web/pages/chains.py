@@ -12,6 +12,7 @@ from chains.web.api_chains import chains_seen, entries_seen, newest_heads
 from chains.web.asgi import Answer
 from chains.web.operations import Parameter
 from chains.web.pages.page import download, page
+from chains.web.pages.policy_shown import policy_shown
 from chains.web.pages.rendering import render
 from chains.web.parameters import CHAIN, CURSOR
 from chains.web.requests import Request
@@ -42,6 +43,7 @@ def chain(room: Room, request: Request) -> Answer:
     return render(
         *(room, request, "chain.html"),
         chain=shown,
+        policy=policy_shown(room, request, found),
         entries=_entries(room, request, found, start, below),
         below=below,
         start=start,

@@ -7,9 +7,11 @@ does not know are shown by their numbers.
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind, Link, Relation
+from anchor.proof.entry import AuthorType, Entry, ExtensionType, ExternalId, IdKind, Link, Relation, signing_keys
 from anchor.proof.erasure import Act, ErasureStatement
 from anchor.proof.errors import MalformedError
+from anchor.proof.policy import Policy
+from chains.policy_words import policy_words
 from chains.web.pages.phrases import utc, visible
 
 RELATIONS: dict[int, str] = {
@@ -78,7 +80,21 @@ def _link_shown(link: Link, chain_id: bytes) -> LinkShown:
 
 def extensions_shown(entry: Entry) -> list[tuple[str, str, bool]]:
     """Return the extensions of an entry: what each says, its value, and whether that is a hash."""
-    return [_extension_shown(each.type, each.value) for each in entry.extensions]
+    shown: list[tuple[str, str, bool]] = []
+    for each in entry.extensions:
+        shown += _policy_shown(each.value) if each.type == ExtensionType.POLICY else []
+        shown.append(_extension_shown(each.type, each.value))
+    return shown
+
+
+def _policy_shown(value: bytes) -> list[tuple[str, str, bool]]:
+    """Return what a statement says of its chain's policy, question by question; nothing where it cannot be read."""
+    try:
+        return [
+            (f"Policy: {question.lower()}", answer, False) for question, answer in policy_words(Policy.decode(value))
+        ]
+    except MalformedError:
+        return []
 
 
 def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
@@ -120,4 +136,7 @@ def author_shown(entry: Entry) -> tuple[str, str]:
         return how, author.body[:_KEY_SIZE].hex()
     if author.type == AuthorType.HASHED:
         return "Signed with the key that has the hash", author.body[:_KEY_SIZE].hex()
+    if author.type == AuthorType.SEVERAL:
+        keys = ", ".join(key.hex() for key in signing_keys(entry))
+        return f"Signed by {author.body[0]} Ed25519 keys together: {keys}", ""
     return f"Signed in a way that this version does not know (type {author.type})", ""

@@ -13,9 +13,11 @@ import pytest
 
 from anchor.proof.attached import receipt_in
 from anchor.proof.codec import sha256
+from anchor.proof.did import did_key
 from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, Link, Relation
 from anchor.proof.erasure import Scope
 from anchor.proof.opentimestamps import DetachedFile
+from anchor.proof.policy import Policy, follows
 from anchor.proof.receipt import Receipt
 from chains.access import STRANGER, Role, Visibility
 from chains.chain import Chain
@@ -31,8 +33,10 @@ from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.work import Submission
 from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.identities import public
 from tests.simulators.pages_site import Pages, pages_of
 from tests.simulators.planned_engine import PlannedEngine
+from tests.simulators.policies import change, first_under, keys
 from tests.simulators.service import Service, new_service
 from tests.simulators.store import clear
 
@@ -533,3 +537,35 @@ def test_an_erased_content_is_told_and_given_to_nobody(story: Story) -> None:
     assert f"/entries/{said.entry_hash.hex()}" in page
     assert "Erased on " in story.ask(f"/entries/{said.entry_hash.hex()}")[1]
     assert 404 == story.ask(f"{address}/content")[0]
+
+
+# --- policies
+
+
+def test_a_chain_shows_its_policy_in_words_and_how_it_came_about(story: Story) -> None:
+    """In force is the newest; an entry that states one says it in words; who may not read entries sees none of it."""
+    home = story.service.home
+    first = first_under(
+        "ordered", Policy(keys(2, "ann", "bob"), keys(1, "cat"), media_types=("text/csv",)), "ann", "bob"
+    )
+    chain = home.writer.open_chain_with(Submission(first.encode()), "ordered", home.clock())[0]
+    address = f"/chains/{chain.chain_id.hex()}"
+    with home.engine.transaction():
+        home.accounts.sharing.own(chain, home.accounts.organisations.live("acme"), Visibility.PUBLIC)
+    page = story.ask(address)[1]
+    assert "all 2 together: did:key:" in page
+    assert "text/csv" in page
+    changed = change(chain.chain_id, "1", follows(Policy(keys(1, "ann")), first.hash), "ann", "bob")
+    home.writer.submit(chain, [Submission(changed.encode())], home.clock())
+    page = story.ask(address)[1]
+    assert page.index(changed.hash.hex()) < page.index(first.hash.hex())
+    assert "In force from the next entry on" in page
+    assert '<dd class="whole">anybody</dd>' in page
+    entry = story.ask(f"/entries/{first.hash.hex()}")[1]
+    assert "Policy: who may write" in entry
+    assert f'<dd class="whole">{did_key(public("cat"))}</dd>' in entry
+    assert "Signed by 2 Ed25519 keys together" in entry
+    assert "Its policy" not in story.ask(f"/chains/{story.chain}")[1]
+    assert "none: the chain says nothing of whose signatures" in story.ask(f"/chains/{story.chain}")[1]
+    home.accounts.sharing.set_visibility(chain, Visibility.PRIVATE, home.clock())
+    assert 404 == story.ask(address)[0]
