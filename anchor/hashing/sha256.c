@@ -1,6 +1,6 @@
 /* SHA-256's compression function (FIPS 180-4 section 6.2.2) in three versions: portable C, x86 SHA extensions, ARMv8.
 
-   The processor is asked at run time, so that one build serves every machine. Nothing here reads beyond
+   The processor is asked at run time, once, so that one build serves every machine. Nothing here reads beyond
    `count` blocks, and no version needs aligned input. */
 #include "sha256.h"
 
@@ -95,12 +95,17 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress_x86(uint32_t st
     _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-compress_function sha256_hardware(void) {
+static int has_instructions;
+
+/* Asked once, when this is loaded: in a virtual machine the answer comes from its host, and takes longer than the hashes of
+   a small batch. */
+__attribute__((constructor)) static void ask_processor(void) {
     unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1)) return NULL;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_SHA)) return NULL;
-    return compress_x86;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1)) return;
+    has_instructions = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
 }
+
+compress_function sha256_hardware(void) { return has_instructions ? compress_x86 : NULL; }
 
 const char *sha256_hardware_name(void) { return sha256_hardware() ? "x86 SHA extensions" : ""; }
 
