@@ -10,6 +10,7 @@ from itertools import islice
 
 from anchor.errors import ChainClosedError, ChainExistsError, RefusedEntryError
 from anchor.hashing.chosen import HASHING
+from anchor.proof.archive_envelopes import KeptEnvelope, envelopes_of
 from anchor.proof.archive_files import Archive
 from anchor.proof.archive_part import CheckedPart, PartEntry, check_part, entries_of
 from anchor.proof.blocks import KnownBlocks
@@ -21,7 +22,8 @@ from anchor.proof.promise import ANONYMOUS
 from anchor.proof.receipt import Content, ContentState, Receipt, Sealed
 from anchor.signing import check_signature
 from chains.bundle import Column
-from chains.chain import Batch, Chain, keep_content, keep_digest
+from chains.chain import Batch, Chain, keep_box, keep_content, keep_digest
+from chains.client.envelope import Envelope
 from chains.found_by import may_have_keys
 from chains.life_stating import Signer, stating
 from chains.work import Accepted
@@ -72,8 +74,9 @@ def continue_chain(
         received_at_ms = writer.received_at(now_ms)
         chain = writer.chains.open(chain_id, name, now_ms)
         note(chain)
+        envelopes = _Envelopes(envelopes_of(archive, chain_id))
         for items in _some(entries_of(archive, chain_id)):
-            _append(writer, chain, items, received_at_ms)
+            _append(writer, chain, items, received_at_ms, envelopes=envelopes)
         for leaf_index, receipt in plan.receipts.items():
             writer.lives.keep_earlier_receipt(chain, leaf_index, receipt.encode())
         [accepted] = _append(writer, chain, [PartEntry(continuation.entry, None)], received_at_ms, continuation.salt)
@@ -181,16 +184,40 @@ def _continuation(earlier: Receipt, now_ms: int) -> Continuation:
     return Continuation(now_ms, earlier.log.log_id, head.tree_size, head.root, checkpoint.size, checkpoint.root)
 
 
+class _Envelopes:
+    """The envelopes of a chain, each for the entry that comes with it, in their order."""
+
+    def __init__(self, left: Iterator[KeptEnvelope]) -> None:
+        self._left = left
+        self._waiting = next(left, None)
+
+    def of(self, raw: bytes) -> Envelope | None:
+        """Return the envelope of an entry, or None; to be asked for each entry, from the first on."""
+        found = self._waiting
+        if found is None or found.raw != raw:
+            return None
+        self._waiting = next(self._left, None)
+        return Envelope.decode(found.envelope)
+
+
 def _append(
-    writer: Writer, chain: Chain, items: Sequence[PartEntry], received_at_ms: int, salt: bytes | None = None
+    writer: Writer,
+    chain: Chain,
+    items: Sequence[PartEntry],
+    received_at_ms: int,
+    salt: bytes | None = None,
+    envelopes: _Envelopes | None = None,
 ) -> Sequence[Accepted]:
     """Append entries with what is kept beside them, and promise them, inside the transaction."""
     raws = [item.raw for item in items]
-    kept = [_kept(item) for item in items] if salt is None else [keep_content(salt, b"")]
+    beside = [None if envelopes is None else envelopes.of(raw) for raw in raws]
+    kept = list(map(_kept, items, beside)) if salt is None else [keep_content(salt, b"")]
     batch = Batch(Column.of(raws), Column.of(kept), HASHING.leaves(raws), any(map(may_have_keys, raws)))
     run = writer.chains.append_rows(chain, batch, ANONYMOUS)
     writer.promise([(chain.chain_id, run, batch.hashes)], received_at_ms)
     writer.lives.note(chain, run.first_index, [Entry.decode(raw) for raw in raws], writer.log_id)
+    keys = [(seq, each.keys) for seq, each in enumerate(beside, run.first_seq) if each is not None]
+    writer.envelopes.keep(keys, received_at_ms)
     places = range(run.first_index, run.first_index + run.entry_count)
     return [
         Accepted(key, index, run.first_seq + place)
@@ -198,7 +225,9 @@ def _append(
     ]
 
 
-def _kept(item: PartEntry) -> bytes:
+def _kept(item: PartEntry, envelope: Envelope | None) -> bytes:
+    if envelope is not None:
+        return keep_box(envelope.box)
     if item.kept is None:
         return b""
     if item.kept.content is None:

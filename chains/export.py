@@ -13,7 +13,8 @@ import os
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,17 @@ from anchor.attestations import Attestations
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import SettingsError
 from anchor.hashing.pieces import Pieces
+from anchor.proof.archive_envelopes import envelopes_path
 from anchor.proof.archive_files import CHECKPOINTS, PROMISES
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.promise import PromiseLeaf
 from anchor.timestamps import Timestamps
 from chains import stand_alone
-from chains.chain import Chain, Run, decode_kept
+from chains.chain import Chain, Run, box_in, decode_kept
+from chains.envelopes import Envelopes
 from chains.home import Home
 from chains.mirror import Mirror
+from chains.reader import Reader, StoredEntry
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
 from chains.verify_page import page
 
@@ -55,6 +59,7 @@ a verifier of your own.
 
     mirror/            the log as it was published: tiles, entries, checkpoints, anchors (spec/mirror.md)
     content/           salts, digests and contents, a file for each chain{content}
+    envelopes/         encrypted contents, which their readers open (spec/envelope.md, verify.py --take){content}
     checkpoints.jsonl  every checkpoint that was signed
     promises.jsonl     every promise to its writers
     attested/          what time-stamping authorities and calendars said of checkpoints, if any did
@@ -73,6 +78,7 @@ class Exported:
     chains: int
     entries: int
     contents: int
+    envelopes: int
     promises: int
     anchors: int
     files: int
@@ -95,9 +101,8 @@ def export(home: Home, target: Path, *, with_content: bool = True) -> Exported:
         with new_archive(target, inside, sealed_at_s(home, mirrored.size)) as writer:
             done = _Export(home, writer, mirrored.size)
             done.write(folder, specification, with_content=with_content)
-    return Exported(
-        mirrored.size, done.chains, done.entries, done.contents, done.promises, mirrored.anchors, writer.files
-    )
+    counts = (done.chains, done.entries, done.contents, done.envelopes, done.promises)
+    return Exported(mirrored.size, *counts, mirrored.anchors, writer.files)
 
 
 def spec_folder() -> Path:
@@ -163,7 +168,7 @@ class _Export:
         self.home = home
         self.writer = writer
         self.size = size
-        self.chains = self.entries = self.contents = self.promises = 0
+        self.chains = self.entries = self.contents = self.envelopes = self.promises = 0
 
     def write(self, mirror: Path, specification: Path, *, with_content: bool) -> None:
         log = self.home.directory.log
@@ -190,7 +195,9 @@ class _Export:
         self.chains += size > 0
         self.entries += size
         if with_content and size:
-            self.writer.add_lines(f"content/{chain.chain_id.hex()}.jsonl", self._contents(chain, size))
+            encrypted = array("Q")
+            self.writer.add_lines(f"content/{chain.chain_id.hex()}.jsonl", self._contents(chain, size, encrypted))
+            self.writer.add_lines(envelopes_path(chain.chain_id), self._envelopes(chain, encrypted))
 
     def _sealed_size(self, chain: Chain) -> int:
         """Return how many entries of a chain are under the checkpoint that is exported."""
@@ -257,16 +264,28 @@ class _Export:
         for leaf_index, entry_hash in enumerate(Pieces.cut(hashes), run.first_index):
             yield PromiseLeaf(chain_id, leaf_index, entry_hash, bytes(run.submitter))
 
-    def _contents(self, chain: Chain, size: int) -> Iterator[bytes]:
+    def _contents(self, chain: Chain, size: int, encrypted: "array[int]") -> Iterator[bytes]:
+        """Yield what is kept beside the entries of a chain; the places of encrypted contents go to ``encrypted``."""
         for leaf_index, first_seq, count in self.home.chains.seq_ranges(chain, 0, size):
             for seq, _, kept_column in self.home.chains.bundles.rows(first_seq, first_seq + count):
                 kept = decode_kept(kept_column)
+                if box_in(kept_column) is not None:
+                    encrypted.append(leaf_index + seq - first_seq)
                 if kept is None:
                     continue
                 self.contents += 1
                 value = {"index": leaf_index + seq - first_seq, "salt": kept.salt.hex(), "digest": kept.digest.hex()}
                 content = {} if kept.content is None else {"content": base64.b64encode(kept.content).decode()}
                 yield json_line(value | content)
+
+    def _envelopes(self, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
+        reader = Reader(self.home.engine, self.home.chains, self.home.lookup)
+        for leaf_index in leaf_indexes:
+            stored = reader.at(chain, leaf_index)
+            line = None if stored is None else envelope_line(self.home, stored)
+            if line is not None:
+                self.envelopes += 1
+                yield line
 
 
 class ArchiveWriter:
@@ -309,6 +328,15 @@ class ArchiveWriter:
         self._tar.addfile(member, data)
         self._sums.append(f"{digest}  {path}\n")
         self.files += 1
+
+
+def envelope_line(home: Home, stored: StoredEntry) -> bytes | None:
+    """Return an entry with its envelope as it is now, as ``envelopes/`` has it, or None where it has none."""
+    envelope = Envelopes(home.engine).of(stored)
+    if envelope is None:
+        return None
+    encoded = base64.b64encode(envelope.encode()).decode()
+    return json_line({"index": stored.leaf_index, "entry": stored.raw.hex(), "envelope": encoded})
 
 
 def sealed_at_s(home: Home, size: int) -> int:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.errors import NotYetError
+from anchor.proof.archive_envelopes import envelopes_path
 from anchor.proof.archive_files import CARD
 from anchor.proof.archive_part import FORMAT, PART, NewestHead, entries_path, newest_path, receipts_path
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.receipt import DirectoryProof
 from chains.chain import Chain
-from chains.export import ArchiveWriter, add_verifier, json_line, new_archive, sealed_at_s, spec_folder
+from chains.export import ArchiveWriter, add_verifier, envelope_line, json_line, new_archive, sealed_at_s, spec_folder
 from chains.home import Home
 from chains.reader import Reader, StoredEntry
 from chains.receipts import Receipts, Shown
@@ -34,6 +35,7 @@ Take the block's hash from a source that you trust, and the log's id from wherev
 chains can go on in another log: `anchorline chain continue` there (spec/chain-life.md).
 
     entries/        the entries of each chain, with salts, digests and contents as far as they are kept
+    envelopes/      encrypted contents, which their readers open (spec/envelope.md, verify.py --take)
     receipts/       the receipt of each entry, for `anchorline verify` and verify.html
     newest/         that no later entry of a chain was left out
     part.json       which chains these are
@@ -51,6 +53,7 @@ class ExportedPart:
     chains: int
     entries: int
     contents: int
+    envelopes: int
     left_out: int
     files: int
 
@@ -73,7 +76,8 @@ def export_part(home: Home, target: Path, chains: Sequence[Chain], *, with_conte
         writer.add(PART, json.dumps(listed).encode())
         done.write(writer, size, with_content=with_content)
         writer.add_sums()
-    return ExportedPart(size, len(chains), done.entries, done.contents, done.left_out, writer.files)
+    counts = (done.entries, done.contents, done.envelopes, done.left_out)
+    return ExportedPart(size, len(chains), *counts, writer.files)
 
 
 class _Part:
@@ -84,7 +88,7 @@ class _Part:
         self.receipts = receipts
         self.reader = Reader(home.engine, home.chains, home.lookup)
         self.chains = chains
-        self.entries = self.contents = self.left_out = 0
+        self.entries = self.contents = self.envelopes = self.left_out = 0
 
     def checkpoint_size(self) -> int:
         """Return the size of the first checkpoint in a block that is over the newest heads of all these chains."""
@@ -109,6 +113,8 @@ class _Part:
             writer.add_lines(
                 entries_path(chain.chain_id), self._entries(chain, head.tree_size, with_content=with_content)
             )
+            if with_content:
+                writer.add_lines(envelopes_path(chain.chain_id), self._envelopes(chain, head.tree_size))
             writer.add_lines(receipts_path(chain.chain_id), self._receipts(chain, head.tree_size, size))
 
     def _newest(self, chain: Chain, size: int) -> bytes:
@@ -128,6 +134,13 @@ class _Part:
             kept = _kept(stored) if with_content else {}
             self.contents += bool(kept)
             yield json_line({"index": stored.leaf_index, "entry": stored.raw.hex()} | kept)
+
+    def _envelopes(self, chain: Chain, end: int) -> Iterator[bytes]:
+        for stored in self.reader.entries(chain, 0, end):
+            line = envelope_line(self.home, stored)
+            if line is not None:
+                self.envelopes += 1
+                yield line
 
     def _receipts(self, chain: Chain, end: int, size: int) -> Iterator[bytes]:
         for stored in self.reader.entries(chain, 0, end):

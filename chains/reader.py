@@ -104,8 +104,8 @@ class Reader:
         return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept), box_in(kept), gone(kept))
 
 
-def export_line(stored: StoredEntry) -> str:
-    """Return one line of an export (NDJSON): everything that is kept of an entry."""
+def export_line(stored: StoredEntry, envelope: bytes | None = None) -> str:
+    """Return one line of an export (NDJSON): everything that is kept of an entry, its envelope where it has one."""
     value: dict[str, Any] = {
         "format": EXPORT_FORMAT,
         "leaf_index": stored.leaf_index,
@@ -118,6 +118,6 @@ def export_line(stored: StoredEntry) -> str:
         value |= {"salt": stored.kept.salt.hex(), "digest": stored.kept.digest.hex()}
         if stored.kept.content is not None:
             value["content"] = base64.b64encode(stored.kept.content).decode()
-    if stored.box is not None:
-        value["box"] = base64.b64encode(stored.box).decode()
+    if envelope is not None:
+        value["envelope"] = base64.b64encode(envelope).decode()
     return json.dumps(value)

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from anchor.proof.blocks import KnownBlocks
 
 USAGE = """usage: python3 -I verify.py [--block NETWORK:HEIGHT:HASH]... [--headers FILE]... [--log-id HEX]
+       python3 -I verify.py --take ENTRY_HASH|CHAIN_ID:INDEX|INDEX
 
 Checks everything in this folder: entries, contents, heads, checkpoints, promises and anchors.
 Give blocks of Bitcoin from a source that you trust (--block, or a file of headers), and the log's id from
 wherever you know it (--log-id): what is in this folder cannot vouch for itself.
+
+With --take it checks nothing, and writes the envelope of an entry with encrypted content, and its receipt, into the
+folder that you are in: drop both on verify.html with your reader's key, which opens and checks them.
 
 exit codes: 0 all holds, up to a block that you gave; 1 something does not hold; 2 usage;
             4 all holds as far as this folder goes, and no block was given
@@ -52,6 +56,8 @@ def main(arguments: Sequence[str], folder: Path, out: TextIO) -> int:
     from anchor.proof.archive import check_archive
     from anchor.proof.errors import AnchorlineError
 
+    if len(arguments) == 2 and arguments[0] == "--take":
+        return _take(arguments[1], folder, Path.cwd(), out)
     if len(arguments) % 2 or not set(arguments[::2]) <= {"--block", "--headers", "--log-id"}:
         out.write(USAGE)
         return EXIT_USAGE
@@ -69,6 +75,25 @@ def main(arguments: Sequence[str], folder: Path, out: TextIO) -> int:
     return _say(checked, next((value.lower() for option, value in given if option == "--log-id"), ""), out)
 
 
+def _take(entry: str, folder: Path, target: Path, out: TextIO) -> int:
+    """Write envelope and receipt of an entry as files; nothing is overwritten."""
+    from anchor.proof.archive_taken import chains_with_envelopes, taken_out
+    from anchor.proof.errors import AnchorlineError
+
+    names = [path.relative_to(folder).as_posix() for path in folder.glob("envelopes/*")]
+    try:
+        found = taken_out(Folder(folder), chains_with_envelopes(names), entry)
+        for ending, data in (("envelope", found.envelope), ("receipt", found.receipt.encode())):
+            path = target / f"{found.chain_id.hex()[:16]}-{found.index}.{ending}"
+            with path.open("xb") as file:
+                file.write(data)
+            out.write(f"{path.name}\n")
+    except (AnchorlineError, OSError) as error:
+        out.write(f"{error}\n")
+        return EXIT_FAILED
+    return EXIT_HOLDS
+
+
 def _view(option: str, value: str) -> "KnownBlocks":
     from anchor.proof.blocks import GivenBlock, HeaderChain
 
@@ -82,6 +107,8 @@ def _say(checked: "Checked", log_id: str, out: TextIO) -> int:
     out.write(f"Log {checked.log.origin} on {checked.network}\n  log id {found}\n")
     out.write(f"  {checked.entries} entries of {len(checked.chains)} chains, {checked.signed_entries} of them signed\n")
     out.write(f"  {checked.contents} contents and {checked.digests} digests, as their entries commit to them\n")
+    if checked.envelopes:
+        out.write(f"  {checked.envelopes} encrypted contents, which their entries name; their readers open them\n")
     out.write(f"  {checked.checkpoints} signed checkpoints, {checked.promised} promised entries\n")
     for anchor in checked.anchors:
         given = f"given by {anchor.believed}" if anchor.believed else "not given: not checked"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from anchor.proof import ed25519
 from anchor.proof.archive_anchors import CheckedAnchor, check_anchors
 from anchor.proof.archive_directory import ArchivedDirectory, read_directory
+from anchor.proof.archive_envelopes import Beside
 from anchor.proof.archive_files import CARD, PROMISES, Archive, ArchiveError, chain_prefix, leaves_of, needed, refuse
 from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import GroupCommit, Kept, not_as_promised, promise_keys
@@ -40,6 +41,8 @@ class Checked:
     """Entries that name their author's identity; those whose key was not valid then are ``remarks``."""
     contents: int = 0
     digests: int = 0
+    envelopes: int = 0
+    """Encrypted contents that are those which their entries name; nobody opened them."""
     checkpoints: int = 0
     promised: int = 0
     chains: dict[bytes, bytes] = field(default_factory=dict)
@@ -99,6 +102,7 @@ def _part(
     checked.chains |= dict.fromkeys(found.last, b"")
     checked.entries, checked.signed_entries = found.entries, found.signed_entries
     checked.contents, checked.digests, checked.promised = found.contents, found.digests, found.promised
+    checked.envelopes = found.envelopes
     checked.checkpoints = 1
     checked.anchors += found.anchors
     return checked
@@ -120,7 +124,7 @@ def _chain(
     wanted = {head.tree_size: head.root for head in heads}
     frontier, hashes = Frontier(), bytearray()
     contents = _contents(archive, f"content/{chain_id.hex()}.jsonl")
-    waiting = next(contents, None)
+    waiting, envelopes = next(contents, None), Beside(archive, chain_id)
     for index, raw in enumerate(leaves_of(archive, chain_prefix(chain_id), heads[-1].tree_size)):
         if raw is None:
             raise ArchiveError(f"chain {chain_id.hex()}: entry {index} is missing")
@@ -135,6 +139,7 @@ def _chain(
             checked.contents += waiting.content is not None
             checked.digests += waiting.content is None
             waiting = next(contents, None)
+        envelopes.pass_by(where, index, raw)
         hashed = leaf_hash(raw)
         hashes += hashed
         frontier.add(hashed)
@@ -144,6 +149,8 @@ def _chain(
         raise ArchiveError(
             f"chain {chain_id.hex()}: content of entry {waiting.index}, which is not there or not in order"
         )
+    envelopes.end(f"chain {chain_id.hex()}")
+    checked.envelopes += envelopes.count
     checked.entries += frontier.size
     return bytes(hashes)
 

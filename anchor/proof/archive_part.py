@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from anchor.proof import ed25519
 from anchor.proof.archive_anchors import CheckedAnchor
+from anchor.proof.archive_envelopes import Beside
 from anchor.proof.archive_files import CARD, MAX_LINE, Archive, ArchiveError, needed
 from anchor.proof.archive_lines import Kept
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
@@ -125,6 +126,7 @@ class CheckedPart:
     signed_entries: int = 0
     contents: int = 0
     digests: int = 0
+    envelopes: int = 0
     promised: int = 0
     anchors: list[CheckedAnchor] = field(default_factory=list)
 
@@ -175,7 +177,7 @@ def check_part(
 
 
 def _check_chain(archive: Archive, chain_id: bytes, verifier: Verifier, found: CheckedPart) -> Receipt:
-    frontier, last = Frontier(), None
+    frontier, last, envelopes = Frontier(), None, Beside(archive, chain_id)
     receipts = archive.lines(receipts_path(chain_id))
     for index, item in enumerate(entries_of(archive, chain_id)):
         where = f"chain {chain_id.hex()}, entry {index}"
@@ -184,11 +186,14 @@ def _check_chain(archive: Archive, chain_id: bytes, verifier: Verifier, found: C
             raise ArchiveError(f"{where}: an entry of another chain")
         found.signed_entries += check_author(entry, verifier.check_signature)
         _check_kept(where, index, item.kept, entry.content_commitment, found)
+        envelopes.pass_by(where, index, item.raw)
         frontier.add(leaf_hash(item.raw))
         last = _check_receipt(where, index, next(receipts, None), item.raw, verifier)
         found.promised += last.promise is not None
     if last is None or next(receipts, None) is not None:
         raise ArchiveError(f"chain {chain_id.hex()}: expected at least one entry, and a receipt for each")
+    envelopes.end(f"chain {chain_id.hex()}")
+    found.envelopes += envelopes.count
     head = _sealed(last).head.leaf
     if (head.tree_size, head.root) != (frontier.size, frontier.root()):
         raise ArchiveError(f"chain {chain_id.hex()}: its entries do not give the head of the last one's receipt")

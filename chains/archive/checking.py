@@ -28,7 +28,16 @@ from chains.archive.files import ExportFiles
 from chains.archive.found import ContentOrder, Found, RangeRoots
 from chains.archive.part import verify_part
 from chains.archive.pool import run_ranges
-from chains.archive.ranges import RANGE_HEIGHT, Bench, Range, content_ranges, entry_ranges, promise_ranges, sum_ranges
+from chains.archive.ranges import (
+    RANGE_HEIGHT,
+    Bench,
+    Range,
+    content_ranges,
+    entry_ranges,
+    envelope_ranges,
+    promise_ranges,
+    sum_ranges,
+)
 from chains.archive.sums import SUMS, read_sums
 from chains.archive.verdict import ArchiveVerdict, ArchiveVerifier, conclude
 
@@ -96,10 +105,15 @@ def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveV
     names = (name for name in files.places if name != SUMS)
     first = list[Range](entry_ranges(directory.heads))
     second = list[Range](
-        joined(content_ranges(files, iter(directory.heads)), sum_ranges(files, names), promise_ranges(files))
+        joined(
+            content_ranges(files, directory.heads),
+            envelope_ranges(files, directory.heads),
+            sum_ranges(files, names),
+            promise_ranges(files),
+        )
     )
     heads = _Heads(directory.heads, found.faults.append)
-    orders = dict[bytes, ContentOrder]()
+    orders = dict[tuple[bytes, str], ContentOrder]()
     for part in run_ranges(bench, (first, second), verifier.jobs, verifier.progress):
         found.faults += part.faults
         found.add_counts(part)
@@ -125,14 +139,14 @@ def _judge_authors(files: ExportFiles, directory: ArchivedDirectory, card: LogCa
     found.named_entries = audit.named
 
 
-def _check_order(orders: dict[bytes, ContentOrder], order: ContentOrder, fault: Fault) -> None:
-    before = orders.get(order.chain_id)
+def _check_order(orders: dict[tuple[bytes, str], ContentOrder], order: ContentOrder, fault: Fault) -> None:
+    before = orders.get((order.chain_id, order.what))
     if before is not None and before.last >= order.first:
         fault(
-            f"chain {order.chain_id.hex()}, entry {order.first}: its content is behind that of entry {before.last}: "
-            "not in order"
+            f"chain {order.chain_id.hex()}, entry {order.first}: its {order.what} is behind that of entry "
+            f"{before.last}: not in order"
         )
-    orders[order.chain_id] = order
+    orders[order.chain_id, order.what] = order
 
 
 class _Heads:

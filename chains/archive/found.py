@@ -27,11 +27,12 @@ class RangeRoots:
 
 @dataclass(frozen=True, slots=True)
 class ContentOrder:
-    """The first and the last entry for which some lines of a chain's contents are, in the order of the file."""
+    """The first and the last entry for which some lines of a file are, in their order; ``what`` the lines are of."""
 
     chain_id: bytes
     first: int
     last: int
+    what: str = "content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Found:
     named_entries: int = 0
     contents: int = 0
     digests: int = 0
+    envelopes: int = 0
     promised: int = 0
     files: int = 0
 
@@ -71,4 +73,4 @@ class Found:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-COUNTS = ("entries", "signed_entries", "named_entries", "contents", "digests", "promised", "files")
+COUNTS = ("entries", "signed_entries", "named_entries", "contents", "digests", "envelopes", "promised", "files")

@@ -39,5 +39,5 @@ def verify_part(
     directory.checkpoints = 1
     directory.heads |= {chain_id: [] for chain_id in part.last}
     found.entries, found.signed_entries, found.promised = part.entries, part.signed_entries, part.promised
-    found.contents, found.digests = part.contents, part.digests
+    found.contents, found.digests, found.envelopes = part.contents, part.digests, part.envelopes
     return conclude(card, rules, directory, found, part.anchors, verifier)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from chains.archive.contents import check_contents
 from chains.archive.entries import check_entries
+from chains.archive.envelopes import check_envelopes
 from chains.archive.found import Found
 from chains.archive.promises import check_promises
-from chains.archive.ranges import Bench, ContentRange, EntryRanges, PromiseRange, Range
+from chains.archive.ranges import Bench, ContentRange, EntryRanges, EnvelopeRange, PromiseRange, Range
 from chains.archive.sums import check_sums
 from chains.processes import started
 
@@ -73,6 +74,8 @@ def check_range(bench: Bench, part: Range) -> Found:
         return _together(bench, part)
     if isinstance(part, ContentRange):
         return check_contents(bench, part)
+    if isinstance(part, EnvelopeRange):
+        return check_envelopes(bench, part)
     if isinstance(part, PromiseRange):
         return check_promises(bench, part)
     return check_sums(bench, part)

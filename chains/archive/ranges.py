@@ -4,10 +4,11 @@ Input is ``Bench``, which every process has; what each check finds is a ``Found`
 hands out and puts together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.proof.archive_envelopes import envelopes_path
 from anchor.proof.archive_files import PROMISES
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.leaves import HeadLeaf
@@ -84,6 +85,20 @@ class ContentRange:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvelopeRange:
+    """Lines of a chain's envelopes that begin at bytes ``start`` to ``end`` - 1."""
+
+    chain_id: bytes
+    start: int
+    end: int
+
+    @property
+    def weight(self) -> int:
+        """How many bytes are looked at."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
 class PromiseRange:
     """Lines of the promises that begin at bytes ``start`` to ``end`` - 1."""
 
@@ -104,7 +119,7 @@ class SumRange:
     weight: int
 
 
-Range = EntryRanges | ContentRange | PromiseRange | SumRange
+Range = EntryRanges | ContentRange | EnvelopeRange | PromiseRange | SumRange
 
 
 def content_path(chain_id: bytes) -> str:
@@ -135,11 +150,18 @@ def _of_chain(chain_id: bytes, heads: Sequence[HeadLeaf]) -> Iterator[EntryRange
         yield EntryRange(chain_id, start, end, size, tuple(sizes[first:place]))
 
 
-def content_ranges(files: ExportFiles, chain_ids: Iterator[bytes]) -> Iterator[ContentRange]:
+def content_ranges(files: ExportFiles, chain_ids: Iterable[bytes]) -> Iterator[ContentRange]:
     """Cut the contents of all chains."""
     for chain_id in chain_ids:
         for start, end in _cut(files.size_of(content_path(chain_id)), RANGE_BYTES):
             yield ContentRange(chain_id, start, end)
+
+
+def envelope_ranges(files: ExportFiles, chain_ids: Iterable[bytes]) -> Iterator[EnvelopeRange]:
+    """Cut the envelopes of all chains."""
+    for chain_id in chain_ids:
+        for start, end in _cut(files.size_of(envelopes_path(chain_id)), RANGE_BYTES):
+            yield EnvelopeRange(chain_id, start, end)
 
 
 def promise_ranges(files: ExportFiles) -> Iterator[PromiseRange]:

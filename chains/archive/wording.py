@@ -44,10 +44,12 @@ def meaning(verdict: ArchiveVerdict) -> list[str]:
 def what_was_checked(verdict: ArchiveVerdict) -> list[str]:
     """Return what there is, and was looked at, a line each."""
     counts, entries = verdict.counts, counted(verdict.counts["entries"], "entries")
+    encrypted = counted(counts["envelopes"], "encrypted contents")
     return [
         f"{entries} of {counted(verdict.chains, 'chains')}, {counts['signed_entries']} of them signed by their authors",
         f"{counted(counts['named_entries'], 'entries')} in the name of an identity, judged by its keys",
         f"{counted(counts['contents'], 'contents')} and {counted(counts['digests'], 'digests')}",
+        *([f"{encrypted}, which their entries name; their readers open them"] if counts["envelopes"] else []),
         f"{counted(verdict.checkpoints, 'signed checkpoints')}, {counted(counts['promised'], 'promised entries')}",
         f"{counted(counts['files'], 'files')} against the list of sums",
     ]

@@ -29,6 +29,7 @@ from chains.commands.terminal import (
     read_at_most,
     read_limited,
     say,
+    usage,
     write_output,
 )
 
@@ -180,13 +181,21 @@ def _reader_line(facts: dict[str, Any]) -> str:
 
 @app.command("open", rich_help_panel=PROVING)
 def open_(
-    entry: Annotated[str, typer.Argument(help="Entry hash, CHAIN:INDEX, or (with --envelope) a receipt's file.")],
+    entry: Annotated[
+        str,
+        typer.Argument(
+            help="Entry hash, CHAIN:INDEX, with --envelope a receipt's file, with --export CHAIN_ID:INDEX or INDEX."
+        ),
+    ],
     key_file: ReaderKeyOption,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where the content goes (default: standard output).")
     ] = None,
     envelope: Annotated[
         Path | None, typer.Option(help="The envelope's file: then no home is needed, only the receipt.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="An export with the entry (a tar, or its folder): no home is needed.")
     ] = None,
     receipt: Annotated[
         Path | None, typer.Option(help="Write a receipt here which shows what was encrypted, for others to verify.")
@@ -200,9 +209,13 @@ def open_(
     """Open encrypted content with a reader's key, and check that it is what the entry commits to."""
     from chains.client.encrypting import open_envelope
 
+    if envelope is not None and export is not None:
+        usage("--envelope and --export are two places of one envelope: name one")
     key = reader_key_in(key_file, password_file)
     if envelope is not None:
         made, kept = _from_files(Path(entry), envelope)
+    elif export is not None:
+        made, kept = _from_export(export, entry)
     else:
         made, kept = _from_home(entry, home, with_receipt=receipt is not None)
     content = open_envelope(kept, made.entry, key)
@@ -217,6 +230,18 @@ def _from_files(receipt: Path, envelope: Path) -> "tuple[Receipt, Envelope]":
 
     made = given(lambda: Receipt.decode(read_limited(receipt)))
     return made, given(lambda: Envelope.decode(read_at_most(envelope, MAX_ENVELOPE + 1)))
+
+
+def _from_export(export: Path, entry: str) -> "tuple[Receipt, Envelope]":
+    """Return what an export has of an entry; what else is wrong with it, `verify --archive` says."""
+    from anchor.proof.archive_taken import chains_with_envelopes, taken_out
+    from chains.archive.files import opened_export
+    from chains.client.envelope import Envelope
+
+    given(export.stat)
+    with opened_export(export, lambda _: None) as files:
+        found = given(lambda: taken_out(files, chains_with_envelopes(files.places), entry))
+    return found.receipt, Envelope.decode(found.envelope)
 
 
 def _from_home(entry: str, home: Path | None, *, with_receipt: bool) -> "tuple[Receipt, Envelope]":

@@ -277,6 +277,7 @@ def chain_export(
 ) -> None:
     """Write every entry of a chain to standard output, one JSON object a line."""
     from anchor.proof.access_record import What
+    from chains.envelopes import Envelopes
     from chains.reader import export_line
     from chains.taking import Taking
 
@@ -286,7 +287,8 @@ def chain_export(
         taking.take_chain(What.EXPORT, chain, size)
         taking.note()
         for stored in reader_of(found).entries(chain, 0, size):
-            print(export_line(stored))
+            envelope = Envelopes(found.engine).of(stored)
+            print(export_line(stored, None if envelope is None else envelope.encode()))
 
 
 @app.command(rich_help_panel=RECORDING)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The encrypted contents in an export: ``envelopes/<chain id>.jsonl``, and what can be seen of each without a key.
+
+Input is an ``Archive``, which is believed in nothing. The checks of exports compare here; ``archive_taken`` takes
+single entries out for a reader to open (docs/spec/envelope.md).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anchor.proof.archive_files import MAX_LINE, Archive, ArchiveError
+from anchor.proof.checkpoint import from_base64
+from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.entry import MAX_ENTRY, Entry, ExtensionType
+from anchor.proof.strictjson import Fields, loads
+
+_BEGIN = b"ALE\x01"
+_AT_COUNT = len(_BEGIN) + HASH_SIZE
+_AT_READERS = _AT_COUNT + 2
+_READER_SIZE = HASH_SIZE + 80
+_MAX_READERS = 256
+
+
+def envelopes_path(chain_id: bytes) -> str:
+    """Return where an export has the envelopes of a chain."""
+    return f"envelopes/{chain_id.hex()}.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEnvelope:
+    """The envelope of the entry at a leaf index, and that entry: a reader needs no more to open it."""
+
+    index: int
+    raw: bytes
+    envelope: bytes
+
+    @classmethod
+    def decode(cls, line: bytes, where: str) -> "KeptEnvelope":
+        """Read a line; raises MalformedError."""
+        fields = Fields(loads(line, where, MAX_LINE), where)
+        index, raw = fields.integer("index"), fields.hex("entry", maximum=MAX_ENTRY)
+        found = cls(index, raw, from_base64(fields.text("envelope"), where))
+        fields.end()
+        return found
+
+    def check(self, where: str, raw: bytes) -> None:
+        """Raise ArchiveError unless this is the envelope that the entry ``raw`` names; MalformedError for no entry."""
+        if self.raw != raw:
+            raise ArchiveError(f"{where}: the envelope stands beside another entry")
+        entry = Entry.decode(raw)
+        if self.envelope[: len(_BEGIN)] != _BEGIN or self.envelope[len(_BEGIN) : _AT_COUNT] != entry.hash:
+            raise ArchiveError(f"{where}: expected the envelope of this entry, version 1, found another or none")
+        count = int.from_bytes(self.envelope[_AT_COUNT:_AT_READERS], "big")
+        box = self.envelope[_AT_READERS + count * _READER_SIZE :]
+        if count > _MAX_READERS or sha256(box) != entry.extension(ExtensionType.ENVELOPE):
+            raise ArchiveError(f"{where}: the encrypted content is not the one that the entry names")
+
+
+def envelopes_of(archive: Archive, chain_id: bytes) -> Iterator[KeptEnvelope]:
+    """Yield the envelopes of a chain in their order; none where it has none."""
+    path = envelopes_path(chain_id)
+    return (KeptEnvelope.decode(line, path) for line in archive.lines(path))
+
+
+class Beside:
+    """The envelopes of a chain, compared with its entries while these pass by in order; ``count`` held."""
+
+    def __init__(self, archive: Archive, chain_id: bytes) -> None:
+        self._left = envelopes_of(archive, chain_id)
+        self._waiting = next(self._left, None)
+        self.count = 0
+
+    def pass_by(self, where: str, index: int, raw: bytes) -> None:
+        """Compare the envelope of the entry at ``index`` with it, if there is one; raises as ``KeptEnvelope.check``."""
+        if self._waiting is not None and self._waiting.index == index:
+            self._waiting.check(where, raw)
+            self.count += 1
+            self._waiting = next(self._left, None)
+
+    def end(self, where: str) -> None:
+        """Raise ArchiveError where an envelope is left over."""
+        if self._waiting is not None:
+            raise ArchiveError(
+                f"{where}: the envelope of entry {self._waiting.index}, which is not there or not in order"
+            )

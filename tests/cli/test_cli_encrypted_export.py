@@ -1,0 +1,203 @@
+"""Encrypted content that leaves: exports carry envelopes, readers open them without us, another log takes them over.
+
+One home, made once: a chain with encrypted entries, of which one was erased and one lost a reader; a whole export and
+one of the chain. Each change of an export is made in a copy of its unpacked folder.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anchor.proof.archive import check_archive
+from anchor.proof.archive_files import FAULTS
+from chains.client.envelope import Envelope, public_key_of, reader_id
+from chains.stand_alone import Folder, main
+from tests.cli.commands import ORIGIN, World, own_folders, run
+from tests.cli.test_cli_leaving import anchored
+
+FINDINGS = [b"finding: all clear\n", b"finding: carcinoma of the left lung\n", b"finding: not erased in time\n"]
+
+
+@dataclass(frozen=True)
+class Left:
+    """The home that was left, the exports as files and unpacked, the chain's id, and the readers."""
+
+    world: World
+    archive: Path
+    part: Path
+    whole_folder: Path
+    part_folder: Path
+    chain_id: str
+    entries: list[str]
+    readers: dict[str, str]
+
+    def key(self, name: str) -> Path:
+        return self.world.folder / name
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
+    world = World(tmp_path_factory.mktemp("left"))
+    with own_folders(world.folder / "xdg"):
+        world.ok("init", "--embedded", "--origin", ORIGIN)
+        world.ok("chain", "create", "ward 3", "--visibility", "private")
+        readers = {
+            name: world.ok("reader-key", "new", world.folder / name, "--no-password").text.strip()
+            for name in ("anna", "ben")
+        }
+        both = [part for reader in readers.values() for part in ("--encrypt-for", reader)]
+        entries = []
+        for finding in FINDINGS:
+            added = world.ok("add", "ward 3", *both, "--json", stdin=finding).facts
+            entries.append(str(added["entries"][0]["entry_hash"]))
+        world.ok("add", "ward 3", stdin=b"in clear\n")
+        world.ok("reader", "remove", entries[1], readers["ben"])
+        world.ok("tick", "--mine", "101")
+        world.ok("erase", entries[2], "--reason", "a request")
+        anchored(world)
+        archive, part = world.folder / "all.tar.gz", world.folder / "ward.tar"
+        assert 2 == world.ok("export", archive, "--json").facts["envelopes"]
+        facts = world.ok("export", part, "--chain", "ward 3", "--json").facts
+        assert 2 == facts["envelopes"]
+        whole_folder, part_folder = unpacked(archive, world.folder / "all"), unpacked(part, world.folder / "ward")
+        yield Left(world, archive, part, whole_folder, part_folder, facts["chain_ids"][0], entries, readers)
+
+
+def unpacked(archive: Path, target: Path) -> Path:
+    with tarfile.open(archive) as tar:
+        tar.extractall(target, filter="data")
+    [folder] = target.iterdir()
+    return folder
+
+
+def test_a_reader_opens_out_of_an_export_without_the_home(left: Left) -> None:
+    """By hash or by place, out of either kind; the removed reader, the erased entry and one in clear do not open."""
+    by_place = f"{left.chain_id}:2"
+    for export in (left.archive, left.part, left.whole_folder, left.part_folder):
+        opened = run("open", by_place, "--export", export, "--reader-key", left.key("anna"))
+        assert (0, FINDINGS[1]) == (opened.exit_code, opened.out), opened.err
+    assert FINDINGS[0] == run("open", "1", "--export", left.part, "--reader-key", left.key("ben")).out
+    assert FINDINGS[0] == run("open", left.entries[0], "--export", left.part, "--reader-key", left.key("ben")).out
+    removed = run("open", by_place, "--export", left.part, "--reader-key", left.key("ben"))
+    assert (1, b"") == (removed.exit_code, removed.out)
+    assert "has no key for reader" in removed.err
+    for none in (left.entries[2], f"{left.chain_id}:4", "ward 3:1"):
+        assert 2 == run("open", none, "--export", left.part, "--reader-key", left.key("anna")).exit_code
+    shown = left.world.folder / "shown.receipt"
+    run("open", by_place, "--export", left.part, "--reader-key", left.key("anna"), "--receipt", shown)
+    done = run("verify", shown, "--any-log", "--json")
+    assert ["ok", "ok"] == [step["state"] for step in done.facts["steps"]][:2]
+    assert "ok" == done.facts["steps"][10]["state"], "the receipt of a part leads to Bitcoin"
+
+
+def test_a_reader_takes_his_files_out_with_nothing_but_python(left: Left) -> None:
+    """``verify.py --take`` writes envelope and receipt, which `open` and verify.html read; nothing is overwritten."""
+    for number, folder in enumerate((left.whole_folder, left.part_folder)):
+        here = left.world.folder / f"taken {number}"
+        here.mkdir()
+        took = alone(folder, here, "--take", left.entries[1])
+        assert (0, 2) == (took.returncode, len(took.stdout.splitlines())), took.stdout + took.stderr
+        [envelope] = here.glob("*.envelope")
+        [receipt] = here.glob("*.receipt")
+        opened = run("open", receipt, "--envelope", envelope, "--reader-key", left.key("anna"))
+        assert (0, FINDINGS[1]) == (opened.exit_code, opened.out)
+        [anna] = Envelope.decode(envelope.read_bytes()).keys
+        assert reader_id(public_key_of(left.readers["anna"])) == anna.reader, "who was removed is not carried along"
+        again = alone(folder, here, "--take", left.entries[1])
+        assert (1, True) == (again.returncode, "File exists" in again.stdout)
+        assert 1 == alone(folder, here, "--take", left.entries[2]).returncode
+
+
+def alone(folder: Path, here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", "-S", str(folder / "verify.py"), *arguments]
+    return subprocess.run(command, cwd=here, env={}, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_both_checks_count_encrypted_contents_and_leave_them_out_when_told(left: Left) -> None:
+    """The command and the script name them; ``--without-content`` takes no box along."""
+    for export, folder in ((left.archive, left.whole_folder), (left.part, left.part_folder)):
+        verdict = run("verify", "--archive", export, "--any-log", "--json").facts
+        assert (4, 2) == (verdict["exit_code"], verdict["envelopes"]), verdict
+        said = io.StringIO()
+        assert 4 == main([], folder, said)
+        assert "2 encrypted contents, which their entries name" in said.getvalue()
+    bare = left.world.folder / "bare.tar"
+    assert 0 == left.world.ok("export", bare, "--chain", "ward 3", "--without-content", "--json").facts["envelopes"]
+    with tarfile.open(bare) as tar:
+        assert not [name for name in tar.getnames() if "/envelopes/" in name]
+
+
+Line = dict[str, Any]
+DAMAGES: dict[str, Callable[[list[Line]], list[Line]]] = {
+    "a byte of the box": lambda lines: [box_changed(lines[0]), lines[1]],
+    "another entry's envelope": lambda lines: [lines[0] | {"envelope": lines[1]["envelope"]}, lines[1]],
+    "another place": lambda lines: [lines[0] | {"index": 3}, lines[1]],
+    "another entry": lambda lines: [lines[0] | {"entry": lines[1]["entry"]}, lines[1]],
+    "another order": lambda lines: lines[::-1],
+    "one twice": lambda lines: [lines[0], lines[0], lines[1]],
+    "past the end": lambda lines: [*lines, lines[1] | {"index": 99}],
+    "more fields": lambda lines: [lines[0] | {"note": ""}, lines[1]],
+}
+
+
+def box_changed(line: Line) -> Line:
+    envelope = bytearray(base64.b64decode(line["envelope"]))
+    envelope[-1] ^= 1
+    return line | {"envelope": base64.b64encode(envelope).decode()}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", ["whole", "part"])
+def test_an_envelope_that_is_not_the_entrys_is_a_fault(left: Left, tmp_path: Path, kind: str, damage: str) -> None:
+    """Both checks find it; with the list of sums mended it is not a damaged file, but an envelope that is wrong."""
+    source = left.whole_folder if kind == "whole" else left.part_folder
+    folder = shutil.copytree(source, tmp_path / source.name)
+    path = folder / "envelopes" / f"{left.chain_id}.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in DAMAGES[damage](lines)))
+    mend_sum(folder, path)
+    verdict = run("verify", "--archive", folder, "--any-log", "--json").facts
+    assert "failed" == verdict["outcome"]
+    assert any("envelope" in fault for fault in verdict["faults"]), verdict["faults"]
+    with pytest.raises(FAULTS, match=r"envelope|encrypted content"):
+        check_archive(Folder(folder))
+
+
+def mend_sum(folder: Path, path: Path) -> None:
+    sums, name = folder / "SHA256SUMS", path.relative_to(folder).as_posix()
+    lines = [line for line in sums.read_text().splitlines() if not line.endswith(f"  {name}")]
+    sums.write_text("\n".join([*lines, f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}"]) + "\n")
+
+
+def test_another_log_takes_envelopes_over(left: Left) -> None:
+    """``chain continue`` keeps boxes and wrapped keys: readers open there, and may be added and removed there."""
+    other = World(left.world.folder / "elsewhere")
+    other.folder.mkdir()
+    other.ok("init", "--embedded", "--origin", "other.example/log")
+    left.world.ok("chain", "close", "ward 3", "--reason", "we move", "--moved-to", other.card)
+    anchored(left.world)
+    moving = left.world.folder / "moving.tar"
+    left.world.ok("export", moving, "--chain", "ward 3")
+    other.ok("chain", "continue", moving, "--name", "ward 3")
+    opened = other.ok("open", f"{left.chain_id}:2", "--reader-key", left.key("anna"))
+    assert FINDINGS[1] == opened.out
+    assert 1 == other.run("open", f"{left.chain_id}:2", "--reader-key", left.key("ben")).exit_code
+    other.ok("reader", "add", left.entries[1], left.readers["ben"], "--reader-key", left.key("anna"))
+    assert FINDINGS[1] == other.ok("open", left.entries[1], "--reader-key", left.key("ben")).out
+    listed = other.ok("chain", "export", "ward 3").text.splitlines()
+    envelopes = [
+        Envelope.decode(base64.b64decode(row["envelope"])) for row in map(json.loads, listed) if "envelope" in row
+    ]
+    assert [2, 2] == [len(each.keys) for each in envelopes]
+    assert 0 == other.ok("audit", "--json").exit_code
