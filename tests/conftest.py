@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.memory import folder_in_memory
 from tests.postgres import PostgresServer, running_postgres
 
 _TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser", "ssh", "softhsm", "postgres")
@@ -25,6 +27,10 @@ settings.load_profile("same")
 # Where Python is told to keep no bytecode, each of the many commands that tests start would compile Anchorline anew: a
 # third of a second each.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Also for the processes that tests start, and for what asked for it before (pytest's own capturing).
+if "TMPDIR" not in os.environ and (in_memory := folder_in_memory()):
+    os.environ["TMPDIR"] = tempfile.tempdir = str(in_memory)
 
 # Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
