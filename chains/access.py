@@ -38,6 +38,8 @@ class Action(StrEnum):
     ENTRY_WRITE = "entry.write"
     ENTRY_READ = "entry.read"
     CONTENT_READ = "content.read"
+    CONTENT_ERASE = "content.erase"
+    HOLD_MANAGE = "hold.manage"
     RECEIPT_READ = "receipt.read"
     HEAD_READ = "head.read"
     TILE_READ = "tile.read"
@@ -75,8 +77,13 @@ _AUDITS = frozenset(
 )
 _READS = _AUDITS | {Action.CONTENT_READ}
 _WRITES = _READS | {Action.CHAIN_CREATE, Action.ENTRY_WRITE}
-_DISPOSES = frozenset({Action.CHAIN_CLOSE, Action.CHAIN_EXPORT, Action.CHAIN_TRANSFER})
-"""To end a chain, to take all of it away, to give it away: for the owner's own keys."""
+_DISPOSES = frozenset(
+    (
+        *(Action.CHAIN_CLOSE, Action.CHAIN_EXPORT, Action.CHAIN_TRANSFER),
+        *(Action.CONTENT_ERASE, Action.HOLD_MANAGE),
+    )
+)
+"""To end a chain or its contents, to take all of it away, to give it away: for the owner's own keys."""
 _OWNS = _WRITES | _DISPOSES | {Action.GRANT_MANAGE, Action.KEY_MANAGE, Action.WEBHOOK_MANAGE}
 RIGHTS = {
     Role.OWNER: _OWNS | {Action.ACCESS_READ},

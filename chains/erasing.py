@@ -26,7 +26,7 @@ from chains.client.own_entry import Form, OwnEntry, Sent, make_entry
 from chains.client.signing import AuthorKey
 from chains.content_index import ContentIndex
 from chains.envelopes import Envelopes
-from chains.erasure_entries import Hold, held_by, holds_of, keeps_content
+from chains.erasure_entries import held_by, holds_of, keeps_content, set_by
 from chains.erasure_stated import MOST_LINKS, check_erases, check_holds, check_targets, read_statement
 from chains.idempotency import RequestKeys
 from chains.key_copies import KeyCopies, Unreached
@@ -93,6 +93,7 @@ class Erasing:
         self.contents = contents
         self.database = database
         self.sharing = ChainSharing(engine)
+        self.copies = KeyCopies(engine, self.chains.keys)
 
     def erase(
         self,
@@ -114,7 +115,7 @@ class Erasing:
         if not left:
             self.tell_nothing(chain, scope, now_ms, author.by)
         # All are asked before any is erased: half a subject is worse than none.
-        self._check_free(chain, left)
+        self.check_free(chain, left)
         for at in range(0, len(left), MOST_LINKS):
             some = left[at : at + MOST_LINKS]
             links = [Link(Relation.ERASES, chain.chain_id, stored.entry_hash) for stored in some]
@@ -141,18 +142,26 @@ class Erasing:
         assert known is not None, "it was recorded just now, or before"
         return known
 
-    def hold_stated(self, chain: Chain, raw: bytes, salt: bytes, now_ms: int, author: Author) -> StoredEntry:
+    def hold_stated(self, chain: Chain, raw: bytes, salt: bytes, act: Act, now_ms: int, author: Author) -> StoredEntry:
         """Hold or lift what an entry says that was made and signed elsewhere; may be repeated. Raises as ``hold``."""
         entry, statement = read_statement(raw, salt, chain.chain_id, now_ms)
+        check_holds(entry, statement, act)
         known = self.reader.by_hash(entry.hash)
         if known is not None:
             return known
-        check_holds(entry, statement)
         [target] = check_targets(chain, entry, [self.reader.by_hash(link.entry_hash) for link in entry.links])
         held = None if statement.scope == Scope.CHAIN else target
         if held is None and target.leaf_index:
             raise RefusedEntryError("what holds a chain links to its first entry; this one links to another")
         return self._hold(chain, held, statement.act, raw, salt, now_ms, author)
+
+    def check_free(self, chain: Chain, erased: Sequence[StoredEntry]) -> None:
+        """Raise HeldError where one of these entries of a chain is held."""
+        holds = holds_of(self.reader, chain)
+        for stored in erased:
+            hold = held_by(holds, stored)
+            if hold is not None:
+                raise HeldError(f"entry {stored.leaf_index} must not be erased: {hold.told()}")
 
     def tell_nothing(self, chain: Chain, scope: Scope, now_ms: int, by: Asker) -> None:
         """Tell the owner of a chain that somebody would have erased there, and that nothing was to be erased."""
@@ -180,18 +189,12 @@ class Erasing:
         own = self._entry(chain, statement, links, author)
         return self._hold(chain, held, act, own.raw, own.salt, now_ms, author)
 
-    def set_by(self, hold: Hold) -> bytes:
-        """Return the submitter of the entry that set a hold."""
-        seq = hold.stated.stored.seq
-        [run] = self.chains.runs(seq, seq + 1)
-        return run.submitter
-
     def finish(self, now_ms: int) -> Finished:
         """Carry out every intent that is not done: after a crash the one that it stopped. May be repeated."""
         begun = [self._begin(*intent, now_ms) for intent in self._intents()]
         if not begun:
             return Finished((), ())
-        unreached = KeyCopies(self.engine, self.chains.keys).follow(now_ms)
+        unreached = self.copies.follow(now_ms)
         for each in begun:
             self._end(each, now_ms)
         if self.database is not None:
@@ -226,7 +229,7 @@ class Erasing:
         self.writer.submit(
             *(chain, [submission], now_ms, author.submitter),
             by_service=True,
-            check=lambda: self._check_free(chain, erased),
+            check=lambda: self.check_free(chain, erased),
             note=intend,
         )
 
@@ -268,15 +271,8 @@ class Erasing:
         if author.by == MACHINE:
             return
         for hold in standing:
-            if self.set_by(hold) != author.submitter:
+            if set_by(self.chains, hold) != author.submitter:
                 raise HeldError(f"only who set a hold lifts it, or the operator on his machine: {hold.told()}")
-
-    def _check_free(self, chain: Chain, erased: Sequence[StoredEntry]) -> None:
-        holds = holds_of(self.reader, chain)
-        for stored in erased:
-            hold = held_by(holds, stored)
-            if hold is not None:
-                raise HeldError(f"entry {stored.leaf_index} must not be erased: {hold.told()}")
 
     def _check_scope(self, chain: Chain, scope: Scope, targets: Sequence[StoredEntry], now_ms: int) -> None:
         """Raise RefusedEntryError where what somebody states is not what the entries here say."""

@@ -12,7 +12,7 @@ from anchor.proof.entry import Relation
 from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.errors import MalformedError
 from anchor.proof.times import utc
-from chains.chain import Chain, Gone
+from chains.chain import Chain, Chains, Gone
 from chains.found_by import erasure_key, hold_key
 from chains.reader import Reader, StoredEntry
 from chains.sorted_runs import Kind
@@ -80,6 +80,11 @@ def holds_of(reader: Reader, chain: Chain) -> list[Hold]:
         else:
             standing += [Hold(target, stated) for target in targets]
     return standing
+
+
+def set_by(chains: Chains, hold: Hold) -> bytes:
+    """Return to whom (16 bytes, docs/spec/promise.md) the entry was promised that set a hold; zeros: the operator."""
+    return chains.place_of(hold.stated.stored.seq).submitter
 
 
 def held_by(holds: list[Hold], stored: StoredEntry) -> Hold | None:

@@ -51,10 +51,10 @@ def check_erases(entry: Entry, statement: ErasureStatement) -> None:
         raise RefusedEntryError(f"expected 1 to {MOST_LINKS} links, each of relation 6 to what is erased")
 
 
-def check_holds(entry: Entry, statement: ErasureStatement) -> None:
-    """Raise RefusedEntryError unless an entry holds or lifts one thing."""
-    if statement.act not in {Act.HOLD, Act.LIFT}:
-        raise RefusedEntryError("expected a statement that holds or lifts, got one that erases")
+def check_holds(entry: Entry, statement: ErasureStatement, act: Act) -> None:
+    """Raise RefusedEntryError unless an entry holds (or lifts) one thing."""
+    if statement.act != act:
+        raise RefusedEntryError(f"expected a statement of act {act.name.lower()}, got {statement.act.name.lower()}")
     if [link.relation for link in entry.links] != [Relation.REFERS_TO]:
         raise RefusedEntryError("expected one link of relation 5, to what is held: of a chain to its first entry")
 

@@ -12,6 +12,7 @@ from chains.client.connection import Timeouts
 from chains.client.draft import Draft, DraftError
 from chains.client.encrypting import Opened, ReaderKey, new_reader_key, open_envelope
 from chains.client.envelope import Envelope, EnvelopeError, EnvelopeFault
+from chains.client.erasing import Erased, SeenErased, SeenHold
 from chains.client.errors import (
     ClientError,
     ClosedError,
@@ -50,6 +51,7 @@ __all__ = [
     "Envelope",
     "EnvelopeError",
     "EnvelopeFault",
+    "Erased",
     "ExpectedAuthor",
     "NotTheAuthorError",
     "Opened",
@@ -62,8 +64,10 @@ __all__ = [
     "Refused",
     "SeenChain",
     "SeenEntry",
+    "SeenErased",
     "SeenEvent",
     "SeenGrant",
+    "SeenHold",
     "SeenKey",
     "SeenPolicy",
     "SeenReader",

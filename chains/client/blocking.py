@@ -20,6 +20,7 @@ from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.policy import Policy
 from anchor.proof.receipt import LogCard, Receipt
 from chains.client import managing
+from chains.client.blocking_owner import Owner
 from chains.client.connection import Options, httpx_options
 from chains.client.draft import Draft
 from chains.client.encrypting import Opened, ReaderKey
@@ -39,7 +40,7 @@ Found = TypeVar("Found")
 Place = TypeVar("Place")
 
 
-class Client(Shell):
+class Client(Shell, Owner):
     """A client of one service. ``key`` is an API key (``al_...``); without one only what is public can be read.
 
     Give the log's ``card``, or choose ``trust_on_first_use``. Raises ValueError for an address that it will not use.

@@ -23,9 +23,16 @@ class Noting:
     """Stores notes on a thread of its own, with the home opened once more; ``close`` it."""
 
     def __init__(
-        self, folder: Path, clock: Clock, report: Callable[[str], None], most_waiting: int = MOST_WAITING
+        self,
+        folder: Path,
+        clock: Clock,
+        report: Callable[[str], None],
+        most_waiting: int = MOST_WAITING,
+        beside: Home | None = None,
     ) -> None:
         self._home = Home.open(folder, clock)
+        if beside is not None:
+            self._home.go_by(beside)
         self._report = report
         self._most_waiting = most_waiting
         self._notes = AccessNotes(self._home.engine)

@@ -137,6 +137,8 @@ async def _nowhere(_notes: list[Note]) -> None:
 class Rooms:
     """A few reading threads; ``close`` them.
 
+    ``beside`` is the same home, opened to write, where these write, too.
+
     What is taken of content is handed to ``noted`` before the answer is anybody's; where that fails there is none.
 
     The homes are opened at once: a thread that could not open its own later (no file descriptor is left) would end all
@@ -150,6 +152,7 @@ class Rooms:
         threads: int = THREADS,
         tip_height: Callable[[], int | None] = _not_seen,
         noted: Callable[[list[Note]], Awaitable[None]] = _nowhere,
+        beside: Home | None = None,
     ) -> None:
         self._noted = noted
         self._own = threading.local()
@@ -158,6 +161,8 @@ class Rooms:
             self._opened = stack.pop_all()
         self._free: SimpleQueue[Room] = SimpleQueue()
         for home in homes:
+            if beside is not None:
+                home.go_by(beside)
             home.content_keys.open_now()
             self._free.put(Room(home, tip_height))
         self._executor = ThreadPoolExecutor(threads, "reading", self._enter)

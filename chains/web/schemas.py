@@ -485,6 +485,91 @@ class Shares(Model, frozen=True, kw_only=True):
     shares: list[ShareModel]
 
 
+MOST_ERASED = 1_024
+"""Entries that one request erases: some seconds of the thread that changes accounts."""
+Why = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=500, description="One line of 1 to 500 bytes; it stands in the chain for ever: name no person"
+    ),
+]
+
+
+class StatementModel(Taken, frozen=True, kw_only=True):
+    """An entry over empty content that its author signed, and that states an erasure or a hold."""
+
+    entry: Base64
+    salt: Base64
+
+
+class ErasureWanted(Taken, frozen=True, kw_only=True):
+    """What is to be erased: one of `statement`, `entries`, `subject` (a keyed external id), `expired`.
+
+    `chain` (id or name): only there; without it, in every chain that may be erased in.
+    """
+
+    reason: Why = ""
+    entries: Annotated[list[Hash], msgspec.Meta(max_length=MOST_ERASED)] = []
+    subject: Hash | None = None
+    expired: bool = False
+    chain: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    statement: StatementModel | None = None
+
+
+class ErasedModel(Model, frozen=True, kw_only=True):
+    """What became of an entry: erased (`said_by` is the entry that says so), or nothing was kept beside it."""
+
+    chain_id: Hash
+    entry_hash: Hash
+    leaf_index: Count
+    state: Literal["erased", "not-kept"]
+    said_by: Hash | None = None
+    erased_at_ms: TimeMs | None = None
+
+
+class ErasureDone(Model, frozen=True, kw_only=True):
+    """What was erased, now or before. `more`: ask again, there is more to erase. `held`: expired, and held.
+
+    `copies_left`: copies of the content keys that could not be reached. The operator knows where they are.
+    """
+
+    entries: list[ErasedModel]
+    held: Count
+    more: bool
+    copies_left: Count
+
+
+class HoldWanted(Taken, frozen=True, kw_only=True):
+    """What is held, or let go: an entry, or without `entry_hash` the chain; `reason`, or a signed `statement`."""
+
+    reason: Why = ""
+    entry_hash: Hash | None = None
+    statement: StatementModel | None = None
+
+
+class HoldModel(Model, frozen=True, kw_only=True):
+    """A hold that stands: of an entry, or of the chain. `said_by` states it; `mine`: this organisation set it."""
+
+    entry_hash: Hash | None = None
+    reason: str
+    since_ms: TimeMs
+    said_by: Hash
+    leaf_index: Count
+    mine: bool
+
+
+class Holds(Model, frozen=True, kw_only=True):
+    """The holds of a chain that stand, in the order of setting."""
+
+    holds: list[HoldModel]
+
+
+class Retention(Taken, frozen=True, kw_only=True):
+    """For how long a chain keeps contents; null: until somebody erases them."""
+
+    keep_ms: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None
+
+
 NewsName = Literal["sealed", "anchored", "final", "reorged", "failed"]
 
 

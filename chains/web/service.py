@@ -50,11 +50,11 @@ class Service:
         self.batch_bytes = max(BATCH_BYTES, submission_bytes(self.limits.content_bytes))
         home.content_keys.open_now(home.chains.next_seq())
         self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height, noted=self._noted)
-        self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted)
-        """Where accounts are changed: one after the other, beside those who read."""
+        self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted, beside=home)
+        """Where accounts are changed and contents erased: one after the other, beside those who read."""
         self.changes = home.database.watch()
         # Behind all that may fail, as descriptors run out: both have a thread that only ``close`` ends.
-        self.noting = Noting(home.folder, home.clock, self.report)
+        self.noting = Noting(home.folder, home.clock, self.report, beside=home)
         self.writing = Writing(home, self.rooms, counts, traces)
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)

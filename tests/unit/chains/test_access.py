@@ -36,7 +36,7 @@ WORDS = """\
 | audit | `chain.list` `chain.read` `entry.read` `receipt.read` `head.read` `tile.read` `search` |
 | read | audit and `content.read` |
 | write | read and `entry.write` |
-| own | write and `chain.close` `chain.export` `chain.transfer` `grant.manage` |
+| own | write and `chain.close` `chain.export` `chain.transfer` `content.erase` `grant.manage` `hold.manage` |
 """
 
 ON_A_CHAIN = """\
