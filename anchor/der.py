@@ -1,7 +1,7 @@
-"""DER, as much of it as time stamps need: values with their tags, read strictly, and written (X.690).
+"""DER, as much of it as time stamps and certificates need: values with their tags, read strictly, and written (X.690).
 
-Bytes come from authorities and from strangers' receipts. ``anchor.timestamp_token`` walks tokens with it; signatures
-and certificates are left to libraries.
+Bytes come from authorities and from strangers' receipts. ``anchor.timestamp_token`` walks tokens with it,
+``anchor.certificates`` certificates; signatures are left to libraries.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from anchor.proof.errors import MalformedError
 
 INTEGER = 0x02
+BITS = 0x03
 OCTETS = 0x04
 OID = 0x06
 GENERALIZED_TIME = 0x18
@@ -16,6 +17,7 @@ SEQUENCE = 0x30
 SET = 0x31
 CONTEXT_0 = 0xA0
 """[0], constructed: EXPLICIT, or IMPLICIT of a SET or SEQUENCE."""
+CONTEXT_3 = 0xA3
 _LONG = 0x80
 _MAX_LENGTH_BYTES = 4
 """Nothing here is longer than a token (64 KiB); a longer length is refused before it is read."""

@@ -5,35 +5,22 @@ Tokens come from an authority's answer or from a stranger's receipt, certificate
 """
 
 import hashlib
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import (
-    Certificate,
-    DuplicateExtension,
-    ExtendedKeyUsage,
-    ExtensionNotFound,
-    InvalidVersion,
-    UnsupportedGeneralNameType,
-    load_der_x509_certificate,
-    load_pem_x509_certificates,
-)
+from cryptography.x509 import Certificate, ExtendedKeyUsage, ExtensionNotFound
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from rfc3161_client import TimeStampResponse, VerifierBuilder, decode_timestamp_response
 from rfc3161_client import VerificationError as RefusedTokenError
 
 from anchor import der
+from anchor.certificates import certificate_of, encoded, is_issued, is_root, is_valid, translated
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.timestamp import MAX_TOKEN, TimeStamp, TimestampCheck
 
-# As many roots as anybody trusts, with room to spare.
-MAX_PEM = 4 * 2**20
 SHA256 = "2.16.840.1.101.3.4.2.1"
 # What a response looks like whose token is the one at hand: PKIStatusInfo with status 0, granted (RFC 3161, 2.4.2).
 _GRANTED = der.write(der.SEQUENCE, der.write(der.INTEGER, b"\x00"))
@@ -50,17 +37,8 @@ _DIGESTS = {
 }
 # Each pair of them may cost a signature check. Real tokens carry two to four.
 _MAX_CERTIFICATES = 16
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    KeyError,
-    UnsupportedAlgorithm,
-    InvalidVersion,
-    DuplicateExtension,
-    UnsupportedGeneralNameType,
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_translated = partial(translated, "time stamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +60,6 @@ class Token:
     certificates: tuple[Certificate, ...]
 
 
-def load_certificates(pem: bytes, where: str) -> tuple[Certificate, ...]:
-    """Return the certificates of a PEM file, at least one of them a root; others help to find a way to a root.
-
-    Raises MalformedError, with ``where`` in it, for a file without certificates or without a root.
-    """
-    try:
-        found = tuple(load_pem_x509_certificates(pem))
-    except ValueError as error:
-        raise MalformedError(f"{where}: expected certificates in PEM, found none that can be read: {error}") from error
-    if not any(_is_root(certificate) for certificate in found):
-        raise MalformedError(
-            f"{where}: expected at least one root (a certificate that signs itself) of a time-stamping authority"
-        )
-    return found
-
-
 def timestamp_check(trusted: Sequence[Certificate]) -> TimestampCheck:
     """Return the check of tokens against these certificates; its contract is ``TimestampCheck``'s."""
 
@@ -114,22 +76,6 @@ def read_token(token: bytes) -> Token:
         raise MalformedError(f"time stamp: expected at most {MAX_TOKEN} bytes, got {len(token)}")
     with _translated():
         return _read_token(token)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Say what the libraries say of bytes that they cannot read, as an error of ours.
-
-    They warn of names that are too long by X.520, which real certificates have: that is no matter of a time stamp.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except MalformedError:
-        raise
-    except _UNREADABLE as error:
-        raise MalformedError(f"time stamp: cannot be read: {type(error).__name__}: {error}") from error
 
 
 def is_over(token: bytes, imprint: bytes) -> bool:
@@ -154,8 +100,8 @@ def check_token(token: Token, imprint: bytes, trusted: Sequence[Certificate]) ->
     if not _roots_over(signer, pool).intersection(trusted):
         return _stamp(token, signer, None)
     at = _EPOCH + timedelta(microseconds=token.stamped_us)
-    roots = _roots_over(signer, [item for item in pool if _is_valid(item, at)]).intersection(trusted)
-    if not roots or not _is_valid(signer, at):
+    roots = _roots_over(signer, [item for item in pool if is_valid(item, at)]).intersection(trusted)
+    if not roots or not is_valid(signer, at):
         _refuse(f"its certificates were not valid at the time that it says, {at:%Y-%m-%dT%H:%M:%SZ}")
     try:
         VerifierBuilder(roots=list(trusted)).build().verify(token.response, imprint)
@@ -203,27 +149,10 @@ def _roots_over(signer: Certificate, pool: Sequence[Certificate]) -> set[Certifi
     reached, waiting = {signer}, [signer]
     while waiting:
         last = waiting.pop()
-        found = [item for item in pool if item not in reached and _issued(item, last)]
+        found = [item for item in pool if item not in reached and is_issued(last, item)]
         reached.update(found)
         waiting += found
-    return {item for item in reached if _is_root(item)}
-
-
-def _is_root(certificate: Certificate) -> bool:
-    return _issued(certificate, certificate)
-
-
-def _issued(issuer: Certificate, certificate: Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _is_valid(certificate: Certificate, at: datetime) -> bool:
-    """Say whether a certificate was valid when the token says that it was made; today does not matter."""
-    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+    return {item for item in reached if is_root(item)}
 
 
 # --- reading
@@ -236,7 +165,7 @@ def _read_token(token: bytes) -> Token:
     info, signed = response.tst_info, response.signed_data
     if len(signed.certificates) > _MAX_CERTIFICATES:
         raise MalformedError(f"time stamp: expected at most {_MAX_CERTIFICATES} certificates")
-    certificates = tuple(_certificate(item) for item in sorted(signed.certificates))
+    certificates = tuple(certificate_of(item, "time stamp") for item in sorted(signed.certificates))
     walked = _walk(token)
     return Token(
         response=response,
@@ -250,15 +179,6 @@ def _read_token(token: bytes) -> Token:
         signer=_signer(response, certificates, walked),
         certificates=certificates,
     )
-
-
-def _certificate(raw: bytes) -> Certificate:
-    """Read a certificate; its serial number must be positive (RFC 5280 section 4.1.2.2), else the library warns."""
-    fields = der.items_of(der.items_of(der.read(raw), der.SEQUENCE, 3)[0], der.SEQUENCE, 6)
-    serial = fields[fields[0].tag == der.CONTEXT_0].expect(der.INTEGER).content
-    if int.from_bytes(serial, "big", signed=True) <= 0:
-        raise MalformedError("time stamp: expected certificates with positive serial numbers")
-    return load_der_x509_certificate(raw)
 
 
 def _microseconds(accuracy: object) -> int:
@@ -337,8 +257,7 @@ def _signer(response: TimeStampResponse, certificates: Sequence[Certificate], wa
 
 
 def _has_hashes(certificate: Certificate, wanted: Sequence[tuple[str, bytes]]) -> bool:
-
-    raw = certificate.public_bytes(Encoding.DER)
+    raw = encoded(certificate)
     return all(hashlib.new(name, raw, usedforsecurity=name != "sha1").digest() == value for name, value in wanted)
 
 

@@ -372,9 +372,9 @@ class Home:
         settings = self.settings
         if not settings.timestamp_authorities:
             return None
+        from anchor.certificates import load_certificates
         from anchor.stamping import Stamping
         from anchor.timestamp_authority import TimestampAuthority
-        from anchor.timestamp_token import load_certificates
 
         path = self.folder / settings.timestamp_certificates
         try:

@@ -6,7 +6,7 @@ Input are the steps that ``verify`` ran; the rules are those of docs/spec/verdic
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
@@ -25,6 +25,9 @@ from anchor.proof.timestamp import JudgedTimestamp
 from anchor.proof.verdict import Outcome, State, Step, Verdict
 from anchor.proof.verifier import Identity, Verifier, network_of
 
+if TYPE_CHECKING:
+    from anchor.proof.steps_certificate import JudgedBinding
+
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
@@ -37,6 +40,7 @@ class Anchored:
     life: tuple[Life, ...] = ()
     co_signatures: tuple[CoSignature, ...] = ()
     erasure: Erasure | None = None
+    bindings: "tuple[JudgedBinding, ...]" = ()
 
 
 def conclude(
@@ -61,7 +65,7 @@ def _missing(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> li
         missing.append(steps[12].text)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         missing.append("the log is not identified: bytes existed by then, but in whose log is not said")
-    return missing + _not_checked(steps, 13, 15, 16, 17, 18, 19, 20) + _missing_timestamp(verifier, steps)
+    return missing + _not_checked(steps, 13, 15, 16, 17, 18, 19, 20, 21) + _missing_timestamp(verifier, steps)
 
 
 def _not_checked(steps: dict[int, Step], *numbers: int) -> list[str]:
@@ -165,12 +169,13 @@ def _facts(
     }
     if anchored.bitcoin is not None and _is_in_block(steps):
         facts["anchored_in"] = _anchored_in(anchored.bitcoin) | _depth_facts(steps[12].known)
-    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction | Life | CoSignature]] = {
+    beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction | Life | CoSignature | JudgedBinding]] = {
         "time_stamps": anchored.timestamps,
         "attestations": anchored.attestations,
         "corrections": anchored.corrections,
         "chain_life": anchored.life,
         "co_signatures": anchored.co_signatures,
+        "certificates": anchored.bindings,
     }
     facts |= {name: [item.to_json() for item in found] for name, found in beside.items() if found}
     if anchored.erasure is not None:

@@ -36,6 +36,7 @@ _OF_STEP = {
     18: Finding.ERASURE_WRONG,
     19: Finding.CHAIN_LIFE_WRONG,
     20: Finding.CO_SIGNATURE_WRONG,
+    21: Finding.CERTIFICATE_WRONG,
 }
 _OF_REASON = {
     (1, Reason.WRONG_LOG_EXTENSION): Finding.ANOTHER_LOG,

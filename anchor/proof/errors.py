@@ -111,6 +111,8 @@ class Reason(StrEnum):
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     # 20 co-signatures
     CO_SIGNATURE_WRONG = "co-signature-wrong"
+    # 21 certificate
+    CERTIFICATE_WRONG = "certificate-binding-wrong"
     # other anchors and .ots
     ATTESTATION_MISMATCH = "attestation-mismatch"
     # evidence of a broken promise that shows none

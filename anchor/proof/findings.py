@@ -41,6 +41,7 @@ class Finding(StrEnum):
     ERASURE_WRONG = "erasure-wrong"
     CHAIN_LIFE_WRONG = "chain-life-wrong"
     CO_SIGNATURE_WRONG = "co-signature-wrong"
+    CERTIFICATE_WRONG = "certificate-binding-wrong"
     PART_UNREADABLE = "part-unreadable"
     # all else holds: the two failures with an exit code of their own
     ANOTHER_AUTHOR = "another-author"
@@ -111,6 +112,8 @@ SENTENCES = {
     Finding.CHAIN_LIFE_WRONG: "What the receipt shows of its chain's life, that it was closed or continues one of "
     "another log, does not hold: it was altered, or made up.",
     Finding.CO_SIGNATURE_WRONG: "What the receipt shows of co-signatures does not hold: it was altered, or made up.",
+    Finding.CERTIFICATE_WRONG: "The author's identity names a certificate that is not bound to it: the certificate's "
+    "key did not sign the identity, or it was not valid then.",
     Finding.PART_UNREADABLE: "Part of the receipt cannot be read: it was damaged.",
     Finding.ANOTHER_AUTHOR: "The entry was not signed in the name of the identity, or with the key, that you expect: "
     "somebody else wrote it.",

@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 from itertools import pairwise
 from typing import TypeVar
 
+from anchor.proof.certificate_proof import CertificateProof
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits, sha256
 from anchor.proof.did import check_did_web
 from anchor.proof.ed25519 import SIGNATURE_SIZE
@@ -45,6 +46,8 @@ class Operation(IntEnum):
     ANNOUNCE = 6
     OBJECT = 7
     COMPLETE = 8
+    BIND = 9
+    UNBIND = 10
 
 
 class Purpose(IntFlag):
@@ -55,7 +58,7 @@ class Purpose(IntFlag):
 
 
 class Ending(IntEnum):
-    """Why a key ended; it changes nothing in which entries count, and is shown."""
+    """Why a key, or the binding of a certificate, ended; it changes nothing in which entries count, and is shown."""
 
     NOT_SAID = 0
     REPLACED = 1
@@ -97,7 +100,8 @@ class Statement:
     """One statement; which fields are set depends on the operation (docs/spec/identity.md).
 
     ``previous`` is the hash of the statement that was the newest in force. ``about`` is the key that ends (rotate,
-    revoke), the announcement (object, complete), or the log_id (begin). ``signatures`` pairs keys with signatures.
+    revoke), the announcement (object, complete), the log_id (begin), or the hash of a certificate (bind, unbind), of
+    which ``proof`` is the certificate's own signature. ``signatures`` pairs keys with signatures.
     """
 
     operation: Operation
@@ -107,6 +111,7 @@ class Statement:
     key: Key | None = None
     key_set: KeySet | None = None
     names: tuple[str, ...] = ()
+    proof: CertificateProof | None = None
     signatures: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
@@ -182,7 +187,7 @@ def statement_of(entry: Entry) -> bytes | None:
 
 
 def _write_about(statement: Statement) -> bytes:
-    return exactly(statement.about, HASH_SIZE, "key, announcement or log that a statement is about")
+    return exactly(statement.about, HASH_SIZE, "key, announcement, log or certificate that a statement is about")
 
 
 def _read_about(statement: Statement, reader: Reader) -> Statement:
@@ -274,6 +279,16 @@ def _read_names(statement: Statement, reader: Reader) -> Statement:
     return replace(statement, names=names)
 
 
+def _write_proof(statement: Statement) -> bytes:
+    if statement.proof is None:
+        raise MalformedError("identity statement: expected the proof of a certificate's key to bind it")
+    return statement.proof.encode()
+
+
+def _read_proof(statement: Statement, reader: Reader) -> Statement:
+    return replace(statement, proof=CertificateProof.read(reader))
+
+
 def _read_signatures(reader: Reader) -> tuple[tuple[bytes, bytes], ...]:
     count = _count(reader, "signatures", 1, MAX_SIGNATURES)
     signatures = tuple((reader.take(HASH_SIZE), reader.take(SIGNATURE_SIZE)) for _ in range(count))
@@ -299,6 +314,7 @@ _ENDING: _Part = (_read_ending, _write_ending)
 _KEY: _Part = (_read_key, _write_key)
 _KEY_SET: _Part = (_read_key_set, _write_key_set)
 _NAMES: _Part = (_read_names, _write_names)
+_PROOF: _Part = (_read_proof, _write_proof)
 _BODIES: dict[int, tuple[_Part, ...]] = {
     Operation.BEGIN: (_ABOUT, _NAMES, _KEY_SET),
     Operation.ADD: (_KEY,),
@@ -308,4 +324,6 @@ _BODIES: dict[int, tuple[_Part, ...]] = {
     Operation.ANNOUNCE: (_ENDING, _KEY_SET),
     Operation.OBJECT: (_ABOUT,),
     Operation.COMPLETE: (_ABOUT,),
+    Operation.BIND: (_ABOUT, _PROOF),
+    Operation.UNBIND: (_ABOUT, _ENDING),
 }

@@ -8,6 +8,7 @@ Input is every entry of the identity's chain, in order, each with the seal under
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from anchor.proof.certificate_proof import CertificateProof
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
@@ -33,6 +34,8 @@ ENDINGS = {
     Ending.STOLEN: "because it was stolen",
 }
 """Why a key ended, for people; ``texts.js`` has the same words."""
+MAX_BINDINGS = 16
+"""Certificates that an identity can bind, ever: a receipt may have to show them all. They last one to three years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,21 @@ class KeySpan:
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """A certificate that the identity bound to itself, by its hash, and what its key signed; from seal to seal."""
+
+    certificate_hash: bytes
+    proof: CertificateProof
+    since: Place
+    until: Place | None = None
+    ending: Ending = Ending.NOT_SAID
+
+    def is_over(self, place: Place) -> bool:
+        """Say whether it ended in a place's seal or before: a tie counts against the binding."""
+        return self.until is not None and self.until.seal_number <= place.seal_number
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """An announced recovery that waits: the announcement's hash, its keys, and since which block."""
 
@@ -69,6 +87,7 @@ class Pending:
 class History:
     """What an identity's chain comes to. ``spans`` has every key that it ever had, by its bytes.
 
+    ``bindings`` are the certificates that it bound, in their order: whether their own proofs hold, is not judged here.
     ``tip`` is the hash of the newest statement in force; ``ignored`` says by leaf index why a statement counts for
     nothing. Values are never changed: each statement makes a new one.
     """
@@ -83,6 +102,7 @@ class History:
     pending: Pending | None = None
     announced: frozenset[bytes] = frozenset()
     ignored: dict[int, str] = field(default_factory=dict)
+    bindings: tuple[Binding, ...] = ()
 
     def current(self, purpose: Purpose, place: Place) -> frozenset[bytes]:
         """Return the keys for a purpose that have not ended and are not too old at a place behind all statements."""
@@ -257,6 +277,28 @@ def _complete(history: History, statement: Statement, place: Place, check: Signa
     return _replaced(history, statement, pending.key_set, pending.ending, place)
 
 
+def _bind(history: History, statement: Statement, place: Place, check: SignatureCheck) -> History:
+    """Whether the certificate's own proof holds, changes no keys: else all who read histories had to judge X.509."""
+    assert statement.proof is not None
+    if any(statement.about == binding.certificate_hash for binding in history.bindings):
+        raise _wrong(f"certificate {statement.about.hex()} is, or was, bound to the identity; one is bound once")
+    if len(history.bindings) == MAX_BINDINGS:
+        raise _wrong(f"the identity has bound {MAX_BINDINGS} certificates, which is the limit")
+    _check_managed(history, statement, place, frozenset(), check)
+    bound = (*history.bindings, Binding(statement.about, statement.proof, place))
+    return replace(_in_force(history, statement, history.spans), bindings=bound)
+
+
+def _unbind(history: History, statement: Statement, place: Place, check: SignatureCheck) -> History:
+    found = [item for item in history.bindings if item.certificate_hash == statement.about and item.until is None]
+    if not found:
+        raise _wrong(f"certificate {statement.about.hex()} is not bound to the identity now")
+    _check_managed(history, statement, place, frozenset(), check)
+    ended = replace(found[0], until=place, ending=statement.ending)
+    bound = tuple(ended if item is found[0] else item for item in history.bindings)
+    return replace(_in_force(history, statement, history.spans), bindings=bound)
+
+
 def _no_second_begin(_: History, __: Statement, ___: Place, ____: SignatureCheck) -> History:
     raise _wrong("an identity begins once")
 
@@ -270,6 +312,8 @@ _OPERATIONS = {
     Operation.ANNOUNCE: _announce,
     Operation.OBJECT: _object,
     Operation.COMPLETE: _complete,
+    Operation.BIND: _bind,
+    Operation.UNBIND: _unbind,
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from anchor.proof import ed25519
 from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
 from anchor.proof.blocks import KnownBlock, KnownBlocks
+from anchor.proof.certificate_proof import CertificateCheck
 from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import LogCard
@@ -37,6 +38,7 @@ class Verifier:
     ``run`` catches.
     ``earlier_cards`` are those of logs that he knows and from which a chain may have moved.
     ``author`` is who must have signed; another author is a failure (``another-author``).
+    ``check_certificate`` judges certificates that are bound to an author's identity, by the roots that he trusts.
     """
 
     content_digest: bytes | None = None
@@ -51,6 +53,7 @@ class Verifier:
     judge_content: Callable[[], Step] | None = None
     earlier_cards: tuple[LogCard, ...] = ()
     author: ExpectedAuthor | None = None
+    check_certificate: CertificateCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ The steps do not depend on each other: each is judged by what the receipt itself
 every step that fails, and whoever was believed for those that hold.
 """
 
+from typing import TYPE_CHECKING
+
 from anchor.proof.conclusion import Anchored, conclude
+from anchor.proof.entry import ExtensionType
 from anchor.proof.findings import Finding
 from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.steps_anchor import best_anchor
@@ -23,6 +26,9 @@ from anchor.proof.steps_log import check_directory_paths, check_keys_and_note, c
 from anchor.proof.steps_policy import policy_steps
 from anchor.proof.verdict import NAMES, Diagnosis, ExitCode, Outcome, State, Step, Verdict, absent, run
 from anchor.proof.verifier import Identity, Verifier
+
+if TYPE_CHECKING:
+    from anchor.proof.steps_certificate import JudgedBinding
 
 __all__ = [
     "NAMES",
@@ -66,14 +72,24 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     later, corrections = correction_steps(receipt, verifier)
     signed, co_signatures = co_signature_steps(receipt, verifier)
     erased, erasure = erasure_steps(receipt, verifier)
-    steps += later + policy_steps(receipt, verifier) + erased + of_life + signed
-    anchored = Anchored(best, judged, attested, corrections, life, co_signatures, erasure)
+    bound, bindings = _certificates(receipt, verifier)
+    steps += later + policy_steps(receipt, verifier) + erased + of_life + signed + bound
+    anchored = Anchored(best, judged, attested, corrections, life, co_signatures, erasure, bindings)
     return conclude(receipt, verifier, steps, anchored, identity)
 
 
 def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
     """Read and judge a receipt file; raise MalformedError where it is none."""
     return verify(Receipt.decode(data), verifier)
+
+
+def _certificates(receipt: Receipt, verifier: Verifier) -> "tuple[list[Step], tuple[JudgedBinding, ...]]":
+    if receipt.entry.extension(ExtensionType.IDENTITY) is None:
+        return [], ()
+    # Most entries name no identity, and to load what judges a history takes longer than to verify one of them.
+    from anchor.proof.steps_certificate import certificate_steps  # noqa: PLC0415
+
+    return certificate_steps(receipt, verifier)
 
 
 def _sealed_steps(receipt: Receipt, sealed: Sealed, verifier: Verifier, identity: Identity) -> list[Step]:

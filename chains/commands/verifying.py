@@ -261,7 +261,8 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
         if accept_timestamp:
             usage("--accept-timestamp needs the roots that you trust: name them with --tsa-certificate")
         return None
-    from anchor.timestamp_token import MAX_PEM, load_certificates, timestamp_check
+    from anchor.certificates import MAX_PEM, load_certificates
+    from anchor.timestamp_token import timestamp_check
 
     return timestamp_check(
         [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file))]

@@ -58,6 +58,7 @@ MODULES = (
     "later_entries",
     "corrections",
     "co_signatures",
+    "bindings",
     "policy",
     "policy_evidence",
     "policy_judging",

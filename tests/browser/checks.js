@@ -27,6 +27,7 @@ globalThis.verdictsOn = async (cases) => {
           depth: BigInt(verifier.depth === undefined ? 6 : verifier.depth),
           check,
           trusted: verifier.timestamp_certificates ? await certificatesIn(utf8(verifier.timestamp_certificates)) : null,
+          authorities: verifier.authorities ? await certificatesIn(utf8(verifier.authorities)) : null,
           acceptTimestamp: Boolean(verifier.accept_timestamp),
           earlierCards: (verifier.earlier_cards || []).map((text) => decodeCard(utf8(text))),
           author: verifier.author ? expectedAuthor(verifier.author) : null,
@@ -87,6 +88,10 @@ function shownStatement(statement) {
   const { operation, hash, previous, about, ending, names, signatures, key, keySet } = statement;
   const shown = { operation, hash: toHex(hash), previous: toHex(previous), about: toHex(about), ending, names };
   shown.signers = signatures.map(({ signer }) => toHex(signer));
+  if (statement.proof !== null) {
+    const { algorithm, attributes, signature } = statement.proof;
+    shown.proof = [algorithm, toHex(attributes), toHex(signature)];
+  }
   if (key !== null) shown.key = shownKey(key);
   if (keySet === null) return shown;
   const { keys, threshold, recovery, waitBlocks } = keySet;
@@ -121,7 +126,12 @@ async function shownHistory({ chain_id: chainId, log_id: logId, entries, judged 
   const keys = spans.map(([name, { since, until }]) => {
     return [name, [Number(since.sealNumber), until === null ? null : Number(until.sealNumber)]];
   });
-  return { keys: Object.fromEntries(keys), ignored: history.ignored };
+  const shown = { keys: Object.fromEntries(keys), ignored: history.ignored };
+  if (!history.bindings.length) return shown;
+  const bound = history.bindings.map(({ hash, since, until }) => {
+    return [toHex(hash), Number(since.sealNumber), until === null ? null : Number(until.sealNumber)];
+  });
+  return { ...shown, bound };
 }
 
 globalThis.CHECKS = {

@@ -15,8 +15,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from playwright.sync_api import Page
 
 from anchor import der
+from anchor.certificates import load_certificates
 from anchor.proof.errors import MalformedError, VerificationError
-from anchor.timestamp_token import load_certificates, timestamp_check
+from anchor.timestamp_token import timestamp_check
 from tests.integration.test_openssl_timestamps import is_openssl_there
 from tests.simulators.timestamp_authority import (
     AT,

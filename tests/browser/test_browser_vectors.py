@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.verdicts import judged_here, judged_there, without_malformed_texts
+from tests.vectors import make_certificate_vectors as certificates
 from tests.vectors import make_chain_life_vectors as life
 from tests.vectors import make_policy_vectors as policies
 from tests.vectors import make_receipt_vectors as maker
@@ -20,7 +21,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 RECEIPTS: list[dict[str, Any]] = [
-    case for file in (maker.FILE, life.FILE, policies.FILE) for case in json.loads(file.read_text())["cases"]
+    case
+    for file in (maker.FILE, life.FILE, policies.FILE, certificates.FILE)
+    for case in json.loads(file.read_text())["cases"]
 ]
 ONLY_IN_PYTHON = {
     "root",
@@ -127,7 +130,16 @@ def test_vectors_of_a_format(loaded: Page, name: str) -> None:
 def test_every_other_vector_is_named_here() -> None:
     """No file of vectors, and no kind of check, is left out without being named."""
     files = {path.stem for path in VECTORS.glob("*.json")}
-    assert {*FILES, "receipts", "chain_life", "policy", "ed25519", "dispute", *FILES_ONLY_IN_PYTHON} == files
+    assert {
+        *FILES,
+        "receipts",
+        "certificates",
+        "chain_life",
+        "policy",
+        "ed25519",
+        "dispute",
+        *FILES_ONLY_IN_PYTHON,
+    } == files
     for name in FILES:
         checks = {case["check"] for case in json.loads((VECTORS / f"{name}.json").read_text())["cases"]}
         assert checks - ONLY_IN_PYTHON

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from anchor.certificates import load_certificates
 from anchor.proof.codec import sha256
 from anchor.proof.receipt import Receipt
 from anchor.proof.timestamp import imprint_of
 from anchor.timestamp_authority import TimestampAuthority
-from anchor.timestamp_token import load_certificates, timestamp_check
+from anchor.timestamp_token import timestamp_check
 from chains.settings import FILE_NAME, checked_settings
 from tests.cli.commands import World, own_folders, run
 from tests.simulators.timestamp_authority import AT, Stamped, certify_root, certify_signer, stamp

@@ -13,9 +13,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from anchor import der
+from anchor.certificates import load_certificates
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.timestamp import MAX_TOKEN, TimeStamp
-from anchor.timestamp_token import load_certificates, read_token, timestamp_check
+from anchor.timestamp_token import read_token, timestamp_check
 from tests.simulators.timestamp_authority import (
     AT,
     DATA,

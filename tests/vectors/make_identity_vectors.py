@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from anchor.proof.certificate_proof import CertificateProof, ProofAlgorithm
 from anchor.proof.codec import sha256
 from anchor.proof.did import did_key
 from anchor.proof.entry import Entry, Extension, ExtensionType
@@ -27,6 +28,8 @@ Json = dict[str, Any]
 LOG = sha256(b"the log of the vectors")
 SERVICE = "the log's promise key"
 HOUR_MS = 3_600_000
+# Of the entries in the first case of bindings.
+IGNORED = [2, 3, 4, 6, 7, 9, 10]
 SMALL = b"\x01" + bytes(31)
 """The neutral point: lax rules take ``SMALL + 32 zeros`` as its signature over anything."""
 
@@ -79,12 +82,14 @@ class Telling:
         ignored: Sequence[int] = (),
         judged: Sequence[tuple[str, int, bool]] = (),
         log: bytes = LOG,
+        bound: Sequence[Sequence[Any]] = (),
     ) -> Json:
         """Return the case; ``judged``: a holder, the seal of an entry that he signed, and whether it counts."""
         shown: Any = keys
         if not isinstance(keys, str):
             spans = {public(name).hex(): list(span) for name, span in keys.items()}
             shown = {"keys": dict(sorted(spans.items())), "ignored": list(ignored)}
+            shown |= {"bound": bound} if bound else {}
         verdicts = [
             {"key": public(name).hex(), "seal_number": seal, "sealed_at_ms": str(seal * HOUR_MS), "want": want}
             for name, seal, want in judged
@@ -100,6 +105,10 @@ class Telling:
         )
 
 
+PROOF = CertificateProof(ProofAlgorithm.ECDSA_P256_SHA256, b"", bytes(range(64)))
+"""A proof that no certificate's key made: whether it holds, a history does not say."""
+
+
 def cases() -> Iterator[Json]:
     """Return every case."""
     yield from _statements()
@@ -107,6 +116,7 @@ def cases() -> Iterator[Json]:
     yield from _refused()
     yield from _recoveries()
     yield from _announcements()
+    yield from _bindings()
     yield from _no_identity()
 
 
@@ -134,6 +144,9 @@ def shown(statement: Statement) -> Json:
         "names": list(statement.names),
         "signers": [public_key.hex() for public_key, _ in statement.signatures],
     }
+    if statement.proof is not None:
+        proof = statement.proof
+        found["proof"] = [int(proof.algorithm), proof.attributes.hex(), proof.signature.hex()]
     if statement.key is not None:
         found["key"] = _key(statement.key)
     if statement.key_set is not None:
@@ -170,6 +183,11 @@ def _statements() -> Iterator[Json]:
         "announce": Statement(Operation.ANNOUNCE, begin.hash, ending=Ending.LOST, key_set=key_set(key("new"))),
         "object": Statement(Operation.OBJECT, begin.hash, sha256(b"an announcement")),
         "complete": Statement(Operation.COMPLETE, begin.hash, sha256(b"an announcement")),
+        "bind a certificate": Statement(Operation.BIND, begin.hash, sha256(b"a certificate"), proof=PROOF),
+        "bind by a proof with attributes": Statement(
+            Operation.BIND, begin.hash, sha256(b"a certificate"), proof=CertificateProof(255, bytes(1024), bytes(512))
+        ),
+        "unbind": Statement(Operation.UNBIND, begin.hash, sha256(b"a certificate"), Ending.UNUSED),
     }
     for name, unsigned in statements.items():
         statement = unsigned if unsigned.signatures else signed(unsigned, chain_id, "boss", "new")
@@ -177,6 +195,20 @@ def _statements() -> Iterator[Json]:
     many = signed(statements["recover with as many keys as there may be"], chain_id, *(f"s{n}" for n in range(24)))
     yield _case("24 signatures", "statement", statement=many.encode().hex(), want=shown(many))
     yield from _malformed(begin, signed(statements["revoke"], chain_id, "boss"))
+    yield from _malformed_proofs(signed(statements["bind a certificate"], chain_id, "boss"))
+
+
+def _malformed_proofs(bind: Statement) -> Iterator[Json]:
+    raw = bind.encode()
+    for name, part in {
+        "algorithm 0": b"\0" + PROOF.encode()[1:],
+        "attributes of 1,025 bytes": b"\3" + b"\x04\x01" + bytes(1025) + b"\0\1" + bytes(1),
+        "a signature of 513 bytes": b"\3" + b"\0\0" + b"\x02\x01" + bytes(513),
+        "no signature": b"\3" + bytes(4),
+        "a signature that is cut": b"\3" + b"\0\0" + b"\x02\x00" + bytes(64),
+    }.items():
+        made = raw.replace(PROOF.encode(), part)
+        yield _case(f"a proof with {name}", "statement", statement=made.hex(), want_error="malformed")
 
 
 def _malformed(begin: Statement, revoke: Statement) -> Iterator[Json]:
@@ -189,7 +221,7 @@ def _malformed(begin: Statement, revoke: Statement) -> Iterator[Json]:
     yield refused("a byte too many", raw + b"\0")
     yield refused("more than 4,000 bytes", raw + bytes(4001))
     yield refused("another version", b"\x02" + raw[1:], "unknown-version")
-    yield refused("another operation", raw[:1] + b"\x09" + raw[2:], "unknown-version")
+    yield refused("another operation", raw[:1] + b"\x0b" + raw[2:], "unknown-version")
     yield refused("operation 0", raw[:1] + b"\x00" + raw[2:], "unknown-version")
     yield refused("an unknown reason", short[:66] + b"\x05" + short[67:])
     yield refused("no signature", revoke.unsigned + b"\0")
@@ -395,6 +427,38 @@ def _announcements() -> Iterator[Json]:
     told.state(Operation.OBJECT, "paper 1", "paper 2", about=announced.hash)
     told.state(Operation.COMPLETE, "new", about=announced.hash, blocks=200, moves=False)
     yield told.case("recovery keys object", {"boss": (0, None), "press": (0, None)}, [2, 4])
+
+
+def _bindings() -> Iterator[Json]:
+    one, other = sha256(b"a certificate"), sha256(b"another one")
+    told = Telling(_begin())
+    told.state(Operation.BIND, "boss", about=one, proof=PROOF)
+    told.state(Operation.BIND, "boss", about=one, proof=PROOF, moves=False)
+    told.state(Operation.BIND, "press", about=other, proof=PROOF, moves=False)
+    told.state(Operation.BIND, "boss", "press", about=other, proof=PROOF, moves=False)
+    told.state(Operation.BIND, "boss", about=other, proof=PROOF, same_seal=True)
+    told.state(Operation.UNBIND, "press", about=one, moves=False)
+    told.state(Operation.UNBIND, "boss", about=sha256(b"no certificate"), moves=False)
+    told.state(Operation.UNBIND, "boss", about=one, ending=Ending.REPLACED)
+    told.state(Operation.UNBIND, "boss", about=one, moves=False)
+    told.state(Operation.BIND, "boss", about=one, proof=PROOF, moves=False)
+    told.state(Operation.ADD, "boss", "web", key=key("web"))
+    spans = {"boss": (0, None), "press": (0, None), "web": (10, None)}
+    bound = [[one.hex(), 1, 7], [other.hex(), 4, None]]
+    yield told.case("a certificate is bound once, and unbound by a key that changes keys", spans, IGNORED, bound=bound)
+
+    told = Telling(_begin())
+    for number in range(17):
+        told.state(Operation.BIND, "boss", about=sha256(b"%d" % number), proof=PROOF, moves=number < 16)
+    bound = [[sha256(b"%d" % number).hex(), number + 1, None] for number in range(16)]
+    yield told.case("more certificates than there may be", {"boss": (0, None), "press": (0, None)}, [17], bound=bound)
+
+    told = Telling(_begin(recovery=("paper",)))
+    told.state(Operation.BIND, "boss", about=one, proof=PROOF)
+    told.state(Operation.RECOVER, "paper", "new", key_set=key_set(key("new")), ending=Ending.LOST)
+    told.state(Operation.UNBIND, "boss", about=one, moves=False)
+    spans = {"boss": (0, 2), "press": (0, 2), "new": (2, None)}
+    yield told.case("a recovery ends keys and no binding", spans, [3], bound=[[one.hex(), 1, None]])
 
 
 def _no_identity() -> Iterator[Json]:

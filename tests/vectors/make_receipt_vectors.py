@@ -13,6 +13,8 @@ from functools import cache, partial, reduce
 from pathlib import Path
 from typing import Any
 
+from anchor.certificate_check import certificate_check
+from anchor.certificates import load_certificates
 from anchor.proof import opentimestamps as ots
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.branch import merkle_path, merkle_root
@@ -23,6 +25,7 @@ from anchor.proof.bitcoin.payload import encode_payload, payload_script
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
 from anchor.proof.blocks import GivenBlock, HeaderChain, KnownBlocks, encode_headers
 from anchor.proof.calendar import MAX_OTS, CalendarAnchor
+from anchor.proof.certificate_proof import CertificateCheck
 from anchor.proof.checkpoint import Checkpoint, NoteSignature, chain_origin, key_id
 from anchor.proof.codec import sha256
 from anchor.proof.did import did_key
@@ -60,7 +63,7 @@ from anchor.proof.receipt import (
 )
 from anchor.proof.timestamp import MAX_TOKEN, TimestampAnchor, TimestampCheck, imprint_of
 from anchor.proof.verify import Outcome, Verifier, verify
-from anchor.timestamp_token import load_certificates, timestamp_check
+from anchor.timestamp_token import timestamp_check
 from tests.simulators.identities import (
     began,
     entry_of,
@@ -171,6 +174,7 @@ def verifier_of(inputs: Inputs) -> Verifier:
         accept_timestamp=inputs.get("accept_timestamp", False),
         earlier_cards=tuple(LogCard.decode(text.encode()) for text in inputs.get("earlier_cards", [])),
         author=ExpectedAuthor.decode(inputs["author"]) if "author" in inputs else None,
+        check_certificate=_certificate_check(inputs.get("authorities", "").encode()),
     )
     return replace(verifier, depth=inputs["depth"]) if "depth" in inputs else verifier
 
@@ -178,6 +182,11 @@ def verifier_of(inputs: Inputs) -> Verifier:
 @cache
 def _timestamp_check(pem: bytes) -> TimestampCheck:
     return timestamp_check(load_certificates(pem, "the case"))
+
+
+@cache
+def _certificate_check(pem: bytes) -> CertificateCheck:
+    return certificate_check(load_certificates(pem, "the case") if pem else ())
 
 
 def block_name(block: Block, network: str = "regtest") -> str:

@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Certificates (X.509, RFC 5280), as much of them as time stamps need: who issued whom, since when and until when, and
-// signatures, which are WebCrypto's (RSA and ECDSA). Which roots count is the visitor's word.
+// Certificates (X.509, RFC 5280), as much of them as time stamps and bindings to identities need: who issued whom, since
+// when and until when, for what, and signatures, which are WebCrypto's (RSA and ECDSA). Roots are the visitor's word.
 
-import { bytesOfBase64, concat, sameBytes, toHex } from "./bytes.js";
-import { BITS_TAG, CONTEXT_0, CONTEXT_3, contentOf, dotted, explicit, INTEGER_TAG, integerOf, itemsIn } from "./der.js";
+import { bigEndian, bytesOfBase64, bytesOfHex, concat, sameBytes, toHex } from "./bytes.js";
+import { BITS_TAG, CONTEXT_0, CONTEXT_2, CONTEXT_3, contentOf, dotted, explicit, INTEGER_TAG, integerOf, itemsIn } from "./der.js";
 import { OCTETS_TAG, oidOf, readDer, SEQUENCE_TAG, SET_TAG, timeOf } from "./der.js";
+import { checkInBigInt } from "./ed25519.js";
 import { Malformed } from "./errors.js";
 
 export const MAX_PEM = 4 * 2 ** 20;
 const BASIC_CONSTRAINTS = "551d13";
 const KEY_USAGE = "551d0f";
+const QC_STATEMENTS = "2b06010505070103";
+/** Extensions that may be critical in a way to a root: what is not here must be obeyed, and is not. */
+const UNDERSTOOD = [BASIC_CONSTRAINTS, KEY_USAGE, "551d25", "551d11", "551d20"];
 const EXTENDED_KEY_USAGE = "551d25";
 const TIME_STAMPING = "2b06010505070308";
 const RSA_KEY = "2a864886f70d010101";
 const EC_KEY = "2a8648ce3d0201";
+const PSS_KEY = "2a864886f70d01010a";
+const ED25519_KEY = "2b6570";
+const PLAIN_RSA = bytesOfHex("300d06092a864886f70d0101010500");
 const CURVES = new Map([
   ["2a8648ce3d030107", { name: "P-256", size: 32 }],
   ["2b81040022", { name: "P-384", size: 48 }],
@@ -28,6 +35,31 @@ const ALGORITHMS = new Map([
   ["2a8648ce3d040302", [EC_KEY, "SHA-256"]],
   ["2a8648ce3d040303", [EC_KEY, "SHA-384"]],
   ["2a8648ce3d040304", [EC_KEY, "SHA-512"]],
+]);
+const ED25519_PROOF = 5;
+const LEAST_RSA_BITS = 2048;
+/** The digest of each algorithm of a proof, of the message or of what signed attributes hold. */
+export const PROOF_DIGESTS = new Map([[1, "SHA-256"], [2, "SHA-256"], [3, "SHA-256"], [4, "SHA-384"], [5, "SHA-512"]]);
+const PROOF_WAYS = new Map([
+  [1, { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" }],
+  [2, { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 }],
+  [3, { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }],
+  [4, { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" }],
+]);
+const PSS_DIGESTS = new Map([
+  ["608648016503040201", "SHA-256"],
+  ["608648016503040202", "SHA-384"],
+  ["608648016503040203", "SHA-512"],
+]);
+const QC_TYPE = "04008e460106";
+const QC_WORDS = new Map([
+  ["04008e460101", "a qualified certificate of the EU"],
+  ["04008e460104", "with its key in a qualified device"],
+]);
+const QC_TYPES = new Map([
+  ["04008e46010601", "for electronic signatures"],
+  ["04008e46010602", "for electronic seals"],
+  ["04008e46010603", "for web sites"],
 ]);
 const SHORT_NAMES = new Map([
   ["550403", "CN"],
@@ -94,6 +126,30 @@ export function usageOf({ extensions }) {
   return usage.isCritical && purposes.length === 1 && purposes[0] === TIME_STAMPING ? "time stamping" : "other";
 }
 
+/** Whether a certificate is for signatures, by its key usage where it has one. */
+export function isForSigning(certificate) {
+  const usage = certificate.extensions.get(KEY_USAGE);
+  return isUnderstood(certificate) && (usage === undefined || (contentOf(usage.value, BITS_TAG)[1] & 0xc0) !== 0);
+}
+
+/** Whether all that is critical in a certificate is known here. */
+export function isUnderstood({ extensions }) {
+  return [...extensions].every(([id, { isCritical }]) => !isCritical || UNDERSTOOD.includes(id));
+}
+
+/** What a certificate says of itself by its QcStatements (ETSI EN 319 412-5); unknown ones say nothing. */
+export function qualifiedWords({ extensions }) {
+  const found = extensions.get(QC_STATEMENTS);
+  const words = [];
+  for (const item of found === undefined ? [] : itemsIn(found.value, SEQUENCE_TAG)) {
+    const [name, types] = itemsIn(item, SEQUENCE_TAG, 1);
+    if (QC_WORDS.has(oidOf(name))) words.push(QC_WORDS.get(oidOf(name)));
+    if (oidOf(name) !== QC_TYPE || types === undefined) continue;
+    for (const type of itemsIn(types, SEQUENCE_TAG, 1)) if (QC_TYPES.has(oidOf(type))) words.push(QC_TYPES.get(oidOf(type)));
+  }
+  return [...new Set(words)];
+}
+
 /** Whether a certificate may issue others, with `below` certificates between it and the last one. */
 export function isAuthority({ extensions }, below) {
   const constraints = extensions.get(BASIC_CONSTRAINTS);
@@ -113,7 +169,52 @@ export function isValidAt({ from, until }, timeUs) {
 export async function isIssuedBy(certificate, issuer) {
   if (!sameBytes(certificate.issuer, issuer.subject)) return false;
   const { tbs, algorithm, signature } = certificate;
-  return (await isSignatureGood(issuer.key, algorithm, null, tbs, signature)) === true;
+  const id = oidOf(itemsIn(algorithm, SEQUENCE_TAG, 1)[0]);
+  const [keyAlgorithm, bits] = itemsIn(readDer(issuer.key), SEQUENCE_TAG, 2);
+  const kind = oidOf(itemsIn(keyAlgorithm, SEQUENCE_TAG, 1)[0]);
+  if (id === ED25519_KEY) return kind === id && checkInBigInt(bitsOf(bits), tbs, signature);
+  if (id !== PSS_KEY) return (await isSignatureGood(issuer.key, algorithm, null, tbs, signature)) === true;
+  const way = pssParameters(algorithm);
+  return way !== null && [RSA_KEY, PSS_KEY].includes(kind) && verified(plainRsa(issuer.key), way, signature, tbs);
+}
+
+/** Whether a certificate's key made a proof (docs/spec/identity.md) by an algorithm that this page knows. */
+export async function isProofGood(key, algorithm, signed, signature, check) {
+  const [keyAlgorithm, point] = itemsIn(readDer(key), SEQUENCE_TAG, 2);
+  const [keyKind, curveId] = itemsIn(keyAlgorithm, SEQUENCE_TAG, 1);
+  const kind = oidOf(keyKind);
+  const way = PROOF_WAYS.get(algorithm);
+  if (kind === ED25519_KEY) return algorithm === ED25519_PROOF && check(bitsOf(point), signed, signature);
+  if (kind === RSA_KEY || kind === PSS_KEY) {
+    if (way === undefined || !way.name.startsWith("RSA") || rsaBits(bitsOf(point)) < LEAST_RSA_BITS) return false;
+    return verified(plainRsa(key), way, signature, signed);
+  }
+  const curve = CURVES.get(curveId === undefined ? "" : toHex(curveId.content));
+  const isMeant = way !== undefined && kind === EC_KEY && curve !== undefined && way.namedCurve === curve.name;
+  return isMeant && signature.length === 2 * curve.size && verified(key, way, signature, signed);
+}
+
+function rsaBits(key) {
+  const [modulus] = itemsIn(readDer(key), SEQUENCE_TAG, 2);
+  return bigEndian(contentOf(modulus, INTEGER_TAG)).toString(2).length;
+}
+
+/** A key that is for PSS alone by its name, under the name that WebCrypto knows. */
+function plainRsa(key) {
+  const [algorithm, bits] = itemsIn(readDer(key), SEQUENCE_TAG, 2);
+  if (oidOf(itemsIn(algorithm, SEQUENCE_TAG, 1)[0]) !== PSS_KEY) return key;
+  const content = concat(PLAIN_RSA, bits.encoded);
+  return concat(Uint8Array.of(SEQUENCE_TAG, 0x82, content.length >> 8, content.length & 0xff), content);
+}
+
+/** { hash, saltLength } of a signature by PSS (RFC 4055 section 3.1), or null where it is none of ours. */
+function pssParameters(algorithm) {
+  const [, parameters] = itemsIn(algorithm, SEQUENCE_TAG, 1);
+  const parts = new Map((parameters === undefined ? [] : itemsIn(parameters, SEQUENCE_TAG)).map((item) => [item.tag, item]));
+  if (!parts.has(CONTEXT_0) || !parts.has(CONTEXT_2)) return null;
+  const hash = PSS_DIGESTS.get(oidOf(itemsIn(explicit(parts.get(CONTEXT_0), CONTEXT_0), SEQUENCE_TAG, 1)[0]));
+  const saltLength = Number(integerOf(explicit(parts.get(CONTEXT_2), CONTEXT_2)));
+  return hash === undefined ? null : { name: "RSA-PSS", hash, saltLength };
 }
 
 /** Whether a signature is good: true, false, or null where this page knows no such algorithm or key. */

@@ -12,6 +12,7 @@ const OID_TAG = 0x06;
 export const SEQUENCE_TAG = 0x30;
 export const SET_TAG = 0x31;
 export const CONTEXT_0 = 0xa0;
+export const CONTEXT_2 = 0xa2;
 export const CONTEXT_3 = 0xa3;
 const UTC_TIME_TAG = 0x17;
 const TIME_TAG = 0x18;

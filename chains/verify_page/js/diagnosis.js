@@ -33,6 +33,7 @@ const FAILURES = [
   "erasure-wrong",
   "chain-life-wrong",
   "co-signature-wrong",
+  "certificate-binding-wrong",
   "part-unreadable",
   "another-author",
   "key-not-valid-then",
@@ -58,6 +59,7 @@ const OF_STEP = new Map([
   [18, "erasure-wrong"],
   [19, "chain-life-wrong"],
   [20, "co-signature-wrong"],
+  [21, "certificate-binding-wrong"],
 ]);
 const OF_REASON = new Map([
   ["1 entry-meant-for-another-log", "another-log"],

@@ -15,6 +15,8 @@ export const RECOVER = 5;
 export const ANNOUNCE = 6;
 export const OBJECT = 7;
 export const COMPLETE = 8;
+export const BIND = 9;
+export const UNBIND = 10;
 export const FOR_ENTRIES = 1;
 export const FOR_KEYS = 2;
 const STATEMENT_EXTENSION = 6;
@@ -26,9 +28,11 @@ const MAX_SIGNERS = 24;
 const MAX_NAMES = 8;
 const MAX_ENDING = 4;
 const MIN_WAIT_BLOCKS = 144n;
+const MAX_ATTRIBUTES = 1024;
+const MAX_PROOF_SIGNATURE = 512;
 const DID_WEB = /^did:web:[a-z0-9]([a-z0-9.-]*[a-z0-9])?(%3A[0-9]{1,5})?(:[A-Za-z0-9._-]+)*$/;
 
-/** Read a statement: { operation, previous, about, ending, key, keySet, names, signatures, hash, unsigned }. */
+/** Read a statement: { operation, previous, about, ending, key, keySet, names, proof, signatures, hash, unsigned }. */
 export function decodeStatement(raw) {
   const reader = new Cursor(raw, MAX_STATEMENT, "identity statement");
   const version = reader.byte("identity statement");
@@ -36,7 +40,7 @@ export function decodeStatement(raw) {
   const read = BODIES.get(operation);
   if (version !== 1 || read === undefined) throw new Newer("identity.version", { version, operation });
   const statement = { operation, previous: reader.take(HASH_SIZE, "previous"), about: new Uint8Array(0), ending: 0 };
-  Object.assign(statement, { names: [], key: null, keySet: null });
+  Object.assign(statement, { names: [], key: null, keySet: null, proof: null });
   for (const part of read) part(statement, reader);
   statement.unsigned = raw.slice(0, reader.at);
   statement.hash = sha256(statement.unsigned);
@@ -114,6 +118,16 @@ function readNames(statement, reader) {
   }
 }
 
+/** The signature of a certificate's key over the identity; an unknown algorithm is kept, and not judged. */
+function readProof(statement, reader) {
+  const algorithm = reader.byte("algorithm of a certificate's proof");
+  const attributes = reader.prefixed(2, "attributes of a certificate's proof");
+  const signature = reader.prefixed(2, "signature of a certificate's proof");
+  const isLimited = attributes.length <= MAX_ATTRIBUTES && signature.length <= MAX_PROOF_SIGNATURE;
+  if (algorithm === 0 || !isLimited || !signature.length) throw new Malformed("identity.proof");
+  statement.proof = { algorithm, attributes, signature };
+}
+
 function smallCount(reader, what, least, most) {
   const count = reader.byte(what);
   if (count < least || count > most) throw new Malformed("identity.count", { what, least, most, found: count });
@@ -136,4 +150,6 @@ const BODIES = new Map([
   [ANNOUNCE, [readEnding, readKeySet]],
   [OBJECT, [readAbout]],
   [COMPLETE, [readAbout]],
+  [BIND, [readAbout, readProof]],
+  [UNBIND, [readAbout, readEnding]],
 ]);

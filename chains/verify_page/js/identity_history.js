@@ -4,10 +4,13 @@
 
 import { sameBytes, toHex, ZERO_HASH } from "./bytes.js";
 import { Malformed, Newer, Refused } from "./errors.js";
-import { ADD, ANNOUNCE, BEGIN, COMPLETE, decodeStatement, FOR_ENTRIES, FOR_KEYS } from "./identity.js";
+import { ADD, ANNOUNCE, BEGIN, BIND, COMPLETE, decodeStatement, FOR_ENTRIES, FOR_KEYS } from "./identity.js";
 import { identityChainId, identityIds, OBJECT, RECOVER, REVOKE, ROTATE } from "./identity.js";
-import { statementMessage, statementOf } from "./identity.js";
+import { statementMessage, statementOf, UNBIND } from "./identity.js";
 import { TEXTS, utc } from "./texts.js";
+
+/** Certificates that an identity can bind, ever. */
+export const MAX_BINDINGS = 16;
 
 /** A statement that counts for nothing. */
 class NotInForce extends Error {}
@@ -65,7 +68,8 @@ async function firstApplied(chainId, logId, { entry, place }, check) {
   need(sameIds(entry.externalIds, identityIds(statement)) && sameBytes(identityChainId(statement), chainId));
   await checkSigners(chainId, statement, allKeys(keySet), [], 0, check);
   const { threshold, recovery, waitBlocks } = keySet;
-  const history = { chainId, names, tip: statement.hash, threshold, recovery: recovery.map(toHex), waitBlocks };
+  const bindings = [];
+  const history = { chainId, names, tip: statement.hash, threshold, recovery: recovery.map(toHex), waitBlocks, bindings };
   return { ...history, spans: registered(new Map(), keySet.keys, place), pending: null, announced: [], ignored: [] };
 }
 
@@ -138,6 +142,24 @@ async function withCompleted(history, statement, place, check) {
   return replacedKeys(history, statement, keySet, ending, place);
 }
 
+/** Whether the certificate's own proof holds, changes no keys. */
+async function withBound(history, statement, place, check) {
+  const { about, proof } = statement;
+  need(history.bindings.length < MAX_BINDINGS && !history.bindings.some(({ hash }) => sameBytes(hash, about)));
+  await checkManaged(history, statement, place, [], check);
+  const binding = { hash: about, proof, since: place, until: null, ending: 0 };
+  return { ...inForce(history, statement, history.spans), bindings: [...history.bindings, binding] };
+}
+
+async function withUnbound(history, statement, place, check) {
+  const { about, ending } = statement;
+  const bound = history.bindings.find(({ hash, until }) => until === null && sameBytes(hash, about));
+  need(bound !== undefined);
+  await checkManaged(history, statement, place, [], check);
+  const bindings = history.bindings.map((item) => (item === bound ? { ...item, until: place, ending } : item));
+  return { ...inForce(history, statement, history.spans), bindings };
+}
+
 const APPLIED = new Map([
   [ADD, withAdded],
   [ROTATE, withRotated],
@@ -146,6 +168,8 @@ const APPLIED = new Map([
   [ANNOUNCE, withAnnounced],
   [OBJECT, withObjection],
   [COMPLETE, withCompleted],
+  [BIND, withBound],
+  [UNBIND, withUnbound],
 ]);
 
 function need(condition) {

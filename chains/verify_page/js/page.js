@@ -43,13 +43,16 @@ const WHOLE_FILES = {
   card: [takeCard, MAX_CARD],
   headers: [takeHeaders, MAX_HEADERS_FILE],
   networks: [takeNetworks, MAX_NETWORKS_FILE],
-  certificates: [takeCertificates, MAX_PEM],
+  certificates: [(data, name) => takeCertificates(data, name, "certificates"), MAX_PEM],
+  authorities: [(data, name) => takeCertificates(data, name, "authorities"), MAX_PEM],
   author: [takeIdentityCard, MAX_IDENTITY_CARD],
   envelope: [takeEnvelope, MAX_ENVELOPE],
   reader: [takeReaderKey, MAX_READER_KEY],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const KINDS = ["receipt", "card", "headers", "networks", "certificates", "manifest", "author", "envelope", "reader"];
+const KINDS = [
+  ...["receipt", "card", "headers", "networks", "certificates", "authorities", "manifest", "author", "envelope", "reader"],
+];
 
 // What the visitor brought; everything shown follows from it.
 const brought = {
@@ -61,6 +64,7 @@ const brought = {
   explored: null,
   author: null, // who must have signed
   certificates: null, // of time-stamping authorities
+  authorities: null, // certificates of those who say whose identity it is
   networks: NETWORKS, // those that are known by name: the built-in ones, and what a file adds
 };
 // What came of the comparison of a folder with its list: { record, manifest, found }, found null where it was stopped.
@@ -163,15 +167,15 @@ function knowNetworks(found) {
   if (brought.headers !== null) takeHeaders(brought.headers.data, brought.headers.name);
 }
 
-/** Trust the certificates of a file to tell the time. */
-async function takeCertificates(data, name) {
+/** Trust the certificates of a file to tell the time, or to say whose identity it is. */
+async function takeCertificates(data, name, kind) {
   try {
-    brought.certificates = await certificatesIn(data);
-    const certificates = counted(brought.certificates.length, "certificates");
-    mark("certificates", say("files.found-certificates", { name, certificates }), false);
+    brought[kind] = await certificatesIn(data);
+    const certificates = counted(brought[kind].length, "certificates");
+    mark(kind, say("files.found-certificates", { name, certificates }), false);
   } catch (error) {
-    brought.certificates = null;
-    markBad("certificates", name, error);
+    brought[kind] = null;
+    markBad(kind, name, error);
   }
 }
 
@@ -418,7 +422,8 @@ function depthWanted() {
 function verifierWith(views, check, { told, opened }) {
   const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks: brought.networks };
   const stamps = { trusted: brought.certificates, acceptTimestamp: byId("accept-timestamp").checked };
-  return { ...given, ...stamps, ...contentBrought(told, opened), author: brought.author };
+  const { author, authorities } = brought;
+  return { ...given, ...stamps, ...contentBrought(told, opened), author, authorities };
 }
 
 /** The digest that the content must have, and what says more than it where a manifest leads to it. */

@@ -25,6 +25,7 @@ export const TEXTS = {
   "step.18": "erasure",
   "step.19": "life of the chain",
   "step.20": "co-signatures",
+  "step.21": "certificate",
 
   // Whose word a step rests on
   "rests.arithmetic": "arithmetic",
@@ -354,6 +355,26 @@ export const TEXTS = {
   "20.not-later": "co-signatures: entry {entry} at {index} is not later than the entry",
   "20.signature": "co-signatures: the signature of entry {entry} does not hold",
   "20.unsigned": "co-signatures: entry {entry} is not signed in a way that can be checked",
+  "21.ok": "identity {identity} {said}{others}",
+  "21.believed":
+    "{roots}, which you trust; that the certificate was valid then, on the log's clock; whether its issuer revoked it, is not checked",
+  "21.later": " (not before this entry)",
+  "21.unjudged": "is bound since seal {seal}{later} to a certificate with SHA-256 {hash}: {why}",
+  "21.not-shown": "it is not shown",
+  "21.unread": "nothing here reads certificates",
+  "21.algorithm": "its key signed with an algorithm that is unknown here",
+  "21.bound": "is bound since seal {seal}{later} to the certificate of {subject}, issued by {issuer}{qualified}",
+  "21.qualified": ", which says of itself that it is {words} (no trusted list was asked)",
+  "21.nobody": "{said}; both keys signed, and none of the certificates that you trust vouches for it: not judged",
+  "21.vouched": "{said}; {root} vouches for it",
+  "21.wrong": "the certificate that the identity bound does not count: {cause}",
+  "21.something-else": "what its key signed is of something else",
+  "21.not-signed": "its key did not sign the identity",
+  "21.not-for-signing": "it is not for signatures (key usage)",
+  "21.not-valid": "it was not valid when it was bound, {time}",
+  "21.attributes": "signed attributes: expected those of plain data with its digest, each once",
+  "21.twice": "receipt.evidence (certificates): expected it once at most",
+  "21.empty": "receipt.evidence (certificates): expected certificates, found none",
 
   // What keeps a verdict from being intact
   // What a verdict comes to: the sentences of anchor/proof/findings.py
@@ -399,6 +420,8 @@ export const TEXTS = {
     "What the receipt shows of its chain's life, that it was closed or continues one of another log, does not hold: it was altered, or made up.",
   "finding.co-signature-wrong":
     "What the receipt shows of co-signatures does not hold: it was altered, or made up.",
+  "finding.certificate-binding-wrong":
+    "The author's identity names a certificate that is not bound to it: the certificate's key did not sign the identity, or it was not valid then.",
   "finding.part-unreadable": "Part of the receipt cannot be read: it was damaged.",
   "finding.another-author":
     "The entry was not signed in the name of the identity, or with the key, that you expect: somebody else wrote it.",
@@ -504,7 +527,7 @@ export const TEXTS = {
   "policy.threshold": "policy: expected a threshold of 1 to {count} parties, found {found}",
   "policy.count": "policy: expected at most {most} {what}, found {found}",
   "identity.version":
-    "identity statement: expected version 1 and operations 1 to 8, found version {version}, operation {operation}; written by a newer Anchorline?",
+    "identity statement: expected version 1 and operations 1 to 10, found version {version}, operation {operation}; written by a newer Anchorline?",
   "identity.ending": "identity statement: expected a reason of 0 to 4, found {found}",
   "identity.purposes": "purposes of a key: expected 1 (entries), 2 (keys) or 3 (both), found {found}",
   "identity.no-keys": "keys of an identity: expected one at least that may change keys (purpose 2)",
@@ -512,6 +535,8 @@ export const TEXTS = {
   "identity.wait": "wait_blocks: expected 0 or at least 144, found {found}",
   "identity.both": "keys of an identity: expected recovery keys that are nothing else",
   "identity.name": "name of an identity: expected did:web:DOMAIN in lower case, got {found!r}",
+  "identity.proof":
+    "proof of a certificate: expected an algorithm of 1 to 255, at most 1024 bytes of attributes and a signature of 1 to 512",
   "identity.count": "identity statement: expected {least} to {most} {what}, found {found}",
   "identity.order": "identity statement: expected {what} in ascending order, none twice",
   "leaf.type": "directory leaf: expected a type from 10 to 1f (hex), found {found}",
@@ -868,6 +893,10 @@ export const TEXTS = {
   "timestamps.label": "Certificates of the authorities that you trust (PEM)",
   "timestamps.hint":
     "Only where the receipt has time stamps (step 14). Have the root certificate from the authority itself. Revocation is not checked.",
+  "authorities.title": "Certificates that are bound to an identity",
+  "authorities.label": "Certificates of the authorities that you trust to name people (PEM)",
+  "authorities.hint":
+    "Only where the author's identity is bound to a certificate (step 21). Have the root certificate from the authority itself. Revocation is not checked.",
   "timestamps.accept": "An authority's word is enough for me where no block is checked.",
   "explorers.title": "Or let this page ask explorers for it",
   "explorers.hint":
@@ -971,6 +1000,7 @@ export const TEXTS = {
   "reason.policy-not-followed": "The chain's policy forbids the entry: somebody's signature lacks, or it is of another kind.",
   "reason.policy-evidence-wrong": "What the receipt shows of the chain's policy is not what the log's heads name.",
   "reason.chain-life-wrong": "What the receipt shows of its chain's closing or of an earlier log does not hold.",
+  "reason.certificate-binding-wrong": "A certificate that the author's identity names is not bound to it.",
   "reason.co-signature-wrong": "A co-signature that the receipt shows is not in the chain, or signs something else.",
   "reason.chain-path-wrong": "The entry is not in the chain where the receipt says it is.",
   "reason.key-history-wrong": "The log's keys do not follow from one another.",

@@ -5,6 +5,7 @@
 import { networkOf } from "./bitcoin.js";
 import { bigEndian, displayHex, toHex } from "./bytes.js";
 import { continuedLogs, judgedLife, lifeFacts } from "./chain_life.js";
+import { bindingFacts, judgedBindings } from "./bindings.js";
 import { coSignatureFacts, judgedCoSignatures } from "./co_signatures.js";
 import { correctionFacts, judgedCorrections } from "./corrections.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
@@ -57,8 +58,10 @@ export async function judge(receipt, verifier) {
   const signed = await judgedCoSignatures(receipt, verifier);
   const erased = await judgedErasure(receipt, verifier);
   steps.push(...later.steps, ...(await policySteps(receipt, verifier)), ...erased.steps, ...ofLife, ...signed.steps);
+  const { steps: ofBindings, bindings } = await judgedBindings(receipt, verifier);
+  steps.push(...ofBindings);
   const said = { corrections: later.corrections, life, coSignatures: signed.coSignatures, erasure: erased.erasure };
-  const found = { anchor: anchored.anchor, attestations, timestamps, ...said };
+  const found = { anchor: anchored.anchor, attestations, timestamps, bindings, ...said };
   return conclude(receipt, verifier, steps, found);
 }
 
@@ -135,6 +138,7 @@ function missingOf(receipt, verifier, by) {
   addUnchecked(18);
   addUnchecked(19);
   addUnchecked(20);
+  addUnchecked(21);
   addUnchecked(14);
   if (stateOf(by, 14) === "ok" && lacksBitcoin(by) !== null && insteadOf(by, verifier) === null) {
     missing.push(say("missing.timestamp", { text: by.get(14).text }));
@@ -143,7 +147,7 @@ function missingOf(receipt, verifier, by) {
 }
 
 function factsOf({ entry, log, sealed }, verifier, by, found) {
-  const { anchor, attestations, timestamps, corrections, life, coSignatures, erasure } = found;
+  const { anchor, attestations, timestamps, corrections, life, coSignatures, erasure, bindings } = found;
   const rules = networkOf(log, verifier.networks);
   const facts = {
     entry_hash: toHex(entry.hash),
@@ -177,6 +181,7 @@ function factsOf({ entry, log, sealed }, verifier, by, found) {
   if (corrections.length) facts.corrections = correctionFacts(corrections);
   if (erasure !== null) facts.erasure = erasureFacts(erasure);
   if (life.length) facts.chain_life = lifeFacts(life);
+  if (bindings.length) facts.certificates = bindingFacts(bindings);
   if (coSignatures.length) facts.co_signatures = coSignatureFacts(coSignatures);
   const others = otherAnchors(sealed);
   if (others.length) facts.other_anchors = others;

@@ -48,7 +48,12 @@ def of_history(case: dict[str, Any]) -> dict[str, Any]:
         name.hex(): [span.since.seal_number, None if span.until is None else span.until.seal_number]
         for name, span in history.spans.items()
     }
-    return {"keys": dict(sorted(spans.items())), "ignored": sorted(history.ignored)}
+    bound = [
+        [item.certificate_hash.hex(), item.since.seal_number, item.until and item.until.seal_number]
+        for item in history.bindings
+    ]
+    found = {"keys": dict(sorted(spans.items())), "ignored": sorted(history.ignored)}
+    return found | ({"bound": bound} if bound else {})
 
 
 def counts(history: History, public_key: bytes, place: Place) -> bool:

@@ -16,7 +16,13 @@ from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionError
 from anchor.proof.receipt import MAX_CARD, MAX_CONTENT, MAX_FILE, Content, ContentState, LogCard, OtherAnchor, Receipt
 from tests.simulators.world import Shape, tell
-from tests.vectors import make_chain_life_vectors, make_policy_vectors, make_receipt_vectors, make_vectors
+from tests.vectors import (
+    make_certificate_vectors,
+    make_chain_life_vectors,
+    make_policy_vectors,
+    make_receipt_vectors,
+    make_vectors,
+)
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 CARDS: list[dict[str, Any]] = json.loads((VECTORS / "log_card.json").read_text())["cases"]
@@ -32,6 +38,7 @@ def test_vectors_are_what_their_maker_makes(name: str) -> None:
 def test_receipt_vectors_are_what_their_maker_makes() -> None:
     """The file on disk is what the maker writes, byte for byte."""
     assert make_receipt_vectors.make() == make_receipt_vectors.FILE.read_text(encoding="ascii")
+    assert make_certificate_vectors.make() == make_certificate_vectors.FILE.read_text(encoding="ascii")
     assert make_policy_vectors.make() == make_policy_vectors.FILE.read_text(encoding="ascii")
     assert make_chain_life_vectors.make() == make_chain_life_vectors.FILE.read_text(encoding="ascii")
 

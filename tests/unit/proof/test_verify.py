@@ -32,7 +32,9 @@ from tests.vectors import make_policy_vectors as policies
 from tests.vectors import make_receipt_vectors as maker
 
 CASES: list[dict[str, Any]] = [
-    case for file in (maker.FILE, life.FILE, policies.FILE) for case in json.loads(file.read_text())["cases"]
+    case
+    for file in (maker.FILE, life.FILE, policies.FILE, certificates.FILE)
+    for case in json.loads(file.read_text())["cases"]
 ]
 STORY = tell()
 # Reasons that no receipt file can give: checks outside of a receipt's own steps, or limits met when reading.
