@@ -40,8 +40,15 @@ class CmsSignature:
     certificates: tuple[bytes, ...]
 
 
-def read_cms(data: bytes) -> CmsSignature:
-    """Read a detached signature by one signer; raise MalformedError for anything else."""
+def read_cms(data: bytes, where: str) -> CmsSignature:
+    """Read a detached signature by one signer; raise MalformedError, with ``where`` in it, for anything else."""
+    try:
+        return _read(data)
+    except MalformedError as error:
+        raise MalformedError(f"{where}: expected a detached CMS signature in DER or PEM: {error}") from error
+
+
+def _read(data: bytes) -> CmsSignature:
     if len(data) > MAX_CMS:
         raise MalformedError(f"CMS signature: expected at most {MAX_CMS} bytes, got {len(data)}")
     kind, wrapped = der.items_of(der.read(_unarmoured(data)), der.SEQUENCE, 2)[:2]

@@ -13,9 +13,10 @@ from anchor.directory import Directory
 from anchor.errors import RefusedEntryError
 from anchor.proof.access_record import ACCESS_ID, is_access_id
 from anchor.proof.author_audit import Named, named_author
+from anchor.proof.certificate_evidence import CertificateEvidence
 from anchor.proof.entry import AuthorType, Entry, ExtensionType
 from anchor.proof.errors import MalformedError, VerificationError
-from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, begins_identity, statement_of
+from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, begins_identity, binds, statement_of
 from anchor.proof.identity_card import IdentityCard
 from anchor.proof.identity_evidence import MAX_ENTRIES, MAX_HEADS, IdentityEvidence, SealedHead
 from anchor.proof.identity_history import History, Place, apply, history_of
@@ -24,7 +25,7 @@ from anchor.proof.leaves import Purpose as LogPurpose
 from anchor.proof.receipt import DirectoryProof, Leaf
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
-from chains.chain import Chain, Chains
+from chains.chain import Chain, Chains, decode_kept
 
 # Later than every leaf.
 _ALL = NO_PREVIOUS >> 1
@@ -45,6 +46,14 @@ def named_by(entry: Entry) -> Named | None:
             f"the entry names identity {identity.hex()} as its author, and no key signed it; sign it, or name none"
         )
     return named
+
+
+def _certificate_of(entry: Entry) -> bytes:
+    """Return the hash of the certificate that an entry binds, or nothing where its statement cannot be read."""
+    try:
+        return Statement.decode(statement_of(entry) or b"").about
+    except MalformedError:
+        return b""
 
 
 class Identities:
@@ -201,6 +210,24 @@ class Identities:
         return IdentityEvidence(
             tuple(self._entries(chain, count)), heads, self._proof(seal, seal_index, size), proof.siblings
         )
+
+    def certificates(self, identity: bytes, end: int) -> CertificateEvidence | None:
+        """Return the certificates that the first ``end`` entries of an identity bind, as far as they are kept."""
+        chain = self.chains.by_id(identity)
+        if chain is None:
+            return None
+        # Most homes have none, and what reads certificates takes long to load.
+        from chains.bound_certificates import shown_certificates  # noqa: PLC0415
+
+        return shown_certificates(self._bound_contents(chain, end))
+
+    def _bound_contents(self, chain: Chain, end: int) -> Iterator[tuple[bytes, bytes | None]]:
+        for _, first_seq, count in self.chains.seq_ranges(chain, 0, end):
+            for _, raw, kept in self.chains.bundles.rows(first_seq, first_seq + count):
+                entry = Entry.decode(raw)
+                if binds(entry):
+                    found = decode_kept(kept)
+                    yield _certificate_of(entry), None if found is None else found.content
 
     def _sealed_head(self, index: int, size: int) -> SealedHead:
         head = self.directory.leaf(index)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from anchor.errors import RefusedEntryError
+from anchor.proof.certificate_proof import CertificateProof
 from anchor.proof.codec import sha256
 from anchor.proof.did import check_did_web
 from anchor.proof.entry import SALT_SIZE, Entry, Extension, ExtensionType, content_commitment
@@ -23,13 +24,14 @@ from anchor.proof.identity import (
     identity_chain_id,
 )
 from anchor.proof.identity_history import History
+from chains.bound_certificates import MEDIA_TYPE as CERTIFICATES
 from chains.chain import Chain
 from chains.client.signing import AuthorKey
 from chains.work import Accepted, Submission
 from chains.writer import Writer
 
 MEDIA_TYPE = "application/vnd.anchorline.identity"
-"""Media type of the entries of an identity; their content is empty."""
+"""Media type of the entries of an identity; their content is empty, but for those that bind certificates."""
 BOTH = Purpose.ENTRIES | Purpose.KEYS
 # Two weeks of Bitcoin's blocks: long enough to be back from a holiday.
 DEFAULT_WAIT_BLOCKS = 2016
@@ -99,6 +101,16 @@ def completed(history: History, by: AuthorKey) -> Statement:
     return _signed(Statement(Operation.COMPLETE, history.tip, _pending(history)), history.chain_id, [by])
 
 
+def bound(history: History, by: AuthorKey, certificate_hash: bytes, proof: CertificateProof) -> Statement:
+    """Return the statement that binds a certificate, whose key made the proof."""
+    return _signed(Statement(Operation.BIND, history.tip, certificate_hash, proof=proof), history.chain_id, [by])
+
+
+def unbound(history: History, by: AuthorKey, certificate_hash: bytes, ending: Ending) -> Statement:
+    """Return the statement that unbinds a certificate."""
+    return _signed(Statement(Operation.UNBIND, history.tip, certificate_hash, ending), history.chain_id, [by])
+
+
 def open_identity(
     writer: Writer, begin: Statement, name: str, now_ms: int, note: Callable[[Chain], None] = lambda _: None
 ) -> tuple[Chain, Accepted]:
@@ -107,9 +119,12 @@ def open_identity(
     return writer.open_chain_with(submission, name, now_ms, note)
 
 
-def record_statement(writer: Writer, chain: Chain, statement: Statement, now_ms: int) -> Accepted:
-    """Record a statement; raises RefusedEntryError where it would not be in force."""
-    [accepted] = writer.submit(chain, [_submission(chain.chain_id, statement)], now_ms)
+def record_statement(
+    writer: Writer, chain: Chain, statement: Statement, now_ms: int, certificates: bytes = b""
+) -> Accepted:
+    """Record a statement, over the certificates (PEM) that it binds; RefusedEntryError where it is not in force."""
+    submission = _submission(chain.chain_id, statement, content=certificates)
+    [accepted] = writer.submit(chain, [submission], now_ms)
     return accepted
 
 
@@ -127,11 +142,12 @@ def _signed(statement: Statement, chain_id: bytes, keys: Iterable[AuthorKey]) ->
     return statement.signed(chain_id, [(key.public_key, key.sign) for key in keys])
 
 
-def _submission(chain_id: bytes, statement: Statement, *, is_first: bool = False) -> Submission:
-    """Return the entry of a statement, over empty content under a fresh salt."""
+def _submission(chain_id: bytes, statement: Statement, *, is_first: bool = False, content: bytes = b"") -> Submission:
+    """Return the entry of a statement, over its content under a fresh salt."""
     salt = os.urandom(SALT_SIZE)
     extensions = (Extension(ExtensionType.STATEMENT, statement.encode()),)
-    entry = Entry(chain_id, content_commitment(salt, sha256(b"")), MEDIA_TYPE, extensions=extensions)
+    media_type = CERTIFICATES if content else MEDIA_TYPE
+    entry = Entry(chain_id, content_commitment(salt, sha256(content)), media_type, extensions=extensions)
     if is_first:
         entry = replace(entry, external_ids=external_ids_of(statement))
-    return Submission(entry.encode(), salt, content=b"")
+    return Submission(entry.encode(), salt, content=content)

@@ -18,6 +18,7 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import Reason, VerificationError
+from anchor.proof.identity import states_binding
 from anchor.proof.later_entry import LaterEntry
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
 from anchor.proof.merkle import check_consistency
@@ -119,16 +120,33 @@ class Receipts:
             chosen, anchors = self._over_later(later, chosen, anchors)
         sealed = self._sealed(stored, head_index, chosen, anchors)
         identity = stored.entry.extension(ExtensionType.IDENTITY)
-        of_author = None if identity is None else self._identity(identity, chosen.size)
+        of_author = () if identity is None else self._of_author(identity, chosen.size)
         policy = self.policies.evidence(stored, head_index, chosen.size)
-        evidence = tuple(item for item in (of_author, None if policy is None else policy.to_json()) if item is not None)
+        evidence = (*of_author, *(() if policy is None else (policy.to_json(),)))
         shown = (*self._shown(later, chosen.size), *self._life(stored, chosen.size))
         return replace(sealed, evidence=(*evidence, *shown))
 
-    def _identity_by(self, identity: bytes, size: int) -> dict[str, Any] | None:
-        """Return the key history of an author as evidence under a checkpoint; kept, since what is under one stays."""
+    def _of_author(self, identity: bytes, size: int) -> tuple[dict[str, Any], ...]:
+        """Return the key history of an author, and the certificates that he bound, as evidence under a checkpoint.
+
+        Certificates are read anew each time: a content that was erased is shown no more.
+        """
+        history = self._identity(identity, size)
+        if history is None:
+            return ()
+        evidence, count = history
+        bound = self.identities.certificates(identity, count) if count else None
+        return (evidence, *(() if bound is None or not bound.chains else (bound.to_json(),)))
+
+    def _identity_by(self, identity: bytes, size: int) -> tuple[dict[str, Any], int] | None:
+        """Return the key history of an author as evidence under a checkpoint, and how many entries have certificates.
+
+        It is kept, since what is under one stays; 0 where none of its entries binds one.
+        """
         evidence = self.identities.evidence(identity, size)
-        return None if evidence is None else evidence.to_json()
+        if evidence is None:
+            return None
+        return evidence.to_json(), len(evidence.entries) if states_binding(evidence.entries) else 0
 
     def upgrade(self, old: Receipt, stored: StoredEntry, checkpoint_size: int | None = None) -> Receipt:
         """Complete an older receipt of the same entry; what the old one shows of the content stays as it is.

@@ -21,6 +21,8 @@ _HEADLINES = {
     Outcome.NOT_CHECKED: "COULD NOT BE CHECKED",
     Outcome.NOT_COMPARED: "CONTENT NOT COMPARED",
 }
+# The step about certificates that are bound to the author's identity.
+_CERTIFICATE = 21
 MARKS = {State.OK: "ok", State.FAILED: "FAILED", State.NOT_CHECKED: "not checked", State.ABSENT: "absent"}
 
 
@@ -78,6 +80,7 @@ def _intact(verdict: Verdict) -> list[str]:
         f"What proof of work is worth there: {facts['proof_of_work']}",
         *(f"Besides, {_stamp(stamp)}." for stamp in _stamps(verdict)),
         *(f"Besides, {_attestation(each)}." for each in _attestations(verdict)),
+        *(f"Besides, {step.text}." for step in verdict.steps if (step.number, step.state) == (_CERTIFICATE, State.OK)),
     ]
     return lines + told_links(facts) + [f"Not part of this verdict: {text}." for text in verdict.missing]
 

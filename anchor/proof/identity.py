@@ -183,6 +183,16 @@ def statement_of(entry: Entry) -> bytes | None:
     return entry.extension(ExtensionType.STATEMENT)
 
 
+def binds(entry: Entry) -> bool:
+    """Say whether an entry means to bind a certificate; nothing else of its statement is looked at."""
+    return (statement_of(entry) or b"")[:2] == bytes((STATEMENT_VERSION, Operation.BIND))
+
+
+def states_binding(entries: Iterable[bytes]) -> bool:
+    """Say whether one of these entries means to bind a certificate; raises MalformedError for what is no entry."""
+    return any(binds(Entry.decode(raw)) for raw in entries)
+
+
 # --- the parts of a body
 
 

@@ -37,6 +37,7 @@ from chains.commands.terminal import (
 )
 from chains.commands.verifying import (
     Trust,
+    certificate_check,
     digest_of,
     ended_without_verdict,
     known_card,
@@ -98,7 +99,16 @@ def certificate(
     card = given(lambda: known_card(log, found.log.log_id))
     known = networks_given(networks)
     with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
-        verifier = Verifier(digest, card, any_log, views, depth, signature_check(), networks=rules_of(known))
+        verifier = Verifier(
+            digest,
+            card,
+            any_log,
+            views,
+            depth,
+            signature_check(),
+            networks=rules_of(known),
+            check_certificate=certificate_check(None),
+        )
         verdict = judge(found, verifier)
     _check(verdict, held, as_json=as_json)
     made = _rendered(data, held, verdict, digest, page_url)

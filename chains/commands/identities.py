@@ -141,7 +141,7 @@ def identity_add_key(
         usage(f"--for: expected entries, keys or both, got {use[:40]!r}")
     not_after_ms = _milliseconds(expires)
     password = identity_password(password_file, no_password=no_password)
-    _state(
+    state(
         *(name, home),
         lambda history, _: added(
             *(history, author_key(sign, password), new_author_key(key, password)), purposes[use], not_after_ms
@@ -166,10 +166,10 @@ def identity_rotate(
     """Put a new key in the place of another, for the same purposes."""
     from chains.identity_stating import rotated
 
-    ending, not_after_ms = _ending(reason), _milliseconds(expires)
+    ending, not_after_ms = ending_of(reason), _milliseconds(expires)
     password = identity_password(password_file, no_password=no_password)
     ended = _public_key(old, password)
-    _state(
+    state(
         *(name, home),
         lambda history, _: rotated(
             *(history, author_key(sign, password), ended, new_author_key(key, password)), ending, not_after_ms
@@ -191,10 +191,10 @@ def identity_revoke(
     """End a key. What it signed in an earlier seal stays valid."""
     from chains.identity_stating import revoked
 
-    ending = _ending(reason)
+    ending = ending_of(reason)
     password = identity_password(password_file)
     ended = _public_key(old, password)
-    _state(name, home, lambda history, _: revoked(history, author_key(sign, password), ended, ending), as_json=as_json)
+    state(name, home, lambda history, _: revoked(history, author_key(sign, password), ended, ending), as_json=as_json)
 
 
 @identity_app.command("recover")
@@ -217,7 +217,7 @@ def identity_recover(
 
     if [bool(recovery), announce, complete].count(True) != 1:
         usage("choose one: --recovery FILE (repeatable), --announce, or --complete")
-    ending = _ending(reason)
+    ending = ending_of(reason)
     password = identity_password(password_file, no_password=no_password, is_new=not complete)
 
     def stated(history: "History", found: "Home") -> "Statement":
@@ -228,7 +228,7 @@ def identity_recover(
             return announced(history, found.writer.promise_key, new_author_key(key, password), ending)
         return completed(history, author_key(key, password))
 
-    _state(name, home, stated, as_json=as_json)
+    state(name, home, stated, as_json=as_json)
 
 
 @identity_app.command("object")
@@ -246,36 +246,47 @@ def identity_object(
     from chains.identity_stating import objected
 
     password = identity_password(password_file)
-    _state(
+    state(
         *(name, home),
         lambda history, _: objected(history, [author_key(path, password) for path in sign]),
         as_json=as_json,
     )
 
 
-def _state(name: str, home: Path | None, make: "Callable[[History, Home], Statement]", *, as_json: bool) -> None:
-    """Record a statement that is made of the identity's history, and show what it comes to."""
+def state(
+    name: str,
+    home: Path | None,
+    make: "Callable[[History, Home], Statement]",
+    *,
+    as_json: bool,
+    certificates: bytes = b"",
+) -> None:
+    """Record a statement that is made of the identity's history, and show what it comes to.
+
+    ``certificates`` is the content of one that binds them.
+    """
     from chains.identity_stating import record_statement
 
     with opened(home) as found:
         chain = found.chains.named(name)
         writer = found.writer
         statement = make(writer.identities.current(chain, found.clock()), found)
-        record_statement(writer, chain, statement, found.clock())
+        record_statement(writer, chain, statement, found.clock(), certificates)
         facts = _facts(found, chain)
     say(facts, lambda: _shown(facts), as_json=as_json)
 
 
-def _ending(reason: str) -> "Ending":
+def ending_of(reason: str) -> "Ending":
+    """Return what --reason names."""
     from anchor.proof.identity import Ending
 
-    names = {_ending_name(item): item for item in Ending}
+    names = {ending_name(item): item for item in Ending}
     if reason not in names:
         usage(f"--reason: expected one of {', '.join(names)}, got {reason[:40]!r}")
     return names[reason]
 
 
-def _ending_name(ending: "Ending") -> str:
+def ending_name(ending: "Ending") -> str:
     """Return how --reason names it, and what is shown."""
     return ending.name.lower().replace("_", "-")
 
@@ -316,6 +327,7 @@ def _facts(found: "Home", chain: "Chain") -> dict[str, Any]:
         "recovery": [key.hex() for key in history.recovery],
         "threshold": history.threshold,
         "wait_blocks": history.wait_blocks,
+        "certificates": _certificates(found, chain, history, next_seal),
         "announced": None
         if pending is None
         else {
@@ -323,6 +335,29 @@ def _facts(found: "Home", chain: "Chain") -> dict[str, Any]:
             "complete_from_block": pending.block_height + history.wait_blocks,
         },
     }
+
+
+def _certificates(found: "Home", chain: "Chain", history: "History", next_seal: int) -> list[dict[str, Any]]:
+    """Return the certificates that are, or were, bound; whose they are, only where they are kept here."""
+    if not history.bindings:
+        return []
+    from chains.bound_certificates import names_of
+
+    shown = found.identities.certificates(chain.chain_id, found.chains.size(chain))
+    facts = []
+    for binding in history.bindings:
+        made: dict[str, Any] = {
+            "sha256": binding.certificate_hash.hex(),
+            "subject": None,
+            "issuer": None,
+            "since_seal": binding.since.seal_number,
+            "until_seal": None if binding.until is None else binding.until.seal_number,
+            "reason": None if binding.until is None else ending_name(binding.ending),
+            "waits_for_seal": next_seal in (binding.since.seal_number, binding.until and binding.until.seal_number),
+        }
+        kept = () if shown is None else shown.of(binding.certificate_hash)
+        facts.append(made | (names_of(kept[0]) if kept else {}))
+    return facts
 
 
 def _key_facts(span: "KeySpan", next_seal: int) -> dict[str, Any]:
@@ -336,7 +371,7 @@ def _key_facts(span: "KeySpan", next_seal: int) -> dict[str, Any]:
         "not_after_ms": None if span.key.not_after_ms == NEVER else span.key.not_after_ms,
         "since_seal": span.since.seal_number,
         "until_seal": None if span.until is None else span.until.seal_number,
-        "reason": None if span.until is None else _ending_name(span.ending),
+        "reason": None if span.until is None else ending_name(span.ending),
         "waits_for_seal": next_seal in (span.since.seal_number, span.until and span.until.seal_number),
     }
 
@@ -353,6 +388,11 @@ def _shown(facts: dict[str, Any], key_name: str = "public_key") -> Iterable[str]
         waits = "; waits for the next seal" if key["waits_for_seal"] else ""
         since = f"{' and '.join(key['for'])}, since seal {key['since_seal']}"
         yield f"  {key[key_name]}  {since}{until}{expires}{waits}"
+    for item in facts["certificates"]:
+        whose = "a certificate that is not kept here" if item["subject"] is None else f"{item['subject']}"
+        until = "" if item["until_seal"] is None else f", unbound in seal {item['until_seal']} ({item['reason']})"
+        waits = "; waits for the next seal" if item["waits_for_seal"] else ""
+        yield f"  bound to {whose} (SHA-256 {item['sha256']}), since seal {item['since_seal']}{until}{waits}"
     if facts["recovery"]:
         yield f"  {facts['threshold']} of {len(facts['recovery'])} recovery keys replace all of them"
     if facts["announced"]:

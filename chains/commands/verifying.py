@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
     from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.blocks import KnownBlocks
+    from anchor.proof.certificate_proof import CertificateCheck, CertificateProof
     from anchor.proof.expected_author import ExpectedAuthor
     from anchor.proof.leaves import LogLeaf
     from anchor.proof.receipt import LogCard, Receipt
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from chains.manifest_judging import AtHand
 
 app = command_group()
+# As many roots as anybody trusts, with room to spare; ``anchor.certificates`` has the same limit.
+_MAX_PEM = 4 * 2**20
 
 
 @app.command(rich_help_panel=PROVING)
@@ -124,6 +127,10 @@ def verify(
         list[Path] | None,
         typer.Option(help="PEM file with roots of time-stamping authorities that you trust, repeatable."),
     ] = None,
+    ca: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM file with roots of authorities that you trust to name the author, repeatable."),
+    ] = None,
     accept_timestamp: Annotated[
         bool,
         typer.Option("--accept-timestamp", help="An authority's time stamp is enough where no block is checked."),
@@ -156,7 +163,7 @@ def verify(
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
-    others = [files, original, manifest, proof, tsa_certificate, accept_timestamp]
+    others = [files, original, manifest, proof, tsa_certificate, accept_timestamp, ca]
     author = expected_author(identity)
     many = _Many(archive, pairs, report or [], unpacked_mib, jobs, log, any_log, depth, author)
     _verify_many(many, trust, others, as_json=as_json)
@@ -173,6 +180,7 @@ def verify(
         text = f"{held[-1]} is not a well-formed receipt: {error}{looked_for(held[-1])}"
         _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
+    check_certificate = given(lambda: certificate_check(ca))
     listed = _at_hand(held, found, manifest, proof, as_json=as_json)
     digest = _digest_at_hand(held, listed, original)
     card = given(lambda: known_card(log, found.log.log_id))
@@ -185,6 +193,7 @@ def verify(
             *(*given_by_him, check_timestamp, accept_timestamp, rules_of(known), judge_content),
             author=author,
             earlier_cards=earlier,
+            check_certificate=check_certificate,
         )
         verdict = given_files(lambda: judge(found, verifier))
     where, notes = _content_at_hand(listed) or given(lambda: _where_changed(found, verdict, held, original))
@@ -253,6 +262,25 @@ def signature_check() -> Any:
     except ImportError:
         from anchor.proof.ed25519 import verify as check_signature
     return check_signature
+
+
+def certificate_check(files: list[Path] | None) -> "CertificateCheck":
+    """Return the check of certificates that are bound to an author's identity, by the roots in these files."""
+    read = [(str(file), read_at_most(file, _MAX_PEM)) for file in files or []]
+    trusted: list[Any] = []
+    if read:
+        from anchor.certificates import load_certificates
+
+        whose = "an authority that names people"
+        trusted += [item for name, pem in read for item in load_certificates(pem, name, whose)]
+
+    def check(chain: Sequence[bytes], proof: "CertificateProof", message: bytes, at_ms: int) -> Any:
+        # Most receipts have no certificate, and what reads one takes long to load.
+        from anchor.certificate_check import certificate_check as checked_by
+
+        return checked_by(trusted)(chain, proof, message, at_ms)
+
+    return check
 
 
 def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "TimestampCheck | None":

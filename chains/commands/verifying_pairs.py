@@ -14,7 +14,7 @@ from anchor.proof.findings import Finding
 from anchor.proof.verdict import Outcome
 from chains.commands.live import networks_given, rules_of
 from chains.commands.terminal import given, read_limited, say
-from chains.commands.verifying import Trust, digest_of, known_card, signature_check, trusted_blocks
+from chains.commands.verifying import Trust, certificate_check, digest_of, known_card, signature_check, trusted_blocks
 from chains.commands.verifying_exports import bar
 from chains.pairs import Judged, Pair, counts_of, read_pairs, worst_of
 from chains.processes import started
@@ -101,7 +101,15 @@ class _Judge:
         digest = None if pair.file is None else digest_of(pair.file)
         card = known_card(self._given.log, receipt.log.log_id)
         brought = (digest, card, self._given.any_log, self._blocks(receipt.log), self._given.depth, signature_check())
-        verdict = verify(receipt, Verifier(*brought, networks=rules_of(self._known), author=self._given.author))
+        verdict = verify(
+            receipt,
+            Verifier(
+                *brought,
+                networks=rules_of(self._known),
+                author=self._given.author,
+                check_certificate=certificate_check(None),
+            ),
+        )
         return Judged(pair, verdict.outcome, str(verdict.diagnosis.finding), verdict.diagnosis.meaning)
 
     def _blocks(self, log: "LogLeaf") -> "tuple[KnownBlocks, ...]":

@@ -4,6 +4,7 @@ It runs on a reading thread. Whoever relies on it relies on this service's word 
 verdict names what each step rests on, and the offline verifier needs neither.
 """
 
+from anchor.certificate_check import certificate_check
 from anchor.lifecycle import State
 from anchor.proof.attached import receipt_in
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
@@ -43,6 +44,7 @@ def judged(room: Room, receipt: Receipt, digest: bytes | None) -> Verdict:
         card=card if is_ours else None,
         blocks=tuple(_blocks(room, receipt)) if is_ours else (),
         check_signature=check_signature,
+        check_certificate=certificate_check(),
     )
     return verify(receipt, verifier)
 

@@ -457,8 +457,8 @@ def _bindings() -> Iterator[Json]:
     told.state(Operation.BIND, "boss", about=one, proof=PROOF)
     told.state(Operation.RECOVER, "paper", "new", key_set=key_set(key("new")), ending=Ending.LOST)
     told.state(Operation.UNBIND, "boss", about=one, moves=False)
-    spans = {"boss": (0, 2), "press": (0, 2), "new": (2, None)}
-    yield told.case("a recovery ends keys and no binding", spans, [3], bound=[[one.hex(), 1, None]])
+    ended = {"boss": (0, 2), "press": (0, 2), "new": (2, None)}
+    yield told.case("a recovery ends keys and no binding", ended, [3], bound=[[one.hex(), 1, None]])
 
 
 def _no_identity() -> Iterator[Json]:

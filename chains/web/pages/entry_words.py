@@ -13,6 +13,7 @@ from anchor.proof.errors import MalformedError
 from anchor.proof.policy import Policy
 from chains.policy_words import policy_words
 from chains.web.pages.phrases import utc, visible
+from chains.web.pages.statement_words import statement_in_words
 
 RELATIONS: dict[int, str] = {
     Relation.SUPERSEDES: "Supersedes",
@@ -103,11 +104,12 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         return name, utc(int.from_bytes(value, "big")), False
     if number == ExtensionType.ERASURE:
         return _ERASURE, _stated(value), False
+    if number == ExtensionType.STATEMENT:
+        return "What it states about keys", statement_in_words(value), False
     names: dict[int, str] = {
         ExtensionType.LOG_ID: "Meant for the log",
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",
         ExtensionType.IDENTITY: "The author's identity chain",
-        ExtensionType.STATEMENT: "What it states about keys",
         ExtensionType.POLICY: "What it states about the chain's policy",
         ExtensionType.ENVELOPE: "SHA-256 of its encrypted content",
         ExtensionType.CLOSING: "That the chain ends here",

@@ -27,6 +27,7 @@ from anchor.proof.receipt import OtherAnchor, Receipt
 from anchor.proof.verifier import network_of
 from anchor.proof.verify import ExitCode, Finding, Outcome, State, Step, Verdict, Verifier, verify, verify_bytes
 from tests.simulators.world import DEPTH_OF_LOWER_END, tell
+from tests.vectors import make_certificate_vectors as certificates
 from tests.vectors import make_chain_life_vectors as life
 from tests.vectors import make_policy_vectors as policies
 from tests.vectors import make_receipt_vectors as maker

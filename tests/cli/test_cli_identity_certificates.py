@@ -1,0 +1,137 @@
+"""Certificates that identities bind, through the command line: from a key or a seal's CMS to the verdict on a receipt.
+
+One home, made once; certificates are those of ``tests/simulators/sealers.py``, valid today, and openssl's ``cms`` makes
+the signature of a key that Anchorline never sees.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.cli.commands import ORIGIN, World, own_folders, run
+from tests.integration.test_openssl_timestamps import is_openssl_there
+from tests.simulators.sealers import YEAR, Sealer, edwards, qc, rsa_key, sealer
+from tests.simulators.timestamp_authority import certify, certify_root
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+ROOT = certify_root(last=NOW + 10 * YEAR)
+BETWEEN = certify("Between", ROOT, is_authority=True, serial=3, last=NOW + YEAR)
+WORDS = qc("04008e460101", kind="04008e46010602")
+
+
+def made_valid(name: str, **options: object) -> Sealer:
+    """Make a sealer whose certificate is valid today."""
+    fields = {"first": NOW - YEAR, "last": NOW + YEAR, "above": (BETWEEN,)} | options
+    return sealer(name, BETWEEN, **fields)  # type: ignore[arg-type]  # whatever fields it has
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A home with a chain of orders and an identity, both sealed, and the root that verifiers trust."""
+    world = World(tmp_path_factory.mktemp("certificates"))
+    with own_folders(world.folder / "xdg"):
+        world.ok("init", "--embedded", "--origin", ORIGIN)
+        world.ok("chain", "create", "orders")
+        world.ok("identity", "new", "acme", "--key", world.folder / "acme.key", "--no-password")
+        world.ok("seal")
+        (world.folder / "order.txt").write_bytes(b"order 7\n")
+        (world.folder / "root.pem").write_bytes(ROOT.pem)
+        yield world
+
+
+def files_of(world: World, holder: Sealer, name: str) -> tuple[Path, Path]:
+    """Write the certificates and the key of a sealer."""
+    certificate, key = world.folder / f"{name}.pem", world.folder / f"{name}-key.pem"
+    certificate.write_bytes(holder.certificate.public_bytes(Encoding.PEM) + BETWEEN.pem)
+    key.write_bytes(holder.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key.chmod(0o600)
+    return certificate, key
+
+
+def certificate_step(world: World, *options: str | Path) -> tuple[str, str]:
+    """Record and seal an order of acme; return state and text of step 21 of its receipt, empty where it has none."""
+    added = world.ok(
+        *("add", "orders", world.folder / "order.txt", "--sign", world.folder / "acme.key", "--identity", "acme"),
+        "--json",
+    )
+    world.ok("seal")
+    receipt = world.folder / "receipt"
+    world.ok("receipt", added.facts["entries"][0]["entry_hash"], "--output", receipt)
+    done = run("verify", world.folder / "order.txt", receipt, "--log", world.card, "--json", *options)
+    steps = [(step["state"], step["text"]) for step in done.facts["steps"] if step["number"] == 21]
+    return steps[0] if steps else ("", "")
+
+
+def test_a_certificate_is_bound_shown_and_unbound(made: World) -> None:
+    """Both keys sign; a verifier who trusts the root is told whose it is, others that nobody vouches; then it ends."""
+    certificate, key = files_of(made, made_valid("Acme Seal", qualified=WORDS, signs=True), "acme")
+    mine, acme = made.folder / "acme.key", ("--sign", made.folder / "acme.key")
+    shown = made.ok("identity", "bind", "acme", *acme, "--certificate", certificate, "--certificate-key", key, "--json")
+    [bound] = shown.facts["certificates"]
+    assert ("CN=Acme Seal,O=Example", "CN=Between,O=Example", True, None) == (
+        *(bound["subject"], bound["issuer"], bound["waits_for_seal"], bound["until_seal"]),
+    )
+    made.ok("seal")
+    trusting = ("--ca", made.folder / "root.pem")
+    state, text = certificate_step(made, *trusting)
+    assert "ok" == state
+    assert (
+        "is bound since seal 1 to the certificate of CN=Acme Seal,O=Example, issued by CN=Between,O=Example, " in text
+    )
+    assert "a qualified certificate of the EU, for electronic seals (no trusted list was asked); CN=Root,O=Exam" in text
+    state, text = certificate_step(made)
+    assert "not checked" == state
+    assert "none of the certificates that you trust vouches for it" in text
+    assert "bound to CN=Acme Seal,O=Example (SHA-256 " in made.ok("identity", "show", "acme").text
+    unbinding = ("identity", "unbind", "acme", "--sign", mine, "--certificate", bound["sha256"], "--reason", "replaced")
+    assert "unbound in seal" in made.ok(*unbinding).text
+    made.ok("seal")
+    assert ("", "") == certificate_step(made, *trusting)
+    again = made.run("identity", "bind", "acme", *acme, "--certificate", certificate, "--certificate-key", key)
+    assert (1, True) == (again.exit_code, "one is bound once" in again.err)
+
+
+@pytest.mark.openssl
+@pytest.mark.skipif(not is_openssl_there(), reason="needs OpenSSL's openssl command")
+def test_a_seal_that_signs_elsewhere_is_bound_by_its_cms(made: World) -> None:
+    """What openssl's cms signs over bind-request binds; the same signature for another identity does not."""
+    certificate, key = files_of(made, made_valid("Acme RSA", key=rsa_key()), "rsa")
+    asked, signature = made.folder / "asked", made.folder / "signature.der"
+    made.ok("identity", "bind-request", "acme", "--certificate", certificate, "--output", asked)
+    signing: list[str | Path] = ["openssl", "cms", "-sign", "-binary", "-in", asked, "-signer", certificate, "-inkey", key]
+    for form in ("DER", "PEM"):
+        subprocess.run([*signing, "-outform", form, "-out", signature], check=True, capture_output=True)
+        options = ("--sign", made.folder / "acme.key", "--certificate", certificate, "--signature", signature)
+        if form == "DER":
+            made.ok("identity", "new", "other", "--key", made.folder / "other.key", "--no-password")
+            other = made.run("identity", "bind", "other", "--sign", made.folder / "other.key", *options[2:])
+            assert (2, True) == (other.exit_code, "what its key signed is of something else" in other.err)
+    made.ok("identity", "bind", "acme", *options)
+    made.ok("seal")
+    state, text = certificate_step(made, "--ca", made.folder / "root.pem")
+    assert ("ok", True) == (state, "to the certificate of CN=Acme RSA,O=Example" in text)
+
+
+def test_what_no_verifier_would_take_is_not_stated(made: World) -> None:
+    """Another key, an expired certificate, what is no certificate or key, or both ways at once: nothing is recorded."""
+    good, key = files_of(made, made_valid("Good", key=edwards("good")), "good")
+    _, other = files_of(made, made_valid("Other"), "other")
+    old, old_key = files_of(made, made_valid("Old", last=NOW - timedelta(days=1)), "old")
+    before = made.ok("identity", "show", "acme", "--json").facts["certificates"]
+    for certificate, options, why in (
+        (good, ("--certificate-key", other), "its key did not sign the identity"),
+        (old, ("--certificate-key", old_key), "it was not valid when it was bound"),
+        (key, ("--certificate-key", key), "expected certificates in PEM"),
+        (good, ("--certificate-key", made.folder / "acme.key", "--signature", key), "choose one"),
+        (good, (), "choose one"),
+        (good, ("--signature", good), "expected a detached CMS signature"),
+        (good, ("--certificate-key", made.folder / "no.pem"), "no such key file"),
+    ):
+        binding = ("identity", "bind", "acme", "--sign", made.folder / "acme.key", "--certificate", certificate)
+        done = made.run(*binding, *options)
+        assert (2, True) == (done.exit_code, why in done.err), (why, done.err)
+    assert before == made.ok("identity", "show", "acme", "--json").facts["certificates"]
