@@ -128,9 +128,10 @@ def roots_above(
 ) -> list[Certificate]:
     """Return the trusted roots to which ways lead over certificates that may issue and were valid then.
 
-    A breadth-first walk (RFC 5280 section 6.1, without policies): each is looked at once, where the fewest are below.
+    A breadth-first walk (RFC 5280 section 6.1, without policies): each is looked at once, where the fewest are below. A
+    root that is trusted itself needs no way.
     """
-    roots: list[Certificate] = []
+    roots = [certificate] if certificate in trusted and is_root(certificate) else []
     waiting = [item for item in dict.fromkeys((*pool, *trusted)) if item != certificate and is_valid(item, at)]
     level, below = [certificate], 0
     while level:

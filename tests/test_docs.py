@@ -119,19 +119,26 @@ def run_transcript(page: list[Command], folder: Path) -> list[tuple[str, int]]:
     return [(output, int(code)) for output, code in zip(parts[0::2], parts[1::2], strict=False)]
 
 
+CONSOLES = of_language("console")
+
+
 def transcripts() -> list[pytest.ParameterSet]:
     """Return the names of the pages with console blocks, marked where they call what a machine may lack."""
-    names = of_language("console")
-    return [
-        pytest.param(name, marks=[pytest.mark.curl] if "curl " in PAGES[name].read_text() else []) for name in names
-    ]
+    return [pytest.param(name, marks=[getattr(pytest.mark, each) for each in called(name)]) for name in CONSOLES]
+
+
+def called(name: str) -> list[str]:
+    """Return the programs that the console blocks of a page call and a machine may lack."""
+    shown = "\n".join(block.text for block in blocks(PAGES[name]) if block.language == "console")
+    return [each for each in ("curl", "openssl") if f"{each} " in shown]
 
 
 @pytest.mark.parametrize("name", transcripts())
 def test_transcripts_do_what_they_show(name: str, tmp_path: Path) -> None:
     """A page's console blocks run in one folder, in order, against the installed command."""
-    if "curl " in PAGES[name].read_text() and shutil.which("curl") is None:
-        pytest.skip(f"NO CURL: install it; {name} was not executed")
+    for program in called(name):
+        if shutil.which(program) is None:
+            pytest.skip(f"NO {program.upper()}: install it; {name} was not executed")
     page = [command for block in blocks(PAGES[name]) if block.language == "console" for command in commands(block)]
     results = run_transcript(page, tmp_path)
     for command, (output, exit_code) in zip(page, results, strict=True):

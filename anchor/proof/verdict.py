@@ -92,7 +92,7 @@ NAMES = {
     18: "erasure",
     19: "life of the chain",
     20: "co-signatures",
-    21: "certificate",
+    21: "bound certificate",
 }
 
 

@@ -102,7 +102,18 @@ def test_a_seal_that_signs_elsewhere_is_bound_by_its_cms(made: World) -> None:
     certificate, key = files_of(made, made_valid("Acme RSA", key=rsa_key()), "rsa")
     asked, signature = made.folder / "asked", made.folder / "signature.der"
     made.ok("identity", "bind-request", "acme", "--certificate", certificate, "--output", asked)
-    signing: list[str | Path] = ["openssl", "cms", "-sign", "-binary", "-in", asked, "-signer", certificate, "-inkey", key]
+    signing: list[str | Path] = [
+        "openssl",
+        "cms",
+        "-sign",
+        "-binary",
+        "-in",
+        asked,
+        "-signer",
+        certificate,
+        "-inkey",
+        key,
+    ]
     for form in ("DER", "PEM"):
         subprocess.run([*signing, "-outform", form, "-out", signature], check=True, capture_output=True)
         options = ("--sign", made.folder / "acme.key", "--certificate", certificate, "--signature", signature)

@@ -141,7 +141,7 @@ function bindingWrong(key, values = {}) {
 async function rootsAbove(certificate, pool, trusted, timeUs) {
   const isIn = (list, { raw }) => list.some((each) => sameBytes(each.raw, raw));
   let waiting = [...pool, ...trusted].filter((item) => isValidAt(item, timeUs) && !isIn([certificate], item));
-  const roots = [];
+  const roots = isIn(trusted, certificate) && (await isIssuedBy(certificate, certificate)) ? [certificate] : [];
   for (let level = [certificate], below = 0; level.length; below++) {
     const above = [];
     for (const item of waiting) {

@@ -25,7 +25,7 @@ export const TEXTS = {
   "step.18": "erasure",
   "step.19": "life of the chain",
   "step.20": "co-signatures",
-  "step.21": "certificate",
+  "step.21": "bound certificate",
 
   // Whose word a step rests on
   "rests.arithmetic": "arithmetic",
