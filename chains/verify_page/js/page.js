@@ -50,9 +50,8 @@ const WHOLE_FILES = {
   reader: [takeReaderKey, MAX_READER_KEY],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const KINDS = [
-  ...["receipt", "card", "headers", "networks", "certificates", "authorities", "manifest", "author", "envelope", "reader"],
-];
+const OF_TRUST = ["card", "headers", "networks", "certificates", "authorities", "author"];
+const KINDS = ["receipt", ...OF_TRUST, "manifest", "envelope", "reader"];
 
 // What the visitor brought; everything shown follows from it.
 const brought = {

@@ -24,6 +24,7 @@ BY_VECTORS_ONLY = {
     Finding.TIME_STAMPED,
     Finding.ENTRY_INTACT,
     Finding.CORRECTION_WRONG,
+    Finding.CERTIFICATE_WRONG,
     Finding.ERASURE_WRONG,
     Finding.ERASED,
     Finding.CHAIN_LIFE_WRONG,
