@@ -143,9 +143,10 @@ def check_encrypted(entry: Entry, submission: Submission, content_bytes: int) ->
             "an entry with encrypted content comes with its envelope alone: salt, digest and content were handed in, "
             "and were not kept"
         )
-    if any(item.kind == IdKind.CLEAR for item in entry.external_ids):
+    if any(item.kind != IdKind.KEYED for item in entry.external_ids):
         raise RefusedEntryError(
-            "an entry with encrypted content has no external ids in clear: give it keyed ones (kind 2), or none"
+            "an entry with encrypted content has no external ids in clear, nor hashed ones, which can be guessed: give "
+            "it keyed ones (kind 2), or none"
         )
     if submission.envelope is None:
         return

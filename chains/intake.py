@@ -20,6 +20,7 @@ from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.json_fields import MEDIA_TYPE as FIELDS_MEDIA_TYPE
 from anchor.proof.manifest import MEDIA_TYPE, Document
 from chains.chain import Chain
+from chains.client.keyed_ids import keyed_name
 from chains.client.own_entry import Form, OwnEntry, Sent, encrypted_entry, entry_of_digest, make_entry, signed_each
 from chains.client.signing import AuthorKey
 from chains.field_committing import committed, default_disclosures
@@ -72,7 +73,7 @@ class Intake:
 
     With an ``author`` every entry is signed, those of one commit by one signature, in the name of his ``identity``
     (a chain id) where one is given. With ``encrypt_for`` (public keys of readers) content is encrypted before the
-    writer sees it, and each entry is signed alone.
+    writer sees it, each entry is signed alone, and ids are keyed with ``search_key``.
     """
 
     lines: bool = False
@@ -81,6 +82,7 @@ class Intake:
     external_ids: Sequence[str] = ()
     keyed_ids: Sequence[ExternalId] = ()
     encrypt_for: Sequence[bytes] = ()
+    search_key: bytes | None = None
     name_ids: bool = False
     cut: Cut = WHOLE
     manifest: Path | None = None
@@ -124,9 +126,10 @@ class Intake:
         return self._record_listed if self._is_listed(path) else self._record_files
 
     def _check_encrypted(self) -> None:
-        if self.encrypt_for and (self.external_ids or self.name_ids):
+        if self.encrypt_for and (self.external_ids or self.name_ids) and self.search_key is None:
             raise RefusedEntryError(
-                "--encrypt-for hides the content, and an id in clear would tell of it: use --keyed-id with --search-key"
+                "--encrypt-for hides the content, and an id in clear would tell of it: name the file of a key with "
+                "--search-key, under which ids are keyed then"
             )
         if self.encrypt_for and self.digest:
             raise RefusedEntryError("--digest keeps no content, so there is nothing to encrypt: leave out one of both")
@@ -237,6 +240,8 @@ class Intake:
 
     def _ids(self, path: Path) -> Ids:
         names = [*self.external_ids, *([str(path)] if self.name_ids else [])]
+        if self.encrypt_for and self.search_key is not None:
+            return (*(keyed_name(self.search_key, name) for name in names), *self.keyed_ids)
         in_clear = (ExternalId(IdKind.CLEAR, name.encode("utf-8", "surrogateescape")) for name in names)
         return (*in_clear, *self.keyed_ids)
 

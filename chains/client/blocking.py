@@ -31,10 +31,10 @@ from chains.client.gathering import BatchLimits, Gathering
 from chains.client.listening import CALL as LISTEN
 from chains.client.listening import Listening, SeenEvent
 from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
-from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
+from chains.client.own_entry import Form, OwnEntry, Sent
 from chains.client.policies import SeenPolicy
 from chains.client.results import CheckedReceipt, Outcome, Recorded, SeenChain, SeenEntry
-from chains.client.shell import AlikeOptions, EntryOptions, Names, Shell, form_of
+from chains.client.shell import AlikeOptions, EntryOptions, Names, Shell
 
 Found = TypeVar("Found")
 Place = TypeVar("Place")
@@ -87,7 +87,7 @@ class Client(Shell, Owner):
     ) -> Recorded:
         """Open a chain with its first entry, whose external ids give the chain its id (``own.entry.chain_id``)."""
         form = Form(media_type, links=tuple(links))
-        return self._run(self.core.open_chain(external_ids_of(external_ids), content, form, sent, name, visibility))
+        return self._run(self.core.open_chain(self.core.ids_of(external_ids), content, form, sent, name, visibility))
 
     def add(self, chain_id: bytes, content: bytes, **options: Unpack[EntryOptions]) -> Recorded:
         """Record content as one entry, with the options of ``make``; return it with its promise, both checked."""
@@ -106,7 +106,7 @@ class Client(Shell, Owner):
 
         What each gets besides is alike. A signer signs many of them at once, and each entry then holds alone.
         """
-        return self._run(self.core.record_many(chain_id, list(contents), form_of(**alike), sent))
+        return self._run(self.core.record_many(chain_id, list(contents), self.form(**alike), sent))
 
     def add_entry(self, own: OwnEntry) -> Recorded:
         """Record an entry that was made before; one that is there already is returned with its first promise."""
@@ -146,7 +146,7 @@ class Client(Shell, Owner):
         visibility: str = "private",
     ) -> Draft:
         """Return a draft that opens a chain under a policy, for these public keys to sign: ``draft.signed_by(key)``."""
-        form = Form(media_type, external_ids_of(external_ids))
+        form = Form(media_type, self.core.ids_of(external_ids))
         opens = {"visibility": visibility} | ({} if name is None else {"name": name})
         return self._run(self.core.draft_chain(form, content, policy, keys, opens))
 
@@ -186,7 +186,8 @@ class Client(Shell, Owner):
     ) -> Iterator[SeenEntry]:
         """Yield entries by external id and by the SHA-256 of their content, received from ``from_ms`` to ``to_ms``.
 
-        That these are all, is not proved.
+        With the client's search key a name is keyed first, and the service learns no more than the keyed id. That
+        these are all, is not proved.
         """
         return self._pages(partial(self.core.search, external_id, from_ms, to_ms, content_digest), None)
 

@@ -44,6 +44,7 @@ class Options(TypedDict, total=False):
     card: Card | None
     trust_on_first_use: bool
     author: AuthorKey | Signatory | None
+    search_key: bytes | None
     submitter: bytes | None
     times: TimeLimits
     blocks: tuple[KnownBlocks, ...]
@@ -75,6 +76,7 @@ def settings_of(options: Options) -> Settings:
         times=options.get("times", TimeLimits()),
         submitter=options.get("submitter"),
         signer=_signer_of(options.get("author")),
+        search_key=options.get("search_key"),
         blocks=options.get("blocks", ()),
         depth=options.get("depth", DEFAULT_DEPTH),
     )

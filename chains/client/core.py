@@ -64,8 +64,9 @@ Found = TypeVar("Found")
 class Settings:
     """What a client holds to. ``card`` None: the first log that answers is believed, and from then on only it.
 
-    ``submitter`` (16 bytes): promises to anyone else are refused. ``signer`` signs every entry. ``blocks`` are the
-    views of Bitcoin that receipts are verified with. Randomness and clocks come in, for tests.
+    ``submitter`` (16 bytes): promises to anyone else are refused. ``signer`` signs every entry. With
+    ``search_key`` (32 bytes) names are keyed before they leave. ``blocks`` are the views of Bitcoin that receipts are
+    verified with. Randomness and clocks come in, for tests.
     """
 
     card: LogCard | None
@@ -79,6 +80,7 @@ class Settings:
     times: TimeLimits = TimeLimits()  # noqa: RUF009  # frozen
     submitter: bytes | None = None
     signer: Signatory | None = None
+    search_key: bytes | None = None
     blocks: tuple[KnownBlocks, ...] = ()
     depth: int = DEFAULT_DEPTH
 
@@ -140,6 +142,10 @@ class Core:
             value["name"] = name
         call = self._writing("/v1/chains", json.dumps(value).encode("ascii"), "application/json")
         return (yield from self._record(call, own))
+
+    def ids_of(self, names: Sequence[str | bytes | ExternalId]) -> tuple[ExternalId, ...]:
+        """Return external ids as they leave this machine: names are keyed where there is a search key."""
+        return external_ids_of(names, self.settings.search_key)
 
     def make(self, chain_id: bytes, content: bytes | None, form: Form, sent: Sent) -> OwnEntry:
         """Return an entry over content; a signed one is for the log of this client only."""
@@ -379,7 +385,7 @@ class Core:
         Each is the entry of its hash, has the id and commits to the content; that none is missing is the service's
         word.
         """
-        id_digest = None if external_id is None else external_ids_of([external_id])[0].digest()
+        id_digest = None if external_id is None else self.ids_of([external_id])[0].digest()
         given = {"from_ms": from_ms, "to_ms": to_ms}
         times = {name: str(value) for name, value in given.items() if value is not None}
         wanted = None if id_digest is None else id_digest.hex()

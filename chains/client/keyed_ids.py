@@ -18,8 +18,24 @@ def keyed_id(search_key: bytes, namespace: str, name: str | bytes) -> ExternalId
     ``search_key`` is 32 random bytes. Raises MalformedError for a namespace with a zero byte, or an empty name: two
     pairs would have one id, or none.
     """
-    space, raw = namespace.encode(), name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+    space, raw = _bytes_of(namespace), name if isinstance(name, bytes) else _bytes_of(name)
     if b"\x00" in space or not raw:
         raise MalformedError(f"keyed id: expected a namespace without a zero byte, and a name, got {namespace[:40]!r}")
     key = exactly(search_key, HASH_SIZE, "search key")
     return ExternalId(IdKind.KEYED, hmac.digest(key, space + b"\x00" + raw, "sha256"))
+
+
+def keyed_name(search_key: bytes, name: str | bytes) -> ExternalId:
+    """Return the keyed id of a name as people write it: NAMESPACE:NAME, or a name alone, whose namespace is empty.
+
+    Bytes are a name of their own, without a namespace.
+    """
+    if isinstance(name, bytes):
+        return keyed_id(search_key, "", name)
+    space, colon, rest = name.partition(":")
+    return keyed_id(search_key, space, rest) if colon else keyed_id(search_key, "", name)
+
+
+def _bytes_of(text: str) -> bytes:
+    """Return a text as UTF-8; names of files may have other bytes in them, which stay."""
+    return text.encode("utf-8", "surrogateescape")

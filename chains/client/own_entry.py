@@ -33,6 +33,7 @@ from anchor.proof.merkle import leaf_hash, levels_of
 from anchor.proof.promise_run import paths_in
 from chains.client.encrypting import KEY_SIZE, encrypt, wrap_all
 from chains.client.envelope import NONCE_SIZE, Envelope
+from chains.client.keyed_ids import keyed_name
 from chains.client.signing import AuthorKey
 
 Randomness = Callable[[int], bytes]
@@ -145,12 +146,12 @@ def encrypted_entry(
     """Return a new entry over content that only ``readers`` (public keys of 32 bytes) can open.
 
     It commits to the content itself, and names the box by its hash (extension 8). Needs ``cryptography``. Raises
-    MalformedError for ids in clear, which the encryption would be undone by, and for no reader.
+    MalformedError for ids that are not keyed, which the encryption would be undone by, and for no reader.
     """
-    if any(item.kind == IdKind.CLEAR for item in form.external_ids):
+    if any(item.kind != IdKind.KEYED for item in form.external_ids):
         raise MalformedError(
-            "external ids of an entry with encrypted content: expected keyed ones (chains.client.keyed_id), got one in "
-            "clear, which everybody reads who sees the entry"
+            "external ids of an entry with encrypted content: expected keyed ones (a client with search_key=..., or "
+            "chains.client.keyed_id), got one in clear or hashed, which everybody reads or guesses who sees the entry"
         )
     salt = exactly(randomness(SALT_SIZE), SALT_SIZE, "salt")
     content_key = exactly(randomness(KEY_SIZE), KEY_SIZE, "content key")
@@ -215,11 +216,17 @@ def signed_batch(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
     return [replace(own, raw=of_batch(own) if id(own) in places else signed(own.entry, author)) for own in owns]
 
 
-def external_ids_of(names: Sequence[str | bytes | ExternalId]) -> tuple[ExternalId, ...]:
-    """Return external ids; texts (as UTF-8) and bytes are ids in clear, which can never be erased."""
-    return tuple(
-        name
-        if isinstance(name, ExternalId)
-        else ExternalId(IdKind.CLEAR, name if isinstance(name, bytes) else name.encode())
-        for name in names
-    )
+def external_ids_of(
+    names: Sequence[str | bytes | ExternalId], search_key: bytes | None = None
+) -> tuple[ExternalId, ...]:
+    """Return external ids. With a search key texts and bytes are names that only it finds (``keyed_name``).
+
+    Without one they are ids in clear (texts as UTF-8), which can never be erased.
+    """
+    return tuple(name if isinstance(name, ExternalId) else _id_of(name, search_key) for name in names)
+
+
+def _id_of(name: str | bytes, search_key: bytes | None) -> ExternalId:
+    if search_key is not None:
+        return keyed_name(search_key, name)
+    return ExternalId(IdKind.CLEAR, name if isinstance(name, bytes) else name.encode())

@@ -12,15 +12,16 @@ from chains.client.connection import Body, Options, Timeouts, settings_of
 from chains.client.core import Core
 from chains.client.envelope import public_key_of
 from chains.client.exchange import Call
-from chains.client.own_entry import Form, OwnEntry, Sent, external_ids_of
+from chains.client.own_entry import Form, OwnEntry, Sent
 from chains.client.signing import Signatory
 
 Names = Sequence[str | bytes | ExternalId]
-"""External ids: texts and bytes are ids in clear, which can never be erased."""
+"""External ids: texts and bytes are ids in clear, which can never be erased; keyed names where the client has a
+search key."""
 
 
 class AlikeOptions(TypedDict, total=False):
-    """What entries can be given besides their content, alike for many; ``form_of`` has the defaults."""
+    """What entries can be given besides their content, alike for many; ``Shell.form`` has the defaults."""
 
     media_type: str
     external_ids: Names
@@ -33,14 +34,6 @@ class EntryOptions(AlikeOptions, total=False):
 
     sent: Sent
     encrypt_for: Sequence[str]
-
-
-def form_of(
-    media_type: str = "", external_ids: Names = (), links: Sequence[Link] = (), signer: Signatory | None = None
-) -> Form:
-    """Return what entries have besides their content."""
-    key, identity = (None, None) if signer is None else (signer.key, signer.identity)
-    return Form(media_type, external_ids_of(external_ids), tuple(links), author=key, identity=identity)
 
 
 class Shell:
@@ -69,9 +62,9 @@ class Shell:
 
         ``signer`` signs it in the place of the client's own ``author``. With ``encrypt_for`` (public keys of readers,
         ``reader_...``) the service gets the content encrypted, and only they can open it; ``sent`` says nothing then,
-        and ids in clear are refused.
+        and ids that are not keyed are refused.
         """
-        form = form_of(media_type, external_ids, links, signer)
+        form = self.form(media_type, external_ids, links, signer)
         if encrypt_for:
             return self.core.make_encrypted(chain_id, content, form, [public_key_of(text) for text in encrypt_for])
         return self.core.make(chain_id, content, form, sent)
@@ -88,8 +81,19 @@ class Shell:
         signer: Signatory | None = None,
     ) -> OwnEntry:
         """Return an entry over content of which only the SHA-256 (32 bytes) is at hand."""
-        form = form_of(media_type, external_ids, links, signer)
+        form = self.form(media_type, external_ids, links, signer)
         return self.core.make_of_digest(chain_id, digest, form, sent)
+
+    def form(
+        self,
+        media_type: str = "",
+        external_ids: Names = (),
+        links: Sequence[Link] = (),
+        signer: Signatory | None = None,
+    ) -> Form:
+        """Return what entries have besides their content."""
+        key, identity = (None, None) if signer is None else (signer.key, signer.identity)
+        return Form(media_type, self.core.ids_of(external_ids), tuple(links), author=key, identity=identity)
 
     def _headers_of(self, call: Call) -> list[tuple[str, str]]:
         return [*call.headers, *(() if call.is_public else self._authorization)]

@@ -141,18 +141,20 @@ def search_key_in(path: Path, password_file: Path | None) -> bytes:
     return read_secret(path, SecretKind.SEARCH_KEY).secret(_secret_password(password_file))
 
 
-def keyed_ids_of(texts: list[str], search_key: Path | None, password_file: Path | None) -> "list[ExternalId]":
-    """Return the keyed external ids of names that were given as NAMESPACE:NAME."""
-    from chains.client.keyed_ids import keyed_id
+def keyed_ids_of(
+    texts: list[str], search_key: Path | None, password_file: Path | None, *, any_name: bool = False
+) -> "list[ExternalId]":
+    """Return the keyed external ids of names that were given as NAMESPACE:NAME; ``any_name``: or without it."""
+    from chains.client.keyed_ids import keyed_name
 
     if not texts:
         return []
     if search_key is None:
         usage("a keyed id needs the key: name its file with --search-key (`anchorline search-key new` makes one)")
-    if any(":" not in text for text in texts):
+    if not any_name and any(":" not in text for text in texts):
         usage("keyed id: expected NAMESPACE:NAME, for example patient:4711")
     key = search_key_in(search_key, password_file)
-    return [keyed_id(key, *text.split(":", 1)) for text in texts]
+    return [keyed_name(key, text) for text in texts]
 
 
 def _secret_password(file: Path | None, *, is_new: bool = False) -> "Password":

@@ -16,6 +16,7 @@ from chains.commands.key_options import (
     SearchKeyOption,
     SignOption,
     keyed_ids_of,
+    search_key_in,
     signing_author,
 )
 from chains.commands.policy_options import (
@@ -232,7 +233,9 @@ def chain_find(
     what: Annotated[
         str, typer.Argument(help="Entry hash or content's SHA-256 in hex, or external id in clear (or NAMESPACE:NAME).")
     ],
-    keyed: Annotated[bool, typer.Option("--keyed", help="It is NAMESPACE:NAME, keyed with --search-key.")] = False,
+    keyed: Annotated[
+        bool, typer.Option("--keyed", help="It is NAMESPACE:NAME, or NAME, keyed with --search-key.")
+    ] = False,
     search_key: SearchKeyOption = None,
     password_file: ReaderPasswordOption = None,
     chain: Annotated[str | None, typer.Option(help="Only in this chain.")] = None,
@@ -243,7 +246,7 @@ def chain_find(
     """Find entries by hash, by content or by external id."""
     from itertools import islice
 
-    by_name = keyed_ids_of([what], search_key, password_file) if keyed else []
+    by_name = keyed_ids_of([what], search_key, password_file, any_name=True) if keyed else []
     with opened(home) as found:
         reader, only = reader_of(found), found.chains.named(chain) if chain else None
         matches = reader.by_external_id(by_name[0], only) if by_name else _found(found, reader, what, only)
@@ -300,7 +303,10 @@ def add(
     lines: Annotated[bool, typer.Option("--lines", help="Each line is an entry of its own.")] = False,
     digest: Annotated[bool, typer.Option("--digest", help="Keep only digests: the content stays with you.")] = False,
     media_type: Annotated[str, typer.Option(help="Media type of the content, e.g. text/csv.")] = "",
-    external_id: Annotated[list[str] | None, typer.Option("--id", help="External id in clear, repeatable.")] = None,
+    external_id: Annotated[
+        list[str] | None,
+        typer.Option("--id", help="External id, repeatable: in clear; with --encrypt-for under --search-key."),
+    ] = None,
     keyed_id: Annotated[
         list[str] | None, typer.Option(help="NAMESPACE:NAME by which only --search-key finds it, repeatable.")
     ] = None,
@@ -341,7 +347,8 @@ def add(
     from chains.manifest_writing import Cut
 
     author = signing_author(sign, identity, password_file)
-    keyed_ids = keyed_ids_of(keyed_id or [], search_key, None if author else password_file)
+    password_of_search = None if author else password_file
+    keyed_ids = keyed_ids_of(keyed_id or [], search_key, password_of_search)
     readers = [given(partial(public_key_of, text)) for text in encrypt_for or []]
     with opened(home) as found:
         reader, target = reader_of(found), found.chains.named(chain)
@@ -352,6 +359,7 @@ def add(
             external_ids=external_id or [],
             keyed_ids=keyed_ids,
             encrypt_for=readers,
+            search_key=search_key_in(search_key, password_of_search) if search_key and readers else None,
             name_ids=name_ids,
             cut=Cut(rows, delimiter),
             manifest=manifest,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from anchor.proof.codec import sha256
-from anchor.proof.entry import content_commitment
+from anchor.proof.entry import IdKind, content_commitment
 from anchor.proof.receipt import Receipt
 from chains.envelopes import Envelopes
 from chains.home import Home
@@ -166,10 +166,28 @@ def test_keyed_ids_are_found_by_who_has_the_key(ward: Ward) -> None:
     assert "--search-key" in world.run("chain", "find", "--keyed", f"patient:{PATIENT}").err
 
 
+def test_ids_beside_encrypted_content_are_keyed_by_default(ward: Ward) -> None:
+    """With the search key at hand --id and --name-ids leave no name behind, and are found by it."""
+    world, report = ward.world, ward.world.folder / f"{PATIENT}.txt"
+    report.write_bytes(FINDING)
+    keyed = ("--encrypt-for", ward.readers["anna"], "--search-key", ward.search_key, "--json")
+    added = world.ok("add", "ward 3", report, "--id", f"case:{PATIENT}", "--name-ids", *keyed).facts
+    [entry] = [row["entry_hash"] for row in added["entries"]]
+    for name in (f"case:{PATIENT}", str(report)):
+        found = world.ok("chain", "find", name, "--keyed", "--search-key", ward.search_key, "--json").facts
+        assert [entry] == [row["entry_hash"] for row in found["entries"]]
+        assert 1 == world.run("chain", "find", name).exit_code
+    with Home.open(world.home) as home:
+        stored = Reader(home.engine, home.chains, home.lookup).by_hash(bytes.fromhex(entry))
+        assert stored is not None
+        assert [IdKind.KEYED] * 2 == [each.kind for each in stored.entry.external_ids]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--id", PATIENT), "use --keyed-id"),
+        (("--id", PATIENT), "--search-key"),
+        (("--name-ids", "report.txt"), "--search-key"),
         (("--digest",), "nothing to encrypt"),
         (("--keyed-id", f"patient:{PATIENT}"), "--search-key"),
         (("--encrypt-for", "reader_x"), "expected a reader's public key"),

@@ -47,7 +47,6 @@ from chains.client import (
     UntrueAnswerError,
     Untruth,
 )
-from chains.client.shell import form_of
 from chains.home import Home
 from chains.reader import Reader
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
@@ -246,7 +245,7 @@ def test_a_forged_entry_of_a_signed_batch_is_refused_alone(site: Site) -> None:
     signer = Signatory(Ed25519Key(bytes(range(32))))
     with site.client() as client:
         chain = new_chain(client)
-        made = client.core.make_many(chain, [b"%d" % row for row in range(9)], form_of(signer=signer), Sent.CONTENT)
+        made = client.core.make_many(chain, [b"%d" % row for row in range(9)], client.form(signer=signer), Sent.CONTENT)
         raw = made[4].raw
         made[4] = replace(made[4], raw=raw[:40] + bytes((raw[40] ^ 1,)) + raw[41:], sent=Sent.COMMITMENT)
         outcomes = client.add_all(made)

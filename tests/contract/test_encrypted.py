@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from anchor.proof.codec import sha256
+from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, content_commitment
 from chains.access import Role
 from chains.client import (
     AsyncClient,
     Client,
+    Envelope,
     EnvelopeError,
     ProblemAnswerError,
     ReaderKey,
@@ -24,7 +27,7 @@ from chains.client import (
     keyed_id,
     new_reader_key,
 )
-from chains.client.encrypting import wrap
+from chains.client.encrypting import encrypt, wrap, wrap_all
 from tests.simulators.api_server import ApiServer, make_home, make_key, serving
 
 CONTENT = b"finding: carcinoma of the left lung, stage II\n"
@@ -145,14 +148,19 @@ def test_who_may_not_is_refused(site: Site) -> None:
 
 
 def test_what_would_undo_it_is_not_taken(site: Site) -> None:
-    """Salt, digest or content beside an envelope, another entry's envelope, an id in clear: refused, and not kept."""
+    """Salt, digest or content beside an envelope, another entry's envelope, ids in clear or hashed: refused."""
     own, other = site.encrypted(ANNA).own, site.encrypted(ANNA).own
     assert own.envelope is not None
     assert other.envelope is not None
     with site.client() as client:
         fresh = client.make(site.chain_id, CONTENT, encrypt_for=[ANNA.text])
         plain = client.make(site.chain_id, CONTENT)
+    hashed, clear = (with_id(site.chain_id, kind) for kind in (IdKind.HASHED, IdKind.CLEAR))
     texts = {
+        "hashed": hashed[0],
+        "clear": clear[0],
+        "beside hashed": hashed[1],
+        "beside clear": clear[1],
         "entry": fresh.raw,
         "salt": fresh.salt,
         "content": CONTENT,
@@ -166,14 +174,41 @@ def test_what_would_undo_it_is_not_taken(site: Site) -> None:
         {name: given[name] for name in ("entry", "salt", "digest")},
         {name: given[name] for name in ("entry", "envelope")},
         {"entry": given["plain"], "envelope": given["envelope"]},
+        {"entry": given["hashed"], "envelope": given["beside hashed"]},
+        {"entry": given["clear"], "envelope": given["beside clear"]},
         {"entry": given["entry"], "envelope": given["salt"]},
     ]
     answer = _batch(site, items)
-    assert ["entry-refused"] * 4 + ["entry-malformed"] == [each["code"] for each in answer]
+    assert ["entry-refused"] * 6 + ["entry-malformed"] == [each["code"] for each in answer]
     assert 201 == _batch(site, [json.loads(fresh.submission())])[0]["status"]
     assert 200 == _batch(site, [json.loads(fresh.submission())])[0]["status"]
     with site.client() as client:
         assert CONTENT == client.open(fresh.hash, ANNA).content
+
+
+def with_id(chain_id: bytes, kind: IdKind) -> tuple[bytes, bytes]:
+    """Return an entry over encrypted content with an id of this kind, as no client makes it, and its envelope."""
+    salt, key = os.urandom(16), os.urandom(32)
+    box = encrypt(chain_id, salt, CONTENT, key, os.urandom(12))
+    value = sha256(b"Wilhelmine Katzenberger") if kind == IdKind.HASHED else b"Wilhelmine Katzenberger"
+    entry = Entry(
+        chain_id,
+        content_commitment(salt, sha256(CONTENT)),
+        external_ids=(ExternalId(kind, value),),
+        extensions=(Extension(ExtensionType.ENVELOPE, sha256(box)),),
+    )
+    return entry.encode(), Envelope(entry.hash, wrap_all(key, [ANNA.public_key], entry.hash), box).encode()
+
+
+def test_a_client_with_a_search_key_sends_no_name(site: Site) -> None:
+    """Names are keyed where they are written and where they are searched; who has no key finds nothing."""
+    with Client(site.server.url, site.keys["owner"], trust_on_first_use=True, search_key=SEARCH_KEY) as client:
+        recorded = client.add(site.chain_id, CONTENT, external_ids=["case:Katzenberger"], encrypt_for=[ANNA.text])
+        found = client.search("case:Katzenberger")
+        assert [recorded.entry_hash] == [seen.entry_hash for seen in found]
+        assert (keyed_id(SEARCH_KEY, "case", "Katzenberger"),) == recorded.own.entry.external_ids
+    with site.client() as stranger:
+        assert [] == list(stranger.search("case:Katzenberger"))
 
 
 def _batch(site: Site, items: list[dict[str, str]]) -> list[dict[str, object]]:

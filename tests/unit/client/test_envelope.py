@@ -144,11 +144,11 @@ def test_what_was_opened_is_shown_in_a_receipt_of_its_entry_only() -> None:
         opened.shown_in(replace(receipt, entry=made()[0].entry))
 
 
-def test_ids_in_clear_are_refused() -> None:
-    """A name beside the encrypted content would tell of it; a keyed one does not."""
-    clear = Form(external_ids=(ExternalId(IdKind.CLEAR, b"anna"),))
-    with pytest.raises(MalformedError, match="keyed"):
-        encrypted_entry(CHAIN, CONTENT, clear, os.urandom, [ANNA.public_key])
+def test_ids_in_clear_and_hashed_are_refused() -> None:
+    """A name beside the encrypted content would tell of it, a hash of it can be guessed; a keyed one does not."""
+    for told in (ExternalId(IdKind.CLEAR, b"anna"), ExternalId(IdKind.HASHED, sha256(b"anna"))):
+        with pytest.raises(MalformedError, match="keyed"):
+            encrypted_entry(CHAIN, CONTENT, Form(external_ids=(told,)), os.urandom, [ANNA.public_key])
     keyed = Form(external_ids=(keyed_id(bytes(32), "patient", "anna"),))
     assert (
         keyed.external_ids == encrypted_entry(CHAIN, CONTENT, keyed, os.urandom, [ANNA.public_key]).entry.external_ids
