@@ -68,7 +68,7 @@ class ContentIndex:
             pairs, reached = self._pairs(start, end)
             with self.engine.transaction():
                 if self.indexed_to() == start:  # another process may have done it
-                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), pairs)
+                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), [b"".join(pairs)])
         self._runs.merge_all()
 
     def _pairs(self, start: int, end: int) -> tuple[list[bytes], int]:

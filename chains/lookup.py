@@ -6,10 +6,9 @@ looked up in memory. ``chains.writer`` uses it for idempotency, ``chains.reader`
 """
 
 from collections.abc import Iterator, Sequence
-from operator import add, itemgetter
-from struct import Struct
 
 from anchor.errors import StorageCorruptError
+from anchor.hashing.chosen import HASHING
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
@@ -24,8 +23,6 @@ RUN_ENTRIES = 65536
 BACKLOG_ENTRIES = 2 * RUN_ENTRIES
 # Bits of memory for each indexed entry: one look-up in sixteen then reads a page in vain.
 FILTER_BITS = 16
-# The bytes of a hash by which it is found, and a seq behind them.
-_KEY, _SEQ = Struct(f"{KEY_SIZE}s{HASH_SIZE - KEY_SIZE}x"), Struct(">Q")
 _KINDS = (Kind.ENTRY_HASH, Kind.EXTERNAL_ID)
 
 
@@ -153,13 +150,12 @@ class Lookup:
             hashes = b"".join(self._hashes_of(run))
             if len(hashes) != run.entry_count * HASH_SIZE:
                 raise StorageCorruptError(f"rows from {run.first_seq} on lack leaf hashes; run `anchorline audit`")
-            keys = map(itemgetter(0), _KEY.iter_unpack(hashes))
-            by_hash += map(add, keys, map(_SEQ.pack, range(run.first_seq, last_seq)))
+            by_hash.append(HASHING.pairs(hashes, run.first_seq))
             if run.with_ids:
                 ids = self._other_keys(run.first_seq, last_seq)
                 by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, _, key in ids]
-        self._runs.store(Kind.ENTRY_HASH, 0, (start, end), sorted(by_hash))
-        self._runs.store(Kind.EXTERNAL_ID, 0, (start, end), sorted(by_id))
+        self._runs.store(Kind.ENTRY_HASH, 0, (start, end), [HASHING.sorted_pairs(b"".join(by_hash))])
+        self._runs.store(Kind.EXTERNAL_ID, 0, (start, end), [b"".join(sorted(by_id))])
 
 
 def _place(key: bytes, bits: bytearray) -> int:

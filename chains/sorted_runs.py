@@ -4,17 +4,21 @@ Pairs of 16 bytes (8 of the key, 8 of the seq) are written in sorted pages, a ru
 eights. ``chains.lookup`` and ``chains.content_index`` say which pairs; whoever finds one compares the row itself.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from heapq import merge
 from itertools import islice
 
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.plain import PAIR_KEY_SIZE, PAIR_SIZE
 from anchor.storage.engine import Engine
 
-KEY_SIZE = 8
-PAIR_SIZE = 16
+KEY_SIZE = PAIR_KEY_SIZE
 PAIRS_IN_PAGE = 256
+# Pages of a run that are merged at a time: memory stays flat, and pairs are sorted by thousands.
+_MERGED_PAGES = 16
+# Pairs that were read of a run, and the pages behind them.
+_Held = tuple[bytes, Iterator[bytes]]
 # Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up reads 8 log8(n) pages.
 FAN_IN = 8
 _LAST = b"\xff" * KEY_SIZE
@@ -65,13 +69,16 @@ class SortedRuns:
         return bool(self.engine.query("SELECT 1 FROM lookup_run WHERE run_no = ?", (run_no,)))
 
     def store(self, kind: Kind, level: int, seqs: tuple[int, int], pairs: Iterable[bytes]) -> None:
-        """Write a run over the rows ``seqs`` (first, end), inside a transaction; ``pairs`` are sorted."""
+        """Write a run over the rows ``seqs`` (first, end), inside a transaction.
+
+        ``pairs`` are sorted, and come in pieces of any number of whole ones.
+        """
         run_no = int(self.engine.query("SELECT COALESCE(MAX(run_no), 0) + 1 FROM lookup_run")[0][0])
         self.engine.execute(
             "INSERT INTO lookup_run (run_no, kind, level, first_seq, end_seq) VALUES (?, ?, ?, ?, ?)",
             (run_no, kind, level, *seqs),
         )
-        rows = ((run_no, page[0], b"".join(page)) for page in _pages(pairs))
+        rows = ((run_no, page[:PAIR_SIZE], page) for page in _pages(pairs))
         self.engine.execute_many("INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)", rows)
 
     def remove(self, kind: Kind, pair: bytes) -> None:
@@ -120,18 +127,22 @@ class SortedRuns:
 
     def _merge(self, kind: Kind, level: int, runs: list[tuple[int, int, int]]) -> None:
         """Merge runs into one of the next level; pages stream through, so memory stays flat."""
-        streams = [self.pairs_of(run_no) for run_no, _, _ in runs]
-        self.store(kind, level + 1, (runs[0][1], runs[-1][2]), merge(*streams))
+        streams = [self._pages_of(run_no) for run_no, _, _ in runs]
+        self.store(kind, level + 1, (runs[0][1], runs[-1][2]), _merged(streams))
         for run_no, _, _ in runs:
             self.engine.execute("DELETE FROM lookup_page WHERE run_no = ?", (run_no,))
             self.engine.execute("DELETE FROM lookup_run WHERE run_no = ?", (run_no,))
 
     def pairs_of(self, run_no: int) -> Iterator[bytes]:
         """Yield the pairs of a run, in order."""
+        for page in self._pages_of(run_no):
+            yield from _cut(page)
+
+    def _pages_of(self, run_no: int) -> Iterator[bytes]:
         at = b""
         while page := self._page_from(run_no, ">", at):
             at = page[:PAIR_SIZE]
-            yield from _cut(page)
+            yield page
 
     def find_in_run(self, run_no: int, start: bytes) -> Iterator[int]:
         """Yield the seqs of a run that stand with the key of ``start``, from the pair ``start`` on."""
@@ -160,7 +171,43 @@ def _cut(page: bytes) -> list[bytes]:
     return [page[at : at + PAIR_SIZE] for at in range(0, len(page), PAIR_SIZE)]
 
 
-def _pages(pairs: Iterable[bytes]) -> Iterator[list[bytes]]:
-    remaining = iter(pairs)
-    while page := list(islice(remaining, PAIRS_IN_PAGE)):
-        yield page
+def _pages(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pairs of all pieces in pages."""
+    size, held = PAIRS_IN_PAGE * PAIR_SIZE, b""
+    for piece in pieces:
+        held += piece
+        whole = len(held) - len(held) % size
+        yield from (held[at : at + size] for at in range(0, whole, size))
+        held = held[whole:]
+    if held:
+        yield held
+
+
+def _merged(streams: Iterable[Iterator[bytes]]) -> Iterator[bytes]:
+    """Yield the pairs of sorted streams of pages in one order, in pieces.
+
+    Of each stream some pages are held. What is not above the least of their last pairs can be given out: what comes
+    later in any stream is above it. That empties one of them, so it ends.
+    """
+    held = _refilled((b"", stream) for stream in streams)
+    while held:
+        least = min(pages[-PAIR_SIZE:] for pages, _ in held)
+        ends = [_end_of(pages, least) for pages, _ in held]
+        yield HASHING.sorted_pairs(b"".join(pages[:end] for (pages, _), end in zip(held, ends, strict=True)))
+        held = _refilled((pages[end:], stream) for (pages, stream), end in zip(held, ends, strict=True))
+
+
+def _refilled(held: Iterable[_Held]) -> list[_Held]:
+    """Return the streams that have anything left, with some pages of each."""
+    refilled = ((pages or _next_pages(stream), stream) for pages, stream in held)
+    return [(pages, stream) for pages, stream in refilled if pages]
+
+
+def _next_pages(stream: Iterator[bytes]) -> bytes:
+    return b"".join(islice(stream, _MERGED_PAGES))
+
+
+def _end_of(pairs: bytes, last: bytes) -> int:
+    """Return where the pairs end that are not above ``last``."""
+    places = range(len(pairs) // PAIR_SIZE)
+    return PAIR_SIZE * bisect_right(places, last, key=lambda at: pairs[at * PAIR_SIZE : (at + 1) * PAIR_SIZE])

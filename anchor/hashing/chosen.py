@@ -81,6 +81,7 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         or hashing.leaf_texts(text, leaves) != other.leaf_texts(text, leaves)
         or hashing.bundle(bundle, len(messages), b"", 0) != other.bundle(bundle, len(messages), b"", 0)
         or hashing.kept_lines(lines) != other.kept_lines(lines)
+        or hashing.sorted_pairs(hashing.pairs(hashes.flat, 5)) != other.sorted_pairs(other.pairs(hashes.flat, 5))
     ):
         raise ArithmeticError(f"{hashing.name} does not agree with {other.name} and is not used: report this machine")
 

@@ -12,7 +12,7 @@ from typing import Any
 from anchor.hashing._native import ffi, lib
 from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
-from anchor.hashing.plain import PlainHashing, check_columns, check_sizes
+from anchor.hashing.plain import PAIR_SIZE, PlainHashing, check_columns, check_sizes
 from anchor.hashing.texts import Field, Leaves, Template, check_places
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.merkle import EMPTY_ROOT
@@ -127,6 +127,19 @@ class NativeHashing(PlainHashing):
         ends = data, len(data), head, len(head), width, ffi.from_buffer(hashes), ffi.from_buffer(column)
         said = lib.hash_bundle(self._hardware, count, *ends)
         return None if said < 0 else HashedBundle(bytes(hashes), bytes(column), bool(said))
+
+    def pairs(self, hashes: bytes, first_no: int) -> bytes:
+        """See ``PlainHashing.pairs``."""
+        count = len(hashes) // HASH_SIZE
+        out = bytearray(PAIR_SIZE * count)
+        lib.make_pairs(count, hashes, first_no, ffi.from_buffer(out))
+        return bytes(out)
+
+    def sorted_pairs(self, pairs: bytes) -> bytes:
+        """See ``PlainHashing.sorted_pairs``."""
+        out, scratch = bytearray(pairs), bytearray(len(pairs))
+        lib.sort_pairs(len(pairs) // PAIR_SIZE, ffi.from_buffer(out), ffi.from_buffer(scratch))
+        return bytes(out)
 
     def kept_lines(self, text: bytes) -> KeptLines | None:
         """See ``PlainHashing.kept_lines``."""

@@ -5,7 +5,8 @@ built.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise, repeat
+from itertools import accumulate, chain, pairwise, repeat
+from struct import Struct
 
 from anchor.hashing import texts
 from anchor.hashing.export_parts import HashedBundle, KeptLines, cut_bundle, read_kept
@@ -18,6 +19,12 @@ from anchor.proof.merkle import levels_of, root_of
 LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"
 """What stands before a leaf and before a node when it is hashed, so that none is the other (RFC 9162 section 2.1.1)."""
+
+
+PAIR_SIZE = 16
+PAIR_KEY_SIZE = 8
+"""A pair by which a hash is found: its first 8 bytes, and a number, 8 bytes big-endian."""
+_KEY, _NUMBER, _PAIR = Struct(f"{PAIR_KEY_SIZE}s{HASH_SIZE - PAIR_KEY_SIZE}x"), Struct(">Q"), Struct(f"{PAIR_SIZE}s")
 
 
 class PlainHashing:
@@ -66,6 +73,15 @@ class PlainHashing:
     def leaf_texts(self, template: Template, leaves: Leaves) -> list[bytes]:
         """Return the text of each leaf by a template; raise ValueError where one is not in its tree."""
         return texts.leaf_texts(template, leaves)
+
+    def pairs(self, hashes: bytes, first_no: int) -> bytes:
+        """Return the pairs of flat hashes with the numbers from ``first_no`` on, flat, in the same order."""
+        numbers = map(_NUMBER.pack, range(first_no, first_no + len(hashes) // HASH_SIZE))
+        return b"".join(chain.from_iterable((key, next(numbers)) for (key,) in _KEY.iter_unpack(hashes)))
+
+    def sorted_pairs(self, pairs: bytes) -> bytes:
+        """Return flat pairs in ascending order; runs of them that are in order already make it faster."""
+        return b"".join(sorted(pair for (pair,) in _PAIR.iter_unpack(pairs)))
 
     def bundle(self, data: bytes, count: int, head: bytes, width: int) -> HashedBundle | None:
         """Return the leaf hashes of an entry bundle, and of each leaf the ``width`` bytes behind those of ``head``.

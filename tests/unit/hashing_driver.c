@@ -1,6 +1,7 @@
-/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h and texts.h over buffers that are exactly as long as they
-   must be, so that a sanitizer sees each byte read or written too far. Portable C and the processor's instructions must
-   agree, and one message hashed in three ways. Prints "ok" and the name of the instructions; else the line that does not hold. */
+/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, pairs.h and texts.h over buffers that are exactly
+   as long as they must be, so that a sanitizer sees each byte read or written too far. Portable C and the processor's
+   instructions must agree, and one message hashed in three ways. Prints "ok" and the name of the instructions; else the line
+   that does not hold. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "batches.h"
 #include "bundles.h"
 #include "ciphers.h"
+#include "pairs.h"
 #include "texts.h"
 
 #define HOLDS(condition) \
@@ -217,6 +219,21 @@ static int ciphers(size_t size) {
     return 0;
 }
 
+/* Pairs come out in order, every one once: their sum stays. */
+static int pairs(size_t count) {
+    uint8_t *hashes = buffer(32 * count), *made = buffer(16 * count), *scratch = buffer(16 * count);
+    make_pairs(count, hashes, UINT64_MAX - count, made);
+    HOLDS(!count || (memcmp(made, hashes, 8) == 0 && made[16 * count - 1] == 0xfe));
+    unsigned before = 0, after = 0;
+    for (size_t i = 0; i < 16 * count; i++) before += made[i] * (unsigned)(i % 16 + 1);
+    sort_pairs(count, made, scratch);
+    for (size_t i = 0; i < 16 * count; i++) after += made[i] * (unsigned)(i % 16 + 1);
+    for (size_t i = 1; i < count; i++) HOLDS(memcmp(made + 16 * (i - 1), made + 16 * i, 16) < 0);
+    HOLDS(before == after);
+    free(hashes), free(made), free(scratch);
+    return 0;
+}
+
 int main(void) {
     const int hardware = *hardware_name() != 0;
     for (size_t size = 0; size < 330; size++)
@@ -224,6 +241,8 @@ int main(void) {
             if (pieces(hardware, prefix, size)) return 1;
     for (size_t count = 0; count < 20; count++)
         if (rows(hardware, count)) return 1;
+    for (size_t count = 0; count < 70; count++)
+        if (pairs(count)) return 1;
     for (size_t count = 1; count < 300; count++)
         if (trees(hardware, count)) return 1;
     for (size_t count = 1; count < 40; count++)

@@ -263,6 +263,27 @@ def test_threads_may_hash_at_the_same_time(hashing: PlainHashing) -> None:
     assert [[b"".join(each(batch))] * 20 for batch in batches] == found
 
 
+# --- pairs
+
+
+def test_pairs_of_hashes(hashing: PlainHashing) -> None:
+    """A pair is the first 8 bytes of a hash and its number, 8 bytes big-endian."""
+    hashes = [bytes([place]) * 32 for place in range(250)]
+    expected = b"".join(key[:8] + number.to_bytes(8, "big") for number, key in enumerate(hashes, 2**40 - 3))
+    assert expected == hashing.pairs(b"".join(hashes), 2**40 - 3)
+    assert (b"", b"") == (hashing.pairs(b"", 1), hashing.sorted_pairs(b""))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**64 - 1)), max_size=70), st.integers(1, 9))
+def test_pairs_in_order(pairs: list[tuple[int, int]], runs: int) -> None:
+    """Any pairs come in the order of their bytes, also where there are runs in order, and keys that are alike."""
+    each = [key.to_bytes(1, "big") * 8 + number.to_bytes(8, "big") for key, number in pairs]
+    in_runs = [pair for start in range(runs) for pair in sorted(each[start::runs])]
+    for name in available():
+        assert b"".join(sorted(each)) == MAKERS[name]().sorted_pairs(b"".join(each)), name
+        assert b"".join(sorted(each)) == MAKERS[name]().sorted_pairs(b"".join(in_runs)), name
+
+
 # --- which one is used
 
 

@@ -1,0 +1,58 @@
+/* Pairs, made and sorted (see pairs.h). A merge sort from below: whatever the pairs are, it takes no longer than for random
+   ones, and where runs of them are in order already it only copies. No memory is allocated. */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "pairs.h"
+
+enum { HASH = 32, KEY = 8, PAIR = 16 };
+
+static uint64_t big_endian(const uint8_t *at) {
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) value = value << 8 | at[i];
+    return value;
+}
+
+static int is_above(const uint8_t *pair, const uint8_t *other) {
+    const uint64_t key = big_endian(pair), other_key = big_endian(other);
+    return key != other_key ? key > other_key : big_endian(pair + KEY) > big_endian(other + KEY);
+}
+
+void make_pairs(size_t count, const uint8_t *hashes, uint64_t first, uint8_t *out) {
+    for (size_t i = 0; i < count; i++, out += PAIR) {
+        const uint64_t number = first + i;
+        memcpy(out, hashes + i * HASH, KEY);
+        for (int byte = 0; byte < 8; byte++) out[KEY + byte] = (uint8_t)(number >> 8 * (7 - byte));
+    }
+}
+
+/* Merges two runs that stand side by side, each in order, `left` and `right` bytes long. */
+static void merge(const uint8_t *from, size_t left, size_t right, uint8_t *to) {
+    const uint8_t *one = from, *other = from + left, *const middle = other, *const end = middle + right;
+    if (!left || !right || !is_above(middle - PAIR, middle)) {
+        if (left + right) memcpy(to, from, left + right);
+        return;
+    }
+    for (; one < middle && other < end; to += PAIR) {
+        const uint8_t **const next = is_above(one, other) ? &other : &one;
+        memcpy(to, *next, PAIR);
+        *next += PAIR;
+    }
+    memcpy(to, one, (size_t)(middle - one));
+    memcpy(to + (middle - one), other, (size_t)(end - other));
+}
+
+void sort_pairs(size_t count, uint8_t *pairs, uint8_t *scratch) {
+    const size_t size = count * PAIR;
+    uint8_t *from = pairs, *to = scratch;
+    for (size_t width = PAIR; width < size; width *= 2) {
+        for (size_t at = 0; at < size; at += 2 * width) {
+            const size_t rest = size - at, left = rest < width ? rest : width;
+            merge(from + at, left, rest - left < width ? rest - left : width, to + at);
+        }
+        uint8_t *const sorted = to;
+        to = from, from = sorted;
+    }
+    if (from != pairs && size) memcpy(pairs, from, size);
+}

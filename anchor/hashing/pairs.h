@@ -1,0 +1,8 @@
+/* Pairs of 16 bytes by which things are found (chains/sorted_runs.py): the first 8 bytes of a hash, and a number, 8 bytes
+   big-endian. What Python calls (anchor/hashing/native.py); as in batches.h, who calls has checked the sizes. */
+
+/* out[i] = the pair of hash i, 32 bytes each, and the number first + i. */
+void make_pairs(size_t count, const uint8_t *hashes, uint64_t first, uint8_t *out);
+
+/* Sorts `count` pairs as byte strings, ascending; `scratch` has as many bytes as they, and is left with anything. */
+void sort_pairs(size_t count, uint8_t *pairs, uint8_t *scratch);
