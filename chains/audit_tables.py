@@ -9,6 +9,7 @@ from itertools import islice
 
 from anchor.directory import Directory
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.plain import PAIR_SIZE
 from anchor.heads_nodes import Subtree
 from anchor.log import DIRECTORY, TILE_BYTES, TILE_WIDTH, Trees, tile_roots
 from anchor.proof.codec import HASH_SIZE
@@ -23,7 +24,7 @@ from chains.bundle import Bundles
 from chains.chain import Chain
 from chains.content_index import pairs_of
 from chains.found_by import keys_of, may_have_keys
-from chains.sorted_runs import KEY_SIZE, PAIR_SIZE, Kind
+from chains.sorted_runs import KEY_SIZE, Kind
 
 ROWS = 1024
 TILES_AT_ONCE = 16

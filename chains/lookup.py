@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.plain import PAIR_SIZE
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
 from chains.chain import Chains, Run
 from chains.found_by import keys_of
-from chains.sorted_runs import KEY_SIZE, PAIR_SIZE, Kind, SortedRuns
+from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns
 
 # A run is written when this many entries are not indexed yet.
 RUN_ENTRIES = 65536
