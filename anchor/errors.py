@@ -8,7 +8,8 @@ They continue the tree of ``anchor.proof.errors``; ``cli.py`` turns each into on
     │   ├── StorageReadOnlyError    the file or its folder cannot be written
     │   ├── StorageFullError        no space left; nothing of the transaction was kept
     │   ├── StorageCorruptError     a row or a page is not what was written
-    │   └── NewerHomeError          the home was made by a newer Anchorline
+    │   ├── NewerHomeError          the home was made by a newer Anchorline
+    │   └── MovedError              the log is on its way to another database, or was moved there
     ├── SettingsError               a setting is missing or contradicts another
     │   └── WrongPasswordError      the password does not open the key, or the key file was changed
     ├── UnknownChainError           no such chain here
@@ -78,6 +79,10 @@ class StorageCorruptError(StorageError):
 
 class NewerHomeError(StorageError):
     """The home has migrations that this version does not know."""
+
+
+class MovedError(StorageError):
+    """The log is on its way to another database, or was moved there; this one takes no writes."""
 
 
 class SettingsError(AnchorlineError):

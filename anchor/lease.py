@@ -100,6 +100,12 @@ class Leases:
         with self.engine.transaction():
             self.engine.execute("UPDATE lease SET holder = NULL WHERE lease_no = 0 AND fence = ?", (lease.fence,))
 
+    def check_free(self, now_ms: int) -> None:
+        """Raise LeaseHeldError where somebody holds it."""
+        found = self.read()
+        if not is_free(found, now_ms):
+            raise _held(found)
+
     def _store(self, fence: int, holder: Holder, now_ms: int, term_ms: int) -> Lease:
         taken = Lease(fence, holder, now_ms, now_ms, now_ms + term_ms)
         self.engine.execute(

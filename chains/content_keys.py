@@ -36,6 +36,7 @@ _FILE_MODE = 0o600
 _INDEX = "index"
 _ADD_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
 _PUT_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
+_PUT_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
 _ADD_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # a statement
 
 
@@ -122,6 +123,32 @@ class ContentKeys:
                     self.store.execute(_ADD_BLOCK, (block_no, bytes(secret)))
                 elif mine != secret:
                     self._put(block_no, _merged(_filled(mine), _filled(bytes(secret))))
+
+    def take_all(self, other: "ContentKeys") -> None:
+        """Take the keys of another store of the same log as they stand there, and its secret of the look-ups.
+
+        Raises StorageError where one of them did not come across; may be repeated, also once the other was cleared.
+        """
+        blocks, index = other.blocks(), other._secret()  # noqa: SLF001  # of its own kind
+        self.take_blocks(blocks)
+        with self._writing():
+            if index is not None:
+                self.store.execute(_PUT_SECRET, (_INDEX, index))
+        self._index_secret = None
+        mine = dict(self.blocks())
+        if any(mine.get(block_no) != secret for block_no, secret in blocks):
+            raise StorageError(f"{self.store.name}: expected the keys of {other.store.name}, found others: clear it")
+
+    def clear(self) -> None:
+        """Destroy every key of this store, because another one has them; may be repeated."""
+        if self.store.version() is None:
+            return
+        with self._writing():
+            self.store.execute("DELETE FROM block WHERE block_no >= ?", (0,))
+            self.store.execute("DELETE FROM secret WHERE name = ?", (_INDEX,))
+        with self._lock:
+            self.store.wipe()
+        self._index_secret = None
 
     def blocks(self) -> list[tuple[int, bytes]]:
         """Return every block as it is stored, as of one moment."""

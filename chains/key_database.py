@@ -50,7 +50,8 @@ class KeyDatabase:
 
     def wipe(self) -> None:
         """See ``KeyStore.wipe``: its tables are written anew. What it had in its write-ahead log stays there."""
-        self._opened().rewrite("block")
+        for table in ("block", "secret"):
+            self._opened().rewrite(table)
 
     def close(self) -> None:
         """See ``KeyStore.close``."""

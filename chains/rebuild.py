@@ -75,7 +75,7 @@ def rebuild_from(home: Home, place: str | Path) -> Rebuilt:
         noted = read_high_water(home.directory.log.log_id)
         if noted is not None:
             check_high_water(after, noted)
-        _check_sound(newer)
+        check_sound(newer)
         adopted = adopt_anchors(newer)
         newer.unchecked_anchoring.check_in_step()
     kept = _swap(home.folder)
@@ -101,7 +101,7 @@ def _rebuild_from_mirror(home: Home, fetch: Fetch) -> Rebuilt:
                 f"this machine has seen {noted.directory_size} directory leaves of this log, the mirror has "
                 f"{after.directory_size}: it is behind too; nothing was taken over. Find a newer copy or mirror"
             )
-        _check_sound(newer)
+        check_sound(newer)
         adopted = taken.anchors + adopt_anchors(newer)
         newer.unchecked_anchoring.check_in_step()
         if home.high_water() != before:
@@ -169,7 +169,8 @@ def _adopt(home: Home, spent: OutPoint, txid: bytes) -> None:
     add_found(home, transaction)
 
 
-def _check_sound(home: Home) -> None:
+def check_sound(home: Home) -> None:
+    """Audit a copy of a home, all of it; raise HistoryDiffersError with the first finding."""
     reader = Reader(home.engine, home.chains, home.lookup)
     report = Audit(home.engine, home.trees, home.directory, home.chains, reader, home.journal).run()
     if not report.clean:

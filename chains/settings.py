@@ -112,7 +112,7 @@ class Settings:
         lines = ["# Settings of this Anchorline home; docs/operate/settings.md explains each."]
         for field in fields(self):
             value = getattr(self, field.name)
-            lines.append(f"{field.name} = {_toml(value)}")
+            lines.append(f"{field.name} = {toml_text(value)}")
         return "\n".join(lines) + "\n"
 
 
@@ -316,10 +316,11 @@ def _kind_name(kind: object) -> str:
     return "a list of texts" if kind == tuple[str, ...] else getattr(kind, "__name__", "")
 
 
-def _toml(value: str | int | tuple[str, ...]) -> str:
+def toml_text(value: str | int | tuple[str, ...]) -> str:
+    """Return a value as the settings file has it."""
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(_toml(each) for each in value)}]"
+        return f"[{', '.join(toml_text(each) for each in value)}]"
     # A JSON string is a TOML string, but for the one control character that JSON leaves as it is.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from anchor.errors import NewerHomeError, StorageError
 from anchor.storage.engine import Engine
+from anchor.storage.house import House
 from anchor.storage.migrations import MIGRATIONS, Migrations
 
 
@@ -67,7 +68,10 @@ class Database(Protocol):
         """Raise SettingsError where the home in ``folder`` has lost it."""
 
     def open(self) -> Engine:
-        """Open it for reading and writing, and bring its schema up to date."""
+        """Open it for reading and writing, and bring its schema up to date; raises MovedError where its log moved."""
+
+    def open_to_move(self) -> House:
+        """Open it to move a log from or to it, also where such a move was begun."""
 
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
         """Open it so that nothing that is done can reach it.

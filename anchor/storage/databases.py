@@ -14,6 +14,7 @@ from anchor.errors import SettingsError
 from anchor.storage.changes import SqliteChanges
 from anchor.storage.database import Changes, Database, Schema
 from anchor.storage.engine import Engine
+from anchor.storage.house import House
 from anchor.storage.read_only import ReadOnlyEngine, schema_of
 from anchor.storage.sqlite import SqliteEngine, check_writable
 
@@ -44,6 +45,10 @@ class SqliteFile:
     def open(self) -> Engine:
         """See ``Database.open``."""
         return SqliteEngine(self.path)
+
+    def open_to_move(self) -> House:
+        """See ``Database.open_to_move``."""
+        return SqliteEngine(self.path, moving=True)
 
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
         """See ``Database.open_read_only``."""

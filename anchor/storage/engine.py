@@ -1,7 +1,7 @@
 """The protocol of the one SQL database behind everything: what a caller may rely on.
 
 ``anchor`` and ``chains`` write their SQL beside the code that means it, in what SQLite and PostgreSQL share;
-``sqlite`` implements the protocol now. Values are int, str, bytes and None; a place for one is ``?``.
+``sqlite`` and ``postgres`` implement the protocol. Values are int, str, bytes and None; a place for one is ``?``.
 """
 
 from collections.abc import Iterable, Sequence

@@ -6,6 +6,8 @@ here was made by a newer Anchorline.
 """
 
 Migrations = tuple[tuple[str, tuple[str, ...]], ...]
+HOUSE_MOVE = "house_move"
+"""The table that says whether a database is on its way elsewhere: the only one that is never copied."""
 
 MIGRATIONS: Migrations = (
     (
@@ -585,6 +587,19 @@ MIGRATIONS: Migrations = (
             )""",
             # The chains that the next seal gathers: few of many.
             "CREATE INDEX tree_changed ON tree (chain_id) WHERE size > sealed_size",
+        ),
+    ),
+    (
+        "house-move",
+        (
+            # At most one row: this database is being copied elsewhere and takes no writes ("leaving"), was moved there
+            # for good ("left"), or is itself a copy that is not whole yet ("arriving"). chains/moving.py.
+            """CREATE TABLE house_move (
+                move_no BIGINT PRIMARY KEY,
+                state TEXT NOT NULL,
+                elsewhere TEXT NOT NULL,
+                at_ms BIGINT NOT NULL
+            )""",
         ),
     ),
 )

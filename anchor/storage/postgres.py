@@ -6,7 +6,7 @@ protocol; the SQL is the one that SQLite runs; errors are translated here by SQL
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
 from anchor.errors import (
+    MovedError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
@@ -26,7 +27,9 @@ from anchor.errors import (
 )
 from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
+from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS, Migrations
+from anchor.storage.tables import Table
 
 BUSY_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 10
@@ -42,6 +45,8 @@ _SETUP = (
 )
 _TAKE_TURN = "UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
 _TURN_RETRIES = 8
+_FENCE = "fence_of_a_moved_log"
+_COPIED = {"int": "int8", "bytes": "bytea", "text": "text"}
 _BUSY = "another process is writing; try again, or stop it"
 _LOST = "the connection was lost; what was just written may be there or not: try again"
 _DETAILS: tuple[tuple[type[psycopg.Error], type[StorageError], str], ...] = (
@@ -55,6 +60,7 @@ _DETAILS: tuple[tuple[type[psycopg.Error], type[StorageError], str], ...] = (
     ),
     (errors.ReadOnlySqlTransaction, StorageReadOnlyError, "the server only reads (a standby?); name the primary"),
     (errors.InsufficientPrivilege, StorageReadOnlyError, "this user may not do that; grant it rights on the schema"),
+    (errors.CheckViolation, MovedError, f"{FENCED}; restart what still has it open"),
     (errors.DiskFull, StorageFullError, "no space left; free some, nothing of this write was kept"),
     (
         errors.DataCorrupted,
@@ -89,8 +95,14 @@ class PostgresEngine:
     """
 
     def __init__(
-        self, address: str, busy_timeout_s: float = BUSY_TIMEOUT_S, migrations: Migrations = MIGRATIONS
+        self,
+        address: str,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        migrations: Migrations = MIGRATIONS,
+        *,
+        moving: bool = False,
     ) -> None:
+        """Open a database; ``moving`` opens also one that a log is moved from or to (``anchor.storage.house``)."""
         self.name = without_password(address)
         self._address = make_conninfo(address, connect_timeout=CONNECT_TIMEOUT_S, application_name="anchorline")
         self._migrations = migrations
@@ -102,6 +114,8 @@ class PostgresEngine:
             self._connection = self._connected()
         try:
             self._migrate()
+            if not moving and migrations is MIGRATIONS:
+                check_at_home(self, self.name)
         except BaseException:
             self.close()
             raise
@@ -278,6 +292,57 @@ class PostgresEngine:
             self._check_transaction()
             with self._connection.cursor() as cursor:
                 cursor.executemany(numbered(sql), rows)
+
+    def fence(self, move: Move, check: Callable[[], None]) -> None:
+        """See ``House.fence``. The turn can be taken no more, by whoever has it open."""
+        with self._lock, self._translated():
+            connection = self._alive()
+            connection.execute("BEGIN")
+            self._is_open = True
+            try:
+                # Waits for whoever writes now; who waits for his turn waits for this.
+                connection.execute("LOCK TABLE write_turn IN ACCESS EXCLUSIVE MODE")
+                check()
+                put_move(self, move)
+                turn = self.last_turn()
+                connection.execute(f"ALTER TABLE write_turn DROP CONSTRAINT IF EXISTS {_FENCE}".encode())
+                connection.execute(f"ALTER TABLE write_turn ADD CONSTRAINT {_FENCE} CHECK (turn <= {turn})".encode())
+                connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._is_open = False
+
+    def lift_fence(self) -> None:
+        """See ``House.lift_fence``."""
+        with self._lock, self._translated():
+            connection = self._alive()
+            with connection.transaction():
+                connection.execute(f"ALTER TABLE write_turn DROP CONSTRAINT IF EXISTS {_FENCE}".encode())
+                connection.execute("DELETE FROM house_move")
+
+    def insert_rows(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``House.insert_rows``, by COPY."""
+        with self._lock, self._translated():
+            self._check_transaction()
+            names = f"{table.name} ({', '.join(table.columns)})"
+            with (
+                self._connection.cursor() as cursor,
+                cursor.copy(f"COPY {names} FROM STDIN (FORMAT BINARY)".encode()) as copy,
+            ):
+                copy.set_types([_COPIED[kind] for kind in table.kinds])
+                for row in rows:
+                    copy.write_row(row)
+
+    def settle_numbers(self, tables: Sequence[Table]) -> None:
+        """See ``House.settle_numbers``: PostgreSQL counts by itself, whatever rows say."""
+        for table in tables:
+            if table.numbers_itself:
+                self.query(
+                    f"SELECT setval(pg_get_serial_sequence('{table.name}', '{table.key[0]}'), "  # noqa: S608  # our names
+                    f"GREATEST(1, COALESCE(MAX({table.key[0]}), 0) + 1), false) FROM {table.name}"
+                )
 
     def last_turn(self) -> int:
         """Return the number of the last turn that was committed: another one as soon as anybody wrote."""

@@ -15,6 +15,7 @@ from psycopg import errors, sql
 from anchor.errors import SettingsError, StorageError
 from anchor.storage.database import Schema
 from anchor.storage.engine import Engine, Row
+from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
 
 _READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
@@ -28,7 +29,8 @@ class ReadOnlyPostgres(PostgresEngine):
 
     def __init__(self, address: str, copied: Mapping[str, str] | None = None) -> None:
         self._copied = dict(copied or {})
-        super().__init__(address)
+        # Reading harms nobody, wherever the log is now.
+        super().__init__(address, moving=True)
 
     def _connected(self) -> "psycopg.Connection[Row]":
         connection = super()._connected()
@@ -77,6 +79,10 @@ class PostgresAddress:
     def open(self) -> Engine:
         """See ``Database.open``."""
         return PostgresEngine(self.address)
+
+    def open_to_move(self) -> House:
+        """See ``Database.open_to_move``."""
+        return PostgresEngine(self.address, moving=True)
 
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
         """See ``Database.open_read_only``."""

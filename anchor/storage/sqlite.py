@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from anchor.errors import (
+    MovedError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
@@ -22,7 +23,9 @@ from anchor.errors import (
 )
 from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
+from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS
+from anchor.storage.tables import TYPES, Table, tables
 
 MIGRATION_SET = "anchorline"
 # How long a writer waits for another process before it gives up with StorageBusyError.
@@ -30,7 +33,7 @@ BUSY_TIMEOUT_S = 5.0
 # 64 MiB of pages: a hot chain's right edge, index pages and head rows stay in memory; bounds memory as well.
 CACHE_KIB = 65536
 PAGE_BYTES = 16384
-_TYPES = {"key": "INTEGER PRIMARY KEY", "bytes": "BLOB"}
+_CHANGES = ("INSERT", "UPDATE", "DELETE")
 _DETAILS = {
     sqlite3.SQLITE_BUSY: (StorageBusyError, "another process is writing; try again, or stop it"),
     sqlite3.SQLITE_LOCKED: (StorageBusyError, "another process is writing; try again, or stop it"),
@@ -46,7 +49,8 @@ _DETAILS = {
 class SqliteEngine:
     """An ``Engine`` over one SQLite file. Threads may share it; their transactions run one after the other."""
 
-    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, *, moving: bool = False) -> None:
+        """Open a file; ``moving`` opens also one that a log is moved from or to (``anchor.storage.house``)."""
         self.path = path
         self._lock = threading.RLock()
         with self._translated():
@@ -58,6 +62,8 @@ class SqliteEngine:
             with self._translated():
                 self._set_up(connection)
             self._migrate()
+            if not moving:
+                check_at_home(self, str(path))
         except BaseException:
             self.close()
             raise
@@ -125,6 +131,34 @@ class SqliteEngine:
             self._check_transaction()
             self._database.conn.executemany(sql, rows)
 
+    def fence(self, move: Move, check: Callable[[], None]) -> None:
+        """See ``House.fence``. A trigger is a part of the schema: also who has the file open runs into it."""
+        with self.transaction():
+            check()
+            put_move(self, move)
+            for table in tables():
+                for change in _CHANGES:
+                    self.execute(
+                        f"CREATE TRIGGER IF NOT EXISTS fence_{table.name}_{change} BEFORE {change} ON {table.name} "
+                        f"BEGIN SELECT RAISE(ABORT, '{FENCED}'); END"
+                    )
+
+    def lift_fence(self) -> None:
+        """See ``House.lift_fence``."""
+        with self.transaction():
+            for table in tables():
+                for change in _CHANGES:
+                    self.execute(f"DROP TRIGGER IF EXISTS fence_{table.name}_{change}")
+            self.execute("DELETE FROM house_move")
+
+    def insert_rows(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``House.insert_rows``."""
+        places = ", ".join("?" for _ in table.columns)
+        self.execute_many(f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({places})", rows)  # noqa: S608
+
+    def settle_numbers(self, tables: Sequence[Table]) -> None:
+        """See ``House.settle_numbers``: SQLite numbers a row behind those that are there."""
+
     def close(self) -> None:
         """See ``Engine.close``."""
         self._database.close()
@@ -143,7 +177,10 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:  # the only ones that there are
+            raise MovedError(f"{path}: {FENCED}; restart what still has it open") from error
+        code &= 0xFF
         kind, advice = _DETAILS.get(code, (StorageError, "the database refused"))
         raise kind(f"{path}: {advice} ({error})") from error
 
@@ -200,6 +237,6 @@ def check_writable(path: Path, wait_s: float) -> None:
 def _migration(statements: Sequence[str]) -> Callable[[Database], None]:
     def apply(database: Database) -> None:
         for statement in statements:
-            database.conn.execute(statement.format(**_TYPES))
+            database.conn.execute(statement.format(**TYPES))
 
     return apply

@@ -73,6 +73,7 @@ def init(
 
     from chains.home import default_home
     from chains.home_making import create_home
+    from chains.key_place import keys_beside
     from chains.settings import checked_settings
     from chains.sources import network_of, network_warnings, source_warnings
 
@@ -95,7 +96,7 @@ def init(
         "signer": "psbt" if descriptor else "key",
         "wallet_password_file": str(password_file.absolute()) if password_file else "",
         "database": database,
-        "content_keys": _content_keys(database, content_keys),
+        "content_keys": keys_beside(database, content_keys),
     }
     if not embedded:
         values |= core | _esplora_values(esplora_url or [], with_core=any(core.values()))
@@ -134,17 +135,6 @@ def init(
     )
     if not as_json and not restore:
         show_words(wallet)
-
-
-def _content_keys(database: str, named: str) -> str:
-    """Return the address of the content keys: what was named, or a database beside the log's on the same server."""
-    if named == "home" or (not named and not database):
-        return ""
-    if named:
-        return named
-    from anchor.storage.databases import beside
-
-    return beside(database, "_keys")
 
 
 def _absolute(path: str) -> str:

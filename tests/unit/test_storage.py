@@ -17,6 +17,8 @@ import pytest
 from sqlite_utils import Database, Migrations
 
 from anchor.errors import (
+    LeaseHeldError,
+    MovedError,
     NewerHomeError,
     StorageBusyError,
     StorageCorruptError,
@@ -24,12 +26,13 @@ from anchor.errors import (
     StorageFullError,
     StorageReadOnlyError,
 )
-from anchor.storage.engine import Engine
+from anchor.storage.house import House, Move, State, move_of
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.postgres import PostgresEngine
 from anchor.storage.sqlite import MIGRATION_SET, PAGE_BYTES, SqliteEngine
 from tests.postgres import PostgresServer
 
+LEAVING = Move(State.LEAVING, "elsewhere", 7)
 INSERT = "INSERT INTO identity (identity_no, leaf_0) VALUES (?, ?)"
 ALL = "SELECT identity_no, leaf_0 FROM identity ORDER BY identity_no"
 ROOT = Path(__file__).parents[2]
@@ -40,7 +43,7 @@ class Store(Protocol):
 
     source: str
 
-    def open(self, busy_timeout_s: float = 5.0) -> Engine: ...
+    def open(self, busy_timeout_s: float = 5.0) -> House: ...
 
 
 class SqliteStore:
@@ -497,3 +500,29 @@ sqlite.SqliteEngine(Path({str(sqlite_store.path)!r}))
     with engine.transaction():
         engine.execute(INSERT, (1, b"one"))
     assert [(1, b"one")] == engine.query(ALL)
+
+
+def test_a_fence_stops_who_has_it_open(store: Store) -> None:
+    """From the fence on nobody writes, nor who has it open already; reading goes on. The fence can be lifted."""
+    writer, mover = store.open(), store.open()
+    with writer.transaction():
+        writer.execute(INSERT, (1, b"before"))
+    with pytest.raises(LeaseHeldError):
+        mover.fence(LEAVING, refuse)
+    for _ in range(2):  # it may be repeated
+        mover.fence(LEAVING, lambda: None)
+    for statement, values in ((INSERT, (2, b"after")), ("UPDATE identity SET leaf_0 = ?", (b"after",))):
+        with pytest.raises(MovedError), writer.transaction():
+            writer.execute(statement, values)
+    assert [(1, b"before")] == writer.query(ALL)
+    assert LEAVING == move_of(writer)
+    with pytest.raises(MovedError, match="elsewhere"):
+        store.open()
+    mover.lift_fence()
+    with writer.transaction():
+        writer.execute(INSERT, (2, b"after"))
+    assert [(1, b"before"), (2, b"after")] == store.open().query(ALL)
+
+
+def refuse() -> None:
+    raise LeaseHeldError("a daemon seals here", stays=True)
