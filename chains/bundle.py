@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
@@ -31,49 +31,39 @@ Row = tuple[int, bytes, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Byte strings of a batch, in order; each is the concatenation of the same number of pieces.
+    """Byte strings of a batch, in order: all in one, and their sizes. An object for each costs as much as a hash."""
 
-    Pieces are joined once, into the bundle: joining them for each byte string first costs as much as a hash.
-    """
-
-    pieces: Sequence[bytes]
+    flat: bytes
     sizes: Sequence[int]
-    pieces_each: int = 1
 
     @classmethod
     def of(cls, items: Sequence[bytes]) -> "Column":
         """Return the column of these items."""
-        return cls(items, list(map(len, items)))
+        return cls(b"".join(items), list(map(len, items)))
 
     @classmethod
     def joined(cls, columns: Sequence["Column"]) -> "Column":
-        """Return the columns one after the other as one; they may be made of different numbers of pieces."""
+        """Return the columns one after the other as one."""
         if len(columns) == 1:
             return columns[0]
-        pieces_each = {column.pieces_each for column in columns}
-        if len(pieces_each) > 1:
-            return cls.of([item for column in columns for item in column.items()])
-        pieces = list(chain.from_iterable(column.pieces for column in columns))
-        return cls(pieces, list(chain.from_iterable(column.sizes for column in columns)), pieces_each.pop())
+        sizes = list(chain.from_iterable(column.sizes for column in columns))
+        return cls(b"".join([column.flat for column in columns]), sizes)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def items(self) -> list[bytes]:
         """Return the byte strings."""
-        if self.pieces_each == 1:
-            return list(self.pieces)
-        starts = range(0, len(self.pieces), self.pieces_each)
-        return [b"".join(self.pieces[at : at + self.pieces_each]) for at in starts]
+        return [self.flat[start:end] for start, end in pairwise(accumulate(self.sizes, initial=0))]
 
-    def flat(self, start: int, end: int) -> bytes:
-        """Return the byte strings start to end-1 one behind the other."""
-        return b"".join(self.pieces[start * self.pieces_each : end * self.pieces_each])
+    def part(self, start: int, end: int) -> "Column":
+        """Return the byte strings start to end-1."""
+        at, sizes = sum(self.sizes[:start]), self.sizes[start:end]
+        return Column(self.flat[at : at + sum(sizes)], sizes)
 
-    def packed(self, start: int, end: int) -> bytes:
-        """Return what ``pack`` makes of the byte strings start to end-1."""
-        pieces = self.pieces[start * self.pieces_each : end * self.pieces_each]
-        return b"".join((_lengths(self.sizes[start:end]), *pieces))
+    def packed(self) -> bytes:
+        """Return what ``unpack`` reads: the length of each (4 bytes, big-endian), then all of them."""
+        return _lengths(self.sizes) + self.flat
 
 
 class Bundles:
@@ -97,8 +87,8 @@ class Bundles:
                 (
                     first_seq + start,
                     end - start,
-                    entries.packed(start, end),
-                    _locked(keys[start:end], first_seq + start, kept, start, end),
+                    entries.part(start, end).packed(),
+                    _locked(keys[start:end], first_seq + start, kept.part(start, end)),
                 )
                 for start, end in _cuts(kept.sizes)
             ),
@@ -219,16 +209,16 @@ class Bundles:
         return next(self.rows(seq, seq + 1))
 
 
-def _locked(keys: Pieces, first_seq: int, kept: Column, start: int, end: int) -> bytes:
+def _locked(keys: Pieces, first_seq: int, kept: Column) -> bytes:
     """Return the ``kept`` column of a bundle. A row that is rolled back and written anew gets another nonce."""
-    nonce, sizes = os.urandom(NONCE_SIZE), kept.sizes[start:end]
-    items = sealed(keys, nonce, first_seq, kept.flat(start, end), sizes)
-    return b"".join((nonce, _lengths(sealed_sizes(sizes)), items))
+    nonce = os.urandom(NONCE_SIZE)
+    items = sealed(keys, nonce, first_seq, kept.flat, kept.sizes)
+    return nonce + Column(items, sealed_sizes(kept.sizes)).packed()
 
 
 def pack(items: Sequence[bytes]) -> bytes:
-    """Return the items in one byte string: the length of each (4 bytes, big-endian), then all of them."""
-    return Column.of(items).packed(0, len(items))
+    """Return the items as they lie in a bundle."""
+    return Column.of(items).packed()
 
 
 def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:

@@ -8,8 +8,6 @@ belong to chains in runs (extents), each of which goes on where the one before e
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain as chained
-from itertools import repeat
 from typing import NamedTuple
 
 from anchor.errors import ChainExistsError, RefusedEntryError, StorageCorruptError, UnknownChainError
@@ -105,14 +103,12 @@ def box_in(kept: bytes | None) -> bytes | None:
 
 def keep_contents(salts: Pieces, contents: Sequence[bytes], sizes: Sequence[int]) -> Column:
     """Return the ``kept`` column of contents (and their sizes) that are stored, as ``keep_content`` makes each."""
-    pieces = list(chained.from_iterable(zip(repeat(KEPT_CONTENT), salts, contents)))
-    return Column(pieces, list(map((1 + SALT_SIZE).__add__, sizes)), pieces_each=3)
+    return Column(HASHING.woven(KEPT_CONTENT, salts, contents), list(map((1 + SALT_SIZE).__add__, sizes)))
 
 
 def keep_digests(salts: Pieces, digests: Pieces) -> Column:
     """Return the ``kept`` column of contents that stay elsewhere, as ``keep_digest`` makes each."""
-    pieces = list(chained.from_iterable(zip(repeat(_KEPT_DIGEST), salts, digests)))
-    return Column(pieces, [1 + SALT_SIZE + HASH_SIZE] * len(digests), pieces_each=3)
+    return Column(HASHING.woven(_KEPT_DIGEST, salts, digests), [1 + SALT_SIZE + HASH_SIZE] * len(digests))
 
 
 def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequence[bytes | None]) -> Column:
@@ -121,7 +117,7 @@ def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequen
     for salt, digest, content in zip(salts, digests, contents, strict=True):
         pieces += (_KEPT_DIGEST, salt, digest) if content is None else (KEPT_CONTENT, salt, content)
     sizes = [1 + SALT_SIZE + (HASH_SIZE if content is None else len(content)) for content in contents]
-    return Column(pieces, sizes, pieces_each=3)
+    return Column(b"".join(pieces), sizes)
 
 
 class Gone(StrEnum):

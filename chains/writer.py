@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import chain as chained
-from itertools import repeat
 from types import MappingProxyType
 
 from anchor.directory import checked_clock
@@ -607,8 +606,7 @@ def _entries(template: Entry, commitments: Pieces) -> tuple[Column, Pieces]:
     """Return the entries that differ from the template in their commitments only, with their hashes."""
     encoded = template.encode()
     before, after = encoded[: _COMMITMENT.start], encoded[_COMMITMENT.stop :]
-    pieces = list(chained.from_iterable(zip(repeat(before), commitments, repeat(after))))
-    column = Column(pieces, [len(encoded)] * len(commitments), pieces_each=3)
+    column = Column(HASHING.woven(before, commitments, suffix=after), [len(encoded)] * len(commitments))
     return column, HASHING.rows(LEAF_PREFIX + before, commitments, suffix=after)
 
 

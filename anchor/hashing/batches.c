@@ -83,3 +83,27 @@ void hash_root(int hardware, size_t count, const uint8_t *hashes, uint8_t *out) 
     }
     memcpy(out, edge[0], DIGEST);
 }
+
+/* Copies to `out` where that has room, which becomes less; returns where the next bytes go, or NULL. */
+static uint8_t *put_within(uint8_t *out, size_t *room, const uint8_t *from, size_t size) {
+    if (!out || size > *room) return NULL;
+    put(out, from, size);
+    *room -= size;
+    return out + size;
+}
+
+int weave(size_t count, const uint8_t *prefix, size_t prefix_size, const uint8_t *first, size_t width, const uint8_t *data,
+          size_t data_size, const uint64_t *sizes, const uint8_t *suffix, size_t suffix_size, uint8_t *out,
+          size_t out_size) {
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t size = sizes ? sizes[i] : 0;
+        if (size > data_size) return -1;
+        out = put_within(out, &out_size, prefix, prefix_size);
+        out = put_within(out, &out_size, first + i * width, width);
+        out = put_within(out, &out_size, data, (size_t)size);
+        out = put_within(out, &out_size, suffix, suffix_size);
+        if (!out) return -1;
+        data += size, data_size -= (size_t)size;
+    }
+    return data_size || out_size ? -1 : 0;
+}

@@ -26,3 +26,10 @@ void hash_nodes(int hardware, size_t pairs, const uint8_t *hashes, uint8_t *out)
 
 /* out = root over `count` leaf hashes, at least one (RFC 9162 section 2.1.1: a lone last node is promoted). */
 void hash_root(int hardware, size_t count, const uint8_t *hashes, uint8_t *out);
+
+/* Writes prefix || first[i] || piece i of data || suffix for each i to out, one behind the other; `first` are `count` pieces of
+   `width` bytes, piece i of data has sizes[i] bytes, or all of it has none (data_size 0, and sizes NULL).
+   Returns 0, or -1 where sizes do not add up to data_size, or what is written to out_size. */
+int weave(size_t count, const uint8_t *prefix, size_t prefix_size, const uint8_t *first, size_t width, const uint8_t *data,
+          size_t data_size, const uint64_t *sizes, const uint8_t *suffix, size_t suffix_size, uint8_t *out,
+          size_t out_size);

@@ -78,6 +78,8 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         or hashing.root(hashes) != other.root(hashes)
         or hashing.nodes(hashes.flat) != other.nodes(hashes.flat)
         or hashing.rows(b"<", wide, wide, b">").flat != other.rows(b"<", wide, wide, b">").flat
+        or hashing.woven(b"<", hashes, messages, b">") != other.woven(b"<", hashes, messages, b">")
+        or hashing.woven(b"<", hashes) != other.woven(b"<", hashes)
         or hashing.leaf_texts(text, leaves) != other.leaf_texts(text, leaves)
         or hashing.bundle(bundle, len(messages), b"", 0) != other.bundle(bundle, len(messages), b"", 0)
         or hashing.kept_lines(lines) != other.kept_lines(lines)

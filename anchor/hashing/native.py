@@ -5,7 +5,8 @@ ImportError. Every length is checked here, before C sees a buffer.
 """
 
 from array import array
-from collections.abc import Sequence
+from binascii import hexlify
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -98,18 +99,28 @@ class NativeHashing(PlainHashing):
 
     def leaf_texts(self, template: Template, leaves: Leaves) -> list[bytes]:
         """See ``PlainHashing.leaf_texts``."""
-        check_places(leaves)
-        hashes, *tree = (level.flat.hex() for level in (leaves.hashes, *leaves.levels[:-1]))
-        longest = sum(map(len, template.literals)) + sum(_longest(field, len(tree)) for field in template.fields)
         texts: list[bytes] = []
+        for flat, ends in self._leaf_texts(template, leaves):
+            texts += [flat[start:end] for start, end in pairwise((0, *ends))]
+        return texts
+
+    def joined_texts(self, template: Template, leaves: Leaves) -> bytes:
+        """See ``PlainHashing.joined_texts``."""
+        return b"".join(flat[: ends[-1]] for flat, ends in self._leaf_texts(template, leaves))
+
+    def _leaf_texts(self, template: Template, leaves: Leaves) -> Iterator[tuple[bytes, Sequence[int]]]:
+        """Yield texts one behind the other, and where each ends; more may stand behind the last."""
+        check_places(leaves)
+        hashes, *tree = (hexlify(level.flat) for level in (leaves.hashes, *leaves.levels[:-1]))
+        longest = sum(map(len, template.literals)) + sum(_longest(field, len(tree)) for field in template.fields)
         step = max(_TEXT_BYTES // max(longest, 1), 1)
         constant = (
-            *("".join(tree).encode(), _numbers([len(level) // _HEX for level in tree]), len(tree)),
+            *(b"".join(tree), _numbers([len(level) // _HEX for level in tree]), len(tree)),
             *(b"".join(template.literals), _numbers(list(map(len, template.literals)))),
             "".join(field.value for field in template.fields).encode(),
         )
         for at in range(0, len(leaves.hashes), step):
-            some = hashes[at * _HEX : (at + step) * _HEX].encode()
+            some = hashes[at * _HEX : (at + step) * _HEX]
             count = len(some) // _HEX
             out, ends = bytearray(count * longest), array("Q", bytes(8 * count))
             place = count, some, leaves.first_index + at, leaves.place + at
@@ -117,9 +128,7 @@ class NativeHashing(PlainHashing):
             written = lib.leaf_texts(*place, *constant, *room)
             _check(int(written < 0))
             # To cut bytes is faster than to cut what can change.
-            flat = bytes(out)
-            texts += [flat[start:end] for start, end in pairwise((0, *ends))]
-        return texts
+            yield bytes(out), ends
 
     def bundle(self, data: bytes, count: int, head: bytes, width: int) -> HashedBundle | None:
         """See ``PlainHashing.bundle``."""
@@ -127,6 +136,17 @@ class NativeHashing(PlainHashing):
         ends = data, len(data), head, len(head), width, ffi.from_buffer(hashes), ffi.from_buffer(column)
         said = lib.hash_bundle(self._hardware, count, *ends)
         return None if said < 0 else HashedBundle(bytes(hashes), bytes(column), bool(said))
+
+    def woven(self, prefix: bytes, first: Pieces, items: Sequence[bytes] | None = None, suffix: bytes = b"") -> bytes:
+        """See ``PlainHashing.woven``."""
+        sizes = None if items is None else list(map(len, items))
+        if sizes is not None and (len(sizes) != len(first) or max(sizes, default=0) > _LONGEST):
+            return super().woven(prefix, first, items, suffix)
+        data, lengths = b"".join(items or ()), ffi.NULL if sizes is None else _numbers(sizes)
+        out = bytearray(len(data) + len(first) * (len(prefix) + first.size + len(suffix)))
+        row = len(first), prefix, len(prefix), first.flat, first.size, data, len(data), lengths, suffix, len(suffix)
+        _check(lib.weave(*row, ffi.from_buffer(out), len(out)))
+        return bytes(out)
 
     def pairs(self, hashes: bytes, first_no: int) -> bytes:
         """See ``PlainHashing.pairs``."""

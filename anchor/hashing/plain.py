@@ -74,6 +74,20 @@ class PlainHashing:
         """Return the text of each leaf by a template; raise ValueError where one is not in its tree."""
         return texts.leaf_texts(template, leaves)
 
+    def joined_texts(self, template: Template, leaves: Leaves) -> bytes:
+        """Return the same texts one behind the other, which is faster than to join them."""
+        return b"".join(self.leaf_texts(template, leaves))
+
+    def woven(self, prefix: bytes, first: Pieces, items: Sequence[bytes] | None = None, suffix: bytes = b"") -> bytes:
+        """Return prefix ‖ first ‖ item ‖ suffix of each row, one row behind the other; without ``items`` of no item.
+
+        Raises ValueError unless there are as many items as pieces.
+        """
+        if items is not None and len(items) != len(first):
+            raise ValueError(f"expected {len(first)} items, got {len(items)}")
+        columns = repeat(prefix), first, repeat(b"") if items is None else items, repeat(suffix)
+        return b"".join(chain.from_iterable(zip(*columns, strict=False)))
+
     def pairs(self, hashes: bytes, first_no: int) -> bytes:
         """Return the pairs of flat hashes with the numbers from ``first_no`` on, flat, in the same order."""
         numbers = map(_NUMBER.pack, range(first_no, first_no + len(hashes) // HASH_SIZE))

@@ -11,6 +11,8 @@ from functools import partial
 
 import msgspec
 
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.texts import Field, Leaves, Template
 from anchor.proof.entry import ExternalId, IdKind, chain_id_of
 from anchor.proof.promise import Promise
 from chains.access import Visibility
@@ -193,16 +195,16 @@ def _batch(done: Done) -> BatchWritten:
     )
 
 
+# An entry that was written, and a comma.
+_WHOLE_RESULT = Template.of(b'{"status":201,"entry_hash":"', Field.HASH, b'","leaf_index":', Field.INDEX, b"},")
+
+
 def _results(outcomes: Sequence[Outcome]) -> list[Result] | msgspec.Raw:
     """Return the results; those of a batch that was written whole are encoded at once."""
     if not isinstance(outcomes, AcceptedRun):
         return [_result(item) for item in outcomes]
-    hexes = map(bytes.hex, outcomes.hashes)
-    each = [
-        f'{{"status":201,"entry_hash":"{entry_hash}","leaf_index":{index}}}'
-        for index, entry_hash in enumerate(hexes, outcomes.first_index)
-    ]
-    return msgspec.Raw(f"[{','.join(each)}]".encode())
+    leaves = Leaves(outcomes.hashes, outcomes.first_index, [outcomes.hashes], 0)
+    return msgspec.Raw(b"[%b]" % HASHING.joined_texts(_WHOLE_RESULT, leaves)[:-1])
 
 
 def _result(item: Outcome) -> Result:

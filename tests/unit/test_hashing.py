@@ -263,6 +263,28 @@ def test_threads_may_hash_at_the_same_time(hashing: PlainHashing) -> None:
     assert [[b"".join(each(batch))] * 20 for batch in batches] == found
 
 
+# --- rows of bytes
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.binary(max_size=5), st.binary(max_size=5))
+def test_rows_are_woven(items: list[bytes], prefix: bytes, suffix: bytes) -> None:
+    """Rows of a prefix, a piece, an item and a suffix stand one behind the other, with items of any size or none."""
+    first = Pieces.cut(bytes(range(3 * len(items))), 3)
+    for name in available():
+        with_items = [prefix + piece + item + suffix for piece, item in zip(first, items, strict=True)]
+        assert b"".join(with_items) == MAKERS[name]().woven(prefix, first, items, suffix), name
+        assert b"".join(prefix + piece for piece in first) == MAKERS[name]().woven(prefix, first), name
+
+
+def test_rows_that_do_not_fit_are_refused(hashing: PlainHashing) -> None:
+    """Fewer or more items than pieces are a ValueError; an item of a megabyte is woven as any other."""
+    first = Pieces.cut(b"abc", 1)
+    for items in ([b"x"] * 2, [b"x"] * 4, []):
+        with pytest.raises(ValueError, match="expected 3 items"):
+            hashing.woven(b"", first, items)
+    assert b"a-b" + bytes(1_000_000) + b"-c-" == hashing.woven(b"", first, [b"", bytes(1_000_000), b""], b"-")
+
+
 # --- pairs
 
 

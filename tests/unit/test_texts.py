@@ -65,6 +65,7 @@ def test_the_largest_numbers_and_long_literals_have_room(hashing: PlainHashing) 
     """Twenty digits, the whole of 64 bits, and literals that fill a buffer by themselves."""
     leaves = leaves_in(5, 1, 3, 2**64 - 3)
     assert [text(leaves, number) for number in range(3)] == hashing.leaf_texts(WHOLE, leaves)
+    assert b"".join(text(leaves, number) for number in range(3)) == hashing.joined_texts(WHOLE, leaves)
     long = Template.of(b"x" * 200_000, Field.PLACE)
     assert [b"x" * 200_000 + b"%d" % place for place in (1, 2, 3)] == hashing.leaf_texts(long, leaves)
 
@@ -75,6 +76,10 @@ def test_a_template_without_fields_or_body_is_a_text(hashing: PlainHashing) -> N
     assert [b"same", b"same"] == hashing.leaf_texts(Template.of(b"same"), leaves)
     assert [b"7:", b"8:"] == hashing.leaf_texts(Template.of(Field.INDEX, b":"), leaves)
     assert [b"", b""] == hashing.leaf_texts(Template.of(), leaves)
+    assert (b"7:8:", b"") == (
+        hashing.joined_texts(Template.of(Field.INDEX, b":"), leaves),
+        hashing.joined_texts(Template.of(), leaves),
+    )
 
 
 @pytest.mark.parametrize(("place", "count"), [(0, 6), (5, 1), (4, 2), (-1, 1)])
