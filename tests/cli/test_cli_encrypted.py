@@ -4,12 +4,9 @@ One home of its own, made once: a chain of a ward, private, with encrypted, dige
 all that the service has, with every backup; a control shows that his attack works where a salt is known.
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,14 +18,13 @@ from chains.envelopes import Envelopes
 from chains.home import Home
 from chains.reader import Reader
 from tests.cli.commands import ORIGIN, World, own_folders, run
+from tests.simulators.thief import all_that_a_home_reads, files_in, found, guessed, names_of, pieces_found, secrets_of
 
 PASSWORD = "beam and girder"  # of keys that are made here
 PATIENT = "Wilhelmine Katzenberger"
 BIRTHDAY = b"1987-03-14"
 FINDING = b"finding: carcinoma of the left lung, stage II\n"
 REPORT = b"public report 7\n"
-DATES = [(date(1926, 1, 1) + timedelta(days=day)).isoformat().encode() for day in range(36_525)]
-"""Every day of a century: what somebody tries who knows that a birthday is recorded."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,7 @@ def test_the_service_can_hand_out_nothing_of_it(ward: Ward) -> None:
     receipt, envelope = world.folder / "own.receipt", world.folder / "own.envelope"
     world.ok("receipt", entry, "--content", "--output", receipt, "--envelope", envelope)
     assert "withheld" == Receipt.decode(receipt.read_bytes()).content.state
-    assert not _found(_secrets_of(FINDING, b""), [receipt.read_bytes(), envelope.read_bytes()])
+    assert not found(secrets_of(FINDING, b""), [receipt.read_bytes(), envelope.read_bytes()])
     assert f"{entry}  encrypted, 284 bytes" in world.ok("chain", "show", "ward 3").text
     assert FINDING == run("open", receipt, "--envelope", envelope, "--reader-key", ward.anna).out
     other = world.folder / "other.receipt"
@@ -223,43 +219,6 @@ def test_a_readers_key_is_encrypted_under_a_password(ward: Ward) -> None:
 # --- what a thief has
 
 
-def _secrets_of(content: bytes, salt: bytes) -> dict[str, bytes]:
-    """Return what of a content must not be found: itself, and what is computed of it without a secret."""
-    digest = sha256(content)
-    found = {"content": content, "digest": digest, "digest in hex": digest.hex().encode()}
-    return found | ({"salt": salt} if salt else {})
-
-
-def _found(secrets: dict[str, bytes], files: Sequence[bytes]) -> list[str]:
-    return [name for name, secret in secrets.items() if any(secret in data for data in files)]
-
-
-def _names(name: str) -> dict[str, bytes]:
-    """Return a name and the hashes of it that anybody can compute, with an empty key and with its namespace too."""
-    raw = name.encode()
-    guesses = {name: raw, "hash": sha256(raw), "id digest": sha256(sha256(raw))}
-    for space in (b"", b"patient"):
-        guesses[f"unkeyed {space!r}"] = sha256(space + b"\0" + raw)
-        guesses[f"empty key {space!r}"] = hmac.digest(bytes(32), space + b"\0" + raw, "sha256")
-    return guesses
-
-
-def _dictionary(files: Sequence[bytes], salts: Sequence[bytes]) -> list[bytes]:
-    """Return the days of a century whose digest, or commitment under one of these salts, is anywhere in the files.
-
-    Every 32 bytes at every offset of the files are looked up, in binary and as hex.
-    """
-    guesses: dict[bytes, bytes] = {}
-    for day in DATES:
-        digest = hashlib.sha256(day).digest()
-        guesses[digest] = day
-        guesses[digest.hex().encode()[:32]] = day
-        for salt in salts:
-            guesses[hashlib.sha256(salt + digest).digest()] = day
-    windows = (data[at : at + 32] for data in files for at in range(len(data) - 31))
-    return sorted({guesses[window] for window in windows if window in guesses})
-
-
 def test_a_stolen_home_with_its_backups_tells_nothing_of_what_was_encrypted(ward: Ward) -> None:
     """No plaintext, name or digest is in it, and the days of a century do not lead to the one that was recorded.
 
@@ -284,15 +243,20 @@ def test_a_stolen_home_with_its_backups_tells_nothing_of_what_was_encrypted(ward
     for entry, content, commitment in zip((birthday, finding), (BIRTHDAY, FINDING), commitments, strict=True):
         assert content_commitment(salts[entry], sha256(content)) == commitment
         assert any(commitment in data for data in stolen), "the files are those in which the entries are"
-        assert [] == _found(_secrets_of(content, salts[entry]), stolen)
-    assert [] == _found(_names(PATIENT), stolen)
-    assert [] == _found({"search key": _secret(ward.search_key), "reader key": _secret(ward.anna)}, stolen)
-    assert [] == _dictionary(stolen, ())
-    assert [BIRTHDAY] == _dictionary(stolen, [salts[birthday]]), "the same attack, once the salt is known"
+        assert [] == found(secrets_of(content, salts[entry]), stolen)
+    assert [] == pieces_found(FINDING, stolen)
+    assert [] == found(names_of(PATIENT), stolen)
+    assert [] == found({"search key": _secret(ward.search_key), "reader key": _secret(ward.anna)}, stolen)
+    assert [] == guessed(stolen, ())
+    assert [BIRTHDAY] == guessed(stolen, [salts[birthday]]), "the same attack, once the salt is known"
     ward.entry("--digest", stdin=b"1990-10-03")
     with Home.open(world.home) as home:
         home.engine.query("SELECT 1")
-        assert [] == _dictionary(_stolen(world), ()), "a digest that the service keeps lies under a key"
+        assert [] == guessed(_stolen(world), ()), "a digest that the service keeps lies under a key"
+    opened = all_that_a_home_reads(world.home)
+    assert [b"1990-10-03"] == guessed(opened, ()), "which the thief has too: only what was encrypted stays closed"
+    assert [] == found(secrets_of(BIRTHDAY) | secrets_of(FINDING) | names_of(PATIENT), opened)
+    assert [] == pieces_found(FINDING, opened)
 
 
 def _salt(ward: Ward, entry: str) -> bytes:
@@ -310,11 +274,9 @@ def _commitment(home: Home, entry: str) -> bytes:
 
 def _stolen(world: World) -> list[bytes]:
     """Return every file of the home and of its backups, but for the blocks of its embedded Bitcoin."""
-    places = [world.home, *world.folder.glob("stolen*")]
-    files = [path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))]
-    taken = [path for path in files if path.is_file() and "regtest" not in path.parts]
-    assert {"anchorline.db", "anchorline.db-wal", "stolen.tar"} <= {path.name for path in taken}
-    return [path.read_bytes() for path in taken]
+    taken = files_in([world.home, *world.folder.glob("stolen*")])
+    assert {"anchorline.db", "anchorline.db-wal", "content-keys.db", "stolen.tar"} <= {path.name for path in taken}
+    return list(taken.values())
 
 
 def _secret(path: Path) -> bytes:
