@@ -170,6 +170,15 @@ class Journal:
         """Return every attempt, oldest first."""
         return self._select("ORDER BY attempt_no")
 
+    def numbered(self, attempt_no: int) -> Attempt:
+        """Return the attempt of this number, which there is."""
+        (found,) = self._select("WHERE attempt_no = ?", attempt_no)
+        return found
+
+    def newest_event(self) -> int:
+        """Return the number of the newest event of all attempts, 0 before the first: what it counts has not changed."""
+        return int(self.engine.query("SELECT COALESCE(MAX(event_no), 0) FROM attempt_event")[0][0])
+
     def newest(self, count: int) -> list[Attempt]:
         """Return the newest attempts, newest first."""
         return self._select("ORDER BY attempt_no DESC LIMIT ?", count)
@@ -250,6 +259,15 @@ class Journal:
             (attempt.attempt_no, attempt.standing.block.hash),
         )
         return BitcoinAnchor.from_json(Fields(json.loads(rows[0][0]), "kept proof")) if rows else None
+
+    def has_proof(self, attempt: Attempt) -> bool:
+        """Say whether the proof for the block in which the attempt is now is kept."""
+        block = attempt.standing.block
+        return block is not None and bool(
+            self.engine.query(
+                "SELECT 1 FROM anchor_proof WHERE attempt_no = ? AND block_hash = ?", (attempt.attempt_no, block.hash)
+            )
+        )
 
     def first_anchored(self, least_size: int) -> tuple[Attempt, BitcoinAnchor] | None:
         """Return the mined attempt with the smallest checkpoint of at least ``least_size`` leaves, or None."""

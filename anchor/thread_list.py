@@ -7,6 +7,7 @@ believed that the proofs, the thread itself and a Bitcoin source do not show (do
 from dataclasses import dataclass
 
 from anchor.proof import strictjson
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.hashes import hash_from_hex, hash_hex
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
 from anchor.proof.strictjson import Fields
@@ -27,6 +28,11 @@ class ListedAnchor:
     transaction: bytes
     height: int
     block_hash: bytes
+
+    @classmethod
+    def of(cls, proof: BitcoinAnchor) -> "ListedAnchor":
+        """Return what the list says of an anchor whose proof is in the files beside it."""
+        return cls(proof.transaction, proof.height, proof.decoded_header.hash)
 
 
 @dataclass(frozen=True, slots=True)

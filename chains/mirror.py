@@ -5,39 +5,32 @@ hashes of all. ``anchorline mirror`` writes it, and an auditor follows it with `
 (docs/spec/mirror.md).
 """
 
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anchor.anchored_line import AnchoredLine
 from anchor.directory import Directory, StoredCheckpoint, sign_checkpoint
 from anchor.errors import BehindError, NotYetError, SettingsError
-from anchor.journal import Attempt, Journal
-from anchor.lifecycle import MINED, State
+from anchor.journal import Journal
 from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
-from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
-from anchor.proof.leaves import ThreadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.thread_proofs import encode_proofs, proofs_path
-from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
+from anchor.published import ANCHORED, CARD, CHECKPOINT
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 from anchor.thread_list import FILE_NAME as THREAD_FILE
-from anchor.thread_list import MAX_LIST, ListedAnchor, ThreadList
-from anchor.tiles import ENTRIES, Fetch, encode_bundle, new_tiles, tile_width
+from anchor.thread_list import ListedAnchor, ThreadList
+from anchor.tiles import ENTRIES, encode_bundle, new_tiles, tile_width
 from chains.chain import Chain, Chains
-from chains.home import KEYS
-from chains.settings import FILE_NAME as SETTINGS_FILE
+from chains.mirror_folder import chain_prefix, check_folder, drop_partial, has_entries, only_writer, put_file
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
 from chains.verify_page import page
 
 Leaves = Callable[[int, int], Sequence[bytes]]
-_SENT = frozenset({State.BROADCAST, State.SEEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,7 @@ class Mirror:
         self.directory = directory
         self.chains = chains
         self.journal = journal
+        self.line = AnchoredLine(directory, journal)
         self._written = 0
 
     def write(
@@ -96,8 +90,8 @@ class Mirror:
             raise NotYetError(
                 "nothing is sealed yet, so there is nothing to publish; try again after `anchorline seal`"
             )
-        with _only_writer(self.folder):
-            self._check_folder()
+        with only_writer(self.folder):
+            check_folder(self.folder, self.directory.log)
             taken_out = sum(self._take_out(chain) for chain in kept_out)
             done = self._write(newest, key, {chain.chain_no: chain for chain in chosen}, whole=whole)
             return replace(done, chains_taken_out=taken_out)
@@ -107,45 +101,25 @@ class Mirror:
         start = 0 if whole else before
         heads = self._heads(newest.size)
         changed = [head for head in heads if self._write_chain(head, key, whole=whole)]
-        with_entries = [head for head in heads if head.tree_no in chosen or self._has_entries(head)]
+        with_entries = [head for head in heads if head.tree_no in chosen or has_entries(self.folder, head.chain_id)]
         for head in with_entries:
             self._write_chain_entries(head, whole=whole)
         self._write_tiles("", DIRECTORY, start, newest.size)
         self._write_bundles("", start, newest.size, self.directory.encoded_leaves)
-        line = self._line(newest.size)
-        for attempt, _ in line:
-            self._write_anchored(attempt.checkpoint_size)
+        line = self.line.numbers(newest.size)
+        for number in line:
+            self._write_anchored(self.journal.numbered(number).checkpoint_size)
         os.sync()  # one for all: until a checkpoint names them, the next run would write these files again
         self._put(CHECKPOINT, (newest.note or "").encode())
         for head in changed:
-            self._put(_chain_path(head.chain_id) + CHECKPOINT, self._chain_note(head, key))
-        self._write_thread(line)
-        self._put(CARD, self._card(newest.size).encode())
+            self._put(chain_prefix(head.chain_id) + CHECKPOINT, self._chain_note(head, key))
+        self._write_thread(newest.size)
+        self._put(CARD, LogCard(self.directory.log, self.line.starts(newest.size) or None).encode())
         self._write_verify_page()
         os.sync()
         return Mirrored(newest.size, len(heads), len(changed), len(with_entries), 0, len(line), self._written)
 
     # --- the folder
-
-    def _check_folder(self) -> None:
-        """Refuse a folder that holds something else; mark an empty one as this log's before anything is in it."""
-        if (self.folder / SETTINGS_FILE).exists() or (self.folder / KEYS).exists():
-            # Its log card looks like a mirror's, and whoever serves the folder would serve the keys.
-            raise SettingsError(
-                f"{self.folder}: expected a folder to publish, found a home with its keys; choose another one"
-            )
-        card = self.folder / CARD
-        if card.is_file():
-            found = LogCard.decode(card.read_bytes())
-            if found.log != self.directory.log:
-                raise SettingsError(
-                    f"{self.folder}: expected a mirror of log {self.directory.log.log_id.hex()}, found one of "
-                    f"{found.log.log_id.hex()}; choose another folder"
-                )
-            return
-        if any(not path.name.startswith(".") for path in self.folder.iterdir()):
-            raise SettingsError(f"{self.folder}: expected an empty folder or a mirror of this log; choose another one")
-        self._put(CARD, LogCard(self.directory.log).encode())
 
     def _published_size(self, prefix: str, origin: str, tree_no: int, most: int) -> int:
         """Return the size that a checkpoint in the folder names, 0 without one; it must be of our own history."""
@@ -168,11 +142,7 @@ class Mirror:
 
     def _put(self, path: str, data: bytes) -> None:
         """Write a file whole or not at all; a name that begins with a dot is never a published one."""
-        target = self.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.new")
-        beside.write_bytes(data)
-        beside.replace(target)
+        put_file(self.folder, path, data)
         self._written += 1
 
     def _write_verify_page(self) -> None:
@@ -195,16 +165,16 @@ class Mirror:
     def _write_chain(self, head: _ChainHead, key: SigningKey, *, whole: bool) -> bool:
         """Write the new tiles of a chain; say whether its checkpoint is to be written afterwards."""
         before = self._published_chain_size(head)
-        self._write_tiles(_chain_path(head.chain_id), head.tree_no, 0 if whole else before, head.size)
+        self._write_tiles(chain_prefix(head.chain_id), head.tree_no, 0 if whole else before, head.size)
         return whole or before < head.size or not self._is_signed_by(head, key)
 
     def _published_chain_size(self, head: _ChainHead) -> int:
         origin = chain_origin(self.directory.log.origin, head.chain_id)
-        return self._published_size(_chain_path(head.chain_id), origin, head.tree_no, head.size)
+        return self._published_size(chain_prefix(head.chain_id), origin, head.tree_no, head.size)
 
     def _is_signed_by(self, head: _ChainHead, key: SigningKey) -> bool:
         """Say whether a chain's published checkpoint is by the key of today: after a rotation it is signed again."""
-        note = Note.decode((self.folder / _chain_path(head.chain_id) / CHECKPOINT).read_text(encoding="utf-8"))
+        note = Note.decode((self.folder / chain_prefix(head.chain_id) / CHECKPOINT).read_text(encoding="utf-8"))
         return key_id(self.directory.log.origin, key.public_key) in {line.key_id for line in note.signatures}
 
     def _chain_note(self, head: _ChainHead, key: SigningKey) -> bytes:
@@ -217,7 +187,7 @@ class Mirror:
         for place in new_tiles(start, size):
             self._put(prefix + place.path, self.trees.tile(tree_no, place.level, place.tile_no, place.width))
             if place.width == TILE_WIDTH:
-                self._drop_partial(prefix + place.path)
+                drop_partial(self.folder, prefix + place.path)
 
     def _write_bundles(self, prefix: str, start: int, size: int, leaves: Leaves) -> None:
         """Write the leaves themselves; bundles before ``start`` are looked at, and written where they are missing."""
@@ -228,29 +198,20 @@ class Mirror:
                 continue
             self._put(path, encode_bundle(leaves(first, first + width)))
             if width == TILE_WIDTH:
-                self._drop_partial(path)
-
-    def _drop_partial(self, path: str) -> None:
-        """Remove the partial tiles whose full one is there: readers fall back to it (C2SP tlog-tiles)."""
-        shutil.rmtree(self.folder / f"{path}.p", ignore_errors=True)
+                drop_partial(self.folder, path)
 
     def _take_out(self, chain: Chain) -> bool:
         """Remove the entries of a chain, and say whether there were any; of a chain there are all or none."""
-        folder = self.folder / _chain_path(chain.chain_id) / "tile" / ENTRIES
-        if not folder.is_dir():
+        if not has_entries(self.folder, chain.chain_id):
             return False
-        shutil.rmtree(folder)
+        shutil.rmtree(self.folder / chain_prefix(chain.chain_id) / "tile" / ENTRIES)
         return True
-
-    def _has_entries(self, head: _ChainHead) -> bool:
-        """Say whether a chain was chosen before: half of a chain would look like the other half withheld."""
-        return (self.folder / _chain_path(head.chain_id) / "tile" / ENTRIES).is_dir()
 
     def _write_chain_entries(self, head: _ChainHead, *, whole: bool) -> None:
         chain = self.chains.by_id(head.chain_id)
         assert chain is not None
         start = 0 if whole else self._published_chain_size(head)
-        prefix = _chain_path(head.chain_id)
+        prefix = chain_prefix(head.chain_id)
         self._write_bundles(prefix, start, head.size, lambda first, end: self._chain_leaves(chain, first, end))
 
     def _chain_leaves(self, chain: Chain, start: int, end: int) -> list[bytes]:
@@ -262,26 +223,6 @@ class Mirror:
 
     # --- anchors
 
-    def _line(self, size: int) -> list[tuple[Attempt, BitcoinAnchor]]:
-        """Return the anchors in blocks in the order of the thread, as far as their proofs are kept and it goes."""
-        mined = {attempt.spends: attempt for attempt in self.journal.all() if attempt.state in MINED}
-        line: list[tuple[Attempt, BitcoinAnchor]] = []
-        for coin in self._thread_starts(size):
-            following = mined.get(coin)
-            while following is not None:
-                proof = self.journal.proof(following)
-                if proof is None or following.checkpoint_size > size:
-                    return line
-                line.append((following, proof))
-                following = mined.get(following.coin)
-        return line
-
-    def _thread_starts(self, size: int) -> tuple[OutPoint, ...]:
-        return tuple(leaf.outpoint for _, leaf in self.directory.log_marks(size) if isinstance(leaf, ThreadLeaf))
-
-    def _card(self, size: int) -> LogCard:
-        return LogCard(self.directory.log, self._thread_starts(size) or None)
-
     def _write_anchored(self, size: int) -> None:
         """Keep a checkpoint that was anchored for as long as there is a mirror."""
         path = f"{ANCHORED}/{size}"
@@ -289,47 +230,15 @@ class Mirror:
         if stored is not None and not (self.folder / path).is_file():
             self._put(path, (stored.note or "").encode())
 
-    def _write_thread(self, line: Sequence[tuple[Attempt, BitcoinAnchor]]) -> None:
+    def _write_thread(self, size: int) -> None:
         """Write the proofs where they changed, then the list that counts them."""
-        for first in range(0, len(line), TILE_WIDTH):
-            data = encode_proofs(first, [proof for _, proof in line[first : first + TILE_WIDTH]])
-            path = self.folder / proofs_path(first // TILE_WIDTH)
+        listed: list[ListedAnchor] = []
+        for bundle_no in range(-(-len(self.line.numbers(size)) // TILE_WIDTH)):
+            proofs = [proof for _, proof in self.line.part(size, bundle_no)]
+            data = encode_proofs(bundle_no * TILE_WIDTH, proofs)
+            path = self.folder / proofs_path(bundle_no)
             if not path.is_file() or path.read_bytes() != data:
-                self._put(proofs_path(first // TILE_WIDTH), data)
-        anchors = tuple(_listed(proof) for _, proof in line)
-        pending = [attempt for attempt in self.journal.watched() if attempt.state in _SENT]
-        raw = tuple(attempt.transaction().encode() for attempt in pending)
-        self._put(THREAD_FILE, ThreadList(self.directory.log.log_id, anchors, raw).encode())
-
-
-def fetch_from(folder: Path) -> Fetch:
-    """Return what reads a mirror in a folder; of a file, no more than the largest of the format."""
-
-    def fetch(path: str) -> bytes | None:
-        try:
-            with (folder / path).open("rb") as file:
-                return file.read(MAX_LIST + 1)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-
-    return fetch
-
-
-def _listed(proof: BitcoinAnchor) -> ListedAnchor:
-    return ListedAnchor(proof.transaction, proof.height, proof.decoded_header.hash)
-
-
-def _chain_path(chain_id: bytes) -> str:
-    return f"{CHAINS}/{chain_id.hex()}/"
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second writer; the lock ends with the process, whatever becomes of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
+                self._put(proofs_path(bundle_no), data)
+            listed += map(ListedAnchor.of, proofs)
+        pending = tuple(self.line.pending())
+        self._put(THREAD_FILE, ThreadList(self.directory.log.log_id, tuple(listed), pending).encode())

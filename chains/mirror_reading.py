@@ -20,7 +20,7 @@ from anchor.proof.thread_proofs import MAX_PROOFS
 from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.thread_list import FILE_NAME, MAX_LIST
 from anchor.tiles import ENTRIES, Fetch
-from chains.mirror import fetch_from
+from chains.mirror_folder import fetch_from
 
 _OK, _NOT_FOUND = 200, 404
 # An entry bundle: 256 leaves behind two bytes of length each; an entry is the largest leaf there is.

@@ -1,8 +1,7 @@
-"""Commands that make a log public, and judge it from outside: ``mirror``, ``thread``."""
+"""Commands that judge a published log from outside: ``thread``, and ``audit`` of an address."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
@@ -23,7 +22,6 @@ from chains.commands.live import (
 )
 from chains.commands.terminal import (
     EXIT_NOT_CHECKED,
-    KEEPING,
     PROVING,
     HomeOption,
     JsonOption,
@@ -34,7 +32,6 @@ from chains.commands.terminal import (
     usage,
 )
 from chains.commands.verifying import known_card
-from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
@@ -47,65 +44,6 @@ if TYPE_CHECKING:
     from chains.home import Home
 
 app = command_group()
-
-
-@app.command(rich_help_panel=KEEPING)
-def mirror(
-    folder: Annotated[Path, typer.Argument(help="Folder to write, new or a mirror of this log.")],
-    chain: Annotated[
-        list[str] | None, typer.Option(help="Publish this chain's entries too (name or id; may be repeated).")
-    ] = None,
-    all_chains: Annotated[
-        bool, typer.Option("--all-chains", help="Publish the entries of every public chain.")
-    ] = False,
-    with_private: Annotated[
-        bool,
-        typer.Option(
-            "--with-private", help="Also of chains that are not public: for a folder that others cannot read."
-        ),
-    ] = False,
-    whole: Annotated[bool, typer.Option("--whole", help="Write every file anew, not only what is new.")] = False,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Publish the log as a folder of static files, or bring that folder up to date.
-
-    Leaf hashes of every chain are published, entries only of the chains that are named, and of organisations' chains
-    only while these are public; content and salts never.
-    """
-    from anchor.proof.access_record import What
-    from chains.mirror import Mirror
-    from chains.publication import publication_of
-    from chains.taking import Taking
-
-    if chain and all_chains:
-        usage("--all-chains publishes the chains of --chain too: give one of the two")
-    with opened(home) as found:
-        chains = {each.chain_no: each for each in found.chains.all()}
-        access = found.accounts.sharing.access_of_each(list(chains))
-        named = [found.chains.named(name) for name in chain or []]
-        published = publication_of(
-            {number: (each, access[number]) for number, each in chains.items()},
-            named,
-            all_public=all_chains,
-            with_private=with_private,
-        )
-        taking = Taking(found)
-        for each in published.chosen:
-            taking.take_chain(What.MIRROR, each, found.chains.size(each), "entries, without contents and salts")
-        taking.note()
-        writer = Mirror(folder, found.engine, found.trees, found.directory, found.chains, found.journal)
-        done = writer.write(found.checkpoint_key, published.chosen, published.kept_out, whole=whole)
-    say(
-        asdict(done) | {"folder": str(folder)},
-        lambda: (
-            f"{folder}: {done.size} leaves of the directory, {counted(done.chains, 'chains')} "
-            f"({done.chains_with_entries} with "
-            f"entries), {counted(done.anchors, 'anchors')}; {counted(done.files_written, 'files')} written"
-            + (f"; entries of {counted(done.chains_taken_out, 'chains')} taken out" if done.chains_taken_out else "")
-        ),
-        as_json=as_json,
-    )
 
 
 @app.command(rich_help_panel=PROVING)
@@ -138,8 +76,8 @@ def thread(
     from chains.thread_wording import thread_lines
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
-    wanted = None if chain is None else frozenset(given(lambda: _chain_ids(chain)))
-    with _ended_by_source(as_json=as_json), ExitStack() as stack:
+    wanted = None if chain is None else frozenset(given(lambda: chain_ids(chain)))
+    with ended_by_source(as_json=as_json), ExitStack() as stack:
         if mirror_folder is None:
             found = stack.enter_context(opened(home))
             fetch, auditor = stack.enter_context(_own(found, log, node, esplora_url or [], wanted, max_gap))
@@ -165,7 +103,7 @@ def follow(
     path = seen_file(place)
     seen = given(lambda: read_seen(path))
     with (
-        _ended_by_source(as_json=as_json),
+        ended_by_source(as_json=as_json),
         mirrored(place, log, node, esplora_urls, None, None, networks_given(networks)) as (fetch, auditor),
     ):
         verdict = audit_thread(fetch, replace(auditor, seen=None if seen is None else seen.checkpoint))
@@ -176,7 +114,7 @@ def follow(
 
 
 @contextmanager
-def _ended_by_source(*, as_json: bool) -> Iterator[None]:
+def ended_by_source(*, as_json: bool) -> Iterator[None]:
     """End an audit where a source or a server is silent, or where there is no published log."""
     from anchor.errors import SourceError
     from anchor.proof.errors import MalformedError
@@ -213,15 +151,20 @@ def mirrored(
     chains: frozenset[bytes] | None,
     max_gap_h: float | None,
     networks: "Mapping[str, Network] | None",
+    *,
+    token: str | None = None,
 ) -> "Iterator[tuple[Fetch, Auditor]]":
-    """Yield what reads a mirror, and an auditor with the card and the sources that were named."""
+    """Yield what reads a published log, and an auditor with the card and the sources that were named.
+
+    ``token``: an API key of a service, for chains that not everybody may read.
+    """
     from anchor.bitcoin.web_address import checked_url, is_address
     from anchor.published import read_card
-    from chains.following import opened_log
+    from chains.log_reading import opened_log
 
     if is_address(place):
         given(lambda: checked_url(place))
-    with opened_log(place) as fetch:
+    with opened_log(place, token) as fetch:
         published = read_card(fetch)
         with live_view(node, esplora_urls, published.log, networks) as live:
             source = cast("Source", live[0].source) if live else None
@@ -242,7 +185,8 @@ def _own(
     """Yield what reads a home as its mirror would show it, and an auditor with the home's own sources."""
     from tempfile import TemporaryDirectory
 
-    from chains.mirror import Mirror, fetch_from
+    from chains.mirror import Mirror
+    from chains.mirror_folder import fetch_from
     from chains.sources import source_names
 
     own = {found.network.name: found.network}
@@ -273,7 +217,8 @@ def _auditor(
     return Auditor(check_signature, card, source, names, max_gap_s, chains, networks)
 
 
-def _chain_ids(texts: list[str]) -> list[bytes]:
+def chain_ids(texts: list[str]) -> list[bytes]:
+    """Return the chain ids of a command line."""
     from anchor.proof.codec import hash_from_hex
 
     return [hash_from_hex(text, "--chain", 32) for text in texts]

@@ -6,19 +6,22 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 import msgspec
 
 from anchor.directory import StoredCheckpoint
-from anchor.log import DIRECTORY
+from anchor.log import DIRECTORY, TILE_WIDTH
 from anchor.proof.leaves import KeyLeaf
+from anchor.proof.thread_proofs import encode_proofs
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, TEXT, Answer
 from chains.web.limits import BATCH_BYTES, BATCH_ENTRIES, PAGE_ITEMS
 from chains.web.operations import Operation, Shape
-from chains.web.parameters import CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, TILE_PATH, TO_SIZE
-from chains.web.problems import ProblemError
+from chains.web.parameters import CURSOR, FROM_SIZE, INDEX, LIMIT, PROOFS_PATH, SIZE, TILE_PATH, TO_SIZE
+from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
-from chains.web.schemas import CheckpointModel, Checkpoints, Consistency, Inclusion, LimitsModel, Log
+from chains.web.schemas import CheckpointModel, Checkpoints, Consistency, Inclusion, LimitsModel, Log, ThreadModel
 from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
 
+ANCHORS_SOON = "max-age=10"
+"""Anchors come with blocks, and a reorganisation may change them."""
 SOON = "max-age=1"
 """A checkpoint is the newest for as long as no other is sealed."""
 
@@ -73,6 +76,26 @@ def directory_consistency(room: Room, request: Request) -> Answer:
 def directory_inclusion(room: Room, request: Request) -> Answer:
     """Return an inclusion path of the directory."""
     return inclusion_answer(room.home.trees, DIRECTORY, _size(room), request)
+
+
+def thread(room: Room, _: Request) -> Answer:
+    """Return how many anchors are in blocks, and those that are on their way."""
+    count = len(room.anchored.numbers(_size(room)))
+    found = ThreadModel(
+        log_id=room.home.directory.log.log_id.hex(),
+        anchors=count,
+        pending=[raw.hex() for raw in room.anchored.pending()],
+    )
+    return json_of(found, cached("public", ANCHORS_SOON))
+
+
+def thread_proofs(room: Room, request: Request) -> Answer:
+    """Return the proofs of up to 256 anchors, in the order of the thread, as a mirror has them."""
+    bundle_no = int(request.arguments["proofs_path"].removesuffix(".json").replace("/", "").replace("x", ""))
+    proofs = [proof for _, proof in room.anchored.part(_size(room), bundle_no)]
+    if not proofs:
+        raise not_found()
+    return Answer(200, encode_proofs(bundle_no * TILE_WIDTH, proofs), JSON, (cached("public", ANCHORS_SOON),))
 
 
 def _newest(room: Room) -> StoredCheckpoint:
@@ -141,6 +164,28 @@ OPERATIONS = (
         ("not-found",),
         parameters=(TILE_PATH,),
         run=directory_tile,
+        is_everybodys=True,
+    ),
+    Operation(
+        "getThread",
+        "GET",
+        "/v1/thread",
+        "The thread: how many anchors are in blocks, and those on their way",
+        GROUP,
+        {200: Shape("The thread", {JSON: ThreadModel})},
+        run=thread,
+        is_everybodys=True,
+    ),
+    Operation(
+        "getThreadProofs",
+        "GET",
+        "/v1/thread/{proofs_path}",
+        "Proofs of anchors in the order of the thread, 256 in each file",
+        GROUP,
+        {200: Shape("The proofs (docs/spec/mirror.md)", {JSON: dict})},
+        ("not-found",),
+        parameters=(PROOFS_PATH,),
+        run=thread_proofs,
         is_everybodys=True,
     ),
     Operation(

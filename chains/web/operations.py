@@ -158,7 +158,7 @@ def path_parameters(path: str) -> list[str]:
 
 
 def _place_of(part: str) -> str:
-    if part == "{tile_path}":
+    if part in {"{tile_path}", "{proofs_path}"}:
         return "{*}"
     return "{}" if part.startswith("{") else part
 

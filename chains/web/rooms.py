@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from anchor.anchored_line import AnchoredLine
 from anchor.best_chain import noted_height
 from chains.access import STRANGER, Action, Actor, ChainAccess, allowed
 from chains.access_notes import Note
@@ -56,6 +57,11 @@ class Room:
         """What makes receipts."""
         home = self.home
         return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
+
+    @cached_property
+    def anchored(self) -> AnchoredLine:
+        """The anchors that are in blocks, in order."""
+        return AnchoredLine(self.home.directory, self.home.journal)
 
     @cached_property
     def envelopes(self) -> Envelopes:

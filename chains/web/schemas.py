@@ -305,6 +305,14 @@ class Checkpoints(Model, frozen=True, kw_only=True):
     cursor: Cursor | None = None
 
 
+class ThreadModel(Model, frozen=True, kw_only=True):
+    """The thread: `anchors` are in blocks, `pending` are transactions without witness that are in none yet, in hex."""
+
+    log_id: Hash
+    anchors: Count
+    pending: list[str]
+
+
 class Consistency(Model, frozen=True, kw_only=True):
     """An RFC 9162 consistency path: that the tree of `to` leaves begins with that of `from` leaves."""
 

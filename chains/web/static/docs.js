@@ -25,7 +25,7 @@ function address(path, parameters, values) {
   for (const parameter of parameters) {
     const value = values.get(parameter.name).value;
     if (parameter.in === "path") {
-      const whole = parameter.name === "tile_path" ? value : encodeURIComponent(value);
+      const whole = ["tile_path", "proofs_path"].includes(parameter.name) ? value : encodeURIComponent(value);
       filled = filled.replace(`{${parameter.name}}`, whole);
     } else if (parameter.in === "query" && value) query.set(parameter.name, value);
   }
