@@ -98,27 +98,32 @@ class Jobs:
 
 
 @contextmanager
-def until_signal() -> Iterator[Callable[[], None]]:
-    """Take SIGINT and SIGTERM from now on, and yield what waits for the first of them; only on the main thread."""
+def until_signal() -> Iterator[Callable[[float | None], bool]]:
+    """Take SIGINT and SIGTERM from now on, and yield what waits for the first of them; only on the main thread.
+
+    It waits for so many seconds at most, None for as long as it takes, and says whether there was one.
+    """
     # A SimpleQueue and no Event: a signal may come while the handler of another one runs, and put is reentrant.
     stop: SimpleQueue[int] = SimpleQueue()
     previous = {
         number: signal.signal(number, lambda number, _: stop.put(number)) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield lambda: _wait_for(stop)
+        yield lambda at_most_s: _wait_for(stop, at_most_s)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _wait_for(stop: SimpleQueue[int]) -> None:
+def _wait_for(stop: SimpleQueue[int], at_most_s: float | None) -> bool:
     while True:
         try:
-            stop.get(timeout=LONGEST_WAIT_S)
+            stop.get(timeout=LONGEST_WAIT_S if at_most_s is None else min(at_most_s, LONGEST_WAIT_S))
         except Empty:
-            continue
-        return
+            if at_most_s is None:
+                continue
+            return False
+        return True
 
 
 def _reported(name: str, work: Callable[[], object], report: Callable[[str], None]) -> Callable[[], None]:

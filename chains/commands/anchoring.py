@@ -127,7 +127,7 @@ def daemon(
         tracing(is_wanted=traces) as traced,
         Scheduler(found, report if traced is None else traced.report(report), "daemon", traced),
     ):
-        wait()
+        wait(None)
 
 
 def say_dry_run(home: "Path | None", *, at_once: bool, as_json: bool) -> None:

@@ -28,6 +28,7 @@ from chains.commands import (
     keeping,
     leaving,
     manifests,
+    mirroring,
     moving,
     policies,
     proving,
@@ -78,5 +79,6 @@ app = in_front_of(
     sharing,
     leaving,
     accesses,
+    mirroring,
     publishing,
 )

@@ -24,7 +24,7 @@ def handlers() -> Iterator[None]:
 def run(jobs: Mapping[str, Job], report: Callable[[str], None]) -> None:
     """Run jobs until a signal, as ``anchorline daemon`` does."""
     with until_signal() as wait, Jobs(jobs, report):
-        wait()
+        wait(None)
 
 
 def stop_after(count: int, calls: list[float], number: int = signal.SIGTERM) -> Callable[[], None]:

@@ -1,0 +1,158 @@
+"""The parts of a published log, fetched one by one: trees with their tiles and leaves, and the anchors with proofs.
+
+Everything goes through an ``Incoming``, which keeps it until the whole was judged. ``chains.mirror_copy`` says what is
+wanted; what is missing is said here by a name, and never waited for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from anchor.errors import HistoryDiffersError, SourceError
+from anchor.hashing.chosen import HASHING
+from anchor.log import TILE_WIDTH, tile_path, tile_roots
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.bitcoin.transaction import OutPoint
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.leaves import DirectoryLeaf, HeadLeaf, KeyLeaf, Purpose, ThreadLeaf, decode_leaf
+from anchor.proof.thread_proofs import decode_proofs, encode_proofs, proofs_path
+from anchor.published import ANCHORED
+from anchor.thread_auditor import payload_of
+from anchor.thread_list import FILE_NAME as THREAD_FILE
+from anchor.thread_list import ListedAnchor, ThreadList
+from anchor.tiles import ENTRIES, PublishedTree, TilePlace, decode_bundle, new_tiles, tile_width
+from chains.incoming import Incoming
+
+Leaves = Callable[[int, Sequence[bytes]], None]
+"""Is given new leaves, and the index of the first."""
+
+
+def _unseen(_first: int, _leaves: Sequence[bytes]) -> None:
+    """Look at nothing."""
+
+
+@dataclass(slots=True)
+class DirectoryRead:
+    """What the leaves of a directory say so far: how long each chain is, where the thread starts, and who signs.
+
+    ``keys`` are the checkpoint keys that came after the first one.
+    """
+
+    size: int = 0
+    chain_sizes: dict[bytes, int] = field(default_factory=dict)
+    threads: list[OutPoint] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+
+    def read_to(self, incoming: Incoming, size: int) -> None:
+        """Read on to a size whose leaves are all here; nothing where it has been read."""
+        if size <= self.size:
+            return
+        tree = PublishedTree(incoming.view, "", size)
+        for tile_no in range(self.size // TILE_WIDTH, -(-size // TILE_WIDTH)):
+            leaves = tree.bundle(tile_no)
+            if leaves is None:
+                raise SourceError(
+                    f"the directory's leaves from {tile_no * TILE_WIDTH} on are not in the folder any more; nothing "
+                    "was taken over. Put them back, or begin with a new folder"
+                )
+            for raw in leaves[max(0, self.size - tile_no * TILE_WIDTH) :]:
+                self._read(decode_leaf(raw))
+        self.size = size
+
+    def _read(self, leaf: DirectoryLeaf) -> None:
+        if isinstance(leaf, HeadLeaf):
+            self.chain_sizes[leaf.chain_id] = leaf.tree_size
+        elif isinstance(leaf, ThreadLeaf):
+            self.threads.append(leaf.outpoint)
+        elif isinstance(leaf, KeyLeaf) and leaf.purpose == Purpose.CHECKPOINT:
+            self.keys.append(leaf.new_key.value)
+
+
+def take_tiles(incoming: Incoming, prefix: str, start: int, size: int) -> str | None:
+    """Take the tiles that a tree of ``size`` leaves has and one of ``start`` had not; return the first missing path.
+
+    Of the leaf hashes only: what is above them is computed, so that it need not be believed.
+    """
+    for place in new_tiles(start, size):
+        if place.level:
+            incoming.put(prefix + place.path, _computed(incoming, prefix, place))
+            continue
+        found = incoming.take_tile(prefix, 0, place.tile_no, place.width)
+        if found is None or len(found) != place.width * HASH_SIZE:
+            return prefix + place.path
+    return None
+
+
+def take_leaves(incoming: Incoming, prefix: str, start: int, size: int, seen: Leaves = _unseen) -> str | None:
+    """Take the bundles of leaves from ``start`` on, whose tiles were taken; return the first path that is missing.
+
+    A bundle whose hashes are not those of its tile is missing too. ``seen`` is given the leaves from ``start`` on.
+    """
+    for tile_no in range(start // TILE_WIDTH, -(-size // TILE_WIDTH)):
+        width = tile_width(0, tile_no, size)
+        data = incoming.take_tile(prefix, ENTRIES, tile_no, width)
+        leaves = None if data is None else decode_bundle(data)
+        hashes = incoming.view(prefix + tile_path(0, tile_no, width))
+        if not leaves or HASHING.leaves(leaves).flat != hashes:
+            return prefix + tile_path(ENTRIES, tile_no, width)
+        first = max(start, tile_no * TILE_WIDTH)
+        seen(first, leaves[first - tile_no * TILE_WIDTH :])
+    return None
+
+
+def take_anchors(incoming: Incoming, log_id: bytes) -> list[BitcoinAnchor]:
+    """Take the list of anchors, and return their proofs; of files that say what ours say, nothing is fetched again.
+
+    Raises MalformedError for what is no list, SourceError where a proof is missing or of another anchor.
+    """
+    data = incoming.ask(THREAD_FILE)
+    listed = ThreadList(log_id) if data is None else ThreadList.decode(data)
+    if listed.log_id != log_id:
+        raise HistoryDiffersError(f"{THREAD_FILE}: expected log {log_id.hex()}, found {listed.log_id.hex()}")
+    own_data = incoming.view(THREAD_FILE)
+    own = ThreadList(log_id) if own_data is None else ThreadList.decode(own_data)
+    incoming.put(THREAD_FILE, listed.encode())
+    proofs: list[BitcoinAnchor] = []
+    for first in range(0, len(listed.anchors), TILE_WIDTH):
+        wanted = listed.anchors[first : first + TILE_WIDTH]
+        path = proofs_path(first // TILE_WIDTH)
+        held = incoming.view(path) if own.anchors[first : first + TILE_WIDTH] == wanted else None
+        given = incoming.ask(path) if held is None else held
+        found = () if given is None else decode_proofs(given)[1]
+        if tuple(map(ListedAnchor.of, found[: len(wanted)])) != wanted:
+            raise SourceError(f"{path}: expected the proofs of {len(wanted)} anchors of the list, found others")
+        proofs += found[: len(wanted)]
+    return proofs
+
+
+def put_anchors(incoming: Incoming, log_id: bytes, proofs: Sequence[BitcoinAnchor], size: int) -> int:
+    """Keep the anchors up to the first one of more than ``size`` leaves, with their checkpoints; return how many.
+
+    The list may be newer than the checkpoint, and must name nothing that is not there (docs/spec/mirror.md, "Order").
+    """
+    data = incoming.view(THREAD_FILE)
+    assert data is not None, "it was taken"
+    pending = ThreadList.decode(data).pending
+    sizes = [_anchored_size(proof) for proof in proofs]
+    count = next((at for at, each in enumerate(sizes) if each > size), len(proofs))
+    for first in range(0, count, TILE_WIDTH):
+        encoded = encode_proofs(first, proofs[first : min(first + TILE_WIDTH, count)])
+        if incoming.view(proofs_path(first // TILE_WIDTH)) != encoded:
+            incoming.put(proofs_path(first // TILE_WIDTH), encoded)
+    listed = ThreadList(log_id, tuple(map(ListedAnchor.of, proofs[:count])), pending if count == len(proofs) else ())
+    incoming.put(THREAD_FILE, listed.encode())
+    for each in sorted(set(sizes[:count])):
+        incoming.take(f"{ANCHORED}/{each}")
+    return count
+
+
+def _anchored_size(proof: BitcoinAnchor) -> int:
+    """Return how many leaves an anchor commits to; none where it is no anchor, which the audit says."""
+    payload = payload_of(proof.decoded_transaction)
+    return 0 if payload is None else payload.tree_size
+
+
+def _computed(incoming: Incoming, prefix: str, place: TilePlace) -> bytes:
+    """Return a tile above the leaf hashes: the roots of the full tiles below it."""
+    below = place.tile_no * TILE_WIDTH
+    parts = [incoming.view(prefix + tile_path(place.level - 1, below + at)) for at in range(place.width)]
+    return tile_roots(b"".join(part or b"" for part in parts))
