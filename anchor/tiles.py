@@ -4,41 +4,16 @@ Input is a ``Fetch``, which gives the bytes at a path of a mirror (docs/spec/mir
 what is lacking is named by its leaves. ``chains.mirror`` writes with the same arithmetic, the thread audit reads.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from anchor.log import TILE_HEIGHT, TILE_WIDTH, levels_in, tile_path
-from anchor.proof import bundles
-from anchor.proof.codec import HASH_SIZE
-from anchor.proof.errors import AnchorlineError, MalformedError
-from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, inclusion_ranges, node_hash, split_point
+from anchor.proof import bundles, published_tree
+from anchor.proof.errors import MalformedError
+from anchor.proof.published_tree import ENTRIES, Fetch, LeafRange, WithheldError, tile_width
 
-Fetch = Callable[[str], bytes | None]
-"""Returns the bytes of a published file, or None where there is none; at most as many as the format allows."""
-
-ENTRIES = "entries"
-# Expanded tiles kept while one tree is read, 16 KiB each: the right edge of a tree has at most five.
-_CACHED_TILES = 32
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LeafRange:
-    """Leaves ``start`` to ``end`` - 1 of one log."""
-
-    start: int
-    end: int
-
-    def __str__(self) -> str:
-        return f"leaves {self.start}..{self.end}"
-
-
-class WithheldError(AnchorlineError):
-    """A file that the log's size says must be there is missing, or has another length than its place gives."""
-
-    def __init__(self, leaves: LeafRange, message: str) -> None:
-        super().__init__(message)
-        self.leaves = leaves
+__all__ = ["ENTRIES", "Fetch", "LeafRange", "PublishedTree", "TilePlace", "WithheldError", "tile_width"]
+"""What is read of a published log is the verifier's too, and in ``anchor.proof``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +28,6 @@ class TilePlace:
     def path(self) -> str:
         """Its path below the tree's own folder."""
         return tile_path(self.level, self.tile_no, self.width)
-
-
-def tile_width(level: int, tile_no: int, size: int) -> int:
-    """Return how many hashes a tile has in a tree of ``size`` leaves; 0: no such tile (C2SP tlog-tiles)."""
-    return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - tile_no * TILE_WIDTH))
 
 
 def new_tiles(old_size: int, size: int) -> Iterator[TilePlace]:
@@ -85,76 +55,8 @@ def decode_bundle(data: bytes) -> list[bytes] | None:
         return None
 
 
-class PublishedTree:
-    """One published log of ``size`` leaves, below ``prefix`` ("" or a folder's name with "/" at its end)."""
+class PublishedTree(published_tree.PublishedTree):
+    """One published log, with the hashing that was chosen here."""
 
     def __init__(self, fetch: Fetch, prefix: str, size: int) -> None:
-        self._fetch = fetch
-        self._prefix = prefix
-        self.size = size
-        self._expanded = lru_cache(_CACHED_TILES)(self._expand)
-
-    def leaf_hashes(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (tile_no, flat leaf hashes) in order; raises WithheldError for the first tile that is not there."""
-        for tile_no in range(-(-self.size // TILE_WIDTH)):
-            yield tile_no, self.tile(0, tile_no)
-
-    def tile(self, level: int, tile_no: int) -> bytes:
-        """Return the hashes of a tile, as many as a tree of this size has in it; raises WithheldError."""
-        width = tile_width(level, tile_no, self.size)
-        data = self._read(level, tile_no, width)
-        if data is None or len(data) < width * HASH_SIZE:
-            raise self._withheld(level, tile_no, data)
-        return data[: width * HASH_SIZE]
-
-    def bundle(self, tile_no: int) -> list[bytes] | None:
-        """Return the leaves of one bundle as this size has them, or None where it is missing or malformed."""
-        width = tile_width(0, tile_no, self.size)
-        data = self._read(ENTRIES, tile_no, width)
-        leaves = None if data is None else decode_bundle(data)
-        return None if leaves is None or len(leaves) < width else leaves[:width]
-
-    def root(self, size: int) -> bytes:
-        """Return the root of the first ``size`` leaves, as the tiles give it (RFC 9162 section 2.1.1)."""
-        return EMPTY_ROOT if size == 0 else self._range_root(0, size)
-
-    def consistency_path(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
-        """Return the consistency path between two sizes (RFC 9162 section 2.1.4.1), as the tiles give it."""
-        return tuple(self._range_root(start, end) for start, end in consistency_ranges(old_size, new_size))
-
-    def leaf_hash(self, index: int) -> bytes:
-        """Return the hash of one leaf; raises WithheldError."""
-        return self._node(0, index)
-
-    def inclusion_path(self, index: int) -> tuple[bytes, ...]:
-        """Return the inclusion path of a leaf (RFC 9162 section 2.1.3.1), as the tiles give it."""
-        return tuple(self._range_root(start, end) for start, end in inclusion_ranges(index, self.size))
-
-    def _range_root(self, start: int, end: int) -> bytes:
-        width = end - start
-        if width & (width - 1) == 0 and start % width == 0:
-            return self._node(width.bit_length() - 1, start // width)
-        middle = start + split_point(width)
-        return node_hash(self._range_root(start, middle), self._range_root(middle, end))
-
-    def _node(self, height: int, index: int) -> bytes:
-        level, inner = divmod(height, TILE_HEIGHT)
-        tile_no, place = index >> (TILE_HEIGHT - inner), index & ((TILE_WIDTH >> inner) - 1)
-        return self._expanded(level, tile_no)[inner][place * HASH_SIZE : (place + 1) * HASH_SIZE]
-
-    def _expand(self, level: int, tile_no: int) -> list[bytes]:
-        return levels_in(self.tile(level, tile_no))
-
-    def _read(self, level: int | str, tile_no: int, width: int) -> bytes | None:
-        """Return a partial tile, or the full one that has taken its place (C2SP tlog-tiles, "Partial tiles")."""
-        data = self._fetch(self._prefix + tile_path(level, tile_no, width))
-        if data is None and width < TILE_WIDTH:
-            data = self._fetch(self._prefix + tile_path(level, tile_no))
-        return data
-
-    def _withheld(self, level: int, tile_no: int, data: bytes | None) -> WithheldError:
-        span = TILE_WIDTH << TILE_HEIGHT * level
-        leaves = LeafRange(tile_no * span, min((tile_no + 1) * span, self.size))
-        path = self._prefix + tile_path(level, tile_no, tile_width(level, tile_no, self.size))
-        found = "is not there" if data is None else f"has {len(data)} bytes only"
-        return WithheldError(leaves, f"{leaves} were withheld: {path} {found}")
+        super().__init__(fetch, prefix, size, levels_in)
