@@ -124,9 +124,9 @@ def test_anchors_are_listed_in_order_with_their_proofs(
     for listed, proof in zip(thread.anchors, proofs, strict=True):
         assert listed.transaction == check_anchor_transaction(proof).encode()
         assert (listed.height, listed.block_hash) == (proof.height, Header.decode(proof.header).hash)
-    assert [f"checkpoints/{size}" for size in sizes(thread)] == [
+    assert {f"checkpoints/{size}" for size in sizes(thread)} == {
         path for path in files(folder) if path.startswith("checkpoints/")
-    ]
+    }
 
 
 def test_the_card_names_the_thread(service: Service, folder: Path) -> None:
