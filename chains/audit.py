@@ -4,7 +4,7 @@ It reads the database and trusts none of it: what is derived must follow from th
 verify. The CLI prints its findings; memory stays flat in the number of entries, not in that of chains.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from anchor.directory import Directory
@@ -20,6 +20,7 @@ from anchor.proof.bitcoin.anchor import check_anchor_header, check_anchor_transa
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
+from anchor.proof.blocks import KnownBlocks
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
 from anchor.proof.leaves import (
     NO_PREVIOUS,
@@ -76,6 +77,7 @@ class Audit:
         reader: Reader,
         journal: Journal,
         progress: Progress = lambda _what, _done: None,
+        views: Sequence[KnownBlocks] = (),
     ) -> None:
         self.engine = engine
         self.trees = trees
@@ -85,7 +87,7 @@ class Audit:
         self.journal = journal
         self.progress = progress
         self.report = Report()
-        self.authors = HomeAuthors(engine, chains, self.report)
+        self.authors = HomeAuthors(engine, chains, self.report, views)
         self.policies = PolicyAudit(Policies(engine, chains, Identities(engine, chains), reader.lookup), self.report)
 
     def run(self) -> Report:

@@ -5,9 +5,11 @@ Entries come from ``chains.audit_entries`` as they are read, histories from ``Id
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from operator import itemgetter
 
 from anchor.proof.author_audit import AuthorsAudit, named_author
+from anchor.proof.blocks import KnownBlocks
 from anchor.proof.entry import Entry
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.identity import begins_identity
@@ -21,11 +23,11 @@ from chains.identity import Identities
 class HomeAuthors:
     """Judges the authors of one home's entries."""
 
-    def __init__(self, engine: Engine, chains: Chains, report: Report) -> None:
+    def __init__(self, engine: Engine, chains: Chains, report: Report, views: Sequence[KnownBlocks] = ()) -> None:
         self.chains = chains
         self.identities = Identities(engine, chains)
         self.report = report
-        self.audit = AuthorsAudit(self._history, lambda text: report.found("authors", text), report.remark)
+        self.audit = AuthorsAudit(self._history, lambda text: report.found("authors", text), report.remark, views)
         # The heads of the chain that is read now: a chain is read from its first entry to its last.
         self._heads: tuple[int, list[tuple[int, Place]]] = (-1, [])
 

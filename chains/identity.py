@@ -146,7 +146,7 @@ class Identities:
         newest = self.directory.newest_seal()
         if newest is None:
             return Place(0, now_ms, 0, self.directory.log.promise_key.value)
-        return Place(newest.seal_number + 1, now_ms, newest.block_height, self._promise_key(_ALL))
+        return Place(newest.seal_number + 1, now_ms, newest.block_height, self._promise_key(_ALL), newest.block_hash)
 
     # --- what the writer asks
 
@@ -253,7 +253,8 @@ class Identities:
             before = size
 
     def _place(self, seal: SealLeaf, index: int) -> Place:
-        return Place(seal.seal_number, seal.sealed_at_ms, seal.block_height, self._promise_key(index))
+        promise_key = self._promise_key(index)
+        return Place(seal.seal_number, seal.sealed_at_ms, seal.block_height, promise_key, seal.block_hash)
 
     def _promise_key(self, index: int) -> bytes:
         """Return the promise key in force at a directory index: key leaves stand before the heads of their seal."""

@@ -76,7 +76,9 @@ def check_archive(
     progress("directory")
     directory = read_directory(archive, card, check)
     checked.checkpoints = directory.checkpoints
-    authors = AuthorsAudit(history_in(archive, directory, card.log, check), refuse, checked.remarks.append)
+    views = [view for view in blocks if view.network == checked.network]
+    history = history_in(archive, directory, card.log, check)
+    authors = AuthorsAudit(history, refuse, checked.remarks.append, views)
     for chain_id in directory.heads:
         progress(f"chain {chain_id.hex()}")
         checked.chains[chain_id] = _chain(archive, chain_id, directory, check, checked, authors)
@@ -84,7 +86,6 @@ def check_archive(
     progress("promises")
     _promises(archive, card.log, [leaf for _, leaf in directory.keys], check, checked)
     progress("anchors")
-    views = [view for view in blocks if view.network == checked.network]
     checked.anchors += check_anchors(archive, directory, card.log, views)
     return checked
 

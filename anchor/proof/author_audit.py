@@ -5,14 +5,16 @@ Input is every such entry with its place, and what gives the history of an ident
 ``chains.audit`` judge with it; a receipt of the same entry says the same (docs/spec/identity.md).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from anchor.proof.blocks import KnownBlocks
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import AuthorType, Entry, ExtensionType
 from anchor.proof.errors import AnchorlineError, UnknownVersionError, VerificationError
 from anchor.proof.identity import Purpose
 from anchor.proof.identity_history import History, Place
+from anchor.proof.waits import word_on_wait
 
 Say = Callable[[str], None]
 
@@ -37,6 +39,7 @@ def named_author(entry: Entry) -> Named | None:
 class AuthorsAudit:
     """Judges authors, and tells ``fault`` and ``remark``; ``history`` raises where there is no such identity.
 
+    ``views`` are what is known of the best chain of the log's network: announced recoveries are held against them.
     A fault is an entry that the log's writer must have refused. A remark is one that he rightly took and that counts
     for nothing by its seal: the key was revoked in the same seal, or too old when it came.
     """
@@ -44,6 +47,7 @@ class AuthorsAudit:
     history: Callable[[bytes], History]
     fault: Say
     remark: Say
+    views: Sequence[KnownBlocks] = ()
     named: int = 0
     not_valid: int = 0
     _histories: dict[bytes, History | None] = field(default_factory=dict)
@@ -66,6 +70,10 @@ class AuthorsAudit:
         history = self._history(identity, where)
         for text in () if history is None else _ignored(history):
             self.remark(f"{where}, {text}")
+        for waited in () if history is None else history.waits:
+            word = word_on_wait(waited, self.views)
+            tell = self.fault if word.is_kept is False else self.remark
+            tell(f"{where}: the recovery that the log announced waited {word.text}")
 
     def _history(self, identity: bytes, where: str) -> History | None:
         if identity not in self._histories:

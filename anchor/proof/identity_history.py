@@ -40,12 +40,16 @@ MAX_BINDINGS = 16
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an entry was first sealed: the seal's number, time (Unix ms) and block, and the promise key in force."""
+    """Where an entry was first sealed: the seal's number, time (Unix ms) and block, and the promise key in force.
+
+    ``block_hash`` is in internal order, empty where nobody wants to look the block up.
+    """
 
     seal_number: int
     sealed_at_ms: int
     block_height: int
     promise_key: bytes = b""
+    block_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,20 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An announced recovery that waits: the announcement's hash, its keys, and since which block."""
+    """An announced recovery that waits: the announcement's hash, its keys, and the seal since which it does."""
 
     announcement: bytes
     key_set: KeySet
     ending: Ending
-    block_height: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A recovery that the log announced and that was completed, and in which seals: their blocks are the log's word."""
+
+    announced: Place
+    completed: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,7 @@ class History:
     """What an identity's chain comes to. ``spans`` has every key that it ever had, by its bytes.
 
     ``bindings`` are the certificates that it bound, in their order: whether their own proofs hold, is not judged here.
+    ``waits`` are the announced recoveries that were completed.
     ``tip`` is the hash of the newest statement in force; ``ignored`` says by leaf index why a statement counts for
     nothing. Values are never changed: each statement makes a new one.
     """
@@ -103,6 +116,7 @@ class History:
     announced: frozenset[bytes] = frozenset()
     ignored: dict[int, str] = field(default_factory=dict)
     bindings: tuple[Binding, ...] = ()
+    waits: tuple[Waited, ...] = ()
 
     def current(self, purpose: Purpose, place: Place) -> frozenset[bytes]:
         """Return the keys for a purpose that have not ended and are not too old at a place behind all statements."""
@@ -253,7 +267,7 @@ def _announce(history: History, statement: Statement, place: Place, check: Signa
         raise _wrong("the same recovery was announced before")
     new_keys = key_set.public_keys - frozenset(history.recovery)
     _check_signers(history.chain_id, statement, new_keys | {place.promise_key}, frozenset(), 0, check)
-    pending = Pending(statement.hash, key_set, statement.ending, place.block_height)
+    pending = Pending(statement.hash, key_set, statement.ending, place)
     # The tip stays: what a holder of the old keys states without knowing of this one is still in force, and objects.
     return replace(history, pending=pending, announced=history.announced | {statement.hash})
 
@@ -269,12 +283,13 @@ def _object(history: History, statement: Statement, place: Place, check: Signatu
 
 def _complete(history: History, statement: Statement, place: Place, check: SignatureCheck) -> History:
     pending = _pending(history, statement)
-    ripe_at = pending.block_height + history.wait_blocks
+    ripe_at = pending.place.block_height + history.wait_blocks
     if place.block_height < ripe_at:
         raise _wrong(f"the announced recovery waits until block {ripe_at}, the seal was made at {place.block_height}")
     pool = frozenset(key.public_key for key in pending.key_set.keys if Purpose.KEYS in key.purposes)
     _check_signers(history.chain_id, statement, frozenset(), pool, 1, check)
-    return _replaced(history, statement, pending.key_set, pending.ending, place)
+    after = _replaced(history, statement, pending.key_set, pending.ending, place)
+    return replace(after, waits=(*history.waits, Waited(pending.place, place)))
 
 
 def _bind(history: History, statement: Statement, place: Place, check: SignatureCheck) -> History:

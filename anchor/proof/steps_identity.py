@@ -11,7 +11,8 @@ from anchor.proof.identity_history import ENDINGS, History, KeySpan
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.verdict import Step, not_checked, ok
-from anchor.proof.verifier import Verifier
+from anchor.proof.verifier import Verifier, network_of
+from anchor.proof.waits import WaitWord, word_on_wait
 
 BELIEVED = "the log's signature; that its seals name the newest heads, is the auditor's check"
 
@@ -29,7 +30,21 @@ def check_identity(receipt: Receipt, verifier: Verifier, public_key: bytes, iden
             3, f"{signed}; a newer Anchorline wrote the history of identity {identity.hex()}: this one cannot judge it"
         )
     expected = "" if verifier.author is None else "; the author that you expect"
-    return ok(3, f"{signed}, {_valid(history, public_key, receipt.log, receipt.sealed)}{expected}", BELIEVED)
+    valid = _valid(history, public_key, receipt.log, receipt.sealed)
+    words = _waits(history, receipt, receipt.sealed, verifier)
+    said = "".join(f"; its keys are by a recovery that the log announced and that waited {word.text}" for word in words)
+    if any(word.is_kept is False for word in words):
+        return not_checked(3, f"{signed}, {valid}{said}")
+    return ok(3, f"{signed}, {valid}{said}{expected}", BELIEVED)
+
+
+def _waits(history: History, receipt: Receipt, sealed: Sealed, verifier: Verifier) -> list[WaitWord]:
+    """Return what is known of each announced recovery that was completed before the entry was sealed."""
+    number = sealed.seal.leaf.seal_number
+    before = [item for item in history.waits if item.completed.seal_number < number]
+    rules = network_of(receipt.log, verifier.networks) if before else None
+    views = [view for view in verifier.blocks if rules is not None and view.network == rules.name]
+    return [word_on_wait(item, views) for item in before]
 
 
 def _valid(history: History, public_key: bytes, log: LogLeaf, sealed: Sealed) -> str:

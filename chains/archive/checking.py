@@ -17,6 +17,7 @@ from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import promise_keys
 from anchor.proof.archive_part import PART
 from anchor.proof.author_audit import AuthorsAudit
+from anchor.proof.blocks import KnownBlocks
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier, root_over
@@ -65,7 +66,7 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
     with tempfile.TemporaryDirectory() as folder:
         bench = _bench(files, card, directory, Path(folder), sums)
         _check_chains(bench, directory, verifier, found)
-    _judge_authors(files, directory, card, found)
+    _judge_authors(files, directory, card, found, views)
     anchors = check_anchors(files, directory, card.log, views, fault)
     return conclude(card, rules, directory, found, anchors, verifier)
 
@@ -125,10 +126,12 @@ def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveV
             _check_order(orders, order, found.faults.append)
 
 
-def _judge_authors(files: ExportFiles, directory: ArchivedDirectory, card: LogCard, found: Found) -> None:
+def _judge_authors(
+    files: ExportFiles, directory: ArchivedDirectory, card: LogCard, found: Found, views: Sequence[KnownBlocks]
+) -> None:
     """Judge every entry that names an identity, and every statement of one, by the seals that hold them."""
     history = history_in(files, directory, card.log, check_signature)
-    audit = AuthorsAudit(history, found.faults.append, found.remarks.append)
+    audit = AuthorsAudit(history, found.faults.append, found.remarks.append, views)
     for identity in found.identities:
         audit.judge_statements(identity, f"chain {identity.hex()}")
     for each in found.authors:

@@ -332,7 +332,7 @@ def _facts(found: "Home", chain: "Chain") -> dict[str, Any]:
         if pending is None
         else {
             "keys": [key.public_key.hex() for key in pending.key_set.keys],
-            "complete_from_block": pending.block_height + history.wait_blocks,
+            "complete_from_block": pending.place.block_height + history.wait_blocks,
         },
     }
 

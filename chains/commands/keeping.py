@@ -11,8 +11,12 @@ from chains.commands.live import (
     NetworksFile,
     Node,
     NodeUser,
+    NoHeaderStore,
     PasswordFile,
+    StoreFolder,
+    TrustedBlocks,
     TrustedEsploraUrls,
+    TrustedHeaders,
     TrustedNodeUrl,
     is_named,
 )
@@ -58,10 +62,17 @@ def audit(
     node_password_file: PasswordFile = None,
     esplora_url: TrustedEsploraUrls = None,
     networks: NetworksFile = None,
+    block: TrustedBlocks = None,
+    headers: TrustedHeaders = None,
+    header_store: StoreFolder = None,
+    no_header_store: NoHeaderStore = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute and check everything this home holds, or follow a published log from outside.
+
+    Recoveries of identities that the log announced are held against the blocks of a headers file, or of your header
+    store; a note says where there were none.
 
     A log at URL is audited as `thread --mirror` does, and compared with what it showed the last time, which is kept on
     this machine. Exit codes: 0 all holds; 1 something does not; of a URL also 3 incomplete, 4 could not be checked.
@@ -74,11 +85,20 @@ def audit(
     if url is not None:
         from chains.commands.publishing import follow
 
+        if block or headers or header_store or no_header_store:
+            usage("blocks, headers and a header store are for the audit of a home: of a URL, Bitcoin sources are asked")
         follow(url, log, node, esplora_url or [], networks, as_json=as_json)
     if log or networks or is_named(node, esplora_url or []):
         usage("a card, Bitcoin sources and networks are for a log from outside: name its URL")
-    with opened(home) as found:
-        audited = Audit(found.engine, found.trees, found.directory, found.chains, reader_of(found), found.journal).run()
+    from chains.commands.verifying import Trust, trusted_blocks
+
+    trust = Trust(block or [], headers, node, [], header_store, no_header_store, None)
+    with (
+        opened(home) as found,
+        trusted_blocks(found.directory.log, trust, {found.network.name: found.network}) as views,
+    ):
+        parts = (found.engine, found.trees, found.directory, found.chains, reader_of(found), found.journal)
+        audited = Audit(*parts, views=views).run()
     facts = asdict(audited) | {"clean": audited.clean}
     say(
         facts,

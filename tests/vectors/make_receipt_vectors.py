@@ -1451,6 +1451,35 @@ def hidden_statements() -> Iterator[Case]:
     yield judged("3 an identity in a receipt that is not sealed", pending, inputs, Outcome.INCOMPLETE)
 
 
+def announced_recoveries() -> Iterator[Case]:
+    """Return receipts whose author's key is by a recovery that the log announced, and what is known of its wait."""
+    world = Identified("small")
+    world.begin(wait_blocks=144)
+    new: dict[str, Any] = {"key_set": key_set(key("press 2")), "ending": Ending.LOST}
+    announced = world.state(Operation.ANNOUNCE, f"{world.name}/{Purpose.PROMISE.name}", "press 2", moves=False, **new)
+    for _ in range(10):
+        world.mine()
+    first = world.seal()
+    for _ in range(144):
+        world.mine()
+    world.state(Operation.COMPLETE, "press 2", about=announced.hash)
+    second = world.seal()
+    receipt, inputs = world.shown(world.order("press 2"))
+    intact, waited = Outcome.INTACT, [world.directory[seal.index] for seal in (first, second)]
+    yield judged("an announced recovery, of whose blocks nobody was asked", receipt, inputs, intact)
+    asked = inputs | inputs_of(headers=encode_headers("regtest", 1, world.headers))
+    yield judged("an announced recovery between blocks that headers confirm", receipt, asked, intact)
+    heights = [leaf.block_height for leaf in waited if isinstance(leaf, SealLeaf)]
+    assert heights[1] - heights[0] == 144
+    for height in heights:
+        wrong = inputs | inputs_of(blocks=[*inputs["blocks"], f"regtest:{heights[0]}:{'5a' * 32}"])
+        if height == heights[1]:
+            right = block_name(world.blocks[heights[0] - 1])
+            wrong = inputs | inputs_of(blocks=[*inputs["blocks"], right, f"regtest:{height}:{'5a' * 32}"])
+        which = "announcement" if height == heights[0] else "completion"
+        yield judged(f"3 another block than the one of the {which}", receipt, wrong, Outcome.NOT_CHECKED)
+
+
 def malformed_identities() -> Iterator[Case]:
     """Return receipts whose evidence of an identity has not its form."""
     world = identified()
@@ -1948,6 +1977,7 @@ def cases() -> Iterator[Case]:
             failed_identities,
             expected_authors,
             hidden_statements,
+            announced_recoveries,
             malformed_identities,
             corrections,
             wrong_corrections,

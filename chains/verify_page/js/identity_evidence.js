@@ -2,7 +2,8 @@
 // The author's key history as a receipt shows it (docs/spec/identity.md), proved whole under the receipt's checkpoint;
 // and the part of step 3 that judges by it.
 
-import { sameBytes } from "./bytes.js";
+import { networkOf } from "./bitcoin.js";
+import { displayHex, sameBytes } from "./bytes.js";
 import { decodeEntry, MAX_ENTRY } from "./entry.js";
 import { Newer, Refused } from "./errors.js";
 import { headOnWay, MAX_SIBLINGS } from "./heads.js";
@@ -54,8 +55,12 @@ function headFromJson(value) {
   return { head, seal };
 }
 
-/** { text } of step 3 where the key was one of the identity then, or { newer: true }; Refused where it was not. */
-export async function judgeIdentity(receipt, shown, publicKey, identity, { check }) {
+/**
+ * { text, isBroken } of step 3 where the key was one of the identity then, or { newer: true }; Refused where it was not.
+ * `isBroken`: a recovery that the log announced did not wait between the blocks that it names.
+ */
+export async function judgeIdentity(receipt, shown, publicKey, identity, verifier) {
+  const { check } = verifier;
   const { log, sealed } = receipt;
   let history;
   try {
@@ -69,7 +74,29 @@ export async function judgeIdentity(receipt, shown, publicKey, identity, { check
   const values = { key: publicKey, identity, names, since: span.since.sealNumber };
   const ending = TEXTS[`ending.${span.ending}`];
   const end = span.until === null ? "" : say("3.ended-later", { seal: span.until.sealNumber, ending });
-  return { newer: false, text: say("3.of-identity", { ...values, end }) };
+  const before = history.waits.filter(({ completed }) => completed.sealNumber < sealed.seal.leaf.sealNumber);
+  const words = before.map((waited) => wordOnWait(waited, log, verifier));
+  const said = words.map(({ text }) => say("3.waited", { text })).join("");
+  const isBroken = words.some(({ isKept }) => isKept === false);
+  return { newer: false, text: say("3.of-identity", { ...values, end }) + said, isBroken };
+}
+
+/** { isKept, text } of a recovery that waited: whether both blocks that the log names are those that the views know. */
+function wordOnWait({ announced, completed }, log, { views, networks }) {
+  const rules = networkOf(log, networks);
+  const between = say("3.between", { from: announced.blockHeight, to: completed.blockHeight });
+  const believed = [];
+  for (const { blockHeight: height, blockHash } of [announced, completed]) {
+    const view = views.find((each) => rules !== null && each.network === rules.name && each.at(height) !== null);
+    if (view === undefined) return { isKept: null, text: say("3.wait-unknown", { between }) };
+    const known = view.at(height);
+    if (!sameBytes(known.hash, blockHash)) {
+      const values = { between, believed: view.believed, height, found: displayHex(known.hash) };
+      return { isKept: false, text: say("3.wait-broken", values) };
+    }
+    believed.push(view.believed);
+  }
+  return { isKept: true, text: say("3.wait-kept", { between, believed: [...new Set(believed)].join(" and ") }) };
 }
 
 /** The key history of an identity as of the checkpoint, proved whole; Newer, Refused or Malformed where it is not. */
@@ -144,8 +171,8 @@ function placesOf({ heads }, log, sealed) {
 export function placeOfSeal({ index, leaf }, log, sealed) {
   const later = sealed.keys.filter((proof) => proof.leaf.purpose === PROMISE_KEY && proof.index < index);
   const { value } = later.length ? later[later.length - 1].leaf.newKey : log.promiseKey;
-  const { sealNumber, sealedAtMs, blockHeight } = leaf;
-  return { sealNumber, sealedAtMs, blockHeight, promiseKey: value };
+  const { sealNumber, sealedAtMs, blockHeight, blockHash } = leaf;
+  return { sealNumber, sealedAtMs, blockHeight, blockHash, promiseKey: value };
 }
 
 function keysWrong(key, values = {}) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The key history of an identity (docs/spec/identity.md): which keys were valid for what at a seal. A place is
-// { sealNumber, sealedAtMs, blockHeight, promiseKey }: where an entry was first sealed; numbers are BigInt.
+// { sealNumber, sealedAtMs, blockHeight, blockHash, promiseKey }: where an entry was first sealed; numbers are BigInt.
 
 import { sameBytes, toHex, ZERO_HASH } from "./bytes.js";
 import { Malformed, Newer, Refused } from "./errors.js";
@@ -68,8 +68,8 @@ async function firstApplied(chainId, logId, { entry, place }, check) {
   need(sameIds(entry.externalIds, identityIds(statement)) && sameBytes(identityChainId(statement), chainId));
   await checkSigners(chainId, statement, allKeys(keySet), [], 0, check);
   const { threshold, recovery, waitBlocks } = keySet;
-  const bindings = [];
-  const history = { chainId, names, tip: statement.hash, threshold, recovery: recovery.map(toHex), waitBlocks, bindings };
+  const [bindings, waits] = [[], []];
+  const history = { chainId, names, tip: statement.hash, threshold, recovery: recovery.map(toHex), waitBlocks, bindings, waits };
   return { ...history, spans: registered(new Map(), keySet.keys, place), pending: null, announced: [], ignored: [] };
 }
 
@@ -121,7 +121,7 @@ async function withAnnounced(history, statement, place, check) {
   need(history.waitBlocks > 0n && !history.announced.includes(toHex(hash)));
   const signers = [...new Set([...newKeys(history, keySet), toHex(place.promiseKey)])];
   await checkSigners(history.chainId, statement, signers, [], 0, check);
-  const pending = { announcement: hash, keySet, ending, blockHeight: place.blockHeight };
+  const pending = { announcement: hash, keySet, ending, place };
   return { ...history, pending, announced: [...history.announced, toHex(hash)] };
 }
 
@@ -135,11 +135,12 @@ async function withObjection(history, statement, place, check) {
 }
 
 async function withCompleted(history, statement, place, check) {
-  const { keySet, ending, blockHeight } = pendingOf(history, statement);
-  need(place.blockHeight >= blockHeight + history.waitBlocks);
+  const { keySet, ending, place: announced } = pendingOf(history, statement);
+  need(place.blockHeight >= announced.blockHeight + history.waitBlocks);
   const pool = keySet.keys.filter(({ purposes }) => purposes & FOR_KEYS).map(({ publicKey }) => toHex(publicKey));
   await checkSigners(history.chainId, statement, [], pool, 1, check);
-  return replacedKeys(history, statement, keySet, ending, place);
+  const waits = [...history.waits, { announced, completed: place }];
+  return { ...replacedKeys(history, statement, keySet, ending, place), waits };
 }
 
 /** Whether the certificate's own proof holds, changes no keys. */

@@ -90,8 +90,9 @@ export async function checkAuthor(receipt, verifier) {
   if (identity === null) return ok(3, "3.ok", { key: publicKey });
   const shown = sealed === null ? null : identityEvidence(sealed);
   if (shown === null) return notChecked(3, "3.not-shown", { key: publicKey, identity });
-  const { newer, text } = await judgeIdentity(receipt, shown, publicKey, identity, verifier);
+  const { newer, text, isBroken } = await judgeIdentity(receipt, shown, publicKey, identity, verifier);
   if (newer) return notChecked(3, "3.newer", { key: publicKey, identity });
+  if (isBroken) return notChecked(3, "3.in-words", { text });
   const expected = author === null ? "" : TEXTS["3.expected"];
   return ok(3, "3.in-words", { text: text + expected }, TEXTS["rests.identity"]);
 }

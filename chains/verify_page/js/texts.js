@@ -97,6 +97,12 @@ export const TEXTS = {
     "signed by key {key}; a newer Anchorline wrote the history of identity {identity}: this one cannot judge it",
   "3.of-identity": "signed by key {key}, a key of identity {identity}{names} since seal {since}{end}",
   "3.in-words": "{text}",
+  "3.waited": "; its keys are by a recovery that the log announced and that waited {text}",
+  "3.between": "from block {from} to {to}",
+  "3.wait-unknown": "{between}, as the log says: nobody whom you trust was asked about these blocks",
+  "3.wait-broken":
+    "{between}, which is not so: {believed} has another block at {height} than the log names, {found}",
+  "3.wait-kept": "{between}, which {believed} confirms",
   "3.names": ", which calls itself {names} (not checked here),",
   "3.ended-later": "; it ended later, in seal {seal}, {ending}",
   "3.not-of": "the signature holds, and key {key} was not valid there: it is no key of identity {identity}",

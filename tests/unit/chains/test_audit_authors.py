@@ -10,6 +10,7 @@ import pytest
 from anchor.bitcoin.protocols import BlockId
 from anchor.journal import Journal
 from anchor.proof.author_audit import Named
+from anchor.proof.blocks import GivenBlock
 from anchor.proof.entry import Entry, Extension, ExtensionType
 from anchor.proof.identity import Ending, Operation, Purpose, Statement
 from chains.audit import Audit
@@ -126,3 +127,36 @@ def test_a_statement_that_counts_for_nothing_is_remarked(lax: Store) -> None:
     assert [] == report.findings
     [remark] = report.remarks
     assert "entry 1: states nothing that is in force" in remark
+
+
+def test_an_announced_recovery_is_held_against_blocks(tmp_path: Path) -> None:
+    """Confirmed and unasked waits are notes that say so; a block that is another than the log names is a finding."""
+    store = Store(tmp_path / "anchorline.db")
+    begin = began(LOG.log_id, key_set(BOSS, wait_blocks=144), "boss")
+    store.writer.open_chain_with(Submission(first_entry_of(begin).encode()), "identity", START_MS)
+    chain_id, blocks = store.chains.named("identity").chain_id, (bytes([1]) * 32, bytes([2]) * 32)
+    new = Statement(Operation.ANNOUNCE, begin.hash, ending=Ending.LOST, key_set=key_set(key("new")))
+    announced = signed(new, chain_id, "new").signed(chain_id, [(store.promise_key.public_key, store.promise_key.sign)])
+    for height, block_hash, statement in (
+        (100, blocks[0], announced),
+        (244, blocks[1], signed(Statement(Operation.COMPLETE, begin.hash, announced.hash), chain_id, "new")),
+    ):
+        # A statement is judged by the block of the newest seal, and then stands in one of its own.
+        store.open_chain(f"at {height}")
+        store.directory.seal(store.checkpoint_key, START_MS, BlockId(height, block_hash))
+        store.writer.submit(
+            store.chains.named("identity"), [Submission(entry_of(chain_id, statement.encode()).encode())], START_MS
+        )
+        store.directory.seal(store.checkpoint_key, START_MS, BlockId(height, block_hash))
+    known = [GivenBlock("regtest", height, block) for height, block in zip((100, 244), blocks, strict=True)]
+    parts = (store.engine, store.trees, store.directory, store.chains)
+    found = []
+    for views in ((), known, (known[0], GivenBlock("regtest", 244, bytes(32)))):
+        reader = Reader(store.engine, store.chains, store.lookup)
+        report = Audit(*parts, reader, Journal(store.engine), views=views).run()
+        found.append(([each.what for each in report.findings if each.where == "authors"], report.remarks))
+    waited = f"chain {chain_id.hex()}: the recovery that the log announced waited from block 100 to 244, "
+    assert ([], [f"{waited}as the log says: nobody whom you trust was asked about these blocks"]) == found[0]
+    assert ([], [f"{waited}which you (the given block) confirms"]) == found[1]
+    another = f"you (the given block) has another block at 244 than the log names, {'00' * 32}"
+    assert ([f"{waited}which is not so: {another}"], []) == found[2]
