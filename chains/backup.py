@@ -17,7 +17,7 @@ from typing import IO
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import BackupError, SettingsError
 from anchor.storage.read_only import ReadOnlyEngine
-from anchor.storage.sqlite import SqliteEngine, copy_database, without_log
+from anchor.storage.sqlite import SqliteEngine, without_log
 from chains.backup_check import check_contents, check_file
 from chains.backup_manifest import NAME as MANIFEST
 from chains.backup_manifest import BackedUpFile, Manifest, is_plain
@@ -58,10 +58,9 @@ def make_backup(home: Home, target: Path, keys_password: Callable[[], str] | Non
     """
     if target.exists() or target.is_symlink():
         raise SettingsError(f"{target}: exists already; a backup is never written over another, choose a new name")
-    source = home.database_file
     password = None if keys_password is None else keys_password()
     with _staging(target) as staging:
-        copy_database(source, staging / DATABASE)
+        home.database.copy_to(staging / DATABASE)
         leave_out_digests(staging / DATABASE)
         left_out = _copy_beside(home.folder, home.settings, staging)
         if password is not None:

@@ -33,7 +33,8 @@ _CACHED_BLOCKS = 16
 _GONE = bytes(KEY_SIZE)
 _NOT_HERE = b"\xff" * KEY_SIZE
 _FILE_MODE = 0o600
-_INDEX = "index"
+_INDEX, _MARK = "index", "mark"
+_SECRET = "SELECT value FROM secret WHERE name = ?"  # noqa: S105  # a statement
 _ADD_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
 _PUT_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
 _PUT_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
@@ -139,6 +140,18 @@ class ContentKeys:
         if any(mine.get(block_no) != secret for block_no, secret in blocks):
             raise StorageError(f"{self.store.name}: expected the keys of {other.store.name}, found others: clear it")
 
+    def is_kept_where(self, other: "ContentKeys") -> bool:
+        """Say whether both are one store, however it is called: what is written into one is seen in the other."""
+        if self.store.version() is None:
+            return False
+        mark = os.urandom(_SEED_SIZE)
+        with self._writing():
+            self.store.execute(_PUT_SECRET, (_MARK, mark))
+        seen = other._one(_SECRET, _MARK)  # noqa: SLF001  # of its own kind
+        with self._writing():
+            self.store.execute("DELETE FROM secret WHERE name = ?", (_MARK,))
+        return seen == mark
+
     def clear(self) -> None:
         """Destroy every key of this store, because another one has them; may be repeated."""
         if self.store.version() is None:
@@ -215,7 +228,7 @@ class ContentKeys:
         return secret
 
     def _secret(self) -> bytes | None:
-        return self._one("SELECT value FROM secret WHERE name = ?", _INDEX)
+        return self._one(_SECRET, _INDEX)
 
     def _one(self, sql: str, value: Value) -> bytes | None:
         rows = self.store.query(sql, (value,))

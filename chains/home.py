@@ -106,8 +106,8 @@ class Home:
         """Its SQLite file; raises SettingsError where the settings name another database."""
         if self.settings.database:
             raise SettingsError(
-                f"{self.folder}: expected a home whose database is a SQLite file: {self.database.name} is backed up "
-                "and restored by its own means (docs/operate/postgresql.md)"
+                f"{self.folder}: expected a home whose database is a SQLite file, found {self.database.name}; "
+                "`anchorline migrate --to home` moves it, and back (docs/operate/postgresql.md)"
             )
         return self.folder / DATABASE
 

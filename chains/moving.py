@@ -6,7 +6,7 @@ databases what was done (docs/adr/0057-moving-house.md).
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,11 @@ from pathlib import Path
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import HistoryDiffersError, SettingsError
 from anchor.lease import Leases
+from anchor.storage.copying import Report, copy_all, silent
 from anchor.storage.databases import SQLITE_FILE, database_of
-from anchor.storage.engine import Engine
 from anchor.storage.house import House, Move, State, move_of, put_move
 from anchor.storage.sqlite import SqliteEngine
-from anchor.storage.tables import batches, count, last_key, tables
+from anchor.storage.tables import count, tables
 from chains.files import write_file
 from chains.highwater import HighWater
 from chains.home import Clock, Home, now_ms
@@ -26,7 +26,6 @@ from chains.rebuild import check_sound
 from chains.settings import FILE_NAME, Settings, from_environment, load_settings, variable_of
 from chains.settings_text import with_values
 
-Report = Callable[[str], None]
 _NAMES = ("database", "content_keys")
 
 
@@ -34,8 +33,8 @@ _NAMES = ("database", "content_keys")
 class Place:
     """Where a log is: the settings ``database`` and ``content_keys``, each an address or empty for a file."""
 
-    database: str
-    content_keys: str
+    database: str = ""
+    content_keys: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> "Place":
@@ -56,11 +55,7 @@ class Moved:
     left: str
 
 
-def _silent(_: str) -> None:
-    pass
-
-
-def move(folder: Path, to: Place, clock: Clock = now_ms, report: Report = _silent) -> Moved:
+def move(folder: Path, to: Place, clock: Clock = now_ms, report: Report = silent) -> Moved:
     """Move the log of the home in ``folder``; afterwards its settings name the new place.
 
     ``report`` is told before and after each step. Raises LeaseHeldError where a daemon seals, SettingsError where the
@@ -93,7 +88,7 @@ def move(folder: Path, to: Place, clock: Clock = now_ms, report: Report = _silen
                 _prepare(old, new, found)
                 copy_all(old.house, new.house, report)
                 report("audit")
-                new.home.content_keys.take_all(old.home.content_keys)
+                _take_keys(old.home, new.home)
                 _check(old, new)
                 # From here on the log is there, and only another move leads back.
                 _fence(old, replace(found, state=State.LEFT), report)
@@ -102,6 +97,13 @@ def move(folder: Path, to: Place, clock: Clock = now_ms, report: Report = _silen
     file = folder / FILE_NAME
     write_file(file, with_values(file.read_text(encoding="utf-8"), to.values()).encode())
     return moved
+
+
+def check_file_decides() -> None:
+    """Raise SettingsError where the environment says where the log is: a settings file that changes would not count."""
+    given = [variable_of(name) for name in from_environment(os.environ) if name in _NAMES]
+    if given:
+        raise SettingsError(f"expected the settings file to say where the log is, found {', '.join(given)}; unset it")
 
 
 def abandon(folder: Path) -> str:
@@ -147,22 +149,6 @@ def _prepare(old: "_Side", new: "_Side", leaving: Move) -> None:
         put_move(new.house, arriving)
 
 
-def copy_all(house: Engine, target: House, report: Report = _silent) -> None:
-    """Copy every table, from where an earlier run stopped; ``target`` takes out first what its schema put there."""
-    if last_key(target, tables()[0]) is None:
-        with target.transaction():
-            for table in reversed(tables()):
-                target.execute(f"DELETE FROM {table.name}")  # noqa: S608  # our own names
-    for table in tables():
-        report(f"copy {table.name}")
-        # What came over is there in whole batches, by key: the last key says where to go on.
-        for rows in batches(house, table, last_key(target, table)):
-            with target.transaction():
-                target.insert_rows(table, rows)
-            report(f"copied {table.name}")
-    target.settle_numbers(tables())
-
-
 def _check(old: "_Side", new: "_Side") -> None:
     """Compare the numbers of rows, and audit the copy as a log of its own."""
     for table in tables():
@@ -182,11 +168,19 @@ def _end(old: "_Side", new: "_Side", report: Report) -> Moved:
     with new.house.transaction():
         new.house.execute("DELETE FROM house_move")
     report("arrived")
-    new.home.content_keys.take_all(old.home.content_keys)
-    old.home.content_keys.clear()
+    if _take_keys(old.home, new.home):
+        old.home.content_keys.clear()
     report("cleared")
     rows = sum(count(new.house, table) for table in tables())
     return Moved(new.home.high_water(), rows, old.home.database.name)
+
+
+def _take_keys(old: Home, new: Home) -> bool:
+    """Bring the content keys to where the new database's are; say whether that is another place than before."""
+    if old.content_keys.is_kept_where(new.content_keys):
+        return False
+    new.content_keys.take_all(old.content_keys)
+    return True
 
 
 def _put_aside(path: Path) -> None:
@@ -229,8 +223,5 @@ def _named(folder: Path, place: Place) -> str:
 
 
 def _settings_of(folder: Path) -> Settings:
-    """Return the settings of a home; refused where the environment says where its log is, and would go on saying it."""
-    given = [variable_of(name) for name in from_environment(os.environ) if name in _NAMES]
-    if given:
-        raise SettingsError(f"expected the settings file to say where the log is, found {', '.join(given)}; unset it")
+    check_file_decides()
     return load_settings(folder / FILE_NAME)

@@ -37,6 +37,9 @@ from chains.encrypted_keys import NAME as ENCRYPTED_KEYS
 from chains.encrypted_keys import decrypt_keys, read_keys
 from chains.home import DATABASE, KEYS, Clock, Home, now_ms
 from chains.key_store import NAME as CONTENT_KEYS
+from chains.moving import Place, check_file_decides, move
+from chains.settings import FILE_NAME
+from chains.settings_text import with_values
 
 _PIECE = 1 << 20
 _MAX_KEYS_FILE = 4_000_000
@@ -80,20 +83,25 @@ def restore(
     keys: Path | None = None,
     clock: Clock = now_ms,
     content_keys: Path | None = None,
+    to: Place | None = None,
 ) -> Restored:
     """Make a home in ``folder``, which must be new or empty, from a backup; return how it stands.
 
-    The keys come from the backup (``password`` is asked for where they are in it) or from the folder ``keys``, and must
-    be those of the log. ``content_keys`` is a copy of the content keys, without which no content can be read.
+    Its log is in a SQLite file, wherever it was before; where ``to`` is given, it is moved there at the end
+    (``chains.moving``), and a run that ended in between is gone on with by ``anchorline migrate``. The keys come from
+    the backup (``password`` is asked for where they are in it) or from the folder ``keys``, and must be those of the
+    log. ``content_keys`` is a copy of the content keys, without which no content can be read.
     Nothing is left behind where anything does not verify; a run that was killed is repeated.
     Raises BackupError, SettingsError, WrongPasswordError, StorageError.
     """
     _check_target(folder)
+    check_file_decides()
     with _opened(backup) as (manifest, opened), _staging(folder) as staging:
         for each in manifest.files:
             if each.path != ENCRYPTED_KEYS:
                 _copy(opened, each, staging, backup)
         _check_database(staging, manifest, backup)
+        _let_file_count(staging / FILE_NAME)
         if content_keys is not None:
             take_copy(content_keys, staging / CONTENT_KEYS)
         found = _keys_of(manifest, opened, password, keys, backup)
@@ -104,6 +112,8 @@ def restore(
                 _check_keys(home)
             missing = _missing(home)
         _put_in_place(staging, folder)
+    if to is not None:
+        move(folder, to, clock)
     with Home.open(folder, clock) as home:
         return Restored(manifest, bool(found), missing, standing_of(home), content_keys is not None)
 
@@ -214,6 +224,12 @@ def _check_database(staging: Path, manifest: Manifest, backup: Path) -> None:
             f"and {manifest.held.directory_size} directory leaves, its database is of log {held.log_id.hex()} with "
             f"{held.entries} and {held.directory_size}"
         )
+
+
+def _let_file_count(settings: Path) -> None:
+    """Let the restored settings name the restored file: the database that they named may be at work, or be lost."""
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(with_values(text, Place().values()), encoding="utf-8")
 
 
 # --- keys

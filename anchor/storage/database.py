@@ -82,6 +82,9 @@ class Database(Protocol):
         version.
         """
 
+    def copy_to(self, target: Path) -> None:
+        """Write it to a new SQLite file as of one moment, whoever writes meanwhile; on the disk on return, one file."""
+
     def watch(self) -> Changes:
         """Open a connection of its own that says whether anything was changed."""
 

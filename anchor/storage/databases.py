@@ -16,7 +16,7 @@ from anchor.storage.database import Changes, Database, Schema
 from anchor.storage.engine import Engine
 from anchor.storage.house import House
 from anchor.storage.read_only import ReadOnlyEngine, schema_of
-from anchor.storage.sqlite import SqliteEngine, check_writable
+from anchor.storage.sqlite import SqliteEngine, check_writable, copy_database
 
 if TYPE_CHECKING:
     from anchor.storage.postgres_address import PostgresAddress
@@ -53,6 +53,10 @@ class SqliteFile:
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
         """See ``Database.open_read_only``."""
         return ReadOnlyEngine(self.path, copied)
+
+    def copy_to(self, target: Path) -> None:
+        """See ``Database.copy_to``."""
+        copy_database(self.path, target)
 
     def watch(self) -> Changes:
         """See ``Database.watch``."""

@@ -4,8 +4,8 @@
 itself keeps from writing.
 """
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,12 @@ import psycopg
 from psycopg import errors, sql
 
 from anchor.errors import SettingsError, StorageError
+from anchor.storage.copying import copy_all
 from anchor.storage.database import Schema
 from anchor.storage.engine import Engine, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
+from anchor.storage.sqlite import SqliteEngine, without_log
 
 _READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
 
@@ -42,6 +44,18 @@ class ReadOnlyPostgres(PostgresEngine):
         if self._copied and self._connection.closed and not self._is_closed:
             raise StorageError(f"{self.name}: the connection was lost, and the copies of tables with it; begin again")
         return super()._alive()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read as of one moment until the block ends, whoever writes meanwhile."""
+        with self._lock, self._translated():
+            self._alive().execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._is_open = True
+            try:
+                yield
+            finally:
+                self._is_open = False
+                self._roll_back()
 
     def _begin(self) -> None:
         """Begin without the turn: nobody is kept waiting by who writes nothing."""
@@ -87,6 +101,13 @@ class PostgresAddress:
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
         """See ``Database.open_read_only``."""
         return ReadOnlyPostgres(self.address, copied)
+
+    def copy_to(self, target: Path) -> None:
+        """See ``Database.copy_to``: what one snapshot of the server shows."""
+        source = ReadOnlyPostgres(self.address)
+        with closing(source), closing(SqliteEngine(target)) as copy, source.snapshot():
+            copy_all(source, copy)
+        without_log(target)
 
     def watch(self) -> "PostgresChanges":
         """See ``Database.watch``."""

@@ -90,16 +90,28 @@ def restore(
         Path | None, typer.Option(help="The copy of the content keys, without which no content can be read.")
     ] = None,
     password_file: PasswordFileOption = None,
+    database: Annotated[
+        str, typer.Option(help="Then move the log to PostgreSQL, postgresql://USER@HOST/NAME, an empty database.")
+    ] = "",
+    content_keys_database: Annotated[
+        str, typer.Option(help="With --database: where the content keys go (default: NAME_keys), or 'home' for a file.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a home of a backup, and say whether it is level with what the world has seen of its log.
 
-    Refused where a single byte is another than when the backup was made. Stop the service first.
+    Refused where a single byte is another than when the backup was made. Stop the service first. The log comes back in
+    a SQLite file, unless --database says where to.
     """
+    from chains.key_place import keys_beside
+    from chains.moving import Place
     from chains.restore import restore as restored_from
 
+    if content_keys_database and not database:
+        usage("--content-keys-database is for --database")
     password = _password(password_file, "Password of the keys in the backup")
-    done = restored_from(source, folder, password, keys, content_keys=content_keys)
+    to = Place(database, keys_beside(database, content_keys_database)) if database else None
+    done = restored_from(source, folder, password, keys, content_keys=content_keys, to=to)
     say(_restore_facts(done, folder), lambda: _restore_lines(done, folder), as_json=as_json)
 
 

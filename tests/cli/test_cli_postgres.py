@@ -52,16 +52,43 @@ def test_the_whole_way_on_postgresql(tmp_path: Path, postgres_server: PostgresSe
     assert [] == list(home.glob("*.db"))
 
 
-def test_what_works_on_files_only_is_refused(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    """``backup`` and ``rebuild`` of a home on PostgreSQL write nothing and say where the way goes on."""
-    home = tmp_path / "home"
+def test_a_backup_is_restored_to_a_file_or_to_a_database(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """A home on PostgreSQL is backed up into the one format, and comes back anywhere, contents and receipts and all."""
+    home, here, receipt = tmp_path / "home", ("--home", tmp_path / "home"), tmp_path / "receipt"
     init(home, postgres_server.database())
-    for command in (("backup", tmp_path / "copy"), ("rebuild", "--from", tmp_path)):
-        done = run(*command, "--home", home)
-        assert 1 == done.exit_code
-        assert "expected" in done.err
-    assert not (tmp_path / "copy").exists()
-    assert "docs/operate/postgresql.md" in run("backup", tmp_path / "copy", "--home", home).err
+    (tmp_path / "report.txt").write_bytes(REPORT)
+    for command in (
+        *(("chain", "create", "acme"), ("add", "acme", tmp_path / "report.txt"), ("seal",)),
+        ("receipt", "acme:1", "--content", "--output", receipt),
+        ("backup", tmp_path / "copy.tar", "--content-keys", tmp_path / "copy.keys"),
+    ):
+        done = run(*command, *here)
+        assert 0 == done.exit_code, (command, done.err)
+    of_backup = (tmp_path / "copy.tar", "--keys", home / "keys", "--content-keys", tmp_path / "copy.keys")
+    elsewhere = ("--database", postgres_server.database())
+    for name, more in (("file", ()), ("server", elsewhere), ("one-host", ("--content-keys-database", "home"))):
+        place = tmp_path / name
+        where = more if name != "one-host" else ("--database", postgres_server.database(), *more)
+        done = run("restore", of_backup[0], place, *of_backup[1:], *where)
+        assert 0 == done.exit_code, done.err
+        assert 0 == run("audit", "--home", place).exit_code
+        again = tmp_path / f"{name}.receipt"
+        assert 0 == run("receipt", "acme:1", "--content", "--output", again, "--home", place).exit_code
+        assert receipt.read_bytes() == again.read_bytes(), name
+    # The log of the first home is not the one that was restored, nor touched by it.
+    assert 0 == run("add", "acme", tmp_path / "report.txt", *here).exit_code
+    assert 2 == run("restore", *of_backup, tmp_path / "no", "--content-keys-database", "home").exit_code
+    taken = run("restore", of_backup[0], tmp_path / "taken", *of_backup[1:], *elsewhere)
+    assert (1, True) == (taken.exit_code, "expected an empty database" in taken.err), taken.err
+
+
+def test_a_rebuild_is_for_files(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """``rebuild --from`` of a home on PostgreSQL changes nothing, and says where the way goes on."""
+    init(tmp_path / "home", postgres_server.database())
+    init(tmp_path / "other", postgres_server.database())
+    (tmp_path / "other" / "anchorline.db").touch()
+    done = run("rebuild", "--from", tmp_path / "other", "--home", tmp_path / "home")
+    assert (1, True) == (done.exit_code, "anchorline migrate --to home" in done.err), done.err
 
 
 def test_two_homes_opened_at_once_write_in_turn(tmp_path: Path, postgres_server: PostgresServer) -> None:

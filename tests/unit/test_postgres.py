@@ -1,6 +1,7 @@
 """What PostgreSQL alone can do to a home: sessions that end, servers that lose writes, readers that may not write."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from anchor.storage.database import Schema
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.postgres import PostgresEngine, numbered
 from anchor.storage.postgres_address import PostgresAddress, ReadOnlyPostgres
+from anchor.storage.sqlite import SqliteEngine
 from tests.postgres import PostgresServer, running_postgres
 
 pytestmark = pytest.mark.postgres
@@ -160,6 +162,25 @@ def test_a_reader_never_waits_for_a_writer(address: str, engine: PostgresEngine)
         engine.execute(INSERT, (1, b"one"))
         assert [] == reader.query(ALL)
     reader.close()
+
+
+def test_a_snapshot_shows_one_moment(address: str, engine: PostgresEngine, tmp_path: Path) -> None:
+    """What is committed while a copy is made is not in it, whichever table comes when; the copy is one SQLite file."""
+    with engine.transaction():
+        engine.execute(INSERT, (1, b"one"))
+    reader = ReadOnlyPostgres(address)
+    with reader.snapshot():
+        assert [(1, b"one")] == reader.query(ALL)
+        with engine.transaction():
+            engine.execute(INSERT, (2, b"two"))
+        assert [(1, b"one")] == reader.query(ALL)
+    assert [(1, b"one"), (2, b"two")] == reader.query(ALL)
+    reader.close()
+    PostgresAddress(address).copy_to(tmp_path / "copy.db")
+    assert ["copy.db"] == [path.name for path in tmp_path.iterdir()]
+    copy = SqliteEngine(tmp_path / "copy.db")
+    assert [(1, b"one"), (2, b"two")] == copy.query(ALL)
+    copy.close()
 
 
 def test_a_database_of_another_version_is_not_read(address: str, engine: PostgresEngine) -> None:

@@ -322,7 +322,7 @@ def test_checkpoints_without_a_key_of_their_time_are_not_made(log: Path, bitcoin
         rebuilt_from(log / "sealed", log / "mirror", bitcoin)
 
 
-@pytest.mark.parametrize("step", ["copy_database", "take_over", "_check_sound", "write_high_water", "link", "replace"])
+@pytest.mark.parametrize("step", ["copy_database", "take_over", "check_sound", "write_high_water", "link", "replace"])
 def test_an_interrupted_run_is_repeated(
     step: str, log: Path, bitcoin: SimulatedBitcoin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

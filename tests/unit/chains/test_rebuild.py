@@ -202,7 +202,7 @@ def test_another_log_is_no_copy(copies: Moments, bitcoin: SimulatedBitcoin, tmp_
         rebuild_from(service.home, tmp_path / "other log")
 
 
-@pytest.mark.parametrize("step", ["copy_database", "_check_sound", "_swap", "link", "replace"])
+@pytest.mark.parametrize("step", ["copy_database", "check_sound", "_swap", "link", "replace"])
 def test_an_interrupted_run_is_repeated(
     step: str, copies: Moments, bitcoin: SimulatedBitcoin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
