@@ -7,17 +7,18 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from anchor.errors import RefusedEntryError
 from anchor.proof.chain_life import Closing, Continuation, Statement, Transfer
 from anchor.proof.codec import sha256
 from anchor.proof.entry import SALT_SIZE, Entry, Extension, ExtensionType, content_commitment
+from anchor.proof.log_statements import LIFE_MEDIA_TYPE
 from chains.chain import Chain
 from chains.client.own_entry import Form, signed
 from chains.client.signing import AuthorKey
+from chains.policy import Policies
 from chains.work import Accepted, Submission
 from chains.writer import Writer
 
-MEDIA_TYPE = "application/vnd.anchorline.chain-life"
-"""Media type of these entries; their content is empty."""
 _TYPES: dict[type[Closing] | type[Transfer] | type[Continuation], ExtensionType] = {
     Closing: ExtensionType.CLOSING,
     Transfer: ExtensionType.TRANSFER,
@@ -33,18 +34,31 @@ class Signer:
     identity: bytes | None = None
 
 
-def stating(chain_id: bytes, statement: Statement, log_id: bytes, signer: Signer | None = None) -> Submission:
+def stating(
+    chain_id: bytes, statement: Statement, log_id: bytes, signer: Signer | None = None, *, for_log: bool = False
+) -> Submission:
     """Return the entry of a statement, over empty content under a fresh salt.
 
-    A signed one is meant for this log alone: nobody closes a chain elsewhere with it.
+    A signed one, or one that is to be signed (``for_log``), is meant for this log alone: nobody closes a chain
+    elsewhere with it.
     """
     salt = os.urandom(SALT_SIZE)
     said: Sequence[Extension] = (Extension(_TYPES[type(statement)], statement.encode()),)
-    entry = Entry(chain_id, content_commitment(salt, sha256(b"")), MEDIA_TYPE, extensions=tuple(said))
-    if signer is None:
+    entry = Entry(chain_id, content_commitment(salt, sha256(b"")), LIFE_MEDIA_TYPE, extensions=tuple(said))
+    if signer is None and not for_log:
         return Submission(entry.encode(), salt, content=b"")
-    form = Form(log_id=log_id, identity=signer.identity)
-    return Submission(signed(replace(entry, extensions=(*form.extensions, *said)), signer.key), salt, content=b"")
+    form = Form(log_id=log_id, identity=None if signer is None else signer.identity)
+    entry = replace(entry, extensions=(*form.extensions, *said))
+    return Submission(entry.encode() if signer is None else signed(entry, signer.key), salt, content=b"")
+
+
+def check_can_move(policies: Policies, chain: Chain, moved_to: bytes | None) -> None:
+    """Raise RefusedEntryError for a chain under a policy that is to go on elsewhere: no other log can judge it."""
+    if moved_to is not None and policies.is_under(chain):
+        raise RefusedEntryError(
+            "the chain has a policy, which only its own log can judge, and cannot go on in another log: close it "
+            "without --moved-to, and begin another chain there"
+        )
 
 
 def close_chain(
@@ -52,9 +66,10 @@ def close_chain(
 ) -> Accepted:
     """Close a chain, for ever; ``moved_to`` (32 bytes) is the log where it goes on, if it does.
 
-    Raises ChainClosedError where it is closed, RefusedEntryError where ``moved_to`` is this very log, MalformedError
-    for a reason that cannot be shown.
+    Raises ChainClosedError where it is closed, RefusedEntryError where ``moved_to`` is this very log, or where the
+    chain has a policy and could not go on there, MalformedError for a reason that cannot be shown.
     """
+    check_can_move(writer.policies, chain, moved_to)
     closing = Closing(now_ms, reason, moved_to)
     [accepted] = writer.submit(chain, [stating(chain.chain_id, closing, writer.log_id, signer)], now_ms)
     return accepted

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain as chained
 from itertools import repeat
 
+from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, check_author
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
 from anchor.proof.identity import Purpose
@@ -22,6 +23,8 @@ from chains.audit_report import Report
 from chains.chain import Chain
 from chains.policy import Policies, margin_ms
 from chains.reader import StoredEntry
+
+_EMPTY = sha256(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class PolicyWalk:
                 standing = judged(
                     *(standing, stored.leaf_index, entry, is_key_of),
                     lambda key: self._earlier(chain, written.get(key)),
+                    has_content=stored.kept is not None and not stored.keeps(_EMPTY),
                 )
             except (VerificationError, MalformedError) as error:
                 why = str(error)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits
 from anchor.proof.entry import Entry, ExtensionType, IdKind, Relation, signing_keys
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
+from anchor.proof.log_statements import stated_by_log
 
 POLICY_VERSION = 0x01
 NO_PREVIOUS = bytes(HASH_SIZE)
@@ -175,16 +176,18 @@ def met(rule: Rule, keys: Iterable[bytes], is_key_of: IsKeyOf) -> int:
     return len(found - {None})
 
 
-def judged(standing: Standing, index: int, entry: Entry, is_key_of: IsKeyOf, find: Find) -> Standing:
+def judged(
+    standing: Standing, index: int, entry: Entry, is_key_of: IsKeyOf, find: Find, *, has_content: bool = False
+) -> Standing:
     """Return the policies in force after one more entry of a chain, whose signatures were checked before.
 
-    Raises VerificationError(POLICY_NOT_FOLLOWED) where the entry does not follow the policy in force at its place, and
-    MalformedError where it states one that cannot be read.
+    ``has_content``: as ``check_followed`` has it. Raises VerificationError(POLICY_NOT_FOLLOWED) where the entry does
+    not follow the policy in force at its place, and MalformedError where it states one that cannot be read.
     """
     if stated_in(entry) is not None:
         return changed(standing, index, entry, is_key_of)
     if standing:
-        check_followed(standing[-1].policy, entry, is_key_of, find)
+        check_followed(standing[-1].policy, entry, is_key_of, find, has_content=has_content)
     return standing
 
 
@@ -217,8 +220,38 @@ def changed(standing: Standing, index: int, entry: Entry, is_key_of: IsKeyOf) ->
     return (*standing, Stated(entry.hash, index, policy))
 
 
-def check_followed(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find) -> None:
-    """Raise VerificationError(POLICY_NOT_FOLLOWED) unless an entry that states no policy follows this one."""
+def check_followed(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find, *, has_content: bool = False) -> None:
+    """Raise VerificationError(POLICY_NOT_FOLLOWED) unless an entry that states no policy follows this one.
+
+    ``has_content``: the entry is known to commit to other content than none, so that it is more than the log's own.
+    """
+    if not has_content and stated_by_log(entry) is not None:
+        return
+    if closes(entry):
+        _check_closing(policy, entry, is_key_of)
+        return
+    _check_written(policy, entry, is_key_of, find)
+
+
+def closes(entry: Entry) -> bool:
+    """Say whether an entry closes its chain."""
+    return entry.extension(ExtensionType.CLOSING) is not None
+
+
+def _check_closing(policy: Policy, entry: Entry, is_key_of: IsKeyOf) -> None:
+    """After a closing nobody writes any more: it takes those who say who may write, and nothing else of the policy."""
+    if any(link.relation in _CORRECTING for link in entry.links):
+        raise not_followed("it closes the chain and corrects entries: one of both")
+    found, rule = met(policy.administrators, signing_keys(entry), is_key_of), policy.administrators
+    if found < rule.threshold:
+        raise not_followed(
+            f"{rule.threshold} of the {len(rule.parties)} parties that may change the policy must sign what closes the "
+            f"chain, {found} did",
+            Part.ADMINISTRATORS,
+        )
+
+
+def _check_written(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find) -> None:
     found = met(policy.writers, signing_keys(entry), is_key_of)
     if found < policy.writers.threshold:
         raise not_followed(

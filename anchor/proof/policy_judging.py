@@ -5,11 +5,13 @@ Input is a sealed receipt, of which each head names the policy in force, and wha
 asks.
 """
 
+from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, check_author, signing_keys
 from anchor.proof.errors import UnknownVersionError, VerificationError
 from anchor.proof.leaves import NO_POLICY
+from anchor.proof.log_statements import stated_by_log
 from anchor.proof.merkle import leaf_hash
-from anchor.proof.policy import Rule, Standing, check_followed, in_force_at, met, not_followed, stated_in
+from anchor.proof.policy import Rule, Standing, check_followed, closes, in_force_at, met, not_followed, stated_in
 from anchor.proof.policy_evidence import (
     NotShownError,
     PolicyEvidence,
@@ -19,10 +21,11 @@ from anchor.proof.policy_evidence import (
     shown_policy,
     wrong_evidence,
 )
-from anchor.proof.receipt import Receipt, Sealed
+from anchor.proof.receipt import ContentState, Receipt, Sealed
 from anchor.proof.verdict import Step, not_checked, ok
 from anchor.proof.verifier import Verifier
 
+_EMPTY = sha256(b"")
 BELIEVED = "the log's signature; that its heads name the policy in force, is the auditor's check"
 
 
@@ -66,10 +69,16 @@ def _followed(receipt: Receipt, sealed: Sealed, evidence: PolicyEvidence, verifi
             raise NotShownError(f"nothing is shown of entry {entry_hash.hex()}, which it corrects")
         return Entry.decode(shown[entry_hash])
 
-    check_followed(stated.policy, entry, is_key_of, find)
-    signed = met(stated.policy.writers, signing_keys(entry), is_key_of)
+    has_content = receipt.content.state == ContentState.SHOWN and receipt.content.digest != _EMPTY
+    check_followed(stated.policy, entry, is_key_of, find, has_content=has_content)
     text = f"it follows the policy that entry {stated.index} of the chain states, {stated.entry_hash.hex()}"
-    return ok(17, f"{text}: {_writers(stated.policy.writers, signed)}", BELIEVED)
+    said = None if has_content else stated_by_log(entry)
+    if said is not None:
+        return ok(17, f"{text}: it states {said}, which the log may do without a writer's signature", BELIEVED)
+    rule = stated.policy.administrators if closes(entry) else stated.policy.writers
+    signed = met(rule, signing_keys(entry), is_key_of)
+    closing = "it closes the chain; " if closes(entry) else ""
+    return ok(17, f"{text}: {closing}{_signed(rule, signed)}", BELIEVED)
 
 
 def _check_signatures(entry: Entry, verifier: Verifier) -> None:
@@ -94,7 +103,7 @@ def _states(standing: Standing, entry: Entry, index: int) -> Step:
     )
 
 
-def _writers(rule: Rule, signed: int) -> str:
+def _signed(rule: Rule, signed: int) -> str:
     if not rule.threshold:
         return "anybody may write"
     return f"{rule.threshold} of {len(rule.parties)} parties must sign, {signed} did"

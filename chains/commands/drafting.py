@@ -144,6 +144,7 @@ def _facts(draft: "Draft") -> dict[str, Any]:
 
 
 def _lines(draft: "Draft") -> Iterable[str]:
+    from anchor.proof.chain_life import Closing, statement_of
     from anchor.proof.policy import Policy, stated_in
 
     chain_id, statement = draft.entry.chain_id.hex(), stated_in(draft.entry)
@@ -152,6 +153,9 @@ def _lines(draft: "Draft") -> Iterable[str]:
     if statement is not None:
         yield "that states its policy:"
         yield from policy_lines(None, Policy.decode(statement))
+    closing = statement_of(draft.entry)
+    if isinstance(closing, Closing):
+        yield f"that closes the chain, for ever: {closing.reason or 'no reason is given'}"
     if draft.content:
         yield f"with {len(draft.content)} bytes of content"
     for key in draft.keys:

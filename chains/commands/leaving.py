@@ -12,6 +12,7 @@ import typer
 from anchor.proof.codec import hash_from_hex
 from chains.commands.accounts import EXPIRES_HELP, OrganisationArgument, utc_or_none
 from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
+from chains.commands.policy_options import PrepareOption, SignersOption, Signing, ToSignOption, refuse_early, signing_of
 from chains.commands.recording import chain_app
 from chains.commands.sharing import ChainArgument
 from chains.commands.terminal import (
@@ -24,14 +25,17 @@ from chains.commands.terminal import (
     opened,
     read_limited,
     say,
+    usage,
 )
 from chains.counted import counted
 from chains.expiry import expiry_ms
 
 if TYPE_CHECKING:
+    from chains.chain import Chain
     from chains.client.signing import AuthorKey
     from chains.home import Home
     from chains.life_stating import Signer
+    from chains.work import Accepted
 
 app = command_group()
 transfer_app = command_group("Hand a chain to another owner: offered by the one, accepted by the other.")
@@ -45,24 +49,37 @@ def chain_close(
     moved_to: Annotated[
         str | None, typer.Option(metavar="CARD|LOG_ID", help="The log where the chain goes on: its card, or its id.")
     ] = None,
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
+    signer: ToSignOption = None,
+    prepare: PrepareOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Close a chain, for ever: its last entry says why. Only erasures are recorded behind it.
 
-    With --moved-to it says in which other log the chain goes on (`anchorline chain continue` there).
+    With --moved-to it says in which other log the chain goes on (`anchorline chain continue` there). A chain under a
+    policy is closed by those who may change the policy; where they are several, as `policy change` has them sign.
     """
     from chains.life_stating import close_chain
 
     log_id = None if moved_to is None else _log_id(moved_to)
-    author = signing_author(sign, identity, password_file)
-    with opened(home) as found:
-        target = found.chains.named(chain)
-        signer = None if author is None else _signer(found, author, identity)
-        accepted = close_chain(found.writer, target, reason, log_id, found.clock(), signer)
+    if signer or prepare or len(sign or []) > 1:
+        signing = signing_of(sign, signer, prepare, password_file)
+        if identity is not None:
+            usage("--identity is said where one key signs alone")
+        with opened(home) as found:
+            done = _close_together(found, chain, (reason, log_id), signing, as_json=as_json)
+        if done is None:
+            return
+        target, accepted = done
+    else:
+        author = signing_author(sign[0] if sign else None, identity, password_file)
+        with opened(home) as found:
+            target = found.chains.named(chain)
+            alone = None if author is None else _signer(found, author, identity)
+            accepted = close_chain(found.writer, target, reason, log_id, found.clock(), alone)
     facts = {
         "chain_id": target.chain_id.hex(),
         "leaf_index": accepted.leaf_index,
@@ -72,6 +89,31 @@ def chain_close(
     }
     goes_on = "" if log_id is None else f" It goes on in log {log_id.hex()}."
     say(facts, lambda: f"Chain {chain} is closed by its entry {accepted.leaf_index}.{goes_on}", as_json=as_json)
+
+
+def _close_together(
+    found: "Home", chain: str, said: tuple[str, bytes | None], signing: Signing, *, as_json: bool
+) -> "tuple[Chain, Accepted] | None":
+    """Close a chain for a reason, to go on in a log or in none, by several keys; None where others sign it first."""
+    from anchor.proof.chain_life import Closing
+    from anchor.proof.codec import sha256
+    from chains.client.own_entry import OwnEntry
+    from chains.commands.drafting import prepared, record
+    from chains.life_stating import check_can_move, stating
+
+    target, (reason, moved_to) = found.chains.named(chain), said
+    check_can_move(found.policies, target, moved_to)
+    log_id = found.directory.log.log_id
+    made = stating(target.chain_id, Closing(found.clock(), reason, moved_to), log_id, for_log=True)
+    assert made.salt is not None
+    draft = signing.draft(OwnEntry(made.entry, made.salt, sha256(b""), b""))
+    refuse_early(lambda: found.policies.check_next(target, [draft.claimed], found.clock()))
+    if signing.prepare is not None:
+        prepared(
+            draft, signing.prepare, [f"  chain {chain} ends here: {reason or 'no reason is given'}"], as_json=as_json
+        )
+        return None
+    return target, record(found, draft)
 
 
 @chain_app.command("continue")

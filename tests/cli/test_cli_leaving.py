@@ -9,6 +9,7 @@ from anchor.proof.archive import check_archive
 from anchor.proof.archive_part import receipts_path
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.receipt import LogCard
+from anchor.signing import SigningKey
 from chains.stand_alone import Folder, main
 from tests.cli.commands import World, run
 
@@ -106,7 +107,12 @@ def test_what_cannot_go_on_here_is_refused_before_anything_is_written(world: Wor
     before = other.ok("chain", "list", "--json").facts
     archive = world.folder / "acme.tar"
     world.ok("chain", "close", "acme", "--reason", "the year is over")
+    SigningKey.generate().save(world.folder / "ann.key")
+    world.ok("chain", "create", "ruled", "--writer", "anybody", "--sign", world.folder / "ann.key")
     anchored(world)
+    world.ok("export", world.folder / "ruled.tar", "--chain", "ruled")
+    done = other.run("chain", "continue", world.folder / "ruled.tar")
+    assert (1, True) == (done.exit_code, "the chain has a policy, which only its own log can judge" in done.err)
     world.ok("export", archive, "--chain", "acme")
     done = other.run("chain", "continue", archive)
     assert 1 == done.exit_code

@@ -168,3 +168,48 @@ def test_what_makes_no_sense_is_said(world: World, keys: dict[str, str]) -> None
     draft.write_text(draft.read_text().replace(signature.hex(), signature[::-1].hex()))
     refused = world.run("draft", "submit", draft)
     assert (2, True) == (refused.exit_code, f"the signature by key {key.hex()} does not hold over it" in refused.err)
+
+
+def test_a_policy_binds_writers_and_not_the_duties_of_the_log(world: World, keys: dict[str, str]) -> None:
+    """Erasures, holds and another owner need no writer's key, and receipts say so; a closing takes administrators."""
+    opened(world, keys)
+    world.ok("add", "orders", world.report, "--media-type", "text/csv", "--sign", file_of(world, "bob"))
+    world.ok("hold", "set", "orders:1", "--reason", "a lawsuit")
+    assert 1 == world.run("erase", "orders:1", "--reason", "asked for").exit_code
+    world.ok("hold", "lift", "orders:1", "--reason", "it is over")
+    world.ok("erase", "orders:1", "--reason", "asked for")
+    world.ok("org", "create", "buyer")
+    world.ok("chain", "transfer", "offer", "orders", "buyer")
+    world.ok("chain", "transfer", "accept", "orders", "buyer")
+    close: list[str | Path] = ["chain", "close", "orders", "--reason", "the end"]
+    cases: list[tuple[list[str | Path], str]] = [
+        ([], "1 of the 1 parties that may change the policy must sign what closes the chain, 0 did"),
+        (["--sign", file_of(world, "bob")], "must sign what closes the chain, 0 did"),
+        (["--sign", file_of(world, "ann"), "--moved-to", bytes(32).hex()], "cannot go on in another log"),
+    ]
+    for options, why in cases:
+        refused = world.run(*close, *options)
+        assert 1 == refused.exit_code
+        assert why in refused.err
+    draft = world.folder / "end.draft"
+    world.ok(*close, "--prepare", draft, "--signer", keys["ann"])
+    assert "that closes the chain, for ever: the end" in run("draft", "show", draft).text
+    assert 0 == run("draft", "sign", draft, "--sign", file_of(world, "ann")).exit_code
+    world.ok("draft", "submit", draft)
+    world.ok("erase", "orders:0", "--reason", "asked for, too")
+    world.ok("seal")
+    world.ok("audit")
+    without = "which the log may do without a writer's signature"
+    for index, said in (
+        (2, f"it states a legal hold, {without}"),
+        (3, f"it states the end of a legal hold, {without}"),
+        (4, f"it states an erasure, {without}"),
+        (5, f"it states another owner of the chain, {without}"),
+        (6, "it closes the chain; 1 of 1 parties must sign, 1 did"),
+        (7, f"it states an erasure, {without}"),
+    ):
+        receipt = world.folder / f"{index}.receipt"
+        world.ok("receipt", f"orders:{index}", "--output", receipt)
+        steps = run("verify", receipt, "--log", world.card, "--json").facts["steps"]
+        [step] = [each for each in steps if each["number"] == 17]
+        assert ("ok", said) == (step["state"], step["text"].partition(": ")[2])

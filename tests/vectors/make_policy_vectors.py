@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from anchor.proof.chain_life import Closing, Transfer
 from anchor.proof.codec import sha256
-from anchor.proof.entry import Entry, ExternalId, IdKind, Link, Relation
+from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, Link, Relation
+from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.errors import Reason
 from anchor.proof.identity import Ending, Operation, Purpose, Statement, identity_chain_id
 from anchor.proof.identity_evidence import IdentityEvidence
 from anchor.proof.leaves import NO_POLICY, HeadLeaf
+from anchor.proof.log_statements import LIFE_MEDIA_TYPE
 from anchor.proof.policy import ANYBODY, NOBODY, Party, PartyKind, Policy, Rule
 from anchor.proof.receipt import Content, ContentState, Receipt, proof_to_json
 from anchor.proof.verify import Outcome
@@ -300,6 +303,56 @@ def malformed_statements() -> Iterator[tuple[str, bytes]]:
     yield "with an unknown id kind", admins + empty * 2 + b"\x00\x01\x03"
 
 
+def duties() -> Iterator[Case]:
+    """Return receipts of what the log states itself, which needs no signature, and of what closes a chain."""
+    log = Log()
+    log.begin(replace(BY_KEYS, writers=keys(2, "bob", "cat"), media_types=("text/csv",), id_kinds=(IdKind.KEYED,)))
+    ids = (ExternalId(IdKind.KEYED, sha256(b"k")),)
+    order = log.order("bob", "cat", media_type="text/csv", external_ids=ids)
+    chain_id, other = order.entry.chain_id, sha256(b"another chain")
+    erases, refers = (Link(kind, chain_id, order.entry.hash) for kind in (Relation.ERASES, Relation.REFERS_TO))
+    erased, held, lifted = (
+        (Extension(ExtensionType.ERASURE, ErasureStatement(act, Scope.ENTRY, 1, "a request").encode()),)
+        for act in (Act.ERASE, Act.HOLD, Act.LIFT)
+    )
+    taken = (Extension(ExtensionType.TRANSFER, Transfer(1, bytes(16), bytes(16)).encode()),)
+    closing = (Extension(ExtensionType.CLOSING, Closing(1, "the year is over").encode()),)
+    retracts, life = Link(Relation.RETRACTS, chain_id, order.entry.hash), {"media_type": LIFE_MEDIA_TYPE}
+    for name, want, who, fields in (
+        ("an erasure that nobody signed", OK, (), {"extensions": erased, "links": (erases,)}),
+        ("an erasure that a stranger signed", OK, ("dan",), {"extensions": erased, "links": (erases, erases)}),
+        ("a hold that nobody signed", OK, (), {"extensions": held, "links": (refers,)}),
+        ("the end of a hold that nobody signed", OK, (), {"extensions": lifted, "links": (refers,)}),
+        ("another owner, as nobody but the log says", OK, (), {"extensions": taken, **life}),
+        ("17 an erasure of nothing", BROKEN, (), {"extensions": erased}),
+        ("17 an erasure that retracts", BROKEN, (), {"extensions": erased, "links": (erases, retracts)}),
+        ("17 an erasure that only refers", BROKEN, (), {"extensions": erased, "links": (refers,)}),
+        ("17 an erasure in another chain", BROKEN, (), {"extensions": erased, "links": (Link(6, other, other),)}),
+        ("17 an erasure under a name", BROKEN, (), {"extensions": erased, "links": (erases,), "external_ids": ids}),
+        ("17 an erasure of a type", BROKEN, (), {"extensions": erased, "links": (erases,), "media_type": "text/csv"}),
+        ("17 an erasure and another owner", BROKEN, (), {"extensions": (*erased, *taken), "links": (erases,)}),
+        ("17 an erasure that is none", BROKEN, (), {"extensions": (cut(erased[0]),), "links": (erases,)}),
+        ("17 another owner, with a link", BROKEN, (), {"extensions": taken, "links": (refers,), **life}),
+        ("17 another owner of another type", BROKEN, (), {"extensions": taken}),
+        ("17 a closing by writers", BROKEN, ("bob", "cat"), {"extensions": closing, **life}),
+        ("17 a closing by nobody", BROKEN, (), {"extensions": closing, **life}),
+        ("17 a closing that retracts", BROKEN, ("ann",), {"extensions": closing, "links": (retracts,), **life}),
+        ("a closing by who may change the policy", OK, ("ann",), {"extensions": closing, **life}),
+    ):
+        yield log.case(name, log.order(*who, salt=name, **fields), want)
+    newer = (Extension(ExtensionType.ERASURE, b"\x02" + erased[0].value[1:]),)
+    yield log.case("an erasure by a newer Anchorline", log.order(salt="n", extensions=newer, links=(erases,)), OPEN)
+    words = log.write(log.entry(chain_id, b"words", media_type="", extensions=erased, links=(erases,)), b"words")
+    yield log.case("17 an erasure with content", words, BROKEN)
+    nothing = log.write(log.entry(chain_id, b"", media_type="", extensions=erased, links=(erases,)), b"")
+    yield log.case("an erasure with content of no bytes", nothing, OK)
+
+
+def cut(extension: Extension) -> Extension:
+    """Return an extension that lacks its last byte."""
+    return replace(extension, value=extension.value[:-1])
+
+
 def mutations() -> Iterator[Case]:
     """Return receipts whose evidence was altered."""
     log = Log()
@@ -341,7 +394,7 @@ def mutations() -> Iterator[Case]:
 
 def cases() -> Iterator[Case]:
     """Return every case."""
-    for group in (by_keys, forms, corrections, changes, identities, heads, mutations):
+    for group in (by_keys, forms, corrections, changes, identities, heads, duties, mutations):
         yield from group()
 
 

@@ -224,7 +224,7 @@ function sinceOf({ outcome, facts: { anchored_in: anchored, network } }) {
 }
 
 /** What an entry says of its chain's life, or null; Malformed for what says nothing, or two things. */
-function lifeStatement(entry) {
+export function lifeStatement(entry) {
   const found = [...STATEMENTS].filter(([type]) => extensionOf(entry, type) !== null);
   if (found.length > 1) throw new Malformed("19.two");
   if (!found.length) return null;

@@ -61,7 +61,7 @@ async function provedErasure(receipt, shown, check) {
 }
 
 /** { act, scope, atMs, reason } of an extension's value; Malformed, or Newer for another version. */
-function erasureStatement(value) {
+export function erasureStatement(value) {
   const reader = new Cursor(value, MAX_ERASURE_STATEMENT, "erasure statement");
   const version = reader.byte("a version");
   if (version !== 1) throw new Newer("18.newer");

@@ -5,9 +5,11 @@
 import { concat, Cursor, HASH_SIZE, sameBytes, toHex, ZERO_HASH } from "./bytes.js";
 import { extensionOf, IDENTITY_EXTENSION, signingKeys } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
+import { statedByLog } from "./log_statements.js";
 import { say } from "./texts.js";
 
 const POLICY_EXTENSION = 7;
+const CLOSING_EXTENSION = 13;
 const MAX_POLICY = 2300;
 const MAX_PARTIES = 16;
 const MAX_MEDIA_TYPES = 16;
@@ -80,8 +82,29 @@ export async function changedPolicy(standing, index, entry, isKeyOf) {
   return [...standing, { entryHash: entry.hash, index, policy }];
 }
 
-/** Refused unless an entry that states no policy follows this one; `find` returns an earlier entry by its hash. */
-export async function checkFollowed(policy, entry, isKeyOf, find) {
+/**
+ * Refused unless an entry that states no policy follows this one; `find` returns an earlier entry by its hash. With
+ * `hasContent` the entry commits to other content than none, and is more than the log's own.
+ */
+export async function checkFollowed(policy, entry, isKeyOf, find, hasContent) {
+  if (!hasContent && statedByLog(entry) !== null) return;
+  if (closesChain(entry)) await checkClosing(policy.administrators, entry, isKeyOf);
+  else await checkWritten(policy, entry, isKeyOf, find);
+}
+
+/** Whether an entry closes its chain. */
+export function closesChain(entry) {
+  return extensionOf(entry, CLOSING_EXTENSION) !== null;
+}
+
+/** After a closing nobody writes any more: it takes those who say who may write, and nothing else of the policy. */
+async function checkClosing(rule, entry, isKeyOf) {
+  if (entry.links.some(({ relation }) => CORRECTING_RELATIONS.includes(relation))) throw notFollowed("17.closes-both");
+  const found = await metBy(rule, signingKeys(entry), isKeyOf);
+  if (found < rule.threshold) throw notFollowed("17.closers", ruleValues(rule, found));
+}
+
+async function checkWritten(policy, entry, isKeyOf, find) {
   const keys = signingKeys(entry);
   const found = await metBy(policy.writers, keys, isKeyOf);
   if (found < policy.writers.threshold) throw notFollowed("17.writers", ruleValues(policy.writers, found));

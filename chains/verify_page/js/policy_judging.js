@@ -5,9 +5,11 @@ import { sameBytes, toHex, ZERO_HASH } from "./bytes.js";
 import { decodeEntry, isSignedWell, claimedSignatures, signingKeys } from "./entry.js";
 import { Newer } from "./errors.js";
 import { placeOfSeal } from "./identity_evidence.js";
+import { statedByLog } from "./log_statements.js";
 import { leafHash } from "./merkle.js";
-import { checkFollowed, metBy, notFollowed, ruleValues, statedIn } from "./policy.js";
+import { checkFollowed, closesChain, metBy, notFollowed, ruleValues, statedIn } from "./policy.js";
 import { NotShown, policyFromJson, provedStanding, shownKeys, wrongPolicy } from "./policy_evidence.js";
+import { sha256 } from "./sha256.js";
 import { notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
 import { say, TEXTS } from "./texts.js";
@@ -58,11 +60,19 @@ async function followedPolicy(receipt, evidence, { check }) {
     if (raw === undefined) throw new NotShown("17.no-corrected", { entry: entryHash });
     return decodeEntry(raw);
   };
-  await checkFollowed(stated.policy, entry, isKeyOf, find);
-  const { writers } = stated.policy;
-  const signed = await metBy(writers, signingKeys(entry), isKeyOf);
-  const said = writers.threshold ? say("17.signed", ruleValues(writers, signed)) : say("17.anybody");
+  const { content } = receipt;
+  const hasContent = content.state === "shown" && !sameBytes(content.digest, sha256(new Uint8Array(0)));
+  await checkFollowed(stated.policy, entry, isKeyOf, find, hasContent);
+  const said = await whoSigned(stated.policy, entry, isKeyOf, hasContent ? null : statedByLog(entry));
   return ok(17, "17.ok", { index: stated.index, entry: stated.entryHash, writers: said }, TEXTS["rests.policy"]);
+}
+
+async function whoSigned({ administrators, writers }, entry, isKeyOf, byLog) {
+  if (byLog !== null) return say("17.by-log", { what: TEXTS[byLog] });
+  const rule = closesChain(entry) ? administrators : writers;
+  const signed = await metBy(rule, signingKeys(entry), isKeyOf);
+  const said = rule.threshold ? say("17.signed", ruleValues(rule, signed)) : say("17.anybody");
+  return closesChain(entry) ? say("17.closes", { said }) : said;
 }
 
 /** The entry states a policy, which is one of those in force; so the rules of the one before hold for it. */

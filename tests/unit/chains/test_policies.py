@@ -4,7 +4,8 @@ Histories are random: of keys, policies, grants and writes, through the real wri
 the writer refuses is put there all the same by a lying operator, and has to be found.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +18,12 @@ from anchor.bitcoin.protocols import BlockId
 from anchor.errors import RefusedEntryError
 from anchor.hashing.chosen import HASHING
 from anchor.journal import Journal
-from anchor.proof.entry import Entry
+from anchor.proof.chain_life import Closing
+from anchor.proof.entry import Entry, Extension, ExtensionType, Link, Relation
+from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.identity import Ending, Purpose, identity_chain_id
 from anchor.proof.merkle import leaf_hash
-from anchor.proof.policy import Party, PartyKind, Policy, Rule, follows
+from anchor.proof.policy import Party, PartyKind, Policy, Rule, closes, follows
 from anchor.proof.promise import ANONYMOUS
 from anchor.proof.verdict import State, Verdict
 from anchor.proof.verify import Verifier, verify
@@ -28,10 +31,12 @@ from chains.access import Action, Actor, ChainAccess, Grant, Role, allowed
 from chains.audit import Audit
 from chains.bundle import Column
 from chains.chain import Batch, Chain
+from chains.client.own_entry import Form, Sent, make_entry
 from chains.identity_stating import added, record_statement, revoked
 from chains.reader import Reader
 from chains.receipts import Receipts
-from chains.work import Submission
+from chains.together import commit_together
+from chains.work import Done, Refused, Submission
 from tests.simulators.identities import began, first_entry_of, key, key_set, public
 from tests.simulators.policies import change, first_under, plain, signed_by
 from tests.simulators.store import LOG, START_MS, Store
@@ -124,6 +129,7 @@ class Model:
 
     administrators: tuple[int, tuple[str, ...]]
     writers: tuple[int, tuple[str, ...]]
+    correctors: tuple[int, tuple[str, ...]] = (1, ())
     seal: int = 1
     since: dict[tuple[str, str], int] = field(default_factory=lambda: {("acme", "ann"): 0, ("blue", "cat"): 0})
     until: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -138,27 +144,37 @@ class Model:
         counted = {next((party for party in ordered if is_of(party, signer)), None) for signer in signers}
         return len(counted - {None}) >= threshold
 
+    def corrects(self, signers: Sequence[str], own: Sequence[str], at: int) -> bool:
+        """Whether signers may correct what others signed: it is their own, or the correctors are met."""
+        return (bool(own) and set(own) <= set(signers)) or self.allows(self.correctors, signers, at)
+
 
 def rule_of(rule: tuple[int, tuple[str, ...]]) -> Rule:
     return Rule(rule[0], tuple(sorted(PARTIES[name] for name in rule[1])))
 
 
 @st.composite
-def rules(draw: st.DrawFn, least: int) -> tuple[int, tuple[str, ...]]:
-    """Draw a rule over some of the parties; of none it is anybody."""
+def rules(draw: st.DrawFn, least: int, *, of_none: int = 0) -> tuple[int, tuple[str, ...]]:
+    """Draw a rule over some of the parties; of none it is anybody (0), or nobody (1)."""
     parties = draw(st.lists(st.sampled_from(sorted(PARTIES)), min_size=least, max_size=4, unique=True))
-    return (draw(st.integers(1, len(parties))) if parties else 0), tuple(parties)
+    return (draw(st.integers(1, len(parties))) if parties else of_none), tuple(parties)
 
 
 SIGNERS = st.lists(st.sampled_from(HOLDERS), max_size=3, unique=True)
 ACTIONS = st.one_of(
     st.tuples(st.just("write"), SIGNERS, st.sampled_from([OWNER, GUEST])),
     st.tuples(st.just("write"), SIGNERS, st.just(OWNER)),
-    st.tuples(st.just("change"), SIGNERS, rules(1), rules(0)),
+    st.tuples(st.just("change"), SIGNERS, rules(1), rules(0), rules(0, of_none=1)),
+    st.tuples(st.just("correct"), SIGNERS, st.integers(0, 9)),
+    st.tuples(st.just("erase")),
+    st.tuples(st.sampled_from(["close", "seal", "seal"]), SIGNERS),
     st.tuples(st.just("key"), st.sampled_from(sorted(BOSSES)), st.sampled_from(HOLDERS)),
     st.tuples(st.just("grant"), st.booleans()),
-    st.tuples(st.just("seal")),
 )
+
+
+Allowed = Callable[[int], bool]
+"""Whether the model allows an entry that was recorded in a seal, by what it knows of keys when it is asked."""
 
 
 @dataclass
@@ -171,24 +187,43 @@ class History:
     tip: bytes
     access: ChainAccess = field(default_factory=lambda: ChainAccess("org_owner"))
     count: int = 0
-    # By index: the seal, the rule, the signers, and whether a policy was stated; only of what was accepted.
-    accepted: dict[int, tuple[int, tuple[int, tuple[str, ...]], tuple[str, ...], bool]] = field(default_factory=dict)
+    # By index: the seal, and what the model says of the entry by what it knows in the end; only of what was accepted.
+    accepted: dict[int, tuple[int, Allowed]] = field(default_factory=dict)
     forced: set[int] = field(default_factory=set)
+    plain: list[tuple[Entry, tuple[str, ...]]] = field(default_factory=list)
+    is_closed: bool = False
 
-    def hand_in(
-        self, entry: Entry, rule: tuple[int, tuple[str, ...]], signers: Sequence[str], *, is_change: bool
-    ) -> bool:
-        """Hand an entry in: the writer takes it where the model does; else the operator puts it there."""
-        is_allowed = self.model.allows(rule, signers, self.model.seal)
-        try:
-            [accepted] = self.store.writer.submit(self.chain, [Submission(entry.encode())], START_MS)
-        except RefusedEntryError:
-            assert not is_allowed, (rule, signers)
+    def hand_in(self, entry: Entry, allowed: Allowed) -> bool:
+        """Hand an entry in: the writer takes it where the model does; else the operator puts it there.
+
+        What is refused since the chain is closed, and closings that are refused, are left away.
+        """
+        is_allowed = allowed(self.model.seal) and not self.is_closed
+        found = self.written(entry)
+        assert is_allowed == (found is not None)
+        if found is not None:
+            self.accepted[found] = self.model.seal, allowed
+        elif not self.is_closed and not closes(entry):
             self.forced.add(force(self.store, self.chain, entry))
-            return False
-        assert is_allowed, (rule, signers)
-        self.accepted[accepted.leaf_index] = self.model.seal, rule, tuple(signers), is_change
-        return True
+        return found is not None
+
+    def written(self, entry: Entry) -> int | None:
+        """Return where the writer put an entry, None: nowhere; as commands have it written, or as the HTTP API does."""
+        writer, submission = self.store.writer, Submission(entry.encode())
+        if self.count % 2:
+            try:
+                [accepted] = writer.submit(self.chain, [submission], START_MS)
+            except RefusedEntryError:
+                return None
+            return accepted.leaf_index
+        [answer] = commit_together(writer, [writer.prepare(self.chain, [submission])], START_MS)
+        assert isinstance(answer, Done)
+        [outcome] = answer.outcomes
+        if isinstance(outcome, Refused):
+            assert outcome.code in {"policy-not-followed", "chain-closed", "entry-refused"}
+            assert (outcome.code == "policy-not-followed") == bool(outcome.rule)
+            return None
+        return outcome.leaf_index
 
     def write(self, signers: Sequence[str], actor: Actor) -> None:
         """Write, where the service lets this actor in at all: a grant is no signature, and a signature no grant."""
@@ -197,15 +232,46 @@ class History:
             assert not self.access.grants
             return
         entry = signed_by(plain(self.chain.chain_id, f"entry {self.count}"), signers)
-        self.hand_in(entry, self.model.writers, signers, is_change=False)
+        rule, is_open = self.model.writers, not self.is_closed
+        self.hand_in(entry, lambda at: self.model.allows(rule, signers, at))
+        self.plain += [(entry, tuple(signers))] if is_open else []
 
-    def change(
-        self, signers: Sequence[str], administrators: tuple[int, tuple[str, ...]], writers: tuple[int, tuple[str, ...]]
-    ) -> None:
-        policy = follows(Policy(rule_of(administrators), rule_of(writers)), self.tip)
-        entry = change(self.chain.chain_id, f"policy {self.count}", policy, *signers)
-        if self.hand_in(entry, self.model.administrators, signers, is_change=True):
-            self.tip, self.model.administrators, self.model.writers = entry.hash, administrators, writers
+    def correct(self, signers: Sequence[str], which: int) -> None:
+        """Retract one of the entries that are there, whoever put them there."""
+        if not self.plain:
+            return
+        corrected, own = self.plain[which % len(self.plain)]
+        links = (Link(Relation.RETRACTS, self.chain.chain_id, corrected.hash),)
+        entry = signed_by(plain(self.chain.chain_id, f"entry {self.count}", links=links), signers)
+        model, then = self.model, replace(self.model)
+        self.hand_in(entry, lambda at: model.allows(then.writers, signers, at) and then.corrects(signers, own, at))
+
+    def change(self, signers: Sequence[str], *policy: tuple[int, tuple[str, ...]]) -> None:
+        administrators, writers, correctors = policy
+        stated = follows(Policy(rule_of(administrators), rule_of(writers), rule_of(correctors)), self.tip)
+        entry = change(self.chain.chain_id, f"policy {self.count}", stated, *signers)
+        rule = self.model.administrators
+        if self.hand_in(entry, lambda at: self.model.allows(rule, signers, at, tie=at != self.model.seal)):
+            self.tip = entry.hash
+            self.model.administrators, self.model.writers, self.model.correctors = policy
+
+    def close(self, signers: Sequence[str]) -> None:
+        """Close the chain: who may change the policy can."""
+        closing = (Extension(ExtensionType.CLOSING, Closing(START_MS, "").encode()),)
+        rule, entry = self.model.administrators, plain(self.chain.chain_id, f"entry {self.count}")
+        entry = signed_by(replace(entry, extensions=closing), signers)
+        self.is_closed |= self.hand_in(entry, lambda at: self.model.allows(rule, signers, at))
+
+    def erase(self) -> None:
+        """The service states an erasure, whatever the policy is, and behind a closing too; nobody else can."""
+        first = self.store.entries(self.chain)[0]
+        links = (Link(Relation.ERASES, self.chain.chain_id, leaf_hash(first)),)
+        said = ErasureStatement(Act.ERASE, Scope.ENTRY, START_MS, f"request {self.count}").encode()
+        own = make_entry(self.chain.chain_id, b"", Form(links=links, erasure=said), os.urandom, Sent.CONTENT)
+        assert self.written(own.entry) is None
+        submission = Submission(own.raw, own.salt, content=b"")
+        [accepted] = self.store.writer.submit(self.chain, [submission], START_MS, by_service=True)
+        self.accepted[accepted.leaf_index] = self.model.seal, lambda _: True
 
     def key(self, name: str, holder: str) -> None:
         """Register a key, or end it; one that ended never comes back."""
@@ -225,7 +291,7 @@ class History:
         grants = (Grant("org_guest", Role.WRITER),) if is_given else ()
         self.access = replace(self.access, grants=grants)
 
-    def seal(self) -> None:
+    def seal(self, _signers: Sequence[str] = ()) -> None:
         before = self.store.directory.newest()
         seal(self.store)
         self.model.seal += self.store.directory.newest() != before
@@ -237,10 +303,11 @@ class History:
 
 
 @settings(max_examples=25, deadline=None)
-@given(rules(1), rules(0), st.lists(ACTIONS, min_size=4, max_size=24))
+@given(rules(1), rules(0), rules(0, of_none=1), st.lists(ACTIONS, min_size=4, max_size=24))
 def test_a_policy_cannot_be_got_round(
     administrators: tuple[int, tuple[str, ...]],
     writers: tuple[int, tuple[str, ...]],
+    correctors: tuple[int, tuple[str, ...]],
     actions: list[tuple[object, ...]],
 ) -> None:
     """The writer takes what the model takes; what it refused and is there all the same, audit and verify name.
@@ -251,8 +318,8 @@ def test_a_policy_cannot_be_got_round(
     with TemporaryDirectory() as folder:
         store = Store(Path(folder) / "anchorline.db")
         open_identities(store)
-        model = Model(administrators, writers)
-        first = Policy(rule_of(administrators), rule_of(writers))
+        model = Model(administrators, writers, correctors)
+        first = Policy(rule_of(administrators), rule_of(writers), rule_of(correctors))
         signers = [name for name in HOLDERS if model.allows(administrators, HOLDERS, 1)]
         if not signers:
             with pytest.raises(RefusedEntryError, match="parties that may change the policy"):
@@ -266,8 +333,9 @@ def test_a_policy_cannot_be_got_round(
         seal(store)
         assert history.forced == found_in(store, chain)
         assert follows_by(verdict_of(store, chain, 0))
-        for index, (at, rule, who, is_change) in history.accepted.items():
-            assert model.allows(rule, who, at, tie=is_change) == follows_by(verdict_of(store, chain, index))
+        model.seal += 1
+        for index, (at, allowed_at) in history.accepted.items():
+            assert allowed_at(at) == follows_by(verdict_of(store, chain, index))
         for index in history.forced:
             assert not follows_by(verdict_of(store, chain, index))
         store.engine.close()
