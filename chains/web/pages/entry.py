@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anchor.proof.access_record import What
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.entry import Entry
+from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.receipt import Receipt
 from anchor.proof.verdict import Verdict
 from chains.access import Action
@@ -15,7 +15,7 @@ from chains.certifying import can_draw, is_certifiable
 from chains.chain import Chain, Gone, Kept
 from chains.erasure_entries import erasure_of
 from chains.reader import StoredEntry
-from chains.web import api_entries
+from chains.web import api_entries, api_readers
 from chains.web.api_verify import judged
 from chains.web.asgi import Answer
 from chains.web.pages.anchors_shown import AnchorShown, anchor_shown
@@ -57,6 +57,8 @@ def entry(room: Room, request: Request) -> Answer:
         extensions=extensions_shown(said),
         author=author_shown(said),
         content=_content(said, kept),
+        readers=_readers(room, seen, stored),
+        is_encrypted=said.extension(ExtensionType.ENVELOPE) is not None,
         erasure=erasure_of(room.reader, stored) if stored.gone is Gone.ERASED and seen.contents.may_read else None,
         standing=_how_far(room, receipt),
         history=history_shown(room, stored),
@@ -68,6 +70,12 @@ def entry(room: Room, request: Request) -> Answer:
 
 def _content(said: Entry, kept: Kept | None) -> ContentView | None:
     return None if kept is None or kept.content is None else content_shown(said.media_type, kept.content)
+
+
+def _readers(room: Room, seen: ChainSeen, stored: StoredEntry) -> int | None:
+    """Return for how many readers the content is encrypted, or None where there is none, or none for him."""
+    envelope = None if seen.contents.box_size(stored) is None else room.envelopes.of(stored)
+    return None if envelope is None else len(envelope.keys)
 
 
 def judged_for(room: Room, receipt: Receipt, kept: Kept | None) -> tuple[Verdict, bytes | None]:
@@ -114,6 +122,10 @@ OPERATIONS = (
     download(
         *("receiptFile", "/entries/{entry_hash}/receipt.json", "The entry's receipt"),
         *(api_entries.get_receipt, "{entry_hash:.16}.receipt", ENTRY_HASH),
+    ),
+    download(
+        *("envelopeFile", "/entries/{entry_hash}/envelope", "The encrypted content, with a key for each reader"),
+        *(api_readers.get_envelope, "{entry_hash:.16}.envelope", ENTRY_HASH),
     ),
     download(
         *("otsFile", "/entries/{entry_hash}/receipt.ots", "The way to Bitcoin as an OpenTimestamps file"),

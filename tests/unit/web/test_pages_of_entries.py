@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import html
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from anchor.proof.policy import Policy, follows
 from anchor.proof.receipt import Receipt
 from chains.access import STRANGER, Role, Visibility
 from chains.chain import Chain
+from chains.client.encrypting import ReaderKey, new_reader_key, open_envelope
+from chains.client.envelope import Envelope
+from chains.client.own_entry import Form, OwnEntry, encrypted_entry
 from chains.home import DATABASE, Home
 from chains.web.drawing import MOST_WAITING, Drawing
 from chains.web.limits import MOST_SCANNED
@@ -398,6 +402,7 @@ def test_many_hits_come_page_by_page(story: Story) -> None:
 
 FEW_ROWS = (
     "SELECT run_no FROM lookup_run ",  # runs are merged by eights
+    "SELECT state, elsewhere, at_ms FROM house_move",  # one row at most
     "SELECT token FROM time_stamp WHERE checkpoint_size = ",  # of one checkpoint, and limited
     "SELECT network, ots, header FROM attestation ",  # of one checkpoint, and limited
 )
@@ -407,6 +412,7 @@ FEW_ROWS = (
 def test_every_question_of_these_pages_goes_by_an_index(story: Story) -> None:
     """However many chains and entries there are, a page reads a few of them."""
     home = story.service.home
+    encrypted = encrypted_for(story, open_public(story, "encrypted"), new_reader_key(os.urandom)).hash.hex()
     engine = PlannedEngine(home.folder / DATABASE)
     values = {"chain": story.chain, "entry_hash": story.entries["text"], "q": story.entries["text"], "cursor": "3"}
     with Home(home.folder, home.settings, home.clock, engine) as opened:
@@ -414,7 +420,8 @@ def test_every_question_of_these_pages_goes_by_an_index(story: Story) -> None:
         for operation in PAGES:
             if operation.run is None or not re.match(r"/($|chains|entries|search)", operation.path):
                 continue
-            for extra in ({}, {"below": "3"}, {"q": "beam <7>"}, {"q": "12"}):
+            shown = {"entry_hash": encrypted} if operation.path.endswith("/envelope") else {}
+            for extra in (shown, shown | {"below": "3"}, shown | {"q": "beam <7>"}, shown | {"q": "12"}):
                 request = Request("GET", operation.path, (), b"", home.clock(), values | extra, STRANGER)
                 assert 200 == operation.run(room, request).status
     assert len(engine.plans) > 50
@@ -537,6 +544,40 @@ def test_an_erased_content_is_told_and_given_to_nobody(story: Story) -> None:
     assert f"/entries/{said.entry_hash.hex()}" in page
     assert "Erased on " in story.ask(f"/entries/{said.entry_hash.hex()}")[1]
     assert 404 == story.ask(f"{address}/content")[0]
+
+
+# --- encrypted content
+
+
+def encrypted_for(story: Story, chain: Chain, reader: ReaderKey) -> OwnEntry:
+    """Record a finding that a reader can open."""
+    own = encrypted_entry(chain.chain_id, b"a finding", Form(), os.urandom, [reader.public_key])
+    assert own.envelope is not None
+    home = story.service.home
+    home.writer.submit(chain, [Submission(own.raw, envelope=own.envelope.encode())], home.clock())
+    return own
+
+
+def test_encrypted_content_has_words_and_both_files_to_open_it_with(story: Story) -> None:
+    """A reader of the chain takes envelope and receipt away, which open; an auditor is told that it is encrypted."""
+    anna = new_reader_key(os.urandom)
+    own = encrypted_for(story, story.service.home.chains.named("secret"), anna)
+    address, key = f"/entries/{own.hash.hex()}", story.keys[Role.READER]
+    status, page = story.ask(address, key)
+    assert 200 == status
+    assert "for one reader" in page
+    assert "The content is not shown" not in page
+    assert not any(each.hex() in page for each in (own.digest, own.salt))
+    got = story.pages.get(f"{address}/envelope", authorization=f"Bearer {key}")
+    assert f'attachment; filename="{own.hash.hex()[:16]}.envelope"' == got.headers["content-disposition"]
+    receipt = Receipt.decode(story.pages.get(f"{address}/receipt.json", authorization=f"Bearer {key}").body)
+    assert b"a finding" == open_envelope(Envelope.decode(got.body), receipt.entry, anna).content
+    _, audited = story.ask(address, story.keys[Role.AUDITOR])
+    assert "was encrypted before it came here" in audited
+    assert f"{address}/envelope" not in audited
+    assert 403 == story.ask(f"{address}/envelope", story.keys[Role.AUDITOR])[0]
+    assert 404 == story.ask(f"{address}/envelope")[0]
+    assert 404 == story.ask(f"/entries/{story.hidden_entry}/envelope", key)[0]
 
 
 # --- policies
