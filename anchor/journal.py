@@ -287,6 +287,24 @@ class Journal:
             size, attempt_no = attempts[-1].checkpoint_size, attempts[-1].attempt_no
         return None
 
+    def newest_anchored(self) -> tuple[Attempt, BitcoinAnchor] | None:
+        """Return the mined attempt with the largest checkpoint, or None."""
+        size, attempt_no = 2**62, 0
+        while attempts := self._select(
+            "WHERE (checkpoint_size < ? OR (checkpoint_size = ? AND attempt_no > ?)) "
+            "AND EXISTS (SELECT 1 FROM anchor_proof WHERE anchor_proof.attempt_no = attempt.attempt_no) "
+            "ORDER BY checkpoint_size DESC, attempt_no LIMIT 16",
+            size,
+            size,
+            attempt_no,
+        ):
+            for attempt in attempts:
+                proof = self.proof(attempt)
+                if proof is not None:
+                    return attempt, proof
+            size, attempt_no = attempts[-1].checkpoint_size, attempts[-1].attempt_no
+        return None
+
     # --- reading
 
     def _select(self, condition: str, *values: int | bytes) -> list[Attempt]:

@@ -167,8 +167,7 @@ def _facts(
         "sealed_at_ms": sealed.seal.leaf.sealed_at_ms,
         "sealed_after": {"height": sealed.seal.leaf.block_height, "block": hash_hex(sealed.seal.leaf.block_hash)},
     }
-    if anchored.bitcoin is not None and _is_in_block(steps):
-        facts["anchored_in"] = _anchored_in(anchored.bitcoin) | _depth_facts(steps[12].known)
+    facts |= block_facts(anchored.bitcoin, steps)
     beside: dict[str, Sequence[JudgedTimestamp | JudgedCalendar | Correction | Life | CoSignature | JudgedBinding]] = {
         "time_stamps": anchored.timestamps,
         "attestations": anchored.attestations,
@@ -183,6 +182,13 @@ def _facts(
     if others := other_anchors(sealed):
         facts["other_anchors"] = others
     return facts
+
+
+def block_facts(anchor: BitcoinAnchor | None, steps: dict[int, Step]) -> dict[str, Any]:
+    """Return ``anchored_in``: the block of the anchor and how deep it is, or nothing where it is in none."""
+    if anchor is None or not _is_in_block(steps):
+        return {}
+    return {"anchored_in": _anchored_in(anchor) | _depth_facts(steps[12].known)}
 
 
 def _is_in_block(steps: dict[int, Step]) -> bool:

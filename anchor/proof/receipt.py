@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from anchor.proof import strictjson
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
@@ -97,6 +97,46 @@ class OtherAnchor:
 
 
 Anchor = BitcoinAnchor | TimestampAnchor | CalendarAnchor | OtherAnchor
+
+
+class OfLog(Protocol):
+    """What says of which log it is: a receipt, or another file that is judged by the same steps."""
+
+    @property
+    def log(self) -> LogLeaf:
+        """Leaf 0."""
+
+
+class UnderCheckpoint(Protocol):
+    """What steps 5 and 10 to 13 look at, in whatever file it stands."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint at which every directory path ends."""
+
+    @property
+    def note(self) -> Note:
+        """The same, as it was signed."""
+
+    @property
+    def thread(self) -> DirectoryProof[ThreadLeaf] | None:
+        """The newest thread leaf."""
+
+    @property
+    def keys(self) -> tuple[DirectoryProof[KeyLeaf], ...]:
+        """Every change of the log's keys."""
+
+    @property
+    def anchors(self) -> tuple[Anchor, ...]:
+        """What ties the checkpoint to the world outside."""
+
+    @property
+    def timestamps(self) -> tuple[TimestampAnchor, ...]:
+        """The time stamps among the anchors."""
+
+    @property
+    def attestations(self) -> tuple[CalendarAnchor, ...]:
+        """The calendars' attestations among the anchors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +257,7 @@ def _receipt_to_json(receipt: Receipt) -> dict[str, Any]:
     if receipt.promise is not None:
         value["promise"] = receipt.promise.to_json()
     if sealed is not None:
-        value["anchors"] = [_anchor_to_json(anchor) for anchor in sealed.anchors]
+        value["anchors"] = [anchor_to_json(anchor) for anchor in sealed.anchors]
         value["evidence"] = [dict(item) for item in sealed.evidence]
     return value
 
@@ -253,7 +293,8 @@ def proof_to_json(proof: DirectoryProof[Any]) -> dict[str, Any]:
     return {"leaf": proof.leaf.encode().hex(), "index": proof.index, "path": _hex_list(proof.path)}
 
 
-def _anchor_to_json(anchor: Anchor) -> dict[str, Any]:
+def anchor_to_json(anchor: Anchor) -> dict[str, Any]:
+    """Return an anchor as files have it."""
     if isinstance(anchor, OtherAnchor):
         return {"type": anchor.type, **anchor.fields}
     if isinstance(anchor, TimestampAnchor):
@@ -326,10 +367,10 @@ def _sealed_from_json(fields: Fields, log_fields: Fields) -> Sealed:
         seal=proof_from_json(SealLeaf, fields.take("seal"), "receipt.seal"),
         checkpoint=Checkpoint.decode(note.text),
         note=note,
-        thread=_optional_proof(ThreadLeaf, fields, "thread"),
-        previous_head=_optional_proof(HeadLeaf, fields, "previous_head"),
+        thread=optional_proof(ThreadLeaf, fields, "thread"),
+        previous_head=optional_proof(HeadLeaf, fields, "previous_head"),
         keys=tuple(proof_from_json(KeyLeaf, item, "receipt.keys") for item in keys),
-        anchors=tuple(_anchor_from_json(Fields(item, "receipt.anchors")) for item in anchors),
+        anchors=tuple(anchor_from_json(Fields(item, "receipt.anchors")) for item in anchors),
         evidence=tuple(_evidence_from_json(item) for item in evidence),
     )
 
@@ -341,7 +382,8 @@ def chain_from_json(fields: Fields) -> ChainPath:
     return chain
 
 
-def _optional_proof(kind: type[Leaf], fields: Fields, name: str) -> DirectoryProof[Leaf] | None:
+def optional_proof(kind: type[Leaf], fields: Fields, name: str) -> DirectoryProof[Leaf] | None:
+    """Read a leaf of the directory with its path, where a field of this name is there."""
     return proof_from_json(kind, fields.take(name), f"receipt.{name}") if name in fields else None
 
 
@@ -362,7 +404,8 @@ def leaf_of(kind: type[Leaf], raw: bytes, what: str) -> Leaf:
     return leaf
 
 
-def _anchor_from_json(fields: Fields) -> Anchor:
+def anchor_from_json(fields: Fields) -> Anchor:
+    """Read one anchor; a type that is unknown is kept as it is."""
     kind = fields.text("type")
     if kind == "rfc3161":
         return _timestamp_from_json(fields)

@@ -15,13 +15,13 @@ from anchor.proof.blocks import KnownBlock
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NOTHING_REPLACED, Purpose, ThreadLeaf
 from anchor.proof.merkle import leaf_hash
-from anchor.proof.receipt import DirectoryProof, OtherAnchor, Receipt, Sealed
+from anchor.proof.receipt import DirectoryProof, OfLog, OtherAnchor, UnderCheckpoint
 from anchor.proof.verdict import THE_LOG, State, Step, absent, not_checked, ok, run
 from anchor.proof.verifier import Verifier, asked, network_of
 
 
 def best_anchor(
-    receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes
+    receipt: OfLog, sealed: UnderCheckpoint, verifier: Verifier, log_id: bytes
 ) -> tuple[BitcoinAnchor | None, list[Step]]:
     """Return the bitcoin anchor that gets furthest, with its steps; the verdict speaks of no other."""
     judged = [
@@ -34,12 +34,12 @@ def best_anchor(
     return max(judged, key=lambda pair: tuple(_rank(pair[1])))
 
 
-def other_anchors(sealed: Sealed) -> list[str]:
+def other_anchors(sealed: UnderCheckpoint) -> list[str]:
     """Return the types of anchors that this version does not know, each once, cut to 40 characters."""
     return sorted({anchor.type[:40] for anchor in sealed.anchors if isinstance(anchor, OtherAnchor)})
 
 
-def _no_bitcoin(sealed: Sealed) -> str:
+def _no_bitcoin(sealed: UnderCheckpoint) -> str:
     others = ", ".join(other_anchors(sealed))
     if others:
         return f"no bitcoin anchor, only {others}, which this version does not check"
@@ -54,7 +54,7 @@ def _rank(steps: list[Step]) -> list[int]:
 
 
 def _bitcoin_steps(
-    receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier, log_id: bytes
+    receipt: OfLog, sealed: UnderCheckpoint, anchor: BitcoinAnchor, verifier: Verifier, log_id: bytes
 ) -> list[Step]:
     return [
         run(10, lambda: _payload(sealed, anchor)),
@@ -64,7 +64,7 @@ def _bitcoin_steps(
     ]
 
 
-def _payload(sealed: Sealed, anchor: BitcoinAnchor) -> Step:
+def _payload(sealed: UnderCheckpoint, anchor: BitcoinAnchor) -> Step:
     payload = find_payload(anchor.decoded_transaction)
     if (payload.tree_size, payload.root) != (sealed.checkpoint.size, sealed.checkpoint.root):
         raise VerificationError(
@@ -80,7 +80,7 @@ def _transaction(anchor: BitcoinAnchor) -> Step:
     return ok(11, f"transaction {hash_hex(anchor.txid)} is number {anchor.index} of the block")
 
 
-def _block(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
+def _block(receipt: OfLog, sealed: UnderCheckpoint, anchor: BitcoinAnchor, verifier: Verifier) -> Step:
     rules = network_of(receipt.log, verifier.networks)
     if rules is None:
         genesis = hash_hex(receipt.log.network_genesis)
@@ -120,7 +120,9 @@ def _depth_text(known: KnownBlock) -> str:
     return text
 
 
-def _known_block(rules: NetworkRules, height: int, sealed: Sealed, verifier: Verifier) -> tuple[KnownBlock | None, str]:
+def _known_block(
+    rules: NetworkRules, height: int, sealed: UnderCheckpoint, verifier: Verifier
+) -> tuple[KnownBlock | None, str]:
     """Ask each view in turn. A view of another network is the verifier's way to say which network he means.
 
     But for one of a network on which a calendar attests: step 15 asks that.
@@ -134,7 +136,7 @@ def _known_block(rules: NetworkRules, height: int, sealed: Sealed, verifier: Ver
     return asked([view for view in verifier.blocks if view.network == rules.name], height)
 
 
-def _thread(receipt: Receipt, sealed: Sealed, anchor: BitcoinAnchor, verifier: Verifier, log_id: bytes) -> Step:
+def _thread(receipt: OfLog, sealed: UnderCheckpoint, anchor: BitcoinAnchor, verifier: Verifier, log_id: bytes) -> Step:
     if sealed.thread is None:
         raise VerificationError(
             Reason.THREAD_MISMATCH, "an anchored checkpoint covers the leaf that names its thread, and none is shown"
@@ -178,7 +180,7 @@ def _check_order_of_threads(leaf: ThreadLeaf, listed: tuple[OutPoint, ...] | Non
 
 
 def _check_new_thread(
-    receipt: Receipt, sealed: Sealed, thread: DirectoryProof[ThreadLeaf], verifier: Verifier, log_id: bytes
+    receipt: OfLog, sealed: UnderCheckpoint, thread: DirectoryProof[ThreadLeaf], verifier: Verifier, log_id: bytes
 ) -> None:
     """A thread that takes the place of another is signed by the recovery key that was valid at its leaf."""
     given = [proof.leaf for proof in sealed.keys if proof.index < thread.index]

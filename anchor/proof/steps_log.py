@@ -13,13 +13,13 @@ from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, Key, KeyLeaf, KeyType, LogLeaf, Purpose, SealLeaf, Signer
 from anchor.proof.merkle import check_inclusions, leaf_hash
 from anchor.proof.promise import Promise, check_promise, check_promise_path, promise_key_id
-from anchor.proof.receipt import DirectoryProof, Receipt, Sealed
+from anchor.proof.receipt import DirectoryProof, OfLog, Receipt, Sealed, UnderCheckpoint
 from anchor.proof.times import utc
 from anchor.proof.verdict import THE_LOG, Step, absent, not_checked, ok
 from anchor.proof.verifier import Identity, Verifier, network_of
 
 
-def check_keys_and_note(receipt: Receipt, sealed: Sealed, verifier: Verifier, log_id: bytes) -> Step:
+def check_keys_and_note(receipt: OfLog, sealed: UnderCheckpoint, verifier: Verifier, log_id: bytes) -> Step:
     """Step 5: the keys follow from leaf 0, and the checkpoint is signed by the one that was valid."""
     keys = key_history(receipt.log, tuple(proof.leaf for proof in sealed.keys), log_id, verifier.check_signature)
     _check_key_order(sealed)
@@ -57,7 +57,7 @@ def check_seal(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
             Reason.HEAD_MISMATCH, f"the head is of chain {head.leaf.chain_id.hex()}, the entry of another"
         )
     check_first_head(head, sealed.previous_head, sealed.chain.index)
-    word, believed = _word_on_block_before(receipt, seal.leaf, verifier)
+    word, believed = word_on_block_before(receipt, seal.leaf, verifier)
     return ok(
         7,
         f"sealed as number {seal.leaf.seal_number}, after block {seal.leaf.block_height} "
@@ -97,7 +97,7 @@ def check_first_head(
         )
 
 
-def check_log(receipt: Receipt, verifier: Verifier, log_id: bytes) -> Step:
+def check_log(receipt: OfLog, verifier: Verifier, log_id: bytes) -> Step:
     """Step 8: the log is the one on the card that the verifier holds."""
     if verifier.card is None:
         waived = ", as you said (any log)" if verifier.any_log else ""
@@ -161,7 +161,7 @@ def key_history(
     return keys
 
 
-def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.SignatureCheck) -> None:
+def check_note(sealed: UnderCheckpoint, origin: str, public_key: bytes, check: ed25519.SignatureCheck) -> None:
     """Raise VerificationError unless the note carries a good signature by the log's checkpoint key.
 
     Lines by others are ignored; a line with our name and key id that fails, fails the note (C2SP signed-note).
@@ -173,13 +173,13 @@ def check_note(sealed: Sealed, origin: str, public_key: bytes, check: ed25519.Si
         )
 
 
-def _check_key_order(sealed: Sealed) -> None:
+def _check_key_order(sealed: UnderCheckpoint) -> None:
     indexes = [proof.index for proof in sealed.keys]
     if indexes != sorted(set(indexes)):
         raise VerificationError(Reason.KEY_HISTORY_WRONG, f"key leaves are not in ascending order: {indexes}")
 
 
-def _word_on_block_before(receipt: Receipt, seal: SealLeaf, verifier: Verifier) -> tuple[str, str]:
+def word_on_block_before(receipt: OfLog, seal: SealLeaf, verifier: Verifier) -> tuple[str, str]:
     """Say whose word the lower end of the time bracket is: the log's, unless the verifier has this block too.
 
     Another block there does not fail the receipt: a reorganisation can take the block away after the seal.

@@ -174,10 +174,11 @@ def verify(
         usage("--original says where a file differs from it: name the file, too")
     if original is not None:
         given(lambda: read_at_most(original, 1))
+    data = given(lambda: read_limited(held[-1]))
     try:
-        found = Receipt.decode(receipt_in(given(lambda: read_limited(held[-1]))))
+        found = Receipt.decode(receipt_in(data))
     except MalformedError as error:
-        text = f"{held[-1]} is not a well-formed receipt: {error}{looked_for(held[-1])}"
+        text = f"{held[-1]} is not a well-formed receipt: {error}{_meant_for(data)}{looked_for(held[-1])}"
         _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
     check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
     check_certificate = given(lambda: certificate_check(ca))
@@ -281,6 +282,12 @@ def certificate_check(files: list[Path] | None) -> "CertificateCheck":
         return checked_by(trusted)(chain, proof, message, at_ms)
 
     return check
+
+
+def _meant_for(data: bytes) -> str:
+    """Return which command judges a file that is no receipt, as the end of a sentence, or nothing."""
+    judges = {b"anchorline-head-proof/": "head check", b"anchorline-dispute/": "dispute check"}
+    return next((f"; `anchorline {name}` judges it" for mark, name in judges.items() if mark in data[:100]), "")
 
 
 def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "TimestampCheck | None":

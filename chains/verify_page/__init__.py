@@ -67,6 +67,7 @@ MODULES = (
     "policy_judging",
     "diagnosis",
     "verdict",
+    "head_proof",
     "ots_verdict",
     "wording",
     "explorers",

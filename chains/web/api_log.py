@@ -9,11 +9,23 @@ from anchor.directory import StoredCheckpoint
 from anchor.log import DIRECTORY, TILE_WIDTH
 from anchor.proof.leaves import KeyLeaf
 from anchor.proof.thread_proofs import encode_proofs
+from chains.head_proofs import head_proof
 from chains.web.answers import cached, json_of
 from chains.web.asgi import JSON, OCTETS, TEXT, Answer
 from chains.web.limits import BATCH_BYTES, BATCH_ENTRIES, PAGE_ITEMS
 from chains.web.operations import Operation, Shape
-from chains.web.parameters import CURSOR, FROM_SIZE, INDEX, LIMIT, PROOFS_PATH, SIZE, TILE_PATH, TO_SIZE
+from chains.web.parameters import (
+    CHAIN_ID,
+    CURSOR,
+    FROM_SIZE,
+    INDEX,
+    LIMIT,
+    OPTIONAL_SIZE,
+    PROOFS_PATH,
+    SIZE,
+    TILE_PATH,
+    TO_SIZE,
+)
 from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
@@ -96,6 +108,14 @@ def thread_proofs(room: Room, request: Request) -> Answer:
     if not proofs:
         raise not_found()
     return Answer(200, encode_proofs(bundle_no * TILE_WIDTH, proofs), JSON, (cached("public", ANCHORS_SOON),))
+
+
+def directory_head(room: Room, request: Request) -> Answer:
+    """Return the proof of a chain's newest head, or that it has none: nothing that the directory does not show."""
+    size = request.number("size", 0)
+    home, chain_id = room.home, bytes.fromhex(request.arguments["chain_id"])
+    proof = head_proof(home.directory, home.journal, chain_id, size or None)
+    return Answer(200, proof.encode(), JSON, (cached("public", SOON),))
 
 
 def _newest(room: Room) -> StoredCheckpoint:
@@ -210,6 +230,18 @@ OPERATIONS = (
         ("not-found",),
         parameters=(INDEX, SIZE),
         run=directory_inclusion,
+        is_everybodys=True,
+    ),
+    Operation(
+        "getHeadProof",
+        "GET",
+        "/v1/directory/heads/{chain_id}",
+        "Proof of a chain's newest head, or that it has none",
+        GROUP,
+        {200: Shape("The proof (docs/spec/head-proof.md)", {JSON: dict})},
+        ("not-found",),
+        parameters=(CHAIN_ID, OPTIONAL_SIZE),
+        run=directory_head,
         is_everybodys=True,
     ),
 )

@@ -32,6 +32,10 @@ FROM_SIZE = Parameter("from", "Size of the older tree", is_required=True, least=
 TO_SIZE = Parameter("to", "Size of the newer tree", is_required=True, least=1)
 INDEX = Parameter("index", "Zero-based place of the leaf", is_required=True, least=0)
 SIZE = Parameter("size", "Size of the tree", is_required=True, least=1)
+CHAIN_ID = Parameter(
+    "chain_id", "Chain id in hex, whether or not there is such a chain", "[0-9a-f]{64}", In.PATH, is_required=True
+)
+OPTIONAL_SIZE = Parameter("size", "Size of the checkpoint (default: the newest in a block, else the newest)", least=1)
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "A fresh name for this request: sent again within a day, it gets the same answer and writes nothing",

@@ -10,6 +10,40 @@ globalThis.named = async (work) => {
   }
 };
 
+/** What a verifier brings, from how the vectors write it. */
+async function broughtBy(verifier, check) {
+  const views = (verifier.blocks || []).map((text) => givenBlock(text));
+  if (verifier.headers) views.push(headersFile(utf8(verifier.headers)));
+  return {
+    contentDigest: verifier.content_digest ? bytesOfHex(verifier.content_digest) : null,
+    card: verifier.card ? decodeCard(utf8(verifier.card)) : null,
+    anyLog: Boolean(verifier.any_log),
+    views,
+    depth: BigInt(verifier.depth === undefined ? 6 : verifier.depth),
+    check,
+    trusted: verifier.timestamp_certificates ? await certificatesIn(utf8(verifier.timestamp_certificates)) : null,
+    authorities: verifier.authorities ? await certificatesIn(utf8(verifier.authorities)) : null,
+    acceptTimestamp: Boolean(verifier.accept_timestamp),
+    earlierCards: (verifier.earlier_cards || []).map((text) => decodeCard(utf8(text))),
+    author: verifier.author ? expectedAuthor(verifier.author) : null,
+  };
+}
+
+/** The verdicts on proofs of newest heads, likewise. */
+globalThis.headVerdictsOn = async (cases) => {
+  const { check } = await chooseSignatureCheck();
+  const found = [];
+  for (const { proof, verifier } of cases) {
+    found.push(
+      await named(async () => {
+        const brought = await broughtBy(verifier, check);
+        return jsonText(await judgeHead(decodeHeadProof(bytesOfBase64(proof)), brought));
+      }),
+    );
+  }
+  return found;
+};
+
 /** The verdicts on receipts, as the JSON that the page saves, or the name of the refusal. */
 globalThis.verdictsOn = async (cases) => {
   const { check } = await chooseSignatureCheck();
@@ -17,21 +51,7 @@ globalThis.verdictsOn = async (cases) => {
   for (const { receipt, verifier } of cases) {
     found.push(
       await named(async () => {
-        const views = (verifier.blocks || []).map((text) => givenBlock(text));
-        if (verifier.headers) views.push(headersFile(utf8(verifier.headers)));
-        const brought = {
-          contentDigest: verifier.content_digest ? bytesOfHex(verifier.content_digest) : null,
-          card: verifier.card ? decodeCard(utf8(verifier.card)) : null,
-          anyLog: Boolean(verifier.any_log),
-          views,
-          depth: BigInt(verifier.depth === undefined ? 6 : verifier.depth),
-          check,
-          trusted: verifier.timestamp_certificates ? await certificatesIn(utf8(verifier.timestamp_certificates)) : null,
-          authorities: verifier.authorities ? await certificatesIn(utf8(verifier.authorities)) : null,
-          acceptTimestamp: Boolean(verifier.accept_timestamp),
-          earlierCards: (verifier.earlier_cards || []).map((text) => decodeCard(utf8(text))),
-          author: verifier.author ? expectedAuthor(verifier.author) : null,
-        };
+        const brought = await broughtBy(verifier, check);
         return jsonText(await judge(decodeReceipt(bytesOfBase64(receipt)), brought));
       }),
     );

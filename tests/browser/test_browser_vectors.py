@@ -138,6 +138,7 @@ def test_every_other_vector_is_named_here() -> None:
         "policy",
         "ed25519",
         "dispute",
+        "head_proof",
         *FILES_ONLY_IN_PYTHON,
     } == files
     for name in FILES:

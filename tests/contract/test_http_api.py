@@ -21,11 +21,14 @@ from anchor.proof.chain_life import Closing
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType, chain_id_of, content_commitment
+from anchor.proof.head_judging import judge_head
+from anchor.proof.head_proof import HeadProof
 from anchor.proof.leaves import LogLeaf, decode_leaf
 from anchor.proof.merkle import check_consistency, check_inclusion, leaf_hash
 from anchor.proof.promise import Promise, PromiseLeaf, check_promise
 from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import ContentState, Receipt
+from anchor.proof.verifier import Verifier
 from chains.access import Role, Visibility
 from chains.home import Home
 from chains.life_stating import stating
@@ -619,6 +622,12 @@ def test_the_log_can_be_followed_with_its_tiles(site: Site) -> None:
     assert [two.size] == [item["size"] for item in listed["checkpoints"]]
     older = site.stranger.get(f"/v1/checkpoints?cursor={listed['cursor']}").json()["checkpoints"]
     assert one.size == older[0]["size"]
+    # To whoever asks it is proved that no chain of this id has a head: of a directory that he can read anyway.
+    none = site.stranger.get(f"/v1/directory/heads/{'ab' * 32}?size={two.size}")
+    assert "public, max-age=1" == none.headers["cache-control"]
+    said = judge_head(HeadProof.decode(none.content), Verifier(any_log=True))
+    assert ("incomplete", [], two.size) == (said.outcome, said.to_json()["reasons"], said.facts["checkpoint_size"])
+    assert "has no head" in said.says
 
 
 def test_a_chain_is_a_tiled_log_of_its_own(site: Site) -> None:
@@ -732,6 +741,8 @@ def test_scripts_of_other_origins_may_read_and_never_write(site: Site) -> None:
         ("/v1/directory/consistency?from=1", (400, "parameter-malformed")),
         ("/v1/directory/inclusion?index=5&size=5", (400, "parameter-malformed")),
         ("/v1/directory/inclusion?index=0&size=4611686018427387904", (404, "not-found")),
+        ("/v1/directory/heads/acme", (404, "not-found")),
+        (f"/v1/directory/heads/{'ab' * 32}?size=999999", (404, "not-found")),
     ],
 )
 def test_nonsense_is_refused_by_name(site: Site, path: str, expected: tuple[int, str]) -> None:

@@ -11,6 +11,7 @@ import { compareWithList } from "./comparing.js";
 import { decodeDisclosure, DISCLOSURE_FORMAT, disclosureFacts, disclosureStep } from "./disclosure.js";
 import { FIELDS_MEDIA_TYPE, MAX_DISCLOSURE } from "./disclosure.js";
 import { decodeEvidence, EVIDENCE_FORMAT, judgeEvidence } from "./dispute.js";
+import { decodeHeadProof, HEAD_PROOF_FORMAT, judgeHead } from "./head_proof.js";
 import { chooseSignatureCheck } from "./ed25519.js";
 import { extensionOf } from "./entry.js";
 import { ENVELOPE_EXTENSION, ENVELOPE_MAGIC, MAX_ENVELOPE } from "./envelope.js";
@@ -28,7 +29,7 @@ import { openedFor, saveContent, takeEnvelope, takeReaderKey, unlock } from "./o
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
 import { MAX_READER_KEY, READER_KEY_FORMAT } from "./reader_key.js";
-import { byId, element, hideVerdict, mark, saveVerdict, showEvidence, showMistake } from "./showing.js";
+import { byId, element, hideVerdict, mark, saveVerdict, showEvidence, showHead, showMistake } from "./showing.js";
 import { showUnreadable, showVerdict } from "./showing.js";
 import { counted, say, TEXTS } from "./texts.js";
 import { judge } from "./verdict.js";
@@ -96,6 +97,7 @@ function proofIn(data) {
   if (startsWith(data, PDF_MAGIC)) return ["files.found-certificate", { receipt: decodeReceipt(receiptIn(data)) }];
   const family = formatOf(data);
   if (isOfFormat(family, EVIDENCE_FORMAT)) return ["files.found-evidence", { evidence: decodeEvidence(data) }];
+  if (isOfFormat(family, HEAD_PROOF_FORMAT)) return ["files.found-head", { head: decodeHeadProof(data) }];
   if (isOfFormat(family, THREAD_FORMAT)) throw new Malformed("files.thread");
   return ["files.found-receipt", { receipt: decodeReceipt(data) }];
 }
@@ -281,7 +283,7 @@ async function kindOf(file) {
   if (isList(start)) return "manifest";
   if (startsWith(start, PDF_MAGIC)) return isCertificate(await bytesOf(file, MAX_RECEIPT)) ? "receipt" : "record";
   const family = formatOf(start);
-  if ([RECEIPT_FORMAT, EVIDENCE_FORMAT, THREAD_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
+  if ([RECEIPT_FORMAT, EVIDENCE_FORMAT, HEAD_PROOF_FORMAT, THREAD_FORMAT].some((format) => isOfFormat(family, format))) return "receipt";
   if (isOfFormat(family, CARD_FORMAT)) return "card";
   if (isOfFormat(family, IDENTITY_CARD_FORMAT)) return "author";
   if (isOfFormat(family, READER_KEY_FORMAT)) return "reader";
@@ -407,9 +409,10 @@ function writtenBlock(withoutBlock) {
 
 /** The anchor whose block a bare hash means: that of the verdict, or the first where none gets so far. */
 function anchorMeant({ facts }) {
-  const { receipt } = brought.proof;
+  const { receipt, head } = brought.proof;
   if (facts.anchored_in) return facts.anchored_in;
-  return receipt && receipt.sealed ? receipt.sealed.anchors.find(({ kind }) => kind === "bitcoin") : undefined;
+  const { sealed = null } = receipt ?? head ?? {};
+  return sealed !== null ? sealed.anchors.find(({ kind }) => kind === "bitcoin") : undefined;
 }
 
 function depthWanted() {
@@ -492,8 +495,9 @@ async function signatureChecker() {
  * what was in the envelope: then the receipt is judged as one that shows salt and digest, with the content beside it.
  */
 async function judged(views, { told = {}, opened = null } = {}) {
-  const { receipt, ots } = brought.proof;
+  const { receipt, ots, head } = brought.proof;
   const rest = { told, opened };
+  if (head !== undefined) return judgeHead(head, verifierWith(views, await signatureChecker(), rest));
   if (ots !== undefined) return judgeOts(ots, verifierWith(views, null, rest), byId("ots-network").value);
   const { salt, digest } = opened === null ? {} : opened;
   const whole = opened === null ? receipt : { ...receipt, content: { state: "shown", salt, digest, data: null } };
@@ -538,6 +542,7 @@ async function refresh() {
   if (brought.explored !== null) views.push(brought.explored);
   const verdict = views.length ? await judged(views, { told, opened }) : withoutBlock;
   if (mine !== turn) return undefined;
+  if (proof.head !== undefined) return showHead(verdict, withoutBlock, names);
   const called = manifest !== null && manifest.disclosure !== undefined ? "disclosure" : "manifest";
   const whole = told.facts === null ? verdict : { ...verdict, [called]: told.facts };
   return showVerdict(whole, { withoutBlock, names, isOts: proof.ots !== undefined, told, hints: hintsFor(verdict, opened) });
@@ -561,7 +566,8 @@ async function blockToAsk() {
 /** Offer the explorers of the network that is meant; none is ticked. */
 function offerExplorers() {
   const { proof } = brought;
-  const rules = proof !== null && proof.receipt !== undefined ? networkOf(proof.receipt.log, brought.networks) : null;
+  const { log = null } = proof === null ? {} : proof.receipt ?? proof.head ?? {};
+  const rules = log !== null ? networkOf(log, brought.networks) : null;
   const choice = byId("ots-network");
   choice.disabled = proof === null || proof.ots === undefined;
   if (rules !== null) choice.value = rules.name;

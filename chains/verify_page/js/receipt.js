@@ -20,7 +20,7 @@ const MAX_FILE = 4 * 2 ** 20;
 const MAX_CONTENT = 16 * 2 ** 20;
 export const MAX_RECEIPT = MAX_FILE + Math.floor((MAX_CONTENT + 2) / 3) * 4;
 export const MAX_CARD = 65536;
-const MAX_ANCHORS = 16;
+export const MAX_ANCHORS = 16;
 const MAX_EVIDENCE = 64;
 export const MAX_KEYS = 64;
 const MAX_THREADS = 64;
@@ -126,7 +126,8 @@ export function chainFromJson(fields) {
   return chain;
 }
 
-function optionalProof(kind, fields, name) {
+/** A leaf of the directory with its index and path, or null where the field is not there. */
+export function optionalProof(kind, fields, name) {
   return fields.has(name) ? proofFromJson(kind, fields.take(name), `receipt.${name}`) : null;
 }
 
@@ -146,7 +147,8 @@ export function leafOf(kind, raw, what) {
   return leaf;
 }
 
-function anchorFromJson(fields) {
+/** One anchor; a type that is unknown is kept as it is. */
+export function anchorFromJson(fields) {
   const type = fields.text("type");
   if (type === "bitcoin") return bitcoinAnchorFromJson(fields);
   if (type === "opentimestamps") return calendarAnchorFromJson(fields);

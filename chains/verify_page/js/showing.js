@@ -107,6 +107,21 @@ export function showEvidence({ judgement, steps }, names) {
   byId("compare").hidden = true;
 }
 
+/** The verdict on the proof of a head; `withoutBlock` names the blocks that the visitor can compare himself. */
+export function showHead(verdict, withoutBlock, names) {
+  const { outcome, says, missing } = verdict;
+  shown = verdict;
+  const paragraphs = [says, ...missing].map((text) => element("p", "", text));
+  const isGood = verdict.exit_code === 0;
+  showBanner(isGood ? "intact" : outcome, TEXTS[`head.headline-${outcome}`], names, paragraphs);
+  byId("steps").replaceChildren(...verdict.steps.map(stepItem));
+  showRows("facts", factRows(verdict));
+  showBracket([]);
+  const blocks = blocksToCompare(withoutBlock);
+  showRows("compare-facts", blocks);
+  byId("compare").hidden = !blocks.length;
+}
+
 function stepItem({ number, name, state, text, rests_on: restsOn, reason }) {
   const kind = classOf(state);
   const item = element("li", `state-${kind}`);

@@ -209,7 +209,7 @@ export function checkInSeal(head, seal) {
 }
 
 /** Whose word the lower end of the time bracket is: the log's, unless the verifier has this block too. */
-function wordOnBlockBefore({ log }, seal, { views, networks }) {
+export function wordOnBlockBefore({ log }, seal, { views, networks }) {
   const rules = networkOf(log, networks);
   const believed = TEXTS["rests.log"];
   for (const view of views) {

@@ -781,6 +781,28 @@ export const TEXTS = {
   "dispute.meaning-no card":
     "The evidence holds. Bring the card of the log that you mean: it says whether it is this one.",
 
+  // Proofs of newest heads
+  "head.step-4": "newest head",
+  "head.step-7": "seal",
+  "head.newest": "the newest head of {chain} has {size} entries, root {root}",
+  "head.none": "among the heads of {count} chains none is of {chain}",
+  "head.last-seal": "seal {number} of {time}, the last under the checkpoint, after block {height} {block}, {word}",
+  "head.seal":
+    "expected the last leaf under the checkpoint, {last}, got the seal at {found}: a newer head could be behind it",
+  "head.log-index": "head proof.log.index: expected 0, the first leaf of the directory",
+  "head.missing-anchor": "{text}: ask for a proof under an anchored checkpoint later",
+  "head.missing-log": "the log is not identified: in whose log this is so, is not said",
+  "head.says-newest":
+    "The newest head of chain {chain} under the checkpoint of {size} leaves, sealed {time}, has {entries} entries: no other was sealed.",
+  "head.says-none":
+    "Chain {chain} has no head under the checkpoint of {size} leaves, sealed {time}: nothing of it was sealed by then.",
+  "head.says-nothing": "What does not hold says nothing about the chain.",
+  "head.headline-newest head": "This is the newest head",
+  "head.headline-no head": "The chain has no head",
+  "head.headline-failed": "This proof does not hold",
+  "head.headline-incomplete": "The proof is incomplete",
+  "head.headline-not checked": "Nobody was asked about the block",
+
   // The page
   "page.title": "Is this file unchanged?",
   "page.lead":
@@ -789,7 +811,7 @@ export const TEXTS = {
   "files.drop": "Drop the file and its receipt here,",
   "files.hint": "all together and in any order; or choose them one by one:",
   "files.receipt": "Receipt",
-  "files.receipt-hint": "It came with the file, often as FILE.receipt. A certificate (PDF), an OpenTimestamps file (.ots) or evidence of a broken promise does as well.",
+  "files.receipt-hint": "It came with the file, often as FILE.receipt. A certificate (PDF), an OpenTimestamps file (.ots) evidence of a broken promise or the proof of a newest head does as well.",
   "files.record": "File",
   "files.record-hint": "The file that you want to check, of any size. It stays on this device.",
   "files.folder": "Or the whole folder that was recorded",
@@ -802,6 +824,7 @@ export const TEXTS = {
   "files.found-certificate": "{name}: a certificate, with its receipt",
   "files.found-ots": "{name}: an OpenTimestamps file",
   "files.found-evidence": "{name}: evidence of a broken promise",
+  "files.found-head": "{name}: the proof of a chain's newest head",
   "files.found-card": "{name}: log {origin}, {log}",
   "files.found-author": "{name}: identity {identity}{names}",
   "files.found-headers": "{name}: headers of {network}",

@@ -175,7 +175,7 @@ function factsOf({ entry, log, sealed }, verifier, by, found) {
     sealed_at_ms: seal.leaf.sealedAtMs,
     sealed_after: { height: seal.leaf.blockHeight, block: displayHex(seal.leaf.blockHash) },
   });
-  if (anchor !== null && isInBlock(by)) facts.anchored_in = anchoredIn(anchor, by.get(12).known);
+  Object.assign(facts, blockFacts(anchor, by));
   if (timestamps.length) facts.time_stamps = timestampFacts(timestamps);
   if (attestations.length) facts.attestations = attestationFacts(attestations);
   if (corrections.length) facts.corrections = correctionFacts(corrections);
@@ -186,6 +186,11 @@ function factsOf({ entry, log, sealed }, verifier, by, found) {
   const others = otherAnchors(sealed);
   if (others.length) facts.other_anchors = others;
   return facts;
+}
+
+/** The block of the anchor and how deep it is, or nothing where it is in none. */
+export function blockFacts(anchor, by) {
+  return anchor !== null && isInBlock(by) ? { anchored_in: anchoredIn(anchor, by.get(12).known) } : {};
 }
 
 /** The checkpoint is in the anchor's block, which may still be one that nobody was asked about. */

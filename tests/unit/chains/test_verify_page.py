@@ -90,7 +90,7 @@ def test_no_text_is_left_over() -> None:
     """Each text of the table is named by some module or by the template."""
     others = "".join(source for name, source in SOURCES.items() if name != "texts") + (FOLDER / "page.html").read_text()
     # Those that are put together from a reason, a state, an ending, a number or a network.
-    made = re.compile(r"(finding|reason|outcome|state|step|network|meaning|dispute|ending|kind|changes|2)\..+")
+    made = re.compile(r"(finding|reason|outcome|state|step|network|meaning|dispute|head|ending|kind|changes|2)\..+")
     keys = [key for key in KEY.findall(SOURCES["texts"]) if not made.fullmatch(key)]
     assert [] == [key for key in keys if f'"{key}"' not in others]
 

@@ -1,0 +1,64 @@
+"""Makes the proof of a chain's newest head, or that it has none, under one checkpoint (docs/spec/head-proof.md).
+
+Input are the directory and the journal of a home; ``anchorline head prove`` and ``GET /v1/heads/{chain}`` hand it out.
+It names nothing that the directory does not publish: of a chain that is not there, the neighbour's head is shown.
+"""
+
+from anchor.directory import Directory, StoredCheckpoint
+from anchor.errors import NotYetError
+from anchor.journal import Journal
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
+from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.head_proof import HeadProof
+from anchor.proof.leaves import KeyLeaf, ThreadLeaf
+from anchor.proof.receipt import DirectoryProof, Leaf
+
+
+def head_proof(directory: Directory, journal: Journal, chain_id: bytes, size: int | None = None) -> HeadProof:
+    """Return the proof for ``chain_id`` (32 bytes), whether or not there is such a chain.
+
+    Under the checkpoint of ``size`` leaves, else the newest one that is in a block, else the newest. Raises
+    NotYetError where there is no such checkpoint, or none at all.
+    """
+    chosen, anchors = _checkpoint(directory, journal, size)
+    heads, seal_index = directory.prove_newest_head(chain_id, chosen.size)
+    _, seal = directory.seal_over(seal_index)
+    note = Note.decode(chosen.note or "")
+    marks = directory.log_marks(chosen.size)
+    threads = [(index, leaf) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
+
+    def proof(leaf: Leaf, index: int) -> DirectoryProof[Leaf]:
+        return DirectoryProof(leaf, index, directory.path(index, chosen.size))
+
+    return HeadProof(
+        chain_id=chain_id,
+        log=directory.log,
+        log_path=directory.path(0, chosen.size),
+        heads=heads,
+        seal=proof(seal, seal_index),
+        checkpoint=Checkpoint.decode(note.text),
+        note=note,
+        thread=proof(threads[-1][1], threads[-1][0]) if threads else None,
+        keys=tuple(proof(leaf, index) for index, leaf in marks if isinstance(leaf, KeyLeaf)),
+        anchors=anchors,
+    )
+
+
+def _checkpoint(
+    directory: Directory, journal: Journal, size: int | None
+) -> tuple[StoredCheckpoint, tuple[BitcoinAnchor, ...]]:
+    if size is not None:
+        chosen = directory.checkpoint_of(size)
+        if chosen is None:
+            raise NotYetError(f"expected the size of a signed checkpoint, got {size}; `anchorline status` lists them")
+        anchored = journal.first_anchored(size)
+        fits = anchored is not None and anchored[0].checkpoint_size == size
+        return chosen, (anchored[1],) if fits and anchored is not None else ()
+    newest = journal.newest_anchored()
+    covered = None if newest is None else directory.checkpoint_of(newest[0].checkpoint_size)
+    if newest is not None and covered is not None:
+        return covered, (newest[1],)
+    last = directory.newest()
+    if last is None:
+        raise NotYetError("nothing is sealed yet: there is no checkpoint under which a head could be proved")
+    return last, ()
