@@ -402,7 +402,6 @@ def test_many_hits_come_page_by_page(story: Story) -> None:
 
 FEW_ROWS = (
     "SELECT run_no FROM lookup_run ",  # runs are merged by eights
-    "SELECT state, elsewhere, at_ms FROM house_move",  # one row at most
     "SELECT token FROM time_stamp WHERE checkpoint_size = ",  # of one checkpoint, and limited
     "SELECT network, ots, header FROM attestation ",  # of one checkpoint, and limited
 )
