@@ -17,6 +17,7 @@ from chains.commands.terminal import (
     given,
     opened,
     print_line,
+    read_at_most,
     read_limited,
     say,
     usage,
@@ -27,6 +28,10 @@ from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.proof.receipt import Receipt
+
+MirrorOption = Annotated[
+    str | None, typer.Option("--mirror", metavar="FOLDER|URL", help="Make it of this published log; no home is asked.")
+]
 
 app = command_group()
 log_app = command_group("Log cards: show this log's, trust somebody's.")
@@ -51,9 +56,21 @@ def receipt(
     network_not_in_file: Annotated[
         bool, typer.Option("--network-not-in-file", help="Yes: an .ots off mainnet does not say so itself.")
     ] = False,
+    mirror: MirrorOption = None,
+    entry_file: Annotated[
+        Path | None, typer.Option(help="With --mirror: the entry's bytes, where the mirror has only its hash.")
+    ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Write the receipt of an entry, as complete as it can be now."""
+    """Write the receipt of an entry, as complete as it can be now; from a mirror alone with --mirror."""
+    if mirror is not None:
+        if withhold or content or envelope or checkpoint or home:
+            usage("a mirror has no contents and no envelopes: --mirror goes with --entry-file, --output and --ots only")
+        made = _from_mirror(mirror, entry, entry_file)
+        _hand_out(made, output, ots=ots, network_not_in_file=network_not_in_file)
+        return
+    if entry_file is not None:
+        usage("--entry-file belongs to --mirror")
     from anchor.proof.access_record import What
     from chains.envelopes import Envelopes
     from chains.receipts import Receipts, Shown
@@ -72,10 +89,36 @@ def receipt(
         taking.note()
     if envelope is not None:
         write_output(envelope, kept.encode() if kept else fail(f"no encrypted content of {entry} is kept here"))
+    _hand_out(made, output, ots=ots, network_not_in_file=network_not_in_file)
+
+
+def _hand_out(made: "Receipt", output: Path | None, *, ots: bool, network_not_in_file: bool) -> None:
     if ots:
         _write_ots(made, output, network_not_in_file=network_not_in_file)
         return
     write_output(output, made.encode())
+
+
+def _from_mirror(place: str, entry: str, entry_file: Path | None) -> "Receipt":
+    """Make the receipt of an entry, named by its hash or as CHAIN_ID:INDEX, from a mirror and nothing else."""
+    from anchor.proof.codec import hash_from_hex
+    from anchor.proof.entry import MAX_ENTRY, Entry
+    from anchor.proof.mirror_receipts import MirrorReceipts, Place
+    from chains.commands.terminal import is_hash
+    from chains.log_reading import opened_log
+
+    raw = None if entry_file is None else given(lambda: read_at_most(entry_file, MAX_ENTRY + 1))
+    own = None if raw is None else given(lambda: Entry.decode(raw))
+    name, colon, index = entry.rpartition(":")
+    with opened_log(place) as fetch:
+        receipts = MirrorReceipts(fetch)
+        if is_hash(entry):
+            found = receipts.find(bytes.fromhex(entry), None if own is None else [own.chain_id])
+        elif colon and index.isdecimal() and index.isascii():
+            found = Place(given(lambda: hash_from_hex(name, "CHAIN_ID", 32)), int(index[:18]))
+        else:
+            usage(f"expected an entry hash of 64 lower-case hex digits, or CHAIN_ID:INDEX, got {entry[:80]!r}")
+        return receipts.make(found, raw)
 
 
 @app.command(rich_help_panel=PROVING)
@@ -84,19 +127,28 @@ def upgrade(
     checkpoint: Annotated[
         int | None, typer.Option(min=1, max=MAX_SIZE, help="Prove against the checkpoint of this size.")
     ] = None,
+    mirror: MirrorOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong."""
+    """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong.
+
+    From a mirror, the new receipt has no evidence beside the anchor: of an author's identity, a policy, corrections.
+    """
     from anchor.proof.receipt import Receipt
     from chains.files import write_file
     from chains.receipts import Receipts, dropped_by_upgrade
 
     old = given(lambda: Receipt.decode(read_limited(receipt_file)))
-    with opened(home) as found:
-        stored = find_entry(found, old.entry.hash.hex())
-        receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
-        new = receipts.upgrade(old, stored, checkpoint)
+    if mirror is not None:
+        if checkpoint or home:
+            usage("--mirror takes the first anchored checkpoint of the mirror: give neither --checkpoint nor --home")
+        new = _upgraded_from_mirror(mirror, old)
+    else:
+        with opened(home) as found:
+            stored = find_entry(found, old.entry.hash.hex())
+            receipts = Receipts(found.engine, found.trees, found.directory, found.chains, found.journal, found.lookup)
+            new = receipts.upgrade(old, stored, checkpoint)
     anchored = bool(new.sealed and new.sealed.is_in_bitcoin)
     write_file(receipt_file, new.encode())
     stamps, attestations = dropped_by_upgrade(old, new)
@@ -108,6 +160,17 @@ def upgrade(
     }
     state = "anchored" if anchored else "sealed, not anchored yet" if new.sealed else "not sealed yet"
     say(facts, lambda: [f"{receipt_file}: {state}", *_dropped_lines(old, stamps, attestations)], as_json=as_json)
+
+
+def _upgraded_from_mirror(place: str, old: "Receipt") -> "Receipt":
+    """Return the receipt from a mirror, or the old one where that is in Bitcoin already and has more beside it."""
+    from anchor.proof.mirror_receipts import MirrorReceipts
+    from chains.log_reading import opened_log
+
+    if old.sealed is not None and old.sealed.is_in_bitcoin:
+        return old
+    with opened_log(place) as fetch:
+        return MirrorReceipts(fetch).upgrade(old)
 
 
 def _dropped_lines(old: "Receipt", stamps: int, attestations: int) -> list[str]:

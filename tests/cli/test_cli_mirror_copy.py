@@ -1,5 +1,7 @@
 """``mirror URL FOLDER``: a service, or a mirror, is copied from outside into a folder that is a mirror itself."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -51,7 +53,9 @@ def test_a_key_brings_chains_that_are_not_public(served: ApiServer, world: World
     assert (0, 0) == (done.exit_code, done.facts["chains_not_shown"])
     assert done.facts["chains"] == len([path for path in files(copy) if path.endswith("/tile/entries/000.p/2")]) + 1
     world.ok("add", "acme", "-", stdin=b"more")
-    world.ok("seal")
+    sealed = world.ok("seal", "--json").facts["size"]
+    with served.client(None) as stranger:  # the one before may still be told for a second
+        wait_until(lambda: stranger.get("/v1/checkpoint").text.split("\n")[1] == str(sealed))
     again = copied(served.url, copy, world)
     assert (0, 1) == (again.exit_code, len(again.facts["withdrawn"]))
     assert 2 == copied(served.url, copy, world, "--key-file", key_file).exit_code
@@ -121,3 +125,50 @@ def test_a_place_that_does_not_answer_is_exit_code_four(world: World, tmp_path: 
 def test_options_that_do_not_belong_together_are_refused(world: World, options: tuple[str, ...]) -> None:
     """Each is a usage error, and nothing is written."""
     assert 2 == run("mirror", *options).exit_code
+
+
+# --- receipts, when the service is gone
+
+
+def test_receipts_are_made_of_a_mirror_alone(world: World, tmp_path: Path) -> None:
+    """The home is deleted: an entry's receipt is made of the mirror, verifies, and completes an older one."""
+    world.ok("mirror", tmp_path / "public", "--chain", "acme")
+    (tmp_path / "pending.receipt").write_bytes(world.receipt.read_bytes())
+    known = json.loads(world.ok("receipt", "acme:3", "--withhold").out)
+    chain_id = bytes.fromhex(known["entry"])[1:33].hex()
+    shutil.copy(world.card, tmp_path / "card.json")
+    shutil.rmtree(world.home)
+    made = tmp_path / "made.receipt"
+    assert 0 == run("receipt", f"{chain_id}:3", "--mirror", tmp_path / "public", "--output", made).exit_code
+    assert {name: value for name, value in known.items() if name != "promise"} == json.loads(made.read_bytes())
+    entry_hash = hashlib.sha256(b"\0" + bytes.fromhex(known["entry"])).hexdigest()
+    assert made.read_bytes() == run("receipt", entry_hash, "--mirror", tmp_path / "public").out
+    verdict = run("verify", made, "--log", tmp_path / "card.json", "--headers", world.headers, "--json")
+    assert (0, "intact") == (verdict.exit_code, verdict.facts["outcome"])
+
+
+def test_a_receipt_of_a_mirror_needs_the_entry_where_that_has_its_hash_only(world: World, tmp_path: Path) -> None:
+    """Whoever kept the entry's bytes brings them; contents are in no mirror."""
+    world.ok("mirror", tmp_path / "hashes")
+    known = json.loads(world.ok("receipt", "acme:3", "--withhold").out)
+    raw = bytes.fromhex(known["entry"])
+    (tmp_path / "entry").write_bytes(raw)
+    made = ("receipt", f"{raw[1:33].hex()}:3", "--mirror", tmp_path / "hashes")
+    assert (1, True) == (run(*made).exit_code, "bring the entry yourself" in run(*made).err)
+    assert known["chain"] == run(*made, "--entry-file", tmp_path / "entry").facts["chain"]
+    assert 2 == run(*made, "--content").exit_code
+    assert 2 == run("receipt", "acme:3", "--mirror", tmp_path / "hashes").exit_code
+
+
+def test_a_pending_receipt_is_completed_by_a_mirror(world: World, tmp_path: Path) -> None:
+    """It keeps what it shows of the content, and its promise; one that is anchored stays as it is."""
+    entry = world.ok("add", "acme", "-", "--json", stdin=b"the last").facts["entries"][0]["entry_hash"]
+    world.ok("receipt", entry, "--output", tmp_path / "pending.receipt")
+    before = json.loads((tmp_path / "pending.receipt").read_bytes())
+    world.ok("seal")
+    world.ok("mirror", tmp_path / "public")
+    shutil.rmtree(world.home)
+    done = run("upgrade", tmp_path / "pending.receipt", "--mirror", tmp_path / "public", "--json")
+    assert (0, True, False) == (done.exit_code, done.facts["sealed"], done.facts["anchored"])
+    after = json.loads((tmp_path / "pending.receipt").read_bytes())
+    assert (before["content"], before["promise"]) == (after["content"], after["promise"])

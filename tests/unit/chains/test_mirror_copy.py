@@ -28,6 +28,12 @@ from tests.simulators.service import Service, new_service, restarted
 from tests.simulators.world import fast_check, public_bytes, signing_key
 
 
+@pytest.fixture(autouse=True)
+def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flushing every file system of a busy machine takes most of a run, and shows in a power cut only."""
+    monkeypatch.setattr(os, "sync", lambda: None)
+
+
 @pytest.fixture
 def service(service: Service, bitcoin: SimulatedBitcoin) -> Service:
     """A funded home with the chains acme (of 300 entries, sealed and anchored) and meridian."""
