@@ -80,7 +80,11 @@ class Bundles:
         """
         if len(entries) != len(kept):
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
-        keys = self.keys.for_writing(first_seq, first_seq + len(kept))
+        cuts = list(_cuts(kept.sizes))
+        # A row that is rolled back and written anew gets another nonce.
+        nonces = [os.urandom(NONCE_SIZE) for _ in cuts]
+        spread = [nonce * (end - start) for (start, end), nonce in zip(cuts, nonces, strict=True)]
+        locked = self._locked(first_seq, kept, spread)
         self.engine.execute_many(
             "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
             (
@@ -88,11 +92,17 @@ class Bundles:
                     first_seq + start,
                     end - start,
                     entries.part(start, end).packed(),
-                    _locked(keys[start:end], first_seq + start, kept.part(start, end)),
+                    nonce + locked.part(start, end).packed(),
                 )
-                for start, end in _cuts(kept.sizes)
+                for (start, end), nonce in zip(cuts, nonces, strict=True)
             ),
         )
+
+    def _locked(self, first_seq: int, kept: Column, nonces: Sequence[bytes]) -> Column:
+        """Return what is kept beside entries, each under its key."""
+        keys = self.keys.for_writing(first_seq, first_seq + len(kept))
+        items = sealed(keys, Pieces.cut(b"".join(nonces), NONCE_SIZE), first_seq, kept.flat, kept.sizes)
+        return Column(items, sealed_sizes(kept.sizes))
 
     def erase(self, seqs: Collection[int]) -> None:
         """Put ``ERASED`` in the place of what is kept beside these entries, inside a transaction; may be repeated."""
@@ -207,13 +217,6 @@ class Bundles:
     def row(self, seq: int) -> Row:
         """Return one entry; raise StorageCorruptError where it is missing or damaged."""
         return next(self.rows(seq, seq + 1))
-
-
-def _locked(keys: Pieces, first_seq: int, kept: Column) -> bytes:
-    """Return the ``kept`` column of a bundle. A row that is rolled back and written anew gets another nonce."""
-    nonce = os.urandom(NONCE_SIZE)
-    items = sealed(keys, nonce, first_seq, kept.flat, kept.sizes)
-    return nonce + Column(items, sealed_sizes(kept.sizes)).packed()
 
 
 def pack(items: Sequence[bytes]) -> bytes:

@@ -21,9 +21,12 @@ DAMAGED = b"\xe2"
 """Stands in what is read where an item is not what was written under its key."""
 
 
-def sealed(keys: Pieces, nonce: bytes, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes:
-    """Return the items that stand one behind the other in ``data``, each under its key; an empty one stays empty."""
-    return CIPHER.encrypt(keys, nonce, range(first_seq, first_seq + len(sizes)), data, sizes)
+def sealed(keys: Pieces, nonces: Pieces, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes:
+    """Return the items that stand one behind the other in ``data``, each under its key; an empty one stays empty.
+
+    ``nonces`` has that of its row for each item: many rows are encrypted at once.
+    """
+    return CIPHER.encrypt(keys, nonces, range(first_seq, first_seq + len(sizes)), data, sizes)
 
 
 def sealed_sizes(sizes: Sequence[int]) -> list[int]:
@@ -37,7 +40,8 @@ def unsealed(keys: Sequence[bytes | None], nonce: bytes, first_seq: int, items: 
     places = [place for place, each in enumerate(found) if each is None]
     mine = Pieces(KEY_SIZE, each=[keys[place] or b"" for place in places])
     numbers = [first_seq + place for place in places]
-    opened = CIPHER.decrypt(mine, nonce, numbers, [items[place] for place in places])
+    nonces = Pieces.cut(nonce * len(places), NONCE_SIZE)
+    opened = CIPHER.decrypt(mine, nonces, numbers, [items[place] for place in places])
     for place, content in zip(places, opened, strict=True):
         found[place] = DAMAGED if content is None else content
     return [each or b"" for each in found]

@@ -19,38 +19,42 @@ TAG_SIZE = 16
 
 
 class PlainCipher:
-    """Each item has as associated data a number, eight bytes big-endian; all of a row have one nonce.
+    """Each item has a key and a nonce, and as associated data a number, eight bytes big-endian.
 
-    An empty item stays empty. Raises ValueError where keys, numbers and items are not as many, or a key or nonce has
-    another length.
+    An empty item stays empty. Raises ValueError where keys, nonces, numbers and items are not as many, or keys or
+    nonces have another length.
     """
 
     name = "cryptography, one item at a time"
 
-    def encrypt(self, keys: Pieces, nonce: bytes, numbers: Sequence[int], data: bytes, sizes: Sequence[int]) -> bytes:
+    def encrypt(self, keys: Pieces, nonces: Pieces, numbers: Sequence[int], data: bytes, sizes: Sequence[int]) -> bytes:
         """Return the ciphertexts, each with its tag, of the items that stand one behind the other in ``data``."""
-        check_row(keys, nonce, numbers, sizes)
+        check_row(keys, nonces, numbers, sizes)
         check_sizes(data, sizes)
         items = (data[start:end] for start, end in pairwise(accumulate(sizes, initial=0)))
         return b"".join(
             AESGCM(key).encrypt(nonce, item, number.to_bytes(8, "big")) if item else b""
-            for key, number, item in zip(keys, numbers, items, strict=True)
+            for key, nonce, number, item in zip(keys, nonces, numbers, items, strict=True)
         )
 
     def decrypt(
-        self, keys: Pieces, nonce: bytes, numbers: Sequence[int], items: Sequence[bytes]
+        self, keys: Pieces, nonces: Pieces, numbers: Sequence[int], items: Sequence[bytes]
     ) -> Sequence[bytes | None]:
         """Return what was encrypted; None for an item that is not what was encrypted so."""
-        check_row(keys, nonce, numbers, items)
-        return [_opened(key, nonce, number, item) for key, number, item in zip(keys, numbers, items, strict=True)]
+        check_row(keys, nonces, numbers, items)
+        return [
+            _opened(key, nonce, number, item)
+            for key, nonce, number, item in zip(keys, nonces, numbers, items, strict=True)
+        ]
 
 
-def check_row(keys: Pieces, nonce: bytes, numbers: Sequence[int], items: Sequence[object]) -> None:
-    """Raise ValueError unless there are as many keys and numbers as items, of the sizes that they must have."""
-    if keys.size != KEY_SIZE or len(nonce) != NONCE_SIZE or not len(keys) == len(numbers) == len(items):
+def check_row(keys: Pieces, nonces: Pieces, numbers: Sequence[int], items: Sequence[object]) -> None:
+    """Raise ValueError unless there are as many of all as items, of the sizes that they must have."""
+    counts = {len(keys), len(nonces), len(numbers), len(items)}
+    if (keys.size, nonces.size) != (KEY_SIZE, NONCE_SIZE) or len(counts) != 1:
         raise ValueError(
-            f"expected a key of {KEY_SIZE} bytes and a number for each of {len(items)} items, and a nonce of "
-            f"{NONCE_SIZE} bytes; got {len(keys)} keys of {keys.size}, {len(numbers)} numbers and {len(nonce)} bytes"
+            f"expected a key of {KEY_SIZE} bytes, a nonce of {NONCE_SIZE} and a number for each of {len(items)} items, "
+            f"got {len(keys)} keys of {keys.size}, {len(nonces)} nonces of {nonces.size} and {len(numbers)} numbers"
         )
     if numbers and not 0 <= min(numbers) <= max(numbers) < 1 << 64:
         raise ValueError(f"expected numbers of eight bytes, got {min(numbers)} to {max(numbers)}")

@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 
 import pytest
 
+from anchor.hashing.pieces import Pieces
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, Frontier
 from anchor.proof.entry import content_commitment
@@ -33,7 +34,7 @@ def locked(store: Store, first_seq: int, beside: list[bytes]) -> bytes:
     """Return the column that keeps this: whoever forges here has the keys, too."""
     keys = store.content_keys.for_writing(first_seq, first_seq + len(beside))
     sizes = list(map(len, beside))
-    boxes = sealed(keys, bytes(NONCE_SIZE), first_seq, b"".join(beside), sizes)
+    boxes = sealed(keys, Pieces.cut(bytes(NONCE_SIZE * len(sizes)), NONCE_SIZE), first_seq, b"".join(beside), sizes)
     ends = accumulate(sealed_sizes(sizes), initial=0)
     return bytes(NONCE_SIZE) + pack([boxes[start:end] for start, end in pairwise(ends)])
 
