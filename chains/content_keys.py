@@ -30,12 +30,15 @@ _DOMAIN = b"anchorline/content-keys/v1\n"
 _AHEAD_BLOCKS = 1024
 # 8 kB each.
 _CACHED_BLOCKS = 16
+# Of so many blocks, 32 bytes each, what is stored is read before they are written under.
+_READ_AHEAD_BLOCKS = 64
 _GONE = bytes(KEY_SIZE)
 _NOT_HERE = b"\xff" * KEY_SIZE
 _FILE_MODE = 0o600
 _INDEX, _MARK = "index", "mark"
 _SECRET = "SELECT value FROM secret WHERE name = ?"  # noqa: S105  # a statement
 _ADD_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
+_SOME_BLOCKS = "SELECT block_no, secret FROM block WHERE block_no BETWEEN ? AND ?"
 _PUT_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
 _PUT_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
 _ADD_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # a statement
@@ -51,6 +54,8 @@ class ContentKeys:
         self.store = store
         self._lock = threading.RLock()
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        # What is stored of the blocks that are written next.
+        self._next: dict[int, bytes] = {}
         self._version: int | None = None
         self._index_secret: bytes | None = None
 
@@ -180,7 +185,7 @@ class ContentKeys:
     def close(self) -> None:
         """Release the store; may be repeated."""
         with self._lock:
-            self._blocks.clear()
+            self._forget()
             self.store.close()
 
     # --- the store
@@ -192,35 +197,50 @@ class ContentKeys:
                 with self.store.writing():
                     yield
             finally:
-                self._blocks.clear()
+                self._forget()
 
     def _row(self, start: int, end: int) -> bytes:
         """Return the keys of seqs start to end-1, one behind the other, as rows list them."""
         with self._lock:
             self._look()
+            self._read_ahead(start, end)
             return b"".join(
                 self._block(block_no)[places.start * KEY_SIZE : places.stop * KEY_SIZE]
                 for block_no, places in _blocks(start, end)
             )
 
+    def _read_ahead(self, start: int, end: int) -> None:
+        """Have what is stored of the blocks of these seqs, and of those behind them: one question for many commits."""
+        first, last = start // BLOCK_KEYS, (end - 1) // BLOCK_KEYS
+        if start < end and not (first in self._next and last in self._next):
+            rows = self.store.query(_SOME_BLOCKS, (first, max(last, first + _READ_AHEAD_BLOCKS)))
+            self._next = {int(block_no): bytes(secret) for block_no, secret in rows}
+
+    def _forget(self) -> None:
+        self._blocks.clear()
+        self._next.clear()
+
     def _look(self) -> None:
         """Forget every key that is remembered where another process wrote since."""
         version = self.store.version()
         if version != self._version:
-            self._blocks.clear()
+            self._forget()
             self._version = version
 
     def _block(self, block_no: int) -> bytes:
         """Return the 256 keys of a block as they stand in a row that lists them."""
         keys = self._blocks.get(block_no)
         if keys is None:
-            keys = self._blocks[block_no] = _filled(self._stored(block_no))
+            secret = self._next[block_no] if block_no in self._next else self._stored(block_no)
+            keys = self._blocks[block_no] = _filled(self._checked(block_no, secret))
             if len(self._blocks) > _CACHED_BLOCKS:
                 self._blocks.popitem(last=False)
         return keys
 
     def _stored(self, block_no: int) -> bytes | None:
-        secret = self._one("SELECT secret FROM block WHERE block_no = ?", block_no)
+        return self._checked(block_no, self._one("SELECT secret FROM block WHERE block_no = ?", block_no))
+
+    def _checked(self, block_no: int, secret: bytes | None) -> bytes | None:
         if secret is not None and len(secret) not in {_SEED_SIZE, BLOCK_KEYS * KEY_SIZE}:
             raise StorageCorruptError(
                 f"{self.store.name}: block {block_no} is damaged; restore a backup of the content keys"

@@ -68,6 +68,7 @@ class KeyFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._has_tables = False
 
     @property
     def name(self) -> str:
@@ -87,7 +88,8 @@ class KeyFile:
             return []
         with translated(self.path):
             connection = self._opened(create=False)
-            if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            self._has_tables = self._has_tables or bool(connection.execute("SELECT 1 FROM sqlite_schema").fetchone())
+            if not self._has_tables:
                 return []  # made, and not written to yet
             return connection.execute(sql, values).fetchall()
 
@@ -119,7 +121,7 @@ class KeyFile:
         """See ``KeyStore.close``."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._has_tables = None, False
 
     def _is_there(self) -> bool:
         return self._connection is not None or self.path.is_file()
