@@ -5,7 +5,7 @@ found; a chain that is not published at all is listed, and one of which a part i
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -37,9 +37,16 @@ class ChainsAudited:
 
 
 def audit_chains(
-    fetch: Fetch, walk: DirectoryWalk, check: SignatureCheck, wanted: frozenset[bytes] | None
+    fetch: Fetch,
+    walk: DirectoryWalk,
+    check: SignatureCheck,
+    wanted: frozenset[bytes] | None,
+    look_at: Callable[[bytes, int, bytes], None] = lambda _chain_id, _index, _raw: None,
 ) -> ChainsAudited:
-    """Check every chain that the directory names, or those that are wanted."""
+    """Check every chain that the directory names, or those that are wanted.
+
+    ``look_at`` is told chain id, index and bytes of each published entry that is the one that was sealed.
+    """
     audited = ChainsAudited()
     for chain_id in sorted(walk.heads if wanted is None else wanted):
         heads = walk.heads.get(chain_id)
@@ -47,7 +54,7 @@ def audit_chains(
             text = f"chain {chain_id.hex()}: the directory has no head of it"
             audited.findings.append(Finding(Number.CHAINS, text))
             continue
-        _Chain(fetch, walk, check, chain_id, heads, audited).run()
+        _Chain(fetch, walk, check, chain_id, heads, audited, look_at).run()
     if audited.not_checked:
         names = ", ".join(chain_id.hex() for chain_id in audited.not_checked[:5])
         more = "" if len(audited.not_checked) <= 5 else ", …"
@@ -64,6 +71,7 @@ class _Chain:
     chain_id: bytes
     heads: Sequence[HeadAt]
     audited: ChainsAudited
+    look_at: Callable[[bytes, int, bytes], None]
 
     def run(self) -> None:
         prefix = f"{CHAINS}/{self.chain_id.hex()}/"
@@ -164,6 +172,8 @@ class _Chain:
                 self._found(Number.ENTRIES, Reason.ENTRY_WRONG, f"entry {index} is not the one whose hash is published")
             elif raw[1 : 1 + HASH_SIZE] != self.chain_id:
                 self._found(Number.ENTRIES, Reason.ENTRY_WRONG, f"entry {index} is of another chain")
+            else:
+                self.look_at(self.chain_id, index, raw)
         if tile_no == 0 and leaves:
             self._check_first(leaves[0])
 

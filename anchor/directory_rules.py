@@ -34,11 +34,13 @@ _STAGES: dict[type[DirectoryLeaf], int] = {LogLeaf: 0, EpochLeaf: 1, KeyLeaf: 2,
 
 @dataclass(frozen=True, slots=True)
 class SealedAt:
-    """A seal: the directory's size with it, the root there, and when the log says it was made."""
+    """A seal: the directory's size and root with it, and when and after which block the log says it was made."""
 
     size: int
     root: bytes
     sealed_at_ms: int
+    block_height: int
+    block_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,10 @@ class DirectoryWalk:
     def checkpoint_key(self, size: int) -> bytes:
         """Return the key that signs checkpoints of ``size`` leaves: by the key leaves below it."""
         return self._key(Purpose.CHECKPOINT, size)
+
+    def promise_key(self, size: int) -> bytes:
+        """Return the key that signs promises where the directory has ``size`` leaves."""
+        return self._key(Purpose.PROMISE, size)
 
     def checkpoint_keys(self) -> tuple[bytes, ...]:
         """Return every checkpoint key that the log ever had."""
@@ -197,7 +203,8 @@ class DirectoryWalk:
             self._found(index, Reason.SEAL_WRONG, f"says {leaf.chain_count} chains, there are {len(self.heads)}")
         if leaf.heads_root != self._newest.tree().hash:
             self._found(index, Reason.SEAL_WRONG, "heads_root is not that of the newest heads")
-        self.seals.append(SealedAt(index + 1, self.frontier.root(), leaf.sealed_at_ms))
+        made = (leaf.sealed_at_ms, leaf.block_height, leaf.block_hash)
+        self.seals.append(SealedAt(index + 1, self.frontier.root(), *made))
         self._seal = _Seal()
 
     def _key(self, purpose: Purpose, size: int) -> bytes:

@@ -1,7 +1,7 @@
 """The thread audit: one log's published data and the anchors that Bitcoin shows, held against each other.
 
 Input is a mirror (``Fetch``), a Bitcoin source or none, and the auditor's card and limits (``Auditor``). The verdict
-answers "did you ever show someone else another history?" in eleven steps (docs/spec/thread.md), of
+answers "did you ever show someone else another history?" in twelve steps (docs/spec/thread.md), of
 which ``thread_start`` has 2 to 4, ``thread_roots`` 5 and 6, ``thread_tip`` 10 and 11, and this file the rest.
 """
 
@@ -13,6 +13,7 @@ from anchor.proof.receipt import LogCard
 from anchor.proof.verifier import network_of
 from anchor.proof.verify import State
 from anchor.published import CHECKPOINT, check_checkpoint, directory_leaves, read_anchors, read_card, read_note
+from anchor.published_authors import PublishedAuthors
 from anchor.thread_auditor import Audit, Auditor
 from anchor.thread_roots import check_checkpoints, check_roots
 from anchor.thread_seen import check_seen
@@ -101,12 +102,16 @@ def _read_directory(audit: Audit) -> None:
     )
 
 
-# 8 chains, 9 entries
+# 8 chains, 9 entries, 12 authors
 
 
 def _check_chains(audit: Audit) -> ChainsAudited:
-    audited = audit_chains(audit.fetch, audit.walk, audit.auditor.check, audit.auditor.chains)
+    rules = network_of(audit.log, audit.auditor.networks)
+    authors = PublishedAuthors(audit, "" if rules is None else rules.name)
+    brought = (audit.fetch, audit.walk, audit.auditor.check, audit.auditor.chains)
+    audited = audit_chains(*brought, authors.look_at)
     audit.found += audited.findings
+    authors.end()
     asked = "" if audit.auditor.chains is None else f" of {len(audit.walk.heads)}, as you asked"
     audit.ok(
         Number.CHAINS,

@@ -1,4 +1,4 @@
-"""What a thread audit says: eleven numbered steps, findings with names, and an outcome with an exit code; pure.
+"""What a thread audit says: twelve numbered steps, findings with names, and an outcome with an exit code; pure.
 
 Findings come from ``anchor.directory_rules``, ``anchor.thread_line`` and ``anchor.thread_audit``. ``anchorline thread``
 prints the verdict; the meaning of each step is in docs/spec/thread.md.
@@ -29,6 +29,7 @@ class Number(IntEnum):
     ENTRIES = 9
     GAPS = 10
     TIP = 11
+    AUTHORS = 12
 
 
 NAMES = {
@@ -43,6 +44,7 @@ NAMES = {
     Number.ENTRIES: "entries",
     Number.GAPS: "nothing unanchored for long",
     Number.TIP: "tip",
+    Number.AUTHORS: "authors",
 }
 
 
@@ -72,6 +74,7 @@ class Reason(StrEnum):
     WITHHELD = "withheld"
     GAP_TOO_LONG = "gap-too-long"
     TIP_SPENT = "tip-spent-by-a-stranger"
+    AUTHOR_WRONG = "author-wrong"
 
 
 class Outcome(StrEnum):

@@ -22,7 +22,7 @@ from anchor.published import CARD, CHECKPOINT, read_card
 from anchor.thread_audit import audit_thread
 from anchor.thread_auditor import Auditor
 from anchor.thread_list import FILE_NAME as THREAD_FILE
-from anchor.thread_verdict import Outcome, Reason, Verdict
+from anchor.thread_verdict import Number, Outcome, Reason, Verdict
 from anchor.tiles import ENTRIES, Fetch, PublishedTree, WithheldError, tile_width
 from chains.incoming import Incoming, finish
 from chains.mirror_folder import card_in, chain_prefix, check_folder, fetch_from, has_entries, only_writer
@@ -278,7 +278,9 @@ class _Run:
 
     def _judge(self, verdict: Verdict) -> None:
         self.done.outcome = verdict.outcome
-        failed = [each for step in verdict.steps for each in step.findings if each.reason is not None]
+        # An author whom the log must have refused is its fault, and no reason to keep no copy of what it shows.
+        found = [each for step in verdict.steps for each in step.findings if each.number != Number.AUTHORS]
+        failed = [each for each in found if each.reason is not None]
         if not failed:
             return
         text = failed[0].text + (f"; and {len(failed) - 1} more" if len(failed) > 1 else "")

@@ -35,6 +35,10 @@ def named_author(entry: Entry) -> Named | None:
     return Named(identity, entry.author.body[:HASH_SIZE])
 
 
+class UnjudgedError(AnchorlineError):
+    """The history of an identity is not at hand, which says nothing against anybody."""
+
+
 @dataclass
 class AuthorsAudit:
     """Judges authors, and tells ``fault`` and ``remark``; ``history`` raises where there is no such identity.
@@ -80,7 +84,7 @@ class AuthorsAudit:
             self._histories[identity] = None
             try:
                 self._histories[identity] = self.history(identity)
-            except UnknownVersionError as error:
+            except (UnknownVersionError, UnjudgedError) as error:
                 self.remark(f"{where}: identity {identity.hex()} cannot be judged: {error}")
             except AnchorlineError as error:
                 self.fault(f"{where}: {error}")

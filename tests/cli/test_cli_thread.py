@@ -11,7 +11,7 @@ def test_a_home_shows_one_history(world: World) -> None:
     """The prepared home, asked as its mirror would be: every step is ok, and one source is said to be alone."""
     facts = world.ok("thread", "--json").facts
     assert ("one history", 0, []) == (facts["outcome"], facts["exit_code"], facts["reasons"])
-    assert list(range(1, 12)) == [step["number"] for step in facts["steps"]]
+    assert list(range(1, 13)) == [step["number"] for step in facts["steps"]]
     assert {"ok"} == {step["state"] for step in facts["steps"] if step["number"] != 9}
     assert 2 == len(facts["facts"]["anchors"])
     assert ["the embedded regtest"] == facts["facts"]["sources"]
