@@ -20,13 +20,15 @@ UNREADABLE = b"\xe1"
 DAMAGED = b"\xe2"
 """Stands in what is read where an item is not what was written under its key."""
 
+_NO_KEY = bytes(KEY_SIZE)
+
 
 def sealed(keys: Pieces, nonces: Pieces, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes:
     """Return the items that stand one behind the other in ``data``, each under its key; an empty one stays empty.
 
     ``nonces`` has that of its row for each item: many rows are encrypted at once.
     """
-    return CIPHER.encrypt(keys, nonces, range(first_seq, first_seq + len(sizes)), data, sizes)
+    return CIPHER.encrypt(keys, nonces, first_seq, data, sizes)
 
 
 def sealed_sizes(sizes: Sequence[int]) -> list[int]:
@@ -37,14 +39,11 @@ def sealed_sizes(sizes: Sequence[int]) -> list[int]:
 def unsealed(keys: Sequence[bytes | None], nonce: bytes, first_seq: int, items: Sequence[bytes]) -> list[bytes]:
     """Return what ``sealed`` was given; ``ERASED`` where an item or its key was destroyed, or why it cannot be read."""
     found = [_unopened(key, item) for key, item in zip(keys, items, strict=True)]
-    places = [place for place, each in enumerate(found) if each is None]
-    mine = Pieces(KEY_SIZE, each=[keys[place] or b"" for place in places])
-    numbers = [first_seq + place for place in places]
-    nonces = Pieces.cut(nonce * len(places), NONCE_SIZE)
-    opened = CIPHER.decrypt(mine, nonces, numbers, [items[place] for place in places])
-    for place, content in zip(places, opened, strict=True):
-        found[place] = DAMAGED if content is None else content
-    return [each or b"" for each in found]
+    # What is not decrypted is empty there, under any key.
+    left = [item if each is None else b"" for each, item in zip(found, items, strict=True)]
+    row = Pieces.of([key or _NO_KEY for key in keys], KEY_SIZE), Pieces.cut(nonce * len(items), NONCE_SIZE)
+    opened = (DAMAGED if each is None else each for each in CIPHER.decrypt(*row, first_seq, left))
+    return [each if known is None else known for known, each in zip(found, opened, strict=True)]
 
 
 def _unopened(key: bytes | None, item: bytes) -> bytes | None:

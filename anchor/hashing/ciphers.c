@@ -115,7 +115,7 @@ static void *context_for(init_function *begin) {
     return NULL;
 }
 
-int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, const uint64_t *numbers, const uint8_t *data,
+int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
                   size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size) {
     void *const context = context_for(crypto.begin_encrypting);
     int refused = !context;
@@ -124,14 +124,14 @@ int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, cons
         refused = sizes[i] > INT_MAX || sizes[i] > data_size || out_size < TAG || sizes[i] > out_size - TAG;
         if (refused) break;
         const size_t size = (size_t)sizes[i];
-        refused = !encrypt_item(context, keys + i * KEY, nonces + i * NONCE, numbers[i], data, (int)size, out);
+        refused = !encrypt_item(context, keys + i * KEY, nonces + i * NONCE, first + i, data, (int)size, out);
         data += size, data_size -= size, out += size + TAG, out_size -= size + TAG;
     }
     if (context) crypto.free_context(context);
     return refused || data_size || out_size ? -1 : 0;
 }
 
-int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, const uint64_t *numbers, const uint8_t *data,
+int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
                   size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size, uint8_t *holds) {
     void *const context = context_for(crypto.begin_decrypting);
     int refused = !context;
@@ -141,7 +141,7 @@ int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, cons
         refused = sizes[i] < TAG || sizes[i] - TAG > INT_MAX || sizes[i] > data_size || sizes[i] - TAG > out_size;
         if (refused) break;
         const size_t size = (size_t)sizes[i] - TAG;
-        refused = !decrypt_item(context, keys + i * KEY, nonces + i * NONCE, numbers[i], data, (int)size, out, holds + i);
+        refused = !decrypt_item(context, keys + i * KEY, nonces + i * NONCE, first + i, data, (int)size, out, holds + i);
         data += size + TAG, data_size -= size + TAG, out += size, out_size -= size;
     }
     if (context) crypto.free_context(context);
@@ -152,16 +152,16 @@ int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, cons
 
 const char *cipher_library(void) { return ""; }
 
-int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, const uint64_t *numbers, const uint8_t *data,
+int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
                   size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size) {
-    (void)count, (void)keys, (void)nonces, (void)numbers, (void)data, (void)data_size, (void)sizes, (void)out;
+    (void)count, (void)keys, (void)nonces, (void)first, (void)data, (void)data_size, (void)sizes, (void)out;
     (void)out_size;
     return -1;
 }
 
-int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, const uint64_t *numbers, const uint8_t *data,
+int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
                   size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size, uint8_t *holds) {
-    (void)count, (void)keys, (void)nonces, (void)numbers, (void)data, (void)data_size, (void)sizes, (void)out;
+    (void)count, (void)keys, (void)nonces, (void)first, (void)data, (void)data_size, (void)sizes, (void)out;
     (void)out_size, (void)holds;
     return -1;
 }

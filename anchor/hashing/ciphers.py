@@ -19,45 +19,42 @@ TAG_SIZE = 16
 
 
 class PlainCipher:
-    """Each item has a key and a nonce, and as associated data a number, eight bytes big-endian.
+    """Each item has a key and a nonce, and as associated data a number, eight bytes big-endian: ``first_no`` and on.
 
-    An empty item stays empty. Raises ValueError where keys, nonces, numbers and items are not as many, or keys or
-    nonces have another length.
+    An empty item stays empty, whatever its key. Raises ValueError where keys, nonces and items are not as many, or keys
+    or nonces have another length.
     """
 
     name = "cryptography, one item at a time"
 
-    def encrypt(self, keys: Pieces, nonces: Pieces, numbers: Sequence[int], data: bytes, sizes: Sequence[int]) -> bytes:
+    def encrypt(self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]) -> bytes:
         """Return the ciphertexts, each with its tag, of the items that stand one behind the other in ``data``."""
-        check_row(keys, nonces, numbers, sizes)
+        check_row(keys, nonces, first_no, sizes)
         check_sizes(data, sizes)
         items = (data[start:end] for start, end in pairwise(accumulate(sizes, initial=0)))
         return b"".join(
             AESGCM(key).encrypt(nonce, item, number.to_bytes(8, "big")) if item else b""
-            for key, nonce, number, item in zip(keys, nonces, numbers, items, strict=True)
+            for number, (key, nonce, item) in enumerate(zip(keys, nonces, items, strict=True), first_no)
         )
 
-    def decrypt(
-        self, keys: Pieces, nonces: Pieces, numbers: Sequence[int], items: Sequence[bytes]
-    ) -> Sequence[bytes | None]:
+    def decrypt(self, keys: Pieces, nonces: Pieces, first_no: int, items: Sequence[bytes]) -> Sequence[bytes | None]:
         """Return what was encrypted; None for an item that is not what was encrypted so."""
-        check_row(keys, nonces, numbers, items)
+        check_row(keys, nonces, first_no, items)
         return [
             _opened(key, nonce, number, item)
-            for key, nonce, number, item in zip(keys, nonces, numbers, items, strict=True)
+            for number, (key, nonce, item) in enumerate(zip(keys, nonces, items, strict=True), first_no)
         ]
 
 
-def check_row(keys: Pieces, nonces: Pieces, numbers: Sequence[int], items: Sequence[object]) -> None:
+def check_row(keys: Pieces, nonces: Pieces, first_no: int, items: Sequence[object]) -> None:
     """Raise ValueError unless there are as many of all as items, of the sizes that they must have."""
-    counts = {len(keys), len(nonces), len(numbers), len(items)}
-    if (keys.size, nonces.size) != (KEY_SIZE, NONCE_SIZE) or len(counts) != 1:
+    if (keys.size, nonces.size) != (KEY_SIZE, NONCE_SIZE) or not len(keys) == len(nonces) == len(items):
         raise ValueError(
-            f"expected a key of {KEY_SIZE} bytes, a nonce of {NONCE_SIZE} and a number for each of {len(items)} items, "
-            f"got {len(keys)} keys of {keys.size}, {len(nonces)} nonces of {nonces.size} and {len(numbers)} numbers"
+            f"expected a key of {KEY_SIZE} bytes and a nonce of {NONCE_SIZE} for each of {len(items)} items, "
+            f"got {len(keys)} keys of {keys.size} and {len(nonces)} nonces of {nonces.size}"
         )
-    if numbers and not 0 <= min(numbers) <= max(numbers) < 1 << 64:
-        raise ValueError(f"expected numbers of eight bytes, got {min(numbers)} to {max(numbers)}")
+    if not 0 <= first_no <= (1 << 64) - len(items):
+        raise ValueError(f"expected numbers of eight bytes, got {len(items)} from {first_no} on")
 
 
 def _opened(key: bytes, nonce: bytes, number: int, item: bytes) -> bytes | None:

@@ -32,29 +32,27 @@ class NativeCipher(PlainCipher):
             raise ImportError("this Python brings no libcrypto of its own into the process")
         self.name = f"native, {LIBRARY}"
 
-    def encrypt(self, keys: Pieces, nonces: Pieces, numbers: Sequence[int], data: bytes, sizes: Sequence[int]) -> bytes:
+    def encrypt(self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]) -> bytes:
         """See ``PlainCipher.encrypt``."""
-        check_row(keys, nonces, numbers, sizes)
+        check_row(keys, nonces, first_no, sizes)
         check_sizes(data, sizes)
         if max(sizes, default=0) > _LONGEST:
-            return super().encrypt(keys, nonces, numbers, data, sizes)
+            return super().encrypt(keys, nonces, first_no, data, sizes)
         out = bytearray(len(data) + TAG_SIZE * (len(sizes) - sizes.count(0)))
-        row = len(sizes), keys.flat, nonces.flat, _numbers(numbers)
+        row = len(sizes), keys.flat, nonces.flat, first_no
         _check(lib.encrypt_items(*row, data, len(data), _numbers(sizes), ffi.from_buffer(out), len(out)))
         return bytes(out)
 
-    def decrypt(
-        self, keys: Pieces, nonces: Pieces, numbers: Sequence[int], items: Sequence[bytes]
-    ) -> Sequence[bytes | None]:
+    def decrypt(self, keys: Pieces, nonces: Pieces, first_no: int, items: Sequence[bytes]) -> Sequence[bytes | None]:
         """See ``PlainCipher.decrypt``."""
-        check_row(keys, nonces, numbers, items)
+        check_row(keys, nonces, first_no, items)
         sizes = list(map(len, items))
         # What is shorter than a tag was never encrypted.
         if max(sizes, default=0) > _LONGEST or any(0 < size < TAG_SIZE for size in sizes):
-            return super().decrypt(keys, nonces, numbers, items)
+            return super().decrypt(keys, nonces, first_no, items)
         plain_sizes = [max(size - TAG_SIZE, 0) for size in sizes]
         data, out, holds = b"".join(items), bytearray(sum(plain_sizes)), bytearray(len(sizes))
-        row = len(sizes), keys.flat, nonces.flat, _numbers(numbers), data, len(data), _numbers(sizes)
+        row = len(sizes), keys.flat, nonces.flat, first_no, data, len(data), _numbers(sizes)
         _check(lib.decrypt_items(*row, ffi.from_buffer(out), len(out), ffi.from_buffer(holds)))
         flat, ends = bytes(out), pairwise(accumulate(plain_sizes, initial=0))
         return [flat[start:end] if held else None for (start, end), held in zip(ends, holds, strict=True)]

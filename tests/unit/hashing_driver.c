@@ -190,32 +190,33 @@ static int ciphers(size_t size) {
     const size_t all = 2 * size, sealed = size ? all + 32 : 0;
     uint8_t *keys = buffer(96), *nonces = buffer(36), *data = buffer(all), *out = buffer(sealed), *back = buffer(all);
     uint8_t *longer = buffer(sealed + 1), *holds = buffer(3);
-    uint64_t *numbers = (uint64_t *)buffer(24), *sizes = calloc(3, sizeof *sizes);
+    uint64_t *sizes = calloc(3, sizeof *sizes);
+    const uint64_t number = UINT64_MAX - 2;
     sizes[0] = sizes[2] = size;
-    HOLDS(encrypt_items(3, keys, nonces, numbers, data, all, sizes, out, sealed) == 0);
-    HOLDS(encrypt_items(3, keys, nonces, numbers, data, all, sizes, longer, sealed + 1) == -1);
-    HOLDS(!size || encrypt_items(3, keys, nonces, numbers, data, all, sizes, longer, sealed - 1) == -1);
-    HOLDS(!size || encrypt_items(3, keys, nonces, numbers, data, all - 1, sizes, longer, sealed - 1) == -1);
+    HOLDS(encrypt_items(3, keys, nonces, number, data, all, sizes, out, sealed) == 0);
+    HOLDS(encrypt_items(3, keys, nonces, number, data, all, sizes, longer, sealed + 1) == -1);
+    HOLDS(!size || encrypt_items(3, keys, nonces, number, data, all, sizes, longer, sealed - 1) == -1);
+    HOLDS(!size || encrypt_items(3, keys, nonces, number, data, all - 1, sizes, longer, sealed - 1) == -1);
     sizes[0] = sizes[2] = size ? size + 16 : 0;
-    HOLDS(decrypt_items(3, keys, nonces, numbers, out, sealed, sizes, back, all, holds) == 0);
+    HOLDS(decrypt_items(3, keys, nonces, number, out, sealed, sizes, back, all, holds) == 0);
     HOLDS(holds[0] && holds[1] && holds[2] && (!all || memcmp(data, back, all) == 0));
     for (size_t at = 0; at < sealed; at++) {
         out[at] ^= 1;
-        HOLDS(decrypt_items(3, keys, nonces, numbers, out, sealed, sizes, back, all, holds) == 0);
+        HOLDS(decrypt_items(3, keys, nonces, number, out, sealed, sizes, back, all, holds) == 0);
         HOLDS(holds[0] == (at >= sealed / 2) && holds[1] == 1 && holds[2] == (at < sealed / 2));
         HOLDS(memcmp(data + (holds[0] ? 0 : size), back + (holds[0] ? 0 : size), size) == 0);
         for (size_t i = 0; i < size; i++) HOLDS(back[(holds[0] ? size : 0) + i] == 0);
         out[at] ^= 1;
     }
-    HOLDS(decrypt_items(3, keys, nonces, numbers, out, sealed, sizes, longer, all + 1, holds) == -1);
-    HOLDS(!size || decrypt_items(3, keys, nonces, numbers, out, sealed, sizes, back, all - 1, holds) == -1);
-    HOLDS(!size || decrypt_items(3, keys, nonces, numbers, out, sealed - 1, sizes, back, all, holds) == -1);
+    HOLDS(decrypt_items(3, keys, nonces, number, out, sealed, sizes, longer, all + 1, holds) == -1);
+    HOLDS(!size || decrypt_items(3, keys, nonces, number, out, sealed, sizes, back, all - 1, holds) == -1);
+    HOLDS(!size || decrypt_items(3, keys, nonces, number, out, sealed - 1, sizes, back, all, holds) == -1);
     for (int too = 0; too < 3; too++) {
         sizes[0] = too == 0 ? UINT64_MAX : too == 1 ? (uint64_t)INT32_MAX + 17 : 15;
-        HOLDS(too == 2 || encrypt_items(3, keys, nonces, numbers, data, all, sizes, out, sealed) == -1);
-        HOLDS(decrypt_items(3, keys, nonces, numbers, out, sealed, sizes, back, all, holds) == -1);
+        HOLDS(too == 2 || encrypt_items(3, keys, nonces, number, data, all, sizes, out, sealed) == -1);
+        HOLDS(decrypt_items(3, keys, nonces, number, out, sealed, sizes, back, all, holds) == -1);
     }
-    free(keys), free(nonces), free(data), free(out), free(back), free(longer), free(holds), free(numbers), free(sizes);
+    free(keys), free(nonces), free(data), free(out), free(back), free(longer), free(holds), free(sizes);
     return 0;
 }
 
@@ -273,8 +274,8 @@ int main(void) {
     for (size_t length = 0; length < 150; length++)
         if (bundle(hardware, length)) return 1;
     /* Nothing was found yet: refused, and nothing is called. */
-    HOLDS(encrypt_items(0, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0) == -1);
-    HOLDS(decrypt_items(0, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL) == -1);
+    HOLDS(encrypt_items(0, NULL, NULL, 0, NULL, 0, NULL, NULL, 0) == -1);
+    HOLDS(decrypt_items(0, NULL, NULL, 0, NULL, 0, NULL, NULL, 0, NULL) == -1);
     /* It is taken where a process has it already, and there alone. */
     HOLDS(!*cipher_library());
     const int has_library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL) || dlopen("libcrypto.3.dylib", RTLD_NOW);
