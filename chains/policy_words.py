@@ -6,10 +6,15 @@ Policies come from ``chains.policy_history`` or a file; the commands of ``policy
 from collections.abc import Callable
 
 from anchor.proof.entry import IdKind
-from anchor.proof.policy import ANYBODY, Party, Policy, Rule
+from anchor.proof.policy import ANYBODY, ONLY_KEYED, Party, Policy, Rule
 from chains.client.policy_document import party_name
 
-_KINDS: dict[int, str] = {IdKind.CLEAR: "in clear", IdKind.HASHED: "hashed", IdKind.KEYED: "keyed"}
+_KINDS: dict[int, str] = {
+    IdKind.CLEAR: "one in clear",
+    IdKind.HASHED: "one hashed",
+    IdKind.KEYED: "one keyed",
+    ONLY_KEYED: "keyed ones only",
+}
 
 NameOf = Callable[[Party], str]
 """name_of(party): what a party is called here."""
@@ -41,4 +46,4 @@ def rule_words(rule: Rule, name_of: NameOf = party_name) -> str:
 
 
 def _ids(kinds: tuple[int, ...]) -> str:
-    return ", ".join(f"one {_KINDS[kind]}" for kind in kinds) or "none"
+    return ", ".join(_KINDS[kind] for kind in kinds) or "none"

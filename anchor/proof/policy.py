@@ -6,6 +6,7 @@ audit walks a chain by them, and step 17 judges a receipt by them (``policy_evid
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from itertools import pairwise
@@ -24,6 +25,9 @@ MAX_PARTIES = 16
 MAX_MEDIA_TYPES = 16
 # Each may have to be shown, and judged, for every entry after it: who changes more often begins another chain.
 MAX_STATEMENTS = 64
+# Among kinds of external ids: none but keyed ones, which tell no name and cannot be guessed (docs/spec/envelope.md).
+ONLY_KEYED = 0x82
+_ID_KINDS = frozenset({*IdKind, ONLY_KEYED})
 _CORRECTING = frozenset({Relation.SUPERSEDES, Relation.RETRACTS})
 _PRINTABLE = frozenset(range(0x20, 0x7F))
 _Ordered = TypeVar("_Ordered", bytes, int, "Party")
@@ -84,7 +88,8 @@ NOBODY = Rule(1)
 class Policy:
     """A policy. ``administrators`` change it, ``writers`` write, ``correctors`` correct entries of others.
 
-    ``media_types``: one of these, unless there are none; ``id_kinds``: an external id of each of these kinds.
+    ``media_types``: one of these, unless there are none; ``id_kinds``: an external id of each of these kinds,
+    and with ``ONLY_KEYED`` among them no other one than keyed.
     ``previous`` is the hash of the entry that states the policy before, zeros in the chain's first entry.
     """
 
@@ -124,7 +129,7 @@ class Policy:
         previous = reader.take(HASH_SIZE)
         administrators, writers, correctors = (_rule_from(reader) for _ in range(3))
         media_types = [reader.prefixed(1) for _ in range(_count(reader, "media types", MAX_MEDIA_TYPES))]
-        id_kinds = [reader.byte() for _ in range(_count(reader, "id kinds", len(IdKind)))]
+        id_kinds = [reader.byte() for _ in range(_count(reader, "id kinds", len(_ID_KINDS)))]
         reader.end()
         if not administrators.parties:
             raise MalformedError("policy: expected at least one party that may change it")
@@ -134,8 +139,8 @@ class Policy:
         _check_ascending(id_kinds, "id kinds")
         if any(not name or not _PRINTABLE.issuperset(name) for name in media_types):
             raise MalformedError("policy: expected media types of printable ASCII (20 to 7e)")
-        if any(kind > IdKind.KEYED for kind in id_kinds):
-            raise MalformedError(f"policy: expected id kinds 0, 1 or 2, found {id_kinds}")
+        if not _ID_KINDS.issuperset(id_kinds):
+            raise MalformedError(f"policy: expected id kinds 0, 1, 2 or 130, found {id_kinds}")
         names = tuple(name.decode("ascii") for name in media_types)
         return cls(administrators, writers, correctors, names, tuple(id_kinds), previous)
 
@@ -263,9 +268,7 @@ def _check_written(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find)
         raise not_followed(
             f"its media type is {entry.media_type!r}, which is none of those that it allows", Part.MEDIA_TYPES
         )
-    lacking = sorted(set(policy.id_kinds) - {external_id.kind for external_id in entry.external_ids})
-    if lacking:
-        raise not_followed(f"it has no external id of kind {lacking[0]}, and the policy wants one", Part.ID_KINDS)
+    _check_ids(policy, {external_id.kind for external_id in entry.external_ids})
     for link in corrections_in(entry):
         corrected = find(link)
         if corrected is not None and not _may_correct(policy, entry, corrected, is_key_of):
@@ -275,6 +278,14 @@ def _check_written(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find)
                 "entries of others signed it",
                 Part.CORRECTORS,
             )
+
+
+def _check_ids(policy: Policy, kinds: AbstractSet[int]) -> None:
+    lacking = sorted(set(policy.id_kinds) - kinds - {ONLY_KEYED})
+    if lacking:
+        raise not_followed(f"it has no external id of kind {lacking[0]}, and the policy wants one", Part.ID_KINDS)
+    if ONLY_KEYED in policy.id_kinds and kinds - {IdKind.KEYED}:
+        raise not_followed("it has an external id that is not keyed, and the policy wants no other", Part.ID_KINDS)
 
 
 def corrections_in(entry: Entry) -> tuple[bytes, ...]:

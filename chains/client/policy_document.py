@@ -18,6 +18,7 @@ from anchor.proof.policy import (
     MAX_MEDIA_TYPES,
     MAX_PARTIES,
     NOBODY,
+    ONLY_KEYED,
     Party,
     PartyKind,
     Policy,
@@ -32,7 +33,12 @@ MAX_DOCUMENT = 65_536
 """Bytes of a document: three rules of sixteen parties are some 4,000."""
 IDENTITY, KEY = "identity:", "key:"
 _WORDS = {"anybody": ANYBODY, "nobody": NOBODY}
-ID_KINDS = {"clear": IdKind.CLEAR, "hashed": IdKind.HASHED, "keyed": IdKind.KEYED}
+ID_KINDS: dict[str, int] = {
+    "clear": IdKind.CLEAR,
+    "hashed": IdKind.HASHED,
+    "keyed": IdKind.KEYED,
+    "only-keyed": ONLY_KEYED,
+}
 
 Named = Callable[[str], bytes]
 """named(name): the chain id (32 bytes) of the identity that is called so; raises an AnchorlineError for another."""
@@ -74,7 +80,7 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
         "writers": _rule_to_json(policy.writers),
         "correctors": _rule_to_json(policy.correctors),
         "media_types": list(policy.media_types),
-        "id_kinds": [names[IdKind(kind)] for kind in policy.id_kinds],
+        "id_kinds": [names[kind] for kind in policy.id_kinds],
     }
 
 

@@ -49,7 +49,9 @@ MediaTypeOption = Annotated[
 ]
 IdKindOption = Annotated[
     list[str] | None,
-    typer.Option("--need-id", help="Kind of external id that an entry must have: clear, hashed, keyed; or: none."),
+    typer.Option(
+        "--need-id", help="External id that an entry must have: clear, hashed, keyed; only-keyed: no other; or: none."
+    ),
 ]
 SignersOption = Annotated[
     list[str] | None,
@@ -138,7 +140,7 @@ def _id_kinds(before: tuple[int, ...], texts: Sequence[str] | None) -> tuple[int
     wrong = sorted(set(texts) - ID_KINDS.keys() - _UNLIMITED.keys())
     if wrong:
         usage(f"--need-id: expected {', '.join(ID_KINDS)} or none, got {wrong[0][:40]!r}")
-    return tuple(sorted({int(ID_KINDS[text]) for text in texts if text in ID_KINDS}))
+    return tuple(sorted({ID_KINDS[text] for text in texts if text in ID_KINDS}))
 
 
 def _identity(found: "Home", name: str) -> bytes:

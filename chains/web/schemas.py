@@ -175,7 +175,7 @@ class PolicyModel(Model, frozen=True, kw_only=True):
     writers: RuleModel | Literal["anybody"]
     correctors: RuleModel | Literal["anybody", "nobody"]
     media_types: list[str]
-    id_kinds: list[Literal["clear", "hashed", "keyed"]]
+    id_kinds: list[Literal["clear", "hashed", "keyed", "only-keyed"]]
 
 
 class StatedPolicyModel(Model, frozen=True, kw_only=True):

@@ -118,15 +118,29 @@ def test_a_policy_can_name_identities_by_their_names_here(world: World, keys: di
     assert (2, True) == (unknown.exit_code, "no chain called 'nemo'" in unknown.err)
 
 
+def test_a_chain_may_want_keyed_ids_only(world: World, keys: dict[str, str]) -> None:
+    """Neither an id in clear nor one that can be guessed is taken, whatever the content is; audit agrees."""
+    create = ("chain", "create", "ward", "--visibility", "private", "--writer", "anybody", "--need-id", "only-keyed")
+    world.ok(*create, "--sign", file_of(world, "ann"))
+    search = world.folder / "search.key"
+    world.ok("search-key", "new", search, "--no-password")
+    refused = world.run("add", "ward", world.report, "--id", "patient-4711")
+    assert (1, True) == (refused.exit_code, "an external id that is not keyed" in refused.err)
+    world.ok("add", "ward", world.report, "--keyed-id", "patient:4711", "--search-key", search)
+    world.ok("add", "ward", "-", stdin=b"no id at all")
+    assert "keyed ones only" in world.ok("policy", "show", "ward").text
+    assert 0 == world.run("audit").exit_code
+
+
 def test_check_says_what_a_file_means_and_what_is_wrong_with_it(tmp_path: Path) -> None:
     """A document that show prints is one that check and create read; each fault is named."""
     file, key = tmp_path / "policy.json", did_key(SigningKey.generate().public_key)
-    whole = {"format": "anchorline-policy/1", "administrators": {"parties": [key]}, "id_kinds": ["keyed", "clear"]}
+    whole = {"format": "anchorline-policy/1", "administrators": {"parties": [key]}, "id_kinds": ["only-keyed", "keyed"]}
     file.write_text(json.dumps(whole))
     assert "Who may correct entries of others: nobody" in run("policy", "check", file).text
     facts = run("policy", "check", file, "--json").facts
     assert {"needed": 1, "parties": [key]} == facts["policy"]["administrators"]
-    assert ("anybody", ["clear", "keyed"]) == (facts["policy"]["writers"], facts["policy"]["id_kinds"])
+    assert ("anybody", ["keyed", "only-keyed"]) == (facts["policy"]["writers"], facts["policy"]["id_kinds"])
     file.write_text(json.dumps(facts["policy"]))
     assert facts == run("policy", "check", file, "--json").facts
     for change, why in (

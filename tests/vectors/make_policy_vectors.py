@@ -18,7 +18,7 @@ from anchor.proof.identity import Ending, Operation, Purpose, Statement, identit
 from anchor.proof.identity_evidence import IdentityEvidence
 from anchor.proof.leaves import NO_POLICY, HeadLeaf
 from anchor.proof.log_statements import LIFE_MEDIA_TYPE
-from anchor.proof.policy import ANYBODY, NOBODY, Party, PartyKind, Policy, Rule
+from anchor.proof.policy import ANYBODY, NOBODY, ONLY_KEYED, Party, PartyKind, Policy, Rule
 from anchor.proof.receipt import Content, ContentState, Receipt, proof_to_json
 from anchor.proof.verify import Outcome
 from tests.simulators import identities as people
@@ -132,10 +132,21 @@ def forms() -> Iterator[Case]:
     log = Log()
     log.begin(Policy(keys(1, "ann"), media_types=("text/csv", "text/plain"), id_kinds=(IdKind.CLEAR, IdKind.KEYED)))
     ids = (ExternalId(IdKind.CLEAR, b"7"), ExternalId(IdKind.KEYED, sha256(b"k")))
+    hashed, keyed = ExternalId(IdKind.HASHED, sha256(b"7")), ExternalId(IdKind.KEYED, sha256(b"another"))
     yield log.case("a media type and ids that it wants", log.order(media_type="text/csv", external_ids=ids), OK)
     yield log.case("17 another media type", log.order(media_type="text/html", external_ids=ids), BROKEN)
     yield log.case("17 no media type", log.order(external_ids=ids, salt="none"), BROKEN)
     yield log.case("17 an id is lacking", log.order(media_type="text/csv", external_ids=ids[:1]), BROKEN)
+    log = Log()
+    log.begin(Policy(keys(1, "ann"), id_kinds=(ONLY_KEYED,)))
+    yield log.case("keyed ids only: no id at all", log.order(), OK)
+    yield log.case("keyed ids only: two keyed ones", log.order(external_ids=(ids[1], keyed)), OK)
+    yield log.case("17 keyed ids only: one in clear beside", log.order(external_ids=ids), BROKEN)
+    yield log.case("17 keyed ids only: a hashed one", log.order(external_ids=(hashed,)), BROKEN)
+    log = Log()
+    log.begin(Policy(keys(1, "ann"), id_kinds=(IdKind.KEYED, ONLY_KEYED)))
+    yield log.case("a keyed id, and no other", log.order(external_ids=ids[1:]), OK)
+    yield log.case("17 a keyed id, and no other: none", log.order(salt="none"), BROKEN)
 
 
 def corrections() -> Iterator[Case]:
@@ -301,6 +312,7 @@ def malformed_statements() -> Iterator[tuple[str, bytes]]:
     yield "with a media type of another script", admins + empty * 2 + b"\x01\x02\xc3\xa9\x00"
     yield "with an id kind twice", admins + empty * 2 + b"\x00\x02\x01\x01"
     yield "with an unknown id kind", admins + empty * 2 + b"\x00\x01\x03"
+    yield "with another kind only", admins + empty * 2 + b"\x00\x01\x81"
 
 
 def duties() -> Iterator[Case]:

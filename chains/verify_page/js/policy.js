@@ -13,8 +13,10 @@ const CLOSING_EXTENSION = 13;
 const MAX_POLICY = 2300;
 const MAX_PARTIES = 16;
 const MAX_MEDIA_TYPES = 16;
-const MAX_ID_KINDS = 3;
-const MAX_ID_KIND = 2;
+// Kinds of external ids that an entry must have; and that it has keyed ones (kind 2) only.
+const ONLY_KEYED = 0x82;
+const KEYED_KIND = 2;
+const ID_KINDS = [0, 1, KEYED_KIND, ONLY_KEYED];
 const MAX_STATED = 64;
 const PARTY_IDENTITY = 1;
 const PARTY_KEY = 2;
@@ -31,7 +33,7 @@ export function decodePolicy(raw) {
   policy.correctors = policyRule(reader);
   const count = atMost(reader, "media types", MAX_MEDIA_TYPES);
   const names = Array.from({ length: count }, () => reader.prefixed(1, "media type"));
-  policy.idKinds = Array.from({ length: atMost(reader, "id kinds", MAX_ID_KINDS) }, () => reader.byte("id kind"));
+  policy.idKinds = Array.from({ length: atMost(reader, "id kinds", ID_KINDS.length) }, () => reader.byte("id kind"));
   reader.end();
   if (!policy.administrators.parties.length) throw new Malformed("policy.administrators");
   if (policy.writers.threshold && !policy.writers.parties.length) throw new Malformed("policy.writers");
@@ -41,7 +43,7 @@ export function decodePolicy(raw) {
   policy.mediaTypes = names.map((name) => String.fromCharCode(...name));
   strictlyAscending(policy.mediaTypes, "media types");
   strictlyAscending(policy.idKinds, "id kinds");
-  if (policy.idKinds.some((kind) => kind > MAX_ID_KIND)) throw new Malformed("policy.id-kinds");
+  if (policy.idKinds.some((kind) => !ID_KINDS.includes(kind))) throw new Malformed("policy.id-kinds");
   return policy;
 }
 
@@ -111,13 +113,19 @@ async function checkWritten(policy, entry, isKeyOf, find) {
   if (policy.mediaTypes.length && !policy.mediaTypes.includes(entry.mediaType)) {
     throw notFollowed("17.media-type", { found: entry.mediaType });
   }
-  const lacking = policy.idKinds.find((wanted) => !entry.externalIds.some(({ kind }) => kind === wanted));
-  if (lacking !== undefined) throw notFollowed("17.id-kind", { kind: lacking });
+  checkIds(policy, entry.externalIds.map(({ kind }) => kind));
   for (const { relation, chainId, entryHash } of entry.links) {
     if (!CORRECTING_RELATIONS.includes(relation) || !sameBytes(chainId, entry.chainId)) continue;
     const mayCorrect = await isAllowedToCorrect(policy.correctors, keys, find(entryHash), isKeyOf);
     if (!mayCorrect) throw notFollowed("17.corrects", { entry: entryHash, ...ruleValues(policy.correctors) });
   }
+}
+
+function checkIds({ idKinds }, kinds) {
+  const lacking = idKinds.find((wanted) => wanted !== ONLY_KEYED && !kinds.includes(wanted));
+  if (lacking !== undefined) throw notFollowed("17.id-kind", { kind: lacking });
+  const isOther = idKinds.includes(ONLY_KEYED) && kinds.some((kind) => kind !== KEYED_KIND);
+  if (isOther) throw notFollowed("17.only-keyed");
 }
 
 async function isAllowedToCorrect(correctors, keys, corrected, isKeyOf) {

@@ -297,6 +297,7 @@ export const TEXTS = {
   "17.administrators": "{threshold} of the {count} parties that may change the policy must sign it, {found} did",
   "17.media-type": "its media type is {found!r}, which is none of those that it allows",
   "17.id-kind": "it has no external id of kind {kind}, and the policy wants one",
+  "17.only-keyed": "it has an external id that is not keyed, and the policy wants no other",
   "17.corrects":
     "it corrects entry {entry}, and neither those who signed that one nor {threshold} of the {count} parties that may correct entries of others signed it",
   "17.signature": "a signature over it does not hold",
@@ -537,7 +538,7 @@ export const TEXTS = {
   "policy.writers": "policy: expected writers, or anybody",
   "policy.order": "policy: expected {what} in ascending order, none twice",
   "policy.media-types": "policy: expected media types of printable ASCII (20 to 7e)",
-  "policy.id-kinds": "policy: expected id kinds 0, 1 or 2",
+  "policy.id-kinds": "policy: expected id kinds 0, 1, 2 or 130",
   "policy.party": "policy: expected parties of kind 1 (identity) or 2 (key)",
   "policy.threshold": "policy: expected a threshold of 1 to {count} parties, found {found}",
   "policy.count": "policy: expected at most {most} {what}, found {found}",
