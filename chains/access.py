@@ -35,6 +35,7 @@ class Action(StrEnum):
     CHAIN_CLOSE = "chain.close"
     CHAIN_EXPORT = "chain.export"
     CHAIN_TRANSFER = "chain.transfer"
+    CHAIN_TAKE = "chain.take"
     ENTRY_WRITE = "entry.write"
     ENTRY_READ = "entry.read"
     CONTENT_READ = "content.read"
@@ -86,7 +87,7 @@ _DISPOSES = frozenset(
 """To end a chain or its contents, to take all of it away, to give it away: for the owner's own keys."""
 _OWNS = _WRITES | _DISPOSES | {Action.GRANT_MANAGE, Action.KEY_MANAGE, Action.WEBHOOK_MANAGE}
 RIGHTS = {
-    Role.OWNER: _OWNS | {Action.ACCESS_READ},
+    Role.OWNER: _OWNS | {Action.ACCESS_READ, Action.CHAIN_TAKE},
     Role.WRITER: _WRITES,
     Role.READER: _READS,
     Role.AUDITOR: _AUDITS,
@@ -97,7 +98,7 @@ GRANTABLE = frozenset({Role.WRITER, Role.READER, Role.AUDITOR})
 """What another organisation can be granted: never the right to grant."""
 WITHOUT_CHAIN = frozenset(
     (
-        *(Action.CHAIN_CREATE, Action.CHAIN_LIST, Action.SEARCH, Action.KEY_MANAGE),
+        *(Action.CHAIN_CREATE, Action.CHAIN_TAKE, Action.CHAIN_LIST, Action.SEARCH, Action.KEY_MANAGE),
         *(Action.WEBHOOK_MANAGE, Action.ACCESS_READ, Action.ORG_MANAGE, Action.OPS_READ),
     )
 )

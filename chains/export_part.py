@@ -7,8 +7,10 @@ Everything comes from the home, as far as its newest anchored checkpoint over th
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from anchor.errors import NotYetError
 from anchor.proof.archive_envelopes import envelopes_path
@@ -17,6 +19,7 @@ from anchor.proof.archive_part import FORMAT, PART, NewestHead, entries_path, ne
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.receipt import DirectoryProof
 from chains.chain import Chain
+from chains.chain_life import ChainLives
 from chains.export import ArchiveWriter, add_verifier, envelope_line, json_line, new_archive, sealed_at_s, spec_folder
 from chains.home import Home
 from chains.reader import Reader, StoredEntry
@@ -64,31 +67,73 @@ def export_part(home: Home, target: Path, chains: Sequence[Chain], *, with_conte
     All that is sealed of them is in it. Raises SettingsError for a name that cannot be, NotYetError where nothing of a
     chain is sealed, or the newest of it is not in a block yet.
     """
-    parts = (home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
-    done = _Part(home, Receipts(*parts), sorted(chains, key=lambda chain: chain.chain_id))
-    log = home.directory.log
+    done = _Part(home, chains)
     size = done.checkpoint_size()
-    with new_archive(target, f"anchorline-part-{log.log_id.hex()[:16]}", sealed_at_s(home, size)) as writer:
-        readme = _README.format(origin=log.origin, log_id=log.log_id.hex(), size=size, count=f"Chains: {len(chains)}")
-        add_verifier(writer, readme, spec_folder())
-        writer.add(CARD, home.card().encode())
-        listed = {"format": FORMAT, "chains": [chain.chain_id.hex() for chain in done.chains]}
-        writer.add(PART, json.dumps(listed).encode())
-        done.write(writer, size, with_content=with_content)
-        writer.add_sums()
-    counts = (done.entries, done.contents, done.envelopes, done.left_out)
-    return ExportedPart(size, len(chains), *counts, writer.files)
+    with new_archive(target, done.folder, sealed_at_s(home, size)) as writer:
+        return done.write_all(writer, size, with_content=with_content)
+
+
+def export_part_to(home: Home, file: IO[bytes], chains: Sequence[Chain], *, with_content: bool = True) -> ExportedPart:
+    """Write some chains to an open file, packed with gzip, as far as the newest anchor reaches.
+
+    A chain of which nothing is anchored yet is left out; one that is closed is whole. Raises NotYetError where nothing
+    is left, or a closing is not in a block yet.
+    """
+    size, found = anchored_of(home, chains)
+    done = _Part(home, found)
+    with ExitStack() as stack:
+        writer = ArchiveWriter(stack, file, Path("part.tar.gz"), done.folder, sealed_at_s(home, size))
+        return done.write_all(writer, size, with_content=with_content)
+
+
+def anchored_of(home: Home, chains: Sequence[Chain]) -> tuple[int, list[Chain]]:
+    """Return the size of the newest anchored checkpoint, and those chains that it is over; raise NotYetError."""
+    newest = home.journal.newest_anchored()
+    size = 0 if newest is None else newest.checkpoint_size
+    heads = {chain.chain_no: home.directory.newest_head(chain.chain_no, size) for chain in chains}
+    found = [chain for chain in chains if heads[chain.chain_no] is not None]
+    if not found:
+        raise NotYetError(
+            "nothing of these chains is in a block yet: try again after the next anchor (GET /v1/log, /v1/events)"
+        )
+    lives = ChainLives(home.engine, home.chains)
+    for chain in found:
+        closing, index = lives.closing(chain), heads[chain.chain_no]
+        assert index is not None
+        head = home.directory.leaf(index)
+        assert isinstance(head, HeadLeaf)
+        if closing is not None and head.tree_size <= closing[0]:
+            raise NotYetError(
+                f"the closing of chain {chain.chain_id.hex()} is not in a block yet: try again after the next anchor"
+            )
+    return size, found
 
 
 class _Part:
     """One run: what is written of each chain, and the counts of it."""
 
-    def __init__(self, home: Home, receipts: Receipts, chains: Sequence[Chain]) -> None:
+    def __init__(self, home: Home, chains: Sequence[Chain]) -> None:
         self.home = home
-        self.receipts = receipts
+        self.receipts = Receipts(
+            *(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup),
+        )
         self.reader = Reader(home.engine, home.chains, home.lookup)
-        self.chains = chains
+        self.chains = sorted(chains, key=lambda chain: chain.chain_id)
+        self.folder = f"anchorline-part-{home.directory.log.log_id.hex()[:16]}"
         self.entries = self.contents = self.envelopes = self.left_out = 0
+
+    def write_all(self, writer: ArchiveWriter, size: int, *, with_content: bool) -> ExportedPart:
+        """Write the chains, and what is needed to check them; return the counts."""
+        log, count = self.home.directory.log, f"Chains: {len(self.chains)}"
+        readme = _README.format(origin=log.origin, log_id=log.log_id.hex(), size=size, count=count)
+        add_verifier(writer, readme, spec_folder())
+        writer.add(CARD, self.home.card().encode())
+        listed = {"format": FORMAT, "chains": [chain.chain_id.hex() for chain in self.chains]}
+        writer.add(PART, json.dumps(listed).encode())
+        self.write(writer, size, with_content=with_content)
+        writer.add_sums()
+        counts = (self.entries, self.contents, self.envelopes, self.left_out)
+        return ExportedPart(size, len(self.chains), *counts, writer.files)
 
     def checkpoint_size(self) -> int:
         """Return the size of the first checkpoint in a block that is over the newest heads of all these chains."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from anchor.errors import AccountError, UnknownAccountError
+from anchor.proof.access_record import What
 from anchor.proof.chain_life import Transfer
 from anchor.proof.promise import ANONYMOUS
-from anchor.storage.engine import Row
+from anchor.storage.engine import Engine, Row
 from chains.access_notes import MACHINE, Asker
 from chains.accounts import Accounts
 from chains.chain import Chain
@@ -53,7 +54,9 @@ class Transfers:
         self.writer = writer
         self.accounts = accounts
 
-    def offer(self, chain: Chain, taker: Organisation, expires_at_ms: int | None, now_ms: int) -> Offer:
+    def offer(
+        self, chain: Chain, taker: Organisation, expires_at_ms: int | None, now_ms: int, by: Asker = MACHINE
+    ) -> Offer:
         """Offer a chain of an owner to another organisation; nothing changes before that accepts.
 
         Raises AccountError where it owns the chain, where another offer waits, or for an expiry that is not to come;
@@ -76,6 +79,8 @@ class Transfers:
                 (chain.chain_no, giver, taker.organisation_id, now_ms, expires_at_ms),
             )
             offered = self.waiting(chain)
+            event = by.did(What.OFFERED, chain.chain_id, subject=taker.organisation_id)
+            self.accounts.sharing.tell(chain, [event], now_ms)
         assert offered is not None, "it was stored"
         return offered
 
@@ -106,13 +111,15 @@ class Transfers:
         [accepted] = self.writer.submit(chain, [submission], now_ms, by_service=True, note=change_owner)
         return accepted
 
-    def withdraw(self, chain: Chain, now_ms: int) -> None:
+    def withdraw(self, chain: Chain, now_ms: int, by: Asker = MACHINE) -> None:
         """End an offer that was not accepted; raise UnknownAccountError where there is none."""
         with self.engine.transaction():
             offered = self.waiting(chain)
             if offered is None:
                 raise UnknownAccountError("the chain is not offered to anybody")
             self._end(offered, Ending.WITHDRAWN, now_ms)
+            event = by.did(What.OFFER_ENDED, chain.chain_id, subject=offered.taker)
+            self.accounts.sharing.tell(chain, [event], now_ms)
 
     def waiting(self, chain: Chain) -> Offer | None:
         """Return the offer of a chain that was neither accepted nor withdrawn, expired or not."""
@@ -133,6 +140,16 @@ class Transfers:
             "UPDATE chain_transfer SET ended_at_ms = ?, ending = ? WHERE transfer_no = ?",
             (now_ms, ending.value, offered.transfer_no),
         )
+
+
+def offers_concerning(engine: Engine, organisation_id: str, now_ms: int) -> list[Offer]:
+    """Return the live offers that an organisation made, and those that were made to it, oldest first."""
+    rows = engine.query(
+        "SELECT transfer_no, chain_no, giver, taker, offered_at_ms, expires_at_ms FROM chain_transfer "
+        "WHERE ended_at_ms IS NULL AND (giver = ? OR taker = ?) ORDER BY transfer_no",
+        (organisation_id, organisation_id),
+    )
+    return [offer for offer in map(_offer, rows) if offer.is_live(now_ms)]
 
 
 def _offer(row: Row) -> Offer:

@@ -55,6 +55,8 @@ class What(StrEnum):
     RETENTION = "retention"  # for how long a chain keeps contents
     KEYS_COPIED = "keys-copied"  # the keys of contents left the home
     KEYS_COPY_GONE = "keys-copy-gone"  # a copy of them is said to be destroyed
+    OFFERED = "offered"  # the chain, to another organisation
+    OFFER_ENDED = "offer-ended"
     OWNER = "owner"
     VISIBILITY = "visibility"
     KEY_MADE = "key-made"

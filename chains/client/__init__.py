@@ -26,6 +26,7 @@ from chains.client.errors import (
 )
 from chains.client.gathering import BatchLimits
 from chains.client.keyed_ids import keyed_id
+from chains.client.living import SeenOffer, SeenTransfer
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
 from chains.client.policy_document import policy_of, policy_to_json, read_policy
@@ -75,8 +76,10 @@ __all__ = [
     "SeenGrant",
     "SeenHold",
     "SeenKey",
+    "SeenOffer",
     "SeenPolicy",
     "SeenReader",
+    "SeenTransfer",
     "SeenTry",
     "SeenWebhook",
     "Sent",

@@ -7,6 +7,7 @@ Callers make one and use it in one event loop; ``chains.client.core`` says what 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, Unpack
 
@@ -20,14 +21,16 @@ from anchor.proof.receipt import LogCard, Receipt
 from chains.client import managing
 from chains.client.asynchronous_owner import AsyncOwner
 from chains.client.connection import Options, httpx_options
+from chains.client.core import problem_of
 from chains.client.draft import Draft
 from chains.client.encrypting import Opened, ReaderKey
 from chains.client.envelope import Envelope, public_key_of, reader_id
-from chains.client.errors import ClosedError
+from chains.client.errors import ClosedError, UnreachableError
 from chains.client.exchange import Call, Came, Page, Pause, Step, Task, Unreached
 from chains.client.gathering import BatchLimits, Gathering
 from chains.client.listening import CALL as LISTEN
 from chains.client.listening import Listening, SeenEvent
+from chains.client.living import check_new, downloaded, exporting
 from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent
 from chains.client.policies import SeenPolicy
@@ -335,6 +338,27 @@ class AsyncClient(Shell, AsyncOwner):
         """Stop telling somebody."""
         call = managing.posting(f"/v1/webhooks/{webhook_id}/remove")
         return await self._run(self.core.managed(call, managing.webhook_of))
+
+    # --- leaving
+
+    async def export(self, target: Path, chain_id: bytes | None = None, *, with_content: bool = True) -> None:
+        """Write a chain to a new file, or (without one) all chains that the organisation owns; as ``Client.export``."""
+        check_new(target)
+        await self._run(self.core.log())
+        call = exporting(chain_id, with_content=with_content)
+        try:
+            async with self._http.stream(call.method, call.path, headers=self._headers_of(call)) as response:
+                if response.status_code != 200:
+                    body = self._body_of(call)
+                    async for piece in response.aiter_raw():
+                        if not body.take(piece):
+                            break
+                    raise problem_of(body.reply(response))
+                with downloaded(target) as file:
+                    async for piece in response.aiter_raw():
+                        await asyncio.to_thread(file.write, piece)
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"{call.path}: {type(error).__name__}: {error}") from error
 
     # --- doing
 

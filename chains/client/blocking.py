@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from threading import Condition, Thread
 from types import TracebackType
 from typing import TypeVar, Unpack
@@ -22,14 +23,16 @@ from anchor.proof.receipt import LogCard, Receipt
 from chains.client import managing
 from chains.client.blocking_owner import Owner
 from chains.client.connection import Options, httpx_options
+from chains.client.core import problem_of
 from chains.client.draft import Draft
 from chains.client.encrypting import Opened, ReaderKey
 from chains.client.envelope import Envelope, public_key_of, reader_id
-from chains.client.errors import ClosedError
+from chains.client.errors import ClosedError, UnreachableError
 from chains.client.exchange import Call, Came, Page, Pause, Step, Task, Unreached
 from chains.client.gathering import BatchLimits, Gathering
 from chains.client.listening import CALL as LISTEN
 from chains.client.listening import Listening, SeenEvent
+from chains.client.living import check_new, downloaded, exporting
 from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
 from chains.client.own_entry import Form, OwnEntry, Sent
 from chains.client.policies import SeenPolicy
@@ -328,6 +331,31 @@ class Client(Shell, Owner):
         """Stop telling somebody."""
         call = managing.posting(f"/v1/webhooks/{webhook_id}/remove")
         return self._run(self.core.managed(call, managing.webhook_of))
+
+    # --- leaving
+
+    def export(self, target: Path, chain_id: bytes | None = None, *, with_content: bool = True) -> None:
+        """Write a chain to a new file, or (without one) all chains that the organisation owns: an archive (.tar.gz).
+
+        ``anchorline verify --archive`` checks it, ``anchorline chain continue`` goes on with it in another log. Needs
+        an owner's key. Raises ProblemAnswerError, UnreachableError (then no file is there), FileExistsError.
+        """
+        check_new(target)
+        self._run(self.core.log())
+        call = exporting(chain_id, with_content=with_content)
+        try:
+            with self._http.stream(call.method, call.path, headers=self._headers_of(call)) as response:
+                if response.status_code != 200:
+                    body = self._body_of(call)
+                    for piece in response.iter_raw():
+                        if not body.take(piece):
+                            break
+                    raise problem_of(body.reply(response))
+                with downloaded(target) as file:
+                    for piece in response.iter_raw():
+                        file.write(piece)
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"{call.path}: {type(error).__name__}: {error}") from error
 
     # --- doing
 

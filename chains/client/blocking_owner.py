@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of ``Client`` for who owns chains: erasing, holding, retention; each call returns when it is answered.
+"""The part of ``Client`` for who owns chains: erasing, holding, closing, handing on.
 
 ``chains.client.owning`` says what is sent; ``Client`` carries it out. Needs an owner's key.
 """
@@ -14,6 +14,8 @@ from chains.client import owning
 from chains.client.core import Core
 from chains.client.erasing import Erased, SeenHold
 from chains.client.exchange import Task
+from chains.client.living import SeenOffer, SeenTransfer
+from chains.client.results import Recorded
 from chains.client.signing import Signatory
 
 Found = TypeVar("Found")
@@ -80,3 +82,27 @@ class Owner:
     def set_retention(self, chain_id: bytes, keep_ms: int | None) -> int | None:
         """Set for how long a chain keeps contents; nothing is erased by this."""
         return self._run(owning.set_retention(self.core, chain_id, keep_ms))
+
+    # --- the life of a chain
+
+    def close_chain(
+        self, chain_id: bytes, reason: str = "", *, moved_to: bytes | None = None, signer: Signatory | None = None
+    ) -> Recorded:
+        """Close a chain, for ever, by an entry that says why; ``moved_to`` (32 bytes) is the log where it goes on."""
+        return self._run(owning.close_chain(self.core, chain_id, reason, moved_to, signer))
+
+    def transfers(self) -> list[SeenOffer]:
+        """Return the chains that are offered to one's organisation, and those that it offers."""
+        return self._run(owning.transfers(self.core))
+
+    def offer_chain(self, chain_id: bytes, organisation: str, *, expires_at_ms: int | None = None) -> SeenOffer:
+        """Offer a chain to another organisation (its id); nothing changes before that accepts."""
+        return self._run(owning.offer_chain(self.core, chain_id, organisation, expires_at_ms))
+
+    def withdraw_offer(self, chain_id: bytes) -> SeenOffer:
+        """End the offer of a chain that was not accepted."""
+        return self._run(owning.withdraw_offer(self.core, chain_id))
+
+    def accept_chain(self, chain_id: bytes) -> SeenTransfer:
+        """Accept a chain that is offered to one's organisation; an entry of it says so, and its grants end."""
+        return self._run(owning.accept_chain(self.core, chain_id))

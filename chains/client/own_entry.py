@@ -99,7 +99,7 @@ class Form:
 
     ``identity`` (32): the chain id of the author's identity, in whose name he signs. ``box_hash`` (32): the SHA-256 of
     the encrypted content that is kept beside the entry.
-    ``erasure``: what is stated of an erasure or a hold (``anchor.proof.erasure``).
+    ``erasure``: what is stated of an erasure or a hold (``anchor.proof.erasure``); ``closing``: that the chain ends.
     ``policy``: the statement of a policy (``anchor.proof.policy``).
     """
 
@@ -112,6 +112,7 @@ class Form:
     box_hash: bytes | None = None
     erasure: bytes | None = None
     policy: bytes | None = None
+    closing: bytes | None = None
 
     @property
     def extensions(self) -> tuple[Extension, ...]:
@@ -122,6 +123,7 @@ class Form:
             (ExtensionType.POLICY, self.policy),
             (ExtensionType.ENVELOPE, self.box_hash),
             (ExtensionType.ERASURE, self.erasure),
+            (ExtensionType.CLOSING, self.closing),
         )
         return tuple(Extension(kind, value) for kind, value in named if value is not None)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the owner of a chain asks of the service, as steps: to erase, to hold, to say for how long contents are kept.
+"""What the owner of a chain asks of the service, as steps: to erase, to hold, to close it, to hand it on.
 
 Each task is run by ``chains.client.blocking_owner`` and ``chains.client.asynchronous_owner``. Where somebody signs
 (``signer``, or the client's own author), what is to be stated is an entry that is made and signed here.
@@ -10,11 +10,13 @@ from dataclasses import replace
 
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.erasure import Act, Scope
-from chains.client import erasing
+from chains.client import erasing, living
 from chains.client.core import Core
 from chains.client.erasing import Erased, SeenHold
 from chains.client.exchange import Task
+from chains.client.living import SeenOffer, SeenTransfer
 from chains.client.own_entry import Form, OwnEntry, Sent
+from chains.client.results import Recorded
 from chains.client.signing import Signatory
 
 
@@ -78,6 +80,34 @@ def retention(core: Core, chain_id: bytes) -> Task[int | None]:
 def set_retention(core: Core, chain_id: bytes, keep_ms: int | None) -> Task[int | None]:
     """Set for how long a chain keeps contents."""
     return (yield from core.managed(erasing.setting_retention(chain_id, keep_ms), erasing.retention_of))
+
+
+def close_chain(
+    core: Core, chain_id: bytes, reason: str, moved_to: bytes | None, signer: Signatory | None
+) -> Task[Recorded]:
+    """Close a chain by an entry that is made here."""
+    own = yield from _made(core, chain_id, living.form_of_closing(reason, moved_to, _now_ms(core)), signer)
+    return (yield from core.record(own))
+
+
+def transfers(core: Core) -> Task[list[SeenOffer]]:
+    """Return the offers that concern the organisation."""
+    return (yield from core.managed(living.asking_offers(), living.offers_of))
+
+
+def offer_chain(core: Core, chain_id: bytes, organisation: str, expires_at_ms: int | None) -> Task[SeenOffer]:
+    """Offer a chain to an organisation."""
+    return (yield from core.managed(living.offering(chain_id, organisation, expires_at_ms), living.offer_of))
+
+
+def withdraw_offer(core: Core, chain_id: bytes) -> Task[SeenOffer]:
+    """End the offer of a chain."""
+    return (yield from core.managed(living.withdrawing(chain_id), living.offer_of))
+
+
+def accept_chain(core: Core, chain_id: bytes) -> Task[SeenTransfer]:
+    """Accept a chain that is offered."""
+    return (yield from core.managed(living.accepting(chain_id), living.transfer_of))
 
 
 def _erase_stated(

@@ -578,6 +578,56 @@ class Retention(Taken, frozen=True, kw_only=True):
     keep_ms: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None
 
 
+class ClosingWanted(Taken, frozen=True, kw_only=True):
+    """Why a chain is closed, in one line (it can never be erased), and the id of the log where it goes on."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    moved_to: Hash | None = None
+
+
+class ClosingModel(Model, frozen=True, kw_only=True):
+    """The closing of a chain: its last entry, but for erasures."""
+
+    chain_id: Hash
+    entry_hash: Hash
+    leaf_index: Count
+    closed_at_ms: TimeMs
+    reason: str = ""
+    moved_to: Hash | None = None
+
+
+class OfferWanted(Taken, frozen=True, kw_only=True):
+    """To which organisation a chain is offered, by its id, and until when."""
+
+    organisation: OrganisationId
+    expires_at_ms: ExpiresAtMs = None
+
+
+class OfferModel(Model, frozen=True, kw_only=True):
+    """A chain that its owner (`giver`; none: the operator) offers to another organisation."""
+
+    chain_id: Hash
+    giver: OrganisationId | None = None
+    taker: OrganisationId
+    offered_at_ms: TimeMs
+    expires_at_ms: TimeMs | None = None
+
+
+class Offers(Model, frozen=True, kw_only=True):
+    """Offers of chains, oldest first."""
+
+    offers: list[OfferModel]
+
+
+class Transferred(Model, frozen=True, kw_only=True):
+    """Whose a chain is now; the entry says so."""
+
+    chain_id: Hash
+    organisation: OrganisationId
+    entry_hash: Hash
+    leaf_index: Count
+
+
 NewsName = Literal["sealed", "anchored", "final", "reorged", "failed"]
 
 

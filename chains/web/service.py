@@ -14,6 +14,7 @@ from chains.home import Home
 from chains.metrics import registry_of
 from chains.settings import Limits
 from chains.web.drawing import Drawing
+from chains.web.exporting import Exporting
 from chains.web.limits import BATCH_BYTES, submission_bytes
 from chains.web.listeners import Listeners
 from chains.web.noting import Noting
@@ -61,6 +62,7 @@ class Service:
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
         self.checking = ThreadPoolExecutor(CHECKING_THREADS, "checking") if CHECKING_THREADS > 1 else None
         self.drawing = Drawing()
+        self.exporting = Exporting(home.folder, home.clock)
 
     async def _noted(self, notes: list[Note]) -> None:
         await self.noting.note(notes)
@@ -71,6 +73,7 @@ class Service:
         if self.checking is not None:
             self.checking.shutdown()
         self.drawing.close()
+        self.exporting.close()
         self.writing.stop()
         self.office.close()
         self.rooms.close()

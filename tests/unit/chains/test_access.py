@@ -77,6 +77,7 @@ ABOUT_NO_CHAIN = """\
 | `chain.list` | yes | yes | yes | yes | yes | yes |
 | `search` | yes | yes | yes | yes | yes | yes |
 | `chain.create` | no | yes | yes | no | no | yes |
+| `chain.take` | no | yes | no | no | no | no |
 | `key.manage` | no | yes | no | no | no | yes |
 | `webhook.manage` | no | yes | no | no | no | yes |
 | `access.read` | no | yes | no | no | no | no |
