@@ -13,7 +13,6 @@ from anchor.proof.expected_author import ExpectedAuthor
 from chains.client.draft import Draft, DraftError
 from chains.client.encrypting import Opened, ReaderKey, new_reader_key, open_envelope
 from chains.client.envelope import Envelope, EnvelopeError, EnvelopeFault
-from chains.client.erasing import Erased, SeenErased, SeenHold
 from chains.client.errors import (
     ClientError,
     ClosedError,
@@ -26,7 +25,6 @@ from chains.client.errors import (
 )
 from chains.client.gathering import BatchLimits
 from chains.client.keyed_ids import keyed_id
-from chains.client.living import SeenOffer, SeenTransfer
 from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
 from chains.client.policy_document import policy_of, policy_to_json, read_policy
@@ -38,7 +36,9 @@ if TYPE_CHECKING:
     from chains.client.asynchronous import AsyncBatcher, AsyncClient
     from chains.client.blocking import Batcher, Client
     from chains.client.connection import Timeouts
+    from chains.client.erasing import Erased, SeenErased, SeenHold
     from chains.client.listening import SeenEvent
+    from chains.client.living import SeenOffer, SeenTransfer
     from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
     from chains.client.policies import SeenPolicy
 
@@ -103,11 +103,16 @@ _LOADED_LATER = {
     "AsyncClient": "asynchronous",
     "Batcher": "blocking",
     "Client": "blocking",
+    "Erased": "erasing",
+    "SeenErased": "erasing",
     "SeenEvent": "listening",
     "SeenGrant": "managing",
+    "SeenHold": "erasing",
     "SeenKey": "managing",
+    "SeenOffer": "living",
     "SeenPolicy": "policies",
     "SeenReader": "managing",
+    "SeenTransfer": "living",
     "SeenTry": "managing",
     "SeenWebhook": "managing",
     "Timeouts": "connection",

@@ -11,6 +11,7 @@ from chains.web import api_chains
 from chains.web.api_chains import chains_seen, entries_seen, newest_heads
 from chains.web.asgi import Answer
 from chains.web.operations import Parameter
+from chains.web.pages.life_shown import holds_shown, life_shown
 from chains.web.pages.page import download, page
 from chains.web.pages.policy_shown import policy_shown
 from chains.web.pages.rendering import render
@@ -44,6 +45,8 @@ def chain(room: Room, request: Request) -> Answer:
         *(room, request, "chain.html"),
         chain=shown,
         policy=policy_shown(room, request, found),
+        life=life_shown(room, request, found),
+        holds=holds_shown(room, request, found),
         entries=_entries(room, request, found, start, below),
         below=below,
         start=start,

@@ -12,6 +12,7 @@ from anchor.proof.erasure import Act, ErasureStatement
 from anchor.proof.errors import MalformedError
 from anchor.proof.policy import Policy
 from chains.policy_words import policy_words
+from chains.web.pages.life_shown import words_of
 from chains.web.pages.phrases import utc, visible
 from chains.web.pages.statement_words import statement_in_words
 
@@ -106,6 +107,9 @@ def _extension_shown(number: int, value: bytes) -> tuple[str, str, bool]:
         return _ERASURE, _stated(value), False
     if number == ExtensionType.STATEMENT:
         return "What it states about keys", statement_in_words(value), False
+    words = words_of(number, value)
+    if words is not None:
+        return "What it states about its chain", words, False
     names: dict[int, str] = {
         ExtensionType.LOG_ID: "Meant for the log",
         ExtensionType.PREVIOUS_ENTRY: "The author's entry before",

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from anchor.proof.attached import receipt_in
+from anchor.proof.chain_life import Continuation, Transfer
 from anchor.proof.codec import sha256
 from anchor.proof.did import did_key
 from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, Link, Relation
-from anchor.proof.erasure import Scope
+from anchor.proof.erasure import Act, Scope
 from anchor.proof.opentimestamps import DetachedFile
 from anchor.proof.policy import Policy, follows
 from anchor.proof.receipt import Receipt
@@ -26,11 +27,13 @@ from chains.client.encrypting import ReaderKey, new_reader_key, open_envelope
 from chains.client.envelope import Envelope
 from chains.client.own_entry import Form, OwnEntry, encrypted_entry
 from chains.home import DATABASE, Home
+from chains.life_stating import close_chain
 from chains.web.drawing import MOST_WAITING, Drawing
 from chains.web.limits import MOST_SCANNED
 from chains.web.pages.chains import ROWS
 from chains.web.pages.content_shown import MOST_IMAGE, MOST_JSON, MOST_TEXT, content_shown
 from chains.web.pages.entry_words import extensions_shown
+from chains.web.pages.life_shown import life_words, words_of
 from chains.web.pages.table import PAGES
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
@@ -577,6 +580,47 @@ def test_encrypted_content_has_words_and_both_files_to_open_it_with(story: Story
     assert 403 == story.ask(f"{address}/envelope", story.keys[Role.AUDITOR])[0]
     assert 404 == story.ask(f"{address}/envelope")[0]
     assert 404 == story.ask(f"/entries/{story.hidden_entry}/envelope", key)[0]
+
+
+# --- the life of a chain
+
+
+def test_a_chain_says_that_it_ended_and_where_it_goes_on(story: Story) -> None:
+    """In words, on its own page and on that of the entry; whatever is in the reason is text."""
+    chain, home = open_public(story, "ending"), story.service.home
+    assert 'id="life"' not in story.ask(f"/chains/{chain.chain_id.hex()}")[1]
+    closed = close_chain(home.writer, chain, "we <b>move</b>", bytes(range(32)), home.clock())
+    for address in (f"/chains/{chain.chain_id.hex()}", f"/entries/{closed.entry_hash.hex()}"):
+        status, page = story.ask(address)
+        assert 200 == status
+        assert f"because we &lt;b&gt;move&lt;/b&gt;; it goes on in log {bytes(range(32)).hex()}" in page
+    assert f"/entries/{closed.entry_hash.hex()}" in story.ask(f"/chains/{chain.chain_id.hex()}")[1]
+
+
+def test_where_a_chain_came_from_and_went_is_said_in_words() -> None:
+    """Owners by the names that promises have for them; a value that cannot be read says nothing."""
+    moved = life_words(Transfer(0, bytes(16), b"\x07" * 16))
+    assert moved.startswith("Went on 1970-01-01")
+    assert "from the operator to the submitter 0707" in moved
+    went_on = life_words(Continuation(0, bytes(32), 3, b"\x05" * 32, 9, bytes(32)))
+    assert (True, True) == ("with 3 entries of log 0000" in went_on, went_on.endswith("05" * 32))
+    assert [None, None] == [words_of(ExtensionType.CLOSING, b"\x01"), words_of(ExtensionType.LOG_ID, bytes(32))]
+
+
+def test_a_hold_is_shown_to_the_owner_alone(story: Story) -> None:
+    """Of an entry and of the chain, with the reason; others who read the chain see no list of holds."""
+    chain, home = open_public(story, "held"), story.service.home
+    organisation = home.accounts.organisations.create("holder", home.clock())
+    home.accounts.sharing.set_owner(chain, organisation, home.clock())
+    token = home.accounts.keys.create(organisation, Role.OWNER, "", None, home.clock()).token
+    first = home.erasing.reader.at(chain, 0)
+    home.erasing.hold(chain, None, Act.HOLD, "a <i>court</i> said so", home.clock())
+    home.erasing.hold(chain, first, Act.HOLD, "another court", home.clock())
+    address = f"/chains/{chain.chain_id.hex()}"
+    mine = story.ask(address, token)[1]
+    for words in ("The whole chain", "a &lt;i&gt;court&lt;/i&gt; said so", "another court"):
+        assert words in mine
+    assert 'id="holds"' not in story.ask(address)[1]
 
 
 # --- policies
