@@ -269,12 +269,6 @@ class Journal:
             )
         )
 
-    def newest_anchored(self) -> Attempt | None:
-        """Return the mined attempt with the largest checkpoint, or None."""
-        has_proof = "EXISTS (SELECT 1 FROM anchor_proof WHERE anchor_proof.attempt_no = attempt.attempt_no)"
-        attempts = self._select(f"WHERE {has_proof} ORDER BY checkpoint_size DESC, attempt_no DESC LIMIT 64")
-        return next((attempt for attempt in attempts if self.has_proof(attempt)), None)
-
     def first_anchored(self, least_size: int) -> tuple[Attempt, BitcoinAnchor] | None:
         """Return the mined attempt with the smallest checkpoint of at least ``least_size`` leaves, or None."""
         size, attempt_no = least_size, 0

@@ -89,7 +89,7 @@ def export_part_to(home: Home, file: IO[bytes], chains: Sequence[Chain], *, with
 def anchored_of(home: Home, chains: Sequence[Chain]) -> tuple[int, list[Chain]]:
     """Return the size of the newest anchored checkpoint, and those chains that it is over; raise NotYetError."""
     newest = home.journal.newest_anchored()
-    size = 0 if newest is None else newest.checkpoint_size
+    size = 0 if newest is None else newest[0].checkpoint_size
     heads = {chain.chain_no: home.directory.newest_head(chain.chain_no, size) for chain in chains}
     found = [chain for chain in chains if heads[chain.chain_no] is not None]
     if not found:

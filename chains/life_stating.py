@@ -13,7 +13,6 @@ from anchor.proof.codec import sha256
 from anchor.proof.entry import SALT_SIZE, Entry, Extension, ExtensionType, content_commitment
 from anchor.proof.log_statements import LIFE_MEDIA_TYPE
 from chains.chain import Chain
-from chains.client.living import MEDIA_TYPE
 from chains.client.own_entry import Form, signed
 from chains.client.signing import AuthorKey
 from chains.policy import Policies

@@ -14,14 +14,13 @@ from typing import IO
 
 from anchor.proof.chain_life import Closing
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.log_statements import LIFE_MEDIA_TYPE
 from anchor.proof.strictjson import Fields
 from chains.client import judging
 from chains.client.exchange import Call, with_query
 from chains.client.managing import asking, posting
 from chains.client.own_entry import Form
 
-MEDIA_TYPE = "application/vnd.anchorline.chain-life"
-"""Media type of entries that speak of their chain's life (docs/spec/chain-life.md); their content is empty."""
 _MOST = 100_000
 
 
@@ -48,7 +47,7 @@ class SeenTransfer:
 
 def form_of_closing(reason: str, moved_to: bytes | None, now_ms: int) -> Form:
     """Return the form of the entry that closes a chain; raise MalformedError for a reason that cannot stand there."""
-    return Form(media_type=MEDIA_TYPE, closing=Closing(now_ms, reason, moved_to).encode())
+    return Form(media_type=LIFE_MEDIA_TYPE, closing=Closing(now_ms, reason, moved_to).encode())
 
 
 def asking_offers() -> Call:
