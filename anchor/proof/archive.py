@@ -16,6 +16,7 @@ from anchor.proof.archive_files import CARD, PROMISES, Archive, ArchiveError, ch
 from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import GroupCommit, Kept, not_as_promised, promise_keys
 from anchor.proof.archive_part import PART, check_part
+from anchor.proof.archive_policies import PoliciesAudit
 from anchor.proof.author_audit import AuthorsAudit, named_author
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.codec import HASH_SIZE
@@ -24,6 +25,7 @@ from anchor.proof.frontier import Frontier
 from anchor.proof.identity import begins_identity
 from anchor.proof.leaves import KeyLeaf, LogLeaf
 from anchor.proof.merkle import leaf_hash, root_of
+from anchor.proof.policy import stated_in
 from anchor.proof.promise import PromiseLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.verifier import network_of
@@ -79,9 +81,12 @@ def check_archive(
     views = [view for view in blocks if view.network == checked.network]
     history = history_in(archive, directory, card.log, check)
     authors = AuthorsAudit(history, refuse, checked.remarks.append, views)
+    policies = PoliciesAudit(archive, directory, history, refuse, checked.remarks.append)
     for chain_id in directory.heads:
         progress(f"chain {chain_id.hex()}")
-        checked.chains[chain_id] = _chain(archive, chain_id, directory, check, checked, authors)
+        stating: list[int] = []
+        checked.chains[chain_id] = _chain(archive, chain_id, directory, check, checked, authors, stating)
+        policies.judge(chain_id, stating)
     checked.named_entries = authors.named
     progress("promises")
     _promises(archive, card.log, [leaf for _, leaf in directory.keys], check, checked)
@@ -119,8 +124,12 @@ def _chain(
     check: ed25519.SignatureCheck,
     checked: Checked,
     authors: AuthorsAudit,
+    stating: list[int],
 ) -> bytes:
-    """Recompute every head of a chain from its entries; return the flat leaf hashes."""
+    """Recompute every head of a chain from its entries; return the flat leaf hashes.
+
+    ``stating`` is told which of them state a policy.
+    """
     heads = directory.heads[chain_id]
     wanted = {head.tree_size: head.root for head in heads}
     frontier, hashes = Frontier(), bytearray()
@@ -135,6 +144,8 @@ def _chain(
             raise ArchiveError(f"{where}: an entry of another chain")
         checked.signed_entries += check_author(entry, check)
         _judge_author(where, entry, index, directory, authors)
+        if stated_in(entry) is not None:
+            stating.append(index)
         if waiting is not None and waiting.index == index:
             waiting.check(where, entry.content_commitment)
             checked.contents += waiting.content is not None

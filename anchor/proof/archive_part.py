@@ -22,7 +22,7 @@ from anchor.proof.entry import MAX_ENTRY, SALT_SIZE, Entry, chain_id_of, check_a
 from anchor.proof.errors import Reason
 from anchor.proof.frontier import Frontier
 from anchor.proof.heads import MAX_SIBLINGS, HeadsProof, check_newest
-from anchor.proof.leaves import HeadLeaf, SealLeaf
+from anchor.proof.leaves import NO_POLICY, HeadLeaf, SealLeaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.receipt import (
     MAX_FILE,
@@ -224,6 +224,9 @@ def _check_receipt(where: str, index: int, line: bytes | None, raw: bytes, verif
     verdict = verify(receipt, verifier)
     if verdict.outcome == Outcome.FAILED:
         raise ArchiveError(f"{where}: its receipt does not verify: {', '.join(verdict.reasons)}")
+    is_shown = any(item["type"] == "policy" for item in _sealed(receipt).evidence)
+    if _sealed(receipt).head.leaf.policy != NO_POLICY and not is_shown:
+        raise ArchiveError(f"{where}: its receipt does not show the policy of its chain, which its head names")
     return receipt
 
 

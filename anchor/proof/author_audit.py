@@ -66,7 +66,7 @@ class AuthorsAudit:
             history.check_valid(named.public_key, Purpose.ENTRIES, place)
         except VerificationError as error:
             self.not_valid += count
-            tell = self.remark if _was_valid_when_written(history, named.public_key, place) else self.fault
+            tell = self.remark if was_valid_when_written(history, named.public_key, place) else self.fault
             tell(f"{where}: {error}" + (f"; and {count - 1} more in this seal" if count > 1 else ""))
 
     def judge_statements(self, identity: bytes, where: str) -> None:
@@ -96,7 +96,7 @@ def _ignored(history: History) -> Iterator[str]:
         yield f"entry {index}: states nothing that is in force: {why}"
 
 
-def _was_valid_when_written(history: History, public_key: bytes, place: Place) -> bool:
+def was_valid_when_written(history: History, public_key: bytes, place: Place) -> bool:
     """Say whether only the entry's own seal made the difference: the key ended in it, or was too old at its time."""
     span = history.spans.get(public_key)
     if span is None or span.since.seal_number >= place.seal_number or Purpose.ENTRIES not in span.key.purposes:

@@ -116,7 +116,7 @@ class ShownKeys:
             try:
                 history = self._history(identity)
                 if is_stating:
-                    history = _but_for_a_tie(history, public_key, place)
+                    history = but_for_a_tie(history, public_key, place)
                 history.check_valid(public_key, Purpose.ENTRIES, place)
             except VerificationError as error:
                 if error.reason == Reason.AUTHOR_KEY_NOT_VALID:
@@ -138,7 +138,7 @@ class ShownKeys:
         raise NotShownError(f"nothing is shown of identity {identity.hex()}")
 
 
-def _but_for_a_tie(history: History, public_key: bytes, place: Place) -> History:
+def but_for_a_tie(history: History, public_key: bytes, place: Place) -> History:
     """Return a history in which a key that ended in this very seal did not."""
     span = history.spans.get(public_key)
     if span is None or span.until is None or span.until.seal_number != place.seal_number:

@@ -5,7 +5,7 @@ directory and the anchors are checked here, everything that grows with the entri
 """
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain as joined
 from pathlib import Path
@@ -16,6 +16,7 @@ from anchor.proof.archive_files import CARD, Fault, needed
 from anchor.proof.archive_identities import history_in
 from anchor.proof.archive_lines import promise_keys
 from anchor.proof.archive_part import PART
+from anchor.proof.archive_policies import PoliciesAudit
 from anchor.proof.author_audit import AuthorsAudit
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.bundles import TILE_WIDTH
@@ -122,6 +123,7 @@ def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveV
             heads.add(roots)
         found.authors += part.authors
         found.identities += part.identities
+        found.stating += part.stating
         for order in part.order:
             _check_order(orders, order, found.faults.append)
 
@@ -140,6 +142,16 @@ def _judge_authors(
         if place is not None:  # or its seal is missing, which is a fault of its own
             audit.judge(where, each.named, place, each.count)
     found.named_entries = audit.named
+    _judge_policies(PoliciesAudit(files, directory, history, found.faults.append, found.remarks.append), found)
+
+
+def _judge_policies(audit: PoliciesAudit, found: Found) -> None:
+    """Hold every entry of the chains under a policy to it, one after the other, and every head to what it names."""
+    stating = defaultdict[bytes, list[int]](list)
+    for chain_id, index in found.stating:
+        stating[chain_id].append(index)
+    for chain_id in audit.directory.heads:
+        audit.judge(chain_id, stating[chain_id])
 
 
 def _check_order(orders: dict[tuple[bytes, str], ContentOrder], order: ContentOrder, fault: Fault) -> None:

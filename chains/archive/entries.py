@@ -19,6 +19,7 @@ from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import ENTRY_VERSION, Entry, check_author, check_chain_id
 from anchor.proof.frontier import Frontier
 from anchor.proof.identity import begins_identity
+from anchor.proof.policy import stated_in
 from anchor.signing import check_signature
 from chains.archive.found import Found, NamedEntries, RangeRoots
 from chains.archive.ranges import Bench, EntryRange
@@ -135,6 +136,8 @@ class _Entries:
             check_chain_id(entry)
             if begins_identity(entry.external_ids):
                 self.found.identities.append(entry.chain_id)
+        if stated_in(entry) is not None:
+            self.found.stating.append((self.part.chain_id, index))
         named = named_author(entry)
         if named is not None:
             self._named[named, bisect_right(self.part.head_sizes, index)].append(index)

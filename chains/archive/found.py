@@ -49,7 +49,8 @@ class NamedEntries:
 class Found:
     """What was found in a part of an export.
 
-    ``authors`` and ``identities`` (chain ids) are to be judged together; ``remarks`` say what is no fault.
+    ``authors``, ``identities`` (chain ids) and ``stating`` (places of entries that state a policy) are to be judged
+    together; ``remarks`` say what is no fault.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Found:
     order: list[ContentOrder] = field(default_factory=list)
     authors: list[NamedEntries] = field(default_factory=list)
     identities: list[bytes] = field(default_factory=list)
+    stating: list[tuple[bytes, int]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     entries: int = 0
     signed_entries: int = 0

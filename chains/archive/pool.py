@@ -89,6 +89,7 @@ def _together(bench: Bench, part: EntryRanges) -> Found:
         found.roots += one.roots
         found.authors += one.authors
         found.identities += one.identities
+        found.stating += one.stating
         found.add_counts(one)
     return found
 

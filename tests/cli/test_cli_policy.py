@@ -1,13 +1,30 @@
 """``chain create --policy``, ``policy`` and ``draft``: who may write into a chain, on the command line."""
 
 import json
+import os
+import re
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from anchor.hashing.chosen import HASHING
+from anchor.proof.archive import check_archive
+from anchor.proof.archive_files import ArchiveError
 from anchor.proof.did import did_key
-from anchor.signing import SigningKey
+from anchor.proof.entry import Link, Relation
+from anchor.proof.erasure import Act, ErasureStatement, Scope
+from anchor.proof.merkle import leaf_hash
+from anchor.proof.policy import Party, PartyKind, Policy, Rule
+from anchor.proof.promise import ANONYMOUS
+from anchor.signing import SigningKey, check_signature
 from chains.client.draft import Draft
+from chains.client.own_entry import Form, Sent, make_entry
+from chains.home import Home
+from chains.reader import Reader
+from chains.stand_alone import Folder
+from chains.work import Submission
+from chains.writer import batch_of
 from tests.cli.commands import World, run
 
 
@@ -227,3 +244,82 @@ def test_a_policy_binds_writers_and_not_the_duties_of_the_log(world: World, keys
         steps = run("verify", receipt, "--log", world.card, "--json").facts["steps"]
         [step] = [each for each in steps if each["number"] == 17]
         assert ("ok", said) == (step["state"], step["text"].partition(": ")[2])
+
+
+def exported(world: World, name: str) -> tuple[Path, Folder]:
+    """Seal and export; return the archive, and the folder that is in it."""
+    world.ok("seal")
+    archive = world.folder / f"{name}.tar"
+    world.ok("export", archive)
+    with tarfile.open(archive) as tar:
+        tar.extractall(world.folder / name, filter="data")
+    [inside] = (world.folder / name).iterdir()
+    return archive, Folder(inside)
+
+
+def ruled(world: World, keys: dict[str, str]) -> None:
+    """Open a chain under a policy with an identity in it, and let everything be written there that may be."""
+    opened(world, keys, "--corrector", f"key:{keys['ann']}")
+    world.ok("identity", "new", "port", "--key", file_of(world, "cat"), "--no-password")
+    world.ok("seal")
+    world.ok("policy", "change", "orders", "--writer", "port", "--only-type", "any", "--sign", file_of(world, "ann"))
+    world.ok("add", "orders", world.report, "--sign", file_of(world, "cat"), "--identity", "port")
+    world.ok("erase", "orders:2", "--reason", "asked for")
+    world.ok("retract", "orders:2", "--sign", file_of(world, "cat"))
+
+
+def test_exports_hold_every_entry_to_the_policy_of_its_chain(world: World, keys: dict[str, str]) -> None:
+    """What was rightly written is no fault, for ``verify --archive`` and the script inside; a tie is remarked."""
+    ruled(world, keys)
+    rotate: list[str | Path] = [
+        "--sign",
+        file_of(world, "cat"),
+        "--old",
+        file_of(world, "cat"),
+        "--key",
+        world.folder / "dan.key",
+    ]
+    world.ok("identity", "rotate", "port", *rotate, "--reason", "stolen", "--no-password")
+    archive, folder = exported(world, "honest")
+    verified = run("verify", "--archive", archive, "--log", world.card, "--json").facts
+    assert [] == verified["faults"]
+    tied = [remark for remark in verified["remarks"] if "by its seal the entry does not follow the policy" in remark]
+    assert ["entry 2", "entry 4"] == [remark.split(": ")[0].split(", ")[1] for remark in tied]
+    assert sorted(verified["remarks"]) == sorted(check_archive(folder, check=check_signature).remarks)
+
+
+@pytest.mark.parametrize("what", ["entry", "content", "head", "open"])
+def test_what_a_lying_operator_writes_past_a_policy_is_named_by_whoever_has_the_export(
+    world: World, keys: dict[str, str], what: str
+) -> None:
+    """An unsigned entry, words beside an erasure, a head that names an older policy, a policy stated too late."""
+    ruled(world, keys)
+    with Home.open(world.home) as home:
+        chain = home.chains.named("acme" if what == "open" else "orders")
+        first = leaf_hash(next(iter(Reader(home.engine, home.chains, home.lookup).entries(chain, 0, 1))).raw)
+        if what == "head":
+            with home.engine.transaction():
+                home.engine.execute("DELETE FROM stated_policy WHERE leaf_index > 0")
+        else:
+            said = ErasureStatement(Act.ERASE, Scope.ENTRY, 1, "words").encode()
+            links = (Link(Relation.ERASES, chain.chain_id, first),)
+            policy = Policy(Rule(1, (Party(PartyKind.KEY, bytes(32)),))).encode()
+            form = {"content": Form(links=links, erasure=said), "open": Form(policy=policy)}.get(what, Form())
+            own = make_entry(chain.chain_id, b"words", form, os.urandom, Sent.CONTENT)
+            batch = batch_of([Submission(own.raw, own.salt, content=b"words")], HASHING.leaves([own.raw]))
+            with home.engine.transaction():
+                run_ = home.chains.append_rows(chain, batch, ANONYMOUS)
+                home.writer.promise([(chain.chain_id, run_, batch.hashes)], home.clock())
+    archive, folder = exported(world, what)
+    why = {
+        "entry": ", entry 5: the entry does not follow the policy of its chain: 1 of the 1 parties that may write",
+        "content": ", entry 5: states an erasure, and carries content besides",
+        "head": "names another policy than its entries",
+        "open": ": states a policy, and its chain has none",
+    }[what]
+    verified = run("verify", "--archive", archive, "--log", world.card, "--json").facts
+    assert [True] == [why in fault for fault in verified["faults"]], verified["faults"]
+    with pytest.raises(ArchiveError, match=re.escape(why)):
+        check_archive(folder, check=check_signature)
+    audited = world.run("audit")
+    assert 1 == audited.exit_code
