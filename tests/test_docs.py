@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import pytest
 import typer.main
 
 from chains.commands.application import app
+from tests.quick_command import quick_command
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -29,6 +31,8 @@ PAGES = {
 NOT_CODE = {"text", "mermaid"}
 """Blocks that are shown and not run. The pages of docs/spec have languages of their own, and tests of their own."""
 MARKER = "anchorline-docs-exit-code:"
+AS_INSTALLED = {"README.md", "docs/operate/install.md", "docs/quickstart/verify.md"}
+"""Their transcripts start the installed command; the others' differ in that its modules are loaded already."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,21 @@ def pattern(output: str) -> str:
     return "".join(parts)
 
 
-def run_transcript(page: list[Command], folder: Path) -> list[tuple[str, int]]:
-    """Run the commands of a page in one shell; return output (both streams) and exit code of each."""
+@pytest.fixture(scope="module")
+def quick() -> Iterator[Path]:
+    """A folder with the command as a program that starts at once."""
+    with tempfile.TemporaryDirectory() as folder, quick_command(Path(folder)) as programs:
+        yield programs
+
+
+def run_transcript(page: list[Command], folder: Path, *programs: Path) -> list[tuple[str, int]]:
+    """Run the commands of a page in one shell; return output (both streams) and exit code of each.
+
+    ``programs`` are folders to look for programs in before the installed ones.
+    """
     script = "\n".join(f"{{\n{command.text}\n}} 2>&1\necho {MARKER}$?\n" for command in page)
-    environment = {**os.environ, "HOME": str(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = os.pathsep.join(map(str, [*programs, Path(sys.executable).parent, os.environ["PATH"]]))
+    environment = {**os.environ, "HOME": str(folder), "PATH": path}
     # The limit is for a page that waits for what never comes; whole pages take seconds.
     done = subprocess.run(
         ["bash", "-c", script],
@@ -134,13 +149,13 @@ def called(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", transcripts())
-def test_transcripts_do_what_they_show(name: str, tmp_path: Path) -> None:
-    """A page's console blocks run in one folder, in order, against the installed command."""
+def test_transcripts_do_what_they_show(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """A page's console blocks run in one folder, in order; the first pages that people read run what is installed."""
     for program in called(name):
         if shutil.which(program) is None:
             pytest.skip(f"NO {program.upper()}: install it; {name} was not executed")
     page = [command for block in blocks(PAGES[name]) if block.language == "console" for command in commands(block)]
-    results = run_transcript(page, tmp_path)
+    results = run_transcript(page, tmp_path, *([] if name in AS_INSTALLED else [request.getfixturevalue("quick")]))
     for command, (output, exit_code) in zip(page, results, strict=True):
         where = f"{name}, line {command.line}: $ {command.text}"
         assert command.exit_code == exit_code, f"{where}\n{output}"

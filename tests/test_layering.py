@@ -7,7 +7,9 @@ import ast
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -43,9 +45,30 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = dict(modules())
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield what a file imports, as absolute module names; ``from a import b`` gives a.b where that is a module."""
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return what a file imports, as absolute module names; ``from a import b`` gives a.b where that is a module."""
+    return frozenset(_named(path, ast.walk(ast.parse(path.read_text()))))
+
+
+@cache
+def imports_at_once(path: Path) -> frozenset[str]:
+    """Return what of it is imported when the file is: neither in a function nor for the sake of types."""
+    return frozenset(_named(path, _at_once(ast.parse(path.read_text()))))
+
+
+def _at_once(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _at_once(node)
+
+
+def _named(path: Path, nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -76,6 +99,17 @@ def test_imports_point_one_way(module: str) -> None:
     """A module imports nothing of a layer above its own."""
     ours = {name for name in imports(MODULES[module]) if is_ours(name)} - SERVICE_ERRORS
     assert set() == {name for name in ours if layer(name) < layer(module)}
+
+
+def test_modules_can_be_imported_in_any_order() -> None:
+    """No module needs, to be imported, one that needs it: whichever command begins, and whatever was loaded before."""
+    needed: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        named = {name for name in imports_at_once(path) if name in MODULES}
+        packages = {name.rsplit(".", depth)[0] for name in named for depth in range(1, name.count(".") + 1)}
+        # A package is begun before what is in it, and has it then.
+        needed[module] = {name for name in named | packages if not f"{module}.".startswith(f"{name}.")}
+    TopologicalSorter(needed).prepare()  # raises where there is a circle, and names it
 
 
 def test_the_tree_of_errors_rests_on_that_of_the_proofs_only() -> None:
