@@ -6,7 +6,6 @@ before anything has the name of a home; what the home lacks since then, ``anchor
 
 import hashlib
 import os
-import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from anchor.bitcoin.records import sync_folder
 from anchor.errors import (
     BackupError,
     BehindError,
@@ -25,21 +23,18 @@ from anchor.errors import (
     StorageBusyError,
 )
 from anchor.proof.errors import MalformedError
-from anchor.proof.leaves import Purpose
-from anchor.signing import SigningKey, write_private_file
 from anchor.storage.sqlite import SqliteEngine
 from chains.backup_check import check_contents, check_file
 from chains.backup_manifest import MAX_MANIFEST, BackedUpFile, Manifest
 from chains.backup_manifest import NAME as MANIFEST
 from chains.content_keys import take_copy
-from chains.doctor_home import key_of_log
 from chains.encrypted_keys import NAME as ENCRYPTED_KEYS
 from chains.encrypted_keys import decrypt_keys, read_keys
 from chains.home import DATABASE, KEYS, Clock, Home, now_ms
+from chains.home_staging import check_keys, check_target, let_file_count, put_in_place, staging, write_keys
 from chains.key_store import NAME as CONTENT_KEYS
 from chains.moving import Place, check_file_decides, move
 from chains.settings import FILE_NAME
-from chains.settings_text import with_values
 
 _PIECE = 1 << 20
 _MAX_KEYS_FILE = 4_000_000
@@ -94,24 +89,24 @@ def restore(
     Nothing is left behind where anything does not verify; a run that was killed is repeated.
     Raises BackupError, SettingsError, WrongPasswordError, StorageError.
     """
-    _check_target(folder)
+    check_target(folder)
     check_file_decides()
-    with _opened(backup) as (manifest, opened), _staging(folder) as staging:
+    with _opened(backup) as (manifest, opened), staging(folder) as made:
         for each in manifest.files:
             if each.path != ENCRYPTED_KEYS:
-                _copy(opened, each, staging, backup)
-        _check_database(staging, manifest, backup)
-        _let_file_count(staging / FILE_NAME)
+                _copy(opened, each, made, backup)
+        _check_database(made, manifest, backup)
+        let_file_count(made / FILE_NAME)
         if content_keys is not None:
-            take_copy(content_keys, staging / CONTENT_KEYS)
+            take_copy(content_keys, made / CONTENT_KEYS)
         found = _keys_of(manifest, opened, password, keys, backup)
         if found:
-            _write_keys(staging / KEYS, found)
-        with Home.open(staging, clock) as home:
+            write_keys(made / KEYS, found)
+        with Home.open(made, clock) as home:
             if found:
-                _check_keys(home)
+                check_keys(home)
             missing = _missing(home)
-        _put_in_place(staging, folder)
+        put_in_place(made, folder)
     if to is not None:
         move(folder, to, clock)
     with Home.open(folder, clock) as home:
@@ -226,12 +221,6 @@ def _check_database(staging: Path, manifest: Manifest, backup: Path) -> None:
         )
 
 
-def _let_file_count(settings: Path) -> None:
-    """Let the restored settings name the restored file: the database that they named may be at work, or be lost."""
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(with_values(text, Place().values()), encoding="utf-8")
-
-
 # --- keys
 
 
@@ -252,55 +241,7 @@ def _keys_of(
     return decrypt_keys(data, manifest.held.log_id, password())
 
 
-def _write_keys(folder: Path, keys: dict[str, bytes]) -> None:
-    folder.mkdir(mode=0o700)
-    for name, data in keys.items():
-        write_private_file(folder / name, data)
-
-
-def _check_keys(home: Home) -> None:
-    """Refuse keys of another log, or of before a change of keys: what they sign nobody would believe."""
-    for purpose in (Purpose.CHECKPOINT, Purpose.PROMISE):
-        name = purpose.name.lower()
-        if SigningKey.load(home.key_file(name)).public_key != key_of_log(home, purpose).value:
-            raise SettingsError(f"keys: {name}.pem is not the {name} key of this log; give the folder of its keys")
-
-
 def _missing(home: Home) -> tuple[str, ...]:
     """Return the files that the settings name and that are not here: they are no part of a backup."""
     named = (*home.settings.public_files, *home.settings.secret_files)
     return tuple(name for name in named if not (home.folder / name).exists())
-
-
-# --- the home
-
-
-def _check_target(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(f"{folder}: expected a new or empty folder; a home is never restored over another")
-
-
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """Make a folder beside the home; it is removed unless it was put in place, also what a killed run left."""
-    staging = folder.with_name(f".{folder.name}.restoring")
-    try:
-        if staging.exists():
-            shutil.rmtree(staging)
-        staging.mkdir(mode=0o700, parents=True)
-    except OSError as error:
-        raise SettingsError(f"{folder}: no home can be made here: {error.strerror}; choose another folder") from error
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _put_in_place(staging: Path, folder: Path) -> None:
-    """Give the whole home its name in one step: an empty folder of that name is replaced."""
-    for path in (staging, *(each for each in staging.rglob("*") if each.is_dir())):
-        sync_folder(path)
-    if folder.exists():
-        folder.rmdir()
-    staging.rename(folder)
-    sync_folder(folder.resolve().parent)

@@ -23,6 +23,7 @@ from chains.counted import counted
 if TYPE_CHECKING:
     from chains.backup import BackedUp
     from chains.password import Password
+    from chains.rebuild import Rebuilt
     from chains.restore import Restored
 
 app = command_group()
@@ -81,7 +82,9 @@ def backup(
 
 @app.command(rich_help_panel=KEEPING)
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="BACKUP", help="A backup: folder or .tar file.")],
+    source: Annotated[
+        str, typer.Argument(metavar="BACKUP", help="A backup: folder or .tar file; or a mirror: folder or address.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="HOME", help="New or empty folder for the home.")],
     keys: Annotated[
         Path | None, typer.Option(help="Folder of the log's keys, where they are not in the backup.")
@@ -96,13 +99,22 @@ def restore(
     content_keys_database: Annotated[
         str, typer.Option(help="With --database: where the content keys go (default: NAME_keys), or 'home' for a file.")
     ] = "",
+    settings: Annotated[
+        Path | None, typer.Option(help="Of a mirror: the settings file (anchorline.toml) for the new home.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a home of a backup, and say whether it is level with what the world has seen of its log.
 
     Refused where a single byte is another than when the backup was made. Stop the service first. The log comes back in
-    a SQLite file, unless --database says where to.
+    a SQLite file, unless --database says where to. Of a mirror, where there is no backup, everything comes back that is
+    published: with --settings and --keys it goes on with the same thread and key, without contents and promises.
     """
+    if settings is not None:
+        if keys is None or content_keys or database or password_file:
+            usage("a mirror needs --settings and --keys, and has nothing to which the other options belong")
+        _restore_mirror(source, folder, settings, keys, as_json=as_json)
+        return
     from chains.key_place import keys_beside
     from chains.moving import Place
     from chains.restore import restore as restored_from
@@ -111,8 +123,31 @@ def restore(
         usage("--content-keys-database is for --database")
     password = _password(password_file, "Password of the keys in the backup")
     to = Place(database, keys_beside(database, content_keys_database)) if database else None
-    done = restored_from(source, folder, password, keys, content_keys=content_keys, to=to)
+    done = restored_from(Path(source), folder, password, keys, content_keys=content_keys, to=to)
     say(_restore_facts(done, folder), lambda: _restore_lines(done, folder), as_json=as_json)
+
+
+def _restore_mirror(place: str, folder: Path, settings: Path, keys: Path, *, as_json: bool) -> None:
+    from chains.restore_mirror import restore_from_mirror
+
+    done = restore_from_mirror(place, folder, settings, keys)
+    facts = {
+        "home": str(folder),
+        "entries": done.after.entries,
+        "directory_size": done.after.directory_size,
+        "anchors_adopted": done.anchors_adopted,
+        "gap": None if done.gap is None else {"from_ms": done.gap.lost_from_ms, "to_ms": done.gap.lost_to_ms},
+    }
+    say(facts, lambda: _from_mirror_lines(folder, done), as_json=as_json)
+
+
+def _from_mirror_lines(folder: Path, done: "Rebuilt") -> list[str]:
+    entries, leaves = counted(done.after.entries, "entries"), counted(done.after.directory_size, "directory leaves")
+    return [
+        f"{folder}: {entries}, {leaves}, {counted(done.anchors_adopted, 'anchors')}, all from the mirror.",
+        "  In no mirror, and lost here: contents and salts, promises, names of chains, accounts and API keys,",
+        "  and what was in no seal. The next seal states the gap.",
+    ]
 
 
 @app.command(rich_help_panel=KEEPING)

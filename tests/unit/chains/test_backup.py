@@ -394,7 +394,7 @@ def test_an_interrupted_backup_leaves_nothing(
 
 @pytest.mark.parametrize(
     ("step", "is_after"),
-    [("_copy", False), ("_copy", True), ("_write_keys", True), ("_put_in_place", False), ("_put_in_place", True)],
+    [("_copy", False), ("_copy", True), ("write_keys", True), ("put_in_place", False), ("put_in_place", True)],
 )
 def test_an_interrupted_restore_is_repeated(
     step: str, is_after: bool, with_keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -405,7 +405,7 @@ def test_an_interrupted_restore_is_repeated(
         patched.setattr(restore, step, interrupted(getattr(restore, step), is_after=is_after))
         with pytest.raises(KeyboardInterrupt):
             restored(taken, target)
-    if (step, is_after) != ("_put_in_place", True):
+    if (step, is_after) != ("put_in_place", True):
         assert not target.exists()
         left = tmp_path / ".again.restoring"
         left.mkdir()
