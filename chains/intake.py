@@ -22,7 +22,7 @@ from anchor.proof.manifest import MEDIA_TYPE, Document
 from chains.chain import Chain
 from chains.client.keyed_ids import keyed_name
 from chains.client.own_entry import Form, OwnEntry, Sent, encrypted_entry, entry_of_digest, make_entry, signed_each
-from chains.client.signing import AuthorKey
+from chains.client.signing import AuthorKey, Together
 from chains.field_committing import committed, default_disclosures
 from chains.home import Clock
 from chains.manifest_writing import (
@@ -87,7 +87,7 @@ class Intake:
     cut: Cut = WHOLE
     manifest: Path | None = None
     secret: Callable[[], bytes] = fresh_secret
-    author: AuthorKey | None = None
+    author: AuthorKey | Together | None = None
     identity: bytes | None = None
     fields: bool = False
     """Each file is a JSON document, recorded by its fields."""
@@ -325,7 +325,7 @@ def record_in_form(
 
 
 def _submit_signed(
-    writer: Writer, chain: Chain, made: Sequence[OwnEntry], author: AuthorKey, now_ms: int
+    writer: Writer, chain: Chain, made: Sequence[OwnEntry], author: AuthorKey | Together, now_ms: int
 ) -> Sequence[Accepted]:
     """Record entries under one signature, as one group commit."""
     submissions = [

@@ -14,7 +14,7 @@ from anchor.proof.entry import SALT_SIZE, Entry, Extension, ExtensionType, conte
 from anchor.proof.log_statements import LIFE_MEDIA_TYPE
 from chains.chain import Chain
 from chains.client.own_entry import Form, signed
-from chains.client.signing import AuthorKey
+from chains.client.signing import AuthorKey, Together
 from chains.policy import Policies
 from chains.work import Accepted, Submission
 from chains.writer import Writer
@@ -30,7 +30,7 @@ _TYPES: dict[type[Closing] | type[Transfer] | type[Continuation], ExtensionType]
 class Signer:
     """Who signs such an entry: his key, and the chain id of the identity in whose name he does, if any."""
 
-    key: AuthorKey
+    key: AuthorKey | Together
     identity: bytes | None = None
 
 

@@ -29,7 +29,7 @@ from chains.client.own_entry import OwnEntry, Sent
 from chains.client.pace import Patience
 from chains.client.policy_document import policy_of, policy_to_json, read_policy
 from chains.client.results import CheckedReceipt, Outcome, Recorded, Refused, SeenChain, SeenEntry
-from chains.client.signing import AuthorKey, Ed25519Key, Signatory
+from chains.client.signing import AuthorKey, Ed25519Key, Signatory, Together
 from chains.client.trust import TimeLimits
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ __all__ = [
     "Signatory",
     "TimeLimits",
     "Timeouts",
+    "Together",
     "UnpinnedLogError",
     "UnreachableError",
     "UntrueAnswerError",

@@ -25,6 +25,7 @@ from anchor.proof.entry import (
     ExternalId,
     IdKind,
     Link,
+    author_of_several,
     batch_message,
     content_commitment,
 )
@@ -34,7 +35,7 @@ from anchor.proof.promise_run import paths_in
 from chains.client.encrypting import KEY_SIZE, encrypt, wrap_all
 from chains.client.envelope import NONCE_SIZE, Envelope
 from chains.client.keyed_ids import keyed_name
-from chains.client.signing import AuthorKey
+from chains.client.signing import AuthorKey, Together
 
 Randomness = Callable[[int], bytes]
 # The author field of an entry that nobody signed, and that of a batch without its path (docs/spec/entry.md).
@@ -107,7 +108,7 @@ class Form:
     external_ids: tuple[ExternalId, ...] = ()
     links: tuple[Link, ...] = ()
     log_id: bytes | None = None
-    author: AuthorKey | None = None
+    author: AuthorKey | Together | None = None
     identity: bytes | None = None
     box_hash: bytes | None = None
     erasure: bytes | None = None
@@ -178,16 +179,22 @@ def _entry_under(
     return OwnEntry(raw, salt, digest, content, sent)
 
 
-def signed(entry: Entry, author: AuthorKey) -> bytes:
-    """Return the entry's bytes with an Ed25519 signature (author type 1, docs/spec/entry.md)."""
+def signed(entry: Entry, author: AuthorKey | Together) -> bytes:
+    """Return the entry's bytes with an Ed25519 signature (author type 1, docs/spec/entry.md), or several (type 5)."""
+    if isinstance(author, Together):
+        signers = [(key.public_key, key.sign) for key in author.keys]
+        return replace(entry, author=author_of_several(entry, signers)).encode()
     public_key = exactly(author.public_key, 32, "author's public key")
     unsigned = replace(entry, author=Author(AuthorType.ED25519, public_key + bytes(64))).encode()[:-64]
     return unsigned + exactly(author.sign(SIGNATURE_DOMAIN + unsigned), 64, "author's signature")
 
 
-def signed_each(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
-    """Return entries that nobody signed yet, signed: one alone by itself, several by one signature for all of them."""
-    if len(owns) != 1:
+def signed_each(owns: Sequence[OwnEntry], author: AuthorKey | Together) -> list[OwnEntry]:
+    """Return entries that nobody signed yet, signed: one alone by itself, several by one signature for all of them.
+
+    Where several keys sign together, they sign each entry.
+    """
+    if len(owns) != 1 and not isinstance(author, Together):
         return signed_batch(owns, author)
     return [replace(own, raw=signed(own.entry, author)) for own in owns]
 

@@ -27,10 +27,17 @@ class AuthorKey(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Signatory:
-    """Who signs entries: a key, and the chain id (32 bytes) of the identity in whose name, where there is one."""
+class Together:
+    """Two to sixteen keys that sign each entry together (author type 5), in the name of no identity."""
 
-    key: AuthorKey
+    keys: tuple[AuthorKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """Who signs entries: a key, or several together; and the chain id (32 bytes) of the one key's identity, if any."""
+
+    key: AuthorKey | Together
     identity: bytes | None = None
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
+from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, signing_authors
 from chains.commands.terminal import (
     RECORDING,
     HomeOption,
@@ -23,7 +23,7 @@ from chains.commands.terminal import (
 
 if TYPE_CHECKING:
     from anchor.proof.entry import Link, Relation
-    from chains.client.signing import AuthorKey
+    from chains.client.signing import AuthorKey, Together
     from chains.corrections import Version
     from chains.home import Home
 
@@ -38,7 +38,7 @@ def amend(
     file: Annotated[Path, typer.Argument(help="What it should have been.")],
     reason: ReasonOption = "",
     media_type: Annotated[str | None, typer.Option(help="Media type (default: that of the entry).")] = None,
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
@@ -51,7 +51,7 @@ def amend(
     """
     from anchor.proof.entry import Relation
 
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     with opened(home) as found:
         stored = find_entry(found, entry)
         pen = _Pen(found, stored, author, identity)
@@ -70,7 +70,7 @@ def amend(
 def retract(
     entry: EntryArgument,
     reason: ReasonOption = "",
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
@@ -82,7 +82,7 @@ def retract(
     """
     from anchor.proof.entry import Relation
 
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     with opened(home) as found:
         stored = find_entry(found, entry)
         pen = _Pen(found, stored, author, identity)
@@ -144,7 +144,7 @@ def _link(relation: "Relation", stored: Any) -> "Link":
 class _Pen:
     """Writes to the chain of an entry: as the author with this key, in the name of his identity, or as nobody."""
 
-    def __init__(self, found: "Home", stored: Any, author: "AuthorKey | None", identity: str | None) -> None:
+    def __init__(self, found: "Home", stored: Any, author: "AuthorKey | Together | None", identity: str | None) -> None:
         chain = found.chains.by_no(stored.chain_no)
         assert chain is not None, "the chain of a stored entry"
         self.chain = chain

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anchor.bitcoin.wallet import Wallet
     from anchor.proof.entry import ExternalId
     from chains.client.encrypting import ReaderKey
-    from chains.client.signing import AuthorKey
+    from chains.client.signing import AuthorKey, Together
     from chains.password import Password
 
 PasswordFileOption = Annotated[
@@ -37,6 +37,12 @@ MnemonicFileOption = Annotated[
 SignOption = Annotated[
     str | None,
     typer.Option(metavar="KEY", help="The author's key, which signs every entry: its file, agent:NAME or pkcs11:URI."),
+]
+SignersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sign", metavar="KEY", help="A key that signs it: its file, agent:NAME or pkcs11:URI; repeated: together."
+    ),
 ]
 IdentityOption = Annotated[
     str | None, typer.Option(help="Name or id of the author's identity, in whose name --sign signs.")
@@ -189,6 +195,20 @@ def signing_author(sign: str | None, identity: str | None, password_file: Path |
     if identity is not None and sign is None:
         usage("--identity says in whose name --sign signs: name the key, or its file, with --sign")
     return None if sign is None else author_key(sign, identity_password(password_file))
+
+
+def signing_authors(
+    sign: list[str] | None, identity: str | None, password_file: Path | None
+) -> "AuthorKey | Together | None":
+    """Return the key that --sign names, or those that sign together where it is repeated; None: nobody signs."""
+    from chains.client.signing import Together
+
+    if not sign or len(sign) == 1:
+        return signing_author(sign[0] if sign else None, identity, password_file)
+    if identity is not None:
+        usage("--identity says in whose name one key signs, and several were named with --sign: leave it out")
+    password = identity_password(password_file)
+    return Together(tuple(author_key(name, password) for name in sign))
 
 
 def _token_key(uri: str, password: "Callable[[], str] | None", *, make: bool = False) -> "AuthorKey":

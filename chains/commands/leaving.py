@@ -11,8 +11,8 @@ import typer
 
 from anchor.proof.codec import hash_from_hex
 from chains.commands.accounts import EXPIRES_HELP, OrganisationArgument, utc_or_none
-from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
-from chains.commands.policy_options import PrepareOption, SignersOption, Signing, ToSignOption, refuse_early, signing_of
+from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, SignOption, signing_author
+from chains.commands.policy_options import PrepareOption, Signing, ToSignOption, refuse_early, signing_of
 from chains.commands.recording import chain_app
 from chains.commands.sharing import ChainArgument
 from chains.commands.terminal import (

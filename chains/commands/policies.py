@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.key_options import AuthorPasswordOption
+from chains.commands.key_options import AuthorPasswordOption, SignersOption
 from chains.commands.policy_options import (
     AdminOption,
     AdminsNeededOption,
@@ -20,7 +20,6 @@ from chains.commands.policy_options import (
     PolicyOption,
     PolicyOptions,
     PrepareOption,
-    SignersOption,
     ToSignOption,
     WriterOption,
     WritersNeededOption,

@@ -53,10 +53,6 @@ IdKindOption = Annotated[
         "--need-id", help="External id that an entry must have: clear, hashed, keyed; only-keyed: no other; or: none."
     ),
 ]
-SignersOption = Annotated[
-    list[str] | None,
-    typer.Option("--sign", metavar="KEY", help="A key that signs it, repeatable: its file, agent:NAME or pkcs11:URI."),
-]
 ToSignOption = Annotated[
     list[str] | None,
     typer.Option(

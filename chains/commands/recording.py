@@ -14,10 +14,10 @@ from chains.commands.key_options import (
     IdentityOption,
     ReaderPasswordOption,
     SearchKeyOption,
-    SignOption,
+    SignersOption,
     keyed_ids_of,
     search_key_in,
-    signing_author,
+    signing_authors,
 )
 from chains.commands.policy_options import (
     AdminOption,
@@ -29,7 +29,6 @@ from chains.commands.policy_options import (
     PolicyOption,
     PolicyOptions,
     PrepareOption,
-    SignersOption,
     Signing,
     ToSignOption,
     WriterOption,
@@ -330,7 +329,7 @@ def add(
         bool,
         typer.Option("--fields", help="Each file is a JSON document of which single fields can be shown later."),
     ] = False,
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
@@ -346,7 +345,7 @@ def add(
     from chains.intake import Intake
     from chains.manifest_writing import Cut
 
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     password_of_search = None if author else password_file
     keyed_ids = keyed_ids_of(keyed_id or [], search_key, password_of_search)
     readers = [given(partial(public_key_of, text)) for text in encrypt_for or []]

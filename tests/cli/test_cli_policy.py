@@ -121,6 +121,21 @@ def test_several_sign_a_draft_one_after_the_other(world: World, keys: dict[str, 
     world.ok("audit")
 
 
+def test_several_keys_at_hand_sign_what_is_written(world: World, keys: dict[str, str]) -> None:
+    """Files, lines and corrections are signed by all keys that are named; one key twice is one too few."""
+    both = ["--writer", f"key:{keys['ann']}", "--writer", f"key:{keys['bob']}"]
+    world.ok("chain", "create", "orders", *both, "--sign", file_of(world, "ann"))
+    signed = [part for name in ("ann", "bob") for part in ("--sign", str(file_of(world, name)))]
+    assert "2 of the 2 parties that may write" in world.run("add", "orders", world.report, *signed[:2]).err
+    assert "none twice" in world.run("add", "orders", world.report, *signed[:2], *signed[:2]).err
+    world.ok("add", "orders", "--lines", *signed, stdin=b"one\ntwo\n")
+    world.ok("amend", "orders:1", world.report, *signed, "--reason", "a slip of the hand")
+    world.ok("retract", "orders:2", *signed)
+    assert 2 == world.run("add", "orders", world.report, *signed, "--identity", "port").exit_code
+    world.ok("seal")
+    world.ok("audit")
+
+
 def test_a_policy_can_name_identities_by_their_names_here(world: World, keys: dict[str, str]) -> None:
     """An identity is named on the command line by its name; show names it so, too."""
     world.ok("identity", "new", "port", "--key", file_of(world, "bob"), "--no-password")

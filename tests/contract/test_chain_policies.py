@@ -26,8 +26,10 @@ from chains.client import (
     DraftError,
     Ed25519Key,
     ProblemAnswerError,
+    Recorded,
     Refused,
     Signatory,
+    Together,
     Untruth,
     policy_to_json,
 )
@@ -103,6 +105,9 @@ def test_each_rule_refuses_by_its_name(site: Site) -> None:
             assert (*FORBIDDEN, part) == refusal(partial(client.add, chain_id, b"x", **options))
         outcomes = client.add_many(chain_id, [b"y"], signer=Signatory(CAT), media_type="text/csv")
         assert [(*FORBIDDEN, "writers")] == [(i.status, i.code, i.rule) for i in outcomes if isinstance(i, Refused)]
+        together = Signatory(Together((ANN, CAT)))
+        rows = client.add_many(chain_id, [b"1", b"2"], signer=together, media_type="text/csv", external_ids=[HASHED])
+        assert [2, 3] == [row.leaf_index for row in rows if isinstance(row, Recorded)]
         draft = client.draft_policy(chain_id, POLICY, [ANN.public_key]).signed_by(ANN)
         assert (*FORBIDDEN, "administrators") == refusal(partial(client.submit_draft, draft))
         few = client.draft_chain(POLICY, [ANN.public_key]).signed_by(ANN)

@@ -43,6 +43,7 @@ from chains.client import (
     Refused,
     Sent,
     Signatory,
+    Together,
     UnpinnedLogError,
     UntrueAnswerError,
     Untruth,
@@ -204,6 +205,7 @@ def judged_authors(client: Client | AsyncClient, outcomes: list[Outcome], signer
     entries = [item.own.entry for item in all_recorded(outcomes)]
     for entry in entries:
         assert check_author(entry)
+        assert not isinstance(signer.key, Together)
         assert signer.key.public_key == entry.author.body[:32]
         assert client.core.settings.card is not None
         assert client.core.settings.card.log.log_id == entry.extension(ExtensionType.LOG_ID)
