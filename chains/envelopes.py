@@ -119,6 +119,16 @@ class Envelopes:
         for seq in seqs:
             self.engine.execute("UPDATE envelope_key SET wrap = NULL WHERE seq = ?", (seq,))
 
+    def entries_of(self, reader: bytes) -> list[int]:
+        """Return the rows of the entries, of all chains, whose envelopes a reader can open now, oldest first.
+
+        Goes through all wrapped keys: for the rare day on which a reader's key was stolen.
+        """
+        rows = self.engine.query(
+            "SELECT seq FROM envelope_key WHERE reader = ? AND removed_at_ms IS NULL ORDER BY seq", (reader,)
+        )
+        return [int(seq) for (seq,) in rows]
+
     def _tell(self, stored: StoredEntry, what: What, reader: bytes, asker: Asker, now_ms: int) -> None:
         """Note a change of readers for the chain's owner, inside a transaction; the operator keeps no notes."""
         owner = ChainSharing(self.engine).access_of(stored.chain_no).owner

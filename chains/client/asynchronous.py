@@ -85,9 +85,10 @@ class AsyncClient(Shell, AsyncOwner):
         media_type: str = "",
         links: Sequence[Link] = (),
         sent: Sent = Sent.CONTENT,
+        encrypt_for: Sequence[str] = (),
     ) -> Recorded:
         """Open a chain with its first entry, whose external ids give the chain its id (``own.entry.chain_id``)."""
-        form = Form(media_type, links=tuple(links))
+        form = self.form(media_type, links=links, encrypt_for=encrypt_for)
         return await self._run(
             self.core.open_chain(self.core.ids_of(external_ids), content, form, sent, name, visibility)
         )
@@ -107,7 +108,8 @@ class AsyncClient(Shell, AsyncOwner):
     ) -> list[Outcome]:
         """Record each content as an entry, in as few requests as the service takes; an outcome for each, in order.
 
-        What each gets besides is alike. A signer signs many of them at once, and each entry then holds alone.
+        What each gets besides is alike. A signer signs many of them at once, and each entry then holds alone;
+        encrypted ones are signed one by one.
         """
         return await self._run(self.core.record_many(chain_id, list(contents), self.form(**alike), sent))
 

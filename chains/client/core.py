@@ -148,7 +148,12 @@ class Core:
         return external_ids_of(names, self.settings.search_key)
 
     def make(self, chain_id: bytes, content: bytes | None, form: Form, sent: Sent) -> OwnEntry:
-        """Return an entry over content; a signed one is for the log of this client only."""
+        """Return an entry over content; a signed one is for the log of this client only.
+
+        With readers in its form the service gets the content encrypted, whatever ``sent`` says.
+        """
+        if form.readers:
+            return encrypted_entry(chain_id, content or b"", self._form(form), self.settings.randomness, form.readers)
         return make_entry(chain_id, content, self._form(form), self.settings.randomness, sent)
 
     def make_of_digest(self, chain_id: bytes, digest: bytes, form: Form, sent: Sent) -> OwnEntry:
@@ -156,7 +161,12 @@ class Core:
         return entry_of_digest(chain_id, digest, self._form(form), self.settings.randomness, sent)
 
     def make_many(self, chain_id: bytes, contents: Sequence[bytes], form: Form, sent: Sent) -> list[OwnEntry]:
-        """Return an entry over each content; where somebody signs, one signature is for ``SIGNED_TOGETHER`` of them."""
+        """Return an entry over each content; where somebody signs, one signature is for ``SIGNED_TOGETHER`` of them.
+
+        Of encrypted contents each is signed by itself: its wrapped keys are bound to the entry with its signature.
+        """
+        if form.readers:
+            return [self.make(chain_id, content, form, sent) for content in contents]
         form = self._form(form)
         plain = replace(form, author=None)
         owns = [make_entry(chain_id, content, plain, self.settings.randomness, sent) for content in contents]
@@ -164,10 +174,6 @@ class Core:
             return owns
         parts = [owns[at : at + SIGNED_TOGETHER] for at in range(0, len(owns), SIGNED_TOGETHER)]
         return [own for part in parts for own in signed_each(part, form.author)]
-
-    def make_encrypted(self, chain_id: bytes, content: bytes, form: Form, readers: Sequence[bytes]) -> OwnEntry:
-        """Return an entry over content that only these readers (public keys) can open."""
-        return encrypted_entry(chain_id, content, self._form(form), self.settings.randomness, readers)
 
     def _form(self, form: Form) -> Form:
         """Return a form with whoever signs; what is signed is meant for this log only."""

@@ -102,6 +102,7 @@ class Form:
     the encrypted content that is kept beside the entry.
     ``erasure``: what is stated of an erasure or a hold (``anchor.proof.erasure``); ``closing``: that the chain ends.
     ``policy``: the statement of a policy (``anchor.proof.policy``).
+    ``readers`` (public keys): the content is encrypted, and only they can open it.
     """
 
     media_type: str = ""
@@ -114,6 +115,7 @@ class Form:
     erasure: bytes | None = None
     policy: bytes | None = None
     closing: bytes | None = None
+    readers: tuple[bytes, ...] = ()
 
     @property
     def extensions(self) -> tuple[Extension, ...]:

@@ -27,13 +27,13 @@ class AlikeOptions(TypedDict, total=False):
     external_ids: Names
     links: Sequence[Link]
     signer: Signatory | None
+    encrypt_for: Sequence[str]
 
 
 class EntryOptions(AlikeOptions, total=False):
     """What one entry can be given besides its content, by name; ``Shell.make`` has the defaults."""
 
     sent: Sent
-    encrypt_for: Sequence[str]
 
 
 class Shell:
@@ -64,9 +64,7 @@ class Shell:
         ``reader_...``) the service gets the content encrypted, and only they can open it; ``sent`` says nothing then,
         and ids that are not keyed are refused.
         """
-        form = self.form(media_type, external_ids, links, signer)
-        if encrypt_for:
-            return self.core.make_encrypted(chain_id, content, form, [public_key_of(text) for text in encrypt_for])
+        form = self.form(media_type, external_ids, links, signer, encrypt_for)
         return self.core.make(chain_id, content, form, sent)
 
     def make_of_digest(
@@ -90,10 +88,12 @@ class Shell:
         external_ids: Names = (),
         links: Sequence[Link] = (),
         signer: Signatory | None = None,
+        encrypt_for: Sequence[str] = (),
     ) -> Form:
         """Return what entries have besides their content."""
         key, identity = (None, None) if signer is None else (signer.key, signer.identity)
-        return Form(media_type, self.core.ids_of(external_ids), tuple(links), author=key, identity=identity)
+        ids, readers = self.core.ids_of(external_ids), tuple(map(public_key_of, encrypt_for))
+        return Form(media_type, ids, tuple(links), author=key, identity=identity, readers=readers)
 
     def _headers_of(self, call: Call) -> list[tuple[str, str]]:
         return [*call.headers, *(() if call.is_public else self._authorization)]

@@ -28,10 +28,12 @@ from chains.commands.terminal import (
     opened,
     read_at_most,
     read_limited,
+    reader_of,
     say,
     usage,
     write_output,
 )
+from chains.counted import counted
 
 if TYPE_CHECKING:
     from anchor.proof.receipt import Receipt
@@ -158,6 +160,29 @@ def reader_remove(
         stored = find_entry(found, entry)
         facts = _reader_facts(Envelopes(found.engine).remove(stored, who, BY, found.clock()))
     say(facts, lambda: f"Removed: {_reader_line(facts)}", as_json=as_json)
+
+
+@reader_app.command("remove-all")
+def reader_remove_all(
+    reader: ReaderArgument,
+    chain: Annotated[str | None, typer.Option(help="Only in this chain.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete every key that was wrapped for somebody, as when his key was stolen. Entries of hereafter: a new key."""
+    from chains.client.envelope import public_key_of, reader_id
+    from chains.envelopes import Envelopes
+
+    who = reader_id(given(lambda: public_key_of(reader)))
+    with opened(home) as found:
+        only = found.chains.named(chain) if chain else None
+        envelopes, entries = Envelopes(found.engine), reader_of(found)
+        rows = [entries.row(seq) for seq in envelopes.entries_of(who)]
+        chosen = [each for each in rows if only is None or each.chain_no == only.chain_no]
+        for stored in chosen:  # each for itself: where it is broken off, the same command removes the rest
+            envelopes.remove(stored, who, BY, found.clock())
+    facts = {"id": who.hex(), "entries": [stored.entry_hash.hex() for stored in chosen]}
+    say(facts, lambda: f"Removed {who.hex()} from {counted(len(chosen), 'entries')}.", as_json=as_json)
 
 
 def _reader_facts(reader: "ReaderOf") -> dict[str, Any]:

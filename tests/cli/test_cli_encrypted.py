@@ -5,6 +5,7 @@ all that the service has, with every backup; a control shows that his attack wor
 """
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from anchor.proof.codec import sha256
 from anchor.proof.entry import IdKind, content_commitment
 from anchor.proof.receipt import Receipt
+from chains.client.encrypting import new_reader_key
 from chains.envelopes import Envelopes
 from chains.home import Home
 from chains.reader import Reader
@@ -146,6 +148,24 @@ def test_readers_come_and_go_and_every_change_stays_in_sight(ward: Ward) -> None
     assert "is no reader of entry" in world.run("reader", "remove", entry, anna).err
     world.ok("reader", "add", entry, anna, "--reader-key", ward.ben)
     assert FINDING == world.ok("open", entry, "--reader-key", ward.anna).out
+
+
+def test_a_stolen_readers_key_is_removed_everywhere_at_once(ward: Ward) -> None:
+    """Of one chain or of all; other readers stay, every removal is in its entry's list, and none is left to remove."""
+    world, thief = ward.world, new_reader_key(os.urandom)
+    world.ok("chain", "create", "ward 4", "--visibility", "private")
+    both = ("--encrypt-for", thief.text, "--encrypt-for", ward.readers["anna"])
+    entries = [ward.entry(*both, stdin=b"finding %d" % number) for number in range(3)]
+    world.ok("add", "ward 4", *both, stdin=b"elsewhere")
+    done = world.ok("reader", "remove-all", thief.text, "--chain", "ward 3", "--json").facts
+    assert entries == done["entries"]
+    assert "from 1 entry." in world.ok("reader", "remove-all", thief.text).text
+    assert "from 0 entries." in world.ok("reader", "remove-all", thief.text).text
+    assert b"finding 2" == world.ok("open", entries[2], "--reader-key", ward.anna).out
+    rows = world.ok("reader", "list", entries[0], "--json").facts["readers"]
+    removed = {row["id"]: row["removed_by"] for row in rows}
+    assert "operator" == removed.pop(thief.reader.hex())
+    assert [None] == list(removed.values())
 
 
 def test_keyed_ids_are_found_by_who_has_the_key(ward: Ward) -> None:

@@ -14,23 +14,28 @@ import httpx
 import pytest
 
 from anchor.proof.codec import sha256
-from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, content_commitment
+from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, check_author, content_commitment
+from anchor.proof.errors import MalformedError, TooLargeError
 from chains.access import Role
 from chains.client import (
     AsyncClient,
     Client,
+    Ed25519Key,
     Envelope,
     EnvelopeError,
     ProblemAnswerError,
     ReaderKey,
     Recorded,
+    Signatory,
     keyed_id,
     new_reader_key,
 )
 from chains.client.encrypting import encrypt, wrap, wrap_all
+from chains.client.envelope import MAX_CONTENT
 from tests.simulators.api_server import ApiServer, make_home, make_key, serving
 
 CONTENT = b"finding: carcinoma of the left lung, stage II\n"
+FIRST = b"the ward book of 2026 begins\n"
 SEARCH_KEY = bytes(range(32))
 WHO = keyed_id(SEARCH_KEY, "patient", "Wilhelmine Katzenberger")
 ANNA, BEN = new_reader_key(os.urandom), new_reader_key(os.urandom)
@@ -216,6 +221,42 @@ def _batch(site: Site, items: list[dict[str, str]]) -> list[dict[str, object]]:
         answer: httpx.Response = client.post(f"/v1/chains/{site.chain_id.hex()}/batch", json=items)
     assert 200 == answer.status_code
     return list(answer.json()["results"])
+
+
+def test_whatever_writes_encrypts(site: Site) -> None:
+    """A chain's first entry, many contents at once, and a batcher; signed or not, each opens and was signed alone."""
+    anna = [ANNA.text]
+    signer = Signatory(Ed25519Key(os.urandom(32)))
+    with Client(site.server.url, site.keys["owner"], trust_on_first_use=True, search_key=SEARCH_KEY) as client:
+        opened = client.open_chain(["ward:5"], FIRST, encrypt_for=anna)
+        chain_id = opened.own.entry.chain_id
+        assert FIRST == client.open(opened.entry_hash, ANNA).content
+        contents = [b"finding %d" % number for number in range(4)]
+        many = client.add_many(chain_id, contents, encrypt_for=anna, signer=signer, external_ids=["patient:7"])
+        assert contents == [client.open(each.entry_hash, ANNA).content for each in many if isinstance(each, Recorded)]
+        assert all(check_author(each.own.entry) for each in many if isinstance(each, Recorded))
+        with client.batcher(chain_id) as batcher:
+            waited = batcher.add(CONTENT, encrypt_for=anna).result()
+        assert isinstance(waited, Recorded)
+        assert CONTENT == client.open(waited.entry_hash, ANNA).content
+        assert len(many) == len(list(client.search("patient:7")))
+        with pytest.raises(MalformedError, match="got one in clear"):
+            client.open_chain([ExternalId(IdKind.CLEAR, b"ward 6")], FIRST, encrypt_for=anna)
+        with pytest.raises(TooLargeError, match="content: expected at most"):
+            client.make(chain_id, bytes(MAX_CONTENT + 1), encrypt_for=anna)
+
+    async def asynchronously() -> bytes:
+        async with AsyncClient(site.server.url, site.keys["owner"], trust_on_first_use=True) as client:
+            made = await client.open_chain(content=FIRST, encrypt_for=anna)
+            [many] = await client.add_many(made.own.entry.chain_id, [CONTENT], encrypt_for=anna)
+            assert isinstance(many, Recorded)
+            await client.add_reader(many.entry_hash, ANNA, BEN.text)
+            await client.remove_reader(many.entry_hash, ANNA.text)
+            with pytest.raises(EnvelopeError, match="has no key for reader"):
+                await client.open(many.entry_hash, ANNA)
+            return (await client.open(many.entry_hash, BEN)).content
+
+    assert CONTENT == asyncio.run(asynchronously())
 
 
 def test_a_batch_of_encrypted_contents(site: Site) -> None:
