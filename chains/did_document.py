@@ -20,6 +20,7 @@ MAX_DOCUMENT = 65_536
 _MAX_METHODS = 256
 _CONTEXT = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 _IDENTITY = "anchorline:identity:"
+_CERTIFICATE = "anchorline:certificate:"
 _DID_KEY = "did:key:"
 
 
@@ -48,8 +49,11 @@ def address_of(did: str) -> str:
     return "/".join(("https:/", unquote(domain), *(path or [".well-known"]), "did.json"))
 
 
-def document_of(did: str, chain_id: bytes, keys: Sequence[bytes]) -> bytes:
-    """Return the document by which a domain vouches for the keys (32 bytes each) of an identity, to be published."""
+def document_of(did: str, chain_id: bytes, keys: Sequence[bytes], certificates: Sequence[bytes] = ()) -> bytes:
+    """Return the document by which a domain vouches for the keys (32 bytes each) of an identity, to be published.
+
+    It names the certificates that are bound to it, too, by their SHA-256.
+    """
     names = [did_key(key).removeprefix(_DID_KEY) for key in sorted(keys)]
     methods = [
         {"id": f"{did}#{name}", "type": "Multikey", "controller": did, "publicKeyMultibase": name} for name in names
@@ -57,7 +61,7 @@ def document_of(did: str, chain_id: bytes, keys: Sequence[bytes]) -> bytes:
     made = {
         "@context": list(_CONTEXT),
         "id": did,
-        "alsoKnownAs": [_IDENTITY + chain_id.hex()],
+        "alsoKnownAs": [_IDENTITY + chain_id.hex(), *(_CERTIFICATE + item.hex() for item in certificates)],
         "verificationMethod": methods,
         "assertionMethod": [method["id"] for method in methods],
     }

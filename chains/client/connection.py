@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import httpx
 
 from anchor.proof.blocks import KnownBlocks
+from anchor.proof.certificate_proof import CertificateCheck
 from anchor.proof.verifier import DEFAULT_DEPTH
 from chains.client.core import Settings
 from chains.client.exchange import Reply
@@ -49,6 +50,7 @@ class Options(TypedDict, total=False):
     times: TimeLimits
     blocks: tuple[KnownBlocks, ...]
     depth: int
+    check_certificate: CertificateCheck | None
     patience: Patience
     timeouts: Timeouts
     connections: int
@@ -79,6 +81,7 @@ def settings_of(options: Options) -> Settings:
         search_key=options.get("search_key"),
         blocks=options.get("blocks", ()),
         depth=options.get("depth", DEFAULT_DEPTH),
+        check_certificate=options.get("check_certificate"),
     )
 
 

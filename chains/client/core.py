@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from anchor.proof import ed25519
 from anchor.proof.blocks import KnownBlocks
+from anchor.proof.certificate_proof import CertificateCheck
 from anchor.proof.checkpoint import Checkpoint, Note, chain_origin
 from anchor.proof.codec import HASH_SIZE, exactly
 from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of
@@ -66,7 +67,8 @@ class Settings:
 
     ``submitter`` (16 bytes): promises to anyone else are refused. ``signer`` signs every entry. With
     ``search_key`` (32 bytes) names are keyed before they leave. ``blocks`` are the views of Bitcoin that receipts are
-    verified with. Randomness and clocks come in, for tests.
+    verified with, ``check_certificate`` judges certificates that authors bound. Randomness and clocks come in, for
+    tests.
     """
 
     card: LogCard | None
@@ -83,6 +85,7 @@ class Settings:
     search_key: bytes | None = None
     blocks: tuple[KnownBlocks, ...] = ()
     depth: int = DEFAULT_DEPTH
+    check_certificate: CertificateCheck | None = None
 
 
 class Core:
@@ -476,6 +479,7 @@ class Core:
             blocks=settings.blocks,
             depth=settings.depth,
             check_signature=settings.check_signature,
+            check_certificate=settings.check_certificate,
             author=expected_author,
         )
         found = _judged(

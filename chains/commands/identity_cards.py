@@ -87,7 +87,9 @@ def identity_did_document(
     address = given(lambda: address_of(did))
     with opened(home) as found:
         chain, keys = _keys_now(found, name)
-    write_output(output, document_of(did, chain.chain_id, sorted(keys)))
+        bindings = found.identities.current(chain, found.clock()).bindings
+    bound = [item.certificate_hash for item in bindings if item.until is None]
+    write_output(output, document_of(did, chain.chain_id, sorted(keys), bound))
     if output is not None:
         facts = {"file": str(output), "address": address}
         say(facts, lambda: f"{output}: to be published at {address}", as_json=as_json)

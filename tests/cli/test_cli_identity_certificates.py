@@ -83,6 +83,8 @@ def test_a_certificate_is_bound_shown_and_unbound(made: World) -> None:
         "is bound since seal 1 to the certificate of CN=Acme Seal,O=Example, issued by CN=Between,O=Example, " in text
     )
     assert "a qualified certificate of the EU, for electronic seals (no trusted list was asked); CN=Root,O=Exam" in text
+    document = made.ok("identity", "did-document", "acme", "did:web:acme.example").facts
+    assert f"anchorline:certificate:{bound['sha256']}" == document["alsoKnownAs"][1]
     state, text = certificate_step(made)
     assert "not checked" == state
     assert "none of the certificates that you trust vouches for it" in text

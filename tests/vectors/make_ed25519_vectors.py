@@ -314,9 +314,36 @@ def mixed_orders() -> Iterator[Case]:
         )
 
 
+# The encodings of points of small order that are not canonical: (y, sign), the same y + p where it fits, or -0.
+_ODD = ((PRIME, 0), (PRIME, 1), (1, 1), (PRIME + 1, 0), (PRIME + 1, 1), (PRIME - 1, 1))
+
+
+def odd_small_orders() -> Iterator[Case]:
+    """Return such keys and R where the equation holds, as it stands or with the canonical encoding in the challenge.
+
+    These are the classes that C2SP's CCTV tells apart, made anew: verifiers that read points laxly take the first, and
+    those that encode again what they have read, the second. Here nobody takes either.
+    """
+    r = scalar("r")
+    point = encode(multiply(r, BASE))
+    a = scalar("a")
+    own = encode(multiply(a, BASE))
+    for y, sign in _ODD:
+        odd, name = encode_raw(y, sign), f"y = p + {y - PRIME}" if y >= PRIME else f"y = {y if y == 1 else 'p - 1'}"
+        canonical = encode_raw(y % PRIME, sign if y % PRIME not in (1, PRIME - 1) else 0)
+        for encoded, how in ((odd, "as it stands"), (canonical, "encoded again")):
+            message = next(item for item in messages() if challenge(point, encoded, item) % 8 == 0)
+            signature = point + r.to_bytes(32, "little")
+            yield signed(f"key of small order, {name}, sign {sign}, {how}", odd, message, signature, want=False)
+            s = challenge(encoded, own, b"message") * a % ORDER
+            signature = odd + s.to_bytes(32, "little")
+            yield signed(f"R of small order, {name}, sign {sign}, {how}", own, b"message", signature, want=False)
+
+
 def make() -> str:
     """Return the file's text."""
-    cases = [*ordinary(), *scalars_out_of_range(), *small_orders(), *not_canonical(), *mixed_orders()]
+    groups = (ordinary, scalars_out_of_range, small_orders, not_canonical, odd_small_orders, mixed_orders)
+    cases = [case for group in groups for case in group()]
     return json.dumps({"description": ABOUT, "cases": cases}, indent=1, ensure_ascii=True) + "\n"
 
 
