@@ -33,6 +33,8 @@ BUSY_TIMEOUT_S = 5.0
 # 64 MiB of pages: a hot chain's right edge, index pages and head rows stay in memory; bounds memory as well.
 CACHE_KIB = 65536
 PAGE_BYTES = 16384
+# 64 MB of write-ahead log are copied into the file at a time: a few pages change in every commit, and are copied once.
+CHECKPOINT_PAGES = 4000
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
 _DETAILS = {
     sqlite3.SQLITE_BUSY: (StorageBusyError, "another process is writing; try again, or stop it"),
@@ -74,6 +76,7 @@ class SqliteEngine:
         # WAL and FULL: a commit returns after its pages are synced, and readers never wait for the writer.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         # What is deleted or replaced leaves no bytes behind; entries are only ever inserted, so writing costs the same.
         connection.execute("PRAGMA secure_delete = ON")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from chains.tracing import Traces
 
 # The event loop and the threads beside it share one interpreter: whoever waits for it should not wait for the 5 ms that
-# Python leaves to a thread that computes, or every request does so several times. A commit asks for it thirty times.
-SWITCH_INTERVAL_S = 0.00002
+# Python leaves to a thread that computes, or every request does so several times.
+SWITCH_INTERVAL_S = 0.0001
 COLLECTED_OBJECTS = 20_000
 """New objects before the collector looks for cycles: a group of requests in flight is no garbage."""
 
