@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from chains.client.living import SeenOffer, SeenTransfer
     from chains.client.managing import SeenGrant, SeenKey, SeenReader, SeenTry, SeenWebhook
     from chains.client.policies import SeenPolicy
+    from chains.client.sharing import SeenShare
 
 __all__ = [
     "AsyncBatcher",
@@ -79,6 +80,7 @@ __all__ = [
     "SeenOffer",
     "SeenPolicy",
     "SeenReader",
+    "SeenShare",
     "SeenTransfer",
     "SeenTry",
     "SeenWebhook",
@@ -113,6 +115,7 @@ _LOADED_LATER = {
     "SeenOffer": "living",
     "SeenPolicy": "policies",
     "SeenReader": "managing",
+    "SeenShare": "sharing",
     "SeenTransfer": "living",
     "SeenTry": "managing",
     "SeenWebhook": "managing",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of ``Client`` for who owns chains: erasing, holding, closing, handing on.
+"""The part of ``Client`` for who owns chains: erasing, holding, closing, handing on, sharing.
 
 ``chains.client.owning`` says what is sent; ``Client`` carries it out. Needs an owner's key.
 """
@@ -15,7 +15,8 @@ from chains.client.core import Core
 from chains.client.erasing import Erased, SeenHold
 from chains.client.exchange import Task
 from chains.client.living import SeenOffer, SeenTransfer
-from chains.client.results import Recorded
+from chains.client.results import CheckedReceipt, Recorded
+from chains.client.sharing import SeenShare
 from chains.client.signing import Signatory
 
 Found = TypeVar("Found")
@@ -106,3 +107,24 @@ class Owner:
     def accept_chain(self, chain_id: bytes) -> SeenTransfer:
         """Accept a chain that is offered to one's organisation; an entry of it says so, and its grants end."""
         return self._run(owning.accept_chain(self.core, chain_id))
+
+    # --- shares
+
+    def share(self, entry_hash: bytes, ends_at_ms: int, *, label: str = "", once: bool = False) -> SeenShare:
+        """Make a link to one entry with its content, for whoever has it; its ``path`` is shown this once.
+
+        It ends within 366 days; with ``once`` 15 minutes after its first reading.
+        """
+        return self._run(owning.share(self.core, entry_hash, ends_at_ms, label, once=once))
+
+    def shares(self, chain_id: bytes) -> list[SeenShare]:
+        """Return the links to entries of a chain, those that are over too, with how often each was read."""
+        return self._run(owning.shares(self.core, chain_id))
+
+    def revoke_share(self, share_id: str) -> SeenShare:
+        """End a link, now and for ever; what was read by it, is read."""
+        return self._run(owning.revoke_share(self.core, share_id))
+
+    def read_share(self, link: str) -> CheckedReceipt:
+        """Return the receipt, with content, that a link of this service opens; needs no key, and counts as read."""
+        return self._run(owning.read_share(self.core, link))

@@ -10,13 +10,15 @@ from dataclasses import replace
 
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.erasure import Act, Scope
-from chains.client import erasing, living
+from anchor.proof.verifier import Verifier
+from chains.client import erasing, living, sharing
 from chains.client.core import Core
 from chains.client.erasing import Erased, SeenHold
 from chains.client.exchange import Task
 from chains.client.living import SeenOffer, SeenTransfer
 from chains.client.own_entry import Form, OwnEntry, Sent
-from chains.client.results import Recorded
+from chains.client.results import CheckedReceipt, Recorded
+from chains.client.sharing import SeenShare
 from chains.client.signing import Signatory
 
 
@@ -108,6 +110,30 @@ def withdraw_offer(core: Core, chain_id: bytes) -> Task[SeenOffer]:
 def accept_chain(core: Core, chain_id: bytes) -> Task[SeenTransfer]:
     """Accept a chain that is offered."""
     return (yield from core.managed(living.accepting(chain_id), living.transfer_of))
+
+
+def share(core: Core, entry_hash: bytes, ends_at_ms: int, label: str, *, once: bool) -> Task[SeenShare]:
+    """Make a link to one entry."""
+    return (yield from core.managed(sharing.making(entry_hash, ends_at_ms, label, once=once), sharing.share_of))
+
+
+def shares(core: Core, chain_id: bytes) -> Task[list[SeenShare]]:
+    """Return the links to entries of a chain."""
+    return (yield from core.managed(sharing.listing(chain_id), sharing.shares_of))
+
+
+def revoke_share(core: Core, share_id: str) -> Task[SeenShare]:
+    """End a link."""
+    return (yield from core.managed(sharing.revoking(share_id), sharing.share_of))
+
+
+def read_share(core: Core, link: str) -> Task[CheckedReceipt]:
+    """Read what a link opens; it counts as read."""
+    log, settings = (yield from core.log()), core.settings
+    verifier = Verifier(
+        card=log.card, blocks=settings.blocks, depth=settings.depth, check_signature=settings.check_signature
+    )
+    return (yield from core.managed(sharing.reading(link), lambda body: sharing.judged_share(body, log.card, verifier)))
 
 
 def _erase_stated(

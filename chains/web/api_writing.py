@@ -21,9 +21,11 @@ from chains.web.answers import json_of
 from chains.web.asgi import JSON, Answer, Header, media_type_of
 from chains.web.items import (
     Handed,
+    Linked,
     batch_of,
     external_ids_of,
     external_ids_of_header,
+    links_of_header,
     submission_of,
     submitted,
     taken,
@@ -31,7 +33,7 @@ from chains.web.items import (
 )
 from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes, submission_bytes
 from chains.web.operations import Body, Operation, ReadBody, Shape
-from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP
+from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP, LINK
 from chains.web.posted import Admission
 from chains.web.problems import KINDS, ProblemError
 from chains.web.requests import Request
@@ -62,7 +64,9 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
     is_submission = media_type_of(content_type) == SUBMISSION
     most = service.limits.content_bytes
     body = await read(submission_bytes(most) if is_submission else most)
-    item = submission_of(body) if is_submission else _content_of(request, body, content_type)
+    item = submission_of(body) if is_submission else _content_of(request, chain.chain_id, body, content_type)
+    if isinstance(item, Refused):
+        raise ProblemError(item.code, item.detail)
     key = _request_key(request, admission, body)
     if isinstance(item, Content) and key is None:
         return created(await service.writing.commit_content(admission, item))
@@ -86,7 +90,7 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
 
     def contents() -> Work | list[Handed]:
         plain = unpacked(body, request.header(b"content-encoding"), service.batch_bytes)
-        items = batch_of(plain, is_lines=media_type == NDJSON)
+        items = batch_of(plain, chain.chain_id, is_lines=media_type == NDJSON)
         return writer.prepare(chain, items, admission.submitter, key) if isinstance(items, ContentsAlike) else items
 
     prepared = await loop.run_in_executor(service.preparing, contents)
@@ -115,12 +119,15 @@ async def post_chain(service: Service, request: Request, read: ReadBody) -> Answ
     return await _one_answer(service, done, is_chain=True)
 
 
-def _content_of(request: Request, body: bytes, content_type: bytes | None) -> Content:
+def _content_of(request: Request, chain_id: bytes, body: bytes, content_type: bytes | None) -> Handed:
+    """Return the content of a body, or where links come with it an entry over it."""
     if request.header(b"content-encoding") not in {None, b"identity"}:
         raise ProblemError("media-type-unsupported", "content is recorded as it comes: expected no Content-Encoding")
     ids = external_ids_of_header(request.all_headers(b"anchorline-external-id"))
     media_type = (content_type or b"").decode("latin-1")
-    return Content(body, media_type, ids, keep=request.arguments.get("Anchorline-Keep") != "digest")
+    content = Content(body, media_type, ids, keep=request.arguments.get("Anchorline-Keep") != "digest")
+    links = request.all_headers(b"anchorline-link")
+    return content if links is None else Linked(content, links_of_header(links)).of(chain_id)
 
 
 def _first_entry(wanted: NewChain) -> tuple[bytes, Handed]:
@@ -150,6 +157,7 @@ def _request_key(request: Request, admission: Admission, body: bytes) -> Request
     told += [
         request.all_headers(b"anchorline-external-id") or b"",
         request.arguments.get("Anchorline-Keep", "").encode(),
+        *([] if (links := request.all_headers(b"anchorline-link")) is None else [links]),
     ]
     chain_id = b"" if admission.chain is None else admission.chain.chain_id
     return RequestKey.of(admission.account, named.encode(), request.method.encode(), chain_id, *told, body)
@@ -241,7 +249,7 @@ POST_ENTRY = Operation(
     GROUP,
     _WRITTEN,
     (*_PROBLEMS, *_ENTRY),
-    parameters=(CHAIN, IDEMPOTENCY_KEY, EXTERNAL_ID, KEEP),
+    parameters=(CHAIN, IDEMPOTENCY_KEY, EXTERNAL_ID, LINK, KEEP),
     body=Body(
         {"*/*": bytes, SUBMISSION: SubmissionModel},
         SMALL_BYTES,

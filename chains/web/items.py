@@ -3,20 +3,52 @@
 Bytes come from the operations that take some; of a batch, an item that cannot be read is refused alone, in its place.
 """
 
+import os
 import zlib
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from anchor.proof.entry import ExternalId, IdKind
+from anchor.proof.entry import ExternalId, IdKind, Link, Relation
+from anchor.proof.errors import AnchorlineError
+from chains.client.own_entry import Form, Sent, make_entry
 from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
 from chains.web.problems import ProblemError
-from chains.web.schemas import Base64, ExternalIdModel, Item, SubmissionModel, Taken
+from chains.web.schemas import Base64, ExternalIdModel, Item, LinkWanted, SubmissionModel, Taken
 from chains.web.structured import parse_list
 from chains.work import Content, ContentsAlike, Refused, Submission
 
+
+class Linked(NamedTuple):
+    """Content of which an entry with links is to be made; a link without chain id is to one of its own chain."""
+
+    content: Content
+    links: tuple[LinkWanted, ...]
+
+    def of(self, chain_id: bytes) -> Submission | Refused:
+        """Return the entry, made for a chain under a fresh salt."""
+        content = self.content
+        links = [
+            Link(
+                _RELATIONS[each.relation],
+                bytes.fromhex(each.chain_id or chain_id.hex()),
+                bytes.fromhex(each.entry_hash),
+            )
+            for each in self.links
+        ]
+        form = Form(content.media_type, content.external_ids, tuple(links))
+        try:
+            own = make_entry(chain_id, content.content, form, os.urandom, Sent.CONTENT)
+        except AnchorlineError as error:
+            return Refused.by(error)
+        if not content.keep:
+            return Submission(own.raw, own.salt, own.digest)
+        return Submission(own.raw, own.salt, content=content.content)
+
+
 Handed = Submission | Content | Refused
+_RELATIONS = {relation.name.lower().replace("_", "-"): relation for relation in Relation}
 
 
 class _Plain(Taken, frozen=True, kw_only=True):
@@ -45,9 +77,16 @@ def taken(kind: type[Wanted], body: bytes) -> Wanted:
         raise ProblemError("body-malformed", _why(error)) from error
 
 
-def batch_of(body: bytes, *, is_lines: bool) -> list[Handed] | ContentsAlike:
-    """Return the items of a JSON array, or of NDJSON; raise ProblemError where there are too many, or no list is."""
-    return _alike(body, is_lines=is_lines) or _items(body, is_lines=is_lines)
+def batch_of(body: bytes, chain_id: bytes, *, is_lines: bool) -> list[Handed] | ContentsAlike:
+    """Return the items of a JSON array, or of NDJSON, for a chain.
+
+    Raises ProblemError where there are too many, or no list is.
+    """
+    alike = _alike(body, is_lines=is_lines)
+    if alike is not None:
+        return alike
+    items = _items(body, is_lines=is_lines)
+    return [item.of(chain_id) if isinstance(item, Linked) else item for item in items]
 
 
 def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
@@ -64,7 +103,7 @@ def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
     return ContentsAlike([item.content for item in items], media_type, keep=keep == "content")
 
 
-def _items(body: bytes, *, is_lines: bool) -> list[Handed]:
+def _items(body: bytes, *, is_lines: bool) -> list[Handed | Linked]:
     try:
         items = _ITEM.decode_lines(body) if is_lines else _ITEMS.decode(body)
     except _UNREADABLE:
@@ -84,9 +123,9 @@ def _raws(body: bytes) -> Sequence[bytes | msgspec.Raw]:
         raise ProblemError("body-malformed", f"expected a JSON array of items: {_why(error)}") from error
 
 
-def _one_by_one(lines: Sequence[bytes | msgspec.Raw]) -> list[Handed]:
+def _one_by_one(lines: Sequence[bytes | msgspec.Raw]) -> list[Handed | Linked]:
     _check_count(len(lines))
-    found: list[Handed] = []
+    found: list[Handed | Linked] = []
     for line in lines:
         try:
             found.append(_handed(_ITEM.decode(line)))
@@ -100,14 +139,17 @@ def _check_count(count: int) -> None:
         raise ProblemError("body-too-large", f"expected at most {BATCH_ENTRIES} items in a batch, got {count}")
 
 
-def _handed(item: Item) -> Handed:
+def _handed(item: Item) -> Handed | Linked:
     if item.entry is not None:
-        if item.media_type or item.external_ids or item.keep != "content":
-            return Refused("item-malformed", "media_type, external_ids and keep are the entry's own where it is given")
+        if item.media_type or item.external_ids or item.links or item.keep != "content":
+            return Refused(
+                "item-malformed", "media_type, external_ids, links and keep are the entry's own where it is given"
+            )
         return Submission(item.entry, item.salt, item.digest, item.content, item.envelope)
     if item.content is None or (item.salt, item.digest, item.envelope) != (None, None, None):
         return Refused("item-malformed", "expected content alone, or entry with what is kept beside it")
-    return Content(item.content, item.media_type, external_ids_of(item.external_ids), item.keep == "content")
+    content = Content(item.content, item.media_type, external_ids_of(item.external_ids), item.keep == "content")
+    return Linked(content, tuple(item.links)) if item.links else content
 
 
 def submission_of(body: bytes) -> Submission:
@@ -130,6 +172,16 @@ def external_ids_of(items: Sequence[str | ExternalIdModel]) -> tuple[ExternalId,
         else ExternalId(item.kind, item.value)
         for item in items
     )
+
+
+def links_of_header(field: bytes) -> tuple[LinkWanted, ...]:
+    """Return the links of the header Anchorline-Link, which is of its documented form."""
+    found = []
+    for item in field.decode("ascii").split(","):
+        relation, _, where = item.strip().partition("=")
+        chain_id, _, entry_hash = where.rpartition("/")
+        found.append(LinkWanted(relation=relation, entry_hash=entry_hash, chain_id=chain_id or None))  # type: ignore[arg-type]  # one of the parameter's
+    return tuple(found)
 
 
 def external_ids_of_header(field: bytes | None) -> tuple[ExternalId, ...]:

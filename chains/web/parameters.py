@@ -50,6 +50,15 @@ EXTERNAL_ID = Parameter(
     In.HEADER,
 )
 ORGANISATION = Parameter("organisation", "Whose, by id; for the operator only", "org_[a-z2-7]{16}")
+_RELATIONS = "supersedes|retracts|derived-from|assesses|refers-to"
+_LINK = f"({_RELATIONS})=([0-9a-f]{{64}}/)?[0-9a-f]{{64}}"
+LINK = Parameter(
+    "Anchorline-Link",
+    "What the entry says of others, as a list of RELATION=ENTRY_HASH, or RELATION=CHAIN_ID/ENTRY_HASH for another "
+    f"chain's: {_RELATIONS.replace('|', ', ')}; `supersedes` and `retracts` correct an entry of this chain",
+    f"{_LINK}( *, *{_LINK}){{0,31}}",
+    In.HEADER,
+)
 KEEP = Parameter("Anchorline-Keep", "`digest`: store the content's SHA-256 only", "content|digest", In.HEADER)
 FORMAT = Parameter("format", "`ots`: the way to Bitcoin as an OpenTimestamps file", "json|ots")
 WITH_CONTENT = Parameter("content", "`1`: the receipt carries the content too", "0|1")

@@ -52,17 +52,27 @@ class ExternalIdModel(Taken, frozen=True, kw_only=True):
     kind: Literal[0, 1, 2] = 0
 
 
+class LinkWanted(Taken, frozen=True, kw_only=True):
+    """What an entry says of another: of its own chain, or of `chain_id`. The first two relations correct it."""
+
+    relation: Literal["supersedes", "retracts", "derived-from", "assesses", "refers-to"]
+    entry_hash: Hash
+    chain_id: Hash | None = None
+
+
 class Item(Taken, frozen=True, kw_only=True):
     """One entry of a batch. Either `content`, of which an entry is made here, or `entry`, made by the client.
 
-    With `content` alone: `media_type`, `external_ids` (a text stands for its UTF-8 in clear) and `keep` (digest: only
-    its SHA-256 is stored). With `entry`: `salt` and `digest`, or `salt` and `content`, are kept beside it; without them
-    the service never learns what the entry commits to. `envelope` (docs/spec/envelope.md) goes alone with `entry`.
+    With `content` alone: `media_type`, `external_ids` (a text stands for its UTF-8 in clear), `links` and `keep`
+    (digest: only its SHA-256 is stored). With `entry`: `salt` and `digest`, or `salt` and `content`, are kept beside
+    it; without them the service never learns what the entry commits to. `envelope` (docs/spec/envelope.md) goes alone
+    with `entry`.
     """
 
     content: Base64 | None = None
     media_type: str = ""
     external_ids: list[str | ExternalIdModel] = []
+    links: Annotated[list[LinkWanted], msgspec.Meta(max_length=32)] = []
     keep: Literal["content", "digest"] = "content"
     entry: Base64 | None = None
     salt: Base64 | None = None

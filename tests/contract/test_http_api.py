@@ -179,6 +179,32 @@ def test_content_may_be_left_out(site: Site) -> None:
     assert (404, "not-found") == problem(site.stranger.get(f"{answer.headers['location']}/content"))
 
 
+def test_a_content_corrects_another_by_a_header(site: Site) -> None:
+    """The service makes the entry with its links; new receipts of the first say that it was superseded."""
+    path, headers = f"/v1/chains/{site.public}/entries", {"content-type": "text/plain"}
+    first = site.acme.post(path, content=b"21.5 C", headers=headers).json()["entry_hash"]
+    told = {**headers, "anchorline-link": f"supersedes={first}, refers-to={site.private}/{'00' * 32}"}
+    named = {**told, "idempotency-key": "a-correction"}
+    done = [site.acme.post(path, content=b"31.5 C", headers=named) for _ in range(2)]
+    assert [201, 201] == [answer.status_code for answer in done]
+    assert done[0].json()["entry_hash"] == done[1].json()["entry_hash"]
+    checked(site, done[0].json()["promise"])
+    shown = site.stranger.get(done[0].headers["location"]).json()
+    links = [
+        {"relation": 1, "chain_id": site.public, "entry_hash": first},
+        {"relation": 5, "chain_id": site.private, "entry_hash": "00" * 32},
+    ]
+    assert (links, "text/plain", 6) == (shown["links"], shown["media_type"], shown["content"]["size"])
+    other = site.acme.post(path, content=b"31.5 C", headers={**named, "anchorline-link": f"retracts={first}"})
+    assert (422, "request-key-reused") == problem(other)
+    site.seal()
+    receipt = site.stranger.get(f"/v1/entries/{first}/receipt").json()
+    assert ["correction"] == [item["type"] for item in receipt["evidence"]]
+    for wrong in (f"erases={first}", first, f"supersedes={first};", ", ".join([f"retracts={first}"] * 33)):
+        refused = site.acme.post(path, content=b"x", headers={**headers, "anchorline-link": wrong})
+        assert (400, "parameter-malformed") == problem(refused), wrong
+
+
 def test_only_an_owner_closes_a_chain_and_nothing_follows(site: Site) -> None:
     """A closing is an entry that a client made; a key of a writer may not hand it in, one of an owner may."""
     opened = site.acme.post("/v1/chains", json={"name": "to close", "external_ids": ["to close"]}).json()

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import io
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -233,6 +234,45 @@ def test_an_organisation_takes_all_that_it_owns(site: Site, tmp_path: Path) -> N
     assert (True, False) == (mine.hex() in ids, theirs.hex() in ids)
     assert {f"entries/{chain_id}.jsonl" for chain_id in ids} == {each for each in names if each.startswith("entries/")}
     assert 4 == run("verify", "--archive", target, "--any-log", "--json").exit_code
+
+
+# --- shares
+
+
+def test_a_client_shares_one_entry_and_another_reads_it_without_a_key(site: Site) -> None:
+    """Made, listed, read, revoked; who reads it gets a receipt with the content, judged as every receipt is."""
+    chain_id = site.chain()
+    site.anchor()
+    entry = site.acme.entries(chain_id, 1)
+    entry_hash = next(iter(entry)).entry_hash
+    ends_at_ms = time.time_ns() // 1_000_000 + 86_400_000
+    made = site.acme.share(entry_hash, ends_at_ms, label="the bank")
+    assert made.path is not None
+    assert made.path not in repr(made)
+    assert ("live", 1, 0, False) == (made.state, made.leaf_index, made.reads, made.once)
+    with Client(site.server.url, trust_on_first_use=True) as bank:
+        found = bank.read_share(site.server.url + made.path)
+        assert (SECRET, entry_hash) == (found.receipt.content.data, found.receipt.entry.hash)
+        assert found.is_anchored
+        [listed] = site.acme.shares(chain_id)
+        assert (1, None, "the bank") == (listed.reads, listed.path, listed.label)
+        assert "revoked" == site.acme.revoke_share(made.share_id).state
+        with pytest.raises(ProblemAnswerError) as over:
+            bank.read_share(made.path)
+        assert 410 == over.value.status
+        for link in ("/v1/log", "https://service.example/s/a/b", "nonsense"):
+            with pytest.raises(ValueError, match="expected a link to a share"):
+                bank.read_share(link)
+
+    async def story() -> None:
+        async with AsyncClient(site.server.url, site.keys["owner"], trust_on_first_use=True) as client:
+            once = await client.share(entry_hash, ends_at_ms, once=True)
+            assert once.path is not None
+            assert SECRET == (await client.read_share(once.path)).receipt.content.data
+            assert [True] == [each.once for each in await client.shares(chain_id) if each.share_id == once.share_id]
+            assert "revoked" == (await client.revoke_share(once.share_id)).state
+
+    asyncio.run(story())
 
 
 # --- who may

@@ -198,6 +198,7 @@ class Values:
             "part": ["header"],
             "txid": ["00" * 32],
             "Idempotency-Key": [f"hidden-{n}" for n in (1, 2)],
+            "Anchorline-Link": [f"refers-to={entry_hash}" for entry_hash in self.hashes[:4]],
             "Anchorline-External-Id": [f'"{text}"' for text in self.ids],
         }
         if parameter.name in known:

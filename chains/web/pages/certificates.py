@@ -11,11 +11,21 @@ from anchor.proof.access_record import What
 from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
+from chains.receipts import Shown
 from chains.web.asgi import PDF, Answer
-from chains.web.contents import Contents
-from chains.web.operations import Operation, ReadBody, Shape
+from chains.web.contents import Contents, kept_for_link
+from chains.web.operations import Body, Operation, ReadBody, Shape
 from chains.web.pages.entry import judged_for
 from chains.web.pages.page import GROUP, closed
+from chains.web.pages.shares import (
+    FORM,
+    FORM_BYTES,
+    SHARE_PROBLEMS,
+    TOKEN,
+    secret_file,
+    shared_entry,
+    show_button,
+)
 from chains.web.pages.visitors import is_loopback, recognised
 from chains.web.parameters import ENTRY_HASH
 from chains.web.problems import ProblemError
@@ -50,6 +60,33 @@ async def certificate_file(service: Service, request: Request, _read: ReadBody) 
     return closed(Answer(200, pdf, PDF), f"{request.arguments['entry_hash'][:16]}.pdf")
 
 
+async def shared_certificate(service: Service, request: Request, read: ReadBody) -> Answer:
+    """Return the certificate of an entry that is shared by a link; it counts as read."""
+    await read(FORM_BYTES)
+    wanted = await service.office.ask(lambda room: _shared(room, request))
+    if isinstance(wanted, Answer):
+        return wanted
+    pdf = await service.drawing.draw(wanted.draw)
+    return secret_file(Answer(200, pdf, PDF), wanted.name.replace(".receipt", ".pdf"))
+
+
+def _shared(room: Room, request: Request) -> _Wanted | Answer:
+    """Return what the certificate of a shared entry is made of; the page that says why where the link is over.
+
+    That there is something to certify is seen before it is read: else a link for one reading would be used up.
+    """
+    share, chain, stored = shared_entry(room, request)
+    kept = kept_for_link(stored)
+    receipt = room.receipts.make(stored, Shown(salt_and_digest=True))
+    verdict, digest = judged_for(room, receipt, kept)
+    if not is_certifiable(verdict, file_at_hand=digest is not None):
+        raise ProblemError("not-found", "There is no certificate yet: the entry is not anchored deep enough")
+    if not room.accounts.shares.read(share, chain, stored, "certificate", What.CERTIFICATE, request.now_ms):
+        return show_button(room, request)
+    name = f"{stored.entry_hash.hex()[:16]}.receipt"
+    return _Wanted(receipt.encode(), name, verdict, digest, _page_url(request))
+
+
 def _wanted(room: Room, request: Request) -> _Wanted:
     chain, stored = room.entry(request, Action.RECEIPT_READ)
     contents = Contents.of(room, request, chain)
@@ -78,6 +115,15 @@ OPERATIONS: tuple[Operation, ...] = (
             *({200: Shape("The certificate", {PDF: bytes})}, _PROBLEMS),
             parameters=(ENTRY_HASH,),
             run_async=certificate_file,
+            has_etag=False,
+            is_page=True,
+        ),
+        Operation(
+            *("shareCertificate", "POST", "/s/{token}/certificate.pdf", "The certificate of a shared entry", GROUP),
+            *({200: Shape("The certificate", {PDF: bytes})}, SHARE_PROBLEMS),
+            parameters=(TOKEN,),
+            body=Body({FORM: str}, FORM_BYTES, "Nothing"),
+            run_async=shared_certificate,
             has_etag=False,
             is_page=True,
         ),

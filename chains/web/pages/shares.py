@@ -7,6 +7,8 @@ and it is noted before anything is given. The link opens this entry and nothing 
 from dataclasses import replace
 
 from anchor.proof.access_record import What
+from chains.certifying import can_draw, is_certifiable
+from chains.chain import Chain
 from chains.reader import StoredEntry
 from chains.receipts import Shown
 from chains.shares import ONCE_FOR_MS, PATH, Share
@@ -24,8 +26,8 @@ from chains.web.requests import Request
 from chains.web.rooms import Room
 
 TOKEN = Parameter("token", "The secret of a link", "[A-Za-z0-9_-]{43}", In.PATH, is_required=True)
-_FORM = "application/x-www-form-urlencoded"
-_FORM_BYTES = 64
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES = 64
 # The address has the secret in it: no page that is reached from here is told it, and no search engine keeps it.
 _SECRET_ADDRESS: tuple[Header, ...] = (
     NO_STORE,
@@ -55,6 +57,7 @@ def read_page(room: Room, request: Request) -> Answer:
         digest=None if kept is None else kept.digest.hex(),
         content=None if content is None else content_shown(stored.entry.media_type, content),
         verdict=verdict_shown(verdict),
+        has_certificate=can_draw() and is_certifiable(verdict, file_at_hand=content is not None),
     )
 
 
@@ -64,7 +67,7 @@ def read_receipt(room: Room, request: Request) -> Answer:
     if share is None:
         return show_button(room, request)
     receipt = room.receipts.make(stored, Shown(salt_and_digest=True, content=True))
-    return _file(Answer(200, receipt.encode(), JSON), f"{stored.entry_hash.hex()[:16]}.receipt")
+    return secret_file(Answer(200, receipt.encode(), JSON), f"{stored.entry_hash.hex()[:16]}.receipt")
 
 
 def read_content(room: Room, request: Request) -> Answer:
@@ -75,7 +78,7 @@ def read_content(room: Room, request: Request) -> Answer:
     kept = kept_for_link(stored)
     if kept is None or kept.content is None:
         raise not_found()
-    return _file(Answer(200, kept.content, stored.entry.media_type or OCTETS), "")
+    return secret_file(Answer(200, kept.content, stored.entry.media_type or OCTETS), "")
 
 
 def _read(room: Room, request: Request, given: str) -> tuple[Share | None, StoredEntry]:
@@ -83,19 +86,25 @@ def _read(room: Room, request: Request, given: str) -> tuple[Share | None, Store
 
     Raises ProblemError where there is no such share.
     """
-    shares = room.accounts.shares
-    share = shares.presented(request.arguments["token"])
+    share, chain, stored = shared_entry(room, request)
+    kept = kept_for_link(stored)
+    what = What.CONTENT if kept is not None and kept.content is not None else What.RECEIPT
+    is_open = room.accounts.shares.read(share, chain, stored, given, what, request.now_ms)
+    return (share if is_open else None), stored
+
+
+def shared_entry(room: Room, request: Request) -> tuple[Share, Chain, StoredEntry]:
+    """Return the share of a link, over or not, with its entry; raise ProblemError where there is no such share."""
+    share = room.accounts.shares.presented(request.arguments["token"])
     chain = None if share is None else room.home.chains.by_no(share.chain_no)
     stored = None if share is None or chain is None else room.reader.at(chain, share.leaf_index)
     if share is None or chain is None or stored is None:
         raise not_found()
-    kept = kept_for_link(stored)
-    what = What.CONTENT if kept is not None and kept.content is not None else What.RECEIPT
-    is_open = shares.read(share, chain, stored, given, what, request.now_ms)
-    return (share if is_open else None), stored
+    return share, chain, stored
 
 
-def _file(answer: Answer, name: str) -> Answer:
+def secret_file(answer: Answer, name: str) -> Answer:
+    """Return a file that a link opened, as what nobody is told the address of."""
     made = closed(answer, name)
     names = {name for name, _ in _SECRET_ADDRESS}
     kept = tuple(each for each in made.headers if each[0] not in names)
@@ -123,15 +132,15 @@ def _page(room: Room, request: Request, share: Share | None, is_read: bool = Fal
     return Answer(200 if state == "live" or is_read else 410, answer.body, answer.content_type, headers, is_open=False)
 
 
-_PROBLEMS = ("not-found", "body-too-large", "media-type-unsupported", "too-slow", "overloaded")
+SHARE_PROBLEMS = ("not-found", "body-too-large", "media-type-unsupported", "too-slow", "overloaded")
 
 
 def _button(name: str, path: str, about: str, run: Run, media_type: str) -> Operation:
     """Return what a button of the page does."""
     return Operation(
-        *(name, "POST", path, about, GROUP, {200: Shape(about, {media_type: bytes})}, _PROBLEMS),
+        *(name, "POST", path, about, GROUP, {200: Shape(about, {media_type: bytes})}, SHARE_PROBLEMS),
         parameters=(TOKEN,),
-        body=Body({_FORM: str}, _FORM_BYTES, "Nothing"),
+        body=Body({FORM: str}, FORM_BYTES, "Nothing"),
         run=run,
         is_page=True,
         is_change=True,

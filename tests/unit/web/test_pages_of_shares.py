@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from anchor.proof.attached import receipt_in
 from anchor.proof.codec import sha256
 from anchor.proof.receipt import Receipt
 from anchor.proof.verify import Verifier, verify
 from chains.access import Role, Visibility
 from chains.access_log import log_of
+from chains.certifying import can_draw
 from chains.chain import Chain
 from chains.shares import ONCE_FOR_MS
 from chains.web.api import OPERATIONS
@@ -142,6 +144,27 @@ def test_it_is_revoked_unread_and_after_it_was_read(site: Site) -> None:
         assert "taken the link back" in site.pages.get(link["path"]).text
     assert (0, None) == (site.share(unread)["reads"], site.share(unread).get("first_read_at_ms"))
     assert (1, site.service.clock()) == (site.share(read)["reads"], site.share(read)["first_read_at_ms"])
+
+
+@pytest.mark.skipif(not can_draw(), reason="the parts that draw certificates are not installed")
+def test_a_certificate_is_taken_away_by_the_link(site: Site) -> None:
+    """It is a reading, told as what it is; the receipt in it verifies. A link that is over gives none."""
+    link = site.link()
+    assert "Save a certificate" in site.pages.post(link["path"], {}).text
+    taken = site.pages.post(f"{link['path']}/certificate.pdf", {})
+    assert (200, b"%PDF") == (taken.status, taken.body[:4])
+    assert f'attachment; filename="{site.shared.hex()[:16]}.pdf"' == taken.headers["content-disposition"]
+    assert ("no-store", "no-referrer") == (taken.headers["cache-control"], taken.headers["referrer-policy"])
+    receipt = receipt_in(taken.body)
+    assert receipt is not None
+    assert site.shared == Receipt.decode(receipt).entry.hash
+    assert 2 == site.share(link)["reads"]
+    mine = [each.noted.event for each in log_of(site.service.home, str(site.chain_owner)).events()]
+    assert ("certificate", link["share"]) == (mine[-1].what, mine[-1].subject)
+    site.api("POST", f"/v1/shares/{link['share']}/revoke")
+    over = site.pages.post(f"{link['path']}/certificate.pdf", {})
+    assert (410, False) == (over.status, b"%PDF" in over.body)
+    assert 404 == site.pages.post(f"/s/{'A' * 43}/certificate.pdf", {}).status
 
 
 def test_it_ends(site: Site) -> None:
