@@ -35,7 +35,7 @@ from chains.chain import Chain, Run, box_in, decode_kept
 from chains.envelopes import Envelopes
 from chains.home import Home
 from chains.mirror import Mirror
-from chains.reader import Reader, StoredEntry
+from chains.reader import Reader
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
 from chains.verify_page import page
 
@@ -280,12 +280,9 @@ class _Export:
 
     def _envelopes(self, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
         reader = Reader(self.home.engine, self.home.chains, self.home.lookup)
-        for leaf_index in leaf_indexes:
-            stored = reader.at(chain, leaf_index)
-            line = None if stored is None else envelope_line(self.home, stored)
-            if line is not None:
-                self.envelopes += 1
-                yield line
+        for line in envelope_lines(self.home, reader, chain, leaf_indexes):
+            self.envelopes += 1
+            yield line
 
 
 class ArchiveWriter:
@@ -330,13 +327,15 @@ class ArchiveWriter:
         self.files += 1
 
 
-def envelope_line(home: Home, stored: StoredEntry) -> bytes | None:
-    """Return an entry with its envelope as it is now, as ``envelopes/`` has it, or None where it has none."""
-    envelope = Envelopes(home.engine).of(stored)
-    if envelope is None:
-        return None
-    encoded = base64.b64encode(envelope.encode()).decode()
-    return json_line({"index": stored.leaf_index, "entry": stored.raw.hex(), "envelope": encoded})
+def envelope_lines(home: Home, reader: Reader, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
+    """Yield the entries at these places with their envelopes as they are now, as ``envelopes/`` has them."""
+    envelopes = Envelopes(home.engine)
+    for leaf_index in leaf_indexes:
+        stored = reader.at(chain, leaf_index)
+        envelope = None if stored is None else envelopes.of(stored)
+        if stored is not None and envelope is not None:
+            encoded = base64.b64encode(envelope.encode()).decode()
+            yield json_line({"index": leaf_index, "entry": stored.raw.hex(), "envelope": encoded})
 
 
 def sealed_at_s(home: Home, size: int) -> int:

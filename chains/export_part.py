@@ -6,7 +6,8 @@ Everything comes from the home, as far as its newest anchored checkpoint over th
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from anchor.proof.leaves import HeadLeaf
 from anchor.proof.receipt import DirectoryProof
 from chains.chain import Chain
 from chains.chain_life import ChainLives
-from chains.export import ArchiveWriter, add_verifier, envelope_line, json_line, new_archive, sealed_at_s, spec_folder
+from chains.export import ArchiveWriter, add_verifier, envelope_lines, json_line, new_archive, sealed_at_s, spec_folder
 from chains.home import Home
 from chains.reader import Reader, StoredEntry
 from chains.receipts import Receipts, Shown
@@ -155,11 +156,11 @@ class _Part:
             self.entries += head.tree_size
             self.left_out += self.home.chains.size(chain) - head.tree_size
             writer.add(newest_path(chain.chain_id), self._newest(chain, size))
-            writer.add_lines(
-                entries_path(chain.chain_id), self._entries(chain, head.tree_size, with_content=with_content)
-            )
+            encrypted = array("Q")
+            lines = self._entries(chain, head.tree_size, encrypted, with_content=with_content)
+            writer.add_lines(entries_path(chain.chain_id), lines)
             if with_content:
-                writer.add_lines(envelopes_path(chain.chain_id), self._envelopes(chain, head.tree_size))
+                writer.add_lines(envelopes_path(chain.chain_id), self._envelopes(chain, encrypted))
             writer.add_lines(receipts_path(chain.chain_id), self._receipts(chain, head.tree_size, size))
 
     def _newest(self, chain: Chain, size: int) -> bytes:
@@ -174,18 +175,19 @@ class _Part:
             raise NotYetError(f"nothing of chain {chain.chain_id.hex()} is sealed yet; try again after a seal")
         return found
 
-    def _entries(self, chain: Chain, end: int, *, with_content: bool) -> Iterator[bytes]:
+    def _entries(self, chain: Chain, end: int, encrypted: "array[int]", *, with_content: bool) -> Iterator[bytes]:
+        """Yield the entries of a chain; the places of encrypted contents go to ``encrypted``."""
         for stored in self.reader.entries(chain, 0, end):
+            if stored.box is not None:
+                encrypted.append(stored.leaf_index)
             kept = _kept(stored) if with_content else {}
             self.contents += bool(kept)
             yield json_line({"index": stored.leaf_index, "entry": stored.raw.hex()} | kept)
 
-    def _envelopes(self, chain: Chain, end: int) -> Iterator[bytes]:
-        for stored in self.reader.entries(chain, 0, end):
-            line = envelope_line(self.home, stored)
-            if line is not None:
-                self.envelopes += 1
-                yield line
+    def _envelopes(self, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
+        for line in envelope_lines(self.home, self.reader, chain, leaf_indexes):
+            self.envelopes += 1
+            yield line
 
     def _receipts(self, chain: Chain, end: int, size: int) -> Iterator[bytes]:
         for stored in self.reader.entries(chain, 0, end):

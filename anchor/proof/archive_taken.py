@@ -14,6 +14,8 @@ from anchor.proof.archive_envelopes import KeptEnvelope, envelopes_of, envelopes
 from anchor.proof.archive_files import CARD, Archive, ArchiveError, needed
 from anchor.proof.archive_part import PART, receipts_path
 from anchor.proof.entry import Entry
+from anchor.proof.errors import AnchorlineError
+from anchor.proof.mirror_receipts import MirrorReceipts, Place
 from anchor.proof.receipt import Content, ContentState, LogCard, Receipt
 
 _PLACE = re.compile(r"(?:([0-9a-f]{64}):)?([0-9]{1,19})")
@@ -40,8 +42,8 @@ def chains_with_envelopes(names: Iterable[str]) -> list[bytes]:
 def taken_out(archive: Archive, chain_ids: Iterable[bytes], entry: str) -> TakenOut:
     """Return the entry that is named by its hash, or as CHAIN_ID:INDEX, with its envelope; INDEX alone of one chain.
 
-    Its receipt is its own in a part of a log; a whole log proves its entries together, and the receipt says no more
-    than the entry then. Raises ArchiveError where there is none, MalformedError for another form.
+    Its receipt is its own in a part of a log, and is made of the mirror in a whole log; where that is damaged, it says
+    no more than the entry. Raises ArchiveError where there is none, MalformedError for another form.
     """
     chosen, place = list(chain_ids), _PLACE.fullmatch(entry)
     if place is None and not _HASH.fullmatch(entry):
@@ -64,10 +66,19 @@ def _is_meant(kept: KeptEnvelope, entry: str, index: int | None) -> bool:
 
 def _receipt(archive: Archive, chain_id: bytes, kept: KeptEnvelope) -> Receipt:
     if archive.read(PART) is None:
-        log = LogCard.decode(needed(archive, CARD)).log
-        return Receipt(Entry.decode(kept.raw), Content(ContentState.WITHHELD), log)
+        return _made(archive, chain_id, kept)
     line = next(islice(archive.lines(receipts_path(chain_id)), kept.index, None), None)
     receipt = None if line is None else Receipt.decode(line)
     if receipt is None or receipt.entry.encode() != kept.raw:
         raise ArchiveError(f"{receipts_path(chain_id)}: expected the receipt of entry {kept.index}, found none")
     return receipt
+
+
+def _made(archive: Archive, chain_id: bytes, kept: KeptEnvelope) -> Receipt:
+    """Return a receipt out of the mirror in an export; damage there must not keep a reader from his content."""
+    try:
+        made = MirrorReceipts(lambda path: archive.read(f"mirror/{path}")).make(Place(chain_id, kept.index), kept.raw)
+    except AnchorlineError:
+        log = LogCard.decode(needed(archive, CARD)).log
+        return Receipt(Entry.decode(kept.raw), Content(ContentState.WITHHELD), log)
+    return made

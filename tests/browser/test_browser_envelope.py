@@ -144,6 +144,9 @@ def test_what_does_not_open_is_named(visit: Visiting, held: Held) -> None:
     assert page.is_hidden("#save-content")
     drop(page, held.folder, ["finding.envelope"])
     says(page, "#opened-found", "It is what the entry commits to")
+    page.set_input_files("#receipt-file", held.folder / "card.json")
+    says(page, "#receipt-found", "neither a receipt")
+    assert page.is_hidden("#save-content"), "what was opened belongs to a receipt that is no longer there"
     drop(page, held.folder, ["other.receipt"])
     says(page, "#opened-found", "names no envelope")
     assert page.is_hidden("#save-content")

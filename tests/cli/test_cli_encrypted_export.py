@@ -94,11 +94,23 @@ def test_a_reader_opens_out_of_an_export_without_the_home(left: Left) -> None:
     assert "has no key for reader" in removed.err
     for none in (left.entries[2], f"{left.chain_id}:4", "ward 3:1"):
         assert 2 == run("open", none, "--export", left.part, "--reader-key", left.key("anna")).exit_code
-    shown = left.world.folder / "shown.receipt"
-    run("open", by_place, "--export", left.part, "--reader-key", left.key("anna"), "--receipt", shown)
-    done = run("verify", shown, "--any-log", "--json")
-    assert ["ok", "ok"] == [step["state"] for step in done.facts["steps"]][:2]
-    assert "ok" == done.facts["steps"][10]["state"], "the receipt of a part leads to Bitcoin"
+    for number, export in enumerate((left.archive, left.part)):
+        shown = left.world.folder / f"shown {number}.receipt"
+        run("open", by_place, "--export", export, "--reader-key", left.key("anna"), "--receipt", shown)
+        done = run("verify", shown, "--any-log", "--json")
+        assert ["ok", "ok"] == [step["state"] for step in done.facts["steps"]][:2]
+        assert "ok" == done.facts["steps"][10]["state"], "it leads to Bitcoin"
+
+
+def test_a_damaged_mirror_keeps_nobody_from_his_content(left: Left, tmp_path: Path) -> None:
+    """Without the log's leaves the envelope opens all the same, and the receipt says no more than the entry."""
+    folder = shutil.copytree(left.whole_folder, tmp_path / left.whole_folder.name)
+    shutil.rmtree(folder / "mirror" / "tile")
+    shown = tmp_path / "shown.receipt"
+    opened = run("open", left.entries[1], "--export", folder, "--reader-key", left.key("anna"), "--receipt", shown)
+    assert (0, FINDINGS[1]) == (opened.exit_code, opened.out)
+    verdict = run("verify", shown, "--any-log", "--json").facts
+    assert ["ok", "ok", "incomplete"] == [*(step["state"] for step in verdict["steps"][:2]), verdict["outcome"]]
 
 
 def test_a_reader_takes_his_files_out_with_nothing_but_python(left: Left) -> None:

@@ -91,7 +91,8 @@ export function saveContent(receiptName) {
   offerToSave(atHand.opened.content, "application/octet-stream", name === receiptName ? `${name}.content` : name);
 }
 
-function forgetOpened() {
+/** Show and save nothing any more of what was opened before. */
+export function forgetOpened() {
   atHand.opened = null;
   byId("save-content").hidden = true;
   sayOpened("", false);

@@ -25,7 +25,7 @@ import { isList, readList } from "./manifest_list.js";
 import { decodeManifestProof, MAX_PROOF, PROOF_FORMAT } from "./manifest_proof.js";
 import { decodeNetworks, isNetworksFile, MAX_NETWORKS_FILE } from "./networks.js";
 import { decodeOts, MAX_OTS_FILE, OTS_MAGIC } from "./opentimestamps.js";
-import { openedFor, saveContent, takeEnvelope, takeReaderKey, unlock } from "./opening.js";
+import { forgetOpened, openedFor, saveContent, takeEnvelope, takeReaderKey, unlock } from "./opening.js";
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
 import { MAX_READER_KEY, READER_KEY_FORMAT } from "./reader_key.js";
@@ -79,6 +79,7 @@ const readings = new Set(); // what is being read piece by piece
 
 /** Read the receipt, the .ots, the certificate or the evidence that was chosen or pasted. */
 function takeProof(data, name) {
+  forgetOpened();
   try {
     const [found, proof] = proofIn(data);
     brought.proof = { name, ...proof };
