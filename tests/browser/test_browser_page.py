@@ -33,6 +33,7 @@ from tests.browser.faults import violations
 from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.world import World, mine_header, tell
 from tests.vectors import make_receipt_vectors as maker
+from tests.vectors.make_certificate_vectors import FILE as CERTIFICATES
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -540,6 +541,28 @@ def test_a_time_stamp_is_checked_by_the_certificates_that_are_brought(visit: Vis
     page.set_input_files("#certificates-file", tmp_path / "card.json")
     says(page, "#certificates-found", "expected certificates in PEM")
     headline(page, "Incomplete")
+
+
+# Certificates that are bound to an identity
+
+
+def test_a_bound_certificate_is_vouched_for_by_the_roots_that_are_brought(visit: Visiting, tmp_path: Path) -> None:
+    """The root of an authority is dropped: step 21 says whose certificate the author's identity is bound to."""
+    description = "the author's identity is bound to a certificate: a qualified seal"
+    [case] = [each for each in json.loads(CERTIFICATES.read_text())["cases"] if each["description"] == description]
+    (tmp_path / "order.receipt").write_text(case["receipt"])
+    (tmp_path / "card.json").write_text(case["verifier"]["card"])
+    (tmp_path / "root.pem").write_text(case["verifier"]["authorities"])
+    page = visit().page
+    drop(page, tmp_path, ["order.receipt", "card.json"])
+    says(page, "#steps", "none of the certificates that you trust vouches for it: not judged")
+    drop(page, tmp_path, ["root.pem"])
+    says(page, "#authorities-found", "root.pem: 1 certificate")
+    says(page, "#steps", "CN=Sealing Root,O=Example vouches for it")
+    assert "a qualified certificate of the EU, with its key in a qualified device" in page.inner_text("#steps")
+    page.set_input_files("#authorities-file", tmp_path / "card.json")
+    says(page, "#authorities-found", "expected certificates in PEM")
+    says(page, "#steps", "not judged")
 
 
 # Evidence of a broken promise

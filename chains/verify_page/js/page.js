@@ -290,9 +290,17 @@ async function kindOf(file) {
   if (isOfFormat(family, READER_KEY_FORMAT)) return "reader";
   if ([PROOF_FORMAT, DISCLOSURE_FORMAT].some((format) => isOfFormat(family, format))) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
-  if (text.includes("-----BEGIN CERTIFICATE-----")) return "certificates";
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return needsAuthorities() ? "authorities" : "certificates";
   if (isNetworksFile(text)) return "networks";
   return /^[a-z0-9-]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
+}
+
+/** Whether certificates are more likely for the author of the receipt at hand than for its time stamps. */
+function needsAuthorities() {
+  const receipt = brought.proof === null ? undefined : brought.proof.receipt;
+  if (receipt === undefined || receipt.sealed === null) return false;
+  const { anchors, evidence } = receipt.sealed;
+  return evidence.some((item) => item.get("type") === "certificates") && !anchors.some(({ kind }) => kind === "rfc3161");
 }
 
 /** Take a file for one of the inputs; one that cannot be read is named, and nothing counts in its place. */

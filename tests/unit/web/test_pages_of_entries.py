@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import html
+import json
 import os
 import re
 import threading
@@ -18,6 +19,7 @@ from anchor.proof.codec import sha256
 from anchor.proof.did import did_key
 from anchor.proof.entry import Entry, Extension, ExtensionType, ExternalId, IdKind, Link, Relation
 from anchor.proof.erasure import Act, Scope
+from anchor.proof.identity import Operation
 from anchor.proof.opentimestamps import DetachedFile
 from anchor.proof.policy import Policy, follows
 from anchor.proof.receipt import Receipt
@@ -34,6 +36,7 @@ from chains.web.pages.chains import ROWS
 from chains.web.pages.content_shown import MOST_IMAGE, MOST_JSON, MOST_TEXT, content_shown
 from chains.web.pages.entry_words import extensions_shown
 from chains.web.pages.life_shown import life_words, words_of
+from chains.web.pages.statement_words import statement_in_words
 from chains.web.pages.table import PAGES
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
@@ -46,6 +49,7 @@ from tests.simulators.planned_engine import PlannedEngine
 from tests.simulators.policies import change, first_under, keys
 from tests.simulators.service import Service, new_service
 from tests.simulators.store import clear
+from tests.vectors import make_identity_vectors as identity_vectors
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -653,3 +657,16 @@ def test_a_chain_shows_its_policy_in_words_and_how_it_came_about(story: Story) -
     assert "none: the chain says nothing of whose signatures" in story.ask(f"/chains/{story.chain}")[1]
     home.accounts.sharing.set_visibility(chain, Visibility.PRIVATE, home.clock())
     assert 404 == story.ask(address)[0]
+
+
+def test_statements_of_an_identity_have_words() -> None:
+    """Each operation says what it does and to which key or certificate; what cannot be read stays hex."""
+    cases = json.loads(identity_vectors.FILE.read_text())["cases"]
+    found: dict[int, str] = {}
+    for case in cases:
+        if case["check"] == "statement" and "want" in case:
+            found[case["want"]["operation"]] = statement_in_words(bytes.fromhex(case["statement"]))
+    assert sorted(map(int, Operation)) == sorted(found)
+    assert found[Operation.REVOKE] == f"Ends the key {public('press').hex()}, because it was stolen"
+    assert found[Operation.BIND].startswith("Binds the certificate with SHA-256 ")
+    assert "ff" == statement_in_words(b"\xff")
