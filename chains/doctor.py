@@ -1,8 +1,8 @@
 """The examination of a log: every check, run beside the others, so that one that fails or hangs hides none.
 
-Input is a home's folder. The checks are in ``doctor_home``, ``doctor_accounts`` and ``doctor_bitcoin``, most rules in
-``doctor_rules``; ``anchorline doctor`` prints what comes back. Only the database's write lock is taken for a moment,
-and a temporary file is made in the home; nothing else is written.
+Input is a home's folder. The checks are in ``doctor_home``, ``doctor_accounts``, ``doctor_contents`` and
+``doctor_bitcoin``, most rules in ``doctor_rules``; ``anchorline doctor`` prints what comes back. Only the database's
+write lock is taken for a moment, and a temporary file is made in the home; nothing else is written.
 """
 
 import threading
@@ -16,6 +16,7 @@ from anchor.proof.errors import AnchorlineError
 from chains.diagnosis import Finding, error, not_checked, worst_of
 from chains.doctor_accounts import ACCOUNT_CHECKS
 from chains.doctor_bitcoin import BITCOIN_CHECKS
+from chains.doctor_contents import CONTENT_CHECKS
 from chains.doctor_home import HOME_CHECKS
 from chains.examined import Examined, NotCheckedError, examined
 from chains.home import Clock, Home, now_ms
@@ -23,7 +24,12 @@ from chains.parallel import all_within
 
 TIMEOUT_S = 30.0
 """A node's answer to the slowest question on a test network takes seconds; monitoring gives up after a minute."""
-CHECKS: dict[str, Callable[[Examined], Sequence[Finding]]] = {**HOME_CHECKS, **ACCOUNT_CHECKS, **BITCOIN_CHECKS}
+CHECKS: dict[str, Callable[[Examined], Sequence[Finding]]] = {
+    **HOME_CHECKS,
+    **ACCOUNT_CHECKS,
+    **CONTENT_CHECKS,
+    **BITCOIN_CHECKS,
+}
 """Every check by its name; docs/operate/doctor.md lists them in this order."""
 
 

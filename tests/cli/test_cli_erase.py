@@ -12,6 +12,7 @@ import pytest
 
 from anchor.proof.entry import ExternalId, IdKind
 from chains.client.own_entry import Form, Sent, make_entry
+from chains.doctor_contents import erasures
 from chains.erasure_entries import holds_of
 from chains.home import Home
 from chains.key_store import NAME as CONTENT_KEYS
@@ -235,6 +236,10 @@ def test_a_copy_that_is_destroyed_is_named_no_more(world: World) -> None:
     keys.unlink()
     assert [False] == [each["is_there"] for each in world.ok("key-copies", "list", "--json").facts["copies"]]
     assert 1 == len(world.ok("erase", "acme:1", "--reason", REASON, "--json").facts["unreached"])
+    with Home.open(world.home) as home:
+        [(last, waiting)] = home.engine.query("SELECT MAX(done_at_ms), SUM(done_at_ms IS NULL) FROM erasure")
+        [warned] = erasures(home.erasing.copies.known(), last, waiting)
+    assert ("warning", True) == (str(warned.level), str(keys) in warned.found)
     assert f"{keys} is not named any more." in world.ok("key-copies", "forget", keys).text
     assert "no copy of the content keys was written there" in world.run("key-copies", "forget", keys).err
     assert [] == world.ok("erase", "acme:2", "--reason", REASON, "--json").facts["unreached"]
