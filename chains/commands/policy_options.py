@@ -176,7 +176,7 @@ def signing_of(
     if signer and prepare is None:
         usage("--signer names somebody who signs elsewhere: write the draft for him with --prepare FILE")
     if not sign and not signer:
-        usage("a policy is stated by those who may change it: sign with --sign KEY, or --prepare FILE --signer KEY")
+        usage("nobody signs it: sign with --sign KEY, or write a draft with --prepare FILE --signer PUBLIC_KEY")
     password = identity_password(password_file)
     keys = [author_key(name, password) for name in sign or []]
     return Signing(keys, [given(partial(_public_key, text)) for text in signer or []], prepare)

@@ -331,6 +331,8 @@ def add(
     ] = False,
     sign: SignersOption = None,
     identity: IdentityOption = None,
+    signer: ToSignOption = None,
+    prepare: PrepareOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -345,6 +347,14 @@ def add(
     from chains.intake import Intake
     from chains.manifest_writing import Cut
 
+    if signer or prepare:
+        if len(files or []) != 1 or any((lines, digest, encrypt_for, name_ids, rows, manifest, fields, identity)):
+            usage("--prepare takes one file, with --media-type, --id and --keyed-id: others sign its entry as it is")
+        signing = signing_of(sign, signer, prepare, password_file)
+        ids = [*map(_clear_id, external_id or []), *keyed_ids_of(keyed_id or [], search_key, password_file)]
+        with opened(home) as found:
+            _prepare_entry(found, chain, (files or [])[0], (media_type, ids), signing, as_json=as_json)
+        return
     author = signing_authors(sign, identity, password_file)
     password_of_search = None if author else password_file
     keyed_ids = keyed_ids_of(keyed_id or [], search_key, password_of_search)
@@ -393,6 +403,29 @@ def add(
         ],
         as_json=as_json,
     )
+
+
+def _clear_id(text: str) -> "ExternalId":
+    from anchor.proof.entry import ExternalId, IdKind
+
+    return ExternalId(IdKind.CLEAR, id_bytes(text))
+
+
+def _prepare_entry(
+    found: "Home", name: str, file: Path, kind: "tuple[str, list[ExternalId]]", signing: Signing, *, as_json: bool
+) -> None:
+    """Write a draft of the entry of one file, under a media type and ids, for others to sign."""
+    from chains.client.own_entry import Form, Sent, make_entry
+    from chains.commands.drafting import prepared
+
+    chain, (media_type, ids) = found.chains.named(name), kind
+    content = given(lambda: read_at_most(file, found.settings.content_bytes + 1))
+    form = Form(media_type, tuple(ids), log_id=found.directory.log.log_id)
+    draft = signing.draft(make_entry(chain.chain_id, content, form, os.urandom, Sent.CONTENT))
+    found.lookup.keep_up(found.chains.next_seq())
+    refuse_early(lambda: found.policies.check_next(chain, [draft.claimed], found.clock()))
+    assert signing.prepare is not None, "nobody signs elsewhere without it"
+    prepared(draft, signing.prepare, [f"  {file}, {counted(len(content), 'bytes')}"], as_json=as_json)
 
 
 @contextmanager

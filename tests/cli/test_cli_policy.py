@@ -131,6 +131,16 @@ def test_several_keys_at_hand_sign_what_is_written(world: World, keys: dict[str,
     world.ok("add", "orders", "--lines", *signed, stdin=b"one\ntwo\n")
     world.ok("amend", "orders:1", world.report, *signed, "--reason", "a slip of the hand")
     world.ok("retract", "orders:2", *signed)
+    draft = world.folder / "order.draft"
+    early = world.run("add", "orders", world.report, "--prepare", draft, "--sign", file_of(world, "ann"))
+    assert "2 of the 2 parties that may write must sign an entry, 1 did; nothing was written" in early.err
+    apart: list[str | Path] = ["--prepare", draft, "--sign", file_of(world, "ann"), "--signer", keys["bob"]]
+    assert 2 == world.run("add", "orders", world.report, "--lines", *apart).exit_code
+    world.ok("add", "orders", world.report, *apart, "--id", "beam-7", "--media-type", "text/plain")
+    assert "28 bytes of content of type text/plain, SHA-256" in run("draft", "show", draft).text
+    assert 0 == run("draft", "sign", draft, "--sign", file_of(world, "bob")).exit_code
+    world.ok("draft", "submit", draft)
+    assert 1 == len(world.ok("chain", "find", "beam-7", "--json").facts["entries"])
     assert 2 == world.run("add", "orders", world.report, *signed, "--identity", "port").exit_code
     world.ok("seal")
     world.ok("audit")
@@ -197,7 +207,7 @@ def test_what_makes_no_sense_is_said(world: World, keys: dict[str, str]) -> None
     """A policy that nobody signs, a signer elsewhere without a draft, a change of an open chain, a changed draft."""
     ann = file_of(world, "ann")
     for arguments, exit_code, why in (
-        (["chain", "create", "x", "--writer", "anybody"], 2, "sign with --sign KEY"),
+        (["chain", "create", "x", "--writer", "anybody"], 2, "nobody signs it: sign with --sign KEY"),
         (["chain", "create", "x", "--signer", keys["ann"]], 2, "write the draft for him with --prepare"),
         (["chain", "create", "x", "--sign", ann, "--need-id", "y"], 2, "--need-id: expected clear"),
         (["chain", "create", "x", "--sign", ann, "--admin", f"key:{keys['bob']}"], 1, "must sign it, 0 did"),
