@@ -5,7 +5,7 @@ written. Order within a chain is the order of its leaf_index, which is gapless: 
 belong to chains in runs (extents), each of which goes on where the one before ended.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -22,6 +22,8 @@ from chains.content_cipher import DAMAGED, ERASED, UNREADABLE
 from chains.content_keys import ContentKeys
 
 MAX_NAME = 100
+_RUNS_AT_ONCE = 256
+"""Runs, or chains, read with one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,19 +256,34 @@ class Chains:
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
         """Yield the runs of rows with seqs start to end-1, cut to that range, in order."""
+        page = 1  # most ask for one, and a commit of many callers has hundreds
         while start < end:
             rows = self.engine.query(
-                "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
-                "WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
-                (start,),
+                "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent WHERE first_seq "
+                ">= COALESCE((SELECT MAX(first_seq) FROM extent WHERE first_seq <= ?), 0) ORDER BY first_seq LIMIT ?",
+                (start, page),
             )
-            run = Run(*rows[0]) if rows else Run(0, 0, 0, 0, b"", 0)
-            skipped = start - run.first_seq
-            if skipped >= run.entry_count:
-                raise StorageCorruptError(f"row {start} belongs to no chain; run `anchorline audit`")
-            count = min(run.entry_count - skipped, end - start)
-            yield run._replace(first_seq=start, first_index=run.first_index + skipped, entry_count=count)
-            start += count
+            for run in (Run(*row) for row in rows or [(0, 0, 0, 0, b"", 0)]):
+                if start >= end:
+                    return
+                skipped = start - run.first_seq
+                if not 0 <= skipped < run.entry_count:
+                    raise StorageCorruptError(f"row {start} belongs to no chain; run `anchorline audit`")
+                count = min(run.entry_count - skipped, end - start)
+                yield run._replace(first_seq=start, first_index=run.first_index + skipped, entry_count=count)
+                start += count
+            page = _RUNS_AT_ONCE
+
+    def ids_of(self, chain_nos: Collection[int]) -> dict[int, bytes]:
+        """Return the chain id of each of these, by number."""
+        found: dict[int, bytes] = {}
+        numbers = sorted(chain_nos)
+        for at in range(0, len(numbers), _RUNS_AT_ONCE):
+            some = numbers[at : at + _RUNS_AT_ONCE]
+            places = ", ".join("?" * len(some))
+            rows = self.engine.query(f"SELECT tree_no, chain_id FROM tree WHERE tree_no IN ({places})", some)  # noqa: S608  # places only
+            found |= {int(number): bytes(chain_id) for number, chain_id in rows}
+        return found
 
     def next_seq(self) -> int:
         """Return the seq that the next row takes; the first is 1."""

@@ -577,12 +577,14 @@ def too_late(until_ms: int, now_ms: int) -> str:
 
 def stored_promise_leaves(chains: Chains, first_seq: int, count: int) -> Pieces:
     """Return the hashes of the promise leaves of one group commit, made again from what is stored."""
-    leaves = []
-    for run in chains.runs(first_seq, first_seq + count):
-        chain_id = bytes(chains.trees.state(run.chain_no).chain_id)
-        last_index = run.first_index + run.entry_count
-        hashes = Pieces.cut(b"".join(chains.trees.leaf_hashes(run.chain_no, run.first_index, last_index)))
-        leaves.append(promise_leaves(chain_id, run.first_index, hashes, run.submitter))
+    runs = list(chains.runs(first_seq, first_seq + count))
+    places = [(run.chain_no, run.first_index, run.first_index + run.entry_count) for run in runs]
+    ids = chains.ids_of({run.chain_no for run in runs})
+    hashes = chains.trees.leaf_hashes_of_each(places)
+    leaves = [
+        promise_leaves(ids[run.chain_no], run.first_index, Pieces.cut(flat), run.submitter)
+        for run, flat in zip(runs, hashes, strict=True)
+    ]
     return Pieces.joined(leaves)
 
 
