@@ -299,8 +299,13 @@ class Erasing:
         """Destroy the keys of what an entry says that it erases; again after a crash."""
         chain = self.chains.by_no(chain_no)
         assert chain is not None, "a chain that was intended for stays"
-        # It is there already, but for an intent that an older version left: that stored it before the entry.
-        [accepted] = self.writer.submit(chain, [Submission(raw, salt, content=b"")], now_ms, by_service=True)
+        try:
+            # It is there already, but for an intent that an older version left: that stored it before the entry.
+            [accepted] = self.writer.submit(chain, [Submission(raw, salt, content=b"")], now_ms, by_service=True)
+        except RefusedEntryError:
+            with self.engine.transaction():
+                self.engine.execute("DELETE FROM erasure WHERE erasure_no = ?", (number,))
+            raise
         hashes = tuple(link.entry_hash for link in Entry.decode(raw).links)
         seqs = [stored.seq for stored in map(self.reader.by_hash, hashes) if stored is not None]
         columns = list(self._readable(seqs))
