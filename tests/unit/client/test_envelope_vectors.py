@@ -40,6 +40,19 @@ def found(case: dict[str, Any]) -> dict[str, Any]:
     return {"want": {"salt": opened.salt.hex(), "content": opened.content.hex()}}
 
 
+def key_found(case: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the key in a file that is written to ``path``, as the vectors write it."""
+    path.touch(mode=0o600)
+    path.write_text(case["file"])
+    try:
+        file = read_secret(path, SecretKind.READER_KEY)
+        return {"want": unlocked_reader_key(file, lambda: case["password"]).private_bytes().hex()}
+    except WrongPasswordError:
+        return {"want_error": "wrong-password"}
+    except SettingsError as error:
+        return {"want_error": "unknown-version" if "newer Anchorline" in str(error) else "malformed"}
+
+
 def test_the_file_is_what_its_script_makes() -> None:
     """Every byte; so a case is changed in the script."""
     assert maker.text() == maker.FILE.read_text()
@@ -54,17 +67,8 @@ def test_opening(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", of("reader_key"))
 def test_files_of_keys(case: dict[str, Any], tmp_path: Path) -> None:
     """A file gives the key that it names, to who knows its password; what costs too much is not even tried."""
-    path = tmp_path / "key"
-    path.touch(mode=0o600)
-    path.write_text(case["file"])
-    try:
-        file = read_secret(path, SecretKind.READER_KEY)
-        found = {"want": unlocked_reader_key(file, lambda: case["password"]).private_bytes().hex()}
-    except WrongPasswordError:
-        found = {"want_error": "wrong-password"}
-    except SettingsError as error:
-        found = {"want_error": "unknown-version" if "newer Anchorline" in str(error) else "malformed"}
-    assert {name: case[name] for name in ("want", "want_error") if name in case} == found
+    expected = {name: case[name] for name in ("want", "want_error") if name in case}
+    assert expected == key_found(case, tmp_path / "key")
 
 
 @pytest.mark.parametrize("case", of("hpke"))
