@@ -1,8 +1,9 @@
 """The command that publishes a log as static files, a home's own or somebody else's: ``mirror``."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,9 +34,21 @@ from chains.commands.terminal import (
 from chains.counted import counted
 
 if TYPE_CHECKING:
+    from chains.mirror import Mirrored
     from chains.mirror_copy import Copied, MirrorCopy
 
 app = command_group()
+Pusher = Callable[[Path], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """What of a home is published."""
+
+    chain: list[str] | None
+    all_chains: bool
+    with_private: bool
+    whole: bool
 
 
 @app.command(rich_help_panel=KEEPING)
@@ -67,6 +80,9 @@ def mirror(
         Path | None, typer.Option(help="Of a copy: file with an API key, for chains that are not public.")
     ] = None,
     most_gib: Annotated[float, typer.Option(min=0.001, help="Of a copy: GiB that one run may fetch.")] = 64,
+    push: Annotated[
+        str | None, typer.Option(metavar="s3://BUCKET/PREFIX", help="Then push the folder to this storage (AWS_*).")
+    ] = None,
     log: LogCardFile = None,
     node_url: TrustedNodeUrl = None,
     node_cookie_file: CookieFile = None,
@@ -88,9 +104,9 @@ def mirror(
     if into is None:
         if watch or key_file or log or networks or is_named(node, esplora_url or []):
             usage("--watch, --key-file, cards, Bitcoin sources and networks are for a copy: name its FOLDER too")
-        _publish(
-            _folder(place), chain, home, all_chains=all_chains, with_private=with_private, whole=whole, as_json=as_json
-        )
+        pushed = _pusher(push)
+        ways = _Ways(chain, all_chains, with_private, whole)
+        _publish(_folder(place), ways, home, pushed, as_json=as_json)
         return
     if all_chains or whole or home:
         usage("--all-chains, --whole and --home are for this home's own log; a copy takes what is shown to it")
@@ -107,8 +123,8 @@ def mirror(
     ):
         from chains.mirror_copy import MirrorCopy
 
-        copy = MirrorCopy(into, fetch, auditor, wanted, int(most_gib * 2**30))
-        exit_code = _once(copy, as_json=as_json) if watch is None else _watch(copy, watch, as_json=as_json)
+        copy, pushed = MirrorCopy(into, fetch, auditor, wanted, int(most_gib * 2**30)), _pusher(push)
+        exit_code = _once(copy, pushed, as_json) if watch is None else _watch(copy, pushed, watch, as_json)
     raise typer.Exit(exit_code)
 
 
@@ -121,79 +137,94 @@ def _folder(place: str) -> Path:
     return Path(place)
 
 
-def _publish(
-    folder: Path,
-    chain: list[str] | None,
-    home: Path | None,
-    *,
-    all_chains: bool,
-    with_private: bool,
-    whole: bool,
-    as_json: bool,
-) -> None:
+def _publish(folder: Path, ways: "_Ways", home: Path | None, pushed: "Pusher", *, as_json: bool) -> None:
     """Write this home's own log."""
     from anchor.proof.access_record import What
     from chains.mirror import Mirror
     from chains.publication import publication_of
     from chains.taking import Taking
 
-    if chain and all_chains:
+    if ways.chain and ways.all_chains:
         usage("--all-chains publishes the chains of --chain too: give one of the two")
     with opened(home) as found:
         chains = {each.chain_no: each for each in found.chains.all()}
         access = found.accounts.sharing.access_of_each(list(chains))
-        named = [found.chains.named(name) for name in chain or []]
+        named = [found.chains.named(name) for name in ways.chain or []]
         published = publication_of(
             {number: (each, access[number]) for number, each in chains.items()},
             named,
-            all_public=all_chains,
-            with_private=with_private,
+            all_public=ways.all_chains,
+            with_private=ways.with_private,
         )
         taking = Taking(found)
         for each in published.chosen:
             taking.take_chain(What.MIRROR, each, found.chains.size(each), "entries, without contents and salts")
         taking.note()
         writer = Mirror(folder, found.engine, found.trees, found.directory, found.chains, found.journal)
-        done = writer.write(found.checkpoint_key, published.chosen, published.kept_out, whole=whole)
-    say(
-        asdict(done) | {"folder": str(folder)},
-        lambda: (
-            f"{folder}: {done.size} leaves of the directory, {counted(done.chains, 'chains')} "
-            f"({done.chains_with_entries} with "
-            f"entries), {counted(done.anchors, 'anchors')}; {counted(done.files_written, 'files')} written"
-            + (f"; entries of {counted(done.chains_taken_out, 'chains')} taken out" if done.chains_taken_out else "")
-        ),
-        as_json=as_json,
+        done = writer.write(found.checkpoint_key, published.chosen, published.kept_out, whole=ways.whole)
+    more = pushed(folder)
+    say(asdict(done) | {"folder": str(folder)} | more, lambda: _published_lines(folder, done, more), as_json=as_json)
+
+
+def _published_lines(folder: Path, done: "Mirrored", more: dict[str, Any]) -> list[str]:
+    told = (
+        f"{folder}: {done.size} leaves of the directory, {counted(done.chains, 'chains')} "
+        f"({done.chains_with_entries} with entries), {counted(done.anchors, 'anchors')}; "
+        f"{counted(done.files_written, 'files')} written"
     )
+    taken_out = f"; entries of {counted(done.chains_taken_out, 'chains')} taken out" if done.chains_taken_out else ""
+    return [told + taken_out, *_pushed_lines(more)]
 
 
-def _once(copy: "MirrorCopy", *, as_json: bool) -> int:
+def _pusher(url: str | None) -> "Pusher":
+    """Return what pushes a folder to an address, and what it did as facts; nothing where none is named."""
+    if url is None:
+        return lambda _: {}
+    from chains.mirror_push import push
+    from chains.object_store import ObjectsAt
+
+    objects = given(lambda: ObjectsAt.open(url))
+    return lambda folder: {"pushed": {"to": url, **asdict(push(folder, url, objects))}}
+
+
+def _pushed_lines(more: dict[str, Any]) -> list[str]:
+    if "pushed" not in more:
+        return []
+    facts = more["pushed"]
+    put = f"{counted(facts['put'], 'files')} of {facts['put_bytes']} bytes"
+    return [f"  pushed to {facts['to']}: {put}, {facts['deleted']} removed"]
+
+
+def _once(copy: "MirrorCopy", pushed: "Pusher", as_json: bool) -> int:
     done = copy.run()
-    _say(copy.folder, done, as_json=as_json)
+    _say(copy.folder, done, pushed(copy.folder), as_json=as_json)
     return _exit_code(done)
 
 
-def _watch(copy: "MirrorCopy", every_s: float, *, as_json: bool) -> int:
+def _watch(copy: "MirrorCopy", pushed: "Pusher", every_s: float, as_json: bool) -> int:
     """Copy again and again, until a signal comes or what is shown does not hold; silence is waited out."""
     from anchor.daemon import until_signal
     from anchor.errors import NotYetError, SourceError
     from anchor.proof.errors import MalformedError
 
+    is_level = False
     with until_signal() as wait:
         while True:
             try:
                 done = copy.run()
+                if done.outcome is not None or not is_level:
+                    is_level = False
+                    _say(copy.folder, done, pushed(copy.folder), as_json=as_json)
+                    is_level = True
             except (SourceError, NotYetError, MalformedError) as error:
                 print_line(f"event=waiting folder={copy.folder} message={str(error)!r}")
-            else:
-                if done.outcome is not None:
-                    _say(copy.folder, done, as_json=as_json)
             if wait(every_s):
                 return 0
 
 
-def _say(folder: Path, done: "Copied", *, as_json: bool) -> None:
-    say(asdict(done) | {"folder": str(folder)}, lambda: _copied_lines(folder, done), as_json=as_json)
+def _say(folder: Path, done: "Copied", more: dict[str, Any], *, as_json: bool) -> None:
+    facts = asdict(done) | {"folder": str(folder)} | more
+    say(facts, lambda: [*_copied_lines(folder, done), *_pushed_lines(more)], as_json=as_json)
 
 
 def _exit_code(done: "Copied") -> int:

@@ -12,6 +12,7 @@ import pytest
 from chains.access import Role
 from tests.cli.commands import COMMAND, Done, World, run
 from tests.simulators.api_server import ROOT, ApiServer, make_key, serving
+from tests.simulators.object_storage import new_prefix, skip_without_storage, storage
 from tests.simulators.published import check_whole, files
 from tests.waiting import wait_until
 
@@ -172,3 +173,21 @@ def test_a_pending_receipt_is_completed_by_a_mirror(world: World, tmp_path: Path
     assert (0, True, False) == (done.exit_code, done.facts["sealed"], done.facts["anchored"])
     after = json.loads((tmp_path / "pending.receipt").read_bytes())
     assert (before["content"], before["promise"]) == (after["content"], after["promise"])
+
+
+# --- in object storage
+
+
+def test_a_mirror_is_pushed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home's mirror, and a copy of it, go to storage with the run that writes them; a wrong address is refused."""
+    skip_without_storage()
+    url = new_prefix()
+    with storage(monkeypatch):
+        done = world.ok("mirror", tmp_path / "public", "--push", url, "--json")
+        assert (url, len(files(tmp_path / "public"))) == (done.facts["pushed"]["to"], done.facts["pushed"]["put"])
+        again = world.ok("mirror", tmp_path / "public", "--push", url)
+        assert f"  pushed to {url}: 0 files of 0 bytes, 0 removed" in again.text
+        other = run("mirror", tmp_path / "public", tmp_path / "copy", "--push", new_prefix(), "--json")
+        assert len(files(tmp_path / "copy")) == other.facts["pushed"]["put"]
+    wrong = world.run("mirror", tmp_path / "new", "--push", "https://example.com")
+    assert (2, False) == (wrong.exit_code, (tmp_path / "new").exists())

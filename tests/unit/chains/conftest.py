@@ -1,5 +1,6 @@
 """Parts of a home without its folder: what the tests of chains open over one database file."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,3 +27,9 @@ def open_store(tmp_path: Path) -> Iterator[Callable[[], Store]]:
 def store(open_store: Callable[[], Store]) -> Store:
     """One opened database."""
     return open_store()
+
+
+@pytest.fixture
+def unflushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flush nothing: every file system of a busy machine takes most of a test, and it shows in a power cut only."""
+    monkeypatch.setattr(os, "sync", lambda: None)

@@ -21,6 +21,8 @@ from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.published import check_whole, files, reader, sizes
 from tests.simulators.service import Service, new_service
 
+pytestmark = pytest.mark.usefixtures("unflushed")
+
 
 @pytest.fixture
 def service(service: Service, bitcoin: SimulatedBitcoin) -> Service:

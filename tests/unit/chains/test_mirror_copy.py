@@ -27,11 +27,7 @@ from tests.simulators.published import check_whole, files
 from tests.simulators.service import Service, new_service, restarted
 from tests.simulators.world import fast_check, public_bytes, signing_key
 
-
-@pytest.fixture(autouse=True)
-def _no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flushing every file system of a busy machine takes most of a run, and shows in a power cut only."""
-    monkeypatch.setattr(os, "sync", lambda: None)
+pytestmark = pytest.mark.usefixtures("unflushed")
 
 
 @pytest.fixture
