@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import databases
 from tests.memory import folder_in_memory
 from tests.postgres import PostgresServer, running_postgres
 
@@ -55,6 +56,54 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about SQLite files where stores and homes are on PostgreSQL."""
+    left_out = [item for item in items if item.get_closest_marker("sqlite") and _is_on_postgres(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _is_on_postgres(item: pytest.Item) -> bool:
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return databases.is_switched() or params.get("_database") == "postgresql"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``on_both`` on SQLite files and on PostgreSQL, in the ordinary run too."""
+    if metafunc.definition.get_closest_marker("on_both") and not databases.is_switched():
+        kinds = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+        metafunc.parametrize("_database", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _switched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Put stores and homes on PostgreSQL for the whole run where the switch says so."""
+    if not databases.is_switched():
+        yield
+        return
+    with databases.on_server(request.getfixturevalue("postgres_server")):
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _database(request: pytest.FixtureRequest, _switched: None) -> Iterator[None]:
+    """Put them there for the tests of a module (``on_both``)."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield
+        return
+    with databases.on_server(request.getfixturevalue("postgres_server")):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_databases(_database: None) -> Iterator[None]:
+    """Drop the databases that a test made: each takes 8 MB of memory."""
+    before = databases.there_now()
+    yield
+    databases.drop(databases.there_now() - before)
+
+
 @pytest.fixture(scope="session")
 def _xdg_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return one new folder after the other; mktemp would look through all that are there, for each of them."""
@@ -70,5 +119,5 @@ def _own_xdg_folders(_xdg_folders: Iterator[Path], monkeypatch: pytest.MonkeyPat
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(folder / name.lower()))
     # The commands under test would take what is said to the suite for misspelt settings.
-    for name in ("ANCHORLINE_HOME", *_REQUIRED.values()):
+    for name in ("ANCHORLINE_HOME", databases.SWITCH, *_REQUIRED.values()):
         monkeypatch.delenv(name, raising=False)

@@ -20,6 +20,7 @@ import pytest
 
 import cli
 from chains.home import Home
+from tests.databases import init_options
 
 COMMAND = [sys.executable, "-c", "import cli; cli.main()"]
 ORIGIN = "log.example/test"
@@ -144,7 +145,7 @@ def prepare(world: World) -> None:
     world.report.write_bytes(REPORT)
     (world.folder / "rows.csv").write_bytes(ROWS)
     (world.folder / "plan.bin").write_bytes(bytes(range(256)))
-    world.ok("init", "--embedded", "--origin", ORIGIN)
+    world.ok("init", "--embedded", "--origin", ORIGIN, *init_options(world.home))
     world.ok("chain", "create", "acme", "--id", "acme", "--id", "site")
     world.ok("add", "acme", world.report, "--media-type", "text/plain", "--id", "report-7")
     world.ok("add", "acme", "--lines", world.folder / "rows.csv")

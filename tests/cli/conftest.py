@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import World, own_folders, prepare
+from tests.databases import copy_of
 
 
 @pytest.fixture(scope="session")
-def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _prepared(_switched: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     with own_folders(folder / "xdg"):
         prepare(World(folder))
@@ -25,6 +26,7 @@ def world(_prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     """A copy of the prepared home and its hand-outs, with what the machine has noted of it."""
     folder = tmp_path / "world"
     shutil.copytree(_prepared, folder)
+    copy_of(_prepared / "home", folder / "home")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(folder / "xdg" / name.lower()))
     return World(folder)

@@ -27,11 +27,11 @@ from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Outcome
 from anchor.storage.engine import Engine
-from anchor.storage.sqlite import SqliteEngine
 from chains.reader import Reader
 from chains.receipts import Receipts
 from tests.crash.crashing import DATABASE
 from tests.crash.writing import SIGNED, check_signatures, open_store, read_lines
+from tests.databases import open_engine
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.holders import gone
 from tests.simulators.rules import check_directory, check_entries
@@ -223,7 +223,7 @@ def _once(folder: Path, what: str, act: Callable[[], object]) -> None:
 
 def check_left(folder: Path, world: World) -> None:
     """What a stop leaves: one story in all signatures, and nothing is out that is not on disk."""
-    engine = SqliteEngine(folder / DATABASE)
+    engine = open_engine(folder / DATABASE)
     run = Run(engine, folder, world)
     check_entries(run.store)
     check_signatures(run.store, folder)
@@ -244,7 +244,7 @@ def check_done(folder: Path, world: World, anchors: int, more: int = 0) -> None:
 
     The thread has so many anchors, or up to ``more`` beyond them.
     """
-    engine = SqliteEngine(folder / DATABASE)
+    engine = open_engine(folder / DATABASE)
     run = Run(engine, folder, world)
     check_entries(run.store)
     check_directory(run.store)

@@ -17,7 +17,9 @@ from functools import cache
 from pathlib import Path
 
 from anchor.storage.engine import Engine, Row, Value
+from anchor.storage.house import House
 from anchor.storage.sqlite import SqliteEngine
+from tests.databases import on_postgres, open_engine
 
 DATABASE = "anchorline.db"
 ROOT = Path(__file__).parents[2]
@@ -101,12 +103,14 @@ class CrashingEngine:
             self._stop()
 
 
-def open_database(folder: Path) -> SqliteEngine:
+def open_database(folder: Path) -> House:
     """Open the database of a folder, a new one where there is none, without waiting for the disk.
 
     An exception or a killed process, unlike a power cut, loses nothing that the operating system has taken.
     """
     path = folder / DATABASE
+    if on_postgres():
+        return open_engine(path)
     if not path.exists():
         path.write_bytes(_new_database())
     engine = SqliteEngine(path)

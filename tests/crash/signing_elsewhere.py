@@ -13,10 +13,10 @@ from anchor.errors import StaleSignatureError
 from anchor.fees import FEE_TARGET_BLOCKS
 from anchor.signature_requests import Ended, OfflineSigner, SignatureRequests, export_request, import_signed, withdraw
 from anchor.storage.engine import Engine
-from anchor.storage.sqlite import SqliteEngine
 from chains.files import write_file
 from tests.crash.anchoring import Run, World, _once, embedded, simulated, wallet
 from tests.crash.crashing import DATABASE
+from tests.databases import open_engine
 from tests.simulators.signer import sign_psbt
 from tests.simulators.store import START_MS
 
@@ -131,7 +131,7 @@ def replace_signed(engine: Engine, folder: Path) -> None:
 
 def check_requests(folder: Path) -> None:
     """One request at most is alive, what was handed out is stored, and a signature is one attempt."""
-    engine = SqliteEngine(folder / DATABASE)
+    engine = open_engine(folder / DATABASE)
     all_of_them = engine.query("SELECT COUNT(*) FROM signature_request")[0][0]
     ended = engine.query("SELECT COUNT(*) FROM signature_request_end")[0][0]
     assert 0 <= all_of_them - ended <= 1

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from anchor.storage.sqlite import SqliteEngine
 from tests.crash.anchoring import WORLDS, check_done, check_left, embedded, simulated, transactions
 from tests.crash.crashing import (
     DATABASE,
@@ -28,6 +27,7 @@ from tests.crash.signing_elsewhere import (
     sign_two_embedded,
     sign_two_simulated,
 )
+from tests.databases import open_engine
 
 PAIRS = 15
 KILLS = 4
@@ -62,7 +62,7 @@ def test_a_request_is_one_attempt_or_withdrawn(tmp_path: Path) -> None:
     """In the scenario of replacement four requests are made, one is withdrawn, three become attempts."""
     folder = tmp_path / "whole"
     points_of(replace_signed, folder)
-    engine = SqliteEngine(folder / DATABASE)
+    engine = open_engine(folder / DATABASE)
     ended = [str(row[0]) for row in engine.query("SELECT ended FROM signature_request_end ORDER BY request_no")]
     assert ["signed", "signed", "withdrawn", "signed"] == ended
     run = ElsewhereRun(engine, folder, simulated(folder))
@@ -124,7 +124,7 @@ def test_the_invariants_notice_an_attempt_that_nobody_asked_for(tmp_path: Path) 
     """The checks are not blind: a request that was never stored, and one that never ended, are seen."""
     folder = tmp_path / "forged"
     folder.mkdir()
-    engine = CrashingEngine(SqliteEngine(folder / DATABASE))
+    engine = CrashingEngine(open_engine(folder / DATABASE))
     sign_two_simulated(engine, folder)
     check_requests(folder)
     with engine.transaction():

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from anchor.storage.sqlite import SqliteEngine
 from tests.crash.anchoring import (
     WORLDS,
     anchor_twice_embedded,
@@ -34,6 +33,7 @@ from tests.crash.crashing import (
     stop_at,
     stop_everywhere,
 )
+from tests.databases import open_engine
 
 PAIRS = 40
 KILLS = 16
@@ -124,7 +124,7 @@ def test_the_invariants_notice_a_second_thread(tmp_path: Path) -> None:
     """The checks are not blind: an anchor that the journal lacks, and an intent that was never stored, are seen."""
     folder = tmp_path / "forged"
     folder.mkdir()
-    engine = CrashingEngine(SqliteEngine(folder / DATABASE))
+    engine = CrashingEngine(open_engine(folder / DATABASE))
     anchor_twice_simulated(engine, folder)
     with engine.transaction():
         engine.execute("DELETE FROM anchor_proof WHERE attempt_no = 2")

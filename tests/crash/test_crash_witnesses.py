@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from anchor.storage.sqlite import SqliteEngine
 from tests.crash.anchoring import WORLDS, check_done, embedded, simulated
 from tests.crash.crashing import (
     DATABASE,
@@ -20,6 +19,7 @@ from tests.crash.crashing import (
     stop_everywhere,
 )
 from tests.crash.witnessing import check_witnessed, check_witnesses, witness_embedded, witness_simulated
+from tests.databases import open_engine
 
 KILLS = 4
 TABLES = (
@@ -86,7 +86,7 @@ def test_the_invariants_notice_a_witness_of_something_else(table: str, column: s
     """The checks are not blind: a token or an attestation that stands beside another checkpoint is seen."""
     folder = tmp_path / "forged"
     folder.mkdir()
-    engine = CrashingEngine(SqliteEngine(folder / DATABASE))
+    engine = CrashingEngine(open_engine(folder / DATABASE))
     witness_simulated(engine, folder)
     check_witnesses(folder, simulated(folder))
     with engine.transaction():

@@ -17,13 +17,13 @@ from anchor.proof import opentimestamps as ots
 from anchor.proof.codec import sha256
 from anchor.stamping import Stamping
 from anchor.storage.engine import Engine
-from anchor.storage.sqlite import SqliteEngine
 from anchor.timestamp_authority import TimestampAuthority
 from chains.audit_attestations import check_attestations
 from chains.audit_report import Report
 from chains.audit_tables import check_timestamps
 from tests.crash.anchoring import Run, World, embedded, simulated
 from tests.crash.crashing import DATABASE
+from tests.databases import open_engine
 from tests.simulators.store import REGTEST, START_MS
 from tests.simulators.timestamp_authority import certify_root, certify_signer
 from tests.simulators.timestamp_server import simulated as stamps
@@ -129,7 +129,7 @@ def witness_embedded(engine: Engine, folder: Path) -> None:
 
 def check_witnesses(folder: Path, world: Minable) -> None:
     """Every reply, attestation, header and token that is there is whole, and over a checkpoint that was anchored."""
-    engine = SqliteEngine(folder / DATABASE)
+    engine = open_engine(folder / DATABASE)
     directory = Run(engine, folder, world).store.directory
     report = Report()
     check_attestations(engine, directory, report)
@@ -144,7 +144,7 @@ def check_witnesses(folder: Path, world: Minable) -> None:
 def check_witnessed(folder: Path, world: Minable) -> None:
     """After a whole run each of the two anchored checkpoints has one token, one reply, one attestation, one header."""
     check_witnesses(folder, world)
-    engine = SqliteEngine(folder / DATABASE)
+    engine = open_engine(folder / DATABASE)
     anchored = engine.query("SELECT DISTINCT checkpoint_size FROM attempt ORDER BY 1")
     assert 2 == len(anchored)
     assert anchored == engine.query("SELECT checkpoint_size FROM time_stamp ORDER BY 1")

@@ -6,6 +6,7 @@ the engine, of receipts and of crashes tell their stories with it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from anchor.bitcoin.known import SourceBlocks
@@ -23,12 +24,13 @@ from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Verdict, Verifier, verify
 from anchor.signing import check_signature
-from chains.home import Home
+from chains.home import DATABASE, Home
 from chains.home_making import create_home
 from chains.mirror import Mirror
 from chains.reader import Reader
 from chains.receipts import Receipts
 from chains.settings import Settings
+from tests.databases import address_of, on_postgres
 from tests.simulators.bitcoin import BLOCK_S, START_S, SimulatedBitcoin
 
 HOUR_MS = 3_600_000
@@ -130,6 +132,8 @@ def new_service(
 ) -> Iterator[Service]:
     """Make a home and close it at the end."""
     ticking = clock or Clock()
+    if on_postgres():
+        settings = replace(settings, database=address_of(folder / DATABASE))
     with create_home(folder, settings, "test.anchorline.example", ticking) as home:
         yield Service(home, source, ticking)
 

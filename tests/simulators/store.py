@@ -22,7 +22,6 @@ from anchor.proof.merkle import inclusion_path, leaf_hash
 from anchor.proof.promise import Promise, PromiseLeaf, PromiseNote, promise_key_id
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
-from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain, Chains, Run
 from chains.content_keys import ContentKeys
 from chains.key_store import NAME as CONTENT_KEYS
@@ -31,6 +30,7 @@ from chains.lookup import Lookup
 from chains.settings import Limits
 from chains.work import Submission
 from chains.writer import Writer
+from tests.databases import folder_of, open_engine
 
 REGTEST = NETWORKS["regtest"]
 GENESIS = BlockId(0, REGTEST.genesis_hash)
@@ -60,7 +60,7 @@ class Store:
         limits: Limits | None = None,
         keys: KeyStore | None = None,
     ) -> None:
-        self.engine: Engine = SqliteEngine(where) if isinstance(where, Path) else where
+        self.engine: Engine = open_engine(where) if isinstance(where, Path) else where
         self.trees = Trees(self.engine)
         made = self.engine.query("SELECT 1 FROM identity")
         self.directory = (
@@ -68,7 +68,7 @@ class Store:
         )
         self.checkpoint_key = checkpoint_key or SigningKey(CHECKPOINT_SEED)
         self.promise_key = promise_key or SigningKey(PROMISE_SEED)
-        self.content_keys = ContentKeys(keys or KeyFile((_folder_of(self.engine) or self._own_folder()) / CONTENT_KEYS))
+        self.content_keys = ContentKeys(keys or KeyFile((folder_of(self.engine) or self._own_folder()) / CONTENT_KEYS))
         self.chains = Chains(self.engine, self.trees, self.content_keys)
         self.lookup = Lookup(self.engine, self.chains)
         self.writer = Writer(self.engine, self.chains, self.lookup, LOG.log_id, self.promise_key, limits or Limits())
@@ -158,11 +158,3 @@ def entry_of(chain: bytes, content: bytes, *ids: ExternalId, salt: bytes = bytes
 def submission_of(chain: bytes, content: bytes, *ids: ExternalId) -> Submission:
     """Return such an entry with its content, ready to be handed in."""
     return Submission(entry_of(chain, content, *ids).encode(), bytes(16), None, content)
-
-
-def _folder_of(engine: Engine) -> Path | None:
-    engine = getattr(engine, "inner", engine)  # of one that crashes: a later run finds the keys, as it does in a home
-    if not isinstance(engine, SqliteEngine):
-        return None
-    [path] = [file for _, name, file in engine.query("PRAGMA database_list") if name == "main"]
-    return Path(path).parent if path else None

@@ -34,8 +34,11 @@ from anchor.proof.leaves import (
 from anchor.proof.leaves import Signer as KeySigner
 from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
+from tests.databases import open_engine
 from tests.simulators.rules import all_leaves, check_directory, checkpoints
 from tests.simulators.store import CHECKPOINT_SEED, GENESIS, LOG, START_MS, Store, chain_id
+
+pytestmark = pytest.mark.on_both
 
 THREAD = ThreadLeaf(OutPoint(bytes(range(32)), 1))
 EPOCH = EpochLeaf(START_MS, START_MS + 1000)
@@ -330,7 +333,7 @@ def test_two_processes_seal_one_history(tmp_path: Path) -> None:
 
 def test_a_database_without_identity_is_no_home(tmp_path: Path) -> None:
     """Opening a database whose leaf 0 is missing is refused."""
-    engine = SqliteEngine(tmp_path / "anchorline.db")
+    engine = open_engine(tmp_path / "anchorline.db")
     with pytest.raises(StorageCorruptError, match="leaf 0"):
         Directory.open(engine, Trees(engine))
     engine.close()

@@ -14,8 +14,11 @@ from anchor.lifecycle import Event, Happened, IllegalTransitionError, Standing, 
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import encode_payload, payload_script
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction, TxInput, TxOutput
+from anchor.storage.house import House
 from anchor.storage.migrations import MIGRATIONS
-from anchor.storage.sqlite import SqliteEngine
+from tests.databases import open_engine
+
+pytestmark = pytest.mark.on_both
 
 NOW_MS = 1_790_000_000_000
 BLOCK = BlockId(101, b"\x0a" * 32)
@@ -25,9 +28,9 @@ SCRIPT = b"\x00\x14" + bytes(20)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[SqliteEngine]:
+def engine(tmp_path: Path) -> Iterator[House]:
     """A database with checkpoints of 3, 5, 8 and 13 leaves."""
-    made = SqliteEngine(tmp_path / "journal.db")
+    made = open_engine(tmp_path / "journal.db")
     with made.transaction():
         for number, size in enumerate((3, 5, 8, 13)):
             made.execute(
@@ -39,7 +42,7 @@ def engine(tmp_path: Path) -> Iterator[SqliteEngine]:
 
 
 @pytest.fixture
-def journal(engine: SqliteEngine) -> Journal:
+def journal(engine: House) -> Journal:
     """An empty journal."""
     return Journal(engine)
 
@@ -151,7 +154,7 @@ def test_the_decision_is_made_on_what_the_journal_says_now(journal: Journal) -> 
 def test_a_note_without_news_takes_no_lock(journal: Journal, tmp_path: Path) -> None:
     """A look that says nothing new does not wait for another process that writes."""
     made = added(journal)
-    other = SqliteEngine(tmp_path / "journal.db")
+    other = open_engine(tmp_path / "journal.db")
     try:
         with other.transaction():
             journal.note(made, NOW_MS, lambda _: [])

@@ -15,18 +15,21 @@ from anchor.errors import LeaseHeldError, LeaseLostError
 from anchor.lease import TERM_MS, GuardedEngine, Lease, Leases
 from anchor.lease_holder import has_ended, this_process
 from anchor.storage.engine import Engine
-from anchor.storage.sqlite import SqliteEngine
+from anchor.storage.house import House
 from chains.status import status_of
 from tests.crash.crashing import CrashingEngine, StoppedError
+from tests.databases import open_engine
 from tests.simulators.holders import elsewhere, gone
 from tests.simulators.service import Service
+
+pytestmark = pytest.mark.on_both
 
 NOW_MS = 1_750_000_000_000
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[SqliteEngine]:
-    opened = SqliteEngine(tmp_path / "anchorline.db")
+def engine(tmp_path: Path) -> Iterator[House]:
+    opened = open_engine(tmp_path / "anchorline.db")
     yield opened
     opened.close()
 
@@ -37,7 +40,7 @@ def mark(engine: Engine) -> None:
         engine.execute("INSERT INTO epoch_mark (lost_from_ms, lost_to_ms) VALUES (1, 2)")
 
 
-def marks(engine: SqliteEngine) -> int:
+def marks(engine: House) -> int:
     return int(engine.query("SELECT COUNT(*) FROM epoch_mark")[0][0])
 
 
@@ -50,7 +53,7 @@ def guarded(engine: Engine, lease: Lease | None) -> GuardedEngine:
 # --- taking
 
 
-def test_a_new_database_has_a_lease_that_nobody_holds(engine: SqliteEngine) -> None:
+def test_a_new_database_has_a_lease_that_nobody_holds(engine: House) -> None:
     """The first holder gets fence 1."""
     assert (0, None) == (Leases(engine).read().fence, Leases(engine).read().holder)
     taken = Leases(engine).take(elsewhere(), NOW_MS)
@@ -58,7 +61,7 @@ def test_a_new_database_has_a_lease_that_nobody_holds(engine: SqliteEngine) -> N
     assert taken == Leases(engine).read()
 
 
-def test_a_lease_that_is_held_is_refused_with_its_holder(engine: SqliteEngine) -> None:
+def test_a_lease_that_is_held_is_refused_with_its_holder(engine: House) -> None:
     """The message says who holds it, since when, until when, and what to do; the row is as it was."""
     taken = Leases(engine).take(elsewhere("daemon"), NOW_MS)
     with pytest.raises(LeaseHeldError) as caught:
@@ -72,13 +75,13 @@ def test_a_lease_that_is_held_is_refused_with_its_holder(engine: SqliteEngine) -
     assert taken == Leases(engine).read()
 
 
-def test_a_lease_lapses_by_the_clock(engine: SqliteEngine) -> None:
+def test_a_lease_lapses_by_the_clock(engine: House) -> None:
     """From its last millisecond on anybody may take it; the fence grows."""
     Leases(engine).take(elsewhere(), NOW_MS)
     assert 2 == Leases(engine).take(elsewhere(), NOW_MS + TERM_MS).fence
 
 
-def test_a_lease_that_was_watched_for_a_term_is_free_whatever_the_clock_says(engine: SqliteEngine) -> None:
+def test_a_lease_that_was_watched_for_a_term_is_free_whatever_the_clock_says(engine: House) -> None:
     """After the clock went back an hour nobody waits for an hour: the wait counts, if nothing was renewed meanwhile."""
     leases = Leases(engine)
     taken = leases.take(elsewhere(), NOW_MS)
@@ -91,13 +94,13 @@ def test_a_lease_that_was_watched_for_a_term_is_free_whatever_the_clock_says(eng
     assert 2 == leases.take(elsewhere(), early_ms, watched=(leases.read(), TERM_MS)).fence
 
 
-def test_a_process_that_has_ended_on_this_machine_is_not_waited_for(engine: SqliteEngine) -> None:
+def test_a_process_that_has_ended_on_this_machine_is_not_waited_for(engine: House) -> None:
     """After kill -9 the same supervisor starts the next process, which works at once."""
     Leases(engine).take(gone("daemon", stays=True), NOW_MS)
     assert 2 == Leases(engine).take(elsewhere(), NOW_MS).fence
 
 
-def test_a_process_that_runs_is_waited_for(engine: SqliteEngine) -> None:
+def test_a_process_that_runs_is_waited_for(engine: House) -> None:
     """This very process has not ended, so not even it takes the lease a second time."""
     Leases(engine).take(this_process("seal", stays=False), NOW_MS)
     with pytest.raises(LeaseHeldError) as caught:
@@ -108,11 +111,11 @@ def test_a_process_that_runs_is_waited_for(engine: SqliteEngine) -> None:
 
 def test_of_many_who_come_at_once_one_gets_it(tmp_path: Path) -> None:
     """Eight connections to one file take it at the same moment: one has it, seven are told so."""
-    SqliteEngine(tmp_path / "anchorline.db").close()
+    open_engine(tmp_path / "anchorline.db").close()
     start, won, refused = threading.Barrier(8), list[Lease](), list[LeaseHeldError]()
 
     def take() -> None:
-        engine = SqliteEngine(tmp_path / "anchorline.db", busy_timeout_s=60)
+        engine = open_engine(tmp_path / "anchorline.db", busy_timeout_s=60)
         start.wait()
         try:
             won.append(Leases(engine).take(elsewhere(), NOW_MS))
@@ -173,7 +176,7 @@ def test_a_pid_that_was_given_out_again_is_another_process() -> None:
 # --- writing under it
 
 
-def test_without_the_lease_nothing_is_written_and_everything_is_read(engine: SqliteEngine) -> None:
+def test_without_the_lease_nothing_is_written_and_everything_is_read(engine: House) -> None:
     """A command that forgot to take it fails before its first write."""
     guard = guarded(engine, None)
     with pytest.raises(LeaseLostError, match="found one without, and nobody holds it now"):
@@ -182,7 +185,7 @@ def test_without_the_lease_nothing_is_written_and_everything_is_read(engine: Sql
     assert [(0,)] == guard.query("SELECT COUNT(*) FROM epoch_mark")
 
 
-def test_the_holder_writes_and_one_whose_lease_was_taken_over_does_not(engine: SqliteEngine) -> None:
+def test_the_holder_writes_and_one_whose_lease_was_taken_over_does_not(engine: House) -> None:
     """The fence decides, inside the transaction: a holder that was paused past its lease can write nothing."""
     leases = Leases(engine)
     first = guarded(engine, leases.take(elsewhere(), NOW_MS))
@@ -199,7 +202,7 @@ def test_the_holder_writes_and_one_whose_lease_was_taken_over_does_not(engine: S
     assert 2 == marks(engine)
 
 
-def test_a_lease_that_lapsed_and_was_not_taken_still_holds(engine: SqliteEngine) -> None:
+def test_a_lease_that_lapsed_and_was_not_taken_still_holds(engine: House) -> None:
     """A pause that nobody noticed costs nothing: the holder is still the newest, and renews."""
     leases = Leases(engine)
     taken = leases.take(elsewhere(), NOW_MS)
@@ -209,7 +212,7 @@ def test_a_lease_that_lapsed_and_was_not_taken_still_holds(engine: SqliteEngine)
     assert (taken.fence, taken.taken_at_ms) == (leases.read().fence, leases.read().taken_at_ms)
 
 
-def test_what_was_lost_is_neither_renewed_nor_given_back(engine: SqliteEngine) -> None:
+def test_what_was_lost_is_neither_renewed_nor_given_back(engine: House) -> None:
     """A late process does nothing to the lease of the next one."""
     leases = Leases(engine)
     first = leases.take(elsewhere(), NOW_MS)
@@ -220,7 +223,7 @@ def test_what_was_lost_is_neither_renewed_nor_given_back(engine: SqliteEngine) -
     assert second == leases.read()
 
 
-def test_a_lease_that_was_given_back_is_taken_at_once_and_not_renewed(engine: SqliteEngine) -> None:
+def test_a_lease_that_was_given_back_is_taken_at_once_and_not_renewed(engine: House) -> None:
     """A clean stop makes nobody wait."""
     leases = Leases(engine)
     first = leases.take(elsewhere(), NOW_MS)
@@ -236,7 +239,7 @@ def test_a_lease_that_was_given_back_is_taken_at_once_and_not_renewed(engine: Sq
 def test_a_stop_at_any_point_leaves_a_lease_that_the_next_process_takes(tmp_path: Path) -> None:
     """Taking, renewing and giving back, stopped at each statement: the fence never falls, and one holder is at most."""
     for point in range(1, 64):
-        inner = SqliteEngine(tmp_path / f"{point}.db")
+        inner = open_engine(tmp_path / f"{point}.db")
         crashing = CrashingEngine(inner, point)
         seen = 0
         try:

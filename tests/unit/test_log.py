@@ -24,6 +24,7 @@ from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
 from anchor.storage.engine import Engine, Row, Value
 from anchor.storage.sqlite import SqliteEngine
+from tests.databases import open_engine
 
 PUBLIC = {
     group["name"]: group
@@ -391,7 +392,7 @@ def test_a_tile_that_grew_is_read_again() -> None:
 
 def test_another_engine_s_appends_are_seen(tmp_path: Path) -> None:
     """Two processes over one database see each other's committed leaves at once."""
-    engines = [SqliteEngine(tmp_path / "anchorline.db") for _ in range(2)]
+    engines = [open_engine(tmp_path / "anchorline.db") for _ in range(2)]
     ours = make_trees(engines[0])
     theirs = Trees(engines[1])
     leaves = leaves_of(520)

@@ -21,6 +21,8 @@ from chains.content_cipher import NONCE_SIZE, sealed, sealed_sizes, unsealed
 from chains.reader import Reader
 from tests.simulators.store import GENESIS, START_MS, Store
 
+pytestmark = pytest.mark.on_both
+
 FORGED = b"beam 7: no cracks whatsoever"
 
 
@@ -158,7 +160,8 @@ def test_a_forged_head_with_its_tile_is_found_by_the_checkpoint(store: Store, ch
     for flat in store.trees.leaf_hashes(chain.chain_no, 0, 4):
         for at in range(0, len(flat), 32):
             frontier.add(flat[at : at + 32])
-    [(index, raw)] = store.engine.query("SELECT leaf_index, leaf FROM directory_leaf WHERE substr(leaf, 1, 1) = x'12'")
+    leaf_of_kind = "SELECT leaf_index, leaf FROM directory_leaf WHERE substr(leaf, 1, 1) = ?"
+    [(index, raw)] = store.engine.query(leaf_of_kind, (b"\x12",))
     forged = bytes(raw)[:-32] + frontier.root()
     tile = bytearray(store.trees.tile(DIRECTORY, 0, 0))
     tile[32 * index : 32 * index + 32] = leaf_hash(forged)

@@ -16,7 +16,6 @@ import pytest
 
 from anchor.errors import WebhookError
 from anchor.outbox import Message, News, Outbox
-from anchor.storage.sqlite import SqliteEngine
 from chains import webhook_sending
 from chains.events import event_no_of, frame, told
 from chains.organisations import Organisations
@@ -25,6 +24,7 @@ from chains.webhook_body import body_of
 from chains.webhook_sending import signature
 from chains.webhooks import BACK_OFF_MS, Webhook, Webhooks, deliver, send_test
 from tests.crash.crashing import CrashingEngine, StoppedError
+from tests.databases import on_postgres, open_engine
 from tests.simulators.webhook_receiver import Receiver, receiving
 
 NOW_MS = 1_750_000_000_000
@@ -39,7 +39,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def webhooks(tmp_path: Path) -> Iterator[Webhooks]:
-    engine = SqliteEngine(tmp_path / "anchorline.db")
+    engine = open_engine(tmp_path / "anchorline.db")
     yield Webhooks(engine)
     engine.close()
 
@@ -195,8 +195,9 @@ def silent() -> Iterator[int]:
 def test_a_stop_at_any_point_loses_no_message(tmp_path: Path, receiver: Receiver) -> None:
     """Queued, sent and noted, stopped at each statement: the next round sends it under one id, until it is noted."""
     for point in range(1, 80):
-        inner = SqliteEngine(tmp_path / f"{point}.db")
-        inner.query("PRAGMA synchronous = OFF")
+        inner = open_engine(tmp_path / f"{point}.db")
+        if not on_postgres():
+            inner.query("PRAGMA synchronous = OFF")
         webhooks = Webhooks(inner)
         added(webhooks, receiver)
         tell(webhooks, News.SEALED, News.FINAL)
@@ -223,8 +224,8 @@ def test_a_stop_at_any_point_loses_no_message(tmp_path: Path, receiver: Receiver
 
 def test_a_look_that_finds_nothing_new_waits_for_no_writer(tmp_path: Path, receiver: Receiver) -> None:
     """While another process writes, nothing new is queued, nothing is refused, and what comes after it is told."""
-    engine = SqliteEngine(tmp_path / "anchorline.db", busy_timeout_s=0.0)
-    writing = Webhooks(SqliteEngine(tmp_path / "anchorline.db"))
+    engine = open_engine(tmp_path / "anchorline.db", busy_timeout_s=0.0)
+    writing = Webhooks(open_engine(tmp_path / "anchorline.db"))
     looking = Webhooks(engine)
     added(looking, receiver)
     tell(looking, News.SEALED)

@@ -44,6 +44,8 @@ from chains.work import Accepted, Submission
 from tests.simulators.rules import check_entries
 from tests.simulators.store import GENESIS, LOG, START_MS, Store, chain_id, clear, entry_of, submission_of
 
+pytestmark = pytest.mark.on_both
+
 OpenStore = Callable[[], Store]
 ALICE, BOB = bytes([1]) * 16, bytes([2]) * 16
 ROOT = Path(__file__).parents[3]
@@ -572,6 +574,7 @@ def test_the_time_of_receipt_never_falls(store: Store, chain: Chain) -> None:
 # --- failing
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_takes_nothing_and_the_next_write_is_whole(store: Store, chain: Chain) -> None:
     """Where there is no space the batch is refused whole; with space again, the same batch is taken, none twice."""
     batch = [submission_of(chain.chain_id, bytes(3000) + b"%d" % number) for number in range(200)]

@@ -1,0 +1,111 @@
+"""Which database the tests' stores and homes are in: SQLite files, or a real PostgreSQL server where a switch says so.
+
+``ANCHORLINE_TEST_DATABASE=postgresql`` is the switch (``make test-postgres``); tests that are about SQLite files are
+marked ``sqlite`` and left out then. A path stands for one database, in every process that the tests start.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from anchor.errors import StorageError
+from anchor.storage.databases import SQLITE_FILE
+from anchor.storage.engine import Engine
+from anchor.storage.house import House
+from anchor.storage.postgres import PostgresEngine
+from anchor.storage.sqlite import SqliteEngine
+from tests.postgres import PostgresServer, database_beside
+
+SWITCH = "ANCHORLINE_TEST_DATABASE"
+SERVER = "TESTS_POSTGRES_SERVER"
+"""The address of the server that the suite started, for the processes that tests start; no setting's name."""
+_FOLDERS: dict[str, Path] = {}
+_NAME_SIZE = 25
+
+
+def is_switched() -> bool:
+    """Say whether the suite was told to use PostgreSQL."""
+    return os.environ.get(SWITCH) == "postgresql"
+
+
+def on_postgres() -> bool:
+    """Say whether stores and homes are on PostgreSQL now."""
+    return SERVER in os.environ
+
+
+def init_options(home: Path) -> tuple[str, ...]:
+    """Return the options of ``anchorline init`` that put a home's log there."""
+    return ("--database", address_of(home / SQLITE_FILE), "--content-keys", "home") if on_postgres() else ()
+
+
+def copy_of(home: Path, copied: Path) -> None:
+    """Give a copy of a home's folder a database of its own, as it is now."""
+    if not on_postgres():
+        return
+    address, name = address_of(home / SQLITE_FILE), _name(copied / SQLITE_FILE)
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_name(home / SQLITE_FILE)}".encode())
+    settings = copied / "anchorline.toml"
+    settings.write_text(settings.read_text().replace(address, address_of(copied / SQLITE_FILE)))
+
+
+def open_engine(path: Path, busy_timeout_s: float = 5.0) -> House:
+    """Open the database that ``path`` stands for, a new one where there is none."""
+    if not on_postgres():
+        return SqliteEngine(path, busy_timeout_s)
+    return PostgresEngine(address_of(path), busy_timeout_s)
+
+
+def address_of(path: Path) -> str:
+    """Return the address of the database that a path stands for; it is made where it is missing, with its tables."""
+    name = _name(path)
+    _FOLDERS[name] = path.absolute().parent
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE log_template".encode())
+    return database_beside(os.environ[SERVER], name)
+
+
+def _name(path: Path) -> str:
+    return "p" + hashlib.sha256(str(path.absolute()).encode()).hexdigest()[: _NAME_SIZE - 1]
+
+
+def folder_of(engine: Engine) -> Path | None:
+    """Return the folder that an engine's database belongs to, None where it belongs to none."""
+    try:
+        [path] = [file for _, name, file in engine.query("PRAGMA database_list") if name == "main"]
+    except StorageError:
+        [(name,)] = engine.query("SELECT current_database()")
+        return _FOLDERS.get(name)
+    return Path(path).parent if path else None
+
+
+@contextmanager
+def on_server(server: PostgresServer) -> Iterator[None]:
+    """Put stores and homes there until the block ends, for this process and those that it starts."""
+    server.log_template()
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setenv(SERVER, server.address)
+        yield
+
+
+def there_now() -> set[str]:
+    """Return the names of the databases that paths stand for."""
+    if not on_postgres():
+        return set()
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        found = connection.execute("SELECT datname FROM pg_database WHERE length(datname) = %s", (_NAME_SIZE,))
+        return {name for (name,) in found.fetchall()}
+
+
+def drop(names: set[str]) -> None:
+    """Drop databases, whoever has them open."""
+    if names:
+        with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+            for name in sorted(names):
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
