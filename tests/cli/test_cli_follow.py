@@ -114,3 +114,11 @@ def test_options_of_a_url_need_one(world: World) -> None:
     """The home's own audit takes no card and no sources, and says as before that all holds."""
     assert 2 == world.run("audit", "--log", world.card).exit_code
     assert "all hold." in world.ok("audit").text
+
+
+def test_a_home_is_audited_with_headers_and_a_url_is_not(world: World) -> None:
+    """Headers are for a home, whose announced recoveries are held against them; of a URL, Bitcoin sources are asked."""
+    assert "all hold." in world.ok("audit", "--headers", world.headers, "--no-header-store").text
+    assert 2 == world.run("audit", "--headers", world.card).exit_code
+    refused = run("audit", world.folder, "--headers", world.headers)
+    assert (2, True) == (refused.exit_code, "are for the audit of a home" in refused.err)
