@@ -22,6 +22,7 @@ from chains.web.pages.anchors_shown import AnchorShown, anchor_shown
 from chains.web.pages.content_shown import ContentView, content_shown
 from chains.web.pages.entry_words import author_shown, extensions_shown, ids_shown, links_shown
 from chains.web.pages.history_shown import history_shown
+from chains.web.pages.life_shown import holds_shown
 from chains.web.pages.page import download, page
 from chains.web.pages.rendering import render
 from chains.web.pages.verdict_shown import verdict_shown
@@ -60,6 +61,7 @@ def entry(room: Room, request: Request) -> Answer:
         readers=_readers(room, seen, stored),
         is_encrypted=said.extension(ExtensionType.ENVELOPE) is not None,
         erasure=erasure_of(room.reader, stored) if stored.gone is Gone.ERASED and seen.contents.may_read else None,
+        held=[each for each in holds_shown(room, request, chain) if each.entry_hash in {None, stored.entry_hash.hex()}],
         standing=_how_far(room, receipt),
         history=history_shown(room, stored),
         verdict=None if verdict is None else verdict_shown(verdict),

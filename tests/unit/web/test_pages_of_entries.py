@@ -625,6 +625,11 @@ def test_a_hold_is_shown_to_the_owner_alone(story: Story) -> None:
     for words in ("The whole chain", "a &lt;i&gt;court&lt;/i&gt; said so", "another court"):
         assert words in mine
     assert 'id="holds"' not in story.ask(address)[1]
+    assert first is not None
+    page = story.ask(f"/entries/{first.entry_hash.hex()}", token)[1]
+    for words in ("The whole chain is held since", "Held since", "because another court"):
+        assert words in page
+    assert "another court" not in story.ask(f"/entries/{first.entry_hash.hex()}")[1]
 
 
 # --- policies
