@@ -5,7 +5,10 @@ import json
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from anchor.proof.archive import check_archive
+from anchor.proof.archive_files import ArchiveError
 from anchor.proof.archive_part import receipts_path
 from anchor.proof.blocks import GivenBlock
 from anchor.proof.receipt import LogCard
@@ -113,6 +116,16 @@ def test_what_cannot_go_on_here_is_refused_before_anything_is_written(world: Wor
     world.ok("export", world.folder / "ruled.tar", "--chain", "ruled")
     done = other.run("chain", "continue", world.folder / "ruled.tar")
     assert (1, True) == (done.exit_code, "the chain has a policy, which only its own log can judge" in done.err)
+    with tarfile.open(world.folder / "ruled.tar") as tar:
+        tar.extractall(world.folder / "ruled", filter="data")
+    [inside] = (world.folder / "ruled").iterdir()
+    check_archive(Folder(inside))
+    [path] = (inside / "receipts").iterdir()
+    receipt = json.loads(path.read_text())
+    receipt["evidence"] = [item for item in receipt["evidence"] if item["type"] != "policy"]
+    path.write_text(json.dumps(receipt) + "\n")
+    with pytest.raises(ArchiveError, match="does not show the policy of its chain, which its head names"):
+        check_archive(Folder(inside))
     world.ok("export", archive, "--chain", "acme")
     done = other.run("chain", "continue", archive)
     assert 1 == done.exit_code
