@@ -89,6 +89,10 @@ class Incoming:
             self.put(path, cut)
         return cut
 
+    def drop(self, path: str) -> None:
+        """Forget a file that was fetched and is not what it should be: the next run asks for it again."""
+        (self._spool / path).unlink(missing_ok=True)
+
     def withdraw(self, prefix: str) -> None:
         """Leave out everything below a path: what of it is published already is moved beside the folder."""
         self._withdrawn.add(prefix)

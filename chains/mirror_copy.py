@@ -14,9 +14,7 @@ from pathlib import Path
 from anchor.errors import HistoryDiffersError, NotYetError, SourceError
 from anchor.log import TILE_WIDTH, tile_path
 from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
-from anchor.proof.ed25519 import SignatureCheck
-from anchor.proof.entry import Entry, check_author
-from anchor.proof.errors import AnchorlineError, MalformedError
+from anchor.proof.errors import MalformedError
 from anchor.proof.receipt import LogCard
 from anchor.published import CARD, CHECKPOINT, read_card
 from anchor.thread_audit import audit_thread
@@ -34,7 +32,7 @@ MOST_BYTES = 64 * 2**30
 """What one run fetches at most where nobody says otherwise: a log cannot fill a disk unasked."""
 
 MOST_NAMED = 20
-"""Entries that are named because of their author; whoever wants all of them audits the folder's entries himself."""
+"""Entries that are named because of their author; `audit` of the folder names all of them."""
 
 
 @dataclass(slots=True)
@@ -43,7 +41,7 @@ class Copied:
 
     Where there was nothing new, nothing was judged, and ``outcome`` is None. ``withdrawn`` are chains, or their
     entries, that are not shown to us any more; of ``withheld`` ones a part is not there. ``wrong_authors`` are entries
-    whose author's signature does not hold: the log took them all the same.
+    that the log should have refused for their author's sake: it took them, and so they are in the copy.
     """
 
     size: int = 0
@@ -196,6 +194,8 @@ class _Run:
         start = self.directory.size
         missing = take_tiles(self.incoming, "", start, size) or take_leaves(self.incoming, "", start, size)
         if missing is not None:
+            # Of a bundle that does not fit its tile, the tile may be the one that is wrong.
+            self.incoming.drop(missing.replace(f"tile/{ENTRIES}/", "tile/0/", 1))
             raise SourceError(
                 f"{missing}: expected the part of the directory that a checkpoint of {size} leaves names, found none "
                 "that fits; nothing was taken over. Try again, or ask another copy"
@@ -246,9 +246,7 @@ class _Run:
         prefix = chain_prefix(chain_id)
         first_path = prefix + tile_path(ENTRIES, 0, tile_width(0, 0, sizes[0]))
         for begin, end in pairwise((start, *sizes)):
-            missing = take_leaves(
-                self.incoming, prefix, begin, end, lambda first, leaves: self._look_at(chain_id, first, leaves)
-            )
+            missing = take_leaves(self.incoming, prefix, begin, end, self._count)
             if missing is None:
                 continue
             if begin or missing != first_path or self._has_last_bundle(prefix, end):
@@ -266,21 +264,17 @@ class _Run:
             self.done.withdrawn.append(prefix)
         self.incoming.withdraw(prefix)
 
-    def _look_at(self, chain_id: bytes, first: int, leaves: Sequence[bytes]) -> None:
-        """Check the authors' signatures of new entries: the log should have refused one that does not hold."""
+    def _count(self, _first: int, leaves: Sequence[bytes]) -> None:
         self.done.entries += len(leaves)
-        for index, raw in enumerate(leaves, first):
-            why = _wrong_author(raw, self.auditor.check)
-            if why is not None and len(self.done.wrong_authors) < MOST_NAMED:
-                self.done.wrong_authors.append(f"chain {chain_id.hex()}, entry {index}: {why}")
 
     # --- judging
 
     def _judge(self, verdict: Verdict) -> None:
         self.done.outcome = verdict.outcome
         # An author whom the log must have refused is its fault, and no reason to keep no copy of what it shows.
-        found = [each for step in verdict.steps for each in step.findings if each.number != Number.AUTHORS]
-        failed = [each for each in found if each.reason is not None]
+        found = [each for step in verdict.steps for each in step.findings if each.reason is not None]
+        self.done.wrong_authors = [each.text for each in found if each.number == Number.AUTHORS][:MOST_NAMED]
+        failed = [each for each in found if each.number != Number.AUTHORS]
         if not failed:
             return
         text = failed[0].text + (f"; and {len(failed) - 1} more" if len(failed) > 1 else "")
@@ -313,11 +307,3 @@ def _note(data: bytes) -> Note:
         return Note.decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedError(f"{CHECKPOINT}: expected a note in UTF-8") from error
-
-
-def _wrong_author(raw: bytes, check: SignatureCheck) -> str | None:
-    try:
-        check_author(Entry.decode(raw), check)
-    except AnchorlineError as error:
-        return str(error)
-    return None

@@ -78,6 +78,7 @@ def take_tiles(incoming: Incoming, prefix: str, start: int, size: int) -> str | 
             continue
         found = incoming.take_tile(prefix, 0, place.tile_no, place.width)
         if found is None or len(found) != place.width * HASH_SIZE:
+            incoming.drop(prefix + place.path)
             return prefix + place.path
     return None
 
@@ -93,7 +94,9 @@ def take_leaves(incoming: Incoming, prefix: str, start: int, size: int, seen: Le
         leaves = None if data is None else decode_bundle(data)
         hashes = incoming.view(prefix + tile_path(0, tile_no, width))
         if not leaves or HASHING.leaves(leaves).flat != hashes:
-            return prefix + tile_path(ENTRIES, tile_no, width)
+            bundle = prefix + tile_path(ENTRIES, tile_no, width)
+            incoming.drop(bundle)
+            return bundle
         first = max(start, tile_no * TILE_WIDTH)
         seen(first, leaves[first - tile_no * TILE_WIDTH :])
     return None

@@ -246,5 +246,5 @@ def _copied_lines(folder: Path, done: "Copied") -> list[str]:
         told,
         *(f"  no longer shown, moved beside the folder: {path}" for path in done.withdrawn),
         *(f"  WITHHELD, not published here: {path}" for path in done.withheld),
-        *(f"  author's signature does not hold: {text}" for text in done.wrong_authors),
+        *(f"  the log took an entry whose author is wrong: {text}" for text in done.wrong_authors),
     ]

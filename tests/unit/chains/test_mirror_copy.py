@@ -353,6 +353,23 @@ def test_a_directory_of_which_a_part_is_missing_is_not_taken(public: Path, tmp_p
     assert files(public) == files(tmp_path / "copy")
 
 
+@pytest.mark.parametrize("path", ["tile/0/", "tile/entries/"])
+def test_a_file_that_was_wrong_once_is_asked_for_again(public: Path, tmp_path: Path, path: str) -> None:
+    """What a broken cache gave is not kept for the next run, be it a tile, a bundle, or too short."""
+    shown = fetch_from(public)
+    for change in (lambda data: data[:-1] + bytes((data[-1] ^ 1,)), lambda data: data[:-1]):
+
+        def broken(asked: str, change: Callable[[bytes], bytes] = change) -> bytes | None:
+            data = shown(asked)
+            return data if data is None or not asked.startswith(path) else change(data)
+
+        folder = tmp_path / f"copy-{len(list(tmp_path.iterdir()))}"
+        with pytest.raises(SourceError):
+            copied(broken, folder)
+        copied(public, folder)
+        assert files(public) == files(folder)
+
+
 def test_a_run_fetches_no_more_than_was_allowed(public: Path, tmp_path: Path) -> None:
     """However large a log says that it is, it fills no disk."""
     with pytest.raises(SourceError, match="--most-gib"):
@@ -398,4 +415,5 @@ def test_an_author_whose_signature_does_not_hold_is_named(tmp_path: Path) -> Non
     done = MirrorCopy(tmp_path / "copy", log.files().get, Auditor(fast_check)).run()
     [named] = done.wrong_authors
     assert named.startswith(f"chain {chain_id.hex()}, entry 1: ")
-    assert Outcome.FAILED != done.outcome
+    assert Outcome.FAILED == done.outcome
+    assert log.files().keys() <= files(tmp_path / "copy").keys()
