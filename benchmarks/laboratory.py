@@ -166,11 +166,8 @@ class Series:
         reader = Reader(home.engine, home.chains, home.lookup)
         dice = random.Random(7)
         asked = [dice.choice(self.hashes) for _ in range(ASKED)]
-        look_ups = [_timed(lambda key=key: reader.by_hash(key)) for key in asked]  # type: ignore[misc]  # bound here
-        made = [
-            _timed(lambda found=found: receipts.make(found, Shown()).encode())  # type: ignore[misc]  # bound here
-            for found, _ in look_ups
-        ]
+        look_ups = [_timed(lambda key=key: reader.by_hash(key)) for key in asked]
+        made = [_timed(lambda found=found: receipts.make(found, Shown()).encode()) for found, _ in look_ups]
         point: Point = {
             "entries": self.size,
             "chains": self.chains,
