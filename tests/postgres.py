@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -138,7 +139,7 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
             _wait_until_it_answers(server)
             yield server
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # whoever is still connected is not waited for
             process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

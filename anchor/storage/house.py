@@ -51,7 +51,7 @@ class House(Engine, Protocol):
     def insert_rows(self, table: Table, rows: Sequence[Row]) -> None:
         """Add rows, all columns of each. Only inside a transaction."""
 
-    def settle_numbers(self, tables: Sequence[Table]) -> None:
+    def settle_numbers(self, numbered_tables: Sequence[Table]) -> None:
         """Give the next row of each table that numbers itself a number behind those that came in."""
 
 

@@ -159,7 +159,7 @@ class SqliteEngine:
         places = ", ".join("?" for _ in table.columns)
         self.execute_many(f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({places})", rows)  # noqa: S608
 
-    def settle_numbers(self, tables: Sequence[Table]) -> None:
+    def settle_numbers(self, numbered_tables: Sequence[Table]) -> None:
         """See ``House.settle_numbers``: SQLite numbers a row behind those that are there."""
 
     def close(self) -> None:

@@ -502,6 +502,22 @@ sqlite.SqliteEngine(Path({str(sqlite_store.path)!r}))
     assert [(1, b"one")] == engine.query(ALL)
 
 
+def test_many_rows_are_what_they_would_be_one_by_one(store: Store) -> None:
+    """However many come at once: bytes, texts, numbers past 32 bits and NULL; one that is there already undoes all."""
+    engine = store.open()
+    insert = "INSERT INTO checkpoint (size, seal_number, sealed_at_ms, root, note) VALUES (?, ?, ?, ?, ?)"
+    rows = [(2**40 + n, n, n, bytes([n, 0, 255]), None if n % 2 else f"\\N\t{n}\né") for n in range(200)]
+    for some in (rows[:3], rows[3:]):
+        with engine.transaction():
+            engine.execute_many(insert, iter(some))
+    found = "SELECT size, seal_number, sealed_at_ms, root, note FROM checkpoint ORDER BY size"
+    assert rows == engine.query(found)
+    more = [(n, 1000 + n, n, b"", None) for n in range(1, 200)]
+    with pytest.raises(StorageError), engine.transaction():
+        engine.execute_many(insert, [*more, rows[0]])
+    assert rows == engine.query(found)
+
+
 def test_a_fence_stops_who_has_it_open(store: Store) -> None:
     """From the fence on nobody writes, nor who has it open already; reading goes on. The fence can be lifted."""
     writer, mover = store.open(), store.open()
