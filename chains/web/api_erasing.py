@@ -4,7 +4,7 @@ Only the owner of a chain may (docs/spec/access.md); every one is noted for him 
 (``chains.erasing``). All may be repeated: what was done before is answered as if it were done now.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from anchor.proof.access_record import What
 from anchor.proof.entry import ExternalId, IdKind
@@ -62,12 +62,12 @@ def erase(room: Room, request: Request) -> Answer:
         scope, targets, held = Scope.SUBJECT, _of_subject(room, request, wanted), 0
     else:
         scope, (targets, held) = Scope.RETENTION, _expired(room, request, wanted)
-    left = sum(len(entries) for _, entries in targets.values()) > MOST_ERASED
+    portion, left = portion_of(targets, MOST_ERASED)
     copies_left = 0
-    for chain, entries in _at_most(targets, MOST_ERASED):
+    for chain, entries in portion:
         done = room.home.erasing.erase(chain, entries, scope, wanted.reason, request.now_ms, _author(room, request))
         copies_left = max(copies_left, len(done.unreached))
-    shown = [_shown(room, chain, stored) for chain, entries in _at_most(targets, MOST_ERASED) for stored in entries]
+    shown = [_shown(room, chain, stored) for chain, entries in portion for stored in entries]
     return json_of(ErasureDone(entries=shown, held=held, more=left, copies_left=copies_left), NO_STORE)
 
 
@@ -179,13 +179,20 @@ def _only(room: Room, request: Request, wanted: ErasureWanted) -> Chain | None:
     return chain
 
 
-def _at_most(targets: Targets, most: int) -> Iterator[tuple[Chain, list[StoredEntry]]]:
-    """Yield chains with their entries, at most so many in all; a chain of which none is left is not looked at."""
+def portion_of(targets: Targets, most: int) -> tuple[list[tuple[Chain, list[StoredEntry]]], bool]:
+    """Return what one request erases, at most so many entries in all, and whether something is left to erase.
+
+    Where not all can be done, what is erased already makes room for what is not: or asking again would come no further.
+    """
+    every = [stored for _, entries in targets.values() for stored in entries]
+    left = sum(map(keeps_content, every))
+    is_all_shown = len(every) <= most or not left
+    portion: list[tuple[Chain, list[StoredEntry]]] = []
     for chain, entries in targets.values():
-        if most <= 0:
-            return
-        yield chain, entries[:most]
-        most -= len(entries)
+        chosen = [stored for stored in entries if is_all_shown or keeps_content(stored)][:most]
+        portion += [(chain, chosen)] if most > 0 else []
+        most -= len(chosen)
+    return portion, left > sum(keeps_content(stored) for _, entries in portion for stored in entries)
 
 
 def _held(room: Room, chain: Chain, wanted: HoldWanted) -> StoredEntry | None:
