@@ -6,6 +6,7 @@ One server serves the whole module; its home has two organisations. Each test ha
 import asyncio
 import base64
 import io
+import os
 import tarfile
 import time
 from collections.abc import Iterator
@@ -17,9 +18,21 @@ from typing import Any
 import httpx
 import pytest
 
+from anchor.proof.archive_taken import taken_out
 from anchor.proof.chain_life import Closing, Transfer, statement_of
 from chains.access import Role
-from chains.client import AsyncClient, Client, Ed25519Key, ProblemAnswerError, Recorded, Signatory
+from chains.archive.files import opened_export
+from chains.client import (
+    AsyncClient,
+    Client,
+    Ed25519Key,
+    Envelope,
+    ProblemAnswerError,
+    Recorded,
+    Signatory,
+    new_reader_key,
+    open_envelope,
+)
 from chains.home import Home
 from tests.cli.commands import run
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
@@ -168,13 +181,19 @@ def test_a_chain_is_taken_away_as_the_command_writes_it(site: Site, tmp_path: Pa
     chain_id = site.chain()
     path = f"/v1/chains/{chain_id.hex()}/export"
     assert (404, "not-found") == code(site.ask("owner", "GET", path)), "nothing of it is anchored"
+    reader = new_reader_key(os.urandom)
+    encrypted = site.acme.add(chain_id, b"what only its reader may read", encrypt_for=[reader.text]).entry_hash
     site.anchor()
     site.acme.add(chain_id, b"not sealed yet")
     target = tmp_path / "chain.tar.gz"
     site.acme.export(target, chain_id)
     assert 0o600 == target.stat().st_mode & 0o777
     done = run("verify", "--archive", target, "--any-log", "--json")
-    assert (4, 2) == (done.exit_code, done.facts["entries"])
+    assert (4, 3, 1) == (done.exit_code, done.facts["entries"], done.facts["envelopes"])
+    with opened_export(target, lambda _: None) as files:
+        taken = taken_out(files, [chain_id], encrypted.hex())
+    opened = open_envelope(Envelope.decode(taken.envelope), taken.receipt.entry, reader)
+    assert b"what only its reader may read" == opened.content
     with tarfile.open(target) as archive:
         [entries] = [each for each in archive if each.name.endswith(f"entries/{chain_id.hex()}.jsonl")]
         read = archive.extractfile(entries)
@@ -187,6 +206,7 @@ def test_a_chain_is_taken_away_as_the_command_writes_it(site: Site, tmp_path: Pa
     with tarfile.open(fileobj=io.BytesIO(bare.content)) as archive:
         names = [each.name.split("/", 1)[1] for each in archive]
     assert f"entries/{chain_id.hex()}.jsonl" in names
+    assert f"envelopes/{chain_id.hex()}.jsonl" not in names
     told = [each["detail"] for each in site.events("export", chain_id)]
     # The first was asked for when nothing was anchored: what is asked is noted before anything is made.
     assert ["entries and contents"] * 2 + ["entries, without contents"] == told
