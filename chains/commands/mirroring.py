@@ -108,8 +108,8 @@ def mirror(
         ways = _Ways(chain, all_chains, with_private, whole)
         _publish(_folder(place), ways, home, pushed, as_json=as_json)
         return
-    if all_chains or whole or home:
-        usage("--all-chains, --whole and --home are for this home's own log; a copy takes what is shown to it")
+    if all_chains or whole:
+        usage("--all-chains and --whole are for this home's own log; a copy takes what is shown to it")
     if (key_file is not None) != with_private:
         usage("--key-file and --with-private belong together: the folder is then not for everybody")
     token = None if key_file is None else given(lambda: key_file.read_text(encoding="ascii").strip())

@@ -64,7 +64,7 @@ def receipt(
 ) -> None:
     """Write the receipt of an entry, as complete as it can be now; from a mirror alone with --mirror."""
     if mirror is not None:
-        if withhold or content or envelope or checkpoint or home:
+        if withhold or content or envelope or checkpoint:
             usage("a mirror has no contents and no envelopes: --mirror goes with --entry-file, --output and --ots only")
         made = _from_mirror(mirror, entry, entry_file)
         _hand_out(made, output, ots=ots, network_not_in_file=network_not_in_file)
@@ -141,8 +141,8 @@ def upgrade(
 
     old = given(lambda: Receipt.decode(read_limited(receipt_file)))
     if mirror is not None:
-        if checkpoint or home:
-            usage("--mirror takes the first anchored checkpoint of the mirror: give neither --checkpoint nor --home")
+        if checkpoint:
+            usage("--mirror takes the first anchored checkpoint of the mirror: give no --checkpoint")
         new = _upgraded_from_mirror(mirror, old)
     else:
         with opened(home) as found:

@@ -70,6 +70,16 @@ def test_a_mirror_of_a_mirror_is_one(world: World, tmp_path: Path) -> None:
     assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
+def test_a_home_in_the_environment_is_not_asked(world: World, tmp_path: Path) -> None:
+    """Whoever has a home of his own copies another log, and makes receipts of it, with the same shell."""
+    world.ok("mirror", tmp_path / "public", "--chain", "acme")
+    raw = bytes.fromhex(json.loads(world.ok("receipt", "acme:3").out)["entry"])
+    assert "; audit: not checked" in world.ok("mirror", tmp_path / "public", tmp_path / "copy").text
+    world.ok("receipt", f"{raw[1:33].hex()}:3", "--mirror", tmp_path / "copy")
+    shutil.copy(world.receipt, tmp_path / "own.receipt")
+    world.ok("upgrade", tmp_path / "own.receipt", "--mirror", tmp_path / "copy")
+
+
 def test_a_log_is_watched_until_a_signal_comes(world: World, tmp_path: Path) -> None:
     """What is published later is taken as it comes; a place that is gone for a while is waited for."""
     public, copy = tmp_path / "public", tmp_path / "copy"
