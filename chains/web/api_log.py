@@ -32,10 +32,8 @@ from chains.web.rooms import Room
 from chains.web.schemas import CheckpointModel, Checkpoints, Consistency, Inclusion, LimitsModel, Log, ThreadModel
 from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
 
-ANCHORS_SOON = "max-age=10"
-"""Anchors come with blocks, and a reorganisation may change them."""
 SOON = "max-age=1"
-"""A checkpoint is the newest for as long as no other is sealed."""
+"""A checkpoint is the newest for as long as no other is sealed, and the line of anchors ends where no block came."""
 
 
 def log_card(room: Room, _: Request) -> Answer:
@@ -98,7 +96,7 @@ def thread(room: Room, _: Request) -> Answer:
         anchors=count,
         pending=[raw.hex() for raw in room.anchored.pending()],
     )
-    return json_of(found, cached("public", ANCHORS_SOON))
+    return json_of(found, cached("public", SOON))
 
 
 def thread_proofs(room: Room, request: Request) -> Answer:
@@ -107,7 +105,7 @@ def thread_proofs(room: Room, request: Request) -> Answer:
     proofs = [proof for _, proof in room.anchored.part(_size(room), bundle_no)]
     if not proofs:
         raise not_found()
-    return Answer(200, encode_proofs(bundle_no * TILE_WIDTH, proofs), JSON, (cached("public", ANCHORS_SOON),))
+    return Answer(200, encode_proofs(bundle_no * TILE_WIDTH, proofs), JSON, (cached("public", SOON),))
 
 
 def directory_head(room: Room, request: Request) -> Answer:
