@@ -1,5 +1,6 @@
 """What every test may rely on: referees that are there are never skipped silently, and every run is the same run."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -36,6 +37,17 @@ if "TMPDIR" not in os.environ and (in_memory := folder_in_memory()):
 # Whoever starts the suite in the background of a shell makes it ignore SIGINT, and with it what the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():  # type: ignore[no-untyped-def]  # a generator hook
+    """Collect without looking for garbage, of which there is none: twelve thousand tests are there until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
