@@ -4,12 +4,14 @@ Input is the settings file and the environment. ``anchorline config`` prints wha
 and an address never shows a password.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from anchor.proof.errors import AnchorlineError
+from anchor.storage.databases import is_postgres
 from chains import doctor_rules
 from chains.diagnosis import Level
 from chains.password import BACKUP_VARIABLE
@@ -47,8 +49,17 @@ def values_of(folder: Path, environment: Mapping[str, str]) -> list[Value]:
     """Return every setting in force in a home, in the order of their definition; raises SettingsError."""
     settings, file, given = _read(folder, environment)
     return [
-        Value(field.name, getattr(settings, field.name), _origin(field.name, file, given)) for field in fields(settings)
+        Value(field.name, _without_password(getattr(settings, field.name)), _origin(field.name, file, given))
+        for field in fields(settings)
     ]
+
+
+def _without_password(value: str | int | tuple[str, ...]) -> str | int | tuple[str, ...]:
+    """Return a value as it may be shown: PostgreSQL takes a password in an address, before the host or as a word."""
+    if not isinstance(value, str) or not is_postgres(value):
+        return value
+    shown = re.sub(r"^([a-z]+://[^:/@?]*):[^/?]*@", r"\1:***@", value)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", shown)
 
 
 def problems_of(folder: Path, environment: Mapping[str, str]) -> tuple[list[str], list[str]]:

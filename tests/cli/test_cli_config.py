@@ -100,3 +100,18 @@ def test_a_home_that_is_none(world: World) -> None:
     done = world.run("config", "check", "--home", world.folder / "none")
     assert (1, True) == (done.exit_code, "`anchorline init` makes a home" in done.text)
     assert 1 == world.run("config", "show", "--home", world.folder / "none").exit_code
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://u:sEc@ret@h:1/n", "postgresql://u:***@h:1/n"),
+        ("postgresql:///n?password=sEcret&user=u", "postgresql:///n?password=***&user=u"),
+        ("postgresql://u@h/n", "postgresql://u@h/n"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(world: World, address: str, shown: str) -> None:
+    """A password that somebody wrote into the address of a database is not printed."""
+    settings = world.home / "anchorline.toml"
+    settings.write_text(settings.read_text().replace('database = ""', f'database = "{address}"'))
+    assert shown == world.ok("config", "show", "--json").facts["database"]["value"]
