@@ -15,7 +15,20 @@ from tests import databases
 from tests.memory import folder_in_memory
 from tests.postgres import PostgresServer, running_postgres
 
-_TOOLS = ("node", "go", "openssl", "native", "curl", "systemd", "mount", "browser", "ssh", "softhsm", "postgres")
+_TOOLS = (
+    "node",
+    "go",
+    "openssl",
+    "native",
+    "curl",
+    "systemd",
+    "mount",
+    "browser",
+    "ssh",
+    "softhsm",
+    "postgres",
+    "storage",
+)
 _REQUIRED = {name: f"ANCHORLINE_REQUIRE_{name.upper()}" for name in _TOOLS}
 _IS_REQUIRED = {name: bool(os.environ.get(variable)) for name, variable in _REQUIRED.items()}
 

@@ -188,6 +188,7 @@ def test_a_pending_receipt_is_completed_by_a_mirror(world: World, tmp_path: Path
 # --- in object storage
 
 
+@pytest.mark.storage
 def test_a_mirror_is_pushed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home's mirror, and a copy of it, go to storage with the run that writes them; a wrong address is refused."""
     skip_without_storage()

@@ -21,7 +21,7 @@ from tests.simulators.object_storage import new_prefix, skip_without_storage, st
 from tests.simulators.published import check_whole, files
 from tests.simulators.service import Service, new_service
 
-pytestmark = pytest.mark.usefixtures("unflushed")
+pytestmark = [pytest.mark.storage, pytest.mark.usefixtures("unflushed")]
 
 
 @pytest.fixture(scope="module", autouse=True)
