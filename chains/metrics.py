@@ -212,7 +212,8 @@ def _anchor_metrics(home: Home, watched: Sequence[Attempt], tip_height: int | No
         yield _gauge("anchor_block_height", "Block of the newest mined anchor.", height)
         yield _gauge("anchored_leaves", "Directory leaves under the newest mined anchor.", newest.checkpoint_size)
         if tip_height is not None:
-            count = max(0, tip_height - height + 1)
+            # The tip is that of the last look, and may be older than the anchor's block, which has one in any case.
+            count = max(1, tip_height - height + 1)
             yield _gauge("anchor_confirmations", "Blocks from the newest mined anchor's to the tip.", count)
     waiting = oldest_note(home.engine, home.directory, 0 if newest is None else newest.checkpoint_size)
     if waiting is not None:
