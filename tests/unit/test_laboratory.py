@@ -8,6 +8,7 @@ import pytest
 from benchmarks.laboratory import CHAINS, ENGINES
 from benchmarks.laboratory_report import BEGIN, COLUMNS, END, FIGURES, PAGE, PLOTS, PLOTTED, page, plot, series_of
 
+NOT_MEASURED = {("postgres", 100_000)}
 FOUND = json.loads(FIGURES.read_text())
 
 
@@ -22,15 +23,16 @@ def test_each_picture_is_made_from_the_figures(key: str, title: str, name: str) 
     """It is well-formed SVG with a line and a name for every series that has the figure."""
     picture = (PLOTS / f"{name}.svg").read_text()
     assert picture == plot(FOUND["points"], key, title)
-    words = [each.text for each in ET.fromstring(picture).iter() if each.text]  # noqa: S314  # our own file
+    words = [each.text for each in ET.fromstring(picture).iter() if each.text]  # our own file
     assert title in words
     for series, points in series_of(FOUND["points"]).items():
         assert (series in words) == any(key in each for each in points)
 
 
 def test_every_engine_and_number_of_chains_was_measured() -> None:
-    """No series is missing, and none has a size without its figures."""
-    wanted = {(engine, chains) for engine in ENGINES for chains in CHAINS}
+    """No series is missing but the one that the page says is, and none has a size without its figures."""
+    wanted = {(engine, chains) for engine in ENGINES for chains in CHAINS} - NOT_MEASURED
+    assert "With 100,000 chains it was not measured" in PAGE.read_text()
     assert wanted == {(each["engine"], each["chains"]) for each in FOUND["points"]}
     always = {key for key, _, _ in COLUMNS} - {"audited_a_second"}
     for point in FOUND["points"]:
