@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from anchor.storage.engine import Row, Value
 from anchor.storage.sqlite import SqliteEngine
 
-FEW_ROWS = ("SCAN CONSTANT ROW", "SCAN house_move")
-"""Steps through what has no rows, or one at most whatever grows: where a log moved to."""
+FEW_ROWS = ("SCAN CONSTANT ROW", "SCAN wanted", "SCAN house_move")
+"""Steps through what has no rows, the rows of the question itself (``VALUES ... AS wanted``), or one at most whatever
+grows: where a log moved to."""
 
 
 class PlannedEngine(SqliteEngine):
@@ -32,4 +33,5 @@ class PlannedEngine(SqliteEngine):
 def _is_slow(sql: str, step: str) -> bool:
     if "TEMP B-TREE" in step:
         return True
-    return step.startswith("SCAN ") and "LIMIT" not in sql and step not in FEW_ROWS
+    is_given = step in FEW_ROWS or step.endswith(" CONSTANT ROWS")
+    return step.startswith("SCAN ") and "LIMIT" not in sql and not is_given
