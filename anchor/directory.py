@@ -33,6 +33,7 @@ from anchor.proof.leaves import (
     decode_leaf,
 )
 from anchor.proof.merkle import leaf_hash
+from anchor.proof.receipt import DirectoryProof, Leaf
 from anchor.signing import SigningKey
 from anchor.storage.engine import Engine
 
@@ -298,6 +299,19 @@ class Directory:
     def path(self, index: int, size: int) -> tuple[bytes, ...]:
         """Return the path of the leaf at ``index`` to the root of the first ``size`` leaves."""
         return self.trees.inclusion_path(DIRECTORY, index, size)
+
+    def under(self, leaf: Leaf, index: int, size: int) -> DirectoryProof[Leaf]:
+        """Return the leaf that stands at ``index``, with its path to the root of the first ``size`` leaves."""
+        return DirectoryProof(leaf, index, self.path(index, size))
+
+    def thread_and_keys_under(
+        self, size: int
+    ) -> tuple[DirectoryProof[ThreadLeaf] | None, tuple[DirectoryProof[KeyLeaf], ...]]:
+        """Return the newest thread leaf, if there is one, and every key leaf below a checkpoint's ``size``."""
+        marks = self.log_marks(size)
+        threads = [(leaf, index) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
+        keys = tuple(self.under(leaf, index, size) for index, leaf in marks if isinstance(leaf, KeyLeaf))
+        return self.under(*threads[-1], size) if threads else None, keys
 
     def first_head_over(self, tree_no: int, leaf_index: int) -> int | None:
         """Return the directory index of a chain's first head that holds ``leaf_index``, or None: not sealed yet."""

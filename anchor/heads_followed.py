@@ -4,10 +4,8 @@
 heads that changed and their branches, not all chains.
 """
 
-from anchor.heads_nodes import NO_CHAIN, Subtree, updated
+from anchor.heads_nodes import DIGITS, NO_CHAIN, Subtree, updated
 from anchor.proof.heads import Item
-
-_DIGITS = "0123456789abcdef"
 
 
 class FollowedHeads:
@@ -40,7 +38,7 @@ class FollowedHeads:
         """Return the sixteen subtrees below ``prefix``, or None where there are few chains."""
         if prefix + "0" not in self._nodes:
             return None
-        return [self._nodes[prefix + digit] for digit in _DIGITS]
+        return [self._nodes[prefix + digit] for digit in DIGITS]
 
     def items(self, prefix: str) -> list[Item]:
         """Return the heads below a prefix that has no nodes."""

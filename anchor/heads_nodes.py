@@ -18,7 +18,8 @@ WIDTH = 16
 FEW = 16
 """A subtree of at most so many chains has no nodes below it: they are read, and hashed, in one go."""
 _BITS = 4
-_DIGITS = "0123456789abcdef"
+DIGITS = "0123456789abcdef"
+"""The names of a node's children, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,15 @@ def proved(store: HeadsStore, chain_id: bytes, terminal_leaf: Callable[[bytes], 
     digits = chain_id.hex()
     siblings: list[bytes] = []
     while (children := store.children(prefix)) is not None:
-        row = children
         place = int(digits[len(prefix)], WIDTH)
         start, end = 0, WIDTH
-        while end - start > 1 and _chains(row[start:end]) > 1:
+        while end - start > 1 and _chains(children[start:end]) > 1:
             middle = (start + end) // 2
-            left, right = joined(row[start:middle]), joined(row[middle:end])
+            left, right = joined(children[start:middle]), joined(children[middle:end])
             siblings.append((left if place >= middle else right).hash)
             start, end = (middle, end) if place >= middle else (start, middle)
-        if _chains(row[start:end]) <= 1:
-            alone = [prefix + _DIGITS[at] for at in range(start, end) if row[at].chains]
+        if _chains(children[start:end]) <= 1:
+            alone = [prefix + DIGITS[at] for at in range(start, end) if children[at].chains]
             terminal = terminal_leaf(store.items(alone[0])[0][1]) if alone else None
             return HeadsProof(terminal, tuple(siblings))
         prefix += digits[len(prefix)]
@@ -113,7 +113,7 @@ def _grown(store: HeadsStore, prefix: str, items: Sequence[Item]) -> Subtree:
     hashes = dict(items)
     parts = {digit: [(each, hashes[each]) for each in ids] for digit, ids in _by_digit(list(hashes), prefix)}
     children = []
-    for digit in _DIGITS:
+    for digit in DIGITS:
         children.append(_grown(store, prefix + digit, parts.get(digit, ())))
         store.keep(prefix + digit, children[-1])
     return joined(children)
@@ -127,4 +127,4 @@ def _by_digit(ids: Sequence[bytes], prefix: str) -> Iterator[tuple[str, list[byt
         return chain_id[byte] & 15 if low else chain_id[byte] >> _BITS
 
     for found, group in groupby(ids, digit):
-        yield _DIGITS[found], list(group)
+        yield DIGITS[found], list(group)

@@ -6,12 +6,11 @@
 
 from collections.abc import Callable, Sequence
 
-from anchor.heads_nodes import NO_CHAIN, WIDTH, Subtree, updated
+from anchor.heads_nodes import DIGITS, WIDTH, Subtree, updated
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.heads import Item
 from anchor.storage.engine import Engine
 
-_DIGITS = "0123456789abcdef"
 _PLACES = ", ".join(["(?)"] * WIDTH)
 # For each child the newest row up to a seal: two look-ups by the key (prefix, size), however many seals there were.
 _CHILDREN = (
@@ -41,11 +40,11 @@ class _Nodes:
 
     def children(self, prefix: str) -> list[Subtree] | None:
         """Return the sixteen subtrees below ``prefix`` at this size, or None where they were not kept by then."""
-        rows = self.engine.query(_CHILDREN, (*(prefix + digit for digit in _DIGITS), self.size))
+        rows = self.engine.query(_CHILDREN, (*(prefix + digit for digit in DIGITS), self.size))
         if len(rows) < WIDTH:
             return None
         found = {str(name): Subtree(int(chains), bytes(raw)) for name, chains, raw in rows}
-        return [found.get(prefix + digit, NO_CHAIN) for digit in _DIGITS]
+        return [found[prefix + digit] for digit in DIGITS]
 
 
 class _SealingHeads(_Nodes):

@@ -19,6 +19,8 @@ from anchor.storage.engine import Engine, Row
 
 DAY_MS = 24 * 60 * 60 * 1000
 _COLUMNS = "attempt_no, made_at_ms, checkpoint_size, txid, spends, raw, fee_sat, tip_height, tip_hash"
+_ABOVE_ALL = 2**62
+"""More leaves than any checkpoint has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,29 +273,24 @@ class Journal:
 
     def first_anchored(self, least_size: int) -> tuple[Attempt, BitcoinAnchor] | None:
         """Return the mined attempt with the smallest checkpoint of at least ``least_size`` leaves, or None."""
-        size, attempt_no = least_size, 0
-        while attempts := self._select(
-            "WHERE (checkpoint_size > ? OR (checkpoint_size = ? AND attempt_no > ?)) "
-            "AND EXISTS (SELECT 1 FROM anchor_proof WHERE anchor_proof.attempt_no = attempt.attempt_no) "
-            "ORDER BY checkpoint_size, attempt_no LIMIT 16",
-            size,
-            size,
-            attempt_no,
-        ):
-            for attempt in attempts:
-                proof = self.proof(attempt)
-                if proof is not None:
-                    return attempt, proof
-            size, attempt_no = attempts[-1].checkpoint_size, attempts[-1].attempt_no
-        return None
+        return self._anchored(">", "", least_size)
 
     def newest_anchored(self) -> tuple[Attempt, BitcoinAnchor] | None:
         """Return the mined attempt with the largest checkpoint, or None."""
-        size, attempt_no = 2**62, 0
+        return self._anchored("<", "DESC", _ABOVE_ALL)
+
+    def anchor_of(self, size: int) -> BitcoinAnchor | None:
+        """Return the mined anchor of the checkpoint of ``size`` leaves, or None where it has none."""
+        found = self.first_anchored(size)
+        return found[1] if found is not None and found[0].checkpoint_size == size else None
+
+    def _anchored(self, beyond: str, order: str, size: int) -> tuple[Attempt, BitcoinAnchor] | None:
+        """Return the first mined attempt from a checkpoint's size on, upward (>) or downward (<)."""
+        attempt_no = 0
         while attempts := self._select(
-            "WHERE (checkpoint_size < ? OR (checkpoint_size = ? AND attempt_no > ?)) "
+            f"WHERE (checkpoint_size {beyond} ? OR (checkpoint_size = ? AND attempt_no > ?)) "  # noqa: S608  # our own texts
             "AND EXISTS (SELECT 1 FROM anchor_proof WHERE anchor_proof.attempt_no = attempt.attempt_no) "
-            "ORDER BY checkpoint_size DESC, attempt_no LIMIT 16",
+            f"ORDER BY checkpoint_size {order}, attempt_no LIMIT 16",
             size,
             size,
             attempt_no,

@@ -10,8 +10,6 @@ from anchor.journal import Journal
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.head_proof import HeadProof
-from anchor.proof.leaves import KeyLeaf, ThreadLeaf
-from anchor.proof.receipt import DirectoryProof, Leaf
 
 
 def head_proof(directory: Directory, journal: Journal, chain_id: bytes, size: int | None = None) -> HeadProof:
@@ -24,22 +22,17 @@ def head_proof(directory: Directory, journal: Journal, chain_id: bytes, size: in
     heads, seal_index = directory.prove_newest_head(chain_id, chosen.size)
     _, seal = directory.seal_over(seal_index)
     note = Note.decode(chosen.note or "")
-    marks = directory.log_marks(chosen.size)
-    threads = [(index, leaf) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
-
-    def proof(leaf: Leaf, index: int) -> DirectoryProof[Leaf]:
-        return DirectoryProof(leaf, index, directory.path(index, chosen.size))
-
+    thread, keys = directory.thread_and_keys_under(chosen.size)
     return HeadProof(
         chain_id=chain_id,
         log=directory.log,
         log_path=directory.path(0, chosen.size),
         heads=heads,
-        seal=proof(seal, seal_index),
+        seal=directory.under(seal, seal_index, chosen.size),
         checkpoint=Checkpoint.decode(note.text),
         note=note,
-        thread=proof(threads[-1][1], threads[-1][0]) if threads else None,
-        keys=tuple(proof(leaf, index) for index, leaf in marks if isinstance(leaf, KeyLeaf)),
+        thread=thread,
+        keys=keys,
         anchors=anchors,
     )
 
@@ -51,9 +44,8 @@ def _checkpoint(
         chosen = directory.checkpoint_of(size)
         if chosen is None:
             raise NotYetError(f"expected the size of a signed checkpoint, got {size}; `anchorline status` lists them")
-        anchored = journal.first_anchored(size)
-        fits = anchored is not None and anchored[0].checkpoint_size == size
-        return chosen, (anchored[1],) if fits and anchored is not None else ()
+        anchor = journal.anchor_of(size)
+        return chosen, () if anchor is None else (anchor,)
     newest = journal.newest_anchored()
     covered = None if newest is None else directory.checkpoint_of(newest[0].checkpoint_size)
     if newest is not None and covered is not None:

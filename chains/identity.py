@@ -22,7 +22,6 @@ from anchor.proof.identity_evidence import MAX_ENTRIES, MAX_HEADS, IdentityEvide
 from anchor.proof.identity_history import History, Place, apply, history_of
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf
 from anchor.proof.leaves import Purpose as LogPurpose
-from anchor.proof.receipt import DirectoryProof, Leaf
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
 from chains.chain import Chain, Chains, decode_kept
@@ -208,7 +207,7 @@ class Identities:
         proof, seal_index = self.directory.prove_newest_head(identity, size)
         _, seal = self.directory.seal_over(seal_index)
         return IdentityEvidence(
-            tuple(self._entries(chain, count)), heads, self._proof(seal, seal_index, size), proof.siblings
+            tuple(self._entries(chain, count)), heads, self.directory.under(seal, seal_index, size), proof.siblings
         )
 
     def certificates(self, identity: bytes, end: int) -> CertificateEvidence | None:
@@ -233,10 +232,7 @@ class Identities:
         head = self.directory.leaf(index)
         assert isinstance(head, HeadLeaf)
         seal_index, seal = self.directory.seal_over(index)
-        return SealedHead(self._proof(head, index, size), self._proof(seal, seal_index, size))
-
-    def _proof(self, leaf: Leaf, index: int, size: int) -> DirectoryProof[Leaf]:
-        return DirectoryProof(leaf, index, self.directory.path(index, size))
+        return SealedHead(self.directory.under(head, index, size), self.directory.under(seal, seal_index, size))
 
     # --- where things are
 

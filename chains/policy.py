@@ -27,7 +27,7 @@ from anchor.proof.policy import (
     stated_in,
 )
 from anchor.proof.policy_evidence import MAX_IDENTITIES, PolicyEvidence, StatedProof
-from anchor.proof.receipt import ChainPath, DirectoryProof, Leaf
+from anchor.proof.receipt import ChainPath, DirectoryProof
 from anchor.storage.engine import Engine
 from chains.chain import Chain, Chains
 from chains.identity import Identities
@@ -237,8 +237,8 @@ class Policies:
         return StatedProof(
             stored.raw,
             ChainPath(stated.index, path),
-            self._under(head, head_index, size),
-            self._under(seal, seal_index, size),
+            self.directory.under(head, head_index, size),
+            self.directory.under(seal, seal_index, size),
             self._before(head, size),
         )
 
@@ -247,10 +247,7 @@ class Policies:
             return None
         previous = self.directory.leaf(head.previous_index)
         assert isinstance(previous, HeadLeaf)
-        return self._under(previous, head.previous_index, size)
-
-    def _under(self, leaf: Leaf, index: int, size: int) -> DirectoryProof[Leaf]:
-        return DirectoryProof(leaf, index, self.directory.path(index, size))
+        return self.directory.under(previous, head.previous_index, size)
 
 
 def margin_ms(entry: Entry) -> int:

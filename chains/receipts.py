@@ -20,7 +20,7 @@ from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.identity import states_binding
 from anchor.proof.later_entry import LaterEntry
-from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf
+from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, SealLeaf
 from anchor.proof.merkle import check_consistency
 from anchor.proof.promise import Promise, PromiseLeaf, promise_key_id
 from anchor.proof.receipt import (
@@ -30,7 +30,6 @@ from anchor.proof.receipt import (
     Content,
     ContentState,
     DirectoryProof,
-    Leaf,
     Receipt,
     Sealed,
 )
@@ -218,9 +217,8 @@ class Receipts:
                     f"expected the size of a checkpoint over directory index {head_index}, got {wanted_size}; "
                     "`anchorline status` lists checkpoints"
                 )
-            anchored = self.journal.first_anchored(wanted_size)
-            fits = anchored is not None and anchored[0].checkpoint_size == wanted_size
-            return chosen, (anchored[1],) if fits and anchored is not None else ()
+            wanted = self.journal.anchor_of(wanted_size)
+            return chosen, () if wanted is None else (wanted,)
         anchored = self.journal.first_anchored(head_index + 1)
         if anchored is None:
             others = (self.timestamps.first_stamped(head_index + 1), self.attestations.first_attested(head_index + 1))
@@ -295,7 +293,7 @@ class Receipts:
         assert head_index is not None, "the entry itself is under the checkpoint"
         head = self.directory.leaf(head_index)
         assert isinstance(head, HeadLeaf)
-        return self._proof(head, head_index, size)
+        return self.directory.under(head, head_index, size)
 
     def _sealed(
         self, stored: StoredEntry, head_index: int, chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
@@ -315,22 +313,18 @@ class Receipts:
         assert own is not None
         seal_index = own.size - 1
         note = Note.decode(chosen.note or "")
-        marks = self.directory.log_marks(chosen.size)
-        threads = [(index, leaf) for index, leaf in marks if isinstance(leaf, ThreadLeaf)]
+        thread, keys = self.directory.thread_and_keys_under(chosen.size)
         return Sealed(
             chain=ChainPath(0, ()),
             log_path=self.directory.path(0, chosen.size),
-            head=self._proof(head, head_index, chosen.size),
-            seal=self._proof(self._seal_leaf(seal_index), seal_index, chosen.size),
+            head=self.directory.under(head, head_index, chosen.size),
+            seal=self.directory.under(self._seal_leaf(seal_index), seal_index, chosen.size),
             checkpoint=Checkpoint.decode(note.text),
             note=note,
-            thread=self._proof(threads[-1][1], threads[-1][0], chosen.size) if threads else None,
+            thread=thread,
             previous_head=self._previous_head(head, chosen.size),
-            keys=tuple(self._proof(leaf, index, chosen.size) for index, leaf in marks if isinstance(leaf, KeyLeaf)),
+            keys=keys,
         )
-
-    def _proof(self, leaf: Leaf, index: int, size: int) -> DirectoryProof[Leaf]:
-        return DirectoryProof(leaf, index, self.directory.path(index, size))
 
     def _seal_leaf(self, index: int) -> SealLeaf:
         leaf = self.directory.leaf(index)
@@ -342,7 +336,7 @@ class Receipts:
             return None
         previous = self.directory.leaf(head.previous_index)
         assert isinstance(previous, HeadLeaf)
-        return self._proof(previous, head.previous_index, size)
+        return self.directory.under(previous, head.previous_index, size)
 
     def _check_extends(self, old: Checkpoint, new: Checkpoint) -> None:
         smaller, larger = sorted((old, new), key=lambda checkpoint: checkpoint.size)
