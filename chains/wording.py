@@ -33,14 +33,15 @@ def verdict_lines(file_name: str | None, verdict: Verdict, notes: Sequence[str] 
         headline(verdict) + subject,
         *(f"  {line}" for line in [*meaning(verdict), *notes]),
         "",
-        *(f"  {_step(step)}" for step in verdict.steps),
+        *(f"  {step_line(step, step.name)}" for step in verdict.steps),
     ]
 
 
-def _step(step: Step) -> str:
+def step_line(step: Step, name: str) -> str:
+    """Return one step for people: how it ended, what was found, and whose word that rests on."""
     rests_on = f"  [rests on {step.rests_on}]" if step.state == State.OK and step.rests_on != "arithmetic" else ""
     reason = f"  [{step.reason}]" if step.reason else ""
-    return f"{step.number:>2} {step.name:31} {MARKS[step.state]:12} {step.text}{rests_on}{reason}"
+    return f"{step.number:>2} {name:31} {MARKS[step.state]:12} {step.text}{rests_on}{reason}"
 
 
 def headline(verdict: Verdict) -> str:

@@ -79,7 +79,7 @@ def _missing_timestamp(verifier: Verifier, steps: dict[int, Step]) -> list[str]:
         return []
     if step.state == State.NOT_CHECKED:
         return [step.text]
-    if _lacks_bitcoin(steps) is None or verifier.accept_timestamp or _is_attested(steps):
+    if lacks_bitcoin(steps) is None or verifier.accept_timestamp or _is_attested(steps):
         return []
     return [
         f"{step.text}; that is the word of an authority and no Bitcoin anchor, and you did not say that it is enough"
@@ -92,7 +92,7 @@ def _outcome(receipt: Receipt, verifier: Verifier, steps: dict[int, Step]) -> Ou
         return Outcome.FAILED
     if steps[1].state == State.NOT_CHECKED:
         return Outcome.NOT_CHECKED
-    lacking = _lacks_bitcoin(steps)
+    lacking = lacks_bitcoin(steps)
     instead = _instead(verifier, steps)
     if lacking is not None and instead is None:
         return lacking
@@ -124,7 +124,7 @@ def _is_attested(steps: dict[int, Step]) -> bool:
     return 15 in steps and steps[15].state == State.OK
 
 
-def _lacks_bitcoin(steps: dict[int, Step]) -> Outcome | None:
+def lacks_bitcoin(steps: dict[int, Step]) -> Outcome | None:
     """Return the outcome where no block of the best chain is known to hold the checkpoint, or None where one is."""
     if steps[10].state == State.ABSENT:
         return Outcome.INCOMPLETE

@@ -10,15 +10,13 @@ from enum import StrEnum
 from typing import Any
 
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.conclusion import block_facts
+from anchor.proof.conclusion import block_facts, lacks_bitcoin
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.head_proof import HeadProof
 from anchor.proof.heads import check_way
 from anchor.proof.leaves import HeadLeaf
-from anchor.proof.merkle import check_inclusions, leaf_hash
-from anchor.proof.receipt import DirectoryProof
 from anchor.proof.steps_anchor import best_anchor
-from anchor.proof.steps_log import check_keys_and_note, check_log, word_on_block_before
+from anchor.proof.steps_log import check_keys_and_note, check_log, check_shown_leaves, word_on_block_before
 from anchor.proof.times import utc
 from anchor.proof.verdict import ExitCode, State, Step, ok, run
 from anchor.proof.verifier import Verifier, network_of
@@ -78,17 +76,7 @@ class HeadVerdict:
             "says": self.says,
             "reasons": [str(step.reason) for step in self.steps if step.reason is not None],
             "missing": list(self.missing),
-            "steps": [
-                {
-                    "number": step.number,
-                    "name": NAMES[step.number],
-                    "state": str(step.state),
-                    "text": step.text,
-                    "rests_on": step.rests_on,
-                    "reason": None if step.reason is None else str(step.reason),
-                }
-                for step in self.steps
-            ],
+            "steps": [step.to_json(NAMES[step.number]) for step in self.steps],
             "facts": self.facts,
         }
 
@@ -125,11 +113,7 @@ def _check_heads(proof: HeadProof) -> Step:
 
 def _check_paths(proof: HeadProof) -> Step:
     """Step 6: every leaf of the directory that is shown is under the checkpoint."""
-    others: list[DirectoryProof[Any]] = [proof.seal, *([] if proof.thread is None else [proof.thread]), *proof.keys]
-    places = [(proof.log.log_id, 0, proof.log_path)]
-    places += [(leaf_hash(each.leaf.encode()), each.index, each.path) for each in others]
-    check_inclusions(places, proof.checkpoint.size, proof.checkpoint.root, Reason.DIRECTORY_PATH_WRONG)
-    return ok(6, f"{len(places)} leaves of the directory are under the checkpoint's root")
+    return check_shown_leaves(proof, proof.log.log_id, proof.log_path, [proof.seal, proof.thread, *proof.keys])
 
 
 def _check_seal(proof: HeadProof, verifier: Verifier) -> Step:
@@ -159,10 +143,8 @@ def _head_of(proof: HeadProof) -> HeadLeaf | None:
 def _outcome(steps: dict[int, Step], verifier: Verifier, *, has_head: bool) -> HeadOutcome:
     if State.FAILED in [step.state for step in steps.values()]:
         return HeadOutcome.FAILED
-    if steps[10].state == State.ABSENT or steps[12].shallow:
-        return HeadOutcome.INCOMPLETE
-    if steps[12].state == State.NOT_CHECKED:
-        return HeadOutcome.NOT_CHECKED
+    if (lacking := lacks_bitcoin(steps)) is not None:
+        return HeadOutcome(lacking)
     if steps[8].state == State.NOT_CHECKED and not verifier.any_log:
         return HeadOutcome.INCOMPLETE
     return HeadOutcome.NEWEST if has_head else HeadOutcome.NO_HEAD

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchor.proof import strictjson
-from anchor.proof.calendar import CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.errors import MalformedError
@@ -29,7 +28,6 @@ from anchor.proof.receipt import (
     proof_to_json,
 )
 from anchor.proof.strictjson import Fields
-from anchor.proof.timestamp import TimestampAnchor
 
 FORMAT = "anchorline-head-proof/1"
 MAX_HEAD_PROOF = 2**20
@@ -52,16 +50,6 @@ class HeadProof:
     thread: DirectoryProof[ThreadLeaf] | None = None
     keys: tuple[DirectoryProof[KeyLeaf], ...] = ()
     anchors: tuple[Anchor, ...] = ()
-
-    @property
-    def timestamps(self) -> tuple[TimestampAnchor, ...]:
-        """The time stamps among the anchors."""
-        return tuple(anchor for anchor in self.anchors if isinstance(anchor, TimestampAnchor))
-
-    @property
-    def attestations(self) -> tuple[CalendarAnchor, ...]:
-        """The calendars' attestations among the anchors."""
-        return tuple(anchor for anchor in self.anchors if isinstance(anchor, CalendarAnchor))
 
     def encode(self) -> bytes:
         """Return the file (ASCII JSON)."""

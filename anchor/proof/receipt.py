@@ -6,7 +6,7 @@ only that it is well formed, with every limit checked before reading on.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
@@ -99,6 +99,16 @@ class OtherAnchor:
 Anchor = BitcoinAnchor | TimestampAnchor | CalendarAnchor | OtherAnchor
 
 
+def timestamps_in(anchors: Iterable[Anchor]) -> tuple[TimestampAnchor, ...]:
+    """Return the time stamps among anchors."""
+    return tuple(anchor for anchor in anchors if isinstance(anchor, TimestampAnchor))
+
+
+def attestations_in(anchors: Iterable[Anchor]) -> tuple[CalendarAnchor, ...]:
+    """Return the calendars' attestations among anchors."""
+    return tuple(anchor for anchor in anchors if isinstance(anchor, CalendarAnchor))
+
+
 class OfLog(Protocol):
     """What says of which log it is: a receipt, or another file that is judged by the same steps."""
 
@@ -130,14 +140,6 @@ class UnderCheckpoint(Protocol):
     def anchors(self) -> tuple[Anchor, ...]:
         """What ties the checkpoint to the world outside."""
 
-    @property
-    def timestamps(self) -> tuple[TimestampAnchor, ...]:
-        """The time stamps among the anchors."""
-
-    @property
-    def attestations(self) -> tuple[CalendarAnchor, ...]:
-        """The calendars' attestations among the anchors."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -163,12 +165,12 @@ class Sealed:
     @property
     def timestamps(self) -> tuple[TimestampAnchor, ...]:
         """The time stamps among the anchors."""
-        return tuple(anchor for anchor in self.anchors if isinstance(anchor, TimestampAnchor))
+        return timestamps_in(self.anchors)
 
     @property
     def attestations(self) -> tuple[CalendarAnchor, ...]:
         """The calendars' attestations among the anchors."""
-        return tuple(anchor for anchor in self.anchors if isinstance(anchor, CalendarAnchor))
+        return attestations_in(self.anchors)
 
 
 @dataclass(frozen=True, slots=True)

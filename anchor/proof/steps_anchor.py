@@ -15,7 +15,7 @@ from anchor.proof.blocks import KnownBlock
 from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.leaves import NOTHING_REPLACED, Purpose, ThreadLeaf
 from anchor.proof.merkle import leaf_hash
-from anchor.proof.receipt import DirectoryProof, OfLog, OtherAnchor, UnderCheckpoint
+from anchor.proof.receipt import DirectoryProof, OfLog, OtherAnchor, UnderCheckpoint, attestations_in, timestamps_in
 from anchor.proof.verdict import THE_LOG, State, Step, absent, not_checked, ok, run
 from anchor.proof.verifier import Verifier, asked, network_of
 
@@ -43,9 +43,9 @@ def _no_bitcoin(sealed: UnderCheckpoint) -> str:
     others = ", ".join(other_anchors(sealed))
     if others:
         return f"no bitcoin anchor, only {others}, which this version does not check"
-    if sealed.attestations:
+    if attestations_in(sealed.anchors):
         return "the log's own anchor is not in the receipt, only a calendar's attestation"
-    return "not anchored in Bitcoin yet, only time-stamped" if sealed.timestamps else "not anchored yet"
+    return "not anchored in Bitcoin yet, only time-stamped" if timestamps_in(sealed.anchors) else "not anchored yet"
 
 
 def _rank(steps: list[Step]) -> list[int]:
@@ -127,7 +127,7 @@ def _known_block(
 
     But for one of a network on which a calendar attests: step 15 asks that.
     """
-    attesting = {anchor.network for anchor in sealed.attestations}
+    attesting = {anchor.network for anchor in attestations_in(sealed.anchors)}
     for view in verifier.blocks:
         if view.network != rules.name and view.network not in attesting:
             raise VerificationError(

@@ -4,6 +4,7 @@
 Input is a decoded receipt and what the verifier brings; ``verify`` runs the steps in their order.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from anchor.proof import ed25519
@@ -39,12 +40,17 @@ def check_keys_and_note(receipt: OfLog, sealed: UnderCheckpoint, verifier: Verif
 
 def check_directory_paths(sealed: Sealed, log_id: bytes) -> Step:
     """Step 6: every leaf of the directory that is shown is under the checkpoint."""
-    proofs: list[DirectoryProof[Any]] = [sealed.head, sealed.seal]
-    proofs += [proof for proof in (sealed.thread, sealed.previous_head) if proof is not None]
-    proofs += sealed.keys
-    places = [(log_id, 0, sealed.log_path)]
-    places += [(leaf_hash(proof.leaf.encode()), proof.index, proof.path) for proof in proofs]
-    check_inclusions(places, sealed.checkpoint.size, sealed.checkpoint.root, Reason.DIRECTORY_PATH_WRONG)
+    shown = [sealed.head, sealed.seal, sealed.thread, sealed.previous_head, *sealed.keys]
+    return check_shown_leaves(sealed, log_id, sealed.log_path, shown)
+
+
+def check_shown_leaves(
+    under: UnderCheckpoint, log_id: bytes, log_path: tuple[bytes, ...], shown: Sequence[DirectoryProof[Any] | None]
+) -> Step:
+    """Step 6 of whatever file: leaf 0, and every other leaf that it shows, is under its checkpoint."""
+    places = [(log_id, 0, log_path)]
+    places += [(leaf_hash(each.leaf.encode()), each.index, each.path) for each in shown if each is not None]
+    check_inclusions(places, under.checkpoint.size, under.checkpoint.root, Reason.DIRECTORY_PATH_WRONG)
     return ok(6, f"{len(places)} leaves of the directory are under the checkpoint's root")
 
 

@@ -113,6 +113,17 @@ class Step:
         """What the step is about."""
         return NAMES[self.number]
 
+    def to_json(self, name: str) -> dict[str, Any]:
+        """Return the step as ``--json`` prints it, under the name that it has where it is judged."""
+        return {
+            "number": self.number,
+            "name": name,
+            "state": str(self.state),
+            "text": self.text,
+            "rests_on": self.rests_on,
+            "reason": None if self.reason is None else str(self.reason),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -151,17 +162,7 @@ class Verdict:
             "meaning": self.diagnosis.meaning,
             "reasons": [str(reason) for reason in self.reasons],
             "missing": list(self.missing),
-            "steps": [
-                {
-                    "number": step.number,
-                    "name": step.name,
-                    "state": str(step.state),
-                    "text": step.text,
-                    "rests_on": step.rests_on,
-                    "reason": None if step.reason is None else str(step.reason),
-                }
-                for step in self.steps
-            ],
+            "steps": [step.to_json(step.name) for step in self.steps],
             "facts": self.facts,
         }
 

@@ -135,7 +135,7 @@ def _chain_id(home: "Home", named: str) -> bytes:
 
 def _lines(verdict: "HeadVerdict") -> list[str]:
     from anchor.proof.head_judging import NAMES, HeadOutcome
-    from chains.wording import MARKS
+    from chains.wording import step_line
 
     heading = {
         HeadOutcome.NEWEST: "HOLDS: THE NEWEST HEAD",
@@ -144,8 +144,11 @@ def _lines(verdict: "HeadVerdict") -> list[str]:
         HeadOutcome.INCOMPLETE: "INCOMPLETE",
         HeadOutcome.NOT_CHECKED: "COULD NOT BE CHECKED",
     }[verdict.outcome]
-    lines = [heading, f"  {verdict.says}", *(f"  missing: {each}" for each in verdict.missing)]
-    for step in verdict.steps:
-        rests_on = "" if step.rests_on == "arithmetic" else f"  [rests on {step.rests_on}]"
-        lines.append(f"  {step.number:3} {NAMES[step.number]:30} {MARKS[step.state]:12} {step.text}{rests_on}")
-    return lines
+    missing = (f"  missing: {each}" for each in verdict.missing)
+    return [
+        heading,
+        f"  {verdict.says}",
+        *missing,
+        "",
+        *(f"  {step_line(step, NAMES[step.number])}" for step in verdict.steps),
+    ]

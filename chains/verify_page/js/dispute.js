@@ -11,7 +11,7 @@ import { MAX_PATH } from "./merkle.js";
 import { decodeNote } from "./note.js";
 import { promiseFromJson } from "./promise.js";
 import { leafOf, MAX_KEYS, proofFromJson } from "./receipt.js";
-import { failed, notChecked, ok } from "./steps.js";
+import { failed, notChecked, ok, stepToJson } from "./steps.js";
 import { Fields, parseStrict } from "./strictjson.js";
 import { say, TEXTS } from "./texts.js";
 
@@ -139,7 +139,5 @@ function toldStep([name, values]) {
 }
 
 function numbered(steps) {
-  return steps.map(([name, { state, text, restsOn, reason }], place) => {
-    return { number: place + 1, name: TEXTS[`dispute.step-${name}`], state, text, rests_on: restsOn, reason };
-  });
+  return steps.map(([name, step], place) => stepToJson({ ...step, number: place + 1 }, TEXTS[`dispute.step-${name}`]));
 }

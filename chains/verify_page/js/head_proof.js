@@ -7,14 +7,14 @@ import { displayHex, HASH_SIZE, sameBytes, toHex } from "./bytes.js";
 import { Malformed, Refused } from "./errors.js";
 import { headOnWay, MAX_SIBLINGS } from "./heads.js";
 import { MAX_LEAF } from "./leaves.js";
-import { checkInclusion, MAX_PATH } from "./merkle.js";
+import { MAX_PATH } from "./merkle.js";
 import { decodeCheckpoint, decodeNote } from "./note.js";
 import { anchorFromJson, leafOf, MAX_ANCHORS, MAX_KEYS, optionalProof, proofFromJson } from "./receipt.js";
-import { checkKeysAndNote, checkLog, ok, wordOnBlockBefore } from "./steps.js";
+import { checkKeysAndNote, checkLog, checkShownLeaves, ok, stepToJson, wordOnBlockBefore } from "./steps.js";
 import { bestAnchor, run } from "./steps_anchor.js";
 import { Fields, parseStrict } from "./strictjson.js";
 import { say, TEXTS, utc } from "./texts.js";
-import { blockFacts } from "./verdict.js";
+import { blockFacts, lacksBitcoin } from "./verdict.js";
 
 export const HEAD_PROOF_FORMAT = "anchorline-head-proof/1";
 export const MAX_HEAD_PROOF = 2 ** 20;
@@ -67,9 +67,8 @@ export async function judgeHead(proof, verifier) {
     says: outcome === "failed" ? TEXTS["head.says-nothing"] : headSays(proof, head),
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: lackingOfHead(by, verifier),
-    steps: steps.map(({ number, state, text, restsOn, reason }) => {
-      const name = TEXTS[STEPS_OF_HEAD.includes(number) ? `head.step-${number}` : `step.${number}`];
-      return { number, name, state, text, rests_on: restsOn, reason };
+    steps: steps.map((step) => {
+      return stepToJson(step, TEXTS[`${STEPS_OF_HEAD.includes(step.number) ? "head.step-" : "step."}${step.number}`]);
     }),
     facts: { ...headFacts(proof, verifier, head), ...blockFacts(anchor, by) },
   };
@@ -91,14 +90,7 @@ function newestOnWay({ heads, chainId, sealed }) {
 
 /** Step 6: every leaf of the directory that is shown is under the checkpoint. */
 function checkPathsOfHead({ log, sealed }) {
-  const { seal, thread, keys, checkpoint, logPath } = sealed;
-  const shown = [seal, thread, ...keys].filter((proof) => proof !== null);
-  const places = [[log.hash, 0n, logPath], ...shown.map(({ leaf, index, path }) => [leaf.hash, index, path])];
-  places.sort(([, one], [, other]) => (one < other ? -1 : one > other ? 1 : 0)); // the first that fails is named
-  for (const [hash, index, path] of places) {
-    checkInclusion(hash, index, checkpoint.size, path, checkpoint.root, "directory-path-wrong");
-  }
-  return ok(6, "6.ok", { count: places.length });
+  return checkShownLeaves(log, sealed, [sealed.seal, sealed.thread, ...sealed.keys]);
 }
 
 /** Step 7: the seal is the last leaf under the checkpoint, so no newer head can be under it. */
@@ -115,9 +107,8 @@ function checkLastSeal(proof, verifier) {
 
 function headOutcome(by, { anyLog }, head) {
   if ([...by.values()].some(({ state }) => state === "failed")) return "failed";
-  const block = by.get(12);
-  if (by.get(10).state === "absent" || block.isShallow) return "incomplete";
-  if (block.state === "not checked") return "not checked";
+  const lacking = lacksBitcoin(by);
+  if (lacking !== null) return lacking;
   if (by.get(8).state === "not checked" && !anyLog) return "incomplete";
   return head === null ? "no head" : "newest head";
 }

@@ -6,7 +6,7 @@ import { ask, isShallow } from "./blocks.js";
 import { displayHex, sameBytes } from "./bytes.js";
 import { Malformed, NotExecutable } from "./errors.js";
 import { executeOperations } from "./opentimestamps.js";
-import { absent, failed, notChecked, ok } from "./steps.js";
+import { absent, failed, notChecked, ok, stepToJson } from "./steps.js";
 import { say, TEXTS } from "./texts.js";
 import { EXIT_CODES } from "./verdict.js";
 
@@ -21,10 +21,7 @@ export function judgeOts(file, verifier, network) {
     exit_code: EXIT_CODES[outcome],
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: steps.filter(({ state }) => state === "not checked").map(({ text }) => text),
-    steps: steps.map(({ number, state, text, restsOn, reason }) => {
-      const name = TEXTS[number === 1 ? "ots.step-file" : "ots.step-way"];
-      return { number, name, state, text, rests_on: restsOn, reason };
-    }),
+    steps: steps.map((step) => stepToJson(step, TEXTS[step.number === 1 ? "ots.step-file" : "ots.step-way"])),
     facts: { blocks: ways.flatMap(({ block }) => (block === null ? [] : [block])) },
   };
 }

@@ -87,12 +87,7 @@ export function showVerdict(verdict, { withoutBlock, names, isOts, told, hints }
   }
   showBanner(verdict.outcome, headlineOf(verdict, isOts, changes), names, paragraphs);
   showTold(told);
-  byId("steps").replaceChildren(...verdict.steps.map(stepItem));
-  showRows("facts", factRows(verdict));
-  showBracket(bracketOf(verdict));
-  const blocks = blocksToCompare(withoutBlock);
-  showRows("compare-facts", blocks);
-  byId("compare").hidden = !blocks.length;
+  showBody(verdict, bracketOf(verdict), blocksToCompare(withoutBlock));
 }
 
 /** The judgement of evidence: a breach that is shown is no good news, and evidence that fails accuses nobody. */
@@ -101,10 +96,7 @@ export function showEvidence({ judgement, steps }, names) {
   shown = judgement;
   const paragraphs = [text, TEXTS[`dispute.meaning-${outcome}`]].map((each) => element("p", "", each));
   showBanner(outcome === "no card" ? "not checked" : "failed", TEXTS[`dispute.${outcome}`], names, paragraphs);
-  byId("steps").replaceChildren(...steps.map(stepItem));
-  showRows("facts", factRows({ facts: judgement }));
-  showBracket([]);
-  byId("compare").hidden = true;
+  showBody({ steps, facts: judgement }, [], []);
 }
 
 /** The verdict on the proof of a head; `withoutBlock` names the blocks that the visitor can compare himself. */
@@ -114,10 +106,14 @@ export function showHead(verdict, withoutBlock, names) {
   const paragraphs = [says, ...missing].map((text) => element("p", "", text));
   const isGood = verdict.exit_code === 0;
   showBanner(isGood ? "intact" : outcome, TEXTS[`head.headline-${outcome}`], names, paragraphs);
-  byId("steps").replaceChildren(...verdict.steps.map(stepItem));
-  showRows("facts", factRows(verdict));
-  showBracket([]);
-  const blocks = blocksToCompare(withoutBlock);
+  showBody(verdict, [], blocksToCompare(withoutBlock));
+}
+
+/** What stands below the banner: each step, the facts, the time bracket, and blocks that the visitor can compare. */
+function showBody({ steps, facts }, bracket, blocks) {
+  byId("steps").replaceChildren(...steps.map(stepItem));
+  showRows("facts", factRows({ facts }));
+  showBracket(bracket);
   showRows("compare-facts", blocks);
   byId("compare").hidden = !blocks.length;
 }

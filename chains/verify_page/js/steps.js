@@ -17,6 +17,11 @@ import { checkPromise, checkPromisePath, promiseKeyId } from "./promise.js";
 import { sha256 } from "./sha256.js";
 import { say, TEXTS, utc } from "./texts.js";
 
+/** A step as `--json` prints it, under the name that it has where it is judged. */
+export function stepToJson({ number, state, text, restsOn, reason }, name) {
+  return { number, name, state, text, rests_on: restsOn, reason };
+}
+
 /** A step that holds, on the word of whomever it rests on. */
 export function ok(number, key, values = {}, restsOn = TEXTS["rests.arithmetic"]) {
   return { number, state: "ok", text: say(key, values), restsOn, reason: null };
@@ -177,9 +182,14 @@ export async function isSignedBy(note, origin, publicKey, check) {
 
 /** Step 6: every leaf of the directory that is shown is under the checkpoint. */
 export function checkDirectoryPaths({ log, sealed }) {
-  const { head, seal, thread, previousHead, keys, checkpoint } = sealed;
-  const shown = [head, seal, thread, previousHead, ...keys].filter((proof) => proof !== null);
-  const places = [[log.hash, 0n, sealed.logPath], ...shown.map(({ leaf, index, path }) => [leaf.hash, index, path])];
+  const { head, seal, thread, previousHead, keys } = sealed;
+  return checkShownLeaves(log, sealed, [head, seal, thread, previousHead, ...keys]);
+}
+
+/** Step 6 of whatever file: leaf 0, and every other leaf that it shows (null: none), is under its checkpoint. */
+export function checkShownLeaves(log, { logPath, checkpoint }, shown) {
+  const leaves = shown.filter((proof) => proof !== null);
+  const places = [[log.hash, 0n, logPath], ...leaves.map(({ leaf, index, path }) => [leaf.hash, index, path])];
   places.sort(([, one], [, other]) => (one < other ? -1 : one > other ? 1 : 0)); // the first that fails is named
   for (const [hash, index, path] of places) {
     checkInclusion(hash, index, checkpoint.size, path, checkpoint.root, "directory-path-wrong");

@@ -12,7 +12,7 @@ import { diagnose, linkFacts } from "./diagnosis.js";
 import { erasureFacts, judgedErasure } from "./erasures.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
-import { checkKeysAndNote, checkLog, checkPromised, checkSeal } from "./steps.js";
+import { checkKeysAndNote, checkLog, checkPromised, checkSeal, stepToJson } from "./steps.js";
 import { attestationFacts, attestationSteps, bestAnchor, judgedAttestations } from "./steps_anchor.js";
 import { otherAnchors, run } from "./steps_anchor.js";
 import { policySteps } from "./policy_judging.js";
@@ -80,9 +80,7 @@ function conclude(receipt, verifier, steps, found) {
     ...diagnosis,
     reasons: steps.filter(({ reason }) => reason !== null).map(({ reason }) => reason),
     missing: missingOf(receipt, verifier, by),
-    steps: steps.map(({ number, state, text, restsOn, reason }) => {
-      return { number, name: TEXTS[`step.${number}`], state, text, rests_on: restsOn, reason };
-    }),
+    steps: steps.map((step) => stepToJson(step, TEXTS[`step.${step.number}`])),
     facts,
   };
 }
@@ -115,7 +113,7 @@ function insteadOf(by, { acceptTimestamp = false }) {
 }
 
 /** The outcome where no block of the best chain is known to hold the checkpoint, or null where one is. */
-function lacksBitcoin(by) {
+export function lacksBitcoin(by) {
   if (stateOf(by, 10) === "absent") return "incomplete";
   if (stateOf(by, 12) !== "not checked") return null;
   return by.get(12).isShallow ? "incomplete" : "not checked";
