@@ -104,7 +104,7 @@ def restore(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a home of a backup, and say whether it is level with what the world has seen of its log.
+    """Make a home of a backup (or a mirror), and say whether it is level with what the world has seen of its log.
 
     Refused where a single byte is another than when the backup was made. Stop the service first. The log comes back in
     a SQLite file, unless --database says where to. Of a mirror, where there is no backup, everything comes back that is

@@ -237,6 +237,7 @@ def test_what_computes_wrongly_is_not_used(what: str) -> None:
         chosen_cipher.check_agrees(Wrong(what), PlainCipher())
 
 
+@pytest.mark.native
 def test_what_is_wanted_by_name_and_computes_wrongly_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the native module computes wrongly, who wants it by name is told so, and everybody else gets the other."""
     module = pytest.importorskip("anchor.hashing.native_cipher", exc_type=ImportError)
