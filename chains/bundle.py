@@ -7,7 +7,7 @@ lies there under a key of its own.
 
 import os
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
@@ -56,10 +56,14 @@ class Column:
         """Return the byte strings."""
         return [self.flat[start:end] for start, end in pairwise(accumulate(self.sizes, initial=0))]
 
-    def part(self, start: int, end: int) -> "Column":
-        """Return the byte strings start to end-1."""
-        at, sizes = sum(self.sizes[:start]), self.sizes[start:end]
-        return Column(self.flat[at : at + sum(sizes)], sizes)
+    def parts(self, cuts: Iterable[tuple[int, int]]) -> Iterator["Column"]:
+        """Yield the byte strings start to end-1 of each cut; the first begins at 0, each other where one ended."""
+        at = 0
+        for start, end in cuts:
+            sizes = self.sizes[start:end]
+            end_at = at + sum(sizes)
+            yield Column(self.flat[at:end_at], sizes)
+            at = end_at
 
     def packed(self) -> bytes:
         """Return what ``unpack`` reads: the length of each (4 bytes, big-endian), then all of them."""
@@ -85,16 +89,12 @@ class Bundles:
         nonces = [os.urandom(NONCE_SIZE) for _ in cuts]
         spread = [nonce * (end - start) for (start, end), nonce in zip(cuts, nonces, strict=True)]
         locked = self._locked(first_seq, kept, spread)
+        columns = zip(cuts, nonces, entries.parts(cuts), locked.parts(cuts), strict=True)
         self.engine.execute_many(
             "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
             (
-                (
-                    first_seq + start,
-                    end - start,
-                    entries.part(start, end).packed(),
-                    nonce + locked.part(start, end).packed(),
-                )
-                for (start, end), nonce in zip(cuts, nonces, strict=True)
+                (first_seq + start, end - start, raws.packed(), nonce + boxes.packed())
+                for (start, end), nonce, raws, boxes in columns
             ),
         )
 

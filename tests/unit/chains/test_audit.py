@@ -4,7 +4,6 @@ Single changed columns are in tests/cli/test_cli_audit.py; here whole stories ar
 """
 
 import hashlib
-from itertools import accumulate, pairwise
 
 import pytest
 
@@ -15,7 +14,7 @@ from anchor.proof.entry import content_commitment
 from anchor.proof.merkle import leaf_hash
 from chains.audit import Audit
 from chains.audit_report import MAX_FINDINGS, Report
-from chains.bundle import pack, unpack
+from chains.bundle import Column, pack, unpack
 from chains.chain import Chain, keep_content
 from chains.content_cipher import NONCE_SIZE, sealed, sealed_sizes, unsealed
 from chains.reader import Reader
@@ -37,8 +36,7 @@ def locked(store: Store, first_seq: int, beside: list[bytes]) -> bytes:
     keys = store.content_keys.for_writing(first_seq, first_seq + len(beside))
     sizes = list(map(len, beside))
     boxes = sealed(keys, Pieces.cut(bytes(NONCE_SIZE * len(sizes)), NONCE_SIZE), first_seq, b"".join(beside), sizes)
-    ends = accumulate(sealed_sizes(sizes), initial=0)
-    return bytes(NONCE_SIZE) + pack([boxes[start:end] for start, end in pairwise(ends)])
+    return bytes(NONCE_SIZE) + Column(boxes, sealed_sizes(sizes)).packed()
 
 
 def seal(store: Store) -> None:
