@@ -5,7 +5,7 @@ the next one; nothing is left behind where anything does not hold.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from anchor.errors import SettingsError
 from anchor.proof.leaves import Purpose
 from anchor.signing import SigningKey, write_private_file
 from chains.doctor_home import key_of_log
-from chains.home import Home
+from chains.home import KEYS, Home
 from chains.moving import Place
 from chains.settings_text import with_values
 
@@ -60,9 +60,15 @@ def write_keys(folder: Path, keys: dict[str, bytes]) -> None:
 
 def check_keys(home: Home) -> None:
     """Refuse keys of another log, or of before a change of keys: what they sign nobody would believe."""
-    for purpose in (Purpose.CHECKPOINT, Purpose.PROMISE):
+    purposes = Purpose.CHECKPOINT, Purpose.PROMISE
+    check_keys_are({purpose: key_of_log(home, purpose).value for purpose in purposes}, home.folder / KEYS)
+
+
+def check_keys_are(wanted: Mapping[Purpose, bytes], keys: Path) -> None:
+    """Refuse a folder of keys in which those of these purposes are not the ones of these public keys."""
+    for purpose, public_key in wanted.items():
         name = purpose.name.lower()
-        if SigningKey.load(home.key_file(name)).public_key != key_of_log(home, purpose).value:
+        if SigningKey.load(keys / f"{name}.pem").public_key != public_key:
             raise SettingsError(f"keys: {name}.pem is not the {name} key of this log; give the folder of its keys")
 
 

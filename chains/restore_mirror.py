@@ -4,7 +4,6 @@
 published (``chains.rebuild``); what no mirror has is lost, and the next seal says so (docs/operate/backup.md).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from anchor.directory import Directory
@@ -13,13 +12,20 @@ from anchor.log import Trees
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.leaves import KeyLeaf, LogLeaf, Purpose, decode_leaf
 from anchor.published import CHECKPOINT, directory_leaves, read_card, read_note
-from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
 from anchor.tiles import Fetch, LeafRange, PublishedTree
 from chains.encrypted_keys import read_keys
 from chains.files import write_file
 from chains.home import DATABASE, KEYS, Clock, Home, now_ms
-from chains.home_staging import check_keys, check_target, let_file_count, put_in_place, staging, write_keys
+from chains.home_staging import (
+    check_keys,
+    check_keys_are,
+    check_target,
+    let_file_count,
+    put_in_place,
+    staging,
+    write_keys,
+)
 from chains.mirror_reading import opened_mirror
 from chains.moving import check_file_decides
 from chains.rebuild import Rebuilt, rebuild_from
@@ -42,7 +48,7 @@ def restore_from_mirror(place: str, folder: Path, settings: Path, keys: Path, cl
     with staging(folder) as made:
         _take_settings(settings, made)
         write_keys(made / KEYS, read_keys(keys))
-        _check_keys_are(wanted, made / KEYS)
+        check_keys_are(wanted, made / KEYS)
         engine = SqliteEngine(made / DATABASE)
         try:
             Directory.create(engine, Trees(engine), card.log)
@@ -78,10 +84,3 @@ def _newest_keys(fetch: Fetch, log: LogLeaf) -> dict[Purpose, bytes]:
             if isinstance(leaf, KeyLeaf) and leaf.purpose in keys:
                 keys[Purpose(leaf.purpose)] = leaf.new_key.value
     return keys
-
-
-def _check_keys_are(wanted: Mapping[Purpose, bytes], folder: Path) -> None:
-    for purpose, public_key in wanted.items():
-        name = purpose.name.lower()
-        if SigningKey.load(folder / f"{name}.pem").public_key != public_key:
-            raise SettingsError(f"keys: {name}.pem is not the {name} key of this log; give the folder of its keys")
