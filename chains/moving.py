@@ -22,11 +22,9 @@ from anchor.storage.tables import count, tables
 from chains.files import write_file
 from chains.highwater import HighWater
 from chains.home import Clock, Home, now_ms
-from chains.rebuild import check_sound
+from chains.rebuild import check_sound, names_of_old
 from chains.settings import FILE_NAME, Settings, from_environment, load_settings, variable_of
 from chains.settings_text import with_values
-
-_NAMES = ("database", "content_keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ def move(folder: Path, to: Place, clock: Clock = now_ms, report: Report = silent
 
 def check_file_decides() -> None:
     """Raise SettingsError where the environment says where the log is: a settings file that changes would not count."""
-    given = [variable_of(name) for name in from_environment(os.environ) if name in _NAMES]
+    given = [variable_of(name) for name in from_environment(os.environ) if name in Place().values()]
     if given:
         raise SettingsError(f"expected the settings file to say where the log is, found {', '.join(given)}; unset it")
 
@@ -191,10 +189,7 @@ def _put_aside(path: Path) -> None:
         found = move_of(engine)
     if found is None or found.state is not State.LEFT:
         return
-    number = 1
-    while (kept := path.with_name(f"anchorline-before-{number}.db")).exists():
-        number += 1
-    path.rename(kept)
+    path.rename(next(each for each in names_of_old(path) if not each.exists()))
     sync_folder(path.parent)
 
 

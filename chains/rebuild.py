@@ -5,7 +5,9 @@ the one rename at the end nothing of the home has changed, and a run that was in
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from anchor.bitcoin.protocols import InBlock
@@ -189,9 +191,7 @@ def _swap(folder: Path) -> Path:
     path, following = folder / DATABASE, folder / NEXT_DATABASE
     if any(path.with_name(path.name + end).exists() for end in _BESIDE):
         raise StorageBusyError(f"{path}: another process has it open; stop it, and run this again")
-    number = 1
-    while (kept := folder / f"anchorline-before-{number}.db").exists() and not kept.samefile(path):
-        number += 1
+    kept = next(each for each in names_of_old(path) if not each.exists() or each.samefile(path))
     if not kept.exists():
         os.link(path, kept)
     with following.open("rb+") as file:
@@ -200,6 +200,11 @@ def _swap(folder: Path) -> Path:
     following.replace(path)
     sync_folder(folder)
     return kept
+
+
+def names_of_old(path: Path) -> Iterator[Path]:
+    """Yield the names under which databases are kept in whose place there is another one now."""
+    return (path.with_name(f"anchorline-before-{number}.db") for number in count(1))
 
 
 def _remove(path: Path) -> None:
