@@ -18,7 +18,7 @@ from anchor.hashing.ciphers import KEY_SIZE
 from anchor.hashing.pieces import Pieces
 from anchor.signing import write_private_file
 from anchor.storage.engine import Value
-from chains.key_store import BLOCKS, KeyFile, KeyStore, blocks_in
+from chains.key_store import BLOCKS, PUT_SECRET, SECRET, KeyFile, KeyStore, blocks_in
 
 BLOCK_KEYS = 256
 """Seqs 256 n to 256 n + 255 share a secret from which their keys are made, until the first of them is erased."""
@@ -36,11 +36,9 @@ _GONE = bytes(KEY_SIZE)
 _NOT_HERE = b"\xff" * KEY_SIZE
 _FILE_MODE = 0o600
 _INDEX, _MARK = "index", "mark"
-_SECRET = "SELECT value FROM secret WHERE name = ?"  # noqa: S105  # a statement
 _ADD_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
 _SOME_BLOCKS = "SELECT block_no, secret FROM block WHERE block_no BETWEEN ? AND ?"
 _PUT_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
-_PUT_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
 _ADD_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # a statement
 
 
@@ -139,7 +137,7 @@ class ContentKeys:
         self.take_blocks(blocks)
         with self._writing():
             if index is not None:
-                self.store.execute(_PUT_SECRET, (_INDEX, index))
+                self.store.execute(PUT_SECRET, (_INDEX, index))
         self._index_secret = None
         mine = dict(self.blocks())
         if any(mine.get(block_no) != secret for block_no, secret in blocks):
@@ -151,8 +149,8 @@ class ContentKeys:
             return False
         mark = os.urandom(_SEED_SIZE)
         with self._writing():
-            self.store.execute(_PUT_SECRET, (_MARK, mark))
-        seen = other._one(_SECRET, _MARK)  # noqa: SLF001  # of its own kind
+            self.store.execute(PUT_SECRET, (_MARK, mark))
+        seen = other._one(SECRET, _MARK)  # noqa: SLF001  # of its own kind
         with self._writing():
             self.store.execute("DELETE FROM secret WHERE name = ?", (_MARK,))
         return seen == mark
@@ -248,7 +246,7 @@ class ContentKeys:
         return secret
 
     def _secret(self) -> bytes | None:
-        return self._one(_SECRET, _INDEX)
+        return self._one(SECRET, _INDEX)
 
     def _one(self, sql: str, value: Value) -> bytes | None:
         rows = self.store.query(sql, (value,))

@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from anchor.errors import NewerHomeError, SettingsError
 from anchor.storage.engine import Row, Value
 from anchor.storage.postgres import PostgresEngine, without_password
-from chains.key_store import MIGRATIONS
+from chains.key_store import MIGRATIONS, PUT_SECRET, SECRET
 
 _LOG = "log"
 """The row of ``secret`` that says whose keys these are: two logs have the same seqs."""
-_OWNER = "SELECT value FROM secret WHERE name = ?"
-_CLAIM = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 class KeyDatabase:
@@ -45,7 +43,7 @@ class KeyDatabase:
         engine = self._opened()
         with engine.transaction():
             if not self._is_ours(engine):
-                engine.execute(_CLAIM, (_LOG, self._log_id()))
+                engine.execute(PUT_SECRET, (_LOG, self._log_id()))
             yield
 
     def wipe(self) -> None:
@@ -78,7 +76,7 @@ class KeyDatabase:
 
     def _is_ours(self, engine: PostgresEngine) -> bool:
         """Say whether somebody said that these are this log's keys; raise SettingsError where they are another's."""
-        found = engine.query(_OWNER, (_LOG,))
+        found = engine.query(SECRET, (_LOG,))
         if not found or bytes(found[0][0]) == self._log_id():
             return bool(found)
         if engine.query("SELECT 1 FROM block LIMIT 1"):

@@ -34,6 +34,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
 )
 BLOCKS = "SELECT block_no, secret FROM block ORDER BY block_no"
+SECRET = "SELECT value FROM secret WHERE name = ?"  # noqa: S105  # a statement
+PUT_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
 
 
 class KeyStore(Protocol):
