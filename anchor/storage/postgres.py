@@ -207,11 +207,17 @@ class PostgresEngine:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See ``Engine.transaction``. The turn is taken before anything is read."""
+        with self._begun_by(self._take_turn):
+            yield
+
+    @contextmanager
+    def _begun_by(self, begin: Callable[[], None]) -> Iterator[None]:
+        """Let nobody else use the connection from ``begin`` on until what it began is committed, or undone."""
         with self._lock:
             if self._is_open:
                 raise StorageError("a transaction is open already; transactions do not nest")
             with self._translated():
-                self._take_turn()
+                begin()
             self._is_open = True
             try:
                 yield
@@ -243,9 +249,11 @@ class PostgresEngine:
                 return
 
     def _begin(self) -> None:
-        connection = self._alive()
-        connection.execute("BEGIN")
-        connection.execute(_TAKE_TURN)
+        self._begin_without_turn()
+        self._connection.execute(_TAKE_TURN)
+
+    def _begin_without_turn(self, statement: bytes = b"BEGIN") -> None:
+        self._alive().execute(statement)
 
     def _roll_back(self) -> None:
         if self._connection.closed:
@@ -302,24 +310,14 @@ class PostgresEngine:
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
         """See ``House.fence``. The turn can be taken no more, by whoever has it open."""
-        with self._lock, self._translated():
-            connection = self._alive()
-            connection.execute("BEGIN")
-            self._is_open = True
-            try:
-                # Waits for whoever writes now; who waits for his turn waits for this.
-                connection.execute("LOCK TABLE write_turn IN ACCESS EXCLUSIVE MODE")
-                check()
-                put_move(self, move)
-                turn = self.last_turn()
-                connection.execute(f"ALTER TABLE write_turn DROP CONSTRAINT IF EXISTS {_FENCE}".encode())
-                connection.execute(f"ALTER TABLE write_turn ADD CONSTRAINT {_FENCE} CHECK (turn <= {turn})".encode())
-                connection.execute("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
-            finally:
-                self._is_open = False
+        with self._translated(), self._begun_by(self._begin_without_turn):
+            # Waits for whoever writes now; who waits for his turn waits for this.
+            self._connection.execute("LOCK TABLE write_turn IN ACCESS EXCLUSIVE MODE")
+            check()
+            put_move(self, move)
+            turn = self.last_turn()
+            self._connection.execute(f"ALTER TABLE write_turn DROP CONSTRAINT IF EXISTS {_FENCE}".encode())
+            self._connection.execute(f"ALTER TABLE write_turn ADD CONSTRAINT {_FENCE} CHECK (turn <= {turn})".encode())
 
     def lift_fence(self) -> None:
         """See ``House.lift_fence``."""

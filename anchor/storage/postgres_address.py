@@ -48,18 +48,12 @@ class ReadOnlyPostgres(PostgresEngine):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read as of one moment until the block ends, whoever writes meanwhile."""
-        with self._lock, self._translated():
-            self._alive().execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            self._is_open = True
-            try:
-                yield
-            finally:
-                self._is_open = False
-                self._roll_back()
+        with self._begun_by(lambda: self._begin_without_turn(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")):
+            yield
 
     def _begin(self) -> None:
         """Begin without the turn: nobody is kept waiting by who writes nothing."""
-        self._alive().execute("BEGIN")
+        self._begin_without_turn()
 
     def _migrate(self) -> None:
         self.schema().check_current(self.name)
