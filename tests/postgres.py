@@ -19,13 +19,13 @@ import pytest
 from anchor.storage.migrations import MIGRATIONS, Migrations
 from anchor.storage.postgres import PostgresEngine
 from chains.key_store import MIGRATIONS as KEY_MIGRATIONS
+from tests.memory import folder_in_memory
 from tests.waiting import wait_until
 
 # Root may not run a server: one of these users does it then.
 _USERS = ("postgres", "nobody")
 # Asked before any test: each of them has an environment without the suite's own words.
 _IS_18 = os.environ.get("ANCHORLINE_TEST_DATABASE") == "postgresql-18"
-_PLENTY_BYTES = 4 * 2**30
 
 
 def programs() -> Path | None:
@@ -114,8 +114,9 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
     if where is None:
         pytest.skip("no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
     user = _other_user()
-    # A socket's path may have 107 bytes, which pytest's own folders can exceed.
-    folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-", dir=_memory()))
+    # In memory: a server asks the disk a hundred times for each database. A socket's path may have 107 bytes, which
+    # pytest's own folders can exceed.
+    folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-", dir=folder_in_memory()))
     try:
         if user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
@@ -153,12 +154,6 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
             process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _memory() -> Path | None:
-    """Return a folder in memory where there is much of it: a server asks the disk a hundred times for each database."""
-    memory = Path("/dev/shm")
-    return memory if memory.is_dir() and shutil.disk_usage(memory).free > _PLENTY_BYTES else None
 
 
 def _wait_until_it_answers(server: PostgresServer) -> None:
