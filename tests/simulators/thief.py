@@ -108,8 +108,7 @@ def all_that_a_home_reads(folder: Path) -> list[bytes]:
         tables = [str(name) for (name,) in home.engine.query("SELECT name FROM sqlite_master WHERE type = 'table'")]
         values = [value for table in tables for row in home.engine.query(f'SELECT * FROM "{table}"') for value in row]
         read = [_bytes_of(value) for value in values if isinstance(value, bytes | str)]
-        newest = int(home.engine.query("SELECT COALESCE(MAX(first_seq + entry_count), 0) FROM group_commit")[0][0])
-        for run in home.chains.runs(1, newest):
+        for run in home.chains.runs(1, home.chains.next_seq()):
             for _, raw, kept in home.chains.bundles.rows(run.first_seq, run.first_seq + run.entry_count):
                 read += [raw, kept or b""]
     return read
