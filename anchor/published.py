@@ -11,19 +11,28 @@ from anchor.log import TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.networks import NetworkRules
 from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, Transaction
-from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by, key_id
+from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by, key_id, note_in
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.errors import AnchorlineError, MalformedError
+from anchor.proof.published_tree import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.proof.receipt import LogCard
 from anchor.proof.thread_proofs import decode_proofs, proofs_path
 from anchor.thread_list import FILE_NAME, ThreadList
 from anchor.thread_verdict import Finding, Number, Reason
 from anchor.tiles import Fetch, LeafRange, PublishedTree, tile_width
 
-CARD = "log-card.json"
-CHECKPOINT = "checkpoint"
-ANCHORED = "checkpoints"
-CHAINS = "chain"
+__all__ = [
+    "ANCHORED",
+    "CARD",
+    "CHAINS",
+    "CHECKPOINT",
+    "Anchors",
+    "check_checkpoint",
+    "directory_leaves",
+    "read_anchors",
+    "read_card",
+    "read_note",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,7 @@ def read_card(fetch: Fetch) -> LogCard:
 def read_note(fetch: Fetch, path: str) -> Note | None:
     """Return a published checkpoint with its signatures, None where there is none; raise MalformedError."""
     data = fetch(path)
-    if data is None:
-        return None
-    try:
-        return Note.decode(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"{path}: expected a note in UTF-8") from error
+    return None if data is None else note_in(data, path)
 
 
 def check_checkpoint(

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from anchor.errors import HistoryDiffersError, NotYetError, SourceError
 from anchor.log import TILE_WIDTH, tile_path
-from anchor.proof.checkpoint import Checkpoint, Note, is_signed_by
-from anchor.proof.errors import MalformedError
+from anchor.proof.checkpoint import Checkpoint, is_signed_by, note_in
 from anchor.proof.receipt import LogCard
 from anchor.published import CARD, CHECKPOINT, read_card
 from anchor.thread_audit import audit_thread
@@ -178,7 +177,9 @@ class _Run:
             return
         self._read_own()
         keys = (self.log.checkpoint_key.value, *self.directory.keys)
-        if not is_whole or not any(is_signed_by(_note(data), self.log.origin, key, self.auditor.check) for key in keys):
+        if not is_whole or not any(
+            is_signed_by(note_in(data, CHECKPOINT), self.log.origin, key, self.auditor.check) for key in keys
+        ):
             raise SourceError(
                 f"the checkpoint of {found.size} leaves that is published there is not signed by a key of this log "
                 "that this folder knows, or not of the tiles beside it, and it does not continue this folder's: "
@@ -299,11 +300,4 @@ def _checkpoint_in(fetch: Fetch, path: str) -> Checkpoint | None:
 
 
 def _decoded(data: bytes) -> Checkpoint:
-    return Checkpoint.decode(_note(data).text)
-
-
-def _note(data: bytes) -> Note:
-    try:
-        return Note.decode(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"{CHECKPOINT}: expected a note in UTF-8") from error
+    return Checkpoint.decode(note_in(data, CHECKPOINT).text)

@@ -89,6 +89,14 @@ class Checkpoint:
         return cls(origin, int(size), from_base64(root, "checkpoint root", HASH_SIZE))
 
 
+def note_in(data: bytes, where: str) -> Note:
+    """Read the note in a file; raise MalformedError, with ``where`` in it where that is no UTF-8."""
+    try:
+        return Note.decode(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{where}: expected a note in UTF-8") from error
+
+
 def check_origin_of_checkpoint(origin: str) -> None:
     """Raise MalformedError unless this is a log's origin, alone or followed by ``/<chain id in hex>``."""
     log_origin, slash, chain = origin.rpartition("/")

@@ -36,6 +36,14 @@ def sha256_each(messages: Iterable[bytes], prefix: bytes = b"") -> list[bytes]:
     return digests
 
 
+def index_in(hashes: bytes | bytearray, wanted: bytes) -> int | None:
+    """Return which of flat hashes is the wanted one, or None."""
+    at = hashes.find(wanted)
+    while at >= 0 and at % HASH_SIZE:
+        at = hashes.find(wanted, at + 1)
+    return None if at < 0 else at // HASH_SIZE
+
+
 class Reader(Cursor):
     """Reads one value after the other from ``data``; every method raises MalformedError where bytes lack."""
 

@@ -12,18 +12,17 @@ from functools import cached_property, lru_cache
 from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_transaction
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bundles import TILE_WIDTH
-from anchor.proof.checkpoint import Checkpoint, Note
-from anchor.proof.codec import HASH_SIZE
+from anchor.proof.checkpoint import Checkpoint, Note, note_in
+from anchor.proof.codec import index_in
 from anchor.proof.entry import Entry
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, LogLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.promise import Promise
-from anchor.proof.published_tree import Fetch, PublishedTree
+from anchor.proof.published_tree import ANCHORED, CARD, CHAINS, CHECKPOINT, Fetch, PublishedTree
 from anchor.proof.receipt import ChainPath, Content, ContentState, DirectoryProof, Leaf, LogCard, Receipt, Sealed
 from anchor.proof.thread_proofs import decode_proofs, proofs_path
 
-CARD, CHECKPOINT, ANCHORED, CHAINS = "log-card.json", "checkpoint", "checkpoints", "chain"
 # Several parts of a receipt are in one bundle; a bundle is at most a megabyte.
 _KEPT_FILES = 32
 _WITHHELD = Content(ContentState.WITHHELD)
@@ -43,12 +42,12 @@ class Place:
 
 @dataclass(slots=True)
 class _Directory:
-    """The leaves of a directory that receipts need; of heads their indexes and sizes."""
+    """Where the leaves of a directory are that receipts need: their indexes, and of heads their sizes too."""
 
     heads: dict[bytes, list[tuple[int, int]]] = field(default_factory=dict)
     seals: list[int] = field(default_factory=list)
-    keys: list[tuple[int, KeyLeaf]] = field(default_factory=list)
-    threads: list[tuple[int, ThreadLeaf]] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
 
     def add(self, index: int, raw: bytes) -> None:
         leaf = decode_leaf(raw)
@@ -57,9 +56,9 @@ class _Directory:
         elif isinstance(leaf, SealLeaf):
             self.seals.append(index)
         elif isinstance(leaf, KeyLeaf):
-            self.keys.append((index, leaf))
+            self.keys.append(index)
         elif isinstance(leaf, ThreadLeaf):
-            self.threads.append((index, leaf))
+            self.threads.append(index)
 
 
 class MirrorReceipts:
@@ -95,7 +94,7 @@ class MirrorReceipts:
         path = chain.inclusion_path(place.leaf_index, head_size)
         check_inclusion(leaf_hash(raw), place.leaf_index, head_size, path, head.leaf.root)
         seal_index = next(index for index in self._directory.seals if index > head_index)
-        threads = [index for index, _ in self._directory.threads if index < checkpoint.size]
+        threads = [index for index in self._directory.threads if index < checkpoint.size]
         previous = head.leaf.previous_index
         sealed = Sealed(
             chain=ChainPath(place.leaf_index, path),
@@ -107,7 +106,7 @@ class MirrorReceipts:
             thread=self._proof(ThreadLeaf, threads[-1], checkpoint) if threads else None,
             previous_head=None if previous == NO_PREVIOUS else self._proof(HeadLeaf, previous, checkpoint),
             keys=tuple(
-                self._proof(KeyLeaf, index, checkpoint) for index, _ in self._directory.keys if index < checkpoint.size
+                self._proof(KeyLeaf, index, checkpoint) for index in self._directory.keys if index < checkpoint.size
             ),
             anchors=anchors,
         )
@@ -127,11 +126,9 @@ class MirrorReceipts:
         """Return where an entry is; the leaf hashes of these chains, or of all, are read until it is found."""
         for chain_id in self._directory.heads if chain_ids is None else chain_ids:
             for tile_no, flat in self._chain(chain_id).leaf_hashes():
-                at = flat.find(entry_hash)
-                while at >= 0 and at % HASH_SIZE:
-                    at = flat.find(entry_hash, at + 1)
-                if at >= 0:
-                    return Place(chain_id, tile_no * TILE_WIDTH + at // HASH_SIZE)
+                at = index_in(flat, entry_hash)
+                if at is not None:
+                    return Place(chain_id, tile_no * TILE_WIDTH + at)
         raise NotInMirrorError(
             f"entry {entry_hash.hex()} is in no seal that this mirror has; name another mirror, or the entry's chain"
         )
@@ -145,7 +142,7 @@ class MirrorReceipts:
 
     @cached_property
     def _newest(self) -> Checkpoint:
-        return Checkpoint.decode(_note(self._read(CHECKPOINT)).text)
+        return Checkpoint.decode(note_in(self._read(CHECKPOINT), CHECKPOINT).text)
 
     @cached_property
     def _tree(self) -> PublishedTree:
@@ -206,8 +203,8 @@ class MirrorReceipts:
             if head_index < size <= self._newest.size:
                 data = self._fetch(f"{ANCHORED}/{size}")
                 if data is not None:
-                    return _note(data), (proof,)
-        return _note(self._read(CHECKPOINT)), ()
+                    return note_in(data, CHECKPOINT), (proof,)
+        return note_in(self._read(CHECKPOINT), CHECKPOINT), ()
 
     def _proof(self, kind: type[Leaf], index: int, checkpoint: Checkpoint) -> DirectoryProof[Leaf]:
         tile_no, at = divmod(index, TILE_WIDTH)
@@ -224,10 +221,3 @@ class MirrorReceipts:
         if data is None:
             raise NotInMirrorError(f"expected a mirror, which has a {path}; found none there")
         return data
-
-
-def _note(data: bytes) -> Note:
-    try:
-        return Note.decode(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedError("checkpoint: expected a note in UTF-8") from error

@@ -18,6 +18,10 @@ from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, inclusion_ranges
 Fetch = Callable[[str], bytes | None]
 """Returns the bytes of a published file, or None where there is none; at most as many as the format allows."""
 
+CARD = "log-card.json"
+CHECKPOINT = "checkpoint"
+ANCHORED = "checkpoints"
+CHAINS = "chain"
 ENTRIES = "entries"
 # Expanded tiles kept while one tree is read, 16 KiB each: the right edge of a tree has at most five.
 _CACHED_TILES = 32
@@ -136,6 +140,6 @@ def _levels_in(tile: bytes) -> list[bytes]:
     levels = [tile]
     for _ in range(TILE_HEIGHT - 1):
         below = levels[-1]
-        pairs = (below[at : at + 2 * HASH_SIZE] for at in range(0, len(below) // 64 * 64, 2 * HASH_SIZE))
+        pairs = (below[at : at + 2 * HASH_SIZE] for at in range(0, len(below) - HASH_SIZE, 2 * HASH_SIZE))
         levels.append(b"".join(sha256_each(pairs, b"\x01")))
     return levels
