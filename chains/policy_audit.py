@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import chain as chained
 from itertools import repeat
 
-from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, check_author
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError
 from anchor.proof.identity import Purpose
 from anchor.proof.identity_history import History, Place, history_of
 from anchor.proof.leaves import NO_POLICY
+from anchor.proof.log_statements import NO_CONTENT
 from anchor.proof.policy import IsKeyOf, Standing, judged
 from anchor.signing import check_signature
 from anchor.storage.engine import Engine
@@ -23,8 +23,6 @@ from chains.audit_report import Report
 from chains.chain import Chain
 from chains.policy import Policies, margin_ms
 from chains.reader import StoredEntry
-
-_EMPTY = sha256(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class PolicyWalk:
                 standing = judged(
                     *(standing, stored.leaf_index, entry, is_key_of),
                     lambda key: self._earlier(chain, written.get(key)),
-                    has_content=stored.kept is not None and not stored.keeps(_EMPTY),
+                    has_content=stored.kept is not None and not stored.keeps(NO_CONTENT),
                 )
             except (VerificationError, MalformedError) as error:
                 why = str(error)

@@ -13,18 +13,16 @@ from anchor.proof.archive_files import FAULTS, Archive, chain_prefix, leaves_of,
 from anchor.proof.archive_lines import Kept
 from anchor.proof.author_audit import Say, was_valid_when_written
 from anchor.proof.bundles import TILE_WIDTH
-from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.codec import index_in
 from anchor.proof.entry import Entry
 from anchor.proof.errors import AnchorlineError, MalformedError, UnknownVersionError, VerificationError
 from anchor.proof.identity import Purpose
 from anchor.proof.identity_history import History, Place
 from anchor.proof.leaves import NO_POLICY, HeadLeaf
-from anchor.proof.log_statements import stated_by_log
+from anchor.proof.log_statements import NO_CONTENT, stated_by_log
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.policy import IsKeyOf, NotFollowedError, Standing, judged, stated_in
 from anchor.proof.policy_evidence import but_for_a_tie
-
-_EMPTY = sha256(b"")
 
 
 @dataclass
@@ -164,12 +162,9 @@ class _Walk:
 
     def _find(self, entry_hash: bytes) -> Entry | None:
         """Return the earlier entry of the chain with this hash."""
-        at = self.hashes.find(entry_hash)
-        while at % HASH_SIZE and at >= 0:
-            at = self.hashes.find(entry_hash, at + 1)
-        if at < 0:
+        index = index_in(self.hashes, entry_hash)
+        if index is None:
             return None
-        index = at // HASH_SIZE
         bundle = read_bundle(
             *(self.audit.archive, chain_prefix(self.chain_id), index // TILE_WIDTH, self.heads[-1].tree_size), refuse
         )
@@ -186,7 +181,7 @@ class _Walk:
         try:
             for line in self.audit.archive.lines(path):
                 kept = Kept.decode(line, path)
-                found += [kept.index] if kept.index in self.by_log and kept.digest != _EMPTY else []
+                found += [kept.index] if kept.index in self.by_log and kept.digest != NO_CONTENT else []
         except FAULTS:
             return found  # named by whoever checks the contents
         return found

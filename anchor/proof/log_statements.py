@@ -6,6 +6,7 @@ it has is in docs/spec/policy.md, and why in docs/adr/0052-policy-and-duties.md.
 """
 
 from anchor.proof.chain_life import Transfer
+from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, ExtensionType, Relation
 from anchor.proof.erasure import Act, ErasureStatement
 from anchor.proof.errors import MalformedError, UnknownVersionError
@@ -13,6 +14,8 @@ from anchor.proof.errors import MalformedError, UnknownVersionError
 _BESIDE = frozenset({ExtensionType.LOG_ID, ExtensionType.IDENTITY})
 LIFE_MEDIA_TYPE = "application/vnd.anchorline.chain-life"
 """Media type of entries that speak of their chain's life; their content is empty."""
+NO_CONTENT = sha256(b"")
+"""The digest of what the log's own statements commit to: content of no bytes."""
 _WORDS = {Act.ERASE: "an erasure", Act.HOLD: "a legal hold", Act.LIFT: "the end of a legal hold"}
 _TRANSFER = "another owner of the chain"
 

@@ -5,11 +5,10 @@ Input is a sealed receipt, of which each head names the policy in force, and wha
 asks.
 """
 
-from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, check_author, signing_keys
 from anchor.proof.errors import UnknownVersionError, VerificationError
 from anchor.proof.leaves import NO_POLICY
-from anchor.proof.log_statements import stated_by_log
+from anchor.proof.log_statements import NO_CONTENT, stated_by_log
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.policy import Rule, Standing, check_followed, closes, in_force_at, met, not_followed, stated_in
 from anchor.proof.policy_evidence import (
@@ -25,7 +24,6 @@ from anchor.proof.receipt import ContentState, Receipt, Sealed
 from anchor.proof.verdict import Step, not_checked, ok
 from anchor.proof.verifier import Verifier
 
-_EMPTY = sha256(b"")
 BELIEVED = "the log's signature; that its heads name the policy in force, is the auditor's check"
 
 
@@ -69,7 +67,7 @@ def _followed(receipt: Receipt, sealed: Sealed, evidence: PolicyEvidence, verifi
             raise NotShownError(f"nothing is shown of entry {entry_hash.hex()}, which it corrects")
         return Entry.decode(shown[entry_hash])
 
-    has_content = receipt.content.state == ContentState.SHOWN and receipt.content.digest != _EMPTY
+    has_content = receipt.content.state == ContentState.SHOWN and receipt.content.digest != NO_CONTENT
     check_followed(stated.policy, entry, is_key_of, find, has_content=has_content)
     text = f"it follows the policy that entry {stated.index} of the chain states, {stated.entry_hash.hex()}"
     said = None if has_content else stated_by_log(entry)
