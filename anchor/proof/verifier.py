@@ -4,7 +4,7 @@
 The CLI and third parties make a ``Verifier``; every module ``steps_*`` judges with it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anchor.proof import ed25519
@@ -72,7 +72,7 @@ def network_of(log: LogLeaf, networks: Mapping[str, NetworkRules] = NETWORKS) ->
     return next((rules for rules in networks.values() if (rules.genesis_hash, rules.message_start) == wanted), None)
 
 
-def asked(views: list[KnownBlocks], height: int) -> tuple[KnownBlock | None, str]:
+def asked(views: Sequence[KnownBlocks], height: int) -> tuple[KnownBlock | None, str]:
     """Ask each view in turn; the first that reaches the height is believed."""
     for view in views:
         known = view.at(height)

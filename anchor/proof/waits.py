@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.blocks import KnownBlocks
-from anchor.proof.identity_history import Place, Waited
+from anchor.proof.identity_history import Waited
+from anchor.proof.verifier import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +30,11 @@ def word_on_wait(waited: Waited, views: Sequence[KnownBlocks]) -> WaitWord:
     between = f"from block {waited.announced.block_height} to {waited.completed.block_height}"
     believed: list[str] = []
     for place in (waited.announced, waited.completed):
-        found = _asked(place, views)
-        if found is None:
+        known, whose = asked(views, place.block_height)
+        if known is None:
             return WaitWord(None, f"{between}, as the log says: nobody whom you trust was asked about these blocks")
-        block_hash, whose = found
-        if block_hash != place.block_hash:
-            another = f"{whose} has another block at {place.block_height} than the log names, {hash_hex(block_hash)}"
+        if known.hash != place.block_hash:
+            another = f"{whose} has another block at {place.block_height} than the log names, {hash_hex(known.hash)}"
             return WaitWord(False, f"{between}, which is not so: {another}")
         believed.append(whose)
     return WaitWord(True, f"{between}, which {' and '.join(dict.fromkeys(believed))} confirms")
-
-
-def _asked(place: Place, views: Sequence[KnownBlocks]) -> tuple[bytes, str] | None:
-    for view in views:
-        known = view.at(place.block_height)
-        if known is not None:
-            return known.hash, view.believed
-    return None
