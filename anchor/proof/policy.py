@@ -216,12 +216,7 @@ def changed(standing: Standing, index: int, entry: Entry, is_key_of: IsKeyOf) ->
     if any(link.relation in _CORRECTING for link in entry.links):
         raise not_followed("it states a policy and corrects entries: one of both")
     rule = (policy if before is None else before.policy).administrators
-    found = met(rule, signing_keys(entry), is_key_of)
-    if found < rule.threshold:
-        raise not_followed(
-            f"{rule.threshold} of the {len(rule.parties)} parties that may change the policy must sign it, {found} did",
-            Part.ADMINISTRATORS,
-        )
+    _check_met(rule, entry, is_key_of, Part.ADMINISTRATORS, "change the policy must sign it")
     return (*standing, Stated(entry.hash, index, policy))
 
 
@@ -247,23 +242,12 @@ def _check_closing(policy: Policy, entry: Entry, is_key_of: IsKeyOf) -> None:
     """After a closing nobody writes any more: it takes those who say who may write, and nothing else of the policy."""
     if any(link.relation in _CORRECTING for link in entry.links):
         raise not_followed("it closes the chain and corrects entries: one of both")
-    found, rule = met(policy.administrators, signing_keys(entry), is_key_of), policy.administrators
-    if found < rule.threshold:
-        raise not_followed(
-            f"{rule.threshold} of the {len(rule.parties)} parties that may change the policy must sign what closes the "
-            f"chain, {found} did",
-            Part.ADMINISTRATORS,
-        )
+    words = "change the policy must sign what closes the chain"
+    _check_met(policy.administrators, entry, is_key_of, Part.ADMINISTRATORS, words)
 
 
 def _check_written(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find) -> None:
-    found = met(policy.writers, signing_keys(entry), is_key_of)
-    if found < policy.writers.threshold:
-        raise not_followed(
-            f"{policy.writers.threshold} of the {len(policy.writers.parties)} parties that may write must sign an "
-            f"entry, {found} did",
-            Part.WRITERS,
-        )
+    _check_met(policy.writers, entry, is_key_of, Part.WRITERS, "write must sign an entry")
     if policy.media_types and entry.media_type not in policy.media_types:
         raise not_followed(
             f"its media type is {entry.media_type!r}, which is none of those that it allows", Part.MEDIA_TYPES
@@ -278,6 +262,13 @@ def _check_written(policy: Policy, entry: Entry, is_key_of: IsKeyOf, find: Find)
                 "entries of others signed it",
                 Part.CORRECTORS,
             )
+
+
+def _check_met(rule: Rule, entry: Entry, is_key_of: IsKeyOf, part: Part, words: str) -> None:
+    """Raise VerificationError(POLICY_NOT_FOLLOWED) unless enough parties signed; ``words``: what they may and must."""
+    found = met(rule, signing_keys(entry), is_key_of)
+    if found < rule.threshold:
+        raise not_followed(f"{rule.threshold} of the {len(rule.parties)} parties that may {words}, {found} did", part)
 
 
 def _check_ids(policy: Policy, kinds: AbstractSet[int]) -> None:
