@@ -6,7 +6,7 @@ found (step 12).
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -16,7 +16,7 @@ from anchor.log import TILE_WIDTH
 from anchor.proof.author_audit import AuthorsAudit, UnjudgedError, named_author
 from anchor.proof.blocks import KnownBlock, KnownBlocks
 from anchor.proof.ed25519 import SignatureCheck
-from anchor.proof.entry import Entry, check_author
+from anchor.proof.entry import Entry, check_author, says_more
 from anchor.proof.errors import AnchorlineError, Reason, VerificationError
 from anchor.proof.identity import begins_identity
 from anchor.proof.identity_evidence import MAX_ENTRIES
@@ -64,7 +64,7 @@ class PublishedAuthors:
     def look_at(self, chain_id: bytes, index: int, raw: bytes) -> None:
         """Judge one published entry, which is the one that is sealed; what cannot be read is a matter of step 9."""
         where = f"chain {chain_id.hex()}, entry {index}"
-        if index and not _says_more(raw):
+        if index and not says_more(raw):
             return
         try:
             entry = Entry.decode(raw)
@@ -118,10 +118,7 @@ class PublishedAuthors:
         return UnjudgedError(text)
 
     def _leaves(self, tree: PublishedTree) -> list[bytes]:
-        return [raw for tile_no in range(-(-tree.size // TILE_WIDTH)) for raw in self._bundle(tree, tile_no)]
-
-    def _bundle(self, tree: PublishedTree, tile_no: int) -> Iterator[bytes]:
-        yield from tree.bundle(tile_no) or ()
+        return [raw for tile_no in range(-(-tree.size // TILE_WIDTH)) for raw in tree.bundle(tile_no) or ()]
 
     # --- places
 
@@ -140,8 +137,3 @@ class PublishedAuthors:
         seal = self._walk.seals[number]
         key = self._walk.promise_key(heads[at].index)
         return Place(number, seal.sealed_at_ms, seal.block_height, key, seal.block_hash)
-
-
-def _says_more(raw: bytes) -> bool:
-    """Say whether an entry has more than a commitment and a media type: extensions or an author, say."""
-    return len(raw) < 66 or raw[66 + raw[65] :] != bytes(7)

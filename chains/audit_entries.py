@@ -10,7 +10,7 @@ from typing import NamedTuple
 from anchor.hashing.chosen import HASHING
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, sha256
-from anchor.proof.entry import Entry, ExtensionType, Relation, chain_id_of, check_author, content_commitment
+from anchor.proof.entry import Entry, ExtensionType, Relation, chain_id_of, check_author, content_commitment, says_more
 from anchor.proof.erasure import Act, ErasureStatement
 from anchor.proof.policy import stated_in
 from anchor.signing import check_signature
@@ -106,7 +106,7 @@ class EntriesAudit:
                 if found != batch.stored[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
                     self.report.found(batch.where(place), "the entry is not the one whose hash was recorded")
         for place, raw in enumerate(batch.raws):
-            if batch.first_index + place == 0 or raw[1:33] != batch.chain.chain_id or _needs_decoding(raw):
+            if batch.first_index + place == 0 or raw[1:33] != batch.chain.chain_id or says_more(raw):
                 with self.report.looking_at(batch.where(place)):
                     self._entry(batch, place)
         if self._closed_at is not None:
@@ -217,11 +217,6 @@ def _consecutive(rows: Iterator[Row]) -> Iterator[list[Row]]:
         byte_count += len(row[1]) + len(row[2] or b"")
     if batch:
         yield batch
-
-
-def _needs_decoding(raw: bytes) -> bool:
-    """Say whether an entry has more than a commitment and a media type: ids, links, extensions or an author."""
-    return len(raw) < 66 or raw[66 + raw[65] :] != bytes(7)
 
 
 def _where(chain: Chain, seq: int, leaf_index: int) -> str:

@@ -32,6 +32,9 @@ _SIGNATURE_SIZE = 64
 # A signed batch holds at most 2^32 - 1 entries.
 MAX_BATCH_PATH = 32
 CRITICAL_EXTENSION = 0x8000
+# Behind the version and two hashes; behind the media type, counts of 0 and no author.
+_AT_MEDIA_TYPE = 1 + 2 * HASH_SIZE
+_NOTHING_MORE = bytes(7)
 Sign = Callable[[bytes], bytes]
 """sign(message) -> signature of 64 bytes (RFC 8032), by whatever holds a key."""
 _PRINTABLE = re.compile(rb"[\x20-\x7e]*")
@@ -224,6 +227,15 @@ def check_chain_id(entry: Entry) -> None:
             Reason.CHAIN_ID_MISMATCH,
             f"the external ids of the first entry do not give the chain id {entry.chain_id.hex()}",
         )
+
+
+def says_more(raw: bytes) -> bool:
+    """Say whether an encoded entry has more than a commitment and a media type: ids, links, extensions or an author.
+
+    Nothing of it is decoded: of one that is cut, this is said too.
+    """
+    end = _AT_MEDIA_TYPE + 1
+    return len(raw) < end or raw[end + raw[_AT_MEDIA_TYPE] :] != _NOTHING_MORE
 
 
 def content_commitment(salt: bytes, digest: bytes) -> bytes:
