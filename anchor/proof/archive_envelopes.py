@@ -34,6 +34,11 @@ class KeptEnvelope:
     raw: bytes
     envelope: bytes
 
+    @property
+    def entry_hash(self) -> bytes:
+        """The hash of the entry that the envelope names, whether it is one or not."""
+        return self.envelope[len(_BEGIN) : _AT_COUNT]
+
     @classmethod
     def decode(cls, line: bytes, where: str) -> "KeptEnvelope":
         """Read a line; raises MalformedError."""
@@ -48,7 +53,7 @@ class KeptEnvelope:
         if self.raw != raw:
             raise ArchiveError(f"{where}: the envelope stands beside another entry")
         entry = Entry.decode(raw)
-        if self.envelope[: len(_BEGIN)] != _BEGIN or self.envelope[len(_BEGIN) : _AT_COUNT] != entry.hash:
+        if self.envelope[: len(_BEGIN)] != _BEGIN or self.entry_hash != entry.hash:
             raise ArchiveError(f"{where}: expected the envelope of this entry, version 1, found another or none")
         count = int.from_bytes(self.envelope[_AT_COUNT:_AT_READERS], "big")
         box = self.envelope[_AT_READERS + count * _READER_SIZE :]

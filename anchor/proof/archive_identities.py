@@ -5,6 +5,7 @@ Input is an ``Archive`` and its directory, checked or not; ``archive`` and ``cha
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from anchor.proof import ed25519
 from anchor.proof.archive_directory import ArchivedDirectory
@@ -19,9 +20,11 @@ def history_in(
 ) -> Callable[[bytes], History]:
     """Return what gives the history of an identity by its chain id.
 
-    It raises ArchiveError where there is no such chain or something of it is missing, and what ``history_of`` raises.
+    Each is made once, whoever asks. It raises ArchiveError where there is no such chain or something of it is missing,
+    and what ``history_of`` raises.
     """
 
+    @cache
     def history(identity: bytes) -> History:
         if not directory.heads.get(identity):
             raise ArchiveError(f"an entry names identity {identity.hex()}, which is no chain of this log")

@@ -24,6 +24,7 @@ from anchor.proof.frontier import Frontier
 from anchor.proof.heads import MAX_SIBLINGS, HeadsProof, check_newest
 from anchor.proof.leaves import NO_POLICY, HeadLeaf, SealLeaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
+from anchor.proof.policy_evidence import shown_policy
 from anchor.proof.receipt import (
     MAX_FILE,
     DirectoryProof,
@@ -224,8 +225,7 @@ def _check_receipt(where: str, index: int, line: bytes | None, raw: bytes, verif
     verdict = verify(receipt, verifier)
     if verdict.outcome == Outcome.FAILED:
         raise ArchiveError(f"{where}: its receipt does not verify: {', '.join(verdict.reasons)}")
-    is_shown = any(item["type"] == "policy" for item in _sealed(receipt).evidence)
-    if _sealed(receipt).head.leaf.policy != NO_POLICY and not is_shown:
+    if _sealed(receipt).head.leaf.policy != NO_POLICY and shown_policy(receipt) is None:
         raise ArchiveError(f"{where}: its receipt does not show the policy of its chain, which its head names")
     return receipt
 

@@ -61,7 +61,7 @@ def taken_out(archive: Archive, chain_ids: Iterable[bytes], entry: str) -> Taken
 
 
 def _is_meant(kept: KeptEnvelope, entry: str, index: int | None) -> bool:
-    return kept.index == index if index is not None else kept.envelope[4:36].hex() == entry
+    return kept.index == index if index is not None else kept.entry_hash.hex() == entry
 
 
 def _receipt(archive: Archive, chain_id: bytes, kept: KeptEnvelope) -> Receipt:
