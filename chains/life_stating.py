@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from anchor.errors import RefusedEntryError
-from anchor.proof.chain_life import Closing, Continuation, Statement, Transfer
+from anchor.proof.chain_life import KINDS, Closing, Statement
 from anchor.proof.codec import sha256
-from anchor.proof.entry import SALT_SIZE, Entry, Extension, ExtensionType, content_commitment
+from anchor.proof.entry import SALT_SIZE, Entry, Extension, content_commitment
 from anchor.proof.log_statements import LIFE_MEDIA_TYPE
 from chains.chain import Chain
 from chains.client.own_entry import Form, signed
@@ -19,11 +19,7 @@ from chains.policy import Policies
 from chains.work import Accepted, Submission
 from chains.writer import Writer
 
-_TYPES: dict[type[Closing] | type[Transfer] | type[Continuation], ExtensionType] = {
-    Closing: ExtensionType.CLOSING,
-    Transfer: ExtensionType.TRANSFER,
-    Continuation: ExtensionType.CONTINUATION,
-}
+_TYPES = {kind: number for number, kind in KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,19 +112,20 @@ class Continuation:
 
 
 Statement = Closing | Transfer | Continuation
-_KINDS: dict[ExtensionType, type[Closing] | type[Transfer] | type[Continuation]] = {
+KINDS: dict[ExtensionType, type[Closing] | type[Transfer] | type[Continuation]] = {
     ExtensionType.CLOSING: Closing,
     ExtensionType.TRANSFER: Transfer,
     ExtensionType.CONTINUATION: Continuation,
 }
+"""Which extension has which statement."""
 
 
 def statement_of(entry: Entry) -> Statement | None:
     """Return what an entry says of its chain's life, or None; raise MalformedError for what says nothing, or two."""
-    said = [item for item in entry.extensions if item.type in _KINDS]
+    said = [item for item in entry.extensions if item.type in KINDS]
     if len(said) > 1:
         raise MalformedError("an entry: expected one statement on its chain's life, found more")
-    return _KINDS[ExtensionType(said[0].type)].decode(said[0].value) if said else None
+    return KINDS[ExtensionType(said[0].type)].decode(said[0].value) if said else None
 
 
 def closes(statement: Statement | None, log_id: bytes) -> bool:

@@ -4,12 +4,12 @@ Entries come from ``chains.chain_life`` and ``chains.erasure_entries``; the page
 read its entries, and what is held to its owner. The page of an entry has the words of that one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from anchor.proof.chain_life import Closing, Continuation, Statement, Transfer
+from anchor.proof.chain_life import KINDS, Closing, Statement, Transfer
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import MalformedError
+from anchor.proof.promise import ANONYMOUS
 from chains.access import Action
 from chains.chain import Chain
 from chains.chain_life import ChainLives
@@ -17,13 +17,6 @@ from chains.erasure_entries import holds_of
 from chains.web.pages.phrases import counted, utc
 from chains.web.requests import Request
 from chains.web.rooms import Room
-
-_READING: dict[int, Callable[[bytes], Statement]] = {
-    ExtensionType.CLOSING: Closing.decode,
-    ExtensionType.TRANSFER: Transfer.decode,
-    ExtensionType.CONTINUATION: Continuation.decode,
-}
-_OPERATOR = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ def life_words(statement: Statement) -> str:
         return f"Closed on {at}{why}{on}. Nothing but erasures is recorded behind it"
     if isinstance(statement, Transfer):
         giver, taker = (
-            "the operator" if each == _OPERATOR else f"the submitter {each.hex()}"
+            "the operator" if each == ANONYMOUS else f"the submitter {each.hex()}"
             for each in (statement.giver, statement.taker)
         )
         return f"Went on {at} from {giver} to {taker}; whose signatures count stays as it was"
@@ -64,9 +57,10 @@ def life_words(statement: Statement) -> str:
 
 def words_of(number: int, value: bytes) -> str | None:
     """Return the words of an extension's value, or None where it says nothing of a chain's life that can be read."""
-    read = _READING.get(number)
+    if number not in KINDS:
+        return None
     try:
-        return None if read is None else life_words(read(value))
+        return life_words(KINDS[ExtensionType(number)].decode(value))
     except MalformedError:
         return None
 
