@@ -8,9 +8,11 @@ import re
 from dataclasses import dataclass
 
 from anchor.proof.access_record import What
+from anchor.proof.receipt import Receipt
 from anchor.proof.verdict import Verdict
 from chains.access import Action
 from chains.certifying import can_draw, is_certifiable
+from chains.chain import Kept
 from chains.receipts import Shown
 from chains.web.asgi import PDF, Answer
 from chains.web.contents import Contents, kept_for_link
@@ -41,7 +43,7 @@ class _Wanted:
     """What a certificate is made of, read while it could be; ``draw`` needs no database."""
 
     receipt: bytes
-    name: str
+    stem: str
     verdict: Verdict
     digest: bytes | None
     page_url: str | None
@@ -50,14 +52,15 @@ class _Wanted:
         """Return the PDF."""
         from chains.certificate import Certificate
 
-        return Certificate(self.receipt, self.name, self.verdict, None, self.digest, self.page_url).render()
+        name = f"{self.stem}.receipt"
+        return Certificate(self.receipt, name, self.verdict, None, self.digest, self.page_url).render()
 
 
 async def certificate_file(service: Service, request: Request, _read: ReadBody) -> Answer:
     """Return the certificate of an entry that is anchored, for whoever may have its receipt."""
     wanted = await service.rooms.ask(lambda room: _wanted(room, recognised(room, request)))
     pdf = await service.drawing.draw(wanted.draw)
-    return closed(Answer(200, pdf, PDF), f"{request.arguments['entry_hash'][:16]}.pdf")
+    return closed(Answer(200, pdf, PDF), f"{wanted.stem}.pdf")
 
 
 async def shared_certificate(service: Service, request: Request, read: ReadBody) -> Answer:
@@ -67,7 +70,7 @@ async def shared_certificate(service: Service, request: Request, read: ReadBody)
     if isinstance(wanted, Answer):
         return wanted
     pdf = await service.drawing.draw(wanted.draw)
-    return secret_file(Answer(200, pdf, PDF), wanted.name.replace(".receipt", ".pdf"))
+    return secret_file(Answer(200, pdf, PDF), f"{wanted.stem}.pdf")
 
 
 def _shared(room: Room, request: Request) -> _Wanted | Answer:
@@ -76,26 +79,25 @@ def _shared(room: Room, request: Request) -> _Wanted | Answer:
     That there is something to certify is seen before it is read: else a link for one reading would be used up.
     """
     share, chain, stored = shared_entry(room, request)
-    kept = kept_for_link(stored)
     receipt = room.receipts.make(stored, Shown(salt_and_digest=True))
-    verdict, digest = judged_for(room, receipt, kept)
-    if not is_certifiable(verdict, file_at_hand=digest is not None):
-        raise ProblemError("not-found", "There is no certificate yet: the entry is not anchored deep enough")
+    wanted = _certifiable(room, request, receipt, kept_for_link(stored))
     if not room.accounts.shares.read(share, chain, stored, "certificate", What.CERTIFICATE, request.now_ms):
         return show_button(room, request)
-    name = f"{stored.entry_hash.hex()[:16]}.receipt"
-    return _Wanted(receipt.encode(), name, verdict, digest, _page_url(request))
+    return wanted
 
 
 def _wanted(room: Room, request: Request) -> _Wanted:
     chain, stored = room.entry(request, Action.RECEIPT_READ)
     contents = Contents.of(room, request, chain)
     receipt = contents.receipt(stored)
-    verdict, digest = judged_for(room, receipt, contents.kept(stored, What.CERTIFICATE))
+    return _certifiable(room, request, receipt, contents.kept(stored, What.CERTIFICATE))
+
+
+def _certifiable(room: Room, request: Request, receipt: Receipt, kept: Kept | None) -> _Wanted:
+    verdict, digest = judged_for(room, receipt, kept)
     if not is_certifiable(verdict, file_at_hand=digest is not None):
         raise ProblemError("not-found", "There is no certificate yet: the entry is not anchored deep enough")
-    name = f"{stored.entry_hash.hex()[:16]}.receipt"
-    return _Wanted(receipt.encode(), name, verdict, digest, _page_url(request))
+    return _Wanted(receipt.encode(), receipt.entry.hash.hex()[:16], verdict, digest, _page_url(request))
 
 
 def _page_url(request: Request) -> str | None:
