@@ -117,13 +117,9 @@ def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveV
     heads = _Heads(directory.heads, found.faults.append)
     orders = dict[tuple[bytes, str], ContentOrder]()
     for part in run_ranges(bench, (first, second), verifier.jobs, verifier.progress):
-        found.faults += part.faults
-        found.add_counts(part)
+        found.add(part)
         for roots in part.roots:
             heads.add(roots)
-        found.authors += part.authors
-        found.identities += part.identities
-        found.stating += part.stating
         for order in part.order:
             _check_order(orders, order, found.faults.append)
 

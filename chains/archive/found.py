@@ -69,8 +69,12 @@ class Found:
     promised: int = 0
     files: int = 0
 
-    def add_counts(self, other: "Found") -> None:
-        """Add the counts of another part."""
+    def add(self, other: "Found") -> None:
+        """Add the faults and counts of another part, and what is to be judged together."""
+        self.faults += other.faults
+        self.authors += other.authors
+        self.identities += other.identities
+        self.stating += other.stating
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 

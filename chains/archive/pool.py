@@ -85,12 +85,8 @@ def _together(bench: Bench, part: EntryRanges) -> Found:
     found = Found()
     for each in part.ranges:
         one = check_entries(bench, each)
-        found.faults += one.faults
         found.roots += one.roots
-        found.authors += one.authors
-        found.identities += one.identities
-        found.stating += one.stating
-        found.add_counts(one)
+        found.add(one)
     return found
 
 
