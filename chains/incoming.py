@@ -16,7 +16,7 @@ from anchor.errors import SourceError
 from anchor.log import TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.tiles import ENTRIES, Fetch, decode_bundle, encode_bundle
-from chains.mirror_folder import drop_partial, fetch_from, files_in, is_immutable, put_file, rank_of
+from chains.mirror_folder import drop_partial, fetch_from, files_in, in_order, is_immutable, put_file
 
 INCOMING, VERIFIED = ".incoming", ".verified"
 _PLAN = ".plan.json"
@@ -134,7 +134,7 @@ def finish(folder: Path) -> int:
     for prefix in plan["withdrawn"]:
         if (folder / prefix).exists():
             _move(folder / prefix, _beside(folder, WITHDRAWN_END, prefix))
-    paths = sorted(plan["files"], key=lambda path: (rank_of(path), path))
+    paths = in_order(plan["files"])
     constant = [path for path in paths if is_immutable(path)]
     _put_in_place(verified, folder, constant)
     for path in constant:

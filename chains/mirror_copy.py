@@ -177,9 +177,8 @@ class _Run:
             return
         self._read_own()
         keys = (self.log.checkpoint_key.value, *self.directory.keys)
-        if not is_whole or not any(
-            is_signed_by(note_in(data, CHECKPOINT), self.log.origin, key, self.auditor.check) for key in keys
-        ):
+        note = note_in(data, CHECKPOINT)
+        if not is_whole or not any(is_signed_by(note, self.log.origin, key, self.auditor.check) for key in keys):
             raise SourceError(
                 f"the checkpoint of {found.size} leaves that is published there is not signed by a key of this log "
                 "that this folder knows, or not of the tiles beside it, and it does not continue this folder's: "

@@ -7,7 +7,7 @@ rules (docs/spec/mirror.md, "Order"); ``chains.mirror_reading`` reads it.
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -44,6 +44,11 @@ def rank_of(path: str) -> Rank:
     first = {"tile": Rank.DIRECTORY_TILES, ANCHORED: Rank.ANCHORED, "thread": Rank.PROOFS}
     whole = {CHECKPOINT: Rank.CHECKPOINT, THREAD_FILE: Rank.THREAD, CARD: Rank.CARD}
     return whole.get(path) or first.get(path.partition("/")[0], Rank.BESIDE)
+
+
+def in_order(paths: Iterable[str]) -> list[str]:
+    """Return the files of a mirror in the order in which they are written."""
+    return sorted(paths, key=lambda path: (rank_of(path), path))
 
 
 def is_immutable(path: str) -> bool:

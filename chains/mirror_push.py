@@ -6,19 +6,29 @@ by the next one (docs/spec/mirror.md, "In object storage").
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from anchor.errors import BehindError, SettingsError
-from anchor.proof.checkpoint import Checkpoint, Note
+from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.codec import sha256
 from anchor.proof.receipt import LogCard
-from anchor.published import CARD, CHECKPOINT
+from anchor.published import CARD, CHECKPOINT, read_note
 from anchor.tiles import PublishedTree
-from chains.mirror_folder import Rank, card_in, fetch_from, files_in, is_immutable, only_writer, put_file, rank_of
+from chains.mirror_folder import (
+    Rank,
+    card_in,
+    fetch_from,
+    files_in,
+    in_order,
+    is_immutable,
+    only_writer,
+    put_file,
+    rank_of,
+)
 from chains.object_store import Held, Objects
 
 THREADS = 8
@@ -44,13 +54,13 @@ def push(folder: Path, url: str, objects: Objects) -> Pushed:
     than in the folder, SourceUnavailableError where storage fails: run it again.
     """
     with only_writer(folder):
-        card, note = card_in(folder), (folder / CHECKPOINT)
-        if card is None or not note.is_file():
+        card, note = card_in(folder), read_note(fetch_from(folder), CHECKPOINT)
+        if card is None or note is None:
             raise SettingsError(f"{folder}: expected a mirror to push, found none; `anchorline mirror` writes it")
-        held = objects.held()
+        here, held = Checkpoint.decode(note.text), objects.held()
         _check_card(objects, held, card, url)
-        _check_not_behind(folder, objects, url)
-        return _Push(folder, url, objects, held).run(Checkpoint.decode(Note.decode(note.read_text("utf-8")).text).size)
+        _check_not_behind(folder, here, objects, url)
+        return _Push(folder, url, objects, held).run(here.size)
 
 
 class _Push:
@@ -64,7 +74,7 @@ class _Push:
         self._put = self._bytes = 0
 
     def run(self, size: int) -> Pushed:
-        paths = sorted(files_in(self._folder), key=lambda path: (rank_of(path), path))
+        paths = in_order(files_in(self._folder))
         with ThreadPoolExecutor(THREADS) as threads:
             # The next rank begins when all of this one is there: a checkpoint behind the tiles that it names.
             for _, each in groupby(paths, rank_of):
@@ -80,14 +90,12 @@ class _Push:
 
     def _bring(self, path: str) -> int:
         """Put a file where it is not there as it is here; return how many bytes were put, -1 for none."""
-        data = (self._folder / path).read_bytes()
         held = self._held.get(path)
+        if is_immutable(path) and held is not None and held.size == (self._folder / path).stat().st_size:
+            return -1
+        data = (self._folder / path).read_bytes()
         digest = sha256(data).hex()
-        if (
-            held is not None
-            and held.size == len(data)
-            and (is_immutable(path) or self._known.get(path) == [digest, held.tag])
-        ):
+        if held is not None and held.size == len(data) and self._known.get(path) == [digest, held.tag]:
             return -1
         tag = self._objects.put(path, data, _media_type(path), _cache_control(path))
         if not is_immutable(path):
@@ -95,26 +103,25 @@ class _Push:
         return len(data)
 
 
-def _check_card(objects: Objects, held: Iterable[str], card: LogCard, url: str) -> None:
+def _check_card(objects: Objects, held: Mapping[str, Held], card: LogCard, url: str) -> None:
     """Refuse a prefix of another log or of something else; mark an empty one as this log's before anything is there."""
     data = objects.get(CARD)
     if data is not None and LogCard.decode(data).log != card.log:
         raise SettingsError(f"{url}: expected a mirror of log {card.log.log_id.hex()}, found one of another log")
     if data is None:
-        if any(True for _ in held):
+        if held:
             raise SettingsError(
                 f"{url}: expected nothing or a mirror of this log, found something else; choose a prefix"
             )
         objects.put(CARD, LogCard(card.log).encode(), _media_type(CARD), _cache_control(CARD))
 
 
-def _check_not_behind(folder: Path, objects: Objects, url: str) -> None:
+def _check_not_behind(folder: Path, here: Checkpoint, objects: Objects, url: str) -> None:
     """Refuse to push less, or another history, than is there."""
-    data = objects.get(CHECKPOINT)
-    if data is None:
+    note = read_note(objects.get, CHECKPOINT)
+    if note is None:
         return
-    there = Checkpoint.decode(Note.decode(data.decode("utf-8")).text)
-    here = Checkpoint.decode(Note.decode((folder / CHECKPOINT).read_text("utf-8")).text)
+    there = Checkpoint.decode(note.text)
     if there.size > here.size:
         raise BehindError(
             f"{url}: a checkpoint of {there.size} leaves is there, {folder} has {here.size}: another one pushes too, "
