@@ -120,7 +120,7 @@ class _Run:
         self._read_own()
         self._take_directory(first.size)
         notes = self._chain_notes()
-        proofs = take_anchors(self.incoming, self.log.log_id)
+        listed, proofs = take_anchors(self.incoming, self.log.log_id)
         # Asked for once more, behind all that must not be newer than it.
         note, newest = self._newest()
         if newest.size < first.size:  # another cache answered
@@ -129,7 +129,7 @@ class _Run:
         for chain_id, chain_note in notes.items():
             self._take_chain(chain_id, chain_note)
         self.incoming.put(CHECKPOINT, note)
-        self.done.anchors = put_anchors(self.incoming, self.log.log_id, proofs, newest.size)
+        self.done.anchors = put_anchors(self.incoming, listed, proofs, newest.size)
         self.incoming.put(CARD, LogCard(self.log, tuple(self.directory.threads) or None).encode())
         if self.own(VERIFY_PAGE) != page().html:
             self.incoming.put(VERIFY_PAGE, page().html)

@@ -102,8 +102,8 @@ def take_leaves(incoming: Incoming, prefix: str, start: int, size: int, seen: Le
     return None
 
 
-def take_anchors(incoming: Incoming, log_id: bytes) -> list[BitcoinAnchor]:
-    """Take the list of anchors, and return their proofs; of files that say what ours say, nothing is fetched again.
+def take_anchors(incoming: Incoming, log_id: bytes) -> tuple[ThreadList, list[BitcoinAnchor]]:
+    """Take the list of anchors, and return it with their proofs; files that say what ours say are not fetched again.
 
     Raises MalformedError for what is no list, SourceError where a proof is missing or of another anchor.
     """
@@ -124,24 +124,22 @@ def take_anchors(incoming: Incoming, log_id: bytes) -> list[BitcoinAnchor]:
         if tuple(map(ListedAnchor.of, found[: len(wanted)])) != wanted:
             raise SourceError(f"{path}: expected the proofs of {len(wanted)} anchors of the list, found others")
         proofs += found[: len(wanted)]
-    return proofs
+    return listed, proofs
 
 
-def put_anchors(incoming: Incoming, log_id: bytes, proofs: Sequence[BitcoinAnchor], size: int) -> int:
+def put_anchors(incoming: Incoming, listed: ThreadList, proofs: Sequence[BitcoinAnchor], size: int) -> int:
     """Keep the anchors up to the first one of more than ``size`` leaves, with their checkpoints; return how many.
 
     The list may be newer than the checkpoint, and must name nothing that is not there (docs/spec/mirror.md, "Order").
     """
-    data = incoming.view(THREAD_FILE)
-    assert data is not None, "it was taken"
-    pending = ThreadList.decode(data).pending
     sizes = [_anchored_size(proof) for proof in proofs]
     count = next((at for at, each in enumerate(sizes) if each > size), len(proofs))
     for first in range(0, count, TILE_WIDTH):
         encoded = encode_proofs(first, proofs[first : min(first + TILE_WIDTH, count)])
         if incoming.view(proofs_path(first // TILE_WIDTH)) != encoded:
             incoming.put(proofs_path(first // TILE_WIDTH), encoded)
-    listed = ThreadList(log_id, tuple(map(ListedAnchor.of, proofs[:count])), pending if count == len(proofs) else ())
+    if count < len(proofs):
+        listed = ThreadList(listed.log_id, listed.anchors[:count])
     incoming.put(THREAD_FILE, listed.encode())
     for each in sorted(set(sizes[:count])):
         incoming.take(f"{ANCHORED}/{each}")
