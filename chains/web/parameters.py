@@ -3,8 +3,11 @@
 The modules ``api_*`` put them into their operations; ``chains.web.api`` holds requests to them.
 """
 
+from typing import get_args
+
 from chains.web.limits import KEY_BYTES, MOST_PAGE_ITEMS, PAGE_ITEMS
 from chains.web.operations import In, Parameter
+from chains.web.schemas import MOST_LINKS, RelationName
 
 _SF_ITEM = r'("([ !#-\[\]-~]|\\["\\])*"|:[A-Za-z0-9+/]*=*:)(;kind=[012])?'
 CHAIN = Parameter(
@@ -50,13 +53,13 @@ EXTERNAL_ID = Parameter(
     In.HEADER,
 )
 ORGANISATION = Parameter("organisation", "Whose, by id; for the operator only", "org_[a-z2-7]{16}")
-_RELATIONS = "supersedes|retracts|derived-from|assesses|refers-to"
+_RELATIONS = "|".join(get_args(RelationName))
 _LINK = f"({_RELATIONS})=([0-9a-f]{{64}}/)?[0-9a-f]{{64}}"
 LINK = Parameter(
     "Anchorline-Link",
     "What the entry says of others, as a list of RELATION=ENTRY_HASH, or RELATION=CHAIN_ID/ENTRY_HASH for another "
     f"chain's: {_RELATIONS.replace('|', ', ')}; `supersedes` and `retracts` correct an entry of this chain",
-    f"{_LINK}( *, *{_LINK}){{0,31}}",
+    f"{_LINK}( *, *{_LINK}){{0,{MOST_LINKS - 1}}}",
     In.HEADER,
 )
 KEEP = Parameter("Anchorline-Keep", "`digest`: store the content's SHA-256 only", "content|digest", In.HEADER)

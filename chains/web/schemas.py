@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from anchor.proof.policy import Part
+from anchor.proof import chain_life, erasure
+from anchor.proof.policy import MAX_PARTIES, Part
 
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex")]
 Base64 = Annotated[
@@ -52,10 +53,15 @@ class ExternalIdModel(Taken, frozen=True, kw_only=True):
     kind: Literal[0, 1, 2] = 0
 
 
+RelationName = Literal["supersedes", "retracts", "derived-from", "assesses", "refers-to"]
+MOST_LINKS = 32
+"""Links that come with one content."""
+
+
 class LinkWanted(Taken, frozen=True, kw_only=True):
     """What an entry says of another: of its own chain, or of `chain_id`. The first two relations correct it."""
 
-    relation: Literal["supersedes", "retracts", "derived-from", "assesses", "refers-to"]
+    relation: RelationName
     entry_hash: Hash
     chain_id: Hash | None = None
 
@@ -72,7 +78,7 @@ class Item(Taken, frozen=True, kw_only=True):
     content: Base64 | None = None
     media_type: str = ""
     external_ids: list[str | ExternalIdModel] = []
-    links: Annotated[list[LinkWanted], msgspec.Meta(max_length=32)] = []
+    links: Annotated[list[LinkWanted], msgspec.Meta(max_length=MOST_LINKS)] = []
     keep: Literal["content", "digest"] = "content"
     entry: Base64 | None = None
     salt: Base64 | None = None
@@ -173,8 +179,8 @@ class ChainModel(Model, frozen=True, kw_only=True):
 class RuleModel(Model, frozen=True, kw_only=True):
     """So many of these parties must sign: `did:key:z6Mk...`, or `identity:` and a chain id."""
 
-    needed: Annotated[int, msgspec.Meta(ge=1, le=16)]
-    parties: Annotated[list[str], msgspec.Meta(min_length=1, max_length=16)]
+    needed: Annotated[int, msgspec.Meta(ge=1, le=MAX_PARTIES)]
+    parties: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_PARTIES)]
 
 
 class PolicyModel(Model, frozen=True, kw_only=True):
@@ -508,7 +514,8 @@ MOST_ERASED = 1_024
 Why = Annotated[
     str,
     msgspec.Meta(
-        max_length=500, description="One line of 1 to 500 bytes; it stands in the chain for ever: name no person"
+        max_length=erasure.MAX_REASON,
+        description=f"One line of 1 to {erasure.MAX_REASON} bytes; it stands in the chain for ever: name no person",
     ),
 ]
 
@@ -591,7 +598,7 @@ class Retention(Taken, frozen=True, kw_only=True):
 class ClosingWanted(Taken, frozen=True, kw_only=True):
     """Why a chain is closed, in one line (it can never be erased), and the id of the log where it goes on."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=chain_life.MAX_REASON)] = ""
     moved_to: Hash | None = None
 
 
