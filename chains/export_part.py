@@ -91,23 +91,21 @@ def anchored_of(home: Home, chains: Sequence[Chain]) -> tuple[int, list[Chain]]:
     """Return the size of the newest anchored checkpoint, and those chains that it is over; raise NotYetError."""
     newest = home.journal.newest_anchored()
     size = 0 if newest is None else newest[0].checkpoint_size
-    heads = {chain.chain_no: home.directory.newest_head(chain.chain_no, size) for chain in chains}
-    found = [chain for chain in chains if heads[chain.chain_no] is not None]
+    heads = [(chain, home.directory.newest_head(chain.chain_no, size)) for chain in chains]
+    found = [(chain, index) for chain, index in heads if index is not None]
     if not found:
         raise NotYetError(
             "nothing of these chains is in a block yet: try again after the next anchor (GET /v1/log, /v1/events)"
         )
     lives = ChainLives(home.engine, home.chains)
-    for chain in found:
-        closing, index = lives.closing(chain), heads[chain.chain_no]
-        assert index is not None
-        head = home.directory.leaf(index)
+    for chain, index in found:
+        closing, head = lives.closing(chain), home.directory.leaf(index)
         assert isinstance(head, HeadLeaf)
         if closing is not None and head.tree_size <= closing[0]:
             raise NotYetError(
                 f"the closing of chain {chain.chain_id.hex()} is not in a block yet: try again after the next anchor"
             )
-    return size, found
+    return size, [chain for chain, _ in found]
 
 
 class _Part:
@@ -115,9 +113,7 @@ class _Part:
 
     def __init__(self, home: Home, chains: Sequence[Chain]) -> None:
         self.home = home
-        self.receipts = Receipts(
-            *(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup),
-        )
+        self.receipts = Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)
         self.reader = Reader(home.engine, home.chains, home.lookup)
         self.chains = sorted(chains, key=lambda chain: chain.chain_id)
         self.folder = f"anchorline-part-{home.directory.log.log_id.hex()[:16]}"

@@ -67,15 +67,10 @@ def offer_chain(room: Room, request: Request) -> Answer:
     """Offer a chain to another organisation; nothing changes before that accepts. The same again is one offer."""
     chain, wanted = room.chain(request, Action.CHAIN_TRANSFER), taken(OfferWanted, request.body)
     transfers, taker = Transfers(room.home.writer, room.accounts), found(room, wanted.organisation)
-    waiting = transfers.waiting(chain)
-    is_there = (
-        waiting is not None
-        and waiting.is_live(request.now_ms)
-        and (waiting.taker, waiting.expires_at_ms) == (taker.organisation_id, wanted.expires_at_ms)
-    )
-    if waiting is None or not is_there:
-        waiting = transfers.offer(chain, taker, wanted.expires_at_ms, request.now_ms, request.asker)
-    return json_of(_offer(room, waiting), NO_STORE)
+    offer, same = transfers.waiting(chain), (taker.organisation_id, wanted.expires_at_ms)
+    if offer is None or not offer.is_live(request.now_ms) or (offer.taker, offer.expires_at_ms) != same:
+        offer = transfers.offer(chain, taker, wanted.expires_at_ms, request.now_ms, request.asker)
+    return json_of(_offer(room, offer), NO_STORE)
 
 
 def withdraw_offer(room: Room, request: Request) -> Answer:

@@ -30,7 +30,7 @@ from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import CheckpointModel, Checkpoints, Consistency, Inclusion, LimitsModel, Log, ThreadModel
-from chains.web.trees import consistency_answer, inclusion_answer, tile_answer
+from chains.web.trees import consistency_answer, inclusion_answer, tile_answer, tile_number
 
 SOON = "max-age=1"
 """A checkpoint is the newest for as long as no other is sealed, and the line of anchors ends where no block came."""
@@ -101,7 +101,7 @@ def thread(room: Room, _: Request) -> Answer:
 
 def thread_proofs(room: Room, request: Request) -> Answer:
     """Return the proofs of up to 256 anchors, in the order of the thread, as a mirror has them."""
-    bundle_no = int(request.arguments["proofs_path"].removesuffix(".json").replace("/", "").replace("x", ""))
+    bundle_no = tile_number(request.arguments["proofs_path"].removesuffix(".json"))
     proofs = [proof for _, proof in room.anchored.part(_size(room), bundle_no)]
     if not proofs:
         raise not_found()

@@ -3,7 +3,6 @@
 The directory's (``api_log``) and the chains' (``api_chains``) operations answer with it, up to the size that is sealed.
 """
 
-import re
 from collections.abc import Callable, Sequence
 
 from anchor.log import TILE_WIDTH, Trees
@@ -39,11 +38,15 @@ def tile_answer(trees: Trees, tree_no: int, size: int, path: str, leaves: Leaves
 def _place_of(path: str) -> tuple[str, int, int]:
     """Return level, tile number and width of a path that has the documented form."""
     tile, _, partial = path.partition(".p/")
-    level, *groups = tile.split("/")
-    tile_no = int("".join(re.sub("x", "", group) for group in groups))
+    level, _, groups = tile.partition("/")
     if partial and int(partial) >= TILE_WIDTH:
         raise not_found()
-    return level, tile_no, int(partial) if partial else TILE_WIDTH
+    return level, tile_number(groups), int(partial) if partial else TILE_WIDTH
+
+
+def tile_number(groups: str) -> int:
+    """Return a number that a path has in groups of three digits, such as ``x001/067`` (C2SP tlog-tiles)."""
+    return int(groups.replace("/", "").replace("x", ""))
 
 
 def consistency_answer(trees: Trees, tree_no: int, size: int, request: Request) -> Answer:
