@@ -20,11 +20,10 @@ from anchor.proof.codec import sha256
 from anchor.proof.entry import ExternalId, IdKind, Link, Relation
 from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.receipt import ContentState
-from chains.access import Role
 from chains.client import AsyncClient, Client, Ed25519Key, Recorded, Signatory, keyed_id
 from chains.client.own_entry import Form, OwnEntry, Sent, make_entry, signed
 from chains.home import Home
-from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
+from tests.simulators.api_server import ApiServer, code, make_home, make_keys, run_beside, serving
 
 SECRET = b"patient 4711, HIV test: positive; told to Dr. Weiss on 3 May\n"
 REASON = "request under Article 17 GDPR, ticket 88"
@@ -75,17 +74,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("erasing")
     patched.setenv("XDG_STATE_HOME", str(folder / "state"))
     home = make_home(folder)
-    keys = {role.value: make_key(home, "acme", role) for role in Role if role is not Role.OPERATOR}
-    keys |= {"beta": make_key(home, "beta", Role.OWNER), "operator": make_key(home, "", Role.OPERATOR)}
+    keys = make_keys(home)
     with Home.open(home) as opened:
         log_id = opened.directory.log.log_id
     with serving(home) as server, Client(server.url, keys["owner"], trust_on_first_use=True) as client:
         yield Site(server, keys, client, log_id, count())
     patched.undo()
-
-
-def code(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 def chain_of(recorded: list[Recorded]) -> bytes:

@@ -20,7 +20,6 @@ import pytest
 
 from anchor.proof.archive_taken import taken_out
 from anchor.proof.chain_life import Closing, Transfer, statement_of
-from chains.access import Role
 from chains.archive.files import opened_export
 from chains.client import (
     AsyncClient,
@@ -35,7 +34,7 @@ from chains.client import (
 )
 from chains.home import Home
 from tests.cli.commands import run
-from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
+from tests.simulators.api_server import ApiServer, code, make_home, make_keys, run_beside, serving
 
 SECRET = b"what only acme may read\n"
 LATER = bytes(range(32))
@@ -81,8 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("life")
     patched.setenv("XDG_STATE_HOME", str(folder / "state"))
     home = make_home(folder)
-    keys = {role.value: make_key(home, "acme", role) for role in Role if role is not Role.OPERATOR}
-    keys |= {"beta": make_key(home, "beta", Role.OWNER), "operator": make_key(home, "", Role.OPERATOR)}
+    keys = make_keys(home)
     with Home.open(home) as opened:
         organisations = {each.name: each.organisation_id for each in opened.accounts.organisations.all()}
     run_beside(home, "tick", "--mine", "101")
@@ -93,10 +91,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ):
         yield Site(server, keys, organisations, acme, beta, count())
     patched.undo()
-
-
-def code(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 # --- closing

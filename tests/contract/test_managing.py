@@ -17,7 +17,7 @@ from chains.client import AsyncClient, Client
 from chains.home import Home
 from chains.web.api import OPERATIONS
 from chains.webhooks import MAX_OF_ORGANISATION
-from tests.simulators.api_server import ApiServer, make_home, make_key, serving
+from tests.simulators.api_server import ApiServer, code, make_home, make_keys, serving
 
 NOWHERE = {"key": "al_aaaaaaaa", "webhook": "wh_0000000000000000", "organisation": "org_aaaaaaaaaaaaaaaa"}
 HOOK = "https://receiver.example/hook"
@@ -44,9 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("managing")
     patched.setenv("XDG_STATE_HOME", str(folder / "state"))
     home = make_home(folder)
-    members = [role for role in Role if role is not Role.OPERATOR]
-    keys = {role.value: make_key(home, "acme", role) for role in members}
-    keys |= {"beta": make_key(home, "beta", Role.OWNER), "operator": make_key(home, "", Role.OPERATOR)}
+    keys = make_keys(home)
     with Home.open(home) as opened:
         organisations = {each.name: each.organisation_id for each in opened.accounts.organisations.all()}
     with serving(home) as server:
@@ -59,10 +57,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for client in clients.values():
             client.close()
     patched.undo()
-
-
-def code(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 def new_key(site: Site, **wanted: Any) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def make_key(home: Path, organisation: str, role: Role = Role.WRITER) -> str:
         return opened.accounts.keys.create(found, role, "test", None, opened.clock()).token
 
 
+def make_keys(home: Path) -> dict[str, str]:
+    """Return keys by role of a new organisation acme, of the owner of another one, beta, and of the operator."""
+    keys = {role.value: make_key(home, "acme", role) for role in Role if role is not Role.OPERATOR}
+    return keys | {"beta": make_key(home, "beta", Role.OWNER), "operator": make_key(home, "", Role.OPERATOR)}
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and code of a problem."""
+    return answer.status_code, str(answer.json()["code"])
+
+
 @dataclass
 class ApiServer:
     """A served home.
