@@ -144,11 +144,8 @@ class Trees:
 
     def leaf_hashes_of_each(self, places: Sequence[tuple[int, int, int]]) -> list[bytes]:
         """Return the flat leaf hashes of each place (tree_no, start, end), with few questions for many places."""
-        wanted = [
-            (tree_no, tile_no)
-            for tree_no, start, end in places
-            for tile_no in range(start // TILE_WIDTH, -(-end // TILE_WIDTH))
-        ]
+        # Many places may be in one tile.
+        wanted = sorted({(tree_no, tile_no) for tree_no, start, end in places for tile_no in _tiles_over(start, end)})
         tiles: dict[tuple[int, int], bytes] = {}
         for at in range(0, len(wanted), TILES_AT_ONCE):
             some = wanted[at : at + TILES_AT_ONCE]
@@ -163,9 +160,9 @@ class Trees:
 
     def _cut_from(self, tiles: Mapping[tuple[int, int], bytes], place: tuple[int, int, int]) -> bytes:
         tree_no, start, end = place
-        first = start // TILE_WIDTH
-        found = b"".join(tiles.get((tree_no, tile_no), b"") for tile_no in range(first, -(-end // TILE_WIDTH)))
-        hashes = found[(start - first * TILE_WIDTH) * HASH_SIZE : (end - first * TILE_WIDTH) * HASH_SIZE]
+        found = b"".join(tiles.get((tree_no, tile_no), b"") for tile_no in _tiles_over(start, end))
+        at = start % TILE_WIDTH * HASH_SIZE
+        hashes = found[at : at + (end - start) * HASH_SIZE]
         if len(hashes) != (end - start) * HASH_SIZE:
             raise StorageCorruptError(
                 f"tree {tree_no}: expected the hashes of leaves {start} to {end - 1}, found {len(hashes)} bytes; "
@@ -293,3 +290,8 @@ class _TreeView(BaseMerkleTree):
 
     def _store_leaf(self, _data: Any, _digest: Any) -> Any:
         raise AssertionError("leaves are appended through Trees.append")
+
+
+def _tiles_over(start: int, end: int) -> range:
+    """Return the numbers of the tiles in which leaves [start, end) are."""
+    return range(start // TILE_WIDTH, -(-end // TILE_WIDTH))
