@@ -19,6 +19,8 @@ TYPES = {"key": "INTEGER PRIMARY KEY", "bytes": "BLOB"}
 """What SQLite puts in the place of ``{key}`` and ``{bytes}``."""
 _MADE = re.compile(r"CREATE TABLE (\w+)")
 BATCH_BYTES = 4 * 2**20
+FIRST_ROWS = 16
+"""Asked for first, before anything is known of how large the rows of a table are: a bundle can have megabytes."""
 MOST_ROWS = 4096
 
 
@@ -58,7 +60,7 @@ def tables(migrations: Migrations = MIGRATIONS) -> tuple[Table, ...]:
 
 def batches(engine: Engine, table: Table, after: tuple[Value, ...] | None) -> Iterator[list[Row]]:
     """Yield the rows of a table whose keys come after this one (None: all), by key, some megabytes at a time."""
-    limit = MOST_ROWS if table.name != "bundle" else 16
+    limit = FIRST_ROWS
     while rows := engine.query(*_page(table, after, limit)):
         yield rows
         after = table.key_of(rows[-1])
