@@ -32,6 +32,10 @@ class Daemon:
         with (self.home.parent / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen([*COMMAND, "daemon", "--home", str(self.home)], stdout=log, stderr=log)
 
+    def kill(self) -> None:
+        """Kill it if it runs, whichever process it is by now."""
+        self.process.kill()
+
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
@@ -56,7 +60,7 @@ def test_nothing_is_lost_whoever_is_killed(hosts: list[Path], record_property: C
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(home)) for home in hosts[:2]]
         daemon = Daemon(hosts[2])
-        stack.callback(daemon.process.kill)
+        stack.callback(daemon.kill)
 
         def killing(server: ApiServer) -> Callable[[], None]:
             def kill() -> None:
@@ -74,7 +78,6 @@ def test_nothing_is_lost_whoever_is_killed(hosts: list[Path], record_property: C
         # Clients of both hosts write to each chain.
         endings = [killing(servers[0]), kill_daemon, killing(servers[1])] * (KILLS // 2)
         asyncio.run(torture(servers, key, [*chains, *reversed(chains)], said, endings))
-        stack.callback(daemon.process.kill)
         assert [0, 0] == [server.stop() for server in servers]
         assert 0 == daemon.end(signal.SIGTERM)
     assert said.requests > CLIENTS
