@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anchor.errors import SettingsError
-from anchor.storage.databases import is_postgres
+from anchor.storage.databases import check_postgres
 from anchor.storage.engine import Row, Value
 from anchor.storage.migrations import Migrations
 from anchor.storage.sqlite import BUSY_TIMEOUT_S, translated
@@ -160,11 +160,7 @@ def key_store_of(folder: Path, address: str, log_id: Callable[[], bytes]) -> Key
     """
     if not address:
         return KeyFile(folder / NAME)
-    if not is_postgres(address):
-        raise SettingsError(
-            f"content_keys: expected postgresql://USER@HOST:PORT/NAME, or nothing for {NAME} in the home; found "
-            f"{address!r:.200}"
-        )
+    check_postgres(address, "content_keys", NAME)
     try:
         from chains.key_database import KeyDatabase
     except ModuleNotFoundError as error:

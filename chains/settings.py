@@ -16,7 +16,7 @@ from typing import Any
 from anchor.bitcoin.web_address import checked_url, is_address
 from anchor.errors import SettingsError
 from anchor.proof.bitcoin.networks import NETWORKS as RULES
-from anchor.storage.databases import is_postgres
+from anchor.storage.databases import check_postgres
 
 MIB = 2**20
 # Each is asked about every anchored checkpoint, and each adds some kilobytes to every receipt.
@@ -223,11 +223,8 @@ def checked_settings(values: dict[str, Any], where: str) -> Settings:
 def _check_database(settings: Settings, where: str) -> None:
     for name, otherwise in (("database", "a SQLite file"), ("content_keys", "a file")):
         value = getattr(settings, name)
-        if value and not is_postgres(value):
-            raise SettingsError(
-                f"{where}: {name}: expected postgresql://USER@HOST:PORT/NAME, or nothing for {otherwise} in the home; "
-                f"found {value!r:.200}"
-            )
+        if value:
+            check_postgres(value, f"{where}: {name}", otherwise)
     if settings.database and settings.database == settings.content_keys:
         raise SettingsError(
             f"{where}: content_keys: expected another database than the log's, found the same: its backups would hold "

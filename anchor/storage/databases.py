@@ -85,6 +85,15 @@ def is_postgres(address: str) -> bool:
     return address.startswith(POSTGRES_SCHEMES)
 
 
+def check_postgres(address: str, setting: str, otherwise: str) -> None:
+    """Raise SettingsError for an address that is none of PostgreSQL's; left empty, the setting means ``otherwise``."""
+    if not is_postgres(address):
+        raise SettingsError(
+            f"{setting}: expected postgresql://USER@HOST:PORT/NAME, or nothing for {otherwise} in the home; found "
+            f"{address!r:.200}"
+        )
+
+
 def beside(address: str, ending: str) -> str:
     """Return the address of a database on the same server whose name has this ending; it is made if it may be.
 
@@ -109,11 +118,7 @@ def database_of(folder: Path, address: str = "") -> Database:
     """
     if not address:
         return SqliteFile(folder / SQLITE_FILE)
-    if not is_postgres(address):
-        raise SettingsError(
-            f"database: expected postgresql://USER@HOST:PORT/NAME, or nothing for {SQLITE_FILE} in the home; found "
-            f"{address!r:.200}"
-        )
+    check_postgres(address, "database", SQLITE_FILE)
     return _postgres(address)
 
 
