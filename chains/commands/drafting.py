@@ -4,7 +4,7 @@ A draft is a file that goes from one to the next (``chains.client.draft``); ``--
 ``chain close`` and ``policy change`` makes one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chains.chain import Chain
     from chains.client.draft import Draft
     from chains.home import Home
-    from chains.work import Accepted
+    from chains.work import Accepted, Submission
 
 app = command_group()
 draft_app = command_group("Drafts: entries that several keys sign, one after the other, before one submits them.")
@@ -71,7 +71,7 @@ def draft_submit(
     for other in drafts[1:]:
         draft = given(partial(draft.joined, other))
     with opened(home) as found:
-        accepted = record(found, draft)
+        _, accepted = record(found, draft)
     facts = {
         "chain_id": draft.entry.chain_id.hex(),
         "leaf_index": accepted.leaf_index,
@@ -95,7 +95,7 @@ def prepared(draft: "Draft", path: Path, lines: Iterable[str], *, as_json: bool)
     say(_facts(draft) | {"draft": str(path)}, lambda: [*told, "It says:", *lines], as_json=as_json)
 
 
-def record(found: "Home", draft: "Draft") -> "Accepted":
+def record(found: "Home", draft: "Draft") -> "tuple[Chain, Accepted]":
     """Record the entry of a draft: on its chain, or as the first of the chain that it opens."""
     from chains.work import Submission
 
@@ -104,11 +104,11 @@ def record(found: "Home", draft: "Draft") -> "Accepted":
     if draft.opens is None:
         chain = found.chains.named(own.entry.chain_id.hex())
         [accepted] = found.writer.submit(chain, [submission], found.clock())
-        return accepted
-    return opened_with(found, submission, draft.opens)[1]
+        return chain, accepted
+    return _opened_with(found, submission, draft.opens)
 
 
-def opened_with(found: "Home", submission: Any, opens: Any) -> "tuple[Chain, Accepted]":
+def _opened_with(found: "Home", submission: "Submission", opens: Mapping[str, str]) -> "tuple[Chain, Accepted]":
     """Open a chain with a first entry that was signed: under a name, of an owner, for whom it is said."""
     from chains.access import Visibility
     from chains.commands.recording import visibility_of

@@ -11,6 +11,7 @@ import typer
 
 from anchor.proof.codec import hash_from_hex
 from chains.commands.accounts import EXPIRES_HELP, OrganisationArgument, utc_or_none
+from chains.commands.drafting import prepared, record
 from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, SignOption, signing_author
 from chains.commands.policy_options import PrepareOption, Signing, ToSignOption, refuse_early, signing_of
 from chains.commands.recording import chain_app
@@ -98,7 +99,6 @@ def _close_together(
     from anchor.proof.chain_life import Closing
     from anchor.proof.codec import sha256
     from chains.client.own_entry import OwnEntry
-    from chains.commands.drafting import prepared, record
     from chains.life_stating import check_can_move, stating
 
     target, (reason, moved_to) = found.chains.named(chain), said
@@ -113,7 +113,7 @@ def _close_together(
             draft, signing.prepare, [f"  chain {chain} ends here: {reason or 'no reason is given'}"], as_json=as_json
         )
         return None
-    return target, record(found, draft)
+    return record(found, draft)
 
 
 @chain_app.command("continue")

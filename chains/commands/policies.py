@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chains.commands.drafting import prepared, record
 from chains.commands.key_options import AuthorPasswordOption, SignersOption
 from chains.commands.policy_options import (
     AdminOption,
@@ -125,13 +126,9 @@ def policy_change(
         draft = signing.draft(_entry(found, chain, before, wanted, reason))
         refuse_early(lambda: _check(found, chain, draft.claimed))
         if signing.prepare is not None:
-            from chains.commands.drafting import prepared
-
             prepared(draft, signing.prepare, policy_lines(found, wanted), as_json=as_json)
             return
-        from chains.commands.drafting import record
-
-        accepted = record(found, draft)
+        _, accepted = record(found, draft)
         lines = policy_lines(found, wanted)
     facts = {
         "chain_id": chain.chain_id.hex(),

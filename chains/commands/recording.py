@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chains.commands.drafting import prepared, record
 from chains.commands.key_options import (
     AuthorPasswordOption,
     IdentityOption,
@@ -157,8 +158,6 @@ def _open_under(
     """Open a chain under a policy with ids, content and how it is opened; None where others are to sign it first."""
     from anchor.proof.entry import chain_id_of
     from chains.client.own_entry import Form, Sent, make_entry
-    from chains.commands.drafting import opened_with, prepared
-    from chains.work import Submission
 
     ids, content, opens = first
     policy = wanted.policy(found, None, signing.public_keys)
@@ -169,8 +168,7 @@ def _open_under(
     if signing.prepare is not None:
         prepared(draft, signing.prepare, policy_lines(found, policy), as_json=as_json)
         return None
-    own = draft.finished()
-    return opened_with(found, Submission(own.raw, own.salt, content=own.content), opens)
+    return record(found, draft)
 
 
 @chain_app.command("list")
@@ -416,7 +414,6 @@ def _prepare_entry(
 ) -> None:
     """Write a draft of the entry of one file, under a media type and ids, for others to sign."""
     from chains.client.own_entry import Form, Sent, make_entry
-    from chains.commands.drafting import prepared
 
     chain, (media_type, ids) = found.chains.named(name), kind
     content = given(lambda: read_at_most(file, found.settings.content_bytes + 1))
