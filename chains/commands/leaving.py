@@ -13,7 +13,7 @@ from anchor.proof.codec import hash_from_hex
 from chains.commands.accounts import EXPIRES_HELP, OrganisationArgument, utc_or_none
 from chains.commands.drafting import prepared, record
 from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, SignOption, signing_author
-from chains.commands.policy_options import PrepareOption, Signing, ToSignOption, refuse_early, signing_of
+from chains.commands.policy_options import PrepareOption, Signing, ToSignOption, refuse_next_early, signing_of
 from chains.commands.recording import chain_app
 from chains.commands.sharing import ChainArgument
 from chains.commands.terminal import (
@@ -107,7 +107,7 @@ def _close_together(
     made = stating(target.chain_id, Closing(found.clock(), reason, moved_to), log_id, for_log=True)
     assert made.salt is not None
     draft = signing.draft(OwnEntry(made.entry, made.salt, sha256(b""), b""))
-    refuse_early(lambda: found.policies.check_next(target, [draft.claimed], found.clock()))
+    refuse_next_early(found, target, draft)
     if signing.prepare is not None:
         prepared(
             draft, signing.prepare, [f"  chain {chain} ends here: {reason or 'no reason is given'}"], as_json=as_json

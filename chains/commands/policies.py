@@ -25,7 +25,7 @@ from chains.commands.policy_options import (
     WriterOption,
     WritersNeededOption,
     policy_lines,
-    refuse_early,
+    refuse_next_early,
     signing_of,
     stated_facts,
 )
@@ -124,7 +124,7 @@ def policy_change(
         before = _in_force(found, chain, name)
         wanted = options.policy(found, before.policy, signing.public_keys)
         draft = signing.draft(_entry(found, chain, before, wanted, reason))
-        refuse_early(lambda: _check(found, chain, draft.claimed))
+        refuse_next_early(found, chain, draft)
         if signing.prepare is not None:
             prepared(draft, signing.prepare, policy_lines(found, wanted), as_json=as_json)
             return
@@ -171,9 +171,3 @@ def _entry(found: "Home", chain: "Chain", before: "StatedPolicy", wanted: "Polic
     statement = follows(wanted, before.stated.entry_hash).encode()
     form = Form("text/plain" if reason else MEDIA_TYPE, log_id=found.directory.log.log_id, policy=statement)
     return make_entry(chain.chain_id, reason.encode(), form, os.urandom, Sent.CONTENT)
-
-
-def _check(found: "Home", chain: "Chain", entry: Any) -> None:
-    now_ms = found.clock()
-    found.lookup.keep_up(found.chains.next_seq())
-    found.policies.check_next(chain, [entry], now_ms)

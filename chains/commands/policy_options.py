@@ -22,6 +22,7 @@ from chains.policy_words import policy_words
 
 if TYPE_CHECKING:
     from anchor.proof.policy import Party
+    from chains.chain import Chain
     from chains.client.draft import Draft
     from chains.client.own_entry import OwnEntry
     from chains.client.signing import AuthorKey
@@ -222,3 +223,9 @@ def refuse_early(ask: Callable[[], object]) -> None:
         ask()
     except AnchorlineError as error:
         fail(f"{error}; nothing was written")
+
+
+def refuse_next_early(found: "Home", chain: "Chain", draft: "Draft") -> None:
+    """Ask whether the policy of a chain lets a draft be its next entry, as if all had signed; else end the command."""
+    found.lookup.keep_up(found.chains.next_seq())
+    refuse_early(lambda: found.policies.check_next(chain, [draft.claimed], found.clock()))

@@ -36,6 +36,7 @@ from chains.commands.policy_options import (
     WritersNeededOption,
     policy_lines,
     refuse_early,
+    refuse_next_early,
     signing_of,
 )
 from chains.commands.terminal import (
@@ -419,8 +420,7 @@ def _prepare_entry(
     content = given(lambda: read_at_most(file, found.settings.content_bytes + 1))
     form = Form(media_type, tuple(ids), log_id=found.directory.log.log_id)
     draft = signing.draft(make_entry(chain.chain_id, content, form, os.urandom, Sent.CONTENT))
-    found.lookup.keep_up(found.chains.next_seq())
-    refuse_early(lambda: found.policies.check_next(chain, [draft.claimed], found.clock()))
+    refuse_next_early(found, chain, draft)
     assert signing.prepare is not None, "nobody signs elsewhere without it"
     prepared(draft, signing.prepare, [f"  {file}, {counted(len(content), 'bytes')}"], as_json=as_json)
 
