@@ -140,16 +140,16 @@ def reader_key_in(path: Path, password_file: Path | None) -> "ReaderKey":
     return unlocked_reader_key(read_secret(path, SecretKind.READER_KEY), _secret_password(password_file))
 
 
-def search_key_in(path: Path, password_file: Path | None) -> bytes:
-    """Return the search key in a file (32 bytes); its password is asked for where the file is encrypted."""
+def search_key_in(path: Path | None, password_file: Path | None) -> bytes | None:
+    """Return the search key in a file (32 bytes), or None; its password is asked for where the file is encrypted."""
     from chains.secret_file import SecretKind, read_secret
 
+    if path is None:
+        return None
     return read_secret(path, SecretKind.SEARCH_KEY).secret(_secret_password(password_file))
 
 
-def keyed_ids_of(
-    texts: list[str], search_key: Path | None, password_file: Path | None, *, any_name: bool = False
-) -> "list[ExternalId]":
+def keyed_ids_of(texts: list[str], search_key: bytes | None, *, any_name: bool = False) -> "list[ExternalId]":
     """Return the keyed external ids of names that were given as NAMESPACE:NAME; ``any_name``: or without it."""
     from chains.client.keyed_ids import keyed_name
 
@@ -159,8 +159,7 @@ def keyed_ids_of(
         usage("a keyed id needs the key: name its file with --search-key (`anchorline search-key new` makes one)")
     if not any_name and any(":" not in text for text in texts):
         usage("keyed id: expected NAMESPACE:NAME, for example patient:4711")
-    key = search_key_in(search_key, password_file)
-    return [keyed_name(key, text) for text in texts]
+    return [keyed_name(search_key, text) for text in texts]
 
 
 def _secret_password(file: Path | None, *, is_new: bool = False) -> "Password":

@@ -244,7 +244,7 @@ def chain_find(
     """Find entries by hash, by content or by external id."""
     from itertools import islice
 
-    by_name = keyed_ids_of([what], search_key, password_file, any_name=True) if keyed else []
+    by_name = keyed_ids_of([what], search_key_in(search_key, password_file), any_name=True) if keyed else []
     with opened(home) as found:
         reader, only = reader_of(found), found.chains.named(chain) if chain else None
         matches = reader.by_external_id(by_name[0], only) if by_name else _found(found, reader, what, only)
@@ -350,13 +350,14 @@ def add(
         if len(files or []) != 1 or any((lines, digest, encrypt_for, name_ids, rows, manifest, fields, identity)):
             usage("--prepare takes one file, with --media-type, --id and --keyed-id: others sign its entry as it is")
         signing = signing_of(sign, signer, prepare, password_file)
-        ids = [*map(_clear_id, external_id or []), *keyed_ids_of(keyed_id or [], search_key, password_file)]
+        key = search_key_in(search_key, password_file) if keyed_id else None
+        ids = [*map(_clear_id, external_id or []), *keyed_ids_of(keyed_id or [], key)]
         with opened(home) as found:
             _prepare_entry(found, chain, (files or [])[0], (media_type, ids), signing, as_json=as_json)
         return
     author = signing_authors(sign, identity, password_file)
-    password_of_search = None if author else password_file
-    keyed_ids = keyed_ids_of(keyed_id or [], search_key, password_of_search)
+    key = search_key_in(search_key, None if author else password_file) if keyed_id or encrypt_for else None
+    keyed_ids = keyed_ids_of(keyed_id or [], key)
     readers = [given(partial(public_key_of, text)) for text in encrypt_for or []]
     with opened(home) as found:
         reader, target = reader_of(found), found.chains.named(chain)
@@ -367,7 +368,7 @@ def add(
             external_ids=external_id or [],
             keyed_ids=keyed_ids,
             encrypt_for=readers,
-            search_key=search_key_in(search_key, password_of_search) if search_key and readers else None,
+            search_key=key,
             name_ids=name_ids,
             cut=Cut(rows, delimiter),
             manifest=manifest,
