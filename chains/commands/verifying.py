@@ -63,8 +63,6 @@ if TYPE_CHECKING:
     from chains.manifest_judging import AtHand
 
 app = command_group()
-# As many roots as anybody trusts, with room to spare; ``anchor.certificates`` has the same limit.
-_MAX_PEM = 4 * 2**20
 
 
 @app.command(rich_help_panel=PROVING)
@@ -267,13 +265,7 @@ def signature_check() -> Any:
 
 def certificate_check(files: list[Path] | None) -> "CertificateCheck":
     """Return the check of certificates that are bound to an author's identity, by the roots in these files."""
-    read = [(str(file), read_at_most(file, _MAX_PEM)) for file in files or []]
-    trusted: list[Any] = []
-    if read:
-        from anchor.certificates import load_certificates
-
-        whose = "an authority that names people"
-        trusted += [item for name, pem in read for item in load_certificates(pem, name, whose)]
+    trusted = _roots(files, "an authority that names people") if files else []
 
     def check(chain: Sequence[bytes], proof: "CertificateProof", message: bytes, at_ms: int) -> Any:
         # Most receipts have no certificate, and what reads one takes long to load.
@@ -296,12 +288,15 @@ def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "Ti
         if accept_timestamp:
             usage("--accept-timestamp needs the roots that you trust: name them with --tsa-certificate")
         return None
-    from anchor.certificates import MAX_PEM, load_certificates
     from anchor.timestamp_token import timestamp_check
 
-    return timestamp_check(
-        [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file))]
-    )
+    return timestamp_check(_roots(files, "a time-stamping authority"))
+
+
+def _roots(files: list[Path], whose: str) -> list[Any]:
+    from anchor.certificates import MAX_PEM, load_certificates
+
+    return [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file), whose)]
 
 
 @dataclass(frozen=True, slots=True)
