@@ -32,7 +32,8 @@ MEDIA_TYPE = "application/vnd.anchorline.policy"
 MAX_DOCUMENT = 65_536
 """Bytes of a document: three rules of sixteen parties are some 4,000."""
 IDENTITY, KEY = "identity:", "key:"
-_WORDS = {"anybody": ANYBODY, "nobody": NOBODY}
+WORDS = {"anybody": ANYBODY, "nobody": NOBODY}
+"""What a document says of a rule without parties."""
 ID_KINDS: dict[str, int] = {
     "clear": IdKind.CLEAR,
     "hashed": IdKind.HASHED,
@@ -119,9 +120,9 @@ def _rule(fields: Fields, name: str, absent: Rule | None, named: Named | None) -
         return absent
     value = fields.take(name)
     if isinstance(value, str):
-        if value not in _WORDS:
+        if value not in WORDS:
             raise MalformedError(f"policy.{name}: expected anybody, nobody or parties, got {value[:60]!r}")
-        return _WORDS[value]
+        return WORDS[value]
     inner = Fields(value, f"policy.{name}")
     parties = inner.array("parties", MAX_PARTIES)
     if not all(isinstance(each, str) for each in parties):

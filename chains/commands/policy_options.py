@@ -14,8 +14,16 @@ import typer
 from anchor.proof.codec import HASH_SIZE, hash_from_hex
 from anchor.proof.did import DID_KEY, key_of_did
 from anchor.proof.errors import AnchorlineError
-from anchor.proof.policy import ANYBODY, NOBODY, Policy, Rule
-from chains.client.policy_document import ID_KINDS, MAX_DOCUMENT, party_name, policy_to_json, read_policy, rule_of
+from anchor.proof.policy import NOBODY, Policy, Rule
+from chains.client.policy_document import (
+    ID_KINDS,
+    MAX_DOCUMENT,
+    WORDS,
+    party_name,
+    policy_to_json,
+    read_policy,
+    rule_of,
+)
 from chains.commands.key_options import author_key, identity_password
 from chains.commands.terminal import fail, given, read_at_most, usage
 from chains.policy_words import policy_words
@@ -121,9 +129,8 @@ def _checked(policy: Policy) -> Policy:
 def _rule(before: Rule, texts: Sequence[str] | None, needed: int | None, named: Callable[[str], bytes]) -> Rule:
     if not texts:
         return before if needed is None else replace(before, threshold=needed)
-    words = {"anybody": ANYBODY, "nobody": NOBODY}
-    if len(texts) == 1 and texts[0] in words:
-        return words[texts[0]]
+    if len(texts) == 1 and texts[0] in WORDS:
+        return WORDS[texts[0]]
     return rule_of(needed, texts, named)
 
 
