@@ -6,12 +6,12 @@ Whoever prepares it names the keys; each signs the same bytes, which name all of
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anchor.proof import ed25519
+from anchor.proof.checkpoint import from_base64
 from anchor.proof.codec import HASH_SIZE, bytes_from_hex, exactly, hash_from_hex, sha256
 from anchor.proof.entry import (
     MAX_ENTRY,
@@ -124,7 +124,7 @@ class Draft:
             Entry.decode(fields.hex("entry", maximum=MAX_ENTRY)),
             fields.hashes("keys", MAX_SIGNERS),
             fields.hex("salt", exact=SALT_SIZE),
-            _from_base64(fields.text("content")),
+            from_base64(fields.text("content"), "draft.content"),
             _signatures_in(fields.take("signatures")),
             _texts_in(fields.take("opens")) if "opens" in fields else None,
         )
@@ -152,13 +152,6 @@ class Draft:
             return replace(self.entry, author=author_by_signatures(signatures))
         [(key, signature)] = signatures.items()
         return replace(self.entry, author=Author(AuthorType.ED25519, key + signature))
-
-
-def _from_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise MalformedError("draft.content: expected base64") from error
 
 
 def _signatures_in(value: Any) -> dict[bytes, bytes]:
