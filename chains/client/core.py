@@ -473,15 +473,7 @@ class Core:
         key = exactly(wanted.entry_hash, HASH_SIZE, "entry_hash")
         call = Call("GET", f"/v1/entries/{key.hex()}/receipt", most_bytes=MAX_FILE_WITH_CONTENT)
         exchange = yield from self._ask(call)
-        settings = self.settings
-        verifier = Verifier(
-            card=log.card,
-            blocks=settings.blocks,
-            depth=settings.depth,
-            check_signature=settings.check_signature,
-            check_certificate=settings.check_certificate,
-            author=expected_author,
-        )
+        verifier = self.verifier(log.card, expected_author)
         found = _judged(
             lambda: judging.judged_receipt(exchange.reply.body, wanted, log.card.log, verifier),
             exchange,
@@ -491,6 +483,18 @@ class Core:
         if older is not None and found.receipt.sealed is not None:
             yield from self._check_history(older.note, found.receipt.sealed.note, exchange)
         return found
+
+    def verifier(self, card: LogCard, expected_author: ExpectedAuthor | None = None) -> Verifier:
+        """Return what every receipt is judged with."""
+        settings = self.settings
+        return Verifier(
+            card=card,
+            blocks=settings.blocks,
+            depth=settings.depth,
+            check_signature=settings.check_signature,
+            check_certificate=settings.check_certificate,
+            author=expected_author,
+        )
 
     def checkpoint(self) -> Task[Checkpoint]:
         """Return the newest checkpoint, signed by the log, which continues the newest one that was seen before."""

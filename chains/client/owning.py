@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from anchor.proof.entry import ExternalId, IdKind
 from anchor.proof.erasure import Act, Scope
-from anchor.proof.verifier import Verifier
 from chains.client import erasing, living, sharing
 from chains.client.core import Core
 from chains.client.erasing import Erased, SeenHold
@@ -129,10 +128,8 @@ def revoke_share(core: Core, share_id: str) -> Task[SeenShare]:
 
 def read_share(core: Core, link: str) -> Task[CheckedReceipt]:
     """Read what a link opens; it counts as read."""
-    log, settings = (yield from core.log()), core.settings
-    verifier = Verifier(
-        card=log.card, blocks=settings.blocks, depth=settings.depth, check_signature=settings.check_signature
-    )
+    log = yield from core.log()
+    verifier = core.verifier(log.card)
     return (yield from core.managed(sharing.reading(link), lambda body: sharing.judged_share(body, log.card, verifier)))
 
 
