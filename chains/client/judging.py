@@ -290,7 +290,11 @@ def judged_receipt(body: bytes, wanted: Wanted, log: LogLeaf, verifier: Verifier
 
     Raises NotTheAuthorError where all holds but who wrote it, DoubtError where anything else does not.
     """
-    receipt = Receipt.decode(body)
+    return judged_as(Receipt.decode(body), wanted, log, verifier)
+
+
+def judged_as(receipt: Receipt, wanted: Wanted, log: LogLeaf, verifier: Verifier) -> CheckedReceipt:
+    """Return a receipt that was read, as ``judged_receipt`` does."""
     if receipt.entry.hash != wanted.entry_hash:
         raise DoubtError(
             Untruth.RECEIPT_OF_ANOTHER,

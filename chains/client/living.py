@@ -2,7 +2,7 @@
 """The life of a chain as the client asks for it: to close it, to hand it on, to take it away; nothing here sends.
 
 A closing is an entry that is made here; offers and who owns a chain are the service's word. ``chains.client.owning``
-runs the calls, an export goes straight into a file (``Download``).
+runs the calls, an export goes straight into a file (``downloaded``).
 """
 
 import os

@@ -8,17 +8,15 @@ gets none.
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from anchor.proof.codec import HASH_SIZE, sha256
+from anchor.proof.codec import HASH_SIZE
 from anchor.proof.receipt import MAX_FILE_WITH_CONTENT, LogCard, Receipt
 from anchor.proof.strictjson import Fields
 from anchor.proof.verifier import Verifier
 from chains.client import judging
-from chains.client.errors import Untruth
 from chains.client.exchange import Call
 from chains.client.judging import Wanted
 from chains.client.managing import asking, posting
 from chains.client.results import CheckedReceipt
-from chains.client.trust import DoubtError
 
 _PATH = "/s/"
 _FORM = (("content-type", "application/x-www-form-urlencoded"),)
@@ -84,10 +82,10 @@ def judged_share(body: bytes, card: LogCard, verifier: Verifier) -> CheckedRecei
     Raises DoubtError where it does not hold, MalformedError where it is none.
     """
     receipt = Receipt.decode(body)
-    found = judging.judged_receipt(body, Wanted.of(receipt.entry.hash), card.log, verifier)
+    found = judging.judged_as(receipt, Wanted(receipt.entry.hash), card.log, verifier)
     content = found.receipt.content
-    if content.data is not None and sha256(content.data) != content.digest:
-        raise DoubtError(Untruth.CONTENT_CHANGED, "the content in the receipt is not the one that the entry commits to")
+    if content.data is not None:
+        judging.check_content(content.data, receipt.entry, content.salt)
     return found
 
 
