@@ -164,9 +164,8 @@ def _erase_one(found: "Home", stored: "StoredEntry", reason: str, author: "Autho
     assert chain is not None, "the chain of a stored entry"
     if not keeps_content(stored):
         found.erasing.tell_nothing(chain, Scope.ENTRY, found.clock(), MACHINE)
-    if stored.gone is Gone.ERASED:
-        fail(f"entry {stored.leaf_index} was erased already: `anchorline receipt` shows when and why")
-    if not keeps_content(stored):
+        if stored.gone is Gone.ERASED:
+            fail(f"entry {stored.leaf_index} was erased already: `anchorline receipt` shows when and why")
         fail(f"nothing is kept here beside entry {stored.leaf_index}: only its commitment is known")
     return _facts([found.erasing.erase(chain, [stored], Scope.ENTRY, reason, found.clock(), author)])
 
