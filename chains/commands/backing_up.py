@@ -110,6 +110,8 @@ def restore(
     a SQLite file, unless --database says where to. Of a mirror, where there is no backup, everything comes back that is
     published: with --settings and --keys it goes on with the same thread and key, without contents and promises.
     """
+    if content_keys_database and not database:
+        usage("--content-keys-database is for --database")
     if settings is not None:
         if keys is None or content_keys or database or password_file:
             usage("a mirror needs --settings and --keys, and has nothing to which the other options belong")
@@ -119,8 +121,6 @@ def restore(
     from chains.moving import Place
     from chains.restore import restore as restored_from
 
-    if content_keys_database and not database:
-        usage("--content-keys-database is for --database")
     password = _password(password_file, "Password of the keys in the backup")
     to = Place(database, keys_beside(database, content_keys_database)) if database else None
     done = restored_from(Path(source), folder, password, keys, content_keys=content_keys, to=to)

@@ -59,3 +59,5 @@ def test_options_of_a_backup_are_not_those_of_a_mirror(world: World, public: Pat
     assert 2 == run("restore", public, world.folder / "new", *settings).exit_code
     keys = ("--keys", world.home / "keys", "--content-keys", public / "x")
     assert 2 == run("restore", public, world.folder / "new", *settings, *keys).exit_code
+    unused = ("--keys", world.home / "keys", "--content-keys-database", "home")
+    assert 2 == run("restore", public, world.folder / "new", *settings, *unused).exit_code
