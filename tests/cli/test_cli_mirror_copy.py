@@ -97,13 +97,22 @@ def test_a_log_is_watched_until_a_signal_comes(world: World, tmp_path: Path) -> 
     assert (0, 2) == (watching.returncode, out.count(b" written; "))
 
 
-def test_another_history_ends_a_copy_with_exit_code_one(world: World, tmp_path: Path) -> None:
+def test_another_history_ends_a_copy_with_exit_code_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The sentence says what was there and what is shown now, and where the evidence is."""
     other = World(tmp_path / "other")
     shutil.copytree(world.folder, other.folder)
-    world.ok("seal")
-    world.ok("mirror", tmp_path / "public")
+    for each, folder in ((world, "public"), (other, "forked")):
+        each.ok("add", "acme", "-", stdin=folder.encode())
+        each.ok("seal")
+        each.ok("mirror", tmp_path / folder)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
     run("mirror", tmp_path / "public", tmp_path / "copy")
+    fork = run("mirror", tmp_path / "forked", tmp_path / "copy")
+    assert (1, True) == (fork.exit_code, "HISTORY CHANGED" in fork.err), fork.err
+    assert f"Keep {tmp_path / 'copy-evidence'}" in fork.err
+    assert files(tmp_path / "public")["checkpoint"] == files(tmp_path / "copy")["checkpoint"]
     stranger = World(tmp_path / "stranger")
     stranger.folder.mkdir()
     stranger.ok("init", "--embedded", "--origin", "log.example/stranger")
@@ -133,9 +142,14 @@ def test_a_place_that_does_not_answer_is_exit_code_four(world: World, tmp_path: 
         ("http://127.0.0.1:9", "copy", "--chain", "acme"),
     ],
 )
-def test_options_that_do_not_belong_together_are_refused(world: World, options: tuple[str, ...]) -> None:
+def test_options_that_do_not_belong_together_are_refused(
+    world: World, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each is a usage error, and nothing is written."""
-    assert 2 == run("mirror", *options).exit_code
+    here = world.folder / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert (2, []) == (run("mirror", *options).exit_code, list(here.iterdir()))
 
 
 # --- receipts, when the service is gone
