@@ -66,9 +66,9 @@ def test_a_backup_is_restored_to_a_file_or_to_a_database(tmp_path: Path, postgre
         assert 0 == done.exit_code, (command, done.err)
     of_backup = (tmp_path / "copy.tar", "--keys", home / "keys", "--content-keys", tmp_path / "copy.keys")
     elsewhere = ("--database", postgres_server.database())
-    for name, more in (("file", ()), ("server", elsewhere), ("one-host", ("--content-keys-database", "home"))):
+    one_host = ("--database", postgres_server.database(), "--content-keys-database", "home")
+    for name, where in (("file", ()), ("server", elsewhere), ("one-host", one_host)):
         place = tmp_path / name
-        where = more if name != "one-host" else ("--database", postgres_server.database(), *more)
         done = run("restore", of_backup[0], place, *of_backup[1:], *where)
         assert 0 == done.exit_code, done.err
         assert 0 == run("audit", "--home", place).exit_code
