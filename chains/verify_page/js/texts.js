@@ -812,7 +812,7 @@ export const TEXTS = {
   "files.drop": "Drop the file and its receipt here,",
   "files.hint": "all together and in any order; or choose them one by one:",
   "files.receipt": "Receipt",
-  "files.receipt-hint": "It came with the file, often as FILE.receipt. A certificate (PDF), an OpenTimestamps file (.ots) evidence of a broken promise or the proof of a newest head does as well.",
+  "files.receipt-hint": "It came with the file, often as FILE.receipt. A certificate (PDF), an OpenTimestamps file (.ots), evidence of a broken promise or the proof of a newest head does as well.",
   "files.record": "File",
   "files.record-hint": "The file that you want to check, of any size. It stays on this device.",
   "files.folder": "Or the whole folder that was recorded",
