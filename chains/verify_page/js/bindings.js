@@ -7,7 +7,7 @@ import { decodeCertificate, isAuthority, isForSigning, isIssuedBy, isUnderstood,
 import { isProofGood, nameText, PROOF_DIGESTS, qualifiedWords } from "./certificates.js";
 import { contentOf, itemsIn, OCTETS_TAG, oidOf, readDer, SEQUENCE_TAG, SET_TAG } from "./der.js";
 import { decodeEntry, extensionOf, IDENTITY_EXTENSION } from "./entry.js";
-import { Malformed, Newer, Refused } from "./errors.js";
+import { expected, Malformed, Refused } from "./errors.js";
 import { BIND, statementOf } from "./identity.js";
 import { identityEvidence, placeOfSeal, provedHistory } from "./identity_evidence.js";
 import { MAX_BINDINGS } from "./identity_history.js";
@@ -16,14 +16,13 @@ import { failed, notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
 import { Fields } from "./strictjson.js";
 import { say, TEXTS, utc } from "./texts.js";
+import { CONTENT_TYPE, MESSAGE_DIGEST } from "./timestamps.js";
 
 const CERTIFICATE_DOMAIN = utf8("anchorline/identity-certificate/v1\n");
 const MAX_CERTIFICATE = 8192;
 const MAX_CHAIN = 8;
 const CHAINS_WHAT = "receipt.evidence (certificates)";
 const PLAIN_DATA = "2a864886f70d010701";
-const ATTRIBUTE_TYPE = "2a864886f70d010903";
-const ATTRIBUTE_DIGEST = "2a864886f70d010904";
 
 /** { steps, bindings }: step 21, or no step where the identity bound no certificate; and each of them as it was judged. */
 export async function judgedBindings(receipt, verifier) {
@@ -51,8 +50,8 @@ async function historyWithBindings(receipt, identity, { check }) {
     if (shown === null || !shown.entries.some((raw) => isBinding(statementOf(decodeEntry(raw))))) return null;
     return await provedHistory(receipt, shown, identity, check);
   } catch (error) {
-    if (error instanceof Newer || error instanceof Malformed || error instanceof Refused) return null;
-    throw error;
+    expected(error);
+    return null;
   }
 }
 
@@ -90,8 +89,7 @@ async function judgedBinding(binding, { chainId }, place, chains, verifier) {
     const found = await checkedCertificate(chain.map(decodeCertificate), binding, message, verifier);
     return found === null ? { binding, isLater, unjudged: TEXTS["21.algorithm"] } : { binding, isLater, found };
   } catch (error) {
-    if (error instanceof Malformed || error instanceof Refused) return { binding, isLater, error };
-    throw error;
+    return { binding, isLater, error: expected(error) };
   }
 }
 
@@ -126,11 +124,11 @@ async function checkProof(certificate, { algorithm, attributes, signature }, mes
 function digestIn(attributes) {
   const pairs = itemsIn(readDer(attributes), SET_TAG, 1).map((item) => itemsIn(item, SEQUENCE_TAG, 2));
   const values = new Map(pairs.map(([id, set]) => [oidOf(id), itemsIn(set, SET_TAG, 1)[0]]));
-  if (values.size !== pairs.length || !values.has(ATTRIBUTE_TYPE) || !values.has(ATTRIBUTE_DIGEST)) {
+  if (values.size !== pairs.length || !values.has(CONTENT_TYPE) || !values.has(MESSAGE_DIGEST)) {
     throw new Malformed("21.attributes");
   }
-  if (oidOf(values.get(ATTRIBUTE_TYPE)) !== PLAIN_DATA) throw new Malformed("21.attributes");
-  return contentOf(values.get(ATTRIBUTE_DIGEST), OCTETS_TAG);
+  if (oidOf(values.get(CONTENT_TYPE)) !== PLAIN_DATA) throw new Malformed("21.attributes");
+  return contentOf(values.get(MESSAGE_DIGEST), OCTETS_TAG);
 }
 
 function bindingWrong(key, values = {}) {

@@ -46,7 +46,8 @@ const PROOF_WAYS = new Map([
   [3, { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }],
   [4, { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" }],
 ]);
-const PSS_DIGESTS = new Map([
+/** Digests that are named apart from a signature. */
+export const DIGESTS = new Map([
   ["608648016503040201", "SHA-256"],
   ["608648016503040202", "SHA-384"],
   ["608648016503040203", "SHA-512"],
@@ -169,9 +170,9 @@ export function isValidAt({ from, until }, timeUs) {
 export async function isIssuedBy(certificate, issuer) {
   if (!sameBytes(certificate.issuer, issuer.subject)) return false;
   const { tbs, algorithm, signature } = certificate;
-  const id = oidOf(itemsIn(algorithm, SEQUENCE_TAG, 1)[0]);
+  const id = algorithmOf(algorithm);
   const [keyAlgorithm, bits] = itemsIn(readDer(issuer.key), SEQUENCE_TAG, 2);
-  const kind = oidOf(itemsIn(keyAlgorithm, SEQUENCE_TAG, 1)[0]);
+  const kind = algorithmOf(keyAlgorithm);
   if (id === ED25519_KEY) return kind === id && checkInBigInt(bitsOf(bits), tbs, signature);
   if (id !== PSS_KEY) return (await isSignatureGood(issuer.key, algorithm, null, tbs, signature)) === true;
   const way = pssParameters(algorithm);
@@ -194,6 +195,11 @@ export async function isProofGood(key, algorithm, signed, signature, check) {
   return isMeant && signature.length === 2 * curve.size && verified(key, way, signature, signed);
 }
 
+/** The identifier of an algorithm, whatever its parameters are (RFC 5280 section 4.1.1.2). */
+export function algorithmOf(value) {
+  return oidOf(itemsIn(value, SEQUENCE_TAG, 1)[0]);
+}
+
 function rsaBits(key) {
   const [modulus] = itemsIn(readDer(key), SEQUENCE_TAG, 2);
   return bigEndian(contentOf(modulus, INTEGER_TAG)).toString(2).length;
@@ -202,7 +208,7 @@ function rsaBits(key) {
 /** A key that is for PSS alone by its name, under the name that WebCrypto knows. */
 function plainRsa(key) {
   const [algorithm, bits] = itemsIn(readDer(key), SEQUENCE_TAG, 2);
-  if (oidOf(itemsIn(algorithm, SEQUENCE_TAG, 1)[0]) !== PSS_KEY) return key;
+  if (algorithmOf(algorithm) !== PSS_KEY) return key;
   const content = concat(PLAIN_RSA, bits.encoded);
   return concat(Uint8Array.of(SEQUENCE_TAG, 0x82, content.length >> 8, content.length & 0xff), content);
 }
@@ -212,14 +218,14 @@ function pssParameters(algorithm) {
   const [, parameters] = itemsIn(algorithm, SEQUENCE_TAG, 1);
   const parts = new Map((parameters === undefined ? [] : itemsIn(parameters, SEQUENCE_TAG)).map((item) => [item.tag, item]));
   if (!parts.has(CONTEXT_0) || !parts.has(CONTEXT_2)) return null;
-  const hash = PSS_DIGESTS.get(oidOf(itemsIn(explicit(parts.get(CONTEXT_0), CONTEXT_0), SEQUENCE_TAG, 1)[0]));
+  const hash = DIGESTS.get(algorithmOf(explicit(parts.get(CONTEXT_0), CONTEXT_0)));
   const saltLength = Number(integerOf(explicit(parts.get(CONTEXT_2), CONTEXT_2)));
   return hash === undefined ? null : { name: "RSA-PSS", hash, saltLength };
 }
 
 /** Whether a signature is good: true, false, or null where this page knows no such algorithm or key. */
 export async function isSignatureGood(key, algorithm, digest, message, signature) {
-  const known = ALGORITHMS.get(oidOf(itemsIn(algorithm, SEQUENCE_TAG, 1)[0]));
+  const known = ALGORITHMS.get(algorithmOf(algorithm));
   const [keyAlgorithm] = itemsIn(readDer(key), SEQUENCE_TAG, 2);
   const [keyKind, curveId] = itemsIn(keyAlgorithm, SEQUENCE_TAG, 1);
   if (known === undefined || (known[1] || digest) === null) return null;

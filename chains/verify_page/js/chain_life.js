@@ -3,7 +3,8 @@
 // receipt shows it; and the statements by which entries say so.
 
 import { Cursor, exactly, HASH_SIZE, sameBytes, toHex } from "./bytes.js";
-import { decodeEntry, extensionOf, MAX_ENTRY, claimedSignatures, unknownCriticalExtension } from "./entry.js";
+import { claimedSignatures, CLOSING_EXTENSION, decodeEntry, extensionOf, MAX_ENTRY } from "./entry.js";
+import { TRANSFER_EXTENSION, unknownCriticalExtension } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
 import { checkInclusion, MAX_PATH } from "./merkle.js";
 import { chainFromJson, proofFromJson, receiptFromJson } from "./receipt.js";
@@ -14,10 +15,12 @@ import { say, TEXTS, utc } from "./texts.js";
 
 const LIFE = "chain-life-wrong";
 const LIFE_WHAT = "receipt.evidence (chain-life)";
-const CLOSING = 13;
-const TRANSFER = 14;
-const CONTINUATION = 15;
-const STATEMENTS = new Map([[CLOSING, closingOf], [TRANSFER, transferOf], [CONTINUATION, continuationOf]]);
+const CONTINUATION_EXTENSION = 15;
+const STATEMENTS = new Map([
+  [CLOSING_EXTENSION, closingOf],
+  [TRANSFER_EXTENSION, transferOf],
+  [CONTINUATION_EXTENSION, continuationOf],
+]);
 const MAX_REASON = 500;
 const UNSHOWABLE = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 /** Outcomes that lead to a block that the visitor knows, or to what he takes instead. */

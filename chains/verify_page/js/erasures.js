@@ -10,7 +10,7 @@ import { run } from "./steps_anchor.js";
 import { say, TEXTS, utc } from "./texts.js";
 
 const ERASURE = { reason: "erasure-wrong", newer: "18.newer", chain: "18.chain", signature: "18.signature" };
-const ERASES = 6;
+export const ERASES = 6;
 const ACTS = new Map([[1, "erase"], [2, "hold"], [3, "lift"]]);
 const SCOPES = new Map([[1, "entry"], [2, "subject"], [3, "retention"], [4, "chain"]]);
 const SCOPES_OF = { erase: ["entry", "subject", "retention"], hold: ["entry", "chain"], lift: ["entry", "chain"] };

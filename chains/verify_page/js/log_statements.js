@@ -4,16 +4,14 @@
 
 import { sameBytes } from "./bytes.js";
 import { lifeStatement } from "./chain_life.js";
-import { ERASURE_EXTENSION, extensionOf, IDENTITY_EXTENSION, LOG_ID_EXTENSION } from "./entry.js";
-import { erasureStatement } from "./erasures.js";
+import { ERASURE_EXTENSION, extensionOf, IDENTITY_EXTENSION, LOG_ID_EXTENSION, TRANSFER_EXTENSION } from "./entry.js";
+import { ERASES, erasureStatement } from "./erasures.js";
 import { Malformed, Newer } from "./errors.js";
 
-const TRANSFER_EXTENSION = 14;
 const LIFE_MEDIA_TYPE = "application/vnd.anchorline.chain-life";
 const ERASURE_TEXTS = { erase: "17.erase", hold: "17.hold", lift: "17.lift" };
 const BESIDE = [LOG_ID_EXTENSION, IDENTITY_EXTENSION];
-const LINK_ERASES = 6;
-const LINK_REFERS_TO = 5;
+const REFERS_TO = 5;
 
 /** What an entry states that states one thing of the log's own and nothing else: a name of a text; else null. */
 export function statedByLog(entry) {
@@ -35,7 +33,7 @@ export function statedByLog(entry) {
 
 /** Its links say of what: only entries of its own chain, and by the relation that goes with the act. */
 function erasureSaid(entry, { act }) {
-  const wanted = act === "erase" ? LINK_ERASES : LINK_REFERS_TO;
+  const wanted = act === "erase" ? ERASES : REFERS_TO;
   const isOwn = ({ relation, chainId }) => relation === wanted && sameBytes(chainId, entry.chainId);
   return entry.links.length && entry.links.every(isOwn) ? ERASURE_TEXTS[act] : null;
 }

@@ -3,13 +3,12 @@
 // async (identity, public key): whether the key was one of the identity's where the entry stands.
 
 import { concat, Cursor, HASH_SIZE, sameBytes, toHex, ZERO_HASH } from "./bytes.js";
-import { extensionOf, IDENTITY_EXTENSION, signingKeys } from "./entry.js";
+import { CLOSING_EXTENSION, extensionOf, IDENTITY_EXTENSION, signingKeys } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
 import { statedByLog } from "./log_statements.js";
 import { say } from "./texts.js";
 
 const POLICY_EXTENSION = 7;
-const CLOSING_EXTENSION = 13;
 const MAX_POLICY = 2300;
 const MAX_PARTIES = 16;
 const MAX_MEDIA_TYPES = 16;
@@ -79,8 +78,7 @@ export async function changedPolicy(standing, index, entry, isKeyOf) {
   if (standing.length >= MAX_STATED) throw notFollowed("17.too-many");
   if (entry.links.some(({ relation }) => CORRECTING_RELATIONS.includes(relation))) throw notFollowed("17.both");
   const rule = (before === null ? policy : before.policy).administrators;
-  const found = await metBy(rule, signingKeys(entry), isKeyOf);
-  if (found < rule.threshold) throw notFollowed("17.administrators", ruleValues(rule, found));
+  await checkMet(rule, signingKeys(entry), isKeyOf, "17.administrators");
   return [...standing, { entryHash: entry.hash, index, policy }];
 }
 
@@ -102,14 +100,12 @@ export function closesChain(entry) {
 /** After a closing nobody writes any more: it takes those who say who may write, and nothing else of the policy. */
 async function checkClosing(rule, entry, isKeyOf) {
   if (entry.links.some(({ relation }) => CORRECTING_RELATIONS.includes(relation))) throw notFollowed("17.closes-both");
-  const found = await metBy(rule, signingKeys(entry), isKeyOf);
-  if (found < rule.threshold) throw notFollowed("17.closers", ruleValues(rule, found));
+  await checkMet(rule, signingKeys(entry), isKeyOf, "17.closers");
 }
 
 async function checkWritten(policy, entry, isKeyOf, find) {
   const keys = signingKeys(entry);
-  const found = await metBy(policy.writers, keys, isKeyOf);
-  if (found < policy.writers.threshold) throw notFollowed("17.writers", ruleValues(policy.writers, found));
+  await checkMet(policy.writers, keys, isKeyOf, "17.writers");
   if (policy.mediaTypes.length && !policy.mediaTypes.includes(entry.mediaType)) {
     throw notFollowed("17.media-type", { found: entry.mediaType });
   }
@@ -119,6 +115,12 @@ async function checkWritten(policy, entry, isKeyOf, find) {
     const mayCorrect = await isAllowedToCorrect(policy.correctors, keys, find(entryHash), isKeyOf);
     if (!mayCorrect) throw notFollowed("17.corrects", { entry: entryHash, ...ruleValues(policy.correctors) });
   }
+}
+
+/** Refused, as the text of this name says, unless enough parties of a rule signed. */
+async function checkMet(rule, keys, isKeyOf, text) {
+  const found = await metBy(rule, keys, isKeyOf);
+  if (found < rule.threshold) throw notFollowed(text, ruleValues(rule, found));
 }
 
 function checkIds({ idKinds }, kinds) {

@@ -3,8 +3,8 @@
 // trusts, as of the time that they say. Signatures are WebCrypto's; revocation is not checked.
 
 import { bigEndian, sameBytes } from "./bytes.js";
-import { decodeCertificate, isAuthority, isIssuedBy, isSignatureGood, isValidAt, nameText } from "./certificates.js";
-import { usageOf } from "./certificates.js";
+import { algorithmOf, decodeCertificate, DIGESTS, isAuthority, isIssuedBy, isSignatureGood } from "./certificates.js";
+import { isValidAt, nameText, usageOf } from "./certificates.js";
 import { CONTEXT_0, contentOf, dotted, explicit, INTEGER_TAG, integerOf, itemsIn, OCTETS_TAG } from "./der.js";
 import { oidOf, readDer, retagged, SEQUENCE_TAG, SET_TAG, timeOf } from "./der.js";
 import { Malformed, Refused } from "./errors.js";
@@ -12,12 +12,11 @@ import { say } from "./texts.js";
 
 const SIGNED_DATA = "2a864886f70d010702";
 const TST_INFO = "2a864886f70d0109100104";
-const CONTENT_TYPE = "2a864886f70d010903";
-const MESSAGE_DIGEST = "2a864886f70d010904";
+export const CONTENT_TYPE = "2a864886f70d010903";
+export const MESSAGE_DIGEST = "2a864886f70d010904";
 const NAMED_V1 = "2a864886f70d010910020c";
 const NAMED_V2 = "2a864886f70d010910022f";
 const SHA_256 = "608648016503040201";
-const DIGESTS = new Map([[SHA_256, "SHA-256"], ["608648016503040202", "SHA-384"], ["608648016503040203", "SHA-512"]]);
 // Each pair of them may cost a signature check. Real tokens carry two to four.
 const MAX_CERTIFICATES = 16;
 
@@ -133,7 +132,7 @@ function infoFrom(info) {
   const accuracy = fields.slice(5).find(({ tag }) => tag === SEQUENCE_TAG);
   return {
     policy: dotted(oidOf(fields[1])),
-    imprintAlgorithm: oidOf(itemsIn(algorithm, SEQUENCE_TAG, 1)[0]),
+    imprintAlgorithm: algorithmOf(algorithm),
     imprint: contentOf(hashed, OCTETS_TAG),
     serial: integerOf(fields[3]),
     timeUs: timeOf(fields[4]),
