@@ -4,7 +4,7 @@
 
 import { HASH_SIZE, sameBytes, toHex } from "./bytes.js";
 import { checkBreach } from "./breach.js";
-import { Malformed, Refused } from "./errors.js";
+import { expected, Malformed } from "./errors.js";
 import { MAX_SIBLINGS } from "./heads.js";
 import { MAX_LEAF } from "./leaves.js";
 import { MAX_PATH } from "./merkle.js";
@@ -123,8 +123,7 @@ export async function judgeEvidence({ kind, log, keys, breach }, card, check) {
     const steps = [["card", whose], ...told.map(toldStep), ["breach", ok(0, "dispute.shown", { text })]];
     return done(card === null ? "no card" : EQUIVOCATION.includes(kind) ? "equivocation" : "late", text, steps);
   } catch (error) {
-    if (!(error instanceof Malformed || error instanceof Refused)) throw error;
-    const { message, reason, told } = error;
+    const { message, reason, told } = expected(error);
     const steps = [["card", whose], ...told.map(toldStep), ["breach", failed(0, message, reason)]];
     return done("failed", message, steps, reason);
   }

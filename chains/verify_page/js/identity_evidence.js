@@ -3,6 +3,7 @@
 // and the part of step 3 that judges by it.
 
 import { networkOf } from "./bitcoin.js";
+import { ask } from "./blocks.js";
 import { displayHex, sameBytes } from "./bytes.js";
 import { decodeEntry, MAX_ENTRY } from "./entry.js";
 import { Newer, Refused } from "./errors.js";
@@ -84,17 +85,17 @@ export async function judgeIdentity(receipt, shown, publicKey, identity, verifie
 /** { isKept, text } of a recovery that waited: whether both blocks that the log names are those that the views know. */
 function wordOnWait({ announced, completed }, log, { views, networks }) {
   const rules = networkOf(log, networks);
+  const asked = views.filter(({ network }) => rules !== null && network === rules.name);
   const between = say("3.between", { from: announced.blockHeight, to: completed.blockHeight });
   const believed = [];
   for (const { blockHeight: height, blockHash } of [announced, completed]) {
-    const view = views.find((each) => rules !== null && each.network === rules.name && each.at(height) !== null);
-    if (view === undefined) return { isKept: null, text: say("3.wait-unknown", { between }) };
-    const known = view.at(height);
+    const { known, believed: whose } = ask(asked, height);
+    if (known === null) return { isKept: null, text: say("3.wait-unknown", { between }) };
     if (!sameBytes(known.hash, blockHash)) {
-      const values = { between, believed: view.believed, height, found: displayHex(known.hash) };
+      const values = { between, believed: whose, height, found: displayHex(known.hash) };
       return { isKept: false, text: say("3.wait-broken", values) };
     }
-    believed.push(view.believed);
+    believed.push(whose);
   }
   return { isKept: true, text: say("3.wait-kept", { between, believed: [...new Set(believed)].join(" and ") }) };
 }

@@ -6,7 +6,7 @@ import { checkWork, NETWORKS, networkOf } from "./bitcoin.js";
 import { anchorTransaction, checkAnchorTransaction, findPayload, imprintOf } from "./bitcoin_anchor.js";
 import { ask, isShallow } from "./blocks.js";
 import { displayHex, sameBytes, toHex, ZERO_HASH } from "./bytes.js";
-import { Malformed, NotExecutable, Refused } from "./errors.js";
+import { expected, Malformed, NotExecutable, Refused } from "./errors.js";
 import { firstThreadHash, RECOVERY_KEY, threadLeafMessage } from "./leaves.js";
 import { decodeOts, executeOperations } from "./opentimestamps.js";
 import { absent, failed, notChecked, ok } from "./steps.js";
@@ -17,8 +17,8 @@ export async function run(number, step) {
   try {
     return await step();
   } catch (error) {
-    if (!(error instanceof Malformed || error instanceof Refused)) throw error;
-    return failed(number, error.message, error.reason);
+    const { message, reason } = expected(error);
+    return failed(number, message, reason);
   }
 }
 
@@ -170,10 +170,9 @@ export function judgedAttestations(sealed, verifier) {
       return judgedAttestation(anchor, sealed.checkpoint, verifier);
     } catch (error) {
       const { network } = anchor;
-      const { message: text, reason } = error;
-      if (error instanceof NotExecutable) return { network, state: "not checked", text, reason: null };
-      if (error instanceof Malformed || error instanceof Refused) return { network, state: "failed", text, reason };
-      throw error;
+      if (error instanceof NotExecutable) return { network, state: "not checked", text: error.message, reason: null };
+      const { message: text, reason } = expected(error);
+      return { network, state: "failed", text, reason };
     }
   });
 }

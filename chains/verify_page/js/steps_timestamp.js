@@ -3,7 +3,7 @@
 // beside the log's own anchor and never make a verdict intact.
 
 import { imprintOf } from "./bitcoin_anchor.js";
-import { Malformed, Refused } from "./errors.js";
+import { expected } from "./errors.js";
 import { failed, notChecked, ok } from "./steps.js";
 import { say, TEXTS } from "./texts.js";
 import { accuracyText, checkedToken, timeText } from "./timestamps.js";
@@ -20,8 +20,7 @@ async function judgedToken(token, { size, root }, trusted) {
   try {
     return { stamp: await checkedToken(token, imprintOf(size, root), trusted) };
   } catch (error) {
-    if (error instanceof Malformed || error instanceof Refused) return { error };
-    throw error;
+    return { error: expected(error) };
   }
 }
 
