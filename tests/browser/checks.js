@@ -5,8 +5,7 @@ globalThis.named = async (work) => {
     return await work();
   } catch (error) {
     if (error instanceof Newer) return "unknown-version";
-    if (error instanceof Malformed || error instanceof Refused) return error.reason;
-    throw error;
+    return expected(error).reason;
   }
 };
 
@@ -29,34 +28,24 @@ async function broughtBy(verifier, check) {
   };
 }
 
-/** The verdicts on proofs of newest heads, likewise. */
-globalThis.headVerdictsOn = async (cases) => {
+/** What `judged` makes of each case and what its verifier brings, as the page saves it, or the name of the refusal. */
+async function verdictsBy(cases, judged) {
   const { check } = await chooseSignatureCheck();
   const found = [];
-  for (const { proof, verifier } of cases) {
-    found.push(
-      await named(async () => {
-        const brought = await broughtBy(verifier, check);
-        return jsonText(await judgeHead(decodeHeadProof(bytesOfBase64(proof)), brought));
-      }),
-    );
+  for (const each of cases) {
+    found.push(await named(async () => jsonText(await judged(each, await broughtBy(each.verifier, check)))));
   }
   return found;
+}
+
+/** The verdicts on receipts. */
+globalThis.verdictsOn = (cases) => {
+  return verdictsBy(cases, ({ receipt }, brought) => judge(decodeReceipt(bytesOfBase64(receipt)), brought));
 };
 
-/** The verdicts on receipts, as the JSON that the page saves, or the name of the refusal. */
-globalThis.verdictsOn = async (cases) => {
-  const { check } = await chooseSignatureCheck();
-  const found = [];
-  for (const { receipt, verifier } of cases) {
-    found.push(
-      await named(async () => {
-        const brought = await broughtBy(verifier, check);
-        return jsonText(await judge(decodeReceipt(bytesOfBase64(receipt)), brought));
-      }),
-    );
-  }
-  return found;
+/** The verdicts on proofs of newest heads. */
+globalThis.headVerdictsOn = (cases) => {
+  return verdictsBy(cases, ({ proof }, brought) => judgeHead(decodeHeadProof(bytesOfBase64(proof)), brought));
 };
 
 const COMMA = 0x2c;
