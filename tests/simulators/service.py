@@ -114,6 +114,10 @@ class Service:
         home = self.home
         return kind(folder, home.engine, home.trees, home.directory, home.chains, home.journal)
 
+    def publish(self, folder: Path, *names: str) -> None:
+        """Write the mirror, with the entries of the chains that are named."""
+        self.mirror(folder).write(self.home.checkpoint_key, [self.home.chains.named(name) for name in names])
+
     def receipts(self) -> Receipts:
         home = self.home
         return Receipts(home.engine, home.trees, home.directory, home.chains, home.journal, home.lookup)

@@ -38,11 +38,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
-def publish(service: Service, folder: Path, *names: str) -> None:
-    """Write the mirror, with the entries of the chains that are named."""
-    service.mirror(folder).write(service.home.checkpoint_key, [service.home.chains.named(name) for name in names])
-
-
 def leaves_of(tree: PublishedTree) -> list[bytes]:
     bundles = [tree.bundle(tile_no) for tile_no, _ in tree.leaf_hashes()]
     return [leaf for bundle in bundles for leaf in bundle or ()]
@@ -53,7 +48,7 @@ def leaves_of(tree: PublishedTree) -> list[bytes]:
 
 def test_the_directory_is_a_tiled_log(service: Service, folder: Path) -> None:
     """Checkpoint, tiles and leaves of the directory lead to one root, signed by the log's key."""
-    publish(service, folder)
+    service.publish(folder)
     tree, checkpoint = reader(folder)
     newest = service.home.directory.newest()
     assert newest is not None
@@ -65,7 +60,7 @@ def test_the_directory_is_a_tiled_log(service: Service, folder: Path) -> None:
 def test_each_chain_is_a_tiled_log_with_its_own_checkpoint(service: Service, folder: Path) -> None:
     """A chain's checkpoint is its newest head, signed by the log under the chain's own origin."""
     service.add("acme", b"not sealed")
-    publish(service, folder)
+    service.publish(folder)
     log = service.home.directory.log
     for name, size in (("acme", 300), ("meridian", 1)):
         chain = service.home.chains.named(name)
@@ -80,7 +75,7 @@ def test_each_chain_is_a_tiled_log_with_its_own_checkpoint(service: Service, fol
 
 def test_entries_are_published_only_of_chosen_chains(service: Service, folder: Path) -> None:
     """Of a chosen chain the leaves are there, of another one only their hashes; content and salts of none."""
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     acme, meridian = (service.home.chains.named(name) for name in ("acme", "meridian"))
     tree, _ = reader(folder, f"chain/{acme.chain_id.hex()}/")
     hashes = b"".join(flat for _, flat in tree.leaf_hashes())
@@ -90,18 +85,18 @@ def test_entries_are_published_only_of_chosen_chains(service: Service, folder: P
 
 def test_a_chain_once_chosen_stays_so(service: Service, bitcoin: SimulatedBitcoin, folder: Path) -> None:
     """The next run goes on with a chain's entries without being asked; half of them would look withheld."""
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     service.add("acme", b"more")
     service.anchor(bitcoin)
-    publish(service, folder)
+    service.publish(folder)
     tree, _ = reader(folder, f"chain/{service.home.chains.named('acme').chain_id.hex()}/")
     assert 301 == len(leaves_of(tree))
 
 
 def test_a_chain_chosen_later_is_published_from_its_first_entry(service: Service, folder: Path) -> None:
     """Its tiles are there already; its entries are all written."""
-    publish(service, folder)
-    publish(service, folder, "acme")
+    service.publish(folder)
+    service.publish(folder, "acme")
     tree, _ = reader(folder, f"chain/{service.home.chains.named('acme').chain_id.hex()}/")
     assert 300 == len(leaves_of(tree))
 
@@ -116,7 +111,7 @@ def test_anchors_are_listed_in_order_with_their_proofs(
     service.seal()
     service.tick(at_once=True)
     service.tick()
-    publish(service, folder)
+    service.publish(folder)
     thread = ThreadList.decode(files(folder)["thread.json"])
     attempts = service.attempts()
     assert [item.transaction().encode() for item in attempts[:2]] == [item.transaction for item in thread.anchors]
@@ -133,7 +128,7 @@ def test_anchors_are_listed_in_order_with_their_proofs(
 
 def test_the_card_names_the_thread(service: Service, folder: Path) -> None:
     """The published card is the log's, with where the thread starts."""
-    publish(service, folder)
+    service.publish(folder)
     assert service.home.card() == LogCard.decode(files(folder)["log-card.json"])
 
 
@@ -144,14 +139,14 @@ def test_a_second_run_writes_what_is_new_and_changes_nothing_else(
     service: Service, bitcoin: SimulatedBitcoin, folder: Path
 ) -> None:
     """Growing step by step ends in the files of a mirror that is written at once, but for older partial tiles."""
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     before = files(folder)
     for number in range(4):
         service.add("acme", *(b"%d/%d" % (number, entry) for entry in range(70)))
         service.anchor(bitcoin)
-        publish(service, folder)
+        service.publish(folder)
         check_whole(folder)
-    publish(service, folder.with_name("at-once"), "acme")
+    service.publish(folder.with_name("at-once"), "acme")
     grown, at_once = files(folder), files(folder.with_name("at-once"))
     assert at_once.items() <= grown.items()
     assert all(".p/" in path for path in grown.keys() - at_once.keys())
@@ -161,12 +156,12 @@ def test_a_second_run_writes_what_is_new_and_changes_nothing_else(
 
 def test_partial_tiles_go_when_the_full_one_is_there(service: Service, bitcoin: SimulatedBitcoin, folder: Path) -> None:
     """A tile that is full has no partial one beside it (C2SP tlog-tiles)."""
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     prefix = f"chain/{service.home.chains.named('acme').chain_id.hex()}/tile"
     assert {f"{prefix}/0/001.p/44", f"{prefix}/entries/001.p/44"} <= files(folder).keys()
     service.add("acme", *(b"more %d" % number for number in range(212)))
     service.anchor(bitcoin)
-    publish(service, folder)
+    service.publish(folder)
     assert {f"{prefix}/0/001", f"{prefix}/entries/001"} <= files(folder).keys()
     assert not [path for path in files(folder) if path.startswith(f"{prefix}/0/001.p/")]
     assert not [path for path in files(folder) if path.startswith(f"{prefix}/entries/001.p/")]
@@ -174,7 +169,7 @@ def test_partial_tiles_go_when_the_full_one_is_there(service: Service, bitcoin: 
 
 def test_nothing_new_rewrites_only_what_may_differ(service: Service, folder: Path) -> None:
     """A run without news writes checkpoint, list and card; tiles are not touched."""
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     before = files(folder)
     done = service.mirror(folder).write(service.home.checkpoint_key)
     assert (0, 3) == (done.chains_changed, done.files_written)
@@ -183,7 +178,7 @@ def test_nothing_new_rewrites_only_what_may_differ(service: Service, folder: Pat
 
 def test_whole_mends_a_damaged_file(service: Service, folder: Path) -> None:
     """A tile that was damaged or lost on the server is written again with --whole."""
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     before = files(folder)
     for path in before:
         if "/tile/" in f"/{path}":
@@ -194,7 +189,7 @@ def test_whole_mends_a_damaged_file(service: Service, folder: Path) -> None:
 
 def test_a_chain_is_signed_again_after_a_rotation(service: Service, folder: Path) -> None:
     """With a new checkpoint key the chains' own checkpoints are signed by it."""
-    publish(service, folder)
+    service.publish(folder)
     key = SigningKey(bytes(range(32)))
     service.mirror(folder).write(key)
     origin = service.home.directory.log.origin
@@ -226,7 +221,7 @@ def test_a_run_stopped_at_any_file_shows_an_older_state_and_is_made_good(
 ) -> None:
     """At every point a reader finds one whole state; the next run ends in the same files as one never stopped."""
     folder = tmp_path / "never"
-    publish(service, folder, "acme")
+    service.publish(folder, "acme")
     old = files(folder)
     service.add("acme", *(b"more %d" % number for number in range(230)))
     service.open_chain("third")
@@ -244,7 +239,7 @@ def test_a_run_stopped_at_any_file_shows_an_older_state_and_is_made_good(
             service.mirror(stopped, stopping(at)).write(service.home.checkpoint_key, chosen)
         check_whole(stopped)
         older += files(stopped)["checkpoint"] == old["checkpoint"]
-        publish(service, stopped, "acme")
+        service.publish(stopped, "acme")
         check_whole(stopped)
         assert want == files(stopped)
     assert count - 5 <= older < count
@@ -252,14 +247,14 @@ def test_a_run_stopped_at_any_file_shows_an_older_state_and_is_made_good(
 
 def test_a_new_mirror_stopped_at_any_file_is_made_good(service: Service, tmp_path: Path) -> None:
     """Also a first run that was stopped is taken up again, whatever it had written."""
-    publish(service, tmp_path / "never")
+    service.publish(tmp_path / "never")
     want = files(tmp_path / "never")
     for at in range(1, len(want) + 1):
         stopped = tmp_path / f"stopped-{at}"
         with pytest.raises(StopError):
             service.mirror(stopped, stopping(at)).write(service.home.checkpoint_key)
         check_whole(stopped)
-        publish(service, stopped)
+        service.publish(stopped)
         assert want == files(stopped)
 
 
@@ -269,7 +264,7 @@ def test_a_new_mirror_stopped_at_any_file_is_made_good(service: Service, tmp_pat
 def test_nothing_sealed_is_nothing_to_publish(tmp_path: Path, bitcoin: SimulatedBitcoin) -> None:
     """Before the first seal there is no checkpoint, and no folder is made."""
     with new_service(tmp_path / "home", bitcoin) as empty, pytest.raises(NotYetError):
-        publish(empty, tmp_path / "mirror")
+        empty.publish(tmp_path / "mirror")
     assert not (tmp_path / "mirror").exists()
 
 
@@ -280,16 +275,16 @@ def test_another_folder_is_left_alone(
     folder.mkdir()
     (folder / "photo.jpg").write_bytes(b"holiday")
     with pytest.raises(SettingsError, match="empty folder"):
-        publish(service, folder)
+        service.publish(folder)
     assert {"photo.jpg": b"holiday"} == files(folder)
     with new_service(tmp_path / "other", bitcoin) as other:
         other.seal()
         other.open_chain("theirs")
         other.seal()
-        publish(other, tmp_path / "theirs")
+        other.publish(tmp_path / "theirs")
     before = files(tmp_path / "theirs")
     with pytest.raises(SettingsError, match="expected a mirror of log"):
-        publish(service, tmp_path / "theirs")
+        service.publish(tmp_path / "theirs")
     assert before == files(tmp_path / "theirs")
 
 
@@ -300,7 +295,7 @@ def test_a_home_is_no_folder_to_publish(service: Service) -> None:
     for _ in range(2):
         before = files(home)
         with pytest.raises(SettingsError, match="found a home with its keys"):
-            publish(service, home)
+            service.publish(home)
         assert before == files(home)
         (home / "anchorline.toml").unlink(missing_ok=True)
 
@@ -308,7 +303,7 @@ def test_a_home_is_no_folder_to_publish(service: Service) -> None:
 @pytest.mark.parametrize("where", ["", "chain"])
 def test_a_mirror_ahead_of_the_home_is_not_taken_back(service: Service, folder: Path, where: str) -> None:
     """A home restored from a backup, or one with another history, does not write over what was published."""
-    publish(service, folder)
+    service.publish(folder)
     prefix = f"chain/{service.home.chains.named('acme').chain_id.hex()}/" if where else ""
     path = folder / prefix / "checkpoint"
     tree_no = service.home.chains.named("acme").chain_no if where else DIRECTORY
@@ -319,18 +314,18 @@ def test_a_mirror_ahead_of_the_home_is_not_taken_back(service: Service, folder: 
         changed = Note(Checkpoint(found.origin, size, root).encode(), Note.decode(path.read_text()).signatures)
         path.write_text(changed.encode())
         with pytest.raises(BehindError, match="nothing was written"):
-            publish(service, folder)
+            service.publish(folder)
         assert changed.encode() == path.read_text()
 
 
 def test_an_empty_checkpoint_file_is_written_again(service: Service, folder: Path) -> None:
     """A power cut may leave names without bytes: the next run begins there anew."""
-    publish(service, folder)
+    service.publish(folder)
     want = files(folder)
     for path in want:
         if path.endswith("checkpoint"):
             (folder / path).write_bytes(b"")
-    publish(service, folder)
+    service.publish(folder)
     assert want == files(folder)
 
 

@@ -42,12 +42,8 @@ def service(service: Service, bitcoin: SimulatedBitcoin) -> Service:
 @pytest.fixture
 def public(service: Service, tmp_path: Path) -> Path:
     """The operator's own mirror, with the entries of acme."""
-    publish(service, tmp_path / "public")
+    service.publish(tmp_path / "public", "acme")
     return tmp_path / "public"
-
-
-def publish(service: Service, folder: Path, name: str = "acme") -> None:
-    service.mirror(folder).write(service.home.checkpoint_key, [service.home.chains.named(name)])
 
 
 def grow(service: Service, bitcoin: SimulatedBitcoin, folder: Path) -> None:
@@ -55,7 +51,7 @@ def grow(service: Service, bitcoin: SimulatedBitcoin, folder: Path) -> None:
     service.add("acme", *(b"more %d" % number for number in range(230)))
     service.open_chain("third")
     service.anchor(bitcoin)
-    publish(service, folder)
+    service.publish(folder, "acme")
 
 
 def copied(remote: Path | Fetch, folder: Path, **more: Any) -> Copied:
@@ -151,7 +147,7 @@ def test_a_checkpoint_that_moves_on_meanwhile_is_waited_for(
             if path.startswith(moment) and next(once, False):
                 service.add("acme", *(b"%d" % number for number in range(300, 360)))
                 service.anchor(bitcoin)
-                publish(service, public)
+                service.publish(public, "acme")
             return found
 
         copied(moving, folder)
@@ -291,13 +287,13 @@ def forked(service: Service, bitcoin: SimulatedBitcoin, public: Path, tmp_path: 
     shutil.copytree(service.home.folder, tmp_path / "other")
     service.add("acme", b"one")
     service.seal()
-    publish(service, public)
+    service.publish(public, "acme")
     high_water_file(service.home.directory.log.log_id).unlink(missing_ok=True)
     with restarted(tmp_path / "other", bitcoin, service.clock) as other:
         for number in range(3):
             other.add("acme", b"another %d" % number)
             other.seal()
-        publish(other, tmp_path / "forked")
+        other.publish(tmp_path / "forked", "acme")
     return tmp_path / "forked"
 
 
@@ -390,7 +386,7 @@ def test_a_folder_of_something_else_is_left_alone(
     with new_service(tmp_path / "stranger", bitcoin) as stranger:
         stranger.open_chain("acme")
         stranger.seal()
-        publish(stranger, tmp_path / "theirs")
+        stranger.publish(tmp_path / "theirs", "acme")
     with pytest.raises(HistoryDiffersError, match="expected log"):
         copied(public, tmp_path / "theirs")
     assert {"photo.jpg": b"holiday"} == files(tmp_path / "pictures")

@@ -42,12 +42,8 @@ def service(service: Service, bitcoin: SimulatedBitcoin) -> Service:
 @pytest.fixture
 def public(service: Service, tmp_path: Path) -> Path:
     """Its mirror, with entries."""
-    publish(service, tmp_path / "public")
+    service.publish(tmp_path / "public", "acme")
     return tmp_path / "public"
-
-
-def publish(service: Service, folder: Path) -> None:
-    service.mirror(folder).write(service.home.checkpoint_key, [service.home.chains.named("acme")])
 
 
 def grow(service: Service, bitcoin: SimulatedBitcoin, folder: Path) -> None:
@@ -55,7 +51,7 @@ def grow(service: Service, bitcoin: SimulatedBitcoin, folder: Path) -> None:
     service.add("acme", *(b"more %d" % number for number in range(200)))
     service.open_chain("second")
     service.anchor(bitcoin)
-    publish(service, folder)
+    service.publish(folder, "acme")
 
 
 def pushed(folder: Path, url: str, objects: Objects | None = None) -> Pushed:
@@ -221,7 +217,7 @@ def test_another_mirror_and_a_newer_one_are_left_alone(
     with new_service(tmp_path / "stranger", bitcoin) as stranger:
         stranger.open_chain("acme")
         stranger.seal()
-        publish(stranger, tmp_path / "theirs")
+        stranger.publish(tmp_path / "theirs", "acme")
     url = new_prefix()
     pushed(tmp_path / "theirs", url)
     with pytest.raises(SettingsError, match="another log"):

@@ -34,7 +34,7 @@ def public(service: Service, bitcoin: SimulatedBitcoin, tmp_path: Path) -> Path:
     service.anchor(bitcoin)
     service.add("acme", b"sealed only")
     service.seal()
-    service.mirror(tmp_path / "public").write(service.home.checkpoint_key, [service.home.chains.named("acme")])
+    service.publish(tmp_path / "public", "acme")
     return tmp_path / "public"
 
 
@@ -109,7 +109,7 @@ def test_a_pending_receipt_is_completed(service: Service, bitcoin: SimulatedBitc
     (entry_hash,) = service.add("acme", b"promised")
     pending = service.receipt(entry_hash)
     service.anchor(bitcoin)
-    service.mirror(tmp_path / "public").write(service.home.checkpoint_key)
+    service.publish(tmp_path / "public")
     completed = MirrorReceipts(fetch_from(tmp_path / "public")).upgrade(pending)
     assert service.receipt(entry_hash) == completed
     assert pending.promise == completed.promise
