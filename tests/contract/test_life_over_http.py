@@ -11,15 +11,19 @@ import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from anchor.certificate_check import certificate_check
 from anchor.proof.archive_taken import taken_out
 from anchor.proof.chain_life import Closing, Transfer, statement_of
+from anchor.signing import SigningKey
 from chains.archive.files import opened_export
 from chains.client import (
     AsyncClient,
@@ -32,9 +36,12 @@ from chains.client import (
     new_reader_key,
     open_envelope,
 )
+from chains.client.connection import Options
 from chains.home import Home
 from tests.cli.commands import run
 from tests.simulators.api_server import ApiServer, code, make_home, make_keys, run_beside, serving
+from tests.simulators.sealers import YEAR, sealer
+from tests.simulators.timestamp_authority import certify_root
 
 SECRET = b"what only acme may read\n"
 LATER = bytes(range(32))
@@ -287,6 +294,36 @@ def test_a_client_shares_one_entry_and_another_reads_it_without_a_key(site: Site
             assert "revoked" == (await client.revoke_share(once.share_id)).state
 
     asyncio.run(story())
+
+
+def test_what_an_author_bound_is_judged_by_a_clients_roots(site: Site, tmp_path: Path) -> None:
+    """In a receipt that is asked for, and in one that a link opens; without roots nobody vouches for it."""
+    today = datetime.now(UTC).replace(microsecond=0)
+    root = certify_root(last=today + YEAR)
+    seal = sealer("Acme Seal", root, first=today - YEAR, last=today + YEAR)
+    key, pem, pem_key = (tmp_path / name for name in ("acme.key", "seal.pem", "seal-key.pem"))
+    pem.write_bytes(seal.certificate.public_bytes(Encoding.PEM))
+    pem_key.write_bytes(seal.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    pem_key.chmod(0o600)
+    binding = ["identity", "bind", "the seal", "--sign", str(key), "--certificate", str(pem)]
+    for command in (
+        ["identity", "new", "the seal", "--key", str(key), "--no-password"],
+        ["seal"],
+        [*binding, "--certificate-key", str(pem_key)],
+        ["seal"],
+    ):
+        run_beside(site.server.home, *command)
+    with Home.open(site.server.home) as home:
+        identity = home.chains.named("the seal").chain_id
+    made = site.acme.add(site.chain(), SECRET, signer=Signatory(SigningKey.load(key, None), identity))
+    run_beside(site.server.home, "seal")
+    for trusted, state in (((root.certificate,), "ok"), ((), "not checked")):
+        asking: Options = {"trust_on_first_use": True, "check_certificate": certificate_check(trusted)}
+        with Client(site.server.url, site.keys["owner"], **asking) as client:
+            link = client.share(made.entry_hash, time.time_ns() // 1_000_000 + 86_400_000)
+            assert link.path is not None
+            for found in (client.receipt(made), client.read_share(link.path)):
+                assert [state] == [step.state for step in found.verdict.steps if step.number == 21]
 
 
 # --- who may
