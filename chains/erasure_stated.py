@@ -7,9 +7,9 @@ asks here, and then does what they say. All is pure: what stands in the database
 from collections.abc import Sequence
 
 from anchor.errors import RefusedEntryError
-from anchor.proof.codec import sha256
 from anchor.proof.entry import AuthorType, Entry, Relation, content_commitment
 from anchor.proof.erasure import Act, ErasureStatement
+from anchor.proof.log_statements import NO_CONTENT
 from chains.chain import Chain
 from chains.reader import StoredEntry
 
@@ -34,7 +34,7 @@ def read_statement(raw: bytes, salt: bytes, chain_id: bytes, now_ms: int) -> tup
         raise RefusedEntryError(f"the statement is for chain {entry.chain_id.hex()}, it came for {chain_id.hex()}")
     if entry.author.type not in _SIGNED:
         raise RefusedEntryError("nobody signed the statement: name what is meant instead, and the service states it")
-    if entry.content_commitment != content_commitment(salt, sha256(b"")):
+    if entry.content_commitment != content_commitment(salt, NO_CONTENT):
         raise RefusedEntryError("what states an erasure or a hold has an empty content, and comes with its salt")
     if abs(statement.at_ms - now_ms) > FARTHEST_MS:
         raise RefusedEntryError(

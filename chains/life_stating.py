@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 from anchor.errors import RefusedEntryError
 from anchor.proof.chain_life import KINDS, Closing, Statement
-from anchor.proof.codec import sha256
 from anchor.proof.entry import SALT_SIZE, Entry, Extension, content_commitment
-from anchor.proof.log_statements import LIFE_MEDIA_TYPE
+from anchor.proof.log_statements import LIFE_MEDIA_TYPE, NO_CONTENT
 from chains.chain import Chain
 from chains.client.own_entry import Form, signed
 from chains.client.signing import AuthorKey, Together
@@ -40,7 +39,7 @@ def stating(
     """
     salt = os.urandom(SALT_SIZE)
     said: Sequence[Extension] = (Extension(_TYPES[type(statement)], statement.encode()),)
-    entry = Entry(chain_id, content_commitment(salt, sha256(b"")), LIFE_MEDIA_TYPE, extensions=tuple(said))
+    entry = Entry(chain_id, content_commitment(salt, NO_CONTENT), LIFE_MEDIA_TYPE, extensions=tuple(said))
     if signer is None and not for_log:
         return Submission(entry.encode(), salt, content=b"")
     form = Form(log_id=log_id, identity=None if signer is None else signer.identity)

@@ -97,7 +97,7 @@ def _close_together(
 ) -> "tuple[Chain, Accepted] | None":
     """Close a chain for a reason, to go on in a log or in none, by several keys; None where others sign it first."""
     from anchor.proof.chain_life import Closing
-    from anchor.proof.codec import sha256
+    from anchor.proof.log_statements import NO_CONTENT
     from chains.client.own_entry import OwnEntry
     from chains.life_stating import check_can_move, stating
 
@@ -106,7 +106,7 @@ def _close_together(
     log_id = found.directory.log.log_id
     made = stating(target.chain_id, Closing(found.clock(), reason, moved_to), log_id, for_log=True)
     assert made.salt is not None
-    draft = signing.draft(OwnEntry(made.entry, made.salt, sha256(b""), b""))
+    draft = signing.draft(OwnEntry(made.entry, made.salt, NO_CONTENT, b""))
     refuse_next_early(found, target, draft)
     if signing.prepare is not None:
         prepared(
