@@ -31,7 +31,7 @@ from chains.erasure_stated import MOST_LINKS, check_erases, check_holds, check_t
 from chains.idempotency import RequestKeys
 from chains.key_copies import KeyCopies, Unreached
 from chains.reader import Reader, StoredEntry
-from chains.retention import expired_of
+from chains.retention import have_expired
 from chains.work import Accepted, Submission
 from chains.writer import Writer
 
@@ -133,8 +133,7 @@ class Erasing:
         check_erases(entry, statement)
         found = [self.reader.by_hash(link.entry_hash) for link in entry.links]
         targets = check_targets(chain, entry, found)
-        known = self.reader.by_hash(entry.hash)
-        if known is None:
+        if self.reader.by_hash(entry.hash) is None:
             self._check_scope(chain, statement.scope, targets, now_ms)
             self._intend(chain, raw, salt, targets, statement.scope, author, now_ms)
         self.finish(now_ms)
@@ -285,8 +284,8 @@ class Erasing:
             if not set.intersection(*keyed):
                 raise RefusedEntryError("a subject is one keyed external id, which all that is erased carries")
         if scope == Scope.RETENTION:
-            expired = {stored.seq for stored in expired_of(self.engine, self.reader, chain, now_ms)[0]}
-            if not expired.issuperset(stored.seq for stored in targets if keeps_content(stored)):
+            left = [stored for stored in targets if keeps_content(stored)]
+            if not have_expired(self.engine, self.reader, chain, left, now_ms):
                 raise RefusedEntryError("the chain keeps what the statement names for longer (its retention)")
 
     def _intents(self) -> Iterator[tuple[int, int, bytes, bytes]]:

@@ -3,6 +3,8 @@
 The commands ``retention`` and ``erase --expired`` come here; time counts from when the log accepted an entry.
 """
 
+from collections.abc import Iterable
+
 from anchor.proof.access_record import What
 from anchor.storage.engine import Engine
 from chains.access_notes import Asker
@@ -49,6 +51,15 @@ def expired_of(engine: Engine, reader: Reader, chain: Chain, now_ms: int) -> tup
             else:
                 held += 1
     return expired, held
+
+
+def have_expired(engine: Engine, reader: Reader, chain: Chain, entries: Iterable[StoredEntry], now_ms: int) -> bool:
+    """Say whether ``expired_of`` has all of these entries, whose content is kept still; no other is looked at."""
+    kept_ms = keep_ms(engine, chain)
+    if kept_ms is None:
+        return False
+    end, holds = _first_seq_after(engine, now_ms - kept_ms), holds_of(reader, chain)
+    return all(stored.seq < end and not _is_empty(stored) and held_by(holds, stored) is None for stored in entries)
 
 
 def _is_empty(stored: StoredEntry) -> bool:

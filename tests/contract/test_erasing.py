@@ -272,6 +272,28 @@ def test_a_statement_that_does_not_hold_does_nothing(site: Site) -> None:
         assert recorded[-1].leaf_index + 1 == home.chains.size(home.chains.named(chain_id.hex()))
 
 
+def test_a_signed_statement_erases_what_its_chain_keeps_no_longer(site: Site) -> None:
+    """Of what is kept for longer, or held, it says what is not so: refused; of the rest it is carried out."""
+    recorded = site.chain(SECRET, b"held" * 9)
+    chain_id = chain_of(recorded)
+    site.client.hold(chain_id, "court order 12/26", entry_hash=recorded[2].entry_hash)
+
+    def asked(entry_hash: bytes) -> httpx.Response:
+        statement = ErasureStatement(Act.ERASE, Scope.RETENTION, time.time_ns() // 1_000_000, REASON)
+        return posted(site, stated(site, recorded, statement, (Link(Relation.ERASES, chain_id, entry_hash),)))
+
+    for keep_ms in (None, 3_600_000):
+        site.client.set_retention(chain_id, keep_ms)
+        assert (422, "entry-refused") == code(asked(recorded[1].entry_hash))
+    site.client.set_retention(chain_id, 0)
+    time.sleep(0.002)  # kept for no time is still kept in the millisecond of its recording
+    assert (422, "entry-refused") == code(asked(recorded[2].entry_hash))
+    done = asked(recorded[1].entry_hash)
+    assert (200, "erased") == (done.status_code, done.json()["entries"][0]["state"])
+    assert (422, "entry-refused") == code(asked(recorded[1].entry_hash)), "nothing is left"
+    assert b"held" * 9 == site.client.content(recorded[2])
+
+
 # --- who may
 
 
