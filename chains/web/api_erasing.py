@@ -54,7 +54,7 @@ def erase(room: Room, request: Request) -> Answer:
         raise ProblemError("body-malformed", "expected one of statement, entries, subject, expired")
     if wanted.statement is not None:
         return _erase_stated(room, request, wanted.statement.entry, wanted.statement.salt)
-    _check_reason(wanted.reason, Act.ERASE, Scope.ENTRY)
+    _check_reason(wanted.reason)
     room.home.finish_erasures()
     if wanted.entries:
         scope, targets, held = Scope.ENTRY, _named(room, request, wanted.entries), 0
@@ -83,13 +83,12 @@ def set_hold(room: Room, request: Request) -> Answer:
         return json_of(_holds(room, request, chain), NO_STORE)
     held = _held(room, chain, wanted)
     author, of = _author(room, request), None if held is None else held.entry_hash
-    standing = [
-        hold
-        for hold in holds_of(room.reader, chain)
-        if (hold.of, hold.stated.statement.reason) == (of, wanted.reason)
+    is_there = any(
+        (hold.of, hold.stated.statement.reason) == (of, wanted.reason)
         and set_by(room.home.chains, hold) == author.submitter
-    ]
-    if not standing:
+        for hold in holds_of(room.reader, chain)
+    )
+    if not is_there:
         room.home.erasing.hold(chain, held, Act.HOLD, wanted.reason, request.now_ms, author)
     return json_of(_holds(room, request, chain), NO_STORE)
 
@@ -101,7 +100,7 @@ def lift_hold(room: Room, request: Request) -> Answer:
         return json_of(_holds(room, request, chain), NO_STORE)
     held = _held(room, chain, wanted)
     of = None if held is None else held.entry_hash
-    if of in [hold.of for hold in holds_of(room.reader, chain)]:
+    if any(hold.of == of for hold in holds_of(room.reader, chain)):
         room.home.erasing.hold(chain, held, Act.LIFT, wanted.reason, request.now_ms, _author(room, request))
     return json_of(_holds(room, request, chain), NO_STORE)
 
@@ -197,7 +196,7 @@ def portion_of(targets: Targets, most: int) -> tuple[list[tuple[Chain, list[Stor
 
 def _held(room: Room, chain: Chain, wanted: HoldWanted) -> StoredEntry | None:
     """Return the entry that is to be held or let go, None for the whole chain."""
-    _check_reason(wanted.reason, Act.HOLD, Scope.CHAIN)
+    _check_reason(wanted.reason)
     if wanted.entry_hash is None:
         return None
     stored = room.reader.by_hash(bytes.fromhex(wanted.entry_hash))
@@ -241,9 +240,9 @@ def _author(room: Room, request: Request) -> Author:
     return Author(by=request.asker, submitter=submitter)
 
 
-def _check_reason(reason: str, act: Act, scope: Scope) -> None:
+def _check_reason(reason: str) -> None:
     try:
-        ErasureStatement(act, scope, 0, reason).encode()
+        ErasureStatement(Act.ERASE, Scope.ENTRY, 0, reason).encode()
     except MalformedError as error:
         raise ProblemError("body-malformed", str(error)) from error
 
