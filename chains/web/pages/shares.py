@@ -13,11 +13,11 @@ from chains.reader import StoredEntry
 from chains.receipts import Shown
 from chains.shares import ONCE_FOR_MS, PATH, Share
 from chains.web.answers import NO_STORE
-from chains.web.api_verify import judged
 from chains.web.asgi import JSON, OCTETS, Answer, Header
 from chains.web.contents import kept_for_link
 from chains.web.operations import Body, In, Operation, Parameter, Run, Shape
 from chains.web.pages.content_shown import content_shown
+from chains.web.pages.entry import judged_for
 from chains.web.pages.page import GROUP, closed, page
 from chains.web.pages.rendering import Shell, page_answer, shell_of
 from chains.web.pages.verdict_shown import verdict_shown
@@ -49,7 +49,7 @@ def read_page(room: Room, request: Request) -> Answer:
     kept = kept_for_link(stored)
     content = None if kept is None else kept.content
     receipt = room.receipts.make(stored, Shown())
-    verdict = judged(room, receipt, kept.digest if kept is not None and content is not None else None)
+    verdict, digest = judged_for(room, receipt, kept)
     return _page(
         *(room, request, share, True),
         entry_hash=stored.entry_hash.hex(),
@@ -57,7 +57,7 @@ def read_page(room: Room, request: Request) -> Answer:
         digest=None if kept is None else kept.digest.hex(),
         content=None if content is None else content_shown(stored.entry.media_type, content),
         verdict=verdict_shown(verdict),
-        has_certificate=can_draw() and is_certifiable(verdict, file_at_hand=content is not None),
+        has_certificate=can_draw() and is_certifiable(verdict, file_at_hand=digest is not None),
     )
 
 
