@@ -35,7 +35,7 @@ from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes, submission
 from chains.web.operations import Body, Operation, ReadBody, Shape
 from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP, LINK
 from chains.web.posted import Admission
-from chains.web.problems import KINDS, ProblemError
+from chains.web.problems import KINDS, ProblemError, problem_of_refused
 from chains.web.requests import Request
 from chains.web.schemas import (
     BatchWritten,
@@ -66,7 +66,7 @@ async def post_entry(service: Service, request: Request, read: ReadBody) -> Answ
     body = await read(submission_bytes(most) if is_submission else most)
     item = submission_of(body) if is_submission else _content_of(request, chain.chain_id, body, content_type)
     if isinstance(item, Refused):
-        raise ProblemError(item.code, item.detail)
+        raise problem_of_refused(item)
     key = _request_key(request, admission, body)
     if isinstance(item, Content) and key is None:
         return created(await service.writing.commit_content(admission, item))
@@ -114,7 +114,7 @@ async def post_chain(service: Service, request: Request, read: ReadBody) -> Answ
     opening = Opening(chain_id, _stored_name(admission, wanted.name))
     work = service.writing.writer.prepare(opening, [item], admission.submitter, key)
     for refused in work.refused.values():
-        raise ProblemError(refused.code, refused.detail, rule=refused.rule)
+        raise problem_of_refused(refused)
     done = await service.writing.commit(admission, work, Visibility(wanted.visibility))
     return await _one_answer(service, done, is_chain=True)
 
@@ -171,7 +171,7 @@ async def _one_answer(service: Service, done: Done, *, is_chain: bool = False) -
     """Return the answer to a request of one entry: 201, or 200 where it was there before, with its promise."""
     (outcome,) = done.outcomes
     if isinstance(outcome, Refused):
-        raise ProblemError(outcome.code, outcome.detail, rule=outcome.rule)
+        raise problem_of_refused(outcome)
     written = written_of(done, outcome, await _promise(service, done, outcome))
     where = f"/v1/chains/{done.chain.chain_id.hex()}" if is_chain else f"/v1/entries/{written.entry_hash}"
     headers = (b"location", where.encode()), *_replay_header(done)

@@ -32,6 +32,7 @@ from anchor.proof.errors import AnchorlineError, MalformedError, VerificationErr
 from chains.web.answers import NO_STORE
 from chains.web.asgi import Answer, Header
 from chains.web.schemas import Problem
+from chains.work import Refused
 
 PROBLEM_JSON = "application/problem+json"
 URN = "urn:anchorline:problem:"
@@ -137,6 +138,11 @@ def problem_of(error: AnchorlineError) -> ProblemError:
     headers = ((b"retry-after", str(retry_s).encode()),) if retry_s is not None else ()
     rule = error.part if isinstance(error, ForbiddenByPolicyError) else ""
     return ProblemError(code, "" if code in _SILENT else str(error), *headers, rule=rule)
+
+
+def problem_of_refused(refused: Refused) -> ProblemError:
+    """Return what an entry that was not taken is answered with."""
+    return ProblemError(refused.code, refused.detail, rule=refused.rule)
 
 
 def problem_answer(problem: ProblemError) -> Answer:

@@ -15,7 +15,7 @@ from anchor.hashing.texts import Field, Leaves, Template
 from anchor.proof.promise import FORMAT, Promise
 from chains.together import Answer as Committed
 from chains.web.asgi import JSON, Answer, whole_of
-from chains.web.problems import ProblemError
+from chains.web.problems import ProblemError, problem_of_refused
 from chains.web.schemas import PromiseModel, Written
 from chains.work import Accepted, AcceptedRun, Done, Outcome, Promised
 
@@ -77,7 +77,7 @@ def written_of(done: Done, accepted: Accepted, promise: Promise | None) -> Entry
 
 def _one(done: Done, outcome: Outcome) -> bytes | ProblemError:
     if not isinstance(outcome, Accepted):
-        return ProblemError(outcome.code, outcome.detail, rule=outcome.rule)
+        return problem_of_refused(outcome)
     assert done.promised is not None, "what was made here was never there before"
     return whole_of(created(written_of(done, outcome, done.promised.promise(done.leaf(outcome), outcome.seq))))
 
