@@ -25,6 +25,7 @@ from anchor.certificates import (
     roots_above,
     translated,
 )
+from anchor.cms import CONTENT_TYPE, signed_attributes
 from anchor.proof.certificate_proof import CertificateCheck, CertificateProof, CheckedCertificate, ProofAlgorithm
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.times import utc
@@ -34,7 +35,6 @@ _WHAT = "bound certificate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Object identifiers as they are encoded (RFC 5652 sections 4, 11.1 and 11.2; ETSI EN 319 412-5 section 4).
 _DATA = bytes.fromhex("2a864886f70d010701")
-_CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")
 _MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
 _QC_COMPLIANCE = bytes.fromhex("04008e460101")
 _QC_DEVICE = bytes.fromhex("04008e460104")
@@ -152,11 +152,10 @@ def _is_signed_by_rsa(key: rsa.RSAPublicKey, algorithm: int, signed: bytes, sign
 
 def _digest_in(attributes: bytes) -> bytes:
     """Return the digest in signed attributes, which must be those of plain data, each once (RFC 5652 section 5.3)."""
-    pairs = [der.items_of(item, der.SEQUENCE, 2) for item in der.items_of(der.read(attributes), der.SET, 1)]
-    values = {pair[0].expect(der.OID).content: der.items_of(pair[1], der.SET, 1)[0] for pair in pairs}
-    if len(values) != len(pairs) or not {_CONTENT_TYPE, _MESSAGE_DIGEST} <= set(values):
+    values = signed_attributes(der.items_of(der.read(attributes), der.SET, 1))
+    if values is None or not {CONTENT_TYPE, _MESSAGE_DIGEST} <= set(values):
         raise MalformedError("signed attributes: expected a content type and a digest, and each attribute once")
-    if values[_CONTENT_TYPE].expect(der.OID).content != _DATA:
+    if values[CONTENT_TYPE].expect(der.OID).content != _DATA:
         raise MalformedError("signed attributes: expected those of plain data")
     return values[_MESSAGE_DIGEST].expect(der.OCTETS).content
 

@@ -7,6 +7,7 @@ the signed attributes and the signature; the envelope around them says nothing m
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -18,7 +19,8 @@ from anchor.proof.errors import MalformedError
 # A signature with its certificates and revocation lists; only the first two of these are read.
 MAX_CMS = 262_144
 _PEM = re.compile(rb"-----BEGIN (CMS|PKCS7)-----(.*?)-----END \1-----", re.DOTALL)
-_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")
 _SHA256 = bytes.fromhex("608648016503040201")
 _RSA = bytes.fromhex("2a864886f70d010101")
 _ALGORITHMS = {
@@ -52,7 +54,7 @@ def _read(data: bytes) -> CmsSignature:
     if len(data) > MAX_CMS:
         raise MalformedError(f"CMS signature: expected at most {MAX_CMS} bytes, got {len(data)}")
     kind, wrapped = der.items_of(der.read(_unarmoured(data)), der.SEQUENCE, 2)[:2]
-    if kind.expect(der.OID).content != _SIGNED_DATA:
+    if kind.expect(der.OID).content != SIGNED_DATA:
         raise MalformedError("CMS signature: expected signed data")
     parts = der.items_of(der.read(wrapped.expect(der.CONTEXT_0).content), der.SEQUENCE, 4)
     if len(der.items_of(parts[2], der.SEQUENCE, 1)) != 1:
@@ -62,6 +64,13 @@ def _read(data: bytes) -> CmsSignature:
         raise MalformedError(f"CMS signature: expected one signer, found {len(signers)}")
     carried = parts[3].items() if parts[3].tag == der.CONTEXT_0 else ()
     return CmsSignature(_proof(signers[0]), tuple(item.encoded for item in carried if item.tag == der.SEQUENCE))
+
+
+def signed_attributes(attributes: Iterable[der.Value]) -> dict[bytes, der.Value] | None:
+    """Return the first value of each signed attribute by its identifier (RFC 5652 section 5.3); None: one is twice."""
+    pairs = [der.items_of(attribute, der.SEQUENCE, 2) for attribute in attributes]
+    values = {pair[0].expect(der.OID).content: der.items_of(pair[1], der.SET, 1)[0] for pair in pairs}
+    return values if len(values) == len(pairs) else None
 
 
 def flat_signature(signature: bytes, size: int) -> bytes:

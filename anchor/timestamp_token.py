@@ -18,6 +18,7 @@ from rfc3161_client import VerificationError as RefusedTokenError
 
 from anchor import der
 from anchor.certificates import certificate_of, encoded, is_issued, is_root, is_valid, translated
+from anchor.cms import CONTENT_TYPE, SIGNED_DATA, signed_attributes
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.timestamp import MAX_TOKEN, TimeStamp, TimestampCheck
 
@@ -25,9 +26,7 @@ SHA256 = "2.16.840.1.101.3.4.2.1"
 # What a response looks like whose token is the one at hand: PKIStatusInfo with status 0, granted (RFC 3161, 2.4.2).
 _GRANTED = der.write(der.SEQUENCE, der.write(der.INTEGER, b"\x00"))
 # Object identifiers as they are encoded (RFC 5652, RFC 3161 section 2.4.2, RFC 5035).
-_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _TST_INFO = bytes.fromhex("2a864886f70d0109100104")
-_CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")
 _SIGNING_CERTIFICATE = bytes.fromhex("2a864886f70d010910020c")
 _SIGNING_CERTIFICATE_V2 = bytes.fromhex("2a864886f70d010910022f")
 _DIGESTS = {
@@ -200,7 +199,7 @@ class _Walked:
 def _walk(token: bytes) -> _Walked:
     """Walk ContentInfo, SignedData, EncapsulatedContentInfo and the one SignerInfo (RFC 5652 sections 3 to 5)."""
     kind, explicit = der.items_of(der.read(token), der.SEQUENCE, 2)[:2]
-    if kind.expect(der.OID).content != _SIGNED_DATA:
+    if kind.expect(der.OID).content != SIGNED_DATA:
         raise MalformedError("time stamp: expected CMS signed data")
     signed = der.items_of(der.read(explicit.expect(der.CONTEXT_0).content), der.SEQUENCE, 4)
     content_kind, content = der.items_of(signed[2], der.SEQUENCE, 2)[:2]
@@ -214,10 +213,8 @@ def _walk(token: bytes) -> _Walked:
 
 
 def _signer_hashes(signer: der.Value) -> tuple[tuple[str, bytes], ...]:
-    attributes = der.items_of(der.items_of(signer, der.SEQUENCE, 5)[3], der.CONTEXT_0, 1)
-    pairs = [der.items_of(attribute, der.SEQUENCE, 2) for attribute in attributes]
-    values = {pair[0].expect(der.OID).content: der.items_of(pair[1], der.SET, 1)[0] for pair in pairs}
-    if len(values) != len(pairs) or values.get(_CONTENT_TYPE, signer).content != _TST_INFO:
+    values = signed_attributes(der.items_of(der.items_of(signer, der.SEQUENCE, 5)[3], der.CONTEXT_0, 1))
+    if values is None or values.get(CONTENT_TYPE, signer).content != _TST_INFO:
         raise MalformedError("time stamp: expected signed attributes, each once, that name a TSTInfo")
     found = []
     if _SIGNING_CERTIFICATE in values:

@@ -249,8 +249,7 @@ class Identities:
             before = size
 
     def _place(self, seal: SealLeaf, index: int) -> Place:
-        promise_key = self._promise_key(index)
-        return Place(seal.seal_number, seal.sealed_at_ms, seal.block_height, promise_key, seal.block_hash)
+        return Place.of_seal(seal, self._promise_key(index))
 
     def _promise_key(self, index: int) -> bytes:
         """Return the promise key in force at a directory index: key leaves stand before the heads of their seal."""

@@ -114,7 +114,7 @@ def _seal(seal: SealLeaf, heads: Sequence[HeadLeaf], log: LogLeaf, found: Archiv
     """Say of the heads of a seal where they are; key leaves of the seal stand before them."""
     given = [leaf.new_key for _, leaf in found.keys if leaf.purpose == Purpose.PROMISE]
     promise_key = (given[-1] if given else log.promise_key).value
-    place = Place(seal.seal_number, seal.sealed_at_ms, seal.block_height, promise_key, seal.block_hash)
+    place = Place.of_seal(seal, promise_key)
     for head in heads:
         found.places.setdefault(head.chain_id, {}).setdefault(head.tree_size, place)
 

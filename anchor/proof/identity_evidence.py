@@ -181,8 +181,7 @@ def place_of_seal(seal: DirectoryProof[SealLeaf], log: LogLeaf, sealed: Sealed) 
     """Return a seal as a place, with the promise key that was in force: key leaves stand before heads."""
     later = [proof for proof in sealed.keys if proof.leaf.purpose == Purpose.PROMISE and proof.index < seal.index]
     key = later[-1].leaf.new_key if later else log.promise_key
-    leaf = seal.leaf
-    return Place(leaf.seal_number, leaf.sealed_at_ms, leaf.block_height, key.value, leaf.block_hash)
+    return Place.of_seal(seal.leaf, key.value)
 
 
 def _wrong(message: str) -> VerificationError:

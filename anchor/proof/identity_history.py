@@ -24,6 +24,7 @@ from anchor.proof.identity import (
     identity_chain_id,
     statement_of,
 )
+from anchor.proof.leaves import SealLeaf
 from anchor.proof.times import utc
 
 ENDINGS = {
@@ -50,6 +51,11 @@ class Place:
     block_height: int
     promise_key: bytes = b""
     block_hash: bytes = b""
+
+    @classmethod
+    def of_seal(cls, seal: SealLeaf, promise_key: bytes) -> "Place":
+        """Return a seal as a place, with the promise key that was in force at it."""
+        return cls(seal.seal_number, seal.sealed_at_ms, seal.block_height, promise_key, seal.block_hash)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 import { concat, sameBytes, toHex, utf8 } from "./bytes.js";
 import { decodeCertificate, isAuthority, isForSigning, isIssuedBy, isUnderstood, isValidAt } from "./certificates.js";
 import { isProofGood, nameText, PROOF_DIGESTS, qualifiedWords } from "./certificates.js";
-import { contentOf, itemsIn, OCTETS_TAG, oidOf, readDer, SEQUENCE_TAG, SET_TAG } from "./der.js";
+import { contentOf, itemsIn, OCTETS_TAG, oidOf, readDer, SET_TAG } from "./der.js";
 import { decodeEntry, extensionOf, IDENTITY_EXTENSION } from "./entry.js";
 import { expected, Malformed, Refused } from "./errors.js";
 import { BIND, statementOf } from "./identity.js";
@@ -16,7 +16,7 @@ import { failed, notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
 import { Fields } from "./strictjson.js";
 import { say, TEXTS, utc } from "./texts.js";
-import { CONTENT_TYPE, MESSAGE_DIGEST } from "./timestamps.js";
+import { CONTENT_TYPE, MESSAGE_DIGEST, signedAttributes } from "./timestamps.js";
 
 const CERTIFICATE_DOMAIN = utf8("anchorline/identity-certificate/v1\n");
 const MAX_CERTIFICATE = 8192;
@@ -122,11 +122,8 @@ async function checkProof(certificate, { algorithm, attributes, signature }, mes
 
 /** The digest in signed attributes (CMS), which must be those of plain data, each once. */
 function digestIn(attributes) {
-  const pairs = itemsIn(readDer(attributes), SET_TAG, 1).map((item) => itemsIn(item, SEQUENCE_TAG, 2));
-  const values = new Map(pairs.map(([id, set]) => [oidOf(id), itemsIn(set, SET_TAG, 1)[0]]));
-  if (values.size !== pairs.length || !values.has(CONTENT_TYPE) || !values.has(MESSAGE_DIGEST)) {
-    throw new Malformed("21.attributes");
-  }
+  const values = signedAttributes(itemsIn(readDer(attributes), SET_TAG, 1));
+  if (values === null || !values.has(CONTENT_TYPE) || !values.has(MESSAGE_DIGEST)) throw new Malformed("21.attributes");
   if (oidOf(values.get(CONTENT_TYPE)) !== PLAIN_DATA) throw new Malformed("21.attributes");
   return contentOf(values.get(MESSAGE_DIGEST), OCTETS_TAG);
 }

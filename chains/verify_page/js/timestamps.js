@@ -152,12 +152,9 @@ function signerFrom(value) {
   const parts = itemsIn(value, SEQUENCE_TAG, 6);
   const [, who, digestAlgorithm, attributes, algorithm, signature] = parts;
   const [issuer, serial] = itemsIn(who, SEQUENCE_TAG, 2);
-  const pairs = itemsIn(attributes, CONTEXT_0, 1).map((each) => itemsIn(each, SEQUENCE_TAG, 2));
-  const values = new Map(pairs.map(([id, set]) => [oidOf(id), itemsIn(set, SET_TAG, 1)[0]]));
-  const type = values.get(CONTENT_TYPE);
-  if (values.size !== pairs.length || type === undefined || oidOf(type) !== TST_INFO) {
-    throw new Malformed("14.attributes");
-  }
+  const values = signedAttributes(itemsIn(attributes, CONTEXT_0, 1));
+  const type = values === null ? undefined : values.get(CONTENT_TYPE);
+  if (type === undefined || oidOf(type) !== TST_INFO) throw new Malformed("14.attributes");
   const named = [];
   if (values.has(NAMED_V1)) named.push(["SHA-1", contentOf(firstNamed(values.get(NAMED_V1))[0], OCTETS_TAG)]);
   if (values.has(NAMED_V2)) named.push(hashOfV2(firstNamed(values.get(NAMED_V2))));
@@ -171,6 +168,13 @@ function signerFrom(value) {
     signature: contentOf(signature, OCTETS_TAG),
     named,
   };
+}
+
+/** The first value of each signed attribute by its identifier (RFC 5652 section 5.3); null where one is twice. */
+export function signedAttributes(attributes) {
+  const pairs = attributes.map((each) => itemsIn(each, SEQUENCE_TAG, 2));
+  const values = new Map(pairs.map(([id, set]) => [oidOf(id), itemsIn(set, SET_TAG, 1)[0]]));
+  return values.size === pairs.length ? values : null;
 }
 
 /** The parts of the first ESSCertID, which is the signer's (RFC 5035 sections 3 and 4). */
