@@ -38,7 +38,7 @@ class Node:
     def __init__(
         self, folder: Path, binary: Path, chain: str, options: tuple[str, ...], port: int | None = None
     ) -> None:
-        port = port or _free_port()
+        port = port or free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._command = [
             str(binary),
@@ -127,7 +127,8 @@ def require_bitcoind() -> Path:
     return Path(found)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

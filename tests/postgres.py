@@ -46,6 +46,14 @@ def programs() -> Path | None:
     return found.parent if found else None
 
 
+def require_programs() -> Path:
+    """Return the same, or skip the test where there is no server on this machine."""
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
+    return found
+
+
 @dataclass
 class PostgresServer:
     """A running server; what its methods return are addresses of new schemas and databases."""
@@ -110,41 +118,14 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
 
     Skips the test where there is no server on this machine.
     """
-    where = programs()
-    if where is None:
-        pytest.skip("no PostgreSQL server on this machine (Debian: apt-get install postgresql)")
-    user = _other_user()
+    where = require_programs()
     # In memory: a server asks the disk a hundred times for each database. A socket's path may have 107 bytes, which
     # pytest's own folders can exceed.
     folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-", dir=folder_in_memory()))
     try:
-        if user is not None:
-            os.chown(folder, user.pw_uid, user.pw_gid)
-        uid, gid, groups = (None, None, None) if user is None else (user.pw_uid, user.pw_gid, ())
-        data = folder / "data"
-        made = subprocess.run(
-            [where / "initdb", "-D", data, "-U", "anchorline", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            user=uid,
-            group=gid,
-            extra_groups=groups,
-        )
-        assert 0 == made.returncode, made.stderr
+        make_files(where, folder)
         settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **(options or {})}
-        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [where / "postgres", "-D", data, *words],
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                user=uid,
-                group=gid,
-                extra_groups=groups,
-            )
+        process = start_server(where, folder, settings)
         server = PostgresServer(folder, process)
         try:
             _wait_until_it_answers(server)
@@ -154,6 +135,40 @@ def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[Postg
             process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_files(where: Path, folder: Path) -> None:
+    """Make the files of a server in ``folder`` / data; the folder is its user's from then on."""
+    uid, gid, _ = _account()
+    if uid is not None and gid is not None:
+        os.chown(folder, uid, gid)
+    words = ["-U", "anchorline", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    run_program(where / "initdb", "-D", folder / "data", *words, folder=folder)
+
+
+def run_program(program: Path, *words: str | Path, folder: Path) -> None:
+    """Run one of the server's programs to its end, as its user; it must succeed."""
+    uid, gid, groups = _account()
+    done = subprocess.run(
+        [program, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        user=uid,
+        group=gid,
+        extra_groups=groups,
+    )
+    assert 0 == done.returncode, done.stderr
+
+
+def start_server(where: Path, folder: Path, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the server of ``folder`` with settings, as its user; what it says goes to ``folder`` / log."""
+    words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    command: list[str | Path] = [where / "postgres", "-D", folder / "data", *words]
+    uid, gid, groups = _account()
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, user=uid, group=gid, extra_groups=groups)
 
 
 def _wait_until_it_answers(server: PostgresServer) -> None:
@@ -169,12 +184,14 @@ def _wait_until_it_answers(server: PostgresServer) -> None:
     wait_until(answers, lambda: (server.folder / "log").read_text(errors="replace"))
 
 
-def _other_user() -> pwd.struct_passwd | None:
+def _account() -> tuple[int | None, int | None, tuple[()] | None]:
+    """Return user, group and further groups that a server runs with: another user's where this one is root."""
     if os.geteuid() != 0:
-        return None
+        return None, None, None
     for name in _USERS:
         try:
-            return pwd.getpwnam(name)
+            user = pwd.getpwnam(name)
         except KeyError:
             continue
+        return user.pw_uid, user.pw_gid, ()
     pytest.skip("a PostgreSQL server does not run as root, and there is no user postgres or nobody")

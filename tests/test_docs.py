@@ -28,6 +28,8 @@ PAGES = {
     str(path.relative_to(ROOT)): path
     for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
+TESTED = {"console", "python", "json", "toml", "sql"}
+"""Blocks that are tested: SQL is for the operator's server, and run in tests/unit/test_postgres_peer.py."""
 NOT_CODE = {"text", "mermaid"}
 """Blocks that are shown and not run. The pages of docs/spec have languages of their own, and tests of their own."""
 MARKER = "anchorline-docs-exit-code:"
@@ -199,7 +201,7 @@ def test_toml_blocks_are_toml(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("docs/spec/")])
 def test_every_block_is_tested_or_said_to_be_no_code(name: str) -> None:
     """A block without a language, or with one that nobody tests, could be wrong for years."""
-    assert set() == {block.language for block in blocks(PAGES[name])} - {"console", "python", "json", "toml"} - NOT_CODE
+    assert set() == {block.language for block in blocks(PAGES[name])} - TESTED - NOT_CODE
 
 
 # --- names

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
 from anchor.errors import (
@@ -29,10 +29,10 @@ from anchor.storage.database import Schema
 from anchor.storage.engine import Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS, Migrations
+from anchor.storage.postgres_peer import UnsureCommitError, commit, connection_string, notice_silence
 from anchor.storage.tables import Table, tables
 
 BUSY_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 10
 # A node that was stopped in the middle of a transaction holds the turn: the server ends its session after so long.
 IDLE_IN_TRANSACTION_S = 30
 # Text is compared byte by byte, as SQLite does, whatever the locale of the database.
@@ -63,6 +63,7 @@ _DETAILS: tuple[tuple[type[psycopg.Error], type[StorageError], str], ...] = (
     ),
     (errors.ReadOnlySqlTransaction, StorageReadOnlyError, "the server only reads (a standby?); name the primary"),
     (errors.InsufficientPrivilege, StorageReadOnlyError, "this user may not do that; grant it rights on the schema"),
+    (UnsureCommitError, StorageError, "its replica may not have what was just written: try again"),
     (errors.CheckViolation, MovedError, f"{FENCED}; restart what still has it open"),
     (errors.DiskFull, StorageFullError, "no space left; free some, nothing of this write was kept"),
     (
@@ -107,7 +108,7 @@ class PostgresEngine:
     ) -> None:
         """Open a database; ``moving`` opens also one that a log is moved from or to (``anchor.storage.house``)."""
         self.name = without_password(address)
-        self._address = make_conninfo(address, connect_timeout=CONNECT_TIMEOUT_S, application_name="anchorline")
+        self._address = connection_string(address)
         self._migrations = migrations
         self._busy_timeout_ms = max(1, round(busy_timeout_s * 1000))
         self._lock = threading.RLock()
@@ -135,6 +136,7 @@ class PostgresEngine:
                 "set_config('idle_in_transaction_session_timeout', $2, false), set_config('timezone', 'UTC', false)",
                 (f"{self._busy_timeout_ms}ms", f"{IDLE_IN_TRANSACTION_S}s"),
             )
+            notice_silence(connection, self._address)
             self._check_server(connection)
         except BaseException:
             connection.close()
@@ -222,7 +224,7 @@ class PostgresEngine:
             try:
                 yield
                 with self._translated():
-                    self._connection.execute("COMMIT")
+                    commit(self._connection)
             except BaseException:
                 self._roll_back()
                 raise
@@ -232,6 +234,8 @@ class PostgresEngine:
     def _take_turn(self) -> None:
         """Begin, alone; nothing has been done yet, so a lost connection and a refused serialization are tried again."""
         for tries_left in reversed(range(_TURN_RETRIES)):
+            # A server that cannot be reached is not asked eight times: each may take the whole time-out.
+            self._alive()
             try:
                 self._begin()
             except (errors.SerializationFailure, errors.DeadlockDetected):

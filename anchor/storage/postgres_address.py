@@ -18,6 +18,7 @@ from anchor.storage.database import Schema
 from anchor.storage.engine import Engine, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
+from anchor.storage.postgres_peer import connection_string
 from anchor.storage.sqlite import SqliteEngine, without_log
 
 _READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
@@ -135,7 +136,10 @@ class PostgresAddress:
 
         Raises SettingsError where this user may not make one, StorageError where the server does not answer.
         """
-        with translated(self.name), closing(psycopg.connect(self.address, autocommit=True)) as connection:
+        with (
+            translated(self.name),
+            closing(psycopg.connect(connection_string(self.address), autocommit=True)) as connection,
+        ):
             if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
                 return
             try:

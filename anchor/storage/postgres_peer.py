@@ -1,0 +1,78 @@
+"""What is asked of a connection to PostgreSQL beyond its address: to notice a silent peer, and to say when it is sure.
+
+``anchor.storage.postgres`` opens its connections with this, and commits by it. Neither needs anything that other
+servers with PostgreSQL's protocol would not have, or may not leave out.
+"""
+
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+CONNECT_TIMEOUT_S = 10
+# A peer that is cut off says nothing, and a system's own defaults notice that after two hours. Here an idle connection
+# is asked after 10 s, and given up after three more silent questions; what was sent has 20 s to be confirmed.
+_OWN = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "application_name": "anchorline",
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+# The same for the server's end, which would else keep the turn of a host that is gone: libpq's words and the server's
+# (PostgreSQL documentation, 34.1.2 and 20.3.2), in the same units.
+_SERVERS = {
+    "keepalives_idle": "tcp_keepalives_idle",
+    "keepalives_interval": "tcp_keepalives_interval",
+    "keepalives_count": "tcp_keepalives_count",
+    "tcp_user_timeout": "tcp_user_timeout",
+}
+
+
+def connection_string(address: str) -> str:
+    """Return an address with what libpq is told beside it; what the address says itself is left as it is.
+
+    Of several hosts the one that takes writes is found: the others are its replicas.
+    """
+    given = conninfo_to_dict(address)
+    own: dict[str, Any] = {name: value for name, value in _OWN.items() if given.get(name) is None}
+    if "," in f"{given.get('host', '')}{given.get('hostaddr', '')}" and given.get("target_session_attrs") is None:
+        own["target_session_attrs"] = "read-write"
+    return make_conninfo(address, **own)
+
+
+def notice_silence(connection: "psycopg.Connection[Any]", connected_by: str) -> None:
+    """Have the server notice a silent client as soon as the client notices a silent server; where it knows how to."""
+    parts = conninfo_to_dict(connected_by)
+    connection.execute(
+        "SELECT set_config(name, setting, false) FROM unnest($1::text[], $2::text[]) AS asked (name, setting) "
+        "WHERE name IN (SELECT name FROM pg_settings)",
+        (list(_SERVERS.values()), [str(parts[name]) for name in _SERVERS]),
+    )
+
+
+def commit(connection: "psycopg.Connection[Any]") -> None:
+    """Commit, and return when it is as durable as was asked for; raises psycopg's errors.
+
+    A server whose wait for its replica was called off (``pg_cancel_backend``) has committed, and only warns that the
+    replica may not have it (PostgreSQL documentation, 27.2.8.1): that is no commit to be acknowledged.
+    """
+    warned: list[str] = []
+
+    def note(diagnostic: errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            warned.append(diagnostic.message_primary or "")
+
+    connection.add_notice_handler(note)
+    try:
+        connection.execute("COMMIT")
+    finally:
+        connection.remove_notice_handler(note)
+    if warned:
+        raise UnsureCommitError("; ".join(warned))
+
+
+class UnsureCommitError(psycopg.OperationalError):
+    """It was committed, but not everywhere that the server was told to wait for."""
