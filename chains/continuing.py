@@ -20,6 +20,7 @@ from anchor.proof.identity import begins_identity
 from anchor.proof.life_evidence import TYPE, LifeEvidence, shown_life
 from anchor.proof.promise import ANONYMOUS
 from anchor.proof.receipt import Content, ContentState, Receipt, Sealed
+from anchor.proof.verifier import Verifier
 from anchor.signing import check_signature
 from chains.bundle import Column
 from chains.chain import Batch, Chain, keep_box, keep_content, keep_digest
@@ -63,7 +64,7 @@ def continue_chain(
     chain is here; ChainClosedError where it was closed, and not to go on here; RefusedEntryError where it cannot go on
     in any other log, or not without that log saying so.
     """
-    part = check_part(archive, blocks, check_signature)
+    part = check_part(archive, Verifier(blocks=tuple(blocks), check_signature=check_signature))
     chain_id, earlier = _only_chain(part)
     if writer.chains.by_id(chain_id) is not None:
         raise ChainExistsError(f"chain {chain_id.hex()} is in this log already: it cannot be continued here")

@@ -16,7 +16,15 @@ from anchor.proof.author_audit import Named, named_author
 from anchor.proof.certificate_evidence import CertificateEvidence
 from anchor.proof.entry import AuthorType, Entry, ExtensionType
 from anchor.proof.errors import MalformedError, VerificationError
-from anchor.proof.identity import IDENTITY_ID, Purpose, Statement, begins_identity, binds, statement_of
+from anchor.proof.identity import (
+    IDENTITY_ID,
+    Purpose,
+    Statement,
+    begins_identity,
+    binds,
+    certificate_bound_in,
+    statement_of,
+)
 from anchor.proof.identity_card import IdentityCard
 from anchor.proof.identity_evidence import MAX_ENTRIES, MAX_HEADS, IdentityEvidence, SealedHead
 from anchor.proof.identity_history import History, Place, apply, history_of
@@ -45,14 +53,6 @@ def named_by(entry: Entry) -> Named | None:
             f"the entry names identity {identity.hex()} as its author, and no key signed it; sign it, or name none"
         )
     return named
-
-
-def _certificate_of(entry: Entry) -> bytes:
-    """Return the hash of the certificate that an entry binds, or nothing where its statement cannot be read."""
-    try:
-        return Statement.decode(statement_of(entry) or b"").about
-    except MalformedError:
-        return b""
 
 
 class Identities:
@@ -226,7 +226,7 @@ class Identities:
                 entry = Entry.decode(raw)
                 if binds(entry):
                     found = decode_kept(kept)
-                    yield _certificate_of(entry), None if found is None else found.content
+                    yield certificate_bound_in(entry), None if found is None else found.content
 
     def _sealed_head(self, index: int, size: int) -> SealedHead:
         head = self.directory.leaf(index)

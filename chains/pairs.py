@@ -4,14 +4,16 @@ Input is a list in a file, or a folder with receipts in it. ``anchorline verify 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from anchor.errors import SettingsError
-from anchor.proof.verdict import ExitCode, Outcome, exit_code_of
+from anchor.proof.verdict import ExitCode, Outcome, Step, Verdict, exit_code_of
+from chains.counted import counted
 from chains.pairing import SUFFIX, paired
+from chains.wording import step_line
 
 # From what disproves to what time mends: one summary has one exit code.
 _WORST_FIRST = (
@@ -19,6 +21,10 @@ _WORST_FIRST = (
     *(ExitCode.NOT_COMPARED, ExitCode.INCOMPLETE, ExitCode.CORRECTED, ExitCode.INTACT),
 )
 MAX_LIST = 64 * 2**20
+MOST_SAID = 20
+"""Lines about authorities in a summary: each has another time stamp or another certificate."""
+_OF_AUTHORITIES = {14: "time_stamps", 21: "certificates"}
+"""The steps that judge by roots which the verifier names, and their facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,18 @@ class Judged:
     outcome: Outcome
     finding: str
     text: str
+    steps: tuple[Step, ...] = ()
+    """Those about authorities whom the verifier may trust: time stamps, and certificates of the author."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the verdict says of these, by the names that ``verify --json`` has for it."""
+
+    @classmethod
+    def of(cls, pair: Pair, verdict: Verdict) -> "Judged":
+        """Return what a verdict says of a pair."""
+        diagnosis = verdict.diagnosis
+        steps = tuple(step for step in verdict.steps if step.number in _OF_AUTHORITIES)
+        facts = {name: verdict.facts[name] for name in _OF_AUTHORITIES.values() if name in verdict.facts}
+        return cls(pair, verdict.outcome, str(diagnosis.finding), diagnosis.meaning, steps, facts)
 
     @property
     def exit_code(self) -> int:
@@ -52,6 +70,7 @@ class Judged:
             "exit_code": self.exit_code,
             "finding": self.finding,
             "text": self.text,
+            **self.facts,
         }
 
 
@@ -77,6 +96,15 @@ def worst_of(judged: Sequence[Judged]) -> int:
 def counts_of(judged: Sequence[Judged]) -> dict[str, int]:
     """Return how many there are of each outcome, the most first."""
     return dict(Counter(str(item.outcome) for item in judged).most_common())
+
+
+def said_beside(judged: Sequence[Judged]) -> Iterator[str]:
+    """Yield what the verdicts say of authorities, each once, with how many receipts it is said of; the most first."""
+    said = Counter(step_line(step, step.name) for item in judged for step in item.steps)
+    for line, count in said.most_common(MOST_SAID):
+        yield f"of {counted(count, 'receipts')}: {' '.join(line.split())}"
+    if len(said) > MOST_SAID:
+        yield f"and {len(said) - MOST_SAID} more of time stamps and certificates; --json has them all"
 
 
 def _in_folder(folder: Path) -> Iterator[Pair]:

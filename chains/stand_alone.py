@@ -116,6 +116,11 @@ def _say(checked: "Checked", log_id: str, out: TextIO) -> int:
         out.write(f"  anchor of {anchor.tree_size} leaves, {anchor.entries} entries: {block}, {given}\n")
     if checked.named_entries:
         out.write(f"  {checked.named_entries} entries in the name of an identity, judged by its keys\n")
+    if checked.certificates:
+        out.write(
+            f"  {checked.certificates} certificates that identities bound: not checked, as Python alone reads no X.509 "
+            "(`anchorline verify --archive` with --ca does)\n"
+        )
     out.writelines(f"  note: {remark}\n" for remark in checked.remarks)
     if log_id and log_id != found:
         out.write(f"DOES NOT HOLD: this is another log than {log_id}\n")

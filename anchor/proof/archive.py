@@ -28,7 +28,7 @@ from anchor.proof.merkle import leaf_hash, root_of
 from anchor.proof.policy import stated_in
 from anchor.proof.promise import PromiseLeaf
 from anchor.proof.receipt import LogCard
-from anchor.proof.verifier import network_of
+from anchor.proof.verifier import Verifier, network_of
 
 
 @dataclass
@@ -41,6 +41,8 @@ class Checked:
     signed_entries: int = 0
     named_entries: int = 0
     """Entries that name their author's identity; those whose key was not valid then are ``remarks``."""
+    certificates: int = 0
+    """Certificates that identities bound; nobody read them, since that needs more than the standard library."""
     contents: int = 0
     digests: int = 0
     envelopes: int = 0
@@ -87,7 +89,7 @@ def check_archive(
         stating: list[int] = []
         checked.chains[chain_id] = _chain(archive, chain_id, directory, check, checked, authors, stating)
         policies.judge(chain_id, stating)
-    checked.named_entries = authors.named
+    checked.named_entries, checked.certificates = authors.named, authors.certificates
     progress("promises")
     _promises(archive, card.log, [leaf for _, leaf in directory.keys], check, checked)
     progress("anchors")
@@ -103,10 +105,12 @@ def _part(
     progress: Callable[[str], None],
 ) -> Checked:
     """Check some chains of a log, which are in it by their receipts."""
-    views = [view for view in blocks if view.network == checked.network]
-    found = check_part(archive, views, check, progress)
+    views = tuple(view for view in blocks if view.network == checked.network)
+    found = check_part(archive, Verifier(blocks=views, check_signature=check), progress)
     checked.chains |= dict.fromkeys(found.last, b"")
     checked.entries, checked.signed_entries = found.entries, found.signed_entries
+    checked.named_entries, checked.certificates = found.named_entries, len(found.certificates)
+    checked.remarks += found.remarks
     checked.contents, checked.digests, checked.promised = found.contents, found.digests, found.promised
     checked.envelopes = found.envelopes
     checked.checkpoints = 1

@@ -6,14 +6,15 @@ Input is an ``Archive`` that ``anchorline export --chain`` wrote (docs/spec/expo
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
-from anchor.proof import ed25519
 from anchor.proof.archive_anchors import CheckedAnchor
 from anchor.proof.archive_envelopes import Beside
 from anchor.proof.archive_files import CARD, MAX_LINE, Archive, ArchiveError, needed
 from anchor.proof.archive_lines import Kept
+from anchor.proof.archive_receipts import ReceiptsAudit, sealed_of
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.checkpoint import from_base64
@@ -22,11 +23,9 @@ from anchor.proof.entry import MAX_ENTRY, SALT_SIZE, Entry, chain_id_of, check_a
 from anchor.proof.errors import Reason
 from anchor.proof.frontier import Frontier
 from anchor.proof.heads import MAX_SIBLINGS, HeadsProof, check_newest
-from anchor.proof.leaves import NO_POLICY, HeadLeaf, SealLeaf
+from anchor.proof.leaves import HeadLeaf, SealLeaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
-from anchor.proof.policy_evidence import shown_policy
 from anchor.proof.receipt import (
-    MAX_FILE,
     DirectoryProof,
     LogCard,
     Receipt,
@@ -35,9 +34,7 @@ from anchor.proof.receipt import (
     proof_to_json,
 )
 from anchor.proof.strictjson import Fields, dumps, loads
-from anchor.proof.verdict import Outcome
 from anchor.proof.verifier import Verifier, asked
-from anchor.proof.verify import verify
 
 PART = "part.json"
 FORMAT = "anchorline-part/1"
@@ -45,6 +42,8 @@ MAX_PART = 2**20
 MAX_CHAINS = 10_000
 _CHECKED_SIGNATURES = 4_096
 """Remembered, since the receipts of a part share their checkpoint."""
+_CHECKED_BESIDE = 256
+"""Of time stamps and certificates there are a few in a part."""
 
 
 def entries_path(chain_id: bytes) -> str:
@@ -129,7 +128,13 @@ class CheckedPart:
     digests: int = 0
     envelopes: int = 0
     promised: int = 0
+    named_entries: int = 0
     anchors: list[CheckedAnchor] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """Entries that stand as they were recorded and count for nothing by their seal, as ``ReceiptsAudit`` has it."""
+    certificates: list[dict[str, Any]] = field(default_factory=list)
+    """Those that authors bound, and ``time_stamps`` of the checkpoint: as the facts of a verdict have them."""
+    time_stamps: list[dict[str, Any]] = field(default_factory=list)
 
 
 def chains_of(archive: Archive) -> list[bytes]:
@@ -151,33 +156,43 @@ def entries_of(archive: Archive, chain_id: bytes) -> Iterator[PartEntry]:
 
 
 def check_part(
-    archive: Archive,
-    blocks: Sequence[KnownBlocks] = (),
-    check: ed25519.SignatureCheck = ed25519.verify,
-    progress: Callable[[str], None] = lambda _what: None,
+    archive: Archive, verifier: Verifier, progress: Callable[[str], None] = lambda _what: None
 ) -> CheckedPart:
-    """Check everything that a part holds; return how much that is.
+    """Check everything that a part holds, by what a verifier brings; return how much that is.
 
     The entries of each chain, from the first on, give the root of the head in the receipt of its last one, which is the
     newest head of the chain under the checkpoint; each receipt
-    is of the entry at its place and verifies, as far as it can with these blocks; all are under one checkpoint.
+    is of the entry at its place and verifies, as far as it can with these blocks; all are under one checkpoint. Whose
+    log it is, the caller compares: here the part's own card stands for the verifier's.
     Raises ArchiveError, VerificationError or MalformedError at the first that does not hold.
     """
     card = LogCard.decode(needed(archive, CARD))
     found = CheckedPart(card)
-    remembered = lru_cache(_CHECKED_SIGNATURES)(check)
-    verifier = Verifier(card=card, blocks=tuple(blocks), check_signature=remembered)
+    receipts = ReceiptsAudit(_remembering(replace(verifier, card=card)), found.remarks)
     for chain_id in chains_of(archive):
         progress(f"chain {chain_id.hex()}")
-        found.last[chain_id] = _check_chain(archive, chain_id, verifier, found)
-    checkpoints = {_sealed(receipt).checkpoint.root for receipt in found.last.values()}
+        found.last[chain_id] = _check_chain(archive, chain_id, receipts, found)
+    found.named_entries, found.time_stamps = receipts.named, receipts.time_stamps
+    found.certificates += receipts.certificates.values()
+    checkpoints = {sealed_of(receipt).checkpoint.root for receipt in found.last.values()}
     if len(checkpoints) > 1:
         raise ArchiveError(f"{PART}: the chains are under {len(checkpoints)} checkpoints, expected one")
-    found.anchors += _anchors(next(iter(found.last.values())), found.entries, blocks)
+    found.anchors += _anchors(next(iter(found.last.values())), found.entries, verifier.blocks)
     return found
 
 
-def _check_chain(archive: Archive, chain_id: bytes, verifier: Verifier, found: CheckedPart) -> Receipt:
+def _remembering(verifier: Verifier) -> Verifier:
+    """Return a verifier that checks each signature, time stamp and certificate once, since receipts share them."""
+    stamps, certificates = verifier.check_timestamp, verifier.check_certificate
+    return replace(
+        verifier,
+        check_signature=lru_cache(_CHECKED_SIGNATURES)(verifier.check_signature),
+        check_timestamp=None if stamps is None else lru_cache(_CHECKED_BESIDE)(stamps),
+        check_certificate=None if certificates is None else lru_cache(_CHECKED_BESIDE)(certificates),
+    )
+
+
+def _check_chain(archive: Archive, chain_id: bytes, audit: ReceiptsAudit, found: CheckedPart) -> Receipt:
     frontier, last, envelopes = Frontier(), None, Beside(archive, chain_id)
     receipts = archive.lines(receipts_path(chain_id))
     for index, item in enumerate(entries_of(archive, chain_id)):
@@ -185,21 +200,21 @@ def _check_chain(archive: Archive, chain_id: bytes, verifier: Verifier, found: C
         entry = Entry.decode(item.raw)
         if entry.chain_id != chain_id or (index == 0 and chain_id_of(entry.external_ids) != chain_id):
             raise ArchiveError(f"{where}: an entry of another chain")
-        found.signed_entries += check_author(entry, verifier.check_signature)
+        found.signed_entries += check_author(entry, audit.verifier.check_signature)
         _check_kept(where, index, item.kept, entry.content_commitment, found)
         envelopes.pass_by(where, index, item.raw)
         frontier.add(leaf_hash(item.raw))
-        last = _check_receipt(where, index, next(receipts, None), item.raw, verifier)
+        last = audit.judge(where, index, next(receipts, None), item.raw)
         found.promised += last.promise is not None
     if last is None or next(receipts, None) is not None:
         raise ArchiveError(f"chain {chain_id.hex()}: expected at least one entry, and a receipt for each")
     envelopes.end(f"chain {chain_id.hex()}")
     found.envelopes += envelopes.count
-    head = _sealed(last).head.leaf
+    head = sealed_of(last).head.leaf
     if (head.tree_size, head.root) != (frontier.size, frontier.root()):
         raise ArchiveError(f"chain {chain_id.hex()}: its entries do not give the head of the last one's receipt")
     where = newest_path(chain_id)
-    NewestHead.decode(needed(archive, where), where).check(where, head, _sealed(last))
+    NewestHead.decode(needed(archive, where), where).check(where, head, sealed_of(last))
     found.entries += frontier.size
     return last
 
@@ -214,31 +229,9 @@ def _check_kept(where: str, index: int, kept: Kept | None, commitment: bytes, fo
     found.digests += kept.content is None
 
 
-def _check_receipt(where: str, index: int, line: bytes | None, raw: bytes, verifier: Verifier) -> Receipt:
-    if line is None:
-        raise ArchiveError(f"{where}: its receipt is missing")
-    if len(line) > MAX_FILE:
-        raise ArchiveError(f"{where}: its receipt has more than {MAX_FILE} bytes")
-    receipt = Receipt.decode(line)
-    if receipt.entry.encode() != raw or _sealed(receipt).chain.index != index:
-        raise ArchiveError(f"{where}: the receipt is of another entry or another place")
-    verdict = verify(receipt, verifier)
-    if verdict.outcome == Outcome.FAILED:
-        raise ArchiveError(f"{where}: its receipt does not verify: {', '.join(verdict.reasons)}")
-    if _sealed(receipt).head.leaf.policy != NO_POLICY and shown_policy(receipt) is None:
-        raise ArchiveError(f"{where}: its receipt does not show the policy of its chain, which its head names")
-    return receipt
-
-
-def _sealed(receipt: Receipt) -> Sealed:
-    if receipt.sealed is None:
-        raise ArchiveError("a receipt in a part is not sealed")
-    return receipt.sealed
-
-
 def _anchors(receipt: Receipt, entries: int, blocks: Sequence[KnownBlocks]) -> Iterator[CheckedAnchor]:
     """Yield the anchors of the checkpoint that all receipts of a part share."""
-    sealed = _sealed(receipt)
+    sealed = sealed_of(receipt)
     for anchor in sealed.anchors:
         if isinstance(anchor, BitcoinAnchor):
             known, believed = asked(list(blocks), anchor.height)

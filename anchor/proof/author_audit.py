@@ -56,6 +56,11 @@ class AuthorsAudit:
     not_valid: int = 0
     _histories: dict[bytes, History | None] = field(default_factory=dict)
 
+    @property
+    def certificates(self) -> int:
+        """How many certificates the identities that were judged so far have bound; nobody read them."""
+        return sum(len(history.bindings) for history in self._histories.values() if history is not None)
+
     def judge(self, where: str, named: Named, place: Place, count: int = 1) -> None:
         """Judge entries that one key signed in the name of one identity, and that one seal holds first."""
         self.named += count

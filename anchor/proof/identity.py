@@ -188,6 +188,14 @@ def binds(entry: Entry) -> bool:
     return (statement_of(entry) or b"")[:2] == bytes((STATEMENT_VERSION, Operation.BIND))
 
 
+def certificate_bound_in(entry: Entry) -> bytes:
+    """Return the hash of the certificate that an entry binds, or nothing where its statement cannot be read."""
+    try:
+        return Statement.decode(statement_of(entry) or b"").about
+    except MalformedError:
+        return b""
+
+
 def states_binding(entries: Iterable[bytes]) -> bool:
     """Say whether one of these entries means to bind a certificate; raises MalformedError for what is no entry."""
     return any(binds(Entry.decode(raw)) for raw in entries)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from anchor.proof.author_audit import was_valid_when_written
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import MAX_ENTRY, Entry, check_author
 from anchor.proof.errors import AnchorlineError, Reason, VerificationError
@@ -125,6 +126,10 @@ class ShownKeys:
             return True
 
         return is_key_of
+
+    def when_written(self, place: Place) -> IsKeyOf:
+        """Return what says whether a key may have been one of an identity when an entry of a seal was written."""
+        return lambda identity, public_key: was_valid_when_written(self._history(identity), public_key, place)
 
     def _history(self, identity: bytes) -> History:
         if identity in self._histories:

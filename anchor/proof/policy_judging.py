@@ -6,7 +6,7 @@ asks.
 """
 
 from anchor.proof.entry import Entry, check_author, signing_keys
-from anchor.proof.errors import UnknownVersionError, VerificationError
+from anchor.proof.errors import AnchorlineError, UnknownVersionError, VerificationError
 from anchor.proof.leaves import NO_POLICY
 from anchor.proof.log_statements import NO_CONTENT, stated_by_log
 from anchor.proof.merkle import leaf_hash
@@ -42,6 +42,21 @@ def judge_policy(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> Step:
         return not_checked(17, "policy not checked: an entry that is shown was written by a newer Anchorline")
 
 
+def was_followed_when_written(receipt: Receipt, sealed: Sealed, verifier: Verifier) -> bool:
+    """Say whether only the entry's own seal made it break the policy: a key ended in it, or was too old at its time.
+
+    Then the log's writer rightly took the entry. Evidence that does not hold says nothing for it.
+    """
+    shown = shown_policy(receipt)
+    if shown is None or sealed.head.leaf.policy == NO_POLICY:
+        return False
+    try:
+        _followed(receipt, sealed, PolicyEvidence.from_json(shown), verifier, when_written=True)
+    except AnchorlineError:
+        return False
+    return True
+
+
 def _without(receipt: Receipt, sealed: Sealed) -> VerificationError:
     """Return what is wrong where the entry's head names no policy, and something else speaks of one."""
     if sealed.previous_head is not None and sealed.previous_head.leaf.policy != NO_POLICY:
@@ -51,7 +66,10 @@ def _without(receipt: Receipt, sealed: Sealed) -> VerificationError:
     return wrong_evidence("one is shown, and the log says that the chain has none")
 
 
-def _followed(receipt: Receipt, sealed: Sealed, evidence: PolicyEvidence, verifier: Verifier) -> Step:
+def _followed(
+    receipt: Receipt, sealed: Sealed, evidence: PolicyEvidence, verifier: Verifier, *, when_written: bool = False
+) -> Step:
+    """Return step 17 by the keys of the entry's seal, or by those that its writer could have seen as valid."""
     keys = ShownKeys(evidence, receipt, verifier.check_signature)
     standing = proved_standing(evidence, receipt, sealed, keys)
     entry, index = receipt.entry, sealed.chain.index
@@ -59,7 +77,8 @@ def _followed(receipt: Receipt, sealed: Sealed, evidence: PolicyEvidence, verifi
         return _states(standing, entry, index)
     stated = in_force_at(standing, index)
     _check_signatures(entry, verifier)
-    is_key_of = keys.at(place_of_entry(receipt, sealed))
+    place = place_of_entry(receipt, sealed)
+    is_key_of = keys.when_written(place) if when_written else keys.at(place)
     shown = {leaf_hash(raw): raw for raw in evidence.corrected}
 
     def find(entry_hash: bytes) -> Entry:

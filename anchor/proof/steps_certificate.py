@@ -5,11 +5,12 @@ Input is a receipt with the identity's history; what reads certificates and chec
 (``CertificateCheck``), since that needs more than the standard library. ``verify`` adds the step.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from anchor.proof.certificate_evidence import CertificateEvidence, certificate_evidence
-from anchor.proof.certificate_proof import CheckedCertificate, certificate_message
+from anchor.proof.certificate_proof import CertificateCheck, CheckedCertificate, certificate_message
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError, reason_of
 from anchor.proof.identity import states_binding
@@ -75,8 +76,8 @@ def certificate_steps(receipt: Receipt, verifier: Verifier) -> tuple[list[Step],
 
     def judge() -> Step:
         shown = certificate_evidence(sealed)
-        judged.extend(_judged(item, history, place, shown, verifier) for item in bindings)
-        return _step(judged, identity)
+        judged.extend(judged_binding(item, identity, place, shown, verifier.check_certificate) for item in bindings)
+        return step_of(judged, identity)
 
     return [run(21, judge)], tuple(judged)
 
@@ -89,38 +90,40 @@ def _history_with_bindings(receipt: Receipt, sealed: Sealed, identity: bytes, ve
     return proved_history(evidence, identity, receipt.log, sealed, verifier.check_signature)
 
 
-def _judged(
-    binding: Binding, history: History, place: Place, shown: CertificateEvidence, verifier: Verifier
+def judged_binding(
+    binding: Binding, identity: bytes, place: Place, shown: CertificateEvidence, check: CertificateCheck | None
 ) -> JudgedBinding:
+    """Judge one binding of an identity for an entry at a place, as far as its certificate is shown; never raises."""
     is_later = binding.since.seal_number >= place.seal_number
     chain = shown.of(binding.certificate_hash)
     if not chain:
         return JudgedBinding(binding, is_later, unjudged="it is not shown")
-    if verifier.check_certificate is None:
+    if check is None:
         return JudgedBinding(binding, is_later, unjudged="nothing here reads certificates")
-    message = certificate_message(history.chain_id, binding.certificate_hash)
+    message = certificate_message(identity, binding.certificate_hash)
     try:
-        found = verifier.check_certificate(chain, binding.proof, message, binding.since.sealed_at_ms)
+        found = check(chain, binding.proof, message, binding.since.sealed_at_ms)
     except (VerificationError, MalformedError) as error:
         return JudgedBinding(binding, is_later, error=error)
     unjudged = "its key signed with an algorithm that is unknown here" if found is None else ""
     return JudgedBinding(binding, is_later, found, unjudged=unjudged)
 
 
-def _step(judged: list[JudgedBinding], identity: bytes) -> Step:
-    """One that holds is enough; else one that does not hold fails the step; else nobody vouched for any."""
+def step_of(judged: Sequence[JudgedBinding], identity: bytes) -> Step:
+    """Return step 21: one that holds is enough; else one that does not hold fails it; else nobody vouched for any."""
     good = [item for item in judged if item.holds]
     failed = next((item.error for item in judged if item.error is not None), None)
     if good:
         others = "" if failed is None else "; another one does not hold"
-        said = "; ".join(_sentence(item) for item in good)
+        said = "; ".join(sentence_on(item) for item in good)
         return ok(21, f"identity {identity.hex()} {said}{others}", _believed(good))
     if failed is not None:
         return Step(21, State.FAILED, str(failed), reason=reason_of(failed))
-    return not_checked(21, f"identity {identity.hex()} {'; '.join(_sentence(item) for item in judged)}")
+    return not_checked(21, f"identity {identity.hex()} {'; '.join(sentence_on(item) for item in judged)}")
 
 
-def _sentence(item: JudgedBinding) -> str:
+def sentence_on(item: JudgedBinding) -> str:
+    """Say since when an identity is bound to a certificate, whose that is and who vouches, or why nobody judged it."""
     since = f"is bound since seal {item.binding.since.seal_number}{' (not before this entry)' if item.is_later else ''}"
     if item.found is None:
         return f"{since} to a certificate with SHA-256 {item.binding.certificate_hash.hex()}: {item.unjudged}"

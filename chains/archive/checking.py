@@ -6,7 +6,7 @@ directory and the anchors are checked here, everything that grows with the entri
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain as joined
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from anchor.proof.blocks import KnownBlocks
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier, root_over
+from anchor.proof.identity_history import History
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.verifier import network_of
 from anchor.signing import check_signature
+from chains.archive.certificates import judge_certificates
 from chains.archive.files import ExportFiles
 from chains.archive.found import ContentOrder, Found, RangeRoots
 from chains.archive.part import verify_part
@@ -41,6 +43,7 @@ from chains.archive.ranges import (
     sum_ranges,
 )
 from chains.archive.sums import SUMS, read_sums
+from chains.archive.timestamps import judge_time_stamps
 from chains.archive.verdict import ArchiveVerdict, ArchiveVerifier, conclude
 
 
@@ -67,7 +70,10 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
     with tempfile.TemporaryDirectory() as folder:
         bench = _bench(files, card, directory, Path(folder), sums)
         _check_chains(bench, directory, verifier, found)
-    _judge_authors(files, directory, card, found, views)
+    history = history_in(files, directory, card.log, check_signature)
+    _judge_authors(files, directory, history, found, views)
+    judge_certificates(files, directory, history, found, verifier.check_certificate)
+    judge_time_stamps(files, directory, found, verifier.check_timestamp)
     anchors = check_anchors(files, directory, card.log, views, fault)
     return conclude(card, rules, directory, found, anchors, verifier)
 
@@ -125,10 +131,13 @@ def _check_chains(bench: Bench, directory: ArchivedDirectory, verifier: ArchiveV
 
 
 def _judge_authors(
-    files: ExportFiles, directory: ArchivedDirectory, card: LogCard, found: Found, views: Sequence[KnownBlocks]
+    files: ExportFiles,
+    directory: ArchivedDirectory,
+    history: Callable[[bytes], History],
+    found: Found,
+    views: Sequence[KnownBlocks],
 ) -> None:
     """Judge every entry that names an identity, and every statement of one, by the seals that hold them."""
-    history = history_in(files, directory, card.log, check_signature)
     audit = AuthorsAudit(history, found.faults.append, found.remarks.append, views)
     for identity in found.identities:
         audit.judge_statements(identity, f"chain {identity.hex()}")

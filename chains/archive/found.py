@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from anchor.proof.author_audit import Named
 
@@ -50,7 +51,8 @@ class Found:
     """What was found in a part of an export.
 
     ``authors``, ``identities`` (chain ids) and ``stating`` (places of entries that state a policy) are to be judged
-    together; ``remarks`` say what is no fault.
+    together; ``remarks`` say what is no fault. ``certificates`` that identities bound and ``time_stamps`` are as
+    the facts of a verdict have them.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -60,6 +62,8 @@ class Found:
     identities: list[bytes] = field(default_factory=list)
     stating: list[tuple[bytes, int]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    certificates: list[dict[str, Any]] = field(default_factory=list)
+    time_stamps: list[dict[str, Any]] = field(default_factory=list)
     entries: int = 0
     signed_entries: int = 0
     named_entries: int = 0

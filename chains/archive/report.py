@@ -4,11 +4,11 @@ Input is an ``ArchiveVerdict``; every word of it that came from the export is es
 writes it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from chains.archive.verdict import ArchiveVerdict
-from chains.archive.wording import anchor_line, headline, meaning, what_was_checked
+from chains.archive.wording import anchor_line, beside, headline, meaning, what_was_checked
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -35,9 +35,9 @@ td {{ padding: .2rem 1rem .2rem 0; vertical-align: top; }}
 <ul>{checked}</ul>
 <h2>Anchors in Bitcoin</h2>
 <ul>{anchors}</ul>
-<h2>Faults</h2>
+{beside}<h2>Faults</h2>
 {faults}
-<h2>Of what, and by whom</h2>
+{notes}<h2>Of what, and by whom</h2>
 <table>{about}</table>
 </main>
 </body>
@@ -57,9 +57,15 @@ def report_html(verdict: ArchiveVerdict, about: Iterable[tuple[str, str]]) -> by
         checked=_items(what_was_checked(verdict)),
         anchors=_items(map(anchor_line, verdict.anchors)) or "<li>none</li>",
         faults=f'<ol class="faults">{_items(faults)}</ol>' if faults else "<p>None was found.</p>",
+        beside=_section("Whose word besides", beside(verdict)),
+        notes=_section("Entries that stand, and count for nothing", verdict.remarks),
         about="".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in about),
     )
     return page.encode("utf-8", "backslashreplace")
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return f"<h2>{title}</h2>\n<ul>{_items(lines)}</ul>\n" if lines else ""
 
 
 def _items(lines: Iterable[str]) -> str:

@@ -13,7 +13,9 @@ from anchor.proof.archive_directory import ArchivedDirectory
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.networks import NETWORKS, NetworkRules
 from anchor.proof.blocks import KnownBlocks
+from anchor.proof.certificate_proof import CertificateCheck
 from anchor.proof.receipt import LogCard
+from anchor.proof.timestamp import TimestampCheck
 from anchor.proof.verdict import EXIT_CODES, Outcome
 from anchor.proof.verifier import DEFAULT_DEPTH
 from chains.archive.found import COUNTS, Found
@@ -40,6 +42,8 @@ class ArchiveVerifier:
     networks: Mapping[str, NetworkRules] = field(default_factory=lambda: NETWORKS)
     jobs: int = 1
     progress: Progress = lambda _done, _all: None
+    check_timestamp: TimestampCheck | None = None
+    check_certificate: CertificateCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class ArchiveVerdict:
     """What was found. ``lacking`` says what keeps the outcome from being better where nothing is wrong.
 
     ``remarks`` are entries that stand as they were recorded and count for nothing: of a key that was not valid then.
+    ``certificates`` are those that identities bound, ``time_stamps`` those of checkpoints: as a receipt's verdict has
+    them.
 
     ``proved_entries`` existed when the block of ``proved`` was mined, the widest anchor on the best chain.
     """
@@ -64,6 +70,8 @@ class ArchiveVerdict:
     more_faults: int
     lacking: tuple[str, ...]
     remarks: tuple[str, ...] = ()
+    certificates: tuple[Mapping[str, Any], ...] = ()
+    time_stamps: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -93,6 +101,8 @@ class ArchiveVerdict:
             "faults": list(self.faults),
             "more_faults": self.more_faults,
             "remarks": list(self.remarks),
+            "certificates": list(self.certificates),
+            "time_stamps": list(self.time_stamps),
         }
 
 
@@ -133,6 +143,8 @@ def conclude(
         more_faults=max(len(faults) - MOST_FAULTS, 0),
         lacking=tuple(text for _, text in lacks),
         remarks=tuple(found.remarks[:MOST_FAULTS]),
+        certificates=tuple(found.certificates),
+        time_stamps=tuple(found.time_stamps),
     )
 
 

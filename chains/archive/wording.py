@@ -3,11 +3,12 @@
 ``anchorline verify --archive`` prints the lines, and ``chains.archive.report`` puts the same words on a page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from anchor.proof.archive_anchors import CheckedAnchor
 from anchor.proof.bitcoin.hashes import hash_hex
-from anchor.proof.verdict import Outcome
+from anchor.proof.verdict import Outcome, State
 from chains.archive.verdict import ArchiveVerdict
 from chains.counted import counted
 
@@ -55,6 +56,29 @@ def what_was_checked(verdict: ArchiveVerdict) -> list[str]:
     ]
 
 
+def certificate_line(facts: Mapping[str, Any]) -> str:
+    """Return what there is to say of a certificate that an identity bound, as its fact in the verdict has it."""
+    until = "" if facts["until_seal"] is None else f" until seal {facts['until_seal']}"
+    bound = f"identity {facts['identity']}, bound from seal {facts['since_seal']}{until}"
+    if "subject" not in facts:
+        return f"certificate with SHA-256 {facts['sha256']} of {bound}: {facts['reason'] or 'not shown, not checked'}"
+    vouched = facts["vouched_by"] or "none of the certificates that you trust"
+    return f"certificate of {facts['subject']}, issued by {facts['issuer']}, of {bound}; {vouched} vouches for it"
+
+
+def time_stamp_line(facts: Mapping[str, Any]) -> str:
+    """Return what there is to say of a time stamp, as its fact in the verdict has it."""
+    of = f" of {counted(facts['tree_size'], 'leaves')}" if "tree_size" in facts else ""
+    if facts["state"] != State.OK:
+        return f"time stamp{of}: {facts['reason'] or 'nobody whom you trust vouches for it, not checked'}"
+    return f"time stamp{of}: by {facts['authority']} at {facts['time']}; {facts['vouched_by']} vouches for it"
+
+
+def beside(verdict: ArchiveVerdict) -> list[str]:
+    """Return what authorities say, a line each: certificates of authors, and time stamps."""
+    return [*map(certificate_line, verdict.certificates), *map(time_stamp_line, verdict.time_stamps)]
+
+
 def anchor_line(anchor: CheckedAnchor) -> str:
     """Return what there is to say of an anchor."""
     whose = f"given by {anchor.believed}" if anchor.believed else "not given: not checked"
@@ -71,6 +95,7 @@ def archive_lines(verdict: ArchiveVerdict) -> Iterator[str]:
     yield ""
     yield from (f"  {line}" for line in what_was_checked(verdict))
     yield from (f"  {anchor_line(anchor)}" for anchor in verdict.anchors)
+    yield from (f"  {line}" for line in beside(verdict)[:SHOWN])
     yield from (f"  FAULT {fault}" for fault in verdict.faults[:SHOWN])
     yield from (f"  NOTE {remark}" for remark in verdict.remarks[:SHOWN])
     more = len(verdict.faults) - SHOWN + verdict.more_faults

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chains.commands.authorities import Authorities
 from chains.commands.live import (
     AnyLog,
     CookieFile,
@@ -37,7 +38,6 @@ from chains.commands.terminal import (
 )
 from chains.commands.verifying import (
     Trust,
-    certificate_check,
     digest_of,
     ended_without_verdict,
     known_card,
@@ -107,7 +107,7 @@ def certificate(
             depth,
             signature_check(),
             networks=rules_of(known),
-            check_certificate=certificate_check(None),
+            check_certificate=Authorities().certificate_check(),
         )
         verdict = judge(found, verifier)
     _check(verdict, held, as_json=as_json)

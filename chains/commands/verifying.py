@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import typer
 
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.findings import Finding
+from chains.commands.authorities import AcceptTimestamp, Authorities, TrustedNamers, TrustedStampers
 from chains.commands.disclosing import fields_at_hand
 from chains.commands.live import (
     AnyLog,
@@ -54,11 +55,9 @@ if TYPE_CHECKING:
     from anchor.bitcoin.networks import Network
     from anchor.proof.bitcoin.networks import NetworkRules
     from anchor.proof.blocks import KnownBlocks
-    from anchor.proof.certificate_proof import CertificateCheck, CertificateProof
     from anchor.proof.expected_author import ExpectedAuthor
     from anchor.proof.leaves import LogLeaf
     from anchor.proof.receipt import LogCard, Receipt
-    from anchor.proof.timestamp import TimestampCheck
     from anchor.proof.verify import Verdict
     from chains.manifest_judging import AtHand
 
@@ -121,18 +120,9 @@ def verify(
     no_header_store: NoHeaderStore = False,
     networks: NetworksFile = None,
     depth: WantedDepth = 6,
-    tsa_certificate: Annotated[
-        list[Path] | None,
-        typer.Option(help="PEM file with roots of time-stamping authorities that you trust, repeatable."),
-    ] = None,
-    ca: Annotated[
-        list[Path] | None,
-        typer.Option(help="PEM file with roots of authorities that you trust to name the author, repeatable."),
-    ] = None,
-    accept_timestamp: Annotated[
-        bool,
-        typer.Option("--accept-timestamp", help="An authority's time stamp is enough where no block is checked."),
-    ] = False,
+    tsa_certificate: TrustedStampers = None,
+    ca: TrustedNamers = None,
+    accept_timestamp: AcceptTimestamp = False,
     manifest: Annotated[
         Path | None, typer.Option(help="The list of a recorded folder (default: beside it, FOLDER.manifest).")
     ] = None,
@@ -161,9 +151,12 @@ def verify(
 
     node = Node(node_url, node_cookie_file, node_user, node_password_file)
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
-    others = [files, original, manifest, proof, tsa_certificate, accept_timestamp, ca]
+    others = [files, original, manifest, proof]
     author = expected_author(identity)
-    many = _Many(archive, pairs, report or [], unpacked_mib, jobs, log, any_log, depth, author)
+    authorities = Authorities.given(ca, tsa_certificate, accept_timestamp=accept_timestamp)
+    earlier = tuple(given(lambda: [LogCard.decode(read_limited(path)) for path in earlier_log or []]))
+    brought_for_many = (log, any_log, depth, author, authorities, earlier)
+    many = _Many(archive, pairs, report or [], unpacked_mib, jobs, *brought_for_many)
     _verify_many(many, trust, others, as_json=as_json)
     if not files or len(files) > 2:
         usage(f"verify takes a receipt, or a file and its receipt; got {len(files or [])} files")
@@ -178,12 +171,10 @@ def verify(
     except MalformedError as error:
         text = f"{held[-1]} is not a well-formed receipt: {error}{_meant_for(data)}{looked_for(held[-1])}"
         _no_verdict(Finding.NOT_A_RECEIPT, EXIT_FAILED, ["malformed"], f"DOES NOT VERIFY: {text}", as_json=as_json)
-    check_timestamp = given(lambda: _timestamp_check(tsa_certificate, accept_timestamp=accept_timestamp))
-    check_certificate = given(lambda: certificate_check(ca))
+    check_timestamp, check_certificate = given(authorities.timestamp_check), given(authorities.certificate_check)
     listed = _at_hand(held, found, manifest, proof, as_json=as_json)
     digest = _digest_at_hand(held, listed, original)
     card = given(lambda: known_card(log, found.log.log_id))
-    earlier = tuple(given(lambda: [LogCard.decode(read_limited(path)) for path in earlier_log or []]))
     known = networks_given(networks)
     with ended_without_verdict(as_json=as_json), trusted_blocks(found.log, trust, known) as views:
         given_by_him = (digest, card, any_log, views, depth, signature_check())
@@ -263,40 +254,10 @@ def signature_check() -> Any:
     return check_signature
 
 
-def certificate_check(files: list[Path] | None) -> "CertificateCheck":
-    """Return the check of certificates that are bound to an author's identity, by the roots in these files."""
-    trusted = _roots(files, "an authority that names people") if files else []
-
-    def check(chain: Sequence[bytes], proof: "CertificateProof", message: bytes, at_ms: int) -> Any:
-        # Most receipts have no certificate, and what reads one takes long to load.
-        from anchor.certificate_check import certificate_check as checked_by
-
-        return checked_by(trusted)(chain, proof, message, at_ms)
-
-    return check
-
-
 def _meant_for(data: bytes) -> str:
     """Return which command judges a file that is no receipt, as the end of a sentence, or nothing."""
     judges = {b"anchorline-head-proof/": "head check", b"anchorline-dispute/": "dispute check"}
     return next((f"; `anchorline {name}` judges it" for mark, name in judges.items() if mark in data[:100]), "")
-
-
-def _timestamp_check(files: list[Path] | None, *, accept_timestamp: bool) -> "TimestampCheck | None":
-    """Return the check of time stamps against the roots in these files, or None where there are none."""
-    if not files:
-        if accept_timestamp:
-            usage("--accept-timestamp needs the roots that you trust: name them with --tsa-certificate")
-        return None
-    from anchor.timestamp_token import timestamp_check
-
-    return timestamp_check(_roots(files, "a time-stamping authority"))
-
-
-def _roots(files: list[Path], whose: str) -> list[Any]:
-    from anchor.certificates import MAX_PEM, load_certificates
-
-    return [item for file in files for item in load_certificates(read_at_most(file, MAX_PEM), str(file), whose)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +273,8 @@ class _Many:
     any_log: bool
     depth: int
     author: "ExpectedAuthor | None"
+    authorities: Authorities
+    earlier: "tuple[LogCard, ...]"
 
 
 def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: bool) -> None:
@@ -324,18 +287,20 @@ def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: boo
     if many.archive is not None:
         from chains.commands.verifying_exports import ExportGiven, verify_archive
 
-        if many.pairs or many.author or any(others):
-            usage("--archive takes no receipt, no time stamps and no --identity: it verifies a whole export")
-        brought = (many.log, many.any_log, many.depth, many.jobs, many.reports, many.unpacked_mib)
+        if many.pairs or many.author or many.earlier or many.authorities.accept_timestamp or any(others):
+            usage(
+                "--archive takes no receipt, no --identity, no --earlier-log and no --accept-timestamp: it verifies a "
+                "whole export, by its log's own anchors"
+            )
+        brought = (many.log, many.any_log, many.depth, many.jobs, many.reports, many.unpacked_mib, many.authorities)
         verify_archive(ExportGiven(many.archive, *brought), trust, as_json=as_json)
     if many.pairs is not None:
         from chains.commands.verifying_pairs import PairsGiven, verify_pairs
 
         if any(others):
-            usage("--pairs names files and receipts itself, and takes no manifests and no time stamps")
-        verify_pairs(
-            PairsGiven(many.pairs, many.log, many.any_log, many.depth, many.jobs, many.author), trust, as_json=as_json
-        )
+            usage("--pairs names files and receipts itself, and takes no manifests")
+        of_each = (many.log, many.any_log, many.depth, many.jobs, many.author, many.authorities, many.earlier)
+        verify_pairs(PairsGiven(many.pairs, *of_each), trust, as_json=as_json)
     if many.jobs:
         usage("--jobs belongs to --archive and --pairs")
 

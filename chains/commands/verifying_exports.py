@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from chains.commands.authorities import Authorities
 from chains.commands.live import networks_given, rules_of
 from chains.commands.terminal import EXIT_FAILED, EXIT_NOT_CHECKED, given, say, usage
 from chains.commands.verifying import Trust, ended_without_verdict, known_card, trusted_blocks
@@ -32,6 +33,7 @@ class ExportGiven:
     jobs: int | None
     reports: list[Path]
     unpacked_mib: int | None
+    authorities: Authorities
 
 
 def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) -> NoReturn:
@@ -48,6 +50,8 @@ def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) ->
         if report.suffix not in REPORTS:
             usage(f"--report: expected a name that ends in {' or '.join(REPORTS)}, got {report}")
     given(given_export.export.stat)
+    authorities = given_export.authorities
+    checks = given(authorities.timestamp_check), given(authorities.certificate_check)
     known, faults = networks_given(trust.networks), list[str]()
     jobs = given_export.jobs or os.cpu_count() or 1
     try:
@@ -61,7 +65,7 @@ def verify_archive(given_export: ExportGiven, trust: Trust, *, as_json: bool) ->
                 bar(given_export.export.name) as progress,
             ):
                 brought = (card, given_export.any_log, views, given_export.depth, rules_of(known), jobs, progress)
-                verdict = verify_export(files, ArchiveVerifier(*brought), faults)
+                verdict = verify_export(files, ArchiveVerifier(*brought, *checks), faults)
     except (SettingsError, *FAULTS) as error:
         text = "; ".join([f"DOES NOT VERIFY: {given_export.export}: {error}", *faults])
         _no_verdict(EXIT_FAILED, "failed", text, as_json=as_json)

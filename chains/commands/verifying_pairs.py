@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,17 +12,19 @@ import typer
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.findings import Finding
 from anchor.proof.verdict import Outcome
+from chains.commands.authorities import Authorities
 from chains.commands.live import networks_given, rules_of
 from chains.commands.terminal import given, read_limited, say
-from chains.commands.verifying import Trust, certificate_check, digest_of, known_card, signature_check, trusted_blocks
+from chains.commands.verifying import Trust, digest_of, known_card, signature_check, trusted_blocks
 from chains.commands.verifying_exports import bar
-from chains.pairs import Judged, Pair, counts_of, read_pairs, worst_of
+from chains.pairs import Judged, Pair, counts_of, read_pairs, said_beside, worst_of
 from chains.processes import started
 
 if TYPE_CHECKING:
     from anchor.proof.blocks import KnownBlocks
     from anchor.proof.expected_author import ExpectedAuthor
     from anchor.proof.leaves import LogLeaf
+    from anchor.proof.receipt import LogCard
 
 # Starting a process takes as long as judging some hundred receipts.
 LEAST_FOR_PROCESSES = 500
@@ -38,6 +40,8 @@ class PairsGiven:
     depth: int
     jobs: int | None
     author: "ExpectedAuthor | None" = None
+    authorities: Authorities = field(default_factory=Authorities)
+    earlier: "tuple[LogCard, ...]" = ()
 
 
 def verify_pairs(pairs_given: PairsGiven, trust: Trust, *, as_json: bool) -> NoReturn:
@@ -75,6 +79,9 @@ class _Judge:
         self._trust = trust
         self._stack = stack
         self._known = networks_given(trust.networks)
+        authorities = pairs_given.authorities
+        self._check_timestamp = given(authorities.timestamp_check)
+        self._check_certificate = given(authorities.certificate_check)
         self._views = dict[tuple[bytes, bytes], Any]()
 
     def judge(self, pair: Pair) -> Judged:
@@ -101,16 +108,18 @@ class _Judge:
         digest = None if pair.file is None else digest_of(pair.file)
         card = known_card(self._given.log, receipt.log.log_id)
         brought = (digest, card, self._given.any_log, self._blocks(receipt.log), self._given.depth, signature_check())
+        stamps = (self._check_timestamp, self._given.authorities.accept_timestamp)
         verdict = verify(
             receipt,
             Verifier(
-                *brought,
+                *(*brought, *stamps),
                 networks=rules_of(self._known),
                 author=self._given.author,
-                check_certificate=certificate_check(None),
+                earlier_cards=self._given.earlier,
+                check_certificate=self._check_certificate,
             ),
         )
-        return Judged(pair, verdict.outcome, str(verdict.diagnosis.finding), verdict.diagnosis.meaning)
+        return Judged.of(pair, verdict)
 
     def _blocks(self, log: "LogLeaf") -> "tuple[KnownBlocks, ...]":
         network = (log.network_genesis, log.message_start)
@@ -137,3 +146,4 @@ def _lines(judged: Sequence[Judged], counts: dict[str, int]) -> Iterator[str]:
     for each in judged:
         if each.outcome != Outcome.INTACT:
             yield f"  {each.outcome}: {each.pair.file or each.pair.receipt}: {each.text}"
+    yield from (f"  {line}" for line in said_beside(judged))

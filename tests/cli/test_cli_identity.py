@@ -141,6 +141,33 @@ def test_every_auditor_judges_the_authors(made: World) -> None:
     assert (audited["named_entries"], len(audited["remarks"])) == (alone.named_entries, len(alone.remarks))
 
 
+def test_a_tie_is_the_finding_of_its_entry_in_a_part_of_a_log_too(made: World) -> None:
+    """An export of some chains stands where the log rightly took an entry: what its seal says against it is named."""
+    key = begun(made, "parting")
+    made.ok("chain", "create", "calls")
+    made.ok("add", "calls", made.folder / "order.txt", "--sign", key, "--identity", "parting")
+    made.ok("identity", "revoke", "parting", "--sign", key, "--old", key, "--reason", "stolen")
+    made.ok("seal")
+    made.ok("tick", "--now")
+    made.ok("tick", "--mine", "6")
+    facts, remarks = [], []
+    for name, options in (("whole", []), ("part", ["--chain", "calls"])):
+        made.ok("export", made.folder / f"{name}.tar", *options)
+        facts.append(run("verify", "--archive", made.folder / f"{name}.tar", "--any-log", "--json").facts)
+        with tarfile.open(made.folder / f"{name}.tar") as tar:
+            tar.extractall(made.folder / name, filter="data")
+        [inside] = (made.folder / name).iterdir()
+        remarks.append(check_archive(Folder(inside), check=check_signature).remarks)
+    [whole, part] = facts
+    [said] = part["remarks"]
+    assert "entry 1: the signature holds, and key " in said
+    assert "because it was stolen" in said
+    assert ([], [], 1, "not checked") == (whole["faults"], part["faults"], part["named_entries"], part["outcome"])
+    assert said in whole["remarks"]
+    assert [said] == remarks[1]
+    assert said in remarks[0]
+
+
 def test_a_domain_vouches_for_the_keys(made: World, tmp_path: Path) -> None:
     """What did-document writes makes check-did content; after a rotation it does not, and says which keys differ."""
     with serving_did(tmp_path) as server:

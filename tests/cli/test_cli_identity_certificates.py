@@ -4,14 +4,24 @@ One home, made once; certificates are those of ``tests/simulators/sealers.py``, 
 the signature of a key that Anchorline never sees.
 """
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from anchor.proof.archive import check_archive
+from anchor.proof.errors import Reason, VerificationError
+from anchor.signing import check_signature
+from chains.archive.checking import verify_export
+from chains.archive.files import opened_export
+from chains.archive.verdict import ArchiveVerifier
+from chains.stand_alone import Folder, main
 from tests.cli.commands import ORIGIN, World, own_folders, run
 from tests.integration.test_openssl_timestamps import is_openssl_there
 from tests.simulators.sealers import YEAR, Sealer, edwards, qc, rsa_key, sealer
@@ -50,6 +60,11 @@ def files_of(world: World, holder: Sealer, name: str) -> tuple[Path, Path]:
     key.write_bytes(holder.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     key.chmod(0o600)
     return certificate, key
+
+
+def blocks_of(world: World) -> list[dict[str, Any]]:
+    """The attempts of a log that are in a block."""
+    return [each for each in world.ok("status", "--json").facts["attempts"] if each["block"]]
 
 
 def certificate_step(world: World, *options: str | Path) -> tuple[str, str]:
@@ -127,6 +142,68 @@ def test_a_seal_that_signs_elsewhere_is_bound_by_its_cms(made: World) -> None:
     made.ok("seal")
     state, text = certificate_step(made, "--ca", made.folder / "root.pem")
     assert ("ok", True) == (state, "to the certificate of CN=Acme RSA,O=Example" in text)
+
+
+def refusing(*_: object) -> NoReturn:
+    """The check of a verifier for whom no certificate's proof holds."""
+    raise VerificationError(Reason.CERTIFICATE_WRONG, "the certificate does not count")
+
+
+def test_many_receipts_and_whole_exports_say_whose_certificate_it_is(made: World) -> None:
+    """``--pairs`` and ``--archive`` judge by ``--ca`` as one receipt is judged; the script says that it does not."""
+    certificate, key = files_of(made, made_valid("Port Seal"), "port")
+    made.ok("identity", "new", "port", "--key", made.folder / "port.key", "--no-password")
+    made.ok("tick", "--mine", "101")
+    made.ok("seal")
+    port = ("--sign", made.folder / "port.key")
+    made.ok("identity", "bind", "port", *port, "--certificate", certificate, "--certificate-key", key)
+    made.ok("chain", "create", "calls")
+    made.ok("seal")
+    made.ok("add", "calls", made.folder / "order.txt", *port, "--identity", "port")
+    made.ok("seal")
+    made.ok("tick", "--now")
+    made.ok("tick", "--mine", "6")
+    pairs = made.folder / "pairs"
+    pairs.mkdir()
+    for name in ("one.receipt", "two.receipt"):
+        made.ok("receipt", "calls:1", "--output", pairs / name)
+    whole, part = made.folder / "whole.tar", made.folder / "part.tar"
+    made.ok("export", whole)
+    made.ok("export", part, "--chain", "calls")
+    blocks = [f"regtest:{each['block']['height']}:{each['block']['hash']}" for each in blocks_of(made)]
+    for roots, state, word in (
+        ((), "not checked", "none of the certificates that you trust"),
+        (("--ca", made.folder / "root.pem"), "ok", "CN=Root,O=Example"),
+    ):
+        many = ("verify", "--pairs", pairs, "--log", made.card, "--block", blocks[-1], *roots)
+        done = run(*many, "--json")
+        assert (0, [[state], [state]]) == (
+            done.exit_code,
+            [[item["state"] for item in pair["certificates"]] for pair in done.facts["pairs"]],
+        )
+        [line] = [line for line in run(*many).text.splitlines() if "of 2 receipts: 21 bound certificate" in line]
+        assert f"{word} vouches for it" in line
+        for archive in (whole, part):
+            verifying = ("verify", "--archive", archive, "--log", made.card, "--block", blocks[-1], *roots)
+            done = run(*verifying, "--json")
+            mine = [item for item in done.facts["certificates"] if item["subject"] == "CN=Port Seal,O=Example"]
+            assert (0, [], [state]) == (done.exit_code, done.facts["faults"], [item["state"] for item in mine])
+            assert [
+                f"{word} vouches for it" in line for line in run(*verifying).text.splitlines() if "Port Seal" in line
+            ]
+    for archive in (whole, part):
+        with opened_export(archive, lambda _: None, None) as files:
+            found = verify_export(files, ArchiveVerifier(any_log=True, check_certificate=refusing))
+        assert [] == list(found.faults)
+        assert any(remark.endswith("entry 1: the certificate does not count") for remark in found.remarks)
+        with tarfile.open(archive) as tar:
+            tar.extractall(made.folder / archive.stem, filter="data")
+        [inside] = (made.folder / archive.stem).iterdir()
+        checked = check_archive(Folder(inside), check=check_signature)
+        assert checked.certificates == len(found.certificates)
+        out = io.StringIO()
+        assert 4 == main([], inside, out)
+        assert "certificates that identities bound: not checked, as Python alone reads no X.509" in out.getvalue()
 
 
 def test_what_no_verifier_would_take_is_not_stated(made: World) -> None:

@@ -132,3 +132,22 @@ def test_the_time_stamp_survives_writing_and_reading(stamped: World) -> None:
     """The anchor's fields are type and token, and nothing else."""
     *_, anchor = json.loads(stamped.receipt.read_bytes())["anchors"]
     assert {"type", "token"} == set(anchor)
+
+
+def test_many_receipts_are_judged_by_the_same_authorities(stamped: World) -> None:
+    """``--pairs`` takes the roots, and the word that a time stamp is enough; --archive takes no such word."""
+    write(stamped, with_bitcoin=False)
+    many = ("verify", "--pairs", stamped.receipt.parent / "pairs.txt", "--log", stamped.card)
+    (stamped.receipt.parent / "pairs.txt").write_text("report.txt\n")
+    done = run(*many, *trusting(stamped), "--accept-timestamp", "--json")
+    [pair] = done.facts["pairs"]
+    assert (0, "time-stamped", ["CN=Root,O=Example"]) == (
+        *(done.exit_code, pair["outcome"]),
+        [item["vouched_by"] for item in pair["time_stamps"]],
+    )
+    assert (
+        "of 1 receipt: 14 time stamp ok the checkpoint was time-stamped by CN=Time Stamps"
+        in run(*many, *trusting(stamped)).text
+    )
+    refused = run("verify", "--archive", stamped.report, *trusting(stamped), "--accept-timestamp")
+    assert (2, True) == (refused.exit_code, "by its log's own anchors" in refused.err)
