@@ -18,6 +18,7 @@ MEASURES = (
     "roots",
     "archive",
     "serving",
+    "hosts",
     "manifests",
     "signing",
     "heads",

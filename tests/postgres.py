@@ -113,15 +113,16 @@ def database_beside(address: str, name: str) -> str:
 
 
 @contextmanager
-def running_postgres(options: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
+def running_postgres(options: Mapping[str, str] | None = None, *, on_disk: bool = False) -> Iterator[PostgresServer]:
     """Start a server with its defaults (fsync on) and ``options``; its folder is gone afterwards.
 
-    Skips the test where there is no server on this machine.
+    It is in memory, or, ``on_disk``, where temporary files are. Skips the test where there is no server on this
+    machine.
     """
     where = require_programs()
     # In memory: a server asks the disk a hundred times for each database. A socket's path may have 107 bytes, which
     # pytest's own folders can exceed.
-    folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-", dir=folder_in_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-", dir=None if on_disk else folder_in_memory()))
     try:
         make_files(where, folder)
         settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **(options or {})}

@@ -202,6 +202,36 @@ def test_a_database_that_only_reading_would_have_to_migrate_is_refused(address: 
     assert PostgresAddress(address).schema().applied == ()
 
 
+COMPRESSED = (
+    "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE attstorage = 'x' "
+    "AND atttypid = 'bytea'::regtype AND relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+)
+
+
+def test_the_server_does_not_try_to_compress_ciphertexts_and_hashes(address: str, engine: PostgresEngine) -> None:
+    """No long bytes of a log are compressed, also in a database that was made before that was so."""
+    assert [] == engine.query(COMPRESSED)
+    with engine.transaction():
+        engine.execute("ALTER TABLE bundle ALTER COLUMN kept SET STORAGE EXTENDED")
+        engine.execute("CREATE TABLE of_somebody_else (long_bytes BYTEA)")
+    PostgresEngine(address).close()
+    assert [("of_somebody_else", "long_bytes")] == engine.query(COMPRESSED)
+
+
+def test_who_reads_a_table_keeps_nobody_from_opening_its_database(address: str, engine: PostgresEngine) -> None:
+    """Where the server cannot be told now how to store bytes, it is told another time."""
+    with engine.transaction():
+        engine.execute("ALTER TABLE bundle ALTER COLUMN kept SET STORAGE EXTENDED")
+    reader = ReadOnlyPostgres(address)
+    with reader.snapshot():
+        reader.query("SELECT COUNT(*) FROM bundle")
+        PostgresEngine(address).close()
+        assert [("bundle", "kept")] == engine.query(COMPRESSED)
+    reader.close()
+    PostgresEngine(address).close()
+    assert [] == engine.query(COMPRESSED)
+
+
 def test_sums_and_comparisons_are_integers(engine: PostgresEngine) -> None:
     """What SQLite answers as an integer is one here too: SUM of BIGINT, a comparison."""
     rows = engine.query("SELECT SUM(each), SUM(each) = 6 FROM (VALUES (CAST(1 AS BIGINT)), (2), (3)) AS three (each)")
