@@ -18,6 +18,7 @@ from anchor.proof.entry import (
     MAX_BATCH_PATH,
     MAX_ENTRY,
     SALT_SIZE,
+    SIGNATURE_DOMAIN,
     Author,
     AuthorSignature,
     AuthorType,
@@ -36,6 +37,7 @@ from chains.work import Submission
 # Where the content commitment stands in an encoded entry (docs/spec/entry.md).
 _COMMITMENT = slice(33, 65)
 _NONE = bytes(3)
+_BATCH = bytes((AuthorType.BATCH,))
 _ED25519 = bytes((AuthorType.ED25519, 0, 96))
 _BATCH_START = 104
 
@@ -69,6 +71,54 @@ class Shape(NamedTuple):
         named = first.media_type, first.external_ids, first.links, first.extensions
         return Entry(first.chain_id, raw[_COMMITMENT], *named, author)
 
+    def authors(self, raws: Sequence[bytes]) -> list[bytes] | None:
+        """Return the author fields of entries that are all of this shape, or None where one is not."""
+        befores = {raw[: _COMMITMENT.start] for raw in raws}
+        afters = {raw[_COMMITMENT.stop : self.size] for raw in raws}
+        if befores != {self.before} or afters != {self.after} or max(map(len, raws)) > MAX_ENTRY:
+            return None
+        return [raw[self.size :] for raw in raws]
+
+
+def commitments_hold(raws: Sequence[bytes], salts: Sequence[bytes], contents: Sequence[bytes]) -> bool:
+    """Say whether each entry commits to its salt and content; raise MalformedError for a salt of another length."""
+    commitments = HASHING.rows(b"", Pieces.of(salts, SALT_SIZE, "salt"), HASHING.each(contents))
+    return commitments.flat == b"".join([raw[_COMMITMENT] for raw in raws])
+
+
+def signatures_hold(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes], threads: Executor | None) -> bool:
+    """Say whether entries of one shape are signed alike, and rightly: by nobody, each by itself, or as a whole batch.
+
+    False says no more than that they are to be looked at one by one.
+    """
+    if set(authors) == {_NONE}:
+        return True
+    if {author[: len(_ED25519)] for author in authors} == {_ED25519}:
+        bodies = [author[len(_ED25519) :] for author in authors]
+        if set(map(len, bodies)) != {96}:
+            return False
+        messages = [SIGNATURE_DOMAIN + raw[:-64] for raw in raws]
+        claims = [
+            AuthorSignature(body[:HASH_SIZE], message, body[HASH_SIZE:])
+            for body, message in zip(bodies, messages, strict=True)
+        ]
+        return all(check_each(claims, threads))
+    return _is_whole_batch(shape, raws, authors)
+
+
+def _is_whole_batch(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes]) -> bool:
+    """Say whether entries of one shape are those of one signed batch, all and in order."""
+    commitments = Pieces(HASH_SIZE, each=[raw[_COMMITMENT] for raw in raws])
+    levels = HASHING.levels(HASHING.rows(LEAF_PREFIX + BATCH_LEAF + shape.before, commitments, suffix=shape.after))
+    start, count = authors[0][3:99], len(raws).to_bytes(4, "big")
+    paths = paths_in([level.each for level in levels])
+    if len(paths[0]) > MAX_BATCH_PATH * HASH_SIZE:
+        return False
+    # Every field is what it must be: only who signed, and the signature, are taken from the first.
+    starts = {size: _BATCH + (_BATCH_START + size).to_bytes(2, "big") + start for size in set(map(len, paths))}
+    made = [starts[len(path)] + index.to_bytes(4, "big") + count + path for index, path in enumerate(paths)]
+    return made == authors and check_each([batch_signature(made[0][3:], levels[-1][0])]) == [True]
+
 
 def _author(field: bytes) -> Author | None:
     """Return the author of a whole author field, where nobody signed, or a key signed this entry alone, or a batch."""
@@ -78,7 +128,7 @@ def _author(field: bytes) -> Author | None:
     if field.startswith(_ED25519):
         return Author(AuthorType.ED25519, body) if len(body) == 96 else None
     hashes, rest = divmod(len(body) - _BATCH_START, HASH_SIZE)
-    is_batch = field[:1] == bytes((AuthorType.BATCH,)) and int.from_bytes(field[1:3], "big") == len(body)
+    is_batch = field[:1] == _BATCH and int.from_bytes(field[1:3], "big") == len(body)
     return Author(AuthorType.BATCH, body) if is_batch and not rest and 0 <= hashes <= MAX_BATCH_PATH else None
 
 

@@ -235,12 +235,15 @@ class _Commit:
             if self.closed or self.closing or piece.work.closings:
                 self._not_behind_closing(piece)
             if not piece.work.is_fresh:
-                claimed.update(piece.work.hashes[place] for place in piece.new)
+                claimed.update(piece.hashes())
 
-    def _new_of(self, piece: _Piece, claimed: set[bytes], received_at_ms: int) -> list[int]:
-        mine: set[bytes] = set()
-        new = []
+    def _new_of(self, piece: _Piece, claimed: set[bytes], received_at_ms: int) -> Sequence[int]:
+        mine: set[bytes] = set(piece.work.hashes)
         is_judged = bool(piece.work.not_after_ms or piece.work.named)
+        is_new = len(mine) == len(piece.work.hashes) and mine.isdisjoint(claimed) and mine.isdisjoint(self.placed)
+        if is_new and not is_judged:
+            return range(len(piece.work.hashes))
+        mine, new = set(), []
         for place, key in enumerate(piece.work.hashes):
             if key in self.placed or key in claimed or key in mine:
                 continue

@@ -105,6 +105,23 @@ class Submission:
     envelope: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SubmissionsAlike:
+    """Entries that their writers made, each with its salt and content and nothing else beside it, as columns."""
+
+    entries: Sequence[bytes]
+    salts: Sequence[bytes]
+    contents: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def each(self) -> list[Submission]:
+        """Return them one by one."""
+        rows = zip(self.entries, self.salts, self.contents, strict=True)
+        return [Submission(entry, salt, content=content) for entry, salt, content in rows]
+
+
 class Content(NamedTuple):
     """Content of which an entry is to be made here, under a fresh salt; ``keep`` false: only its digest is stored."""
 

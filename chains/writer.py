@@ -60,8 +60,19 @@ from chains.identity import Identities, named_by
 from chains.lookup import Lookup
 from chains.policy import Policies
 from chains.settings import Limits
-from chains.submitted import Shape, wrong_commitments, wrong_signatures
-from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Opening, Promised, Refused, Submission, Work
+from chains.submitted import Shape, commitments_hold, signatures_hold, wrong_commitments, wrong_signatures
+from chains.work import (
+    Accepted,
+    AcceptedRun,
+    Content,
+    ContentsAlike,
+    Opening,
+    Promised,
+    Refused,
+    Submission,
+    SubmissionsAlike,
+    Work,
+)
 
 # Later than any time that eight bytes hold.
 _EVER = 1 << 64
@@ -241,7 +252,7 @@ class Writer:
     def prepare(
         self,
         to: Chain | Opening,
-        items: Sequence[Submission | Content | Refused] | ContentsAlike,
+        items: Sequence[Submission | Content | Refused] | ContentsAlike | SubmissionsAlike,
         submitter: bytes = ANONYMOUS,
         key: RequestKey | None = None,
         threads: Executor | None = None,
@@ -251,6 +262,11 @@ class Writer:
         Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone, and what
         the caller refused already keeps its place. Many signatures are checked on ``threads``, where there are some.
         """
+        if isinstance(items, SubmissionsAlike):
+            work = None if isinstance(to, Opening) else self._made_alike(to, items, submitter, key, threads)
+            if work is not None:
+                return work
+            items = items.each()
         alike = items if isinstance(items, ContentsAlike) else _alike(items)
         batch = None if alike is None or isinstance(to, Opening) else self._batch_alike(to, alike)
         if batch is not None:
@@ -314,6 +330,45 @@ class Writer:
             return self._fresh(template, alike.contents, keep=alike.keep)
         except AnchorlineError:
             return None
+
+    def _made_alike(
+        self, chain: Chain, alike: SubmissionsAlike, submitter: bytes, key: RequestKey | None, threads: Executor | None
+    ) -> Work | None:
+        """Check entries of one shape as one; None where they are not, or one is refused: then each is looked at."""
+        if not len(alike):
+            return None
+        raws, salts, contents = alike.entries, alike.salts, alike.contents
+        sizes = list(map(len, contents))
+        try:
+            first = Entry.decode(raws[0])
+            self._check_meant(first)
+            self._check_chain(chain, first)
+            self._check_beside(first, Submission(raws[0], salts[0], content=contents[0]))
+            self._check_content_size(max(sizes))
+            shape = Shape.of(raws[0], first)
+            authors, named = shape.authors(raws), named_by(first)
+            if authors is None or stated_in(first) is not None or self._of_life(chain, first) != (False, False):
+                return None
+            # Who is named is asked for once, for all of them.
+            if named is not None and len({author[3 : 3 + HASH_SIZE] for author in authors}) > 1:
+                return None
+            if not (commitments_hold(raws, salts, contents) and signatures_hold(shape, raws, authors, threads)):
+                return None
+        except AnchorlineError:
+            return None
+        until_ms, places = _not_after_ms(first), range(len(raws))
+        return Work(
+            to=chain,
+            entries=Column.of(raws),
+            kept=keep_contents(Pieces(SALT_SIZE, each=salts), contents, sizes),
+            hashes=HASHING.leaves(raws),
+            with_ids=may_have_keys(raws[0]),
+            is_fresh=False,
+            submitter=submitter,
+            not_after_ms={} if until_ms == _EVER else dict.fromkeys(places, until_ms),
+            named={} if named is None else dict.fromkeys(places, named),
+            key=key,
+        )
 
     def _template(self, to: Chain | Opening, item: Content) -> bytes:
         """Return the entry of a content, but for its commitment."""

@@ -48,7 +48,7 @@ from chains.web.schemas import (
 )
 from chains.web.service import Service
 from chains.web.written import created, written_of
-from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Done, Opening, Outcome, Refused, Work
+from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Done, Opening, Outcome, Refused, SubmissionsAlike, Work
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
 NDJSON = "application/x-ndjson"
@@ -88,7 +88,7 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
 
     writer, loop = service.writing.writer, asyncio.get_running_loop()
 
-    def contents() -> Work | list[Handed]:
+    def contents() -> Work | list[Handed] | SubmissionsAlike:
         plain = unpacked(body, request.header(b"content-encoding"), service.batch_bytes)
         items = batch_of(plain, chain.chain_id, is_lines=media_type == NDJSON)
         return writer.prepare(chain, items, admission.submitter, key) if isinstance(items, ContentsAlike) else items

@@ -17,7 +17,7 @@ from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
 from chains.web.problems import ProblemError
 from chains.web.schemas import Base64, ExternalIdModel, Item, LinkWanted, SubmissionModel, Taken
 from chains.web.structured import parse_list
-from chains.work import Content, ContentsAlike, Refused, Submission
+from chains.work import Content, ContentsAlike, Refused, Submission, SubmissionsAlike
 
 
 class Linked(NamedTuple):
@@ -59,8 +59,18 @@ class _Plain(Taken, frozen=True, kw_only=True):
     keep: Literal["content", "digest"] = "content"
 
 
+class _Made(Taken, frozen=True, kw_only=True):
+    """An item whose entry the client made, with what it commits to: what most of his batches are made of."""
+
+    entry: Base64
+    salt: Base64
+    content: Base64
+
+
 _PLAIN = msgspec.json.Decoder(_Plain)
 _PLAINS = msgspec.json.Decoder(list[_Plain])
+_MADE = msgspec.json.Decoder(_Made)
+_MADES = msgspec.json.Decoder(list[_Made])
 _ITEM = msgspec.json.Decoder(Item)
 _ITEMS = msgspec.json.Decoder(list[Item])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -77,12 +87,12 @@ def taken(kind: type[Wanted], body: bytes) -> Wanted:
         raise ProblemError("body-malformed", _why(error)) from error
 
 
-def batch_of(body: bytes, chain_id: bytes, *, is_lines: bool) -> list[Handed] | ContentsAlike:
+def batch_of(body: bytes, chain_id: bytes, *, is_lines: bool) -> list[Handed] | ContentsAlike | SubmissionsAlike:
     """Return the items of a JSON array, or of NDJSON, for a chain.
 
     Raises ProblemError where there are too many, or no list is.
     """
-    alike = _alike(body, is_lines=is_lines)
+    alike = _alike(body, is_lines=is_lines) or _made(body, is_lines=is_lines)
     if alike is not None:
         return alike
     items = _items(body, is_lines=is_lines)
@@ -101,6 +111,17 @@ def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
         return None
     media_type, keep = kinds.pop()
     return ContentsAlike([item.content for item in items], media_type, keep=keep == "content")
+
+
+def _made(body: bytes, *, is_lines: bool) -> SubmissionsAlike | None:
+    """Return items that are entries with their salts and contents; None where one is something else."""
+    try:
+        items = _MADE.decode_lines(body) if is_lines else _MADES.decode(body)
+    except _UNREADABLE:
+        return None
+    _check_count(len(items))
+    columns = zip(*((item.entry, item.salt, item.content) for item in items), strict=True)
+    return SubmissionsAlike(*map(list, columns)) if items else None
 
 
 def _items(body: bytes, *, is_lines: bool) -> list[Handed | Linked]:

@@ -3,9 +3,11 @@
 Entries are signed here as a client does; pools of threads are real.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -27,11 +29,12 @@ from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.merkle import inclusion_path, leaf_hash, root_of
 from anchor.signature_check import CHUNK, check_signature
 from anchor.signing import SigningKey
+from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain
 from chains.client.own_entry import signed
-from chains.submitted import Shape, wrong_signatures
+from chains.submitted import Shape, commitments_hold, signatures_hold, wrong_signatures
 from chains.together import commit_together
-from chains.work import Done, Refused, Submission
+from chains.work import Done, Refused, Submission, SubmissionsAlike, Work
 from tests.simulators.store import LOG, START_MS, Store, chain_id, clear, entry_of
 
 KEY, OTHER = SigningKey(sha256(b"author")), SigningKey(sha256(b"another author"))
@@ -175,6 +178,106 @@ def test_a_batch_with_one_wrong_signature_is_wrong_whole() -> None:
     """The signature of a batch is one for all its entries."""
     raws = [flipped(raw, -(104 + 32 * 3) + 40) for raw in batch(8)]
     assert list(range(8)) == wrong(raws)
+
+
+# --- columns: entries of one shape that are judged as one
+
+SALT = bytes(16)
+"""That of ``entry_of``; its content is what the entry is made of."""
+
+
+def alike(raws: Sequence[bytes]) -> SubmissionsAlike:
+    """Return entries as a client hands them in, with what they commit to."""
+    return SubmissionsAlike(raws, [SALT] * len(raws), [b"%d" % number for number in range(len(raws))])
+
+
+def said(work: Work) -> tuple[object, ...]:
+    """Return all that a piece of work says of its entries."""
+    entries_and_kept = work.entries.items(), work.kept.items(), list(work.hashes), work.with_ids, work.is_fresh
+    judged = work.refused, work.not_after_ms, work.named, work.keys, work.stating, work.closings, work.after_closing
+    return *entries_and_kept, *judged
+
+
+def by_themselves(count: int) -> list[bytes]:
+    return [signed(entry, KEY) for entry in entries(count)]
+
+
+def named(count: int) -> list[bytes]:
+    """Return entries that are signed in the name of an identity, and valid for a time."""
+    extensions = (Extension(ExtensionType.NOT_VALID_AFTER, bytes(7) + b"x"), Extension(ExtensionType.IDENTITY, CHAIN))
+    return [signed(replace(entry, extensions=extensions), KEY) for entry in entries(count)]
+
+
+@cache
+def prepare_in_memory() -> tuple[Callable[..., Work], Chain]:
+    """Return what makes work of what is handed in, and a chain: nothing of it is written."""
+    store = Store(SqliteEngine(Path(":memory:")))
+    return store.writer.prepare, store.open_chain("acme")
+
+
+WAYS = {
+    "nobody": lambda count: [entry.encode() for entry in entries(count)],
+    "each": by_themselves,
+    "batch": batch,
+    "named": named,
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 64, 100])
+@pytest.mark.parametrize("way", WAYS)
+def test_entries_of_one_shape_are_judged_as_one(store: Store, way: str, count: int) -> None:
+    """Nobody's, each signed by itself, a whole signed batch: judged as columns they are what they are one by one."""
+    chain, handed = store.open_chain("acme"), alike(WAYS[way](count))
+    shape = Shape.of(handed.entries[0], Entry.decode(handed.entries[0]))
+    authors = shape.authors(handed.entries)
+    assert authors is not None
+    assert signatures_hold(shape, handed.entries, authors, None)
+    assert commitments_hold(handed.entries, handed.salts, handed.contents)
+    work = store.writer.prepare(chain, handed)
+    assert not work.refused
+    assert said(store.writer.prepare(chain, handed.each())) == said(work)
+
+
+@given(st.sampled_from(sorted(WAYS)), st.integers(0, 4), st.integers(-420, 420), st.sampled_from(["flip", "cut", "put"]))
+@example("batch", 2, -1, "flip")
+@example("batch", 4, -40, "flip")
+@example("each", 0, -70, "flip")
+@example("nobody", 3, -1, "flip")
+@example("named", 1, -90, "flip")
+@example("batch", 1, 0, "cut")
+def test_a_changed_entry_among_others_is_judged_alike_both_ways(way: str, place: int, at: int, how: str) -> None:
+    """Whatever is changed in one of five entries: judged as columns or one by one, the same ones are refused."""
+    prepare, chain = prepare_in_memory()
+    raws = WAYS[way](5)
+    raw = raws[place]
+    at %= len(raw)
+    changes = {"flip": flipped(raw, at), "cut": raw[:at], "put": raw[:at] + b"\0" + raw[at:]}
+    raws[place] = changes[how]
+    handed = alike(raws)
+    assert said(prepare(chain, handed.each())) == said(prepare(chain, handed))
+
+
+@pytest.mark.parametrize(
+    "handed",
+    [
+        SubmissionsAlike([], [], []),
+        SubmissionsAlike(by_themselves(2), [SALT, bytes(15)], [b"0", b"1"]),
+        SubmissionsAlike(by_themselves(2), [SALT, SALT], [b"0", b"another"]),
+        SubmissionsAlike(by_themselves(2), [SALT, SALT], [b"0", bytes(2**20)]),
+        alike([*by_themselves(1), *batch(2)[1:]]),
+        alike([signed(entries(1)[0], KEY), signed(entries(2)[1], OTHER)]),
+        alike(batch(5)[::-1]),
+        alike(batch(5)[:3]),
+        alike([flipped(raw, -(104 + 32 * 3) + 40) for raw in batch(8)]),
+        alike([named(1)[0], signed(Entry.decode(named(2)[1]), OTHER)]),
+        alike([by_themselves(1)[0]] * 2),
+    ],
+    ids=["none", "salt", "content", "large", "mixed", "two keys", "reversed", "some", "forged", "two named", "twice"],
+)
+def test_what_cannot_be_judged_as_one_is_judged_one_by_one(store: Store, handed: SubmissionsAlike) -> None:
+    """Wrong salts and contents, several authors, parts of a batch: what is said is the same as of each alone."""
+    chain = store.open_chain("acme")
+    assert said(store.writer.prepare(chain, handed.each())) == said(store.writer.prepare(chain, handed))
 
 
 def prepared(store: Store, chain: Chain, raws: Sequence[bytes], threads: ThreadPoolExecutor | None = None) -> list[str]:

@@ -14,7 +14,7 @@ from chains.web import items as items_module
 from chains.web.items import batch_of
 from chains.web.limits import BATCH_ENTRIES
 from chains.web.problems import ProblemError
-from chains.work import Content, ContentsAlike, Refused, Submission
+from chains.work import Content, ContentsAlike, Refused, Submission, SubmissionsAlike
 
 CHAIN = bytes(range(32))
 ITEM = st.fixed_dictionaries(
@@ -32,12 +32,30 @@ def body_of(items: list[dict[str, Any]], *, is_lines: bool) -> bytes:
     return ("\n".join(map(json.dumps, items)) if is_lines else json.dumps(items)).encode()
 
 
-@given(st.lists(ITEM, min_size=1, max_size=4), st.booleans())
+BASE64 = st.binary(max_size=9).map(lambda data: base64.b64encode(data).decode())
+MADE = st.fixed_dictionaries(
+    {"entry": BASE64, "salt": BASE64},
+    optional={"content": BASE64, "digest": BASE64, "media_type": st.just("text/plain"), "envelope": st.none()},
+)
+
+
+@given(st.lists(ITEM, min_size=1, max_size=4) | st.lists(MADE, max_size=4), st.booleans())
 def test_what_is_read_at_once_is_what_is_read_one_by_one(items: list[dict[str, Any]], is_lines: bool) -> None:
     """Whatever a batch is made of, both ways give the same contents; alike are those that have one kind."""
     body = body_of(items, is_lines=is_lines)
     found, one_by_one = batch_of(body, CHAIN, is_lines=is_lines), items_module._items(body, is_lines=is_lines)
-    assert one_by_one == (found.each() if isinstance(found, ContentsAlike) else found)
+    assert one_by_one == (found if isinstance(found, list) else found.each())
+
+
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_entries_with_salt_and_content_are_columns(is_lines: bool) -> None:
+    """Entries that a client made are alike where each comes with both; with one that comes alone, all are single."""
+    alike = [{"entry": "YQ==", "salt": "Yg==", "content": "Yw=="}, {"entry": "ZA==", "salt": "", "content": ""}]
+    assert SubmissionsAlike([b"a", b"d"], [b"b", b""], [b"c", b""]) == batch_of(
+        body_of(alike, is_lines=is_lines), CHAIN, is_lines=is_lines
+    )
+    found = batch_of(body_of([*alike, {"entry": "ZQ=="}], is_lines=is_lines), CHAIN, is_lines=is_lines)
+    assert [Submission(b"a", b"b", content=b"c"), Submission(b"d", b"", content=b""), Submission(b"e")] == found
 
 
 @pytest.mark.parametrize("is_lines", [True, False])
