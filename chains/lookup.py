@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PAIR_SIZE
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
@@ -35,7 +36,8 @@ class Lookup:
         self.chains = chains
         self._runs = SortedRuns(engine)
         # The newest entries, by whole key, from ``_window_start`` up to (not including) ``_window_end``.
-        self._window: dict[Kind, dict[bytes, list[int]]] = {kind: {} for kind in _KINDS}
+        self._new_hashes: dict[bytes, int] = {}
+        self._new_ids: dict[bytes, list[int]] = {}
         self._window_start = self._window_end = 0
         self._filters: dict[int, bytearray] = {}
         # What the runs were once seen to reach: they only grow.
@@ -50,13 +52,13 @@ class Lookup:
         last = after_seq
         for last in self._runs.find(kind, key, after_seq):  # where it ended is used below
             yield last
-        yield from (seq for seq in self._window[kind].get(key, ()) if seq > last)
+        yield from (seq for seq in self._newest(kind, key) if seq > last)
 
     def candidates(self, entry_hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Return the candidate seqs of those entry hashes that have any: what a writer asks before it appends."""
         self._catch_up()
-        window = self._window[Kind.ENTRY_HASH]
-        found = {key: list(window[key]) for key in entry_hashes if key in window}
+        window = self._new_hashes
+        found = {key: [window[key]] for key in entry_hashes if key in window}
         runs = self._runs.runs_after(Kind.ENTRY_HASH, -1)
         if len(self._filters) > len(runs):  # some were merged away
             self._filters = {run_no: bits for run_no, bits in self._filters.items() if run_no in runs}
@@ -115,31 +117,30 @@ class Lookup:
         """Bring the window up to the newest entry: another process may have written, or indexed, since."""
         indexed_to, end = self._indexed_to(), self.chains.next_seq()
         if self._window_start != indexed_to:
-            self._window = {kind: {} for kind in _KINDS}
+            self._new_hashes, self._new_ids = {}, {}
             self._window_start = self._window_end = indexed_to
-        for seq, kind, key in self._keys(self._window_end, end):
-            self._window[kind].setdefault(key, []).append(seq)
+        for run in self.chains.runs(self._window_end, end):
+            last_seq = run.first_seq + run.entry_count
+            # No two rows have one hash: what is handed in again is not written again.
+            hashes = Pieces.cut(b"".join(self._hashes_of(run)))
+            self._new_hashes.update(zip(hashes, range(run.first_seq, last_seq), strict=False))
+            for seq, key in self._other_keys(run.first_seq, last_seq) if run.with_ids else ():
+                self._new_ids.setdefault(key, []).append(seq)
         self._window_end = end
 
-    def _keys(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
-        """Yield (seq, kind, whole key) of the entries start to end-1; hashes come from the chains' tiles."""
-        for run in self.chains.runs(start, end):
-            seq = run.first_seq
-            for hashes in self._hashes_of(run):
-                for at in range(0, len(hashes), HASH_SIZE):
-                    yield seq, Kind.ENTRY_HASH, hashes[at : at + HASH_SIZE]
-                    seq += 1
-            if run.with_ids:
-                yield from self._other_keys(run.first_seq, run.first_seq + run.entry_count)
+    def _newest(self, kind: Kind, key: bytes) -> Sequence[int]:
+        if kind is Kind.EXTERNAL_ID:
+            return self._new_ids.get(key, ())
+        return (self._new_hashes[key],) if key in self._new_hashes else ()
 
     def _hashes_of(self, run: Run) -> Iterator[bytes]:
         """Yield the flat leaf hashes of a run of entries, from the chain's tiles."""
         return self.chains.trees.leaf_hashes(run.chain_no, run.first_index, run.first_index + run.entry_count)
 
-    def _other_keys(self, start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
+    def _other_keys(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         for seq, raw in self.chains.bundles.entries(start, end):
             for key in keys_of(Entry.decode(raw)):
-                yield seq, Kind.EXTERNAL_ID, key
+                yield seq, key
 
     # --- sorted runs
 
@@ -154,7 +155,7 @@ class Lookup:
             by_hash.append(HASHING.pairs(hashes, run.first_seq))
             if run.with_ids:
                 ids = self._other_keys(run.first_seq, last_seq)
-                by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, _, key in ids]
+                by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, key in ids]
         self._runs.store(Kind.ENTRY_HASH, 0, (start, end), [HASHING.sorted_pairs(b"".join(by_hash))])
         self._runs.store(Kind.EXTERNAL_ID, 0, (start, end), [b"".join(sorted(by_id))])
 

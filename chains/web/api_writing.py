@@ -48,7 +48,18 @@ from chains.web.schemas import (
 )
 from chains.web.service import Service
 from chains.web.written import created, written_of
-from chains.work import Accepted, AcceptedRun, Content, ContentsAlike, Done, Opening, Outcome, Refused, SubmissionsAlike, Work
+from chains.work import (
+    Accepted,
+    AcceptedRun,
+    Content,
+    ContentsAlike,
+    Done,
+    Opening,
+    Outcome,
+    Refused,
+    SubmissionsAlike,
+    Work,
+)
 
 SUBMISSION = "application/vnd.anchorline.submission+json"
 NDJSON = "application/x-ndjson"
@@ -98,7 +109,7 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
         # What may be signed is checked behind the quota, which counts also what is refused.
         service.writing.check_room(admission, len(prepared))
         checked = partial(writer.prepare, chain, prepared, admission.submitter, key, service.checking)
-        prepared = await loop.run_in_executor(service.preparing, checked)
+        prepared = await loop.run_in_executor(service.judging, checked)
     done = await service.writing.commit(admission, prepared)
     return json_of(_batch(done), *_replay_header(done))
 

@@ -60,6 +60,8 @@ class Service:
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")
+        self.judging = ThreadPoolExecutor(CHECKING_THREADS, "judging")
+        """Where entries that clients made are judged: one request waits for its signatures, while another is read."""
         self.checking = ThreadPoolExecutor(CHECKING_THREADS, "checking") if CHECKING_THREADS > 1 else None
         self.drawing = Drawing()
         self.exporting = Exporting(home.folder, home.clock)
@@ -70,6 +72,7 @@ class Service:
     def close(self) -> None:
         """Commit and answer what was taken, then end all threads."""
         self.preparing.shutdown()
+        self.judging.shutdown()
         if self.checking is not None:
             self.checking.shutdown()
         self.drawing.close()

@@ -17,7 +17,7 @@ from anchor.proof.entry import Entry, ExternalId, IdKind
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.sqlite import SqliteEngine
 from chains import lookup, sorted_runs
-from chains.chain import Chain
+from chains.chain import Chain, Run
 from chains.lookup import Lookup
 from chains.sorted_runs import Kind
 from tests.simulators.store import START_MS, Store, clear, submission_of
@@ -324,14 +324,14 @@ def test_unchanged_entries_are_not_read_twice(store: Store) -> None:
     list(store.lookup.find(Kind.ENTRY_HASH, NOWHERE))
     before = store.lookup._window_end
     seen: list[tuple[int, int]] = []
-    original = store.lookup._keys
+    original = store.chains.runs
 
-    def watched(start: int, end: int) -> Iterator[tuple[int, Kind, bytes]]:
+    def watched(start: int, end: int) -> Iterator[Run]:
         seen.append((start, end))
         return original(start, end)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(store.lookup, "_keys", watched)
+        monkeypatch.setattr(store.chains, "runs", watched)
         list(store.lookup.find(Kind.ENTRY_HASH, NOWHERE))
         write(store, chain, [b"new"])
         list(store.lookup.find(Kind.ENTRY_HASH, NOWHERE))

@@ -238,7 +238,9 @@ def test_entries_of_one_shape_are_judged_as_one(store: Store, way: str, count: i
     assert said(store.writer.prepare(chain, handed.each())) == said(work)
 
 
-@given(st.sampled_from(sorted(WAYS)), st.integers(0, 4), st.integers(-420, 420), st.sampled_from(["flip", "cut", "put"]))
+@given(
+    st.sampled_from(sorted(WAYS)), st.integers(0, 4), st.integers(-420, 420), st.sampled_from(["flip", "cut", "put"])
+)
 @example("batch", 2, -1, "flip")
 @example("batch", 4, -40, "flip")
 @example("each", 0, -70, "flip")
