@@ -37,6 +37,7 @@ ONLY_IN_PYTHON = {
     "fields",  # a document is committed to where it is written
     "keyed_id",  # names are looked up where there is a chain
 }
+SIGNATURES = ["ed25519", "cctv_ed25519"]
 # No step of a verdict is about these.
 FILES_ONLY_IN_PYTHON = {"access_record"}
 # SHA-1 collides: the page follows no path through it, where Python only refuses to believe one.
@@ -136,7 +137,7 @@ def test_every_other_vector_is_named_here() -> None:
         "certificates",
         "chain_life",
         "policy",
-        "ed25519",
+        *SIGNATURES,
         "dispute",
         "head_proof",
         *FILES_ONLY_IN_PYTHON,
@@ -146,9 +147,10 @@ def test_every_other_vector_is_named_here() -> None:
         assert checks - ONLY_IN_PYTHON
 
 
-def test_signatures(loaded: Page) -> None:
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures(loaded: Page, name: str) -> None:
     """The browser's own Ed25519 behind our checks, and BigInt alone, accept the signatures that Python accepts."""
-    cases = json.loads((VECTORS / "ed25519.json").read_text())["cases"]
+    cases = json.loads((VECTORS / f"{name}.json").read_text())["cases"]
     answer = loaded.evaluate("signaturesOf", cases)
     assert "webcrypto" == answer["name"]
     expected = {case["description"]: [case["want"], case["want"]] for case in cases}

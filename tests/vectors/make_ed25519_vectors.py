@@ -315,7 +315,7 @@ def mixed_orders() -> Iterator[Case]:
 
 
 # The encodings of points of small order that are not canonical: (y, sign), the same y + p where it fits, or -0.
-_ODD = ((PRIME, 0), (PRIME, 1), (1, 1), (PRIME + 1, 0), (PRIME + 1, 1), (PRIME - 1, 1))
+ODD = ((PRIME, 0), (PRIME, 1), (1, 1), (PRIME + 1, 0), (PRIME + 1, 1), (PRIME - 1, 1))
 
 
 def odd_small_orders() -> Iterator[Case]:
@@ -328,7 +328,7 @@ def odd_small_orders() -> Iterator[Case]:
     point = encode(multiply(r, BASE))
     a = scalar("a")
     own = encode(multiply(a, BASE))
-    for y, sign in _ODD:
+    for y, sign in ODD:
         odd, name = encode_raw(y, sign), f"y = p + {y - PRIME}" if y >= PRIME else f"y = {y if y == 1 else 'p - 1'}"
         canonical = encode_raw(y % PRIME, sign if y % PRIME not in (1, PRIME - 1) else 0)
         for encoded, how in ((odd, "as it stands"), (canonical, "encoded again")):

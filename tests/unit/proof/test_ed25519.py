@@ -1,12 +1,15 @@
 """Tests of ``anchor.proof.ed25519``: one acceptance rule, on which four verifiers must agree.
 
-Input is ``ed25519.json``, which its maker computes with arithmetic of its own, and random signatures. libsodium
-(PyNaCl) is the referee: its rule is ours. OpenSSL (``cryptography``) takes more, so our point checks stand in front.
+Input is ``ed25519.json`` and ``cctv_ed25519.json`` (C2SP's set), which their makers compute with arithmetic of their
+own, and random signatures. libsodium (PyNaCl) is the referee: its rule is ours. OpenSSL (``cryptography``) takes more,
+so our point checks stand in front.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import gcd
 from pathlib import Path
@@ -24,10 +27,12 @@ from anchor.proof import ed25519, edwards
 from anchor.proof.ed25519 import halved
 from anchor.signature_check import HARD, check_signature, chosen, keeps_the_rule
 from tests.simulators.world import fast_check, public_bytes
+from tests.vectors import make_cctv_vectors as cctv
 from tests.vectors import make_ed25519_vectors as maker
 
 FILE = Path(__file__).parents[2] / "vectors" / "ed25519.json"
 CASES: list[dict[str, Any]] = json.loads(FILE.read_text())["cases"]
+CCTV: list[dict[str, Any]] = json.loads(cctv.FILE.read_text())["cases"]
 Check = Callable[[bytes, bytes, bytes], bool]
 
 
@@ -62,15 +67,27 @@ VERIFIERS: dict[str, Check] = {
 
 def with_cofactor(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Say whether 8(sB - hA - R) is the identity: what RFC 8032 section 5.1.7 allows too, and our rule does not."""
-    if not ed25519.acceptable_encodings(public_key, signature):
-        return False
-    key, r = (edwards.decode_point(each) for each in (public_key, signature[:32]))
+    return ed25519.acceptable_encodings(public_key, signature) and zip_215(public_key, message, signature)
+
+
+def zip_215(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say the same of points in any encoding and of small order too, as ZIP 215 does: the laxest rule of all."""
+    key, r = laxly(public_key), laxly(signature[:32])
     if key is None or r is None:
         return False
     h = maker.challenge(signature[:32], public_key, message)
     s = int.from_bytes(signature[32:], "little")
-    terms = ((-8 * h, edwards.multiples_of(key)), (-8, edwards.multiples_of(r)))
-    return edwards.is_identity(8 * s % edwards.ORDER, terms)
+    return edwards.is_identity(8 * s % edwards.ORDER, ((-8 * h, key), (-8, r)))
+
+
+@lru_cache(maxsize=64)
+def laxly(encoded: bytes) -> Sequence[edwards.Addend] | None:
+    """Return what ``is_identity`` takes of a point in any of its encodings, or None for no point."""
+    raw = int.from_bytes(encoded, "little")
+    point = maker.with_y(raw % 2**255 % maker.PRIME)
+    if point is None:
+        return None
+    return multiples(point if point[0] & 1 == raw >> 255 else maker.negative(point))
 
 
 @pytest.mark.parametrize("check", VERIFIERS.values(), ids=VERIFIERS)
@@ -107,6 +124,42 @@ def test_vector(case: dict[str, Any]) -> None:
 def test_vectors_are_what_their_maker_makes() -> None:
     """The file on disk is what the maker writes, byte for byte."""
     assert maker.make() == FILE.read_text(encoding="ascii")
+
+
+def test_c2sp_s_vectors_are_what_their_maker_makes() -> None:
+    """The set of C2SP is rebuilt from its parameters byte for byte, all of it."""
+    assert cctv.make() == cctv.FILE.read_text(encoding="ascii")
+    assert [f"CCTV {number}" for number in range(914)] == [case["description"] for case in CCTV]
+
+
+@pytest.mark.parametrize("check", VERIFIERS.values(), ids=VERIFIERS)
+def test_c2sp_s_vectors(check: Check) -> None:
+    """Of C2SP's set every verifier takes the same 43, those that the rule takes."""
+    expected = [case["description"] for case in CCTV if case["want"]]
+    assert expected == [case["description"] for case in CCTV if check(*inputs(case))]
+    assert 43 == len(expected)
+
+
+def test_classes_of_c2sp_s_vectors() -> None:
+    """The rule takes what is not flagged but for parts of small order: the table in docs/spec/entry.md."""
+    components = {"low_order_component_A", "low_order_component_R"}
+    assert all(case["want"] == (set(case["flags"]) <= components) for case in CCTV)
+    classes = Counter(tuple(case["flags"]) for case in CCTV if case["want"])
+    assert {(): 1, ("low_order_component_A",): 7, tuple(sorted(components)): 35} == classes
+
+
+def test_zip_215_takes_c2sp_s_vectors() -> None:
+    """Each is a signature by the laxest rule, unless a challenge that matters is of encodings that are not there."""
+    refused = [case["description"] for case in CCTV if not zip_215(*inputs(case))]
+    again = [case for case in CCTV if "reencoded_k" in case["flags"]]
+    assert [case["description"] for case in again if "low_order_A" not in case["flags"]] == refused
+
+
+def test_openssl_alone_judges_c2sp_s_vectors_as_c2sp_says() -> None:
+    """The set tells verifiers apart as its authors write: OpenSSL refuses only odd R, and what leaves a residue."""
+    refused = {"low_order_residue", "non_canonical_R"}
+    expected = [case["description"] for case in CCTV if not refused & set(case["flags"])]
+    assert expected == [case["description"] for case in CCTV if openssl_alone(*inputs(case))]
 
 
 def test_the_point_checks_are_needed() -> None:
