@@ -13,7 +13,7 @@ from chains.sorted_runs import Kind
 
 MOST = 16
 """Co-signatures that are looked for, and shown in a receipt, the earliest first."""
-_SIGNED = frozenset({AuthorType.ED25519, AuthorType.BATCH})
+_SIGNED = frozenset({AuthorType.ED25519, AuthorType.BATCH, AuthorType.SEVERAL})
 
 
 def co_signatures_of(reader: Reader, signed: StoredEntry) -> list[StoredEntry]:

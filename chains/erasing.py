@@ -23,7 +23,7 @@ from chains.access_notes import MACHINE, Asker
 from chains.chain import Chain
 from chains.chain_sharing import ChainSharing
 from chains.client.own_entry import Form, OwnEntry, Sent, make_entry
-from chains.client.signing import AuthorKey
+from chains.client.signing import AuthorKey, Together
 from chains.content_index import ContentIndex
 from chains.envelopes import Envelopes
 from chains.erasure_entries import held_by, holds_of, keeps_content, set_by
@@ -43,7 +43,7 @@ class Author:
     ``submitter`` is to whom the entry is promised: of the operator, and of whoever runs commands, it is anonymous.
     """
 
-    key: AuthorKey | None = None
+    key: AuthorKey | Together | None = None
     identity: bytes | None = None
     by: Asker = MACHINE
     submitter: bytes = ANONYMOUS

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.proof.entry import Relation
+from anchor.proof.entry import Relation, signing_keys
 from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.errors import MalformedError
 from anchor.proof.times import utc
@@ -35,8 +35,9 @@ class Hold:
 
     def told(self) -> str:
         """Say since when, and why, for an error."""
-        stated, key = self.stated, self.stated.stored.entry.author.body[:32]
-        who = f"by key {key.hex()}" if key else "by the operator"
+        stated, keys = self.stated, signing_keys(self.stated.stored.entry)
+        named = f"by {'keys' if len(keys) > 1 else 'key'} {', '.join(key.hex() for key in keys)}"
+        who = named if keys else "by the operator"
         of = "the chain" if self.of is None else f"entry {self.of.hex()}"
         return (
             f"{of} is held since {utc(stated.statement.at_ms)}, {who}, because {stated.statement.reason} "

@@ -12,7 +12,7 @@ from typing import Any
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import ExtensionType, Relation
 from anchor.proof.errors import Reason
-from anchor.proof.later_entry import LaterEntry, Refusal, placed_entry, shown, signed_by
+from anchor.proof.later_entry import LaterEntry, Refusal, placed_entry, shown, signers_of
 from anchor.proof.receipt import Receipt
 
 TYPE = "co-signature"
@@ -49,10 +49,12 @@ def proved_co_signatures(receipt: Receipt, check: SignatureCheck) -> list[CoSign
     something else, or is not signed, or wrongly; MalformedError for another form, and UnknownVersionError for an entry
     of a newer version.
     """
-    return [_proved(LaterEntry.from_json(item), receipt, check) for item in shown_co_signatures(receipt)]
+    items = [LaterEntry.from_json(item) for item in shown_co_signatures(receipt)]
+    return [found for item in items for found in _proved(item, receipt, check)]
 
 
-def _proved(evidence: LaterEntry, receipt: Receipt, check: SignatureCheck) -> CoSignature:
+def _proved(evidence: LaterEntry, receipt: Receipt, check: SignatureCheck) -> list[CoSignature]:
+    """Return one for each key that signed the entry."""
     assert receipt.sealed is not None
     entry = placed_entry(evidence, receipt, _REFUSAL)
     signed, index = (receipt.entry.chain_id, receipt.entry.hash), evidence.chain.index
@@ -61,7 +63,8 @@ def _proved(evidence: LaterEntry, receipt: Receipt, check: SignatureCheck) -> Co
         raise _REFUSAL.error(f"entry {entry.hash.hex()} does not co-sign the entry")
     if index <= receipt.sealed.chain.index:
         raise _REFUSAL.error(f"entry {entry.hash.hex()} at {index} is not later than the entry")
-    key = signed_by(entry, check, _REFUSAL)
-    if key is None:
+    keys = signers_of(entry, check, _REFUSAL)
+    if not keys:
         raise _REFUSAL.error(f"entry {entry.hash.hex()} is not signed in a way that can be checked")
-    return CoSignature(key, entry.extension(ExtensionType.IDENTITY), entry.hash, index)
+    identity = entry.extension(ExtensionType.IDENTITY)
+    return [CoSignature(key, identity, entry.hash, index) for key in keys]

@@ -12,7 +12,7 @@ from typing import Any
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry, Relation
 from anchor.proof.errors import Reason
-from anchor.proof.later_entry import LaterEntry, Refusal, placed_entry, shown, signed_by
+from anchor.proof.later_entry import LaterEntry, Refusal, key_facts, placed_entry, shown, signers_of
 from anchor.proof.receipt import Receipt
 
 TYPE = "correction"
@@ -24,24 +24,24 @@ _REFUSAL = Refusal(Reason.CORRECTION_WRONG, "corrections")
 class Correction:
     """What a later entry says of an earlier one of its chain: ``relation`` to the entry ``corrected`` (its hash).
 
-    ``public_key`` is that of whoever signed it, None where nobody did or in a way that this version does not know.
+    ``keys`` are those that signed it, none where nobody did or in a way that this version does not know.
     """
 
     relation: Relation
     corrected: bytes
     entry_hash: bytes
     index: int
-    public_key: bytes | None
+    keys: tuple[bytes, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return the correction as ``facts.corrections`` has it."""
-        value: dict[str, Any] = {
+        value = {
             "relation": self.relation.name.lower(),
             "entry_hash": self.entry_hash.hex(),
             "leaf_index": self.index,
             "corrects": self.corrected.hex(),
         }
-        return value if self.public_key is None else value | {"key": self.public_key.hex()}
+        return value | key_facts(self.keys)
 
 
 def shown_corrections(receipt: Receipt) -> list[Mapping[str, Any]]:
@@ -83,5 +83,5 @@ def _corrections_of(
         )
     if any(index <= places[corrected] for _, corrected in said):
         raise _REFUSAL.error(f"entry {entry_hash.hex()} at {index} is not later than what it corrects")
-    key = signed_by(entry, check, _REFUSAL)
-    return [Correction(relation, corrected, entry_hash, index, key) for relation, corrected in said]
+    keys = signers_of(entry, check, _REFUSAL)
+    return [Correction(relation, corrected, entry_hash, index, keys) for relation, corrected in said]

@@ -15,7 +15,7 @@ from anchor.proof.codec import Reader, fits
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry, ExtensionType, Relation
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError
-from anchor.proof.later_entry import LaterEntry, Refusal, placed_entry, shown, signed_by
+from anchor.proof.later_entry import LaterEntry, Refusal, key_facts, placed_entry, shown, signers_of
 from anchor.proof.receipt import Receipt
 
 TYPE = "erasure"
@@ -115,23 +115,23 @@ def _check(statement: ErasureStatement) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """An erasure that is proved: what it states, its entry, and the key that signed it (None: nobody did)."""
+    """An erasure that is proved: what it states, its entry, and the keys that signed it (none: nobody did)."""
 
     statement: ErasureStatement
     entry_hash: bytes
     index: int
-    public_key: bytes | None
+    keys: tuple[bytes, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``facts.erasure`` has it."""
-        value: dict[str, Any] = {
+        value = {
             "entry_hash": self.entry_hash.hex(),
             "leaf_index": self.index,
             "erased_at_ms": self.statement.at_ms,
             "scope": self.statement.scope.name.lower(),
             "reason": self.statement.reason,
         }
-        return value if self.public_key is None else value | {"key": self.public_key.hex()}
+        return value | key_facts(self.keys)
 
 
 def shown_erasures(receipt: Receipt) -> list[Mapping[str, Any]]:
@@ -160,4 +160,4 @@ def proved_erasure(receipt: Receipt, check: SignatureCheck) -> Erasure:
     )
     if statement is None or statement.act != Act.ERASE or not is_of_this:
         raise _REFUSAL.error(f"entry {entry.hash.hex()} does not state that it erases this one")
-    return Erasure(statement, entry.hash, evidence.chain.index, signed_by(entry, check, _REFUSAL))
+    return Erasure(statement, entry.hash, evidence.chain.index, signers_of(entry, check, _REFUSAL))

@@ -5,7 +5,7 @@ Input is an item of a receipt's evidence. ``anchor.proof.correction`` and ``anch
 entry means, and with which reason it is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,10 +91,25 @@ def placed_entry(evidence: LaterEntry, receipt: Receipt, refusal: Refusal) -> En
     return entry
 
 
-def signed_by(entry: Entry, check: SignatureCheck, refusal: Refusal) -> bytes | None:
-    """Return the key that signed an entry; None where nobody did, or in a way that this version does not know."""
+def signers_of(entry: Entry, check: SignatureCheck, refusal: Refusal) -> tuple[bytes, ...]:
+    """Return the keys that signed an entry, ascending; none where nobody did, or in a way that is unknown here."""
     try:
         is_signed = check_author(entry, check)
     except VerificationError as error:
         raise refusal.error(f"the signature of entry {entry.hash.hex()} does not hold") from error
-    return min(signing_keys(entry)) if is_signed else None
+    return signing_keys(entry) if is_signed else ()
+
+
+def key_facts(keys: Sequence[bytes]) -> dict[str, Any]:
+    """Return who signed as the facts of a verdict have it: ``key``, and ``keys`` where they are several."""
+    if not keys:
+        return {}
+    several = {"keys": [key.hex() for key in keys]} if len(keys) > 1 else {}
+    return {"key": keys[0].hex()} | several
+
+
+def told_signers(keys: Sequence[bytes]) -> str:
+    """Say who signed, for a sentence."""
+    if not keys:
+        return "unsigned"
+    return f"signed by {'keys' if len(keys) > 1 else 'key'} {', '.join(key.hex() for key in keys)}"

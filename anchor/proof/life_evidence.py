@@ -11,8 +11,9 @@ from typing import Any
 
 from anchor.proof.chain_life import Closing, Continuation, closes, statement_of
 from anchor.proof.ed25519 import SignatureCheck
-from anchor.proof.entry import MAX_ENTRY, Entry, check_author, signing_keys
+from anchor.proof.entry import MAX_ENTRY, Entry
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError, VerificationError
+from anchor.proof.later_entry import Refusal, key_facts, signers_of
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.merkle import MAX_PATH, check_inclusion, leaf_hash
 from anchor.proof.receipt import ChainPath, DirectoryProof, Receipt, chain_from_json, proof_from_json, proof_to_json
@@ -23,6 +24,7 @@ TYPE = "chain-life"
 PROVED = frozenset({Outcome.INTACT, Outcome.ATTESTED, Outcome.TIME_STAMPED, Outcome.CORRECTED})
 """Outcomes that lead to a block that the verifier knows, or to what he takes instead."""
 _WHAT = "receipt.evidence (chain-life)"
+_REFUSAL = Refusal(Reason.CHAIN_LIFE_WRONG, "life of the chain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,12 @@ class LifeEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A closing that holds: the entry at ``index``, signed by ``public_key`` or nobody, ends the chain."""
+    """A closing that holds: the entry at ``index``, signed by ``keys`` or nobody, ends the chain."""
 
     statement: Closing
     entry_hash: bytes
     index: int
-    public_key: bytes | None
+    keys: tuple[bytes, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``facts.chain_life`` has it."""
@@ -95,7 +97,7 @@ class Moved:
     statement: Continuation
     entry_hash: bytes
     index: int
-    public_key: bytes | None
+    keys: tuple[bytes, ...]
     held: bool
     moved_to: bytes | None
     verdict: Verdict | None = None
@@ -129,7 +131,7 @@ Life = Closed | Moved
 
 def _facts(life: "Closed | Moved") -> dict[str, Any]:
     value = {"entry_hash": life.entry_hash.hex(), "leaf_index": life.index, "made_at_ms": life.statement.made_at_ms}
-    return value if life.public_key is None else value | {"key": life.public_key.hex()}
+    return value | key_facts(life.keys)
 
 
 def shown_life(receipt: Receipt) -> list[Mapping[str, Any]]:
@@ -148,14 +150,14 @@ def proved_life(evidence: LifeEvidence, receipt: Receipt, check: SignatureCheck)
     if critical:
         raise UnknownVersionError(f"entry: extension {critical[0]:#06x} is unknown and must be understood")
     _check_place(evidence, entry, receipt)
-    said, key, index = statement_of(entry), _signed_by(entry, check), evidence.chain.index
+    said, keys, index = statement_of(entry), signers_of(entry, check, _REFUSAL), evidence.chain.index
     if isinstance(said, Continuation) and evidence.earlier is not None:
         held = _check_earlier(said, evidence, evidence.earlier, receipt)
         closing = statement_of(evidence.earlier.entry)
         moved_to = closing.moved_to if isinstance(closing, Closing) else None
-        return Moved(said, entry.hash, index, key, held, moved_to), evidence.earlier
+        return Moved(said, entry.hash, index, keys, held, moved_to), evidence.earlier
     if isinstance(said, Closing) and evidence.earlier is None and closes(said, receipt.log.log_id):
-        return Closed(said, entry.hash, index, key), None
+        return Closed(said, entry.hash, index, keys), None
     raise wrong(f"entry {index} does not say what is shown of it: that the chain ends here, or continues another log's")
 
 
@@ -202,14 +204,6 @@ def _check_place(evidence: LifeEvidence, entry: Entry, receipt: Receipt) -> None
     )
 
 
-def _signed_by(entry: Entry, check: SignatureCheck) -> bytes | None:
-    try:
-        is_signed = check_author(entry, check)
-    except VerificationError as error:
-        raise wrong(f"the signature of entry {entry.hash.hex()} does not hold") from error
-    return min(signing_keys(entry)) if is_signed else None
-
-
 def wrong(message: str) -> VerificationError:
     """Return the refusal of what a receipt shows of its chain's life."""
-    return VerificationError(Reason.CHAIN_LIFE_WRONG, f"life of the chain: {message}")
+    return _REFUSAL.error(message)

@@ -7,6 +7,7 @@ A correction is no tampering: the entry stays what was recorded (docs/spec/corre
 from anchor.proof.correction import Correction, proved_corrections, shown_corrections
 from anchor.proof.entry import Relation
 from anchor.proof.errors import UnknownVersionError
+from anchor.proof.later_entry import told_signers
 from anchor.proof.receipt import Receipt
 from anchor.proof.verdict import State, Step, not_checked, ok, run
 from anchor.proof.verifier import Verifier
@@ -34,6 +35,6 @@ def correction_steps(receipt: Receipt, verifier: Verifier) -> tuple[list[Step], 
 
 def _sentence(correction: Correction, entry_hash: bytes) -> str:
     corrected = "" if correction.corrected == entry_hash else f"entry {correction.corrected.hex()} "
-    signed = "unsigned" if correction.public_key is None else f"signed by key {correction.public_key.hex()}"
+    signed = told_signers(correction.keys)
     said = _SAID[correction.relation]
     return f"{corrected}{said} by entry {correction.index} of the chain, {correction.entry_hash.hex()}, {signed}"

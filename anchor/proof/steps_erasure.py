@@ -6,6 +6,7 @@ An erased entry stays what it was, and so do all proofs over it (docs/spec/erasu
 
 from anchor.proof.erasure import Erasure, proved_erasure, shown_erasures
 from anchor.proof.errors import UnknownVersionError
+from anchor.proof.later_entry import told_signers
 from anchor.proof.receipt import Receipt
 from anchor.proof.times import utc
 from anchor.proof.verdict import State, Step, not_checked, ok, run
@@ -32,9 +33,8 @@ def erasure_steps(receipt: Receipt, verifier: Verifier) -> tuple[list[Step], Era
 
 
 def _sentence(erasure: Erasure) -> str:
-    signed = "unsigned" if erasure.public_key is None else f"signed by key {erasure.public_key.hex()}"
     statement = erasure.statement
     return (
         f"erased on {utc(statement.at_ms)} because {statement.reason}: entry {erasure.index} of the chain, "
-        f"{erasure.entry_hash.hex()}, {signed}"
+        f"{erasure.entry_hash.hex()}, {told_signers(erasure.keys)}"
     )

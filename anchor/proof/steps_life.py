@@ -11,6 +11,7 @@ from itertools import takewhile
 from operator import itemgetter
 
 from anchor.proof.errors import UnknownVersionError
+from anchor.proof.later_entry import told_signers
 from anchor.proof.life_evidence import PROVED, Closed, Life, LifeEvidence, Moved, proved_life, shown_life, wrong
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.times import utc
@@ -104,7 +105,7 @@ def _closed(each: Closed) -> str:
     said = each.statement
     goes_on = "" if said.moved_to is None else f", to go on in log {said.moved_to.hex()}"
     return (
-        f"the chain was closed by entry {each.index}, {_signed(each)}, which says {utc(said.made_at_ms)}, "
+        f"the chain was closed by entry {each.index}, {told_signers(each.keys)}, which says {utc(said.made_at_ms)}, "
         f'"{said.reason}"{goes_on}'
     )
 
@@ -115,13 +116,9 @@ def _moved_sentence(each: Moved, verifier: Verifier, *, is_agreed: bool) -> str:
     held = "this one among them" if each.held else "this one is younger"
     agreed = "both logs say so" if is_agreed else "the earlier log does not say so"
     return (
-        f"by entry {each.index}, {_signed(each)}, the chain continues that of log {said.log_id.hex()} "
+        f"by entry {each.index}, {told_signers(each.keys)}, the chain continues that of log {said.log_id.hex()} "
         f"({each.facts['origin']!r}, {whose}): {said.tree_size} entries, {held}, stood there{_since(each)}; {agreed}"
     )
-
-
-def _signed(each: Life) -> str:
-    return "unsigned" if each.public_key is None else f"signed by key {each.public_key.hex()}"
 
 
 def _since(each: Moved) -> str:

@@ -1,7 +1,7 @@
 """Commands of those who sign an entry together: ``draft show``, ``draft sign``, ``draft submit``.
 
-A draft is a file that goes from one to the next (``chains.client.draft``); ``--prepare`` of ``add``, ``chain create``,
-``chain close`` and ``policy change`` makes one.
+A draft is a file that goes from one to the next (``chains.client.draft``); ``--prepare`` of ``add``, ``cosign``,
+``chain create``, ``chain close`` and ``policy change`` makes one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -146,6 +146,7 @@ def _facts(draft: "Draft") -> dict[str, Any]:
 def _lines(draft: "Draft") -> Iterable[str]:
     from anchor.proof.chain_life import Closing, statement_of
     from anchor.proof.codec import sha256
+    from anchor.proof.entry import Relation
     from anchor.proof.policy import Policy, stated_in
 
     chain_id, statement = draft.entry.chain_id.hex(), stated_in(draft.entry)
@@ -157,6 +158,9 @@ def _lines(draft: "Draft") -> Iterable[str]:
     closing = statement_of(draft.entry)
     if isinstance(closing, Closing):
         yield f"that closes the chain, for ever: {closing.reason or 'no reason is given'}"
+    for link in draft.entry.links:
+        if link.relation == Relation.COSIGNS:
+            yield f"that co-signs entry {link.entry_hash.hex()}"
     if draft.content:
         kind = f" of type {draft.entry.media_type}" if draft.entry.media_type else ""
         yield f"with {len(draft.content)} bytes of content{kind}, SHA-256 {sha256(draft.content).hex()}"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignOption, signing_author
+from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, signing_authors
 from chains.commands.terminal import (
     KEEPING,
     HomeOption,
@@ -46,7 +46,7 @@ def erase(
     expired: Annotated[
         bool, typer.Option("--expired", help="Every content that its chain keeps no longer (`anchorline retention`).")
     ] = False,
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
@@ -55,7 +55,8 @@ def erase(
     """Destroy the content and salt of entries; a later entry of their chain says when and why.
 
     The entries themselves stay, and so does every proof over them. What others hold, they hold; copies of the content
-    keys that cannot be reached are named (docs/operate/erasure.md).
+    keys that cannot be reached are named (docs/operate/erasure.md). --sign signs the entry that says so, repeated:
+    several keys together; without it, the log says so alone, which a chain's policy allows.
     """
     if [entry is not None, subject is not None, expired].count(True) != 1:
         usage("expected one of ENTRY, --subject ID, --expired")
@@ -65,7 +66,7 @@ def erase(
         usage(f"--subject: expected a keyed external id of 64 lower-case hex digits, got {subject[:80]!r}")
     from chains.erasing import Author
 
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     with opened(home) as found:
         signer = Author(author, None if identity is None else found.chains.named(identity).chain_id)
         found.finish_erasures()
@@ -82,13 +83,16 @@ def erase(
 def set_hold(
     of: HeldArgument,
     reason: ReasonOption = "",
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold a chain or an entry: nothing of it is erased until the hold is lifted. An entry of the chain says so."""
+    """Hold a chain or an entry: nothing of it is erased until the hold is lifted. An entry of the chain says so.
+
+    --sign signs that entry, repeated: several keys together.
+    """
     _state(of, reason, "HOLD", (sign, identity, password_file), home, as_json=as_json)
 
 
@@ -96,13 +100,13 @@ def set_hold(
 def lift_hold(
     of: HeldArgument,
     reason: ReasonOption = "",
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Lift a hold; an entry of the chain says so."""
+    """Lift a hold; an entry of the chain says so. --sign signs it, repeated: several keys together."""
     _state(of, reason, "LIFT", (sign, identity, password_file), home, as_json=as_json)
 
 
@@ -248,7 +252,7 @@ def _state(of: str, reason: str, act: str, signing: tuple[Any, ...], home: Any, 
     if not reason:
         usage("--reason is needed: it stands in the chain, and in the refusal of whoever would erase")
     sign, identity, password_file = signing
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     with opened(home) as found:
         signer = Author(author, None if identity is None else found.chains.named(identity).chain_id)
         chain, stored = _held(found, of)

@@ -34,10 +34,6 @@ MnemonicFileOption = Annotated[
     Path | None,
     typer.Option(help="Write the new wallet's words to this new file (mode 600)."),
 ]
-SignOption = Annotated[
-    str | None,
-    typer.Option(metavar="KEY", help="The author's key, which signs every entry: its file, agent:NAME or pkcs11:URI."),
-]
 SignersOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -189,25 +185,24 @@ def author_key(name: str, password: "Callable[[], str] | None") -> "AuthorKey":
     return SigningKey.load(path, password() if is_encrypted and password is not None else None)
 
 
-def signing_author(sign: str | None, identity: str | None, password_file: Path | None) -> "AuthorKey | None":
-    """Return the key that --sign names, or None; end the command where --identity says in whose name nobody signs."""
-    if identity is not None and sign is None:
-        usage("--identity says in whose name --sign signs: name the key, or its file, with --sign")
-    return None if sign is None else author_key(sign, identity_password(password_file))
-
-
 def signing_authors(
     sign: list[str] | None, identity: str | None, password_file: Path | None
 ) -> "AuthorKey | Together | None":
-    """Return the key that --sign names, or those that sign together where it is repeated; None: nobody signs."""
+    """Return the key that --sign names, or those that sign together where it is repeated; None: nobody signs.
+
+    Ends the command where --identity says in whose name nobody signs, or several do.
+    """
     from chains.client.signing import Together
 
-    if not sign or len(sign) == 1:
-        return signing_author(sign[0] if sign else None, identity, password_file)
-    if identity is not None:
+    if identity is not None and not sign:
+        usage("--identity says in whose name --sign signs: name the key, or its file, with --sign")
+    if identity is not None and len(sign or []) > 1:
         usage("--identity says in whose name one key signs, and several were named with --sign: leave it out")
     password = identity_password(password_file)
-    return Together(tuple(author_key(name, password) for name in sign))
+    keys = tuple(author_key(name, password) for name in sign or [])
+    if not keys:
+        return None
+    return keys[0] if len(keys) == 1 else Together(keys)
 
 
 def _token_key(uri: str, password: "Callable[[], str] | None", *, make: bool = False) -> "AuthorKey":

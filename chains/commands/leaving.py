@@ -12,7 +12,7 @@ import typer
 from anchor.proof.codec import hash_from_hex
 from chains.commands.accounts import EXPIRES_HELP, OrganisationArgument, utc_or_none
 from chains.commands.drafting import prepared, record
-from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, SignOption, signing_author
+from chains.commands.key_options import AuthorPasswordOption, IdentityOption, SignersOption, signing_authors
 from chains.commands.policy_options import PrepareOption, Signing, ToSignOption, refuse_next_early, signing_of
 from chains.commands.recording import chain_app
 from chains.commands.sharing import ChainArgument
@@ -33,7 +33,7 @@ from chains.expiry import expiry_ms
 
 if TYPE_CHECKING:
     from chains.chain import Chain
-    from chains.client.signing import AuthorKey
+    from chains.client.signing import AuthorKey, Together
     from chains.home import Home
     from chains.life_stating import Signer
     from chains.work import Accepted
@@ -76,7 +76,7 @@ def chain_close(
             return
         target, accepted = done
     else:
-        author = signing_author(sign[0] if sign else None, identity, password_file)
+        author = signing_authors(sign, identity, password_file)
         with opened(home) as found:
             target = found.chains.named(chain)
             alone = None if author is None else _signer(found, author, identity)
@@ -124,7 +124,7 @@ def chain_continue(
     block: Annotated[
         list[str] | None, typer.Option(metavar="NETWORK:HEIGHT:HASH", help="A block that you trust (may be repeated).")
     ] = None,
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
@@ -132,7 +132,8 @@ def chain_continue(
 ) -> None:
     """Go on here with a chain of another log: its entries as they are, and one that says which chain it continues.
 
-    The archive is checked in full before anything is written. Everything is written at once, or nothing.
+    The archive is checked in full before anything is written. Everything is written at once, or nothing. --sign signs
+    the entry that says which chain it continues, repeated: several keys together.
     """
     from anchor.proof.archive_files import FAULTS
     from anchor.proof.blocks import GivenBlock
@@ -141,7 +142,7 @@ def chain_continue(
     from chains.continuing import continue_chain
 
     blocks = [given(partial(GivenBlock.decode, text)) for text in block or []]
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     given(archive.stat)
     faults: list[str] = []
     with opened(home) as found, opened_export(archive, faults.append) as files:
@@ -202,16 +203,19 @@ def transfer_offer(
 def transfer_accept(
     chain: ChainArgument,
     organisation: OrganisationArgument,
-    sign: SignOption = None,
+    sign: SignersOption = None,
     identity: IdentityOption = None,
     password_file: AuthorPasswordOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Accept a chain in the name of the organisation to which it is offered: an entry says so, and grants end."""
+    """Accept a chain in the name of the organisation to which it is offered: an entry says so, and grants end.
+
+    --sign signs that entry, repeated: several keys together. An offer is no entry, and nobody signs it.
+    """
     from chains.transfers import Transfers
 
-    author = signing_author(sign, identity, password_file)
+    author = signing_authors(sign, identity, password_file)
     with opened(home) as found:
         taker, target = found.accounts.organisations.live(organisation), found.chains.named(chain)
         signer = None if author is None else _signer(found, author, identity)
@@ -231,7 +235,7 @@ def transfer_withdraw(chain: ChainArgument, home: HomeOption = None, as_json: Js
     say({"chain": chain}, lambda: f"Chain {chain} is not offered any more.", as_json=as_json)
 
 
-def _signer(found: "Home", author: "AuthorKey", identity: str | None) -> "Signer":
+def _signer(found: "Home", author: "AuthorKey | Together", identity: str | None) -> "Signer":
     from chains.life_stating import Signer
 
     return Signer(author, None if identity is None else found.chains.named(identity).chain_id)

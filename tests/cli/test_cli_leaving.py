@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ def log_id_of(world: World) -> str:
     return LogCard.decode(world.card.read_bytes()).log.log_id.hex()
 
 
-def given(options: str, values: list[str]) -> list[str]:
-    return [part for value in values for part in (options, value)]
+def given(option: str, values: Sequence[str | Path]) -> list[str]:
+    return [part for value in values for part in (option, str(value))]
 
 
 def test_a_tenant_leaves_and_goes_on_elsewhere(world: World) -> None:
@@ -70,7 +71,10 @@ def test_a_tenant_leaves_and_goes_on_elsewhere(world: World) -> None:
     bad = world.run("chain", "continue", archive, "--name", "acme-2")
     assert 1 == bad.exit_code
     assert "is in this log already" in bad.err
-    done = other.ok("chain", "continue", archive, "--name", "acme", "--json").facts
+    keys = [world.folder / name for name in ("one.key", "two.key")]
+    for key in keys:
+        SigningKey.generate().save(key)
+    done = other.ok("chain", "continue", archive, "--name", "acme", *given("--sign", keys), "--json").facts
     assert (facts["entries"], True) == (done["entries"], done["agreed"])
     again = other.run("chain", "continue", archive)
     assert "is in this log already" in again.err
@@ -87,6 +91,7 @@ def test_a_tenant_leaves_and_goes_on_elsewhere(world: World) -> None:
     verdict = run("verify", world.report, receipt, *trust)
     assert 0 == verdict.exit_code, verdict.text
     [continued] = verdict.facts["facts"]["chain_life"]
+    assert 2 == len(continued["keys"])
     assert ("continues", log_id_of(world)) == (continued["said"], continued["log_id"])
     assert (True, "intact", log_id_of(other)) == (
         continued["holds_entry"],

@@ -271,6 +271,44 @@ def test_a_policy_binds_writers_and_not_the_duties_of_the_log(world: World, keys
         assert ("ok", said) == (step["state"], step["text"].partition(": ")[2])
 
 
+def test_several_keys_sign_what_is_stated_of_entries_and_chains(world: World, keys: dict[str, str]) -> None:
+    """Where two must write together, they co-sign together, here or by a draft; what the log states names both, too."""
+    opened(world, keys, "--writers-needed", "2")
+    both: list[str | Path] = ["--sign", file_of(world, "ann"), "--sign", file_of(world, "bob")]
+    world.ok("policy", "change", "orders", "--only-type", "any", *both[:2])
+    world.ok("add", "orders", world.report, *both)
+    alone = world.run("cosign", "orders:2", *both[:2])
+    assert (1, True) == (alone.exit_code, "2 of the 2 parties that may write must sign an entry, 1 did" in alone.err)
+    signed = world.ok("cosign", "orders:2", *both, "--json").facts
+    together = sorted((keys["ann"], keys["bob"]))
+    assert together == signed["keys"]
+    draft = world.folder / "second.draft"
+    world.ok("cosign", "orders:2", *both[:2], "--signer", keys["bob"], "--prepare", draft)
+    assert f"that co-signs entry {signed['co_signs']}" in run("draft", "show", draft).text
+    assert 0 == run("draft", "sign", draft, "--sign", file_of(world, "bob")).exit_code
+    world.ok("draft", "submit", draft)
+    world.ok("hold", "set", "orders:2", "--reason", "a lawsuit", *both)
+    held = world.run("erase", "orders:2", "--reason", "asked for", *both)
+    assert (1, True) == (held.exit_code, f"by keys {', '.join(together)}, because a lawsuit" in held.err)
+    world.ok("hold", "lift", "orders:2", "--reason", "it is over", *both)
+    world.ok("erase", "orders:2", "--reason", "asked for", *both)
+    world.ok("org", "create", "buyer")
+    world.ok("chain", "transfer", "offer", "orders", "buyer")
+    world.ok("chain", "transfer", "accept", "orders", "buyer", *both)
+    world.ok("seal")
+    world.ok("audit")
+    receipt = world.folder / "cosigned.receipt"
+    world.ok("receipt", "orders:2", "--output", receipt)
+    verdict = run("verify", receipt, "--log", world.card, "--json").facts
+    assert together * 2 == [item["key"] for item in verdict["facts"]["co_signatures"]]
+    assert (together[0], together) == (verdict["facts"]["erasure"]["key"], verdict["facts"]["erasure"]["keys"])
+    texts = {step["number"]: step["text"] for step in verdict["steps"]}
+    assert texts[18].endswith(f"signed by keys {', '.join(together)}")
+    named = world.run("erase", "orders:1", "--reason", "x", *both, "--identity", "port")
+    assert (2, True) == (named.exit_code, "several were named with --sign: leave it out" in named.err)
+    assert 2 == world.run("cosign", "orders:2").exit_code
+
+
 def exported(world: World, name: str, *options: str) -> tuple[Path, Folder]:
     """Seal and export; return the archive, and the folder that is in it. A part of a log needs an anchor."""
     world.ok("seal")

@@ -75,6 +75,7 @@ from tests.simulators.identities import (
     signed,
     write_signed,
 )
+from tests.simulators.policies import signed_by
 from tests.simulators.timestamp_authority import Stamped, certify, certify_root, certify_signer, stamp
 from tests.simulators.world import (
     Block,
@@ -1523,11 +1524,15 @@ class Corrected(World):
         holder: str | None = None,
         **fields: Any,
     ) -> Written:
-        """Write an entry that says this of others, to their chain unless another is named."""
+        """Write an entry that says this of others, to their chain unless another is named.
+
+        It is signed by the key of its holder, or by those of several ("witness+clerk") together.
+        """
         links = tuple(Link(relation, each.entry.chain_id, each.entry.hash) for each in corrected)
         entry = self.entry(chain_id or corrected[0].entry.chain_id, b"order 1, corrected", links=links)
         entry = replace(entry, **fields)
-        return self.write(entry if holder is None else sign_entry(entry, signing_key(holder)), b"order 1, corrected")
+        signed = entry if holder is None else signed_by(entry, holder.split("+"))
+        return self.write(signed, b"order 1, corrected")
 
     def erase(
         self, *erased: Written, value: bytes | None = None, relation: int = Relation.ERASES, **more: Any
@@ -1728,6 +1733,18 @@ def co_signatures() -> Iterator[Case]:
         ("another path in the directory", ("head", "path"), ["00" * 32, *item["head"]["path"][1:]]),
     ):
         yield judged(f"20 {name}", edited(receipt, (*way, *to), new), inputs, *wrong)
+
+    world, first = corrected()
+    together = world.correct(Relation.COSIGNS, first, holder="witness+clerk")
+    yield judged("co-signed by two keys together", *world.shown(first, together, kind=kind), Outcome.INTACT)
+    body = together.entry.author.body
+    bad = replace(together.entry, author=Author(AuthorType.SEVERAL, body[:-1] + b"\0"))
+    forged = world.write(bad, b"forged")
+    yield judged("20 one of two signatures does not hold", *world.shown(first, forged, kind=kind), *wrong)
+    retraction = world.correct(Relation.RETRACTS, first, holder="witness+clerk")
+    yield judged("retracted by two keys together", *world.shown(first, retraction), Outcome.CORRECTED)
+    erased = world.erase(first, holder="witness+clerk")
+    yield judged("erased by two keys together", *world.shown(first, erased, kind="erasure"), Outcome.INTACT)
     more = edited(receipt, way, item | {"more": 1})
     yield judged("20 co-signature with an unknown field", more, inputs, Outcome.FAILED, Reason.MALFORMED)
 

@@ -3,9 +3,10 @@
 // receipt shows it; and the statements by which entries say so.
 
 import { Cursor, exactly, HASH_SIZE, sameBytes, toHex } from "./bytes.js";
-import { claimedSignatures, CLOSING_EXTENSION, decodeEntry, extensionOf, MAX_ENTRY } from "./entry.js";
+import { CLOSING_EXTENSION, decodeEntry, extensionOf, MAX_ENTRY } from "./entry.js";
 import { TRANSFER_EXTENSION, unknownCriticalExtension } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
+import { keyFacts, laterKeys, toldSigners } from "./later_entries.js";
 import { checkInclusion, MAX_PATH } from "./merkle.js";
 import { chainFromJson, proofFromJson, receiptFromJson } from "./receipt.js";
 import { notChecked, ok } from "./steps.js";
@@ -55,9 +56,9 @@ export function continuedLogs(receipt, life) {
 
 /** What is shown, as `facts.chain_life` has it. */
 export function lifeFacts(life) {
-  return life.map(({ said, entry, index, key, isHeld, movedTo, verdict }) => {
+  return life.map(({ said, entry, index, keys, isHeld, movedTo, verdict }) => {
     const facts = { said: said.kind, entry_hash: toHex(entry.hash), leaf_index: index, made_at_ms: said.madeAtMs };
-    if (key !== null) facts.key = toHex(key);
+    Object.assign(facts, keyFacts(keys));
     if (said.kind === "closed") {
       facts.reason = said.reason;
       if (said.movedTo !== null) facts.moved_to = toHex(said.movedTo);
@@ -125,14 +126,15 @@ function lifeFromJson(value) {
   return evidence;
 }
 
-/** What an entry that is shown says: { said, entry, index, key, isHeld, movedTo }. */
+/** What an entry that is shown says: { said, entry, index, keys, isHeld, movedTo }. */
 async function lifeOf(evidence, receipt, { check }) {
   const { raw, chain, head, earlier } = evidence;
   const entry = decodeEntry(raw);
   if (unknownCriticalExtension(entry) !== null) throw new Newer("19.newer");
   checkLifePlace(entry, chain, head, receipt);
   const said = lifeStatement(entry);
-  const life = { said, entry, index: chain.index, key: await lifeKey(entry, check), isHeld: false, movedTo: null };
+  const keys = await laterKeys(entry, check, { reason: LIFE, signature: "19.signature" });
+  const life = { said, entry, index: chain.index, keys, isHeld: false, movedTo: null };
   if (said !== null && said.kind === "continues" && earlier !== null) {
     life.isHeld = checkEarlier(said, evidence, receipt);
     const closing = lifeStatement(earlier.entry);
@@ -175,22 +177,6 @@ function checkEarlier(said, { chain, earlier, path }, receipt) {
   return index < said.treeSize;
 }
 
-/** The key that signed an entry, or null where nobody did in a way that this version knows. */
-async function lifeKey(entry, check) {
-  let claimed;
-  try {
-    claimed = claimedSignatures(entry);
-  } catch (error) {
-    throw error instanceof Refused ? lifeWrong("19.signature", { entry: entry.hash }) : error;
-  }
-  if (!claimed.length) return null;
-  for (const { publicKey, message, signature } of claimed) {
-    const isGood = await check(publicKey, message, signature);
-    if (!isGood) throw lifeWrong("19.signature", { entry: entry.hash });
-  }
-  return claimed[0].publicKey;
-}
-
 /** What holds; not checked while an earlier receipt is not proved up to a block. */
 function weighed(life, receipt, verifier) {
   const agreed = new Map(movesOf(receipt, life).map(({ each, isAgreed }) => [each.index, isAgreed]));
@@ -202,22 +188,18 @@ function weighed(life, receipt, verifier) {
   return ok(19, "19.ok", { text }, TEXTS["rests.life"]);
 }
 
-function closedSentence({ said, index, key }) {
+function closedSentence({ said, index, keys }) {
   const goesOn = said.movedTo === null ? "" : say("19.goes-on", { log: said.movedTo });
-  const values = { index, signed: signedBy(key), time: utc(said.madeAtMs), reason: said.reason, goesOn };
+  const values = { index, signed: toldSigners(keys), time: utc(said.madeAtMs), reason: said.reason, goesOn };
   return say("19.closed", values);
 }
 
-function movedSentence({ said, index, key, isHeld, verdict }, agreed, verifier) {
+function movedSentence({ said, index, keys, isHeld, verdict }, agreed, verifier) {
   const whose = TEXTS[earlierCard(said.logId, verifier) === null ? "19.unknown-log" : "19.known-log"];
   const held = TEXTS[isHeld ? "19.held" : "19.younger"];
   const both = TEXTS[agreed.get(index) ? "19.agreed" : "19.not-agreed"];
-  const values = { index, signed: signedBy(key), log: said.logId, origin: verdict.facts.origin, whose };
+  const values = { index, signed: toldSigners(keys), log: said.logId, origin: verdict.facts.origin, whose };
   return say("19.moved", { ...values, size: said.treeSize, held, since: sinceOf(verdict), both });
-}
-
-function signedBy(key) {
-  return key === null ? TEXTS["16.unsigned"] : say("16.signed", { key });
 }
 
 /** By when what an earlier receipt proves existed, where that is proved. */

@@ -4,7 +4,7 @@
 import { sameBytes, toHex } from "./bytes.js";
 import { extensionOf, IDENTITY_EXTENSION } from "./entry.js";
 import { Newer, Refused } from "./errors.js";
-import { placedEntry, shownOfType, laterKey } from "./later_entries.js";
+import { laterKeys, placedEntry, shownOfType } from "./later_entries.js";
 import { notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
 import { say, TEXTS } from "./texts.js";
@@ -19,7 +19,7 @@ export async function judgedCoSignatures(receipt, { check }) {
   const found = [];
   const step = await run(20, async () => {
     try {
-      for (const item of shown) found.push(await provedCoSignature(item, receipt, check));
+      for (const item of shown) found.push(...(await provedCoSignatures(item, receipt, check)));
     } catch (error) {
       if (error instanceof Newer) return notChecked(20, "20.newer");
       throw error;
@@ -37,7 +37,8 @@ export function coSignatureFacts(coSignatures) {
   });
 }
 
-async function provedCoSignature(item, receipt, check) {
+/** One for each key that signed the entry. */
+async function provedCoSignatures(item, receipt, check) {
   const { entry, index } = placedEntry(item, receipt, CO_SIGNATURE);
   const { chainId, hash } = receipt.entry;
   const isLinked = entry.links.some((link) => {
@@ -45,9 +46,10 @@ async function provedCoSignature(item, receipt, check) {
   });
   if (!isLinked) throw coSignatureWrong("20.nothing", { entry: entry.hash });
   if (index <= receipt.sealed.chain.index) throw coSignatureWrong("20.not-later", { entry: entry.hash, index });
-  const key = await laterKey(entry, check, CO_SIGNATURE);
-  if (key === null) throw coSignatureWrong("20.unsigned", { entry: entry.hash });
-  return { key, identity: extensionOf(entry, IDENTITY_EXTENSION), entry, index };
+  const keys = await laterKeys(entry, check, CO_SIGNATURE);
+  if (!keys.length) throw coSignatureWrong("20.unsigned", { entry: entry.hash });
+  const identity = extensionOf(entry, IDENTITY_EXTENSION);
+  return keys.map((key) => ({ key, identity, entry, index }));
 }
 
 function coSignatureSentence({ key, identity, entry, index }) {

@@ -3,7 +3,7 @@
 
 import { sameBytes, toHex } from "./bytes.js";
 import { Newer, Refused } from "./errors.js";
-import { placedEntry, shownOfType, laterKey } from "./later_entries.js";
+import { keyFacts, laterKeys, placedEntry, shownOfType, toldSigners } from "./later_entries.js";
 import { notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
 import { say, TEXTS } from "./texts.js";
@@ -32,9 +32,9 @@ export async function judgedCorrections(receipt, { check }) {
 
 /** The corrections as `facts.corrections` shows them. */
 export function correctionFacts(corrections) {
-  return corrections.map(({ relation, corrected, entry, index, key }) => {
+  return corrections.map(({ relation, corrected, entry, index, keys }) => {
     const facts = { relation, entry_hash: toHex(entry.hash), leaf_index: index, corrects: toHex(corrected) };
-    return key === null ? facts : { ...facts, key: toHex(key) };
+    return { ...facts, ...keyFacts(keys) };
   });
 }
 
@@ -59,16 +59,15 @@ async function correctionsOf(entry, index, places, check) {
   if (said.some(({ entryHash }) => index <= places.get(toHex(entryHash)))) {
     throw correctionWrong("16.not-later", { entry: entry.hash, index });
   }
-  const key = await laterKey(entry, check, CORRECTION);
+  const keys = await laterKeys(entry, check, CORRECTION);
   return said.map(({ relation, entryHash }) => {
-    return { relation: CORRECTING.get(relation), corrected: entryHash, entry, index, key };
+    return { relation: CORRECTING.get(relation), corrected: entryHash, entry, index, keys };
   });
 }
 
-function correctionSentence({ relation, corrected, entry, index, key }, first) {
+function correctionSentence({ relation, corrected, entry, index, keys }, first) {
   const what = sameBytes(corrected, first.hash) ? "" : say("16.of-entry", { entry: corrected });
-  const signed = key === null ? TEXTS["16.unsigned"] : say("16.signed", { key });
-  return say(CORRECTED_BY[relation], { what, index, entry: entry.hash, signed });
+  return say(CORRECTED_BY[relation], { what, index, entry: entry.hash, signed: toldSigners(keys) });
 }
 
 function correctionWrong(key, values) {

@@ -4,10 +4,10 @@
 import { bigEndian, Cursor, sameBytes, toHex } from "./bytes.js";
 import { ERASURE_EXTENSION, extensionOf } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
-import { laterKey, placedEntry, shownOfType } from "./later_entries.js";
+import { keyFacts, laterKeys, placedEntry, shownOfType, toldSigners } from "./later_entries.js";
 import { notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
-import { say, TEXTS, utc } from "./texts.js";
+import { TEXTS, utc } from "./texts.js";
 
 const ERASURE = { reason: "erasure-wrong", newer: "18.newer", chain: "18.chain", signature: "18.signature" };
 export const ERASES = 6;
@@ -31,8 +31,8 @@ export async function judgedErasure(receipt, { check }) {
       if (error instanceof Newer) return notChecked(18, "18.newer");
       throw error;
     }
-    const { statement, entry, index, key } = erasure;
-    const signed = key === null ? TEXTS["16.unsigned"] : say("16.signed", { key });
+    const { statement, entry, index, keys } = erasure;
+    const signed = toldSigners(keys);
     const values = { time: utc(statement.atMs), reason: statement.reason, index, entry: entry.hash, signed };
     return ok(18, "18.ok", values, TEXTS["rests.erasure"]);
   });
@@ -40,10 +40,10 @@ export async function judgedErasure(receipt, { check }) {
 }
 
 /** The erasure as `facts.erasure` shows it. */
-export function erasureFacts({ statement, entry, index, key }) {
+export function erasureFacts({ statement, entry, index, keys }) {
   const { atMs, scope, reason } = statement;
   const facts = { entry_hash: toHex(entry.hash), leaf_index: index, erased_at_ms: atMs, scope, reason };
-  return key === null ? facts : { ...facts, key: toHex(key) };
+  return { ...facts, ...keyFacts(keys) };
 }
 
 async function provedErasure(receipt, shown, check) {
@@ -57,7 +57,7 @@ async function provedErasure(receipt, shown, check) {
     return relation === ERASES && sameBytes(chainId, entry.chainId) && sameBytes(entryHash, first.hash);
   });
   if (statement === null || statement.act !== "erase" || !isOfThis) throw erasureWrong("18.other", { entry: entry.hash });
-  return { statement, entry, index, key: await laterKey(entry, check, ERASURE) };
+  return { statement, entry, index, keys: await laterKeys(entry, check, ERASURE) };
 }
 
 /** { act, scope, atMs, reason } of an extension's value; Malformed, or Newer for another version. */

@@ -2,12 +2,13 @@
 // A later entry of a receipt's chain, as evidence shows it (docs/spec/correction.md, docs/spec/co-signature.md): the
 // entry, its place in the chain, and a head over it. `refusal` is { reason, newer, chain, signature }: its words.
 
-import { sameBytes } from "./bytes.js";
+import { sameBytes, toHex } from "./bytes.js";
 import { claimedSignatures, decodeEntry, MAX_ENTRY, unknownCriticalExtension } from "./entry.js";
 import { Newer, Refused } from "./errors.js";
 import { checkInclusion } from "./merkle.js";
 import { chainFromJson, proofFromJson } from "./receipt.js";
 import { Fields } from "./strictjson.js";
+import { say, TEXTS } from "./texts.js";
 
 /** The evidence of a type that a receipt shows, as it stands there. */
 export function shownOfType({ sealed }, type) {
@@ -38,18 +39,29 @@ function laterEntryFromJson(value) {
   return { raw, chain, head };
 }
 
-/** The key that signed an entry, or null where nobody did in a way that this version knows. */
-export async function laterKey(entry, check, refusal) {
+/** The keys that signed an entry, ascending: none where nobody did in a way that this version knows. */
+export async function laterKeys(entry, check, refusal) {
   let claimed;
   try {
     claimed = claimedSignatures(entry);
   } catch (error) {
     throw error instanceof Refused ? new Refused(refusal.reason, refusal.signature, { entry: entry.hash }) : error;
   }
-  if (!claimed.length) return null;
   for (const { publicKey, message, signature } of claimed) {
     const isGood = await check(publicKey, message, signature);
     if (!isGood) throw new Refused(refusal.reason, refusal.signature, { entry: entry.hash });
   }
-  return claimed[0].publicKey;
+  return claimed.map(({ publicKey }) => publicKey);
+}
+
+/** Who signed as the facts of a verdict have it: `key`, and `keys` where they are several. */
+export function keyFacts(keys) {
+  if (!keys.length) return {};
+  return keys.length > 1 ? { key: toHex(keys[0]), keys: keys.map(toHex) } : { key: toHex(keys[0]) };
+}
+
+/** Who signed, for a sentence. */
+export function toldSigners(keys) {
+  if (!keys.length) return TEXTS["16.unsigned"];
+  return keys.length > 1 ? say("16.signed-together", { keys: keys.map(toHex).join(", ") }) : say("16.signed", { key: keys[0] });
 }

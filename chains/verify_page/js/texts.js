@@ -268,6 +268,7 @@ export const TEXTS = {
   "16.retracted": "{what}retracted by entry {index} of the chain, {entry}, {signed}",
   "16.of-entry": "entry {entry} ",
   "16.signed": "signed by key {key}",
+  "16.signed-together": "signed by keys {keys}",
   "16.unsigned": "unsigned",
   "16.newer": "corrections not checked: an entry that is shown was written by a newer Anchorline",
   "16.chain": "corrections: an entry or a head of chain {found} is shown, expected chain {chain}",
