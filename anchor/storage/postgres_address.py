@@ -20,6 +20,7 @@ from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
 from anchor.storage.postgres_peer import connection_string
 from anchor.storage.sqlite import SqliteEngine, without_log
+from anchor.storage.tables import tables
 
 _READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
 
@@ -67,6 +68,8 @@ class ReadOnlyPostgres(PostgresEngine):
                 # A temporary table goes before all others of its name, in this session alone.
                 self._connection.execute(f"CREATE TEMPORARY TABLE {table} (LIKE {table} INCLUDING ALL)")
                 self._connection.execute(f"INSERT INTO pg_temp.{table} SELECT * FROM {stored}.{table}{where}")  # noqa: S608  # our own names
+        # A copy counts its rows by itself, from 1 on.
+        self.settle_numbers([table for table in tables() if table.name in self._copied])
         with self._translated():
             self._connection.execute(_READ_ONLY)
 

@@ -1,6 +1,7 @@
 """What PostgreSQL alone can do to a home: sessions that end, servers that lose writes, readers that may not write."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -131,6 +132,18 @@ def test_a_reader_writes_to_its_own_copies_alone(address: str, engine: PostgresE
         reader.execute("UPDATE lease SET fence = 7")
     assert [(1, b"one"), (2, b"two")] == engine.query(ALL)
     reader.close()
+
+
+def test_a_copied_table_goes_on_with_its_numbers(address: str, engine: PostgresEngine) -> None:
+    """A row that a rehearsal adds to a copy has the number after those that are there, not the first one again."""
+    event = "INSERT INTO outbox (at_ms, news, facts) VALUES (0, 'sealed', '{}')"
+    with engine.transaction():
+        engine.execute(event)
+        engine.execute(event)
+    with closing(ReadOnlyPostgres(address, {"outbox": "", "lease": ""})) as reader:
+        with reader.transaction():
+            reader.execute(event)
+        assert [(1,), (2,), (3,)] == reader.query("SELECT event_no FROM outbox ORDER BY 1")
 
 
 def test_a_reader_whose_session_ended_still_only_reads(
