@@ -15,7 +15,7 @@ from anchor.bitcoin.networks import Network
 from anchor.bitcoin.protocols import Source
 from anchor.proof.errors import AnchorlineError
 from anchor.storage.database import Database
-from anchor.storage.databases import database_of
+from anchor.storage.databases import SQLITE_FILE, database_of
 from chains.home import Clock, Home
 from chains.settings import FILE_NAME, Settings, load_settings
 from chains.sources import network_of, source_makers
@@ -59,8 +59,17 @@ class Examined:
 
     @property
     def database(self) -> Database:
-        """Where the database is; where the settings cannot be read, the file of the home."""
-        return database_of(self.folder, "" if isinstance(self._settings, AnchorlineError) else self._settings.database)
+        """Where the database is; where the settings cannot be read, the file of the home.
+
+        Raises NotCheckedError where it has none: they may name a server.
+        """
+        if not isinstance(self._settings, AnchorlineError):
+            return database_of(self.folder, self._settings.database)
+        if not (self.folder / SQLITE_FILE).is_file():
+            raise NotCheckedError(
+                f"the settings, which may name its server, cannot be read, and there is no {SQLITE_FILE}"
+            )
+        return database_of(self.folder)
 
     @property
     def home(self) -> Home:

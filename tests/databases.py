@@ -13,12 +13,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from anchor.errors import StorageError
+from anchor.storage.changes import SqliteChanges
+from anchor.storage.database import Changes
 from anchor.storage.databases import SQLITE_FILE
 from anchor.storage.engine import Engine
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine
+from anchor.storage.postgres_address import PostgresAddress
 from anchor.storage.sqlite import SqliteEngine
 from tests.postgres import PostgresServer, database_beside
 
@@ -44,22 +48,16 @@ def init_options(home: Path) -> tuple[str, ...]:
     return ("--database", address_of(home / SQLITE_FILE), "--content-keys", "home") if on_postgres() else ()
 
 
-def copy_of(home: Path, copied: Path) -> None:
-    """Give a copy of a home's folder a database of its own, as it is now."""
-    if not on_postgres():
-        return
-    address, name = address_of(home / SQLITE_FILE), _name(copied / SQLITE_FILE)
-    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_name(home / SQLITE_FILE)}".encode())
-    settings = copied / "anchorline.toml"
-    settings.write_text(settings.read_text().replace(address, address_of(copied / SQLITE_FILE)))
-
-
 def open_engine(path: Path, busy_timeout_s: float = 5.0) -> House:
     """Open the database that ``path`` stands for, a new one where there is none."""
     if not on_postgres():
         return SqliteEngine(path, busy_timeout_s)
     return PostgresEngine(address_of(path), busy_timeout_s)
+
+
+def watch(path: Path) -> Changes:
+    """Return what says whether the database that a path stands for was changed."""
+    return PostgresAddress(address_of(path)).watch() if on_postgres() else SqliteChanges(path)
 
 
 def address_of(path: Path) -> str:
@@ -69,6 +67,23 @@ def address_of(path: Path) -> str:
     with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
             connection.execute(f"CREATE DATABASE {name} TEMPLATE log_template".encode())
+    return database_beside(os.environ[SERVER], name)
+
+
+def address_of_copy(address: str, path: Path) -> str:
+    """Make the database that a path stands for a copy of the one at ``address``, as it is now; return its address.
+
+    Sessions of the old one end, as the server asks for (PostgreSQL documentation, CREATE DATABASE); whoever had them
+    opens new ones.
+    """
+    name, source = _name(path), conninfo_to_dict(address)["dbname"]
+    _FOLDERS[name] = path.absolute().parent
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s", (str(source),)
+        )
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'.encode())
     return database_beside(os.environ[SERVER], name)
 
 

@@ -1,7 +1,6 @@
 """The doctor on real homes, each with one thing wrong: the check that is there for it says so, and the others go on."""
 
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,8 @@ from chains.doctor import CHECKS, examine
 from chains.highwater import HighWater, write_high_water
 from chains.home import DATABASE
 from chains.parallel import all_within
+from tests.databases import on_postgres
+from tests.homes import add_migration, lose_database, lose_migration
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.listening import Quiet, listening
 from tests.simulators.service import HOUR_MS, START_MS, Clock, Service, coin_at, foreign_anchor, new_service
@@ -240,13 +241,14 @@ def test_a_header_store_is_looked_at(service: Service, bitcoin: SimulatedBitcoin
 
 
 def test_settings_that_cannot_be_read(service: Service, bitcoin: SimulatedBitcoin) -> None:
-    """It is one error; what needs no settings is checked, the rest says that it was not."""
+    """It is one error; what needs no settings is checked, the rest says that it was not: also a server they name."""
     path = service.home.folder / "anchorline.toml"
     path.write_text(path.read_text() + "nonsense = 1\n")
     findings = found(service, bitcoin)
     assert {"settings", "network"} == set(bad(findings))
     assert "nonsense" in text(findings["settings"])
-    assert {"ok"} == {str(each.level) for check in ("disk", "database", "schema") for each in findings[check]}
+    of_database = {str(each.level) for check in ("database", "schema", "write-lock") for each in findings[check]}
+    assert ({"ok"}, {"not checked"} if on_postgres() else {"ok"}) == ({str(findings["disk"][0].level)}, of_database)
 
 
 def test_a_home_of_another_network(service: Service, bitcoin: SimulatedBitcoin) -> None:
@@ -290,6 +292,7 @@ def test_the_wallet_s_password(service: Service, bitcoin: SimulatedBitcoin, monk
     assert {} == bad(found(service, bitcoin))
 
 
+@pytest.mark.sqlite("a page of the file is overwritten")
 def test_a_damaged_database(service: Service, bitcoin: SimulatedBitcoin) -> None:
     """Damage is found, and the check of the disk goes on."""
     service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -304,10 +307,10 @@ def test_a_damaged_database(service: Service, bitcoin: SimulatedBitcoin) -> None
 
 def test_a_missing_database(service: Service, bitcoin: SimulatedBitcoin) -> None:
     """It is named, and nothing is made in its place."""
-    path = service.home.folder / DATABASE
-    path.rename(path.with_suffix(".away"))
+    service.home.close()
+    lose_database(service.home.folder)
     assert "error" == bad(found(service, bitcoin))["database"]
-    assert not path.exists()
+    assert not (service.home.folder / DATABASE).exists()
 
 
 def test_a_writer_that_does_not_let_go(service: Service, bitcoin: SimulatedBitcoin) -> None:
@@ -318,12 +321,9 @@ def test_a_writer_that_does_not_let_go(service: Service, bitcoin: SimulatedBitco
 
 def test_another_version_s_schema(service: Service, bitcoin: SimulatedBitcoin) -> None:
     """Older is a warning, newer an error; neither is changed by looking."""
-    with sqlite3.connect(service.home.folder / DATABASE) as connection:
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'time-stamps'")
+    lose_migration(service.home.folder, "time-stamps")
     assert "warning" == bad(found(service, bitcoin))["schema"]
-    with sqlite3.connect(service.home.folder / DATABASE) as connection:
-        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('anchorline', '9999-later')")
-    connection.close()
+    add_migration(service.home.folder, "9999-later")
     assert "error" == bad(found(service, bitcoin))["schema"]
 
 
