@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -83,6 +84,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is about SQLite files where stores and homes are on PostgreSQL."""
+    for item in items:
+        marker = item.get_closest_marker("sqlite")
+        if marker and not marker.args:
+            raise pytest.UsageError(f'{item.nodeid}: expected a reason, @pytest.mark.sqlite("..."), found none')
     left_out = [item for item in items if item.get_closest_marker("sqlite") and _is_on_postgres(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -113,12 +118,13 @@ def _switched(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _database(request: pytest.FixtureRequest, _switched: None) -> Iterator[None]:
-    """Put them there for the tests of a module (``on_both``)."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+    """Put them there for the tests of a module (``on_both``); drop the databases that belong to a module."""
+    with ExitStack() as stack:
+        if getattr(request, "param", "sqlite") != "sqlite":
+            stack.enter_context(databases.on_server(request.getfixturevalue("postgres_server")))
+        before = databases.there_now()
         yield
-        return
-    with databases.on_server(request.getfixturevalue("postgres_server")):
-        yield
+        databases.drop(databases.there_now() - before)
 
 
 @pytest.fixture(autouse=True)

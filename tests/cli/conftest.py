@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import World, own_folders, prepare
-from tests.databases import copy_of
+from tests.homes import copy_home
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +25,8 @@ def _prepared(_switched: object, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def world(_prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A copy of the prepared home and its hand-outs, with what the machine has noted of it."""
     folder = tmp_path / "world"
-    shutil.copytree(_prepared, folder)
-    copy_of(_prepared / "home", folder / "home")
+    shutil.copytree(_prepared, folder, ignore=shutil.ignore_patterns("home"))
+    copy_home(_prepared / "home", folder / "home")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(folder / "xdg" / name.lower()))
     return World(folder)

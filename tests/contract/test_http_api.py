@@ -7,7 +7,6 @@ import base64
 import gzip
 import json
 import socket
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from chains.life_stating import stating
 from chains.quota import Quota
 from chains.verify_page import page
 from chains.web.limits import BATCH_ENTRIES
+from tests.homes import holding
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.simulators.store import chain_id, clear, submission_of
 from tests.simulators.world import sign_entry, signing_key
@@ -844,22 +844,16 @@ def test_an_organisation_over_its_quota_is_told_when_to_come_back(site: Site) ->
         assert 10 == client.get(f"/v1/chains/{opened}").json()["size"]
 
 
-@pytest.mark.sqlite
 def test_a_database_that_another_process_holds_is_said_and_waited_for(site: Site) -> None:
     """While it is locked writes end in 503 with Retry-After and reads go on; afterwards nothing needs a hand."""
     path = f"/v1/chains/{site.public}/entries"
     before = site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
-    locked = sqlite3.connect(site.server.home / "anchorline.db", isolation_level=None)
-    locked.execute("BEGIN IMMEDIATE")
-    try:
+    with holding(site.server.home):
         answer = site.acme.post(path, content=b"now")
         assert (503, "storage-failed") == problem(answer)
         assert "10" == answer.headers["retry-after"]
         assert str(site.server.home) not in answer.text
         assert before == site.stranger.get(f"/v1/chains/{site.public}").json()["size"]
-    finally:
-        locked.execute("ROLLBACK")
-        locked.close()
     assert 201 == site.acme.post(path, content=b"later").status_code
     assert site.server.has_said("StorageBusyError")
 

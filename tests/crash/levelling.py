@@ -32,6 +32,7 @@ from chains.rebuild import mark_gap, rebuild_from
 from chains.settings import FILE_NAME, load_settings
 from chains.thread_recovery import NEXT_WALLET, begin_thread, sign_thread
 from tests.crash.crashing import CrashingEngine
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.holders import gone
 from tests.simulators.service import START_MS, Clock, Service, new_service
@@ -74,8 +75,7 @@ def make_template(folder: Path, *, promised: bool, sealed: bool) -> None:
         bitcoin.mine(MATURE)
         service.open_chain("acme")
         service.anchor(bitcoin)
-        service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copytree(service.home.folder, folder / HOME)
+        copy_home(service.home.folder, folder / HOME)
         if promised:
             service.add("acme", b"after the backup")
         if sealed:

@@ -1,6 +1,5 @@
 """The engine against a Bitcoin that fails, lags, lies and reorganises: what it signs, sends, notes and refuses."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +27,7 @@ from anchor.proof.bitcoin.payload import decode_payload, encode_payload, find_pa
 from anchor.proof.bitcoin.transaction import OutPoint, TxOutput
 from anchor.proof.leaves import SealLeaf, ThreadLeaf
 from anchor.proof.verify import Outcome
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_order, payment
 from tests.simulators.service import (
     HOUR_MS,
@@ -89,8 +89,7 @@ def copy_of(service: Service, folder: Path, bitcoin: SimulatedBitcoin) -> Iterat
 
 def backup(service: Service, folder: Path) -> Path:
     """Copy a home file by file, as a backup does that was made while nothing wrote."""
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copytree(service.home.folder, folder)
+    copy_home(service.home.folder, folder)
     return folder
 
 

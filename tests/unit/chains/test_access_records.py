@@ -1,9 +1,8 @@
 """Tests of notes of access and the entries that become of them: none lost, none twice, whatever stops between."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,14 @@ from chains.chain import Chain
 from chains.client.encrypting import new_reader_key, wrap
 from chains.client.own_entry import Form, encrypted_entry
 from chains.envelopes import Envelopes
-from chains.home import DATABASE, Home
+from chains.home import Home
 from chains.organisations import Organisation
 from chains.reader import Reader
 from chains.receipts import Shown
 from chains.sealing import seal
 from chains.together import commit_together
 from chains.work import Content, Refused, Submission
+from tests.homes import change
 from tests.simulators.anchor_story import funded_service
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import START_MS, Service, judge, new_service
@@ -273,7 +273,7 @@ def test_changes_of_sharing_and_keys_are_noted_for_the_owner(service: Service, a
 
 
 @pytest.mark.parametrize(
-    ("change", "wanted"),
+    ("damage", "wanted"),
     [
         ("DELETE FROM access_note WHERE number = 3", "expected note 3"),
         ("DELETE FROM access_note WHERE number = 4", "5 were counted, and 4 are recorded or wait"),
@@ -281,15 +281,14 @@ def test_changes_of_sharing_and_keys_are_noted_for_the_owner(service: Service, a
     ],
 )
 def test_the_audit_finds_notes_that_were_taken_out(
-    service: Service, acme: Organisation, change: str, wanted: str
+    service: Service, acme: Organisation, damage: str, wanted: str
 ) -> None:
     """Of three notes that wait behind two recorded events one is deleted, in the middle or at the end."""
     note(service, reads(acme, 2))
     record_access(service.home)
     note(service, reads(acme, 3))
     assert [] == findings(service.home)
-    with closing(sqlite3.connect(service.home.folder / DATABASE)) as database, database:
-        database.execute(change)
+    change(service.home.folder, damage)
     assert any(wanted in each for each in findings(service.home))
 
 

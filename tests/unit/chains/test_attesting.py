@@ -35,6 +35,7 @@ from chains.reader import Reader
 from chains.settings import checked_settings
 from chains.web.calendar import CalendarApp, Parts
 from chains.wording import verdict_lines
+from tests.homes import in_sql
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.calendar_server import CalendarServer, Respond, calendar_server
 from tests.simulators.service import HOUR_MS, Clock, Service, new_service
@@ -259,7 +260,7 @@ def test_the_audit_finds_what_was_changed(damage: str, said: str, stage: Stage) 
     check_attestations(home.engine, home.directory, report)
     assert [] == report.findings
     with home.engine.transaction():
-        home.engine.execute(damage)
+        home.engine.execute(in_sql(damage))
     check_attestations(home.engine, home.directory, report)
     assert [True] == [said in finding.what for finding in report.findings]
 

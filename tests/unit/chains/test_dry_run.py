@@ -1,8 +1,6 @@
 """A dry run says what a tick would do, and neither the database, nor Bitcoin, nor the machine can tell that it ran."""
 
-import sqlite3
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +25,12 @@ from anchor.plan import Send, due_at_ms, is_due, newest_of
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.rehearsal import JOURNAL, MuteSource, rehearse
-from anchor.storage.read_only import ReadOnlyEngine, quick_check, schema_of
+from anchor.storage.read_only import quick_check
 from chains.dry_run import dry_run, dry_run_lines
 from chains.highwater import HighWater, high_water_file, write_high_water
 from chains.home import DATABASE
 from chains.home_making import create_home
+from tests.homes import add_migration, flush, in_sql, lose_migration, state_of
 from tests.simulators.bitcoin import SimulatedBitcoin, lost_connection, out_of_order
 from tests.simulators.service import HOUR_MS, SETTINGS, Clock, Service, coin_at, foreign_anchor, new_service
 
@@ -40,14 +39,6 @@ MATURE = 101
 
 def run(service: Service, source: Source, *, at_once: bool = False) -> dict[str, Any]:
     return dry_run(service.home.folder, service.clock, at_once=at_once, source_of=lambda _: source)
-
-
-def contents(service: Service) -> list[str]:
-    """Return everything that the database holds, as SQL."""
-    with sqlite3.connect(service.home.folder / DATABASE) as connection:
-        lines = list(connection.iterdump())
-    connection.close()
-    return lines
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -189,9 +180,9 @@ def test_a_request_that_is_outlived_is_withdrawn_in_the_rehearsal_only(
     )
     with home.engine.transaction():
         assert home.signature_requests.add(service.clock(), transaction, coins) is not None
-    before = contents(service)
+    before = state_of(service.home.folder)
     assert "wait" == run(service, bitcoin)["would"]
-    assert before == contents(service)
+    assert before == state_of(service.home.folder)
     assert home.signature_requests.live() is not None
     service.tick()
     assert home.signature_requests.live() is None
@@ -233,14 +224,14 @@ def test_where_others_sign_it_would_ask_and_not_send(tmp_path: Path, bitcoin: Si
 def test_nothing_is_written_signed_or_sent(service: Service, bitcoin: SimulatedBitcoin) -> None:
     """After a dry run that plans an anchor, every file of the home and every row is as before, and no key was read."""
     service.seal()
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    before, rows = files(service.home.folder), contents(service)
+    flush(service.home.folder)
+    before, rows = files(service.home.folder), state_of(service.home.folder)
     asked = len(bitcoin.calls)
     (service.home.folder / "keys" / "checkpoint.pem").chmod(0)
     said = run(service, bitcoin)
     (service.home.folder / "keys" / "checkpoint.pem").chmod(0o600)
     assert "send" == said["would"]
-    assert (before, rows) == (files(service.home.folder), contents(service))
+    assert (before, rows) == (files(service.home.folder), state_of(service.home.folder))
     assert "broadcast" not in bitcoin.calls[asked:]
     assert ([], []) == (bitcoin.mempool(), service.attempts())
 
@@ -281,20 +272,20 @@ def test_a_real_engine_is_not_rehearsed_with(service: Service) -> None:
     ["DELETE FROM checkpoint", "UPDATE tree SET size = 0", "INSERT INTO identity VALUES (9, x'00')", "DROP TABLE head"],
 )
 def test_a_read_only_engine_refuses_every_other_table(service: Service, statement: str) -> None:
-    """SQLite itself refuses to write to the file."""
-    engine = ReadOnlyEngine(service.home.folder / DATABASE, JOURNAL)
+    """The database itself refuses to write."""
+    engine = service.home.database.open_read_only(JOURNAL)
     with pytest.raises(StorageReadOnlyError), engine.transaction():
-        engine.execute(statement)
+        engine.execute(in_sql(statement))
     engine.close()
 
 
 def test_copies_are_whole_and_private(service: Service, bitcoin: SimulatedBitcoin) -> None:
     """A copy has the rows of the file, with their keys and rules; what is written there is nowhere else."""
     service.anchor(bitcoin)
-    engine = ReadOnlyEngine(service.home.folder / DATABASE, JOURNAL)
+    engine = service.home.database.open_read_only(JOURNAL)
     for table in JOURNAL:
         stored = [] if table == "outbox" else service.home.engine.query(f"SELECT * FROM {table}")
-        assert stored == engine.query(f"SELECT * FROM main.{table}"), "what was told is only added to"
+        assert stored == engine.query(f"SELECT * FROM {table}"), "what was told is only added to"
     with engine.transaction():
         engine.execute("DELETE FROM attempt_event")
     assert [] == engine.query("SELECT * FROM attempt_event")
@@ -306,11 +297,11 @@ def test_copies_are_whole_and_private(service: Service, bitcoin: SimulatedBitcoi
 
 def test_a_rolled_back_copy_is_as_before(service: Service) -> None:
     """An error in a transaction undoes it."""
-    engine = ReadOnlyEngine(service.home.folder / DATABASE, JOURNAL)
+    engine = service.home.database.open_read_only(JOURNAL)
 
     def fail_after_writing() -> None:
         with engine.transaction():
-            engine.execute("INSERT INTO attempt_coin VALUES (x'01', 1, 1, 0, x'')")
+            engine.execute("INSERT INTO attempt_coin VALUES (?, 1, 1, 0, ?)", (b"1", b""))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -358,25 +349,18 @@ def test_a_silent_source_is_an_error(service: Service, bitcoin: SimulatedBitcoin
         run(service, bitcoin)
 
 
-def _rename(old: str, new: str) -> Callable[[sqlite3.Connection], object]:
-    return lambda connection: connection.execute("UPDATE _sqlite_migrations SET name = ? WHERE name = ?", (new, old))
-
-
 def test_another_version_s_database_is_not_migrated(service: Service, bitcoin: SimulatedBitcoin) -> None:
-    """A file that lacks a migration is refused and named; so is one of a newer Anchorline."""
-    path = service.home.folder / DATABASE
-    with sqlite3.connect(path) as connection:
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'time-stamps'")
-    assert ("time-stamps",) == schema_of(path).pending
+    """A database that lacks a migration is refused and named; so is one of a newer Anchorline."""
+    lose_migration(service.home.folder, "time-stamps")
+    assert ("time-stamps",) == service.home.database.schema().pending
     with pytest.raises(StorageError, match=r"older Anchorline.*'time-stamps'"):
         run(service, bitcoin)
-    with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name) VALUES ('anchorline', '9999-later')")
-    connection.close()
+    add_migration(service.home.folder, "9999-later")
     with pytest.raises(NewerHomeError, match="9999-later"):
         run(service, bitcoin)
 
 
+@pytest.mark.sqlite("a page of the file is overwritten")
 def test_quick_check_names_damage(tmp_path: Path, service: Service) -> None:
     """A page that was overwritten is found; a whole file is not complained of."""
     path = service.home.folder / DATABASE

@@ -25,10 +25,11 @@ from anchor.proof.verify import Outcome
 from chains import rebuild
 from chains.audit import Audit
 from chains.highwater import HighWater, high_water_file, read_high_water, write_high_water
-from chains.home import DATABASE, Home
+from chains.home import Home
 from chains.mirror_reading import most_bytes, opened_mirror
 from chains.reader import Reader
 from chains.rebuild import NEXT_DATABASE, Rebuilt, rebuild_from
+from tests.homes import copy_home, state_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.listening import serving_folder
 from tests.simulators.service import Clock, Service, judge, new_service, restarted
@@ -47,8 +48,7 @@ def log(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Path:
     with new_service(tmp_path / "home", bitcoin) as service:
 
         def take(name: str) -> None:
-            service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-            shutil.copytree(service.home.folder, tmp_path / name)
+            copy_home(service.home.folder, tmp_path / name)
 
         take("made")
         service.open_chain("acme")
@@ -180,18 +180,17 @@ def test_a_chain_without_entries_is_refused_by_name(log: Path, bitcoin: Simulate
     with reopened(log / "home", bitcoin) as service:
         mirror(service, log / "hashes", "acme")
         other = service.home.chains.named("other").chain_id.hex()
-    before = (log / "sealed" / DATABASE).read_bytes()
+    before = state_of(log / "sealed")
     with pytest.raises(EntriesMissingError, match=f"of 18 chains of which entries are missing here: .*{other}"):
         rebuilt_from(log / "sealed", log / "hashes", bitcoin)
-    assert before == (log / "sealed" / DATABASE).read_bytes()
+    assert before == state_of(log / "sealed")
 
 
 def test_entries_that_the_home_has_need_not_be_published(tmp_path: Path, bitcoin: SimulatedBitcoin) -> None:
     """Nothing of the chain itself is missing: hashes are enough to compare it."""
     with new_service(tmp_path / "home", bitcoin) as service:
         service.open_chain("acme")
-        service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copytree(service.home.folder, tmp_path / "old")
+        copy_home(service.home.folder, tmp_path / "old")
         service.seal()
         service.mirror(tmp_path / "mirror").write(service.home.checkpoint_key)
     assert 0 == rebuilt_from(tmp_path / "old", tmp_path / "mirror", bitcoin).entries_mirrored
@@ -225,10 +224,10 @@ def test_the_network_refuses_a_mirror_that_is_behind_it(log: Path, bitcoin: Simu
         service.anchor(bitcoin)
         high_water = high_water_file(service.home.directory.log.log_id)
     high_water.unlink()
-    before = (log / "sealed" / DATABASE).read_bytes()
+    before = state_of(log / "sealed")
     with pytest.raises(BehindError, match="behind too"):
         rebuilt_from(log / "sealed", log / "mirror", bitcoin)
-    assert before == (log / "sealed" / DATABASE).read_bytes()
+    assert before == state_of(log / "sealed")
 
 
 def test_an_anchor_that_the_mirror_does_not_list_is_taken_up(log: Path, bitcoin: SimulatedBitcoin) -> None:
@@ -309,10 +308,10 @@ def test_a_damaged_mirror_is_refused_whole(
 ) -> None:
     """Whatever is wrong with it is found before anything is put in place."""
     damage(log / "mirror")
-    before = (log / "sealed" / DATABASE).read_bytes()
+    before = state_of(log / "sealed")
     with pytest.raises(HistoryDiffersError, match=where):
         rebuilt_from(log / "sealed", log / "mirror", bitcoin)
-    assert before == (log / "sealed" / DATABASE).read_bytes()
+    assert before == state_of(log / "sealed")
 
 
 def test_checkpoints_without_a_key_of_their_time_are_not_made(log: Path, bitcoin: SimulatedBitcoin) -> None:
@@ -334,12 +333,12 @@ def test_an_interrupted_run_is_repeated(
     def stop(*_: object, **__: object) -> None:
         raise Stopped
 
-    before = (log / "sealed" / DATABASE).read_bytes()
+    before = state_of(log / "sealed")
     with monkeypatch.context() as stopping:
         stopping.setattr(*{"link": (os, "link"), "replace": (Path, "replace")}.get(step, (rebuild, step)), stop)
         with pytest.raises(Stopped):
             rebuilt_from(log / "sealed", log / "mirror", bitcoin)
-    assert before == (log / "sealed" / DATABASE).read_bytes()
+    assert before == state_of(log / "sealed")
     with reopened(log / "sealed", bitcoin) as service, pytest.raises(BehindError):
         service.add("acme", b"second history")
     rebuilt_from(log / "sealed", log / "mirror", bitcoin)
@@ -362,8 +361,7 @@ def underway(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Path:
         bitcoin.mine(1, service.wallet.script)
         bitcoin.mine(MATURE - 1)
         service.anchor(bitcoin)
-        service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copytree(service.home.folder, tmp_path / "backup")
+        copy_home(service.home.folder, tmp_path / "backup")
         service.add("acme", b"lost")
         service.clock.pass_ms(3_600_000)
         service.seal()
@@ -408,7 +406,7 @@ def test_without_the_key_only_what_the_source_has_is_adopted(underway: Path, bit
     """Where others sign, an anchor without its signatures cannot be sent: one that nobody has is left alone."""
     settings = underway / "backup" / "anchorline.toml"
     settings.write_text(settings.read_text().replace('signer = "key"', 'signer = "psbt"'))
-    shutil.copytree(underway / "backup", underway / "second")
+    copy_home(underway / "backup", underway / "second")
     assert 1 == rebuilt_from(underway / "backup", underway / "mirror", bitcoin).anchors_adopted
     with reopened(underway / "backup", bitcoin) as service:
         service.tick()
@@ -424,7 +422,7 @@ def test_without_the_key_only_what_the_source_has_is_adopted(underway: Path, bit
 
 def test_a_mirror_is_read_over_http(log: Path, bitcoin: SimulatedBitcoin) -> None:
     """Any web server carries it, below any path: the home is the same as from the folder."""
-    shutil.copytree(log / "sealed", log / "second")
+    copy_home(log / "sealed", log / "second")
     with serving_folder(log) as url:
         over_http = rebuilt_from(log / "sealed", f"{url}/mirror/", bitcoin)
     assert 3 == over_http.anchors_adopted
@@ -437,7 +435,7 @@ def test_a_mirror_is_read_over_http(log: Path, bitcoin: SimulatedBitcoin) -> Non
 
 def test_a_web_server_without_a_mirror_is_named(log: Path, bitcoin: SimulatedBitcoin) -> None:
     """Nothing is there, nobody answers, or an answer is too large: nothing is taken over."""
-    before = (log / "sealed" / DATABASE).read_bytes()
+    before = state_of(log / "sealed")
     with serving_folder(log) as url, pytest.raises(MalformedError, match="expected a mirror, which has a log-card"):
         rebuilt_from(log / "sealed", f"{url}/nowhere", bitcoin)
     (log / "mirror" / "log-card.json").write_bytes(b" " * (MAX_CARD + 1))
@@ -448,7 +446,7 @@ def test_a_web_server_without_a_mirror_is_named(log: Path, bitcoin: SimulatedBit
         opened_mirror(url, Patience(tries=2, first_wait_s=0.01)) as fetch,
     ):
         fetch("checkpoint")
-    assert before == (log / "sealed" / DATABASE).read_bytes()
+    assert before == state_of(log / "sealed")
 
 
 def test_every_file_of_a_mirror_is_within_its_limit(log: Path) -> None:

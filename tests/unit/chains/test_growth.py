@@ -1,5 +1,6 @@
 """Heads chosen for a plot, on a real log: true ones, few, and found by indexes however many there are."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from chains.growth import growth_of
 from chains.pictures.growth import Grown
 from chains.public_explorer import transaction_link
 from chains.settings import Settings, checked_settings
+from tests.databases import folder_of
 from tests.simulators.planned_engine import PlannedEngine
 from tests.simulators.store import GENESIS, START_MS, Store, submission_of
 
@@ -19,7 +21,7 @@ SEALS = 12
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A chain that grew with every seal but one, beside another that grew once."""
-    store = Store(PlannedEngine(tmp_path_factory.mktemp("grown") / "anchorline.db"))
+    store = Store(tmp_path_factory.mktemp("grown") / "anchorline.db")
     chain, other = store.open_chain("grown"), store.open_chain("other")
     for number in range(SEALS):
         now_ms = START_MS + number * 60_000
@@ -60,14 +62,17 @@ def test_a_chain_that_is_not_sealed_has_not_grown(tmp_path: Path) -> None:
     store.engine.close()
 
 
+@pytest.mark.sqlite("notes how SQLite goes about a question")
 def test_heads_are_found_by_indexes(grown: Store) -> None:
     """No question goes through a table."""
-    engine = grown.engine
-    assert isinstance(engine, PlannedEngine)
-    engine.plans = []
-    growth_of(grown.directory, 1, 4)
-    assert engine.plans
-    assert [] == engine.slow()
+    folder = folder_of(grown.engine)
+    assert folder is not None
+    with closing(PlannedEngine(folder / "anchorline.db")) as engine:
+        directory = Store(engine).directory
+        engine.plans = []
+        growth_of(directory, 1, 4)
+        assert engine.plans
+        assert [] == engine.slow()
 
 
 # The public explorer

@@ -14,9 +14,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from anchor.alerts import AlertName
-from chains.home import DATABASE
 from chains.metrics import ProcessMetrics, metrics_text, names_of, registry_of, serving_metrics
 from chains.settings import Settings
+from tests.homes import flush, lose_database, state_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, Service, new_service
 
@@ -136,7 +136,7 @@ def test_a_database_that_cannot_be_read_says_so(service: Service) -> None:
     """One sample, 0, and no number that nobody knows; what the process counted is still there."""
     assert 1 == read(service)["anchorline_readable"]
     service.home.close()
-    (service.home.folder / DATABASE).rename(service.home.folder / "gone")
+    lose_database(service.home.folder)
     found = read(service)
     assert 0 == found["anchorline_readable"]
     assert "anchorline_entries_total" not in found
@@ -144,11 +144,11 @@ def test_a_database_that_cannot_be_read_says_so(service: Service) -> None:
 
 
 def test_looking_changes_nothing(service: Service) -> None:
-    """The database is opened to read only: its bytes are what they were."""
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = (service.home.folder / DATABASE).read_bytes()
+    """The database is opened to read only: all of it is what it was."""
+    flush(service.home.folder)
+    before = state_of(service.home.folder)
     read(service)
-    assert before == (service.home.folder / DATABASE).read_bytes()
+    assert before == state_of(service.home.folder)
 
 
 def test_a_process_counts_what_it_is_told(service: Service) -> None:

@@ -21,6 +21,7 @@ from anchor.tiles import Fetch
 from chains.highwater import high_water_file
 from chains.mirror_copy import Copied, MirrorCopy
 from chains.mirror_folder import fetch_from
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.public import PublicLog
 from tests.simulators.published import check_whole, files
@@ -283,8 +284,7 @@ def test_entries_that_are_others_are_not_taken(service: Service, public: Path, t
 @pytest.fixture
 def forked(service: Service, bitcoin: SimulatedBitcoin, public: Path, tmp_path: Path) -> Path:
     """The log went on in two ways, in two homes that both sign: one is in ``public``, the other in this folder."""
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copytree(service.home.folder, tmp_path / "other")
+    copy_home(service.home.folder, tmp_path / "other")
     service.add("acme", b"one")
     service.seal()
     service.publish(public, "acme")

@@ -16,17 +16,18 @@ from anchor.signing import SigningKey
 from chains.dry_run import dry_run
 from chains.highwater import high_water_file
 from chains.home import Home
-from chains.settings import FILE_NAME, checked_settings
+from chains.settings import FILE_NAME, checked_settings, load_settings
 from chains.status import status_of
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.listening import serving_folder
-from tests.simulators.service import SETTINGS, Clock, Service, foreign_anchor, new_service, restarted
+from tests.simulators.service import Clock, Service, foreign_anchor, new_service, restarted
 
 
 @contextmanager
 def watching(folder: Path, bitcoin: SimulatedBitcoin, where: str) -> Iterator[Service]:
     """Open a home on a machine that has no note of it, with this published checkpoint in its settings."""
-    settings = replace(SETTINGS, published_checkpoint=where)
+    settings = replace(load_settings(folder / FILE_NAME), published_checkpoint=where)
     (folder / FILE_NAME).write_text(settings.encode())
     with restarted(folder, bitcoin, Clock(Clock().now_ms + 9_000_000)) as service:
         high_water_file(service.home.directory.log.log_id).unlink(missing_ok=True)
@@ -39,8 +40,7 @@ def published(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Path:
     with new_service(tmp_path / "home", bitcoin) as service:
 
         def copied(name: str) -> None:
-            service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-            shutil.copytree(service.home.folder, tmp_path / name)
+            copy_home(service.home.folder, tmp_path / name)
 
         copied("empty")
         service.open_chain("acme")

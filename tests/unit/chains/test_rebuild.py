@@ -1,7 +1,6 @@
 """A home that was restored from a backup, brought level from a newer copy or with a gap that the log states."""
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from chains.home import DATABASE
 from chains.reader import Reader
 from chains.rebuild import NEXT_DATABASE, mark_gap, rebuild_from
 from chains.status import status_of
+from tests.homes import copy_home, state_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import Clock, Service, judge, new_service, restarted
 
@@ -34,9 +34,8 @@ def copies(tmp_path: Path, bitcoin: SimulatedBitcoin) -> Moments:
     with new_service(tmp_path / "home", bitcoin) as service:
 
         def take(name: str) -> None:
-            service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
             taken[name] = tmp_path / name
-            shutil.copytree(service.home.folder, taken[name])
+            copy_home(service.home.folder, taken[name])
 
         take("made")
         service.open_chain("acme")
@@ -121,9 +120,8 @@ def test_a_copy_without_the_newest_anchor_takes_it_up(
         fresh.mine(1, made.wallet.script)
         fresh.mine(MATURE - 1)
         made.seal()
-        made.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copytree(made.home.folder, tmp_path / "old")
-        shutil.copytree(made.home.folder, tmp_path / "copy")
+        copy_home(made.home.folder, tmp_path / "old")
+        copy_home(made.home.folder, tmp_path / "copy")
         made.tick()
         fresh.mine(3)
     with reopened(tmp_path / "old", fresh) as service:
@@ -136,10 +134,10 @@ def test_a_copy_without_the_newest_anchor_takes_it_up(
 
 def test_a_copy_that_is_behind_too_is_said_so(copies: Moments, bitcoin: SimulatedBitcoin) -> None:
     """A copy that lacks what this machine has seen changes nothing."""
-    before = (copies["made"] / DATABASE).read_bytes()
+    before = state_of(copies["made"])
     with reopened(copies["made"], bitcoin) as service, pytest.raises(BehindError, match="this machine has seen 4"):
         rebuild_from(service.home, copies["anchored"])
-    assert before == (copies["made"] / DATABASE).read_bytes()
+    assert before == state_of(copies["made"])
 
 
 def test_where_there_is_no_copy_it_is_said(copies: Moments, bitcoin: SimulatedBitcoin, tmp_path: Path) -> None:
@@ -176,10 +174,10 @@ def test_a_copy_that_differs_is_refused_by_the_first_difference(
         connection.execute("PRAGMA foreign_keys = OFF")
         assert connection.execute(what).rowcount == 1
     connection.close()
-    before = (copies["more promised"] / DATABASE).read_bytes()
+    before = state_of(copies["more promised"])
     with reopened(copies["more promised"], bitcoin) as service, pytest.raises(HistoryDiffersError, match=where):
         rebuild_from(service.home, copies["newest"])
-    assert before == (copies["more promised"] / DATABASE).read_bytes()
+    assert before == state_of(copies["more promised"])
 
 
 def test_a_home_that_went_on_by_itself_is_not_rebuilt(
@@ -214,13 +212,13 @@ def test_an_interrupted_run_is_repeated(
     def stop(*_: object, **__: object) -> None:
         raise Stopped
 
-    before = (copies["sealed"] / DATABASE).read_bytes()
+    before = state_of(copies["sealed"])
     with monkeypatch.context() as stopping:
         target = {"link": (os, "link"), "replace": (Path, "replace")}.get(step, (rebuild, step))
         stopping.setattr(*target, stop)
         with pytest.raises(Stopped), reopened(copies["sealed"], bitcoin) as service:
             rebuild_from(service.home, copies["newest"])
-    assert before == (copies["sealed"] / DATABASE).read_bytes()
+    assert before == state_of(copies["sealed"])
     with reopened(copies["sealed"], bitcoin) as service:
         kept = rebuild_from(service.home, copies["newest"]).kept
     assert before == kept.read_bytes()
@@ -243,8 +241,7 @@ def test_a_database_that_is_open_elsewhere_is_not_replaced(copies: Moments, bitc
 def test_a_gap_of_promises_is_stated_by_the_log(copies: Moments, bitcoin: SimulatedBitcoin, tmp_path: Path) -> None:
     """Only promises are missing: the next seal says from when to when, and everybody who looks sees it."""
     with reopened(copies["newest"], bitcoin) as service:
-        service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copytree(service.home.folder, tmp_path / "backup")
+        copy_home(service.home.folder, tmp_path / "backup")
         newest_ms = service.home.engine.query("SELECT MAX(received_at_ms) FROM group_commit")[0][0]
         service.add("acme", b"promised and lost")
     with reopened(tmp_path / "backup", bitcoin) as restored:

@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import io
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from anchor.proof.verify import Outcome
 from chains.ots_export import export_ots
 from chains.reader import Reader
 from chains.receipts import Shown
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, Clock, Service, judge, restarted
 
@@ -242,11 +242,9 @@ def test_upgrade_by_a_home_that_is_behind_is_refused(
 ) -> None:
     """A restored copy never takes a checkpoint or an anchor away from a receipt."""
     (entry,) = service.add("acme", CONTENT)
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copytree(service.home.folder, tmp_path / "unsealed")
+    copy_home(service.home.folder, tmp_path / "unsealed")
     service.seal()
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copytree(service.home.folder, tmp_path / "sealed")
+    copy_home(service.home.folder, tmp_path / "sealed")
     anchor_now(service, bitcoin)
     anchored = service.receipt(entry)
     service.add("acme", b"later")

@@ -105,6 +105,7 @@ def test_nobody_fills_the_database_by_signing_in(accounts: Accounts) -> None:
     assert 1 == rows(accounts)
 
 
+@pytest.mark.sqlite("notes how SQLite goes about a question")
 def test_sessions_are_found_by_indexes(tmp_path: Path) -> None:
     """Every question about sessions goes by an index."""
     engine = PlannedEngine(tmp_path / "db")

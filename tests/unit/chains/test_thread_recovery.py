@@ -1,6 +1,5 @@
 """A thread that is lost, to a thief, to a double or with its key: what is refused, and how the log goes on."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +26,7 @@ from chains.home_making import key_file_of
 from chains.reader import Reader
 from chains.status import status_of
 from chains.thread_recovery import NEXT_WALLET, begin_thread, sign_thread
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin, payment
 from tests.simulators.service import Clock, Service, coin_at, foreign_anchor, judge, new_service, restarted, thread_of
 
@@ -136,8 +136,7 @@ def test_a_log_goes_on_with_the_same_wallet_after_a_double(
     service: Service, bitcoin: SimulatedBitcoin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copied home anchored on by itself: once it is stopped, the operator says which history is the log's."""
-    service.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copytree(service.home.folder, tmp_path / "double")
+    copy_home(service.home.folder, tmp_path / "double")
     state = tmp_path / "another machine"
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("XDG_STATE_HOME", str(state))
@@ -298,11 +297,10 @@ def test_a_backup_from_during_the_recovery_does_not_begin_the_thread_again(
     steal(service, bitcoin)
     begin_with_new_wallet(service)
     with go_on(service, bitcoin) as again:
-        shutil.copytree(again.home.folder, tmp_path / "begun")
+        copy_home(again.home.folder, tmp_path / "begun")
         pay(again, bitcoin)
         sign_thread(again.home, recovery_key(again), keep_history=False)
-        again.home.engine.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copytree(again.home.folder, tmp_path / "signed")
+        copy_home(again.home.folder, tmp_path / "signed")
         again.anchor(bitcoin)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
     for name in ("begun", "signed"):

@@ -574,7 +574,7 @@ def test_the_time_of_receipt_never_falls(store: Store, chain: Chain) -> None:
 # --- failing
 
 
-@pytest.mark.sqlite
+@pytest.mark.sqlite("a limit of pages makes the file full")
 def test_a_full_disk_takes_nothing_and_the_next_write_is_whole(store: Store, chain: Chain) -> None:
     """Where there is no space the batch is refused whole; with space again, the same batch is taken, none twice."""
     batch = [submission_of(chain.chain_id, bytes(3000) + b"%d" % number) for number in range(200)]

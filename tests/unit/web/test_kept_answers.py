@@ -10,9 +10,9 @@ import pytest
 import uvloop
 
 from anchor.errors import StorageBusyError
-from anchor.storage.changes import SqliteChanges
 from chains.web.asgi import Answer
 from chains.web.kept_answers import LONGEST_S, KeptAnswers, StrangersAnswers
+from tests.databases import watch
 from tests.simulators.store import Store
 
 
@@ -74,7 +74,7 @@ def test_the_oldest_make_room() -> None:
 def test_strangers_get_the_same_until_anything_is_committed(tmp_path: Path) -> None:
     """A commit by anybody makes all answers old, also those that are being made; a rollback and a read none."""
     store = Store(tmp_path / "anchorline.db")
-    changes = SqliteChanges(tmp_path / "anchorline.db")
+    changes = watch(tmp_path / "anchorline.db")
     strangers = StrangersAnswers(changes.version, lambda call: call())
     strangers.keep(b"/a", strangers.begin(), answer("private, no-cache"))
     assert store.chains.by_name("acme") is None

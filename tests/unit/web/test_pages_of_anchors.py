@@ -278,6 +278,7 @@ def test_a_page_beyond_the_end_is_empty(story: Story) -> None:
     assert 400 == story.pages.get("/anchors?cursor=x").status
 
 
+@pytest.mark.sqlite("notes how SQLite goes about a question")
 def test_every_question_of_these_pages_goes_by_an_index(story: Story) -> None:
     """However many anchors, checkpoints and heads there are, a page reads a few of them."""
     home = story.service.home

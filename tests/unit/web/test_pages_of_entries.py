@@ -415,6 +415,7 @@ FEW_ROWS = (
 """Questions that sort what they found by an index, of which there is little."""
 
 
+@pytest.mark.sqlite("notes how SQLite goes about a question")
 def test_every_question_of_these_pages_goes_by_an_index(story: Story) -> None:
     """However many chains and entries there are, a page reads a few of them."""
     home = story.service.home

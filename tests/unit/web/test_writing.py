@@ -1,9 +1,7 @@
 """Tests of ``chains.web.writing`` over a real home, without a socket: how long one may write, what is taken of him."""
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
@@ -13,7 +11,7 @@ import pytest
 from anchor.errors import OverloadedError, QuotaError
 from chains.access import Role, Visibility
 from chains.group_commit import MOST_TOGETHER_BYTES
-from chains.home import DATABASE, Home
+from chains.home import Home
 from chains.metrics import registry_of
 from chains.quota import Quota
 from chains.web.posted import Admission
@@ -22,6 +20,7 @@ from chains.web.rooms import Rooms
 from chains.web.writing import Writing
 from chains.web.written import EntryWritten
 from chains.work import Content, Kind
+from tests.homes import holding
 from tests.simulators.api_server import make_home
 from tests.simulators.store import clear
 
@@ -126,8 +125,7 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> N
     async def story() -> None:
         admission = await site.admit()
         told: list[object] = []
-        with closing(sqlite3.connect(site.home.folder / DATABASE, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with holding(site.home.folder):
             site.writing.record(admission, b"first", Kind(), told.append)
             for number in range(5):
                 await asyncio.sleep(0.01)
@@ -135,7 +133,6 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> N
             while site.writing.commits.waiting.entries:
                 await asyncio.sleep(0.01)
             assert ([], 5) == (told, site.writing.waiting_entries)
-            other.execute("ROLLBACK")
         while len(told) < 6:
             await asyncio.sleep(0.01)
         assert all(isinstance(each, bytes) for each in told)
