@@ -101,16 +101,6 @@ class Home:
         """Where its database is."""
         return database_of(self.folder, self.settings.database)
 
-    @property
-    def database_file(self) -> Path:
-        """Its SQLite file; raises SettingsError where the settings name another database."""
-        if self.settings.database:
-            raise SettingsError(
-                f"{self.folder}: expected a home whose database is a SQLite file, found {self.database.name}; "
-                "`anchorline migrate --to home` moves it, and back (docs/operate/postgresql.md)"
-            )
-        return self.folder / DATABASE
-
     def __enter__(self) -> "Home":
         return self
 
@@ -211,7 +201,7 @@ class Home:
         from chains.reader import Reader
 
         reader = Reader(self.engine, self.chains, self.lookup)
-        file = None if self.settings.database else self.database_file
+        file = None if self.settings.database else self.folder / DATABASE
         return Erasing(self.engine, reader, self.writer, self.contents, file)
 
     def finish_erasures(self) -> None:

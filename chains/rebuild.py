@@ -1,11 +1,13 @@
 """Bringing a home level that was restored from a backup: from a newer copy or a mirror, or with a leaf for the gap.
 
 ``anchorline rebuild`` calls it. A copy is taken over as a whole, after everything was checked in a file beside: until
-the one rename at the end nothing of the home has changed, and a run that was interrupted is repeated.
+the one rename at the end, or the one transaction where the home is on PostgreSQL, nothing of the home has changed, and
+a run that was interrupted is repeated.
 """
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -18,7 +20,10 @@ from anchor.errors import BehindError, HistoryDiffersError, SettingsError, Stora
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.transaction import OutPoint, Transaction
 from anchor.proof.leaves import EpochLeaf
-from anchor.storage.sqlite import SqliteEngine, copy_database
+from anchor.storage.copying import replace_all
+from anchor.storage.database import Database
+from anchor.storage.databases import SqliteFile, database_of, is_postgres
+from anchor.storage.sqlite import SqliteEngine
 from anchor.tiles import Fetch
 from chains.audit import Audit
 from chains.backup import leave_out_digests
@@ -30,9 +35,12 @@ from chains.leading import leading, leading_copy
 from chains.mirror_reading import opened_mirror
 from chains.reader import Reader
 from chains.same_history import check_prefix
+from chains.settings import FILE_NAME, load_settings
 
 NEXT_DATABASE = "anchorline-next.db"
 """The copy, while it is checked."""
+OLD_DATABASE = "anchorline-old.db"
+"""What a server's database holds, while it is copied to be kept."""
 _BESIDE = ("-wal", "-shm")
 
 
@@ -51,25 +59,21 @@ class Rebuilt:
 
 
 def rebuild_from(home: Home, place: str | Path) -> Rebuilt:
-    """Take over a newer copy of a home (its folder, or its database file), or a mirror (its folder, or its address).
+    """Take over a newer copy of a home (its folder, or its database), or a mirror (its folder, or its address).
 
-    The old database is kept.
-    The home is closed afterwards; open it again. Raises HistoryDiffersError where the copy does not continue this home
-    or does not pass the audit, BehindError where it is behind too, SettingsError where there is no copy, and what
+    The old database is kept, as a SQLite file of the home. The home is closed afterwards; open it again. Raises
+    HistoryDiffersError where the copy does not continue this home or does not pass the audit, BehindError where it is
+    behind too, SettingsError where there is no copy, StorageBusyError where another process uses the home, and what
     ``from_mirror.take_over`` raises.
     """
-    if is_address(str(place)) or _is_mirror(Path(place)):
+    if is_address(str(place)) or (not is_postgres(str(place)) and _is_mirror(Path(place))):
         with opened_mirror(place) as fetch:
             return _rebuild_from_mirror(home, fetch)
-    copy = Path(place)
-    source = copy / DATABASE if copy.is_dir() else copy
-    if not source.is_file():
-        raise SettingsError(f"{copy}: expected a copy of a home, of its database {DATABASE}, or a mirror; found none")
-    following = home.database_file.with_name(NEXT_DATABASE)
-    _remove(following)
-    copy_database(source, following)
+    folder, source = _copy_at(place)
+    following = _emptied(home)
+    source.copy_to(following)
     leave_out_digests(following)
-    if (theirs := source.with_name(CONTENT_KEYS)).is_file():
+    if folder is not None and (theirs := folder / CONTENT_KEYS).is_file():
         home.content_keys.take_over(theirs)
     with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, after = home.high_water(), newer.high_water()
@@ -80,19 +84,31 @@ def rebuild_from(home: Home, place: str | Path) -> Rebuilt:
         check_sound(newer)
         adopted = adopt_anchors(newer)
         newer.unchecked_anchoring.check_in_step()
-    kept = _swap(home.folder)
-    return Rebuilt(before, after, adopted, kept)
+    return Rebuilt(before, after, adopted, _swap(home, before))
+
+
+def _copy_at(place: str | Path) -> tuple[Path | None, Database]:
+    """Return the folder of a copy, None where it has none, and its database; raises SettingsError for no copy."""
+    if is_postgres(str(place)):
+        return None, database_of(Path(), str(place))
+    copy = Path(place)
+    if copy.is_file():
+        return copy.parent, SqliteFile(copy)
+    if (copy / DATABASE).is_file():
+        return copy, SqliteFile(copy / DATABASE)
+    if (copy / FILE_NAME).is_file() and (database := load_settings(copy / FILE_NAME).database):
+        return copy, database_of(copy, database)
+    raise SettingsError(f"{copy}: expected a copy of a home, of its database {DATABASE}, or a mirror; found none")
 
 
 def _is_mirror(folder: Path) -> bool:
-    return (folder / CARD).is_file() and not (folder / DATABASE).is_file()
+    return (folder / CARD).is_file() and not any((folder / name).is_file() for name in (DATABASE, FILE_NAME))
 
 
 def _rebuild_from_mirror(home: Home, fetch: Fetch) -> Rebuilt:
     """Add what the mirror has to a copy of the home's own database, and put that copy in its place."""
-    following = home.database_file.with_name(NEXT_DATABASE)
-    _remove(following)
-    copy_database(home.database_file, following)
+    following = _emptied(home)
+    home.database.copy_to(following)
     with home, home.over(SqliteEngine(following)) as newer, leading_copy(newer, "rebuild"):
         before, log_id = home.high_water(), home.directory.log.log_id
         taken = take_over(newer, fetch)
@@ -106,13 +122,11 @@ def _rebuild_from_mirror(home: Home, fetch: Fetch) -> Rebuilt:
         check_sound(newer)
         adopted = taken.anchors + adopt_anchors(newer)
         newer.unchecked_anchoring.check_in_step()
-        if home.high_water() != before:
-            raise StorageBusyError(f"{home.folder}: another process writes to it; stop it, and run this again")
+        _check_quiet(home, before)
     # Promises may be lost for good, so the note may know of more entries. It is set before the database is replaced:
     # after a crash in between it still names more directory leaves than the old one has, which goes on being refused.
     write_high_water(log_id, after)
-    kept = _swap(home.folder)
-    return Rebuilt(before, after, adopted, kept, taken.gap, taken.entries)
+    return Rebuilt(before, after, adopted, _swap(home, before), taken.gap, taken.entries)
 
 
 def mark_gap(home: Home) -> EpochLeaf:
@@ -183,28 +197,62 @@ def check_sound(home: Home) -> None:
         )
 
 
-# --- files
+# --- databases
 
 
-def _swap(folder: Path) -> Path:
-    """Keep the old database under another name, and put the checked copy in its place; return the old one's name."""
-    path, following = folder / DATABASE, folder / NEXT_DATABASE
-    if any(path.with_name(path.name + end).exists() for end in _BESIDE):
-        raise StorageBusyError(f"{path}: another process has it open; stop it, and run this again")
-    kept = next(each for each in names_of_old(path) if not each.exists() or each.samefile(path))
+def _check_quiet(home: Home, before: HighWater) -> None:
+    if home.high_water() != before:
+        raise StorageBusyError(f"{home.folder}: another process writes to it; stop it, and run this again")
+
+
+def _swap(home: Home, before: HighWater) -> Path:
+    """Keep the old database as a file, and put the checked copy in its place; return the old one's name.
+
+    The home is closed, and held ``before`` when it was compared.
+    """
+    home.database.check_alone()
+    path, following = home.folder / DATABASE, home.folder / NEXT_DATABASE
+    kept = next(each for each in names_of_old(path) if not each.exists() or (path.exists() and each.samefile(path)))
+    if home.settings.database:
+        _swap_rows(home, before, following, kept)
+    else:
+        _swap_files(path, following, kept)
+    return kept
+
+
+def _swap_files(path: Path, following: Path, kept: Path) -> None:
     if not kept.exists():
         os.link(path, kept)
     with following.open("rb+") as file:
         os.fsync(file.fileno())
-    sync_folder(folder)
+    sync_folder(path.parent)
     following.replace(path)
-    sync_folder(folder)
-    return kept
+    sync_folder(path.parent)
+
+
+def _swap_rows(home: Home, before: HighWater, following: Path, kept: Path) -> None:
+    """Replace all rows of a server's database in one transaction; what they were is copied to a file before."""
+    copied = kept.with_name(OLD_DATABASE)
+    _remove(copied)
+    home.database.copy_to(copied)
+    copied.replace(kept)
+    sync_folder(kept.parent)
+    rows = home.database.open_to_move()
+    with Home(home.folder, home.settings, home.clock, rows) as now, closing(SqliteEngine(following)) as newer:
+        replace_all(newer, rows, lambda: _check_quiet(now, before))
+    _remove(following)
 
 
 def names_of_old(path: Path) -> Iterator[Path]:
     """Yield the names under which databases are kept in whose place there is another one now."""
     return (path.with_name(f"anchorline-before-{number}.db") for number in count(1))
+
+
+def _emptied(home: Home) -> Path:
+    """Return where the copy is checked, with nothing there that an earlier run left."""
+    following = home.folder / NEXT_DATABASE
+    _remove(following)
+    return following
 
 
 def _remove(path: Path) -> None:

@@ -60,12 +60,18 @@ def address_of_home(home: Path) -> str:
     return str(read_settings_file(settings).get("database", "")) if settings.is_file() else ""
 
 
-def state_of(home: Path) -> object:
+def state_of(home: Path) -> tuple[object, bytes]:
     """Return all that a home's database holds, to be compared: every row of every table, and the bytes of a file."""
     with _connected(home) as connection:
         rows = {table.name: connection.execute(_all_of(table)).fetchall() for table in tables()}
     file = home / SQLITE_FILE
     return rows, file.read_bytes() if file.exists() else b""
+
+
+def rows_of(file: Path) -> object:
+    """Return what ``state_of`` says of the rows in a SQLite file by itself."""
+    with closing(sqlite3.connect(file)) as connection:
+        return {table.name: connection.execute(_all_of(table)).fetchall() for table in tables()}
 
 
 def change(home: Path, *statements: str) -> int:

@@ -1,6 +1,7 @@
 """Copying a log's database from one engine to another, table by table and batch by batch.
 
-``chains.moving`` moves a log with it; ``Database.copy_to`` makes the SQLite file of a backup from PostgreSQL.
+``chains.moving`` moves a log with it, ``chains.rebuild`` takes one over; ``Database.copy_to`` makes the SQLite file of
+a backup from PostgreSQL.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,9 @@ def copy_all(source: Engine, target: House, report: Report = silent) -> None:
     after each batch that is committed.
     """
     if last_key(target, tables()[0]) is None:
-        _clear(target)
+        # What the schema itself put there: the source has these rows, too, as they are now.
+        with target.transaction():
+            _clear(target)
     for table in tables():
         report(f"copy {table.name}")
         # What came over is there in whole batches, by key: the last key says where to go on.
@@ -34,8 +37,21 @@ def copy_all(source: Engine, target: House, report: Report = silent) -> None:
     target.settle_numbers(tables())
 
 
-def _clear(target: House) -> None:
-    """Take out what the schema itself put there: the source has these rows, too, as they are now."""
+def replace_all(source: Engine, target: House, check: Callable[[], None]) -> None:
+    """Put the rows of another database in the place of all that are here, in one transaction.
+
+    ``check`` looks first, while nobody else writes; where it raises, nothing was done.
+    """
     with target.transaction():
-        for table in reversed(tables()):
-            target.execute(f"DELETE FROM {table.name}")  # noqa: S608  # our own names
+        check()
+        _clear(target)
+        for table in tables():
+            for rows in batches(source, table, None):
+                target.insert_rows(table, rows)
+        # Numbers that were given out come back with no rollback, which leaves a gap and no harm.
+        target.settle_numbers(tables())
+
+
+def _clear(target: House) -> None:
+    for table in reversed(tables()):
+        target.execute(f"DELETE FROM {table.name}")  # noqa: S608  # our own names

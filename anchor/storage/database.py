@@ -13,6 +13,8 @@ from anchor.storage.engine import Engine
 from anchor.storage.house import House
 from anchor.storage.migrations import MIGRATIONS, Migrations
 
+OPEN_ELSEWHERE = "another process has it open; stop it, and run this again"
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -93,6 +95,9 @@ class Database(Protocol):
 
     def check_writable(self, wait_s: float) -> None:
         """Take the right to write and give it back: raises StorageBusyError where another has it for ``wait_s``."""
+
+    def check_alone(self) -> None:
+        """Raise StorageBusyError where anybody has it open, this process too."""
 
     def size_bytes(self) -> int:
         """Return how much it takes on the disk, without its write-ahead log."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from anchor.errors import SettingsError
+from anchor.errors import SettingsError, StorageBusyError
 from anchor.storage.changes import SqliteChanges
-from anchor.storage.database import Changes, Database, Schema
+from anchor.storage.database import OPEN_ELSEWHERE, Changes, Database, Schema
 from anchor.storage.engine import Engine
 from anchor.storage.house import House
 from anchor.storage.read_only import ReadOnlyEngine, schema_of
@@ -69,6 +69,11 @@ class SqliteFile:
     def check_writable(self, wait_s: float) -> None:
         """See ``Database.check_writable``."""
         check_writable(self.path, wait_s)
+
+    def check_alone(self) -> None:
+        """See ``Database.check_alone``: whoever closes a file last takes away what is beside it."""
+        if any(self.path.with_name(f"{self.path.name}{end}").exists() for end in ("-wal", "-shm")):
+            raise StorageBusyError(f"{self.path}: {OPEN_ELSEWHERE}")
 
     def size_bytes(self) -> int:
         """See ``Database.size_bytes``."""

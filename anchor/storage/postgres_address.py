@@ -4,6 +4,7 @@
 itself keeps from writing.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from pathlib import Path
 import psycopg
 from psycopg import errors, sql
 
-from anchor.errors import SettingsError, StorageError
+from anchor.errors import SettingsError, StorageBusyError, StorageError
 from anchor.storage.copying import copy_all
-from anchor.storage.database import Schema
+from anchor.storage.database import OPEN_ELSEWHERE, Schema
 from anchor.storage.engine import Engine, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
@@ -22,6 +23,12 @@ from anchor.storage.postgres_peer import connection_string
 from anchor.storage.sqlite import SqliteEngine, without_log
 from anchor.storage.tables import tables
 
+_OTHERS = (
+    "SELECT COUNT(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND application_name = 'anchorline' AND pid <> pg_backend_pid()"
+)
+# The server notices that a connection was closed a moment later.
+_LOOKS, _LOOK_S = 20, 0.05
 _READ_ONLY = "SELECT set_config('default_transaction_read_only', 'on', false)"
 
 
@@ -120,6 +127,15 @@ class PostgresAddress:
         """See ``Database.check_writable``."""
         with closing(PostgresEngine(self.address, wait_s)) as engine, engine.transaction():
             pass
+
+    def check_alone(self) -> None:
+        """See ``Database.check_alone``: the sessions of Anchorline there; one that was just closed is waited for."""
+        with closing(ReadOnlyPostgres(self.address)) as engine:
+            for _ in range(_LOOKS):
+                if engine.query(_OTHERS) == [(0,)]:
+                    return
+                time.sleep(_LOOK_S)
+        raise StorageBusyError(f"{self.name}: {OPEN_ELSEWHERE}")
 
     def size_bytes(self) -> int:
         """See ``Database.size_bytes``: tables and indexes of its schema."""

@@ -99,7 +99,9 @@ def rebuild(
     source: Annotated[
         str | None,
         typer.Option(
-            "--from", help="A newer copy of this home (folder or database file), or a mirror (folder or http address)."
+            "--from",
+            help="A newer copy of this home (its folder, or its database: a file or an address of PostgreSQL), or a "
+            "mirror (folder or http address).",
         ),
     ] = None,
     gap: Annotated[

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from chains.home import Home
 from chains.reader import Reader
@@ -50,6 +51,35 @@ def test_the_whole_way_on_postgresql(tmp_path: Path, postgres_server: PostgresSe
     verified = run(*("verify", report, receipt, "--log", home / "log-card.json", "--headers", tmp_path / "headers.txt"))
     assert "INTACT" in verified.text
     assert [] == list(home.glob("*.db"))
+
+
+def test_a_database_that_was_restored_is_brought_level_from_another(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """Refused while anybody has it open; then all rows are the other's, and what was there is kept as a file."""
+    home, here = tmp_path / "home", ("--home", tmp_path / "home")
+    newest = postgres_server.database()
+    init(home, newest)
+    assert 0 == run("chain", "create", "acme", *here).exit_code
+    restored = postgres_server.database(template=str(conninfo_to_dict(newest)["dbname"]))
+    for number in range(2):
+        assert 0 == run("add", "acme", "-", *here, stdin=b"after the dump %d" % number).exit_code
+        assert 0 == run("seal", *here).exit_code
+    settings = home / "anchorline.toml"
+    settings.write_text(settings.read_text().replace(newest, restored))
+    assert 1 == run("add", "acme", "-", *here, stdin=b"second history").exit_code
+    with Home.open(home) as serving:
+        refused = run("rebuild", "--from", newest, *here)
+        assert (1, True) == (refused.exit_code, "another process has it open" in refused.err)
+        assert 1 == serving.high_water().entries
+    done = run("rebuild", "--from", newest, *here)
+    assert (0, "") == (done.exit_code, done.err)
+    assert (home / "anchorline-before-1.db").is_file()
+    for command in (("audit",), ("add", "acme", home / "log-card.json"), ("seal",), ("audit",)):
+        done = run(*command, *here)
+        assert (0, "") == (done.exit_code, done.err), command
+    with Home.open(home) as level:
+        assert 4 == level.high_water().entries
 
 
 def test_a_backup_is_restored_to_a_file_or_to_a_database(tmp_path: Path, postgres_server: PostgresServer) -> None:

@@ -22,6 +22,9 @@ from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import EpochLeaf
 from anchor.proof.receipt import MAX_CARD
 from anchor.proof.verify import Outcome
+from anchor.storage.databases import SqliteFile
+from anchor.storage.postgres import PostgresEngine
+from anchor.storage.postgres_address import PostgresAddress
 from chains import rebuild
 from chains.audit import Audit
 from chains.highwater import HighWater, high_water_file, read_high_water, write_high_water
@@ -29,6 +32,7 @@ from chains.home import Home
 from chains.mirror_reading import most_bytes, opened_mirror
 from chains.reader import Reader
 from chains.rebuild import NEXT_DATABASE, Rebuilt, rebuild_from
+from tests.databases import is_switched
 from tests.homes import copy_home, state_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.listening import serving_folder
@@ -321,9 +325,17 @@ def test_checkpoints_without_a_key_of_their_time_are_not_made(log: Path, bitcoin
         rebuilt_from(log / "sealed", log / "mirror", bitcoin)
 
 
-@pytest.mark.parametrize("step", ["copy_database", "take_over", "check_sound", "write_high_water", "link", "replace"])
+OF_FILES = ((SqliteFile, "copy_to"), (os, "link"), (Path, "replace"))
+OF_ROWS = ((PostgresAddress, "copy_to"), (Path, "replace"), (PostgresEngine, "insert_rows"))
+STEPS = (
+    *((rebuild, name) for name in ("take_over", "check_sound", "write_high_water")),
+    *(OF_ROWS if is_switched() else OF_FILES),
+)
+
+
+@pytest.mark.parametrize(("where", "step"), STEPS)
 def test_an_interrupted_run_is_repeated(
-    step: str, log: Path, bitcoin: SimulatedBitcoin, monkeypatch: pytest.MonkeyPatch
+    where: object, step: str, log: Path, bitcoin: SimulatedBitcoin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped before each effect, the home is what it was and still refused; run again, it is level."""
 
@@ -335,7 +347,7 @@ def test_an_interrupted_run_is_repeated(
 
     before = state_of(log / "sealed")
     with monkeypatch.context() as stopping:
-        stopping.setattr(*{"link": (os, "link"), "replace": (Path, "replace")}.get(step, (rebuild, step)), stop)
+        stopping.setattr(where, step, stop)
         with pytest.raises(Stopped):
             rebuilt_from(log / "sealed", log / "mirror", bitcoin)
     assert before == state_of(log / "sealed")

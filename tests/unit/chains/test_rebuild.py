@@ -1,8 +1,7 @@
 """A home that was restored from a backup, brought level from a newer copy or with a gap that the log states."""
 
 import os
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +10,9 @@ import pytest
 from anchor.errors import BehindError, HistoryDiffersError, SettingsError, StorageBusyError, StorageCorruptError
 from anchor.proof.leaves import EpochLeaf
 from anchor.proof.verify import Outcome
+from anchor.storage.databases import SqliteFile
+from anchor.storage.postgres import PostgresEngine
+from anchor.storage.postgres_address import PostgresAddress
 from chains import rebuild
 from chains.audit import Audit
 from chains.highwater import high_water_file
@@ -18,7 +20,8 @@ from chains.home import DATABASE
 from chains.reader import Reader
 from chains.rebuild import NEXT_DATABASE, mark_gap, rebuild_from
 from chains.status import status_of
-from tests.homes import copy_home, state_of
+from tests.databases import is_switched
+from tests.homes import address_of_home, change, copy_home, rows_of, state_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import Clock, Service, judge, new_service, restarted
 
@@ -99,12 +102,11 @@ def test_a_backup_of_any_moment_is_brought_level(moment: str, copies: Moments, b
 
 
 def test_a_database_file_is_a_copy_too(copies: Moments, bitcoin: SimulatedBitcoin) -> None:
-    """The copy is only read: its bytes stay."""
-    file = copies["newest"] / DATABASE
-    before = file.read_bytes()
+    """The file, or the address of a server's database, is only read: all of it stays."""
+    before = state_of(copies["newest"])
     with reopened(copies["sealed"], bitcoin) as service:
-        rebuild_from(service.home, file)
-    assert before == file.read_bytes()
+        rebuild_from(service.home, address_of_home(copies["newest"]) or copies["newest"] / DATABASE)
+    assert before == state_of(copies["newest"])
 
 
 def test_a_copy_without_the_newest_anchor_takes_it_up(
@@ -149,10 +151,6 @@ def test_where_there_is_no_copy_it_is_said(copies: Moments, bitcoin: SimulatedBi
         rebuild_from(service.home, tmp_path / "text")
 
 
-def change(statement: str) -> Callable[[sqlite3.Connection], object]:
-    return lambda connection: connection.execute(statement)
-
-
 @pytest.mark.parametrize(
     ("what", "where"),
     [
@@ -170,10 +168,7 @@ def test_a_copy_that_differs_is_refused_by_the_first_difference(
     what: str, where: str, copies: Moments, bitcoin: SimulatedBitcoin
 ) -> None:
     """What this home signed must be in the copy unchanged, and what is new must pass the audit."""
-    with sqlite3.connect(copies["newest"] / DATABASE) as connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
-        assert connection.execute(what).rowcount == 1
-    connection.close()
+    assert 1 == change(copies["newest"], what)
     before = state_of(copies["more promised"])
     with reopened(copies["more promised"], bitcoin) as service, pytest.raises(HistoryDiffersError, match=where):
         rebuild_from(service.home, copies["newest"])
@@ -200,9 +195,19 @@ def test_another_log_is_no_copy(copies: Moments, bitcoin: SimulatedBitcoin, tmp_
         rebuild_from(service.home, tmp_path / "other log")
 
 
-@pytest.mark.parametrize("step", ["copy_database", "check_sound", "_swap", "link", "replace"])
+OF_FILES = ((SqliteFile, "copy_to"), (os, "link"), (Path, "replace"))
+OF_ROWS = (
+    (PostgresAddress, "copy_to"),
+    (Path, "replace"),
+    (PostgresEngine, "insert_rows"),
+    (PostgresEngine, "settle_numbers"),
+)
+STEPS = ((rebuild, "check_sound"), (rebuild, "_swap"), *(OF_ROWS if is_switched() else OF_FILES))
+
+
+@pytest.mark.parametrize(("where", "step"), STEPS)
 def test_an_interrupted_run_is_repeated(
-    step: str, copies: Moments, bitcoin: SimulatedBitcoin, monkeypatch: pytest.MonkeyPatch
+    where: object, step: str, copies: Moments, bitcoin: SimulatedBitcoin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped before each write, the home is what it was; run again, it is level."""
 
@@ -214,14 +219,13 @@ def test_an_interrupted_run_is_repeated(
 
     before = state_of(copies["sealed"])
     with monkeypatch.context() as stopping:
-        target = {"link": (os, "link"), "replace": (Path, "replace")}.get(step, (rebuild, step))
-        stopping.setattr(*target, stop)
+        stopping.setattr(where, step, stop)
         with pytest.raises(Stopped), reopened(copies["sealed"], bitcoin) as service:
             rebuild_from(service.home, copies["newest"])
     assert before == state_of(copies["sealed"])
     with reopened(copies["sealed"], bitcoin) as service:
         kept = rebuild_from(service.home, copies["newest"]).kept
-    assert before == kept.read_bytes()
+    assert (before[0], before[1] or kept.read_bytes()) == (rows_of(kept), kept.read_bytes())
     assert not (copies["sealed"] / NEXT_DATABASE).exists()
     with reopened(copies["sealed"], bitcoin) as service:
         check_whole(service, bitcoin)
