@@ -1,7 +1,7 @@
 """What organisations have used of their quotas, counted in memory.
 
-The web layer takes from a quota before it queues a write. The rule is the generic cell rate algorithm of
-``pyrate_limiter``: what was used comes back steadily, and one number for each measure remembers all of it.
+The web layer takes from a quota before it queues a write, and before it erases. The rule is the generic cell rate
+algorithm of ``pyrate_limiter``: what was used comes back steadily, and one number for each measure remembers all of it.
 """
 
 import math
@@ -20,6 +20,11 @@ BURST_S = 10
 # The library counts in thousandths of whatever unit its times are in. Given microseconds, it counts in nanoseconds.
 _RULE = GCRA()
 _State = tuple[float, ...]
+
+
+def most_at_once(quota: Quota) -> int | None:
+    """Return how many entries may ever be taken at once; None: any number."""
+    return None if quota.entries_per_s is None else quota.entries_per_s * BURST_S
 
 
 class Quotas:

@@ -1,13 +1,14 @@
 """Operations that end contents, and that keep them: erasures, legal holds, and for how long a chain keeps contents.
 
 Only the owner of a chain may (docs/spec/access.md); every one is noted for him in the transaction that does it
-(``chains.erasing``). All may be repeated: what was done before is answered as if it were done now.
+(``chains.erasing``). All may be repeated: what was done before is answered as if it were done now. What is erased or
+stated is taken from the quota of whose key asks, as what is written is.
 """
 
 from collections.abc import Iterable
 
 from anchor.proof.access_record import What
-from anchor.proof.entry import ExternalId, IdKind
+from anchor.proof.entry import Entry, ExternalId, IdKind
 from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.errors import MalformedError
 from chains.access import RIGHTS, Action
@@ -62,7 +63,11 @@ def erase(room: Room, request: Request) -> Answer:
         scope, targets, held = Scope.SUBJECT, _of_subject(room, request, wanted), 0
     else:
         scope, (targets, held) = Scope.RETENTION, _expired(room, request, wanted)
-    portion, left = portion_of(targets, MOST_ERASED)
+    at_once = room.most_at_once(request)
+    portion, left = portion_of(targets, MOST_ERASED if at_once is None else min(MOST_ERASED, at_once))
+    # What is erased counts as written would be; to ask again for what was erased before counts as one.
+    destroyed = sum(keeps_content(stored) for _, entries in portion for stored in entries)
+    room.take_from_quota(request, max(1, destroyed))
     copies_left = 0
     for chain, entries in portion:
         done = room.home.erasing.erase(chain, entries, scope, wanted.reason, request.now_ms, _author(room, request))
@@ -89,6 +94,7 @@ def set_hold(room: Room, request: Request) -> Answer:
         for hold in holds_of(room.reader, chain)
     )
     if not is_there:
+        room.take_from_quota(request, 1)
         room.home.erasing.hold(chain, held, Act.HOLD, wanted.reason, request.now_ms, author)
     return json_of(_holds(room, request, chain), NO_STORE)
 
@@ -101,6 +107,7 @@ def lift_hold(room: Room, request: Request) -> Answer:
     held = _held(room, chain, wanted)
     of = None if held is None else held.entry_hash
     if any(hold.of == of for hold in holds_of(room.reader, chain)):
+        room.take_from_quota(request, 1)
         room.home.erasing.hold(chain, held, Act.LIFT, wanted.reason, request.now_ms, _author(room, request))
     return json_of(_holds(room, request, chain), NO_STORE)
 
@@ -213,6 +220,7 @@ def _erase_stated(room: Room, request: Request, raw: bytes, salt: bytes) -> Answ
     if chain is None:
         raise not_found()
     room.require(request, Action.CONTENT_ERASE, chain)
+    room.take_from_quota(request, max(1, len(Entry.decode(raw).links)))
     stating = room.home.erasing.erase_stated(chain, raw, salt, request.now_ms, _author(room, request))
     found = [room.reader.by_hash(link.entry_hash) for link in stating.entry.links]
     shown = [_shown(room, chain, stored) for stored in found if stored is not None]
@@ -227,6 +235,7 @@ def _is_stated(room: Room, request: Request, chain: Chain, wanted: HoldWanted, a
     if wanted.statement is None:
         return False
     raw, salt = wanted.statement.entry, wanted.statement.salt
+    room.take_from_quota(request, 1)
     room.home.erasing.hold_stated(chain, raw, salt, act, request.now_ms, _author(room, request))
     return True
 
@@ -284,7 +293,7 @@ def _hold(hold: Hold, *, is_mine: bool) -> HoldModel:
 GROUP = "Erasing"
 _STATING = (
     *("content-held", "entry-refused", "entry-malformed", "entry-too-large", "entry-version-unknown"),
-    *("author-signature-wrong", "chain-closed", "policy-not-followed", "clock-wrong"),
+    *("author-signature-wrong", "chain-closed", "policy-not-followed", "clock-wrong", "quota-exceeded"),
 )
 OPERATIONS = (
     Operation(

@@ -49,6 +49,7 @@ def close_chain(room: Room, request: Request) -> Answer:
     if before is None or (before[1].reason, before[1].moved_to) != (wanted.reason, moved_to):
         writer = room.home.writer
         submitter = room.accounts.submitter_of(request.actor, writer.log_id)
+        room.take_from_quota(request, 1)
         writer.submit(chain, [stating(chain.chain_id, closing, writer.log_id)], request.now_ms, submitter)
     return json_of(_closed(room, chain), NO_STORE)
 
@@ -92,6 +93,10 @@ def accept_offer(room: Room, request: Request) -> Answer:
     if chain is None or organisation is None:
         raise not_found()
     transfers = Transfers(room.home.writer, room.accounts)
+    offered = transfers.waiting(chain)
+    if offered is None or offered.taker != organisation:
+        raise not_found()
+    room.take_from_quota(request, 1)
     try:
         accepted = transfers.accept(chain, found(room, organisation), request.now_ms, by=request.asker)
     except UnknownAccountError:
@@ -199,7 +204,7 @@ def _offer(room: Room, offer: Offer) -> OfferModel:
 
 GROUP = "Life of a chain"
 _WITH_CONTENT = Parameter("content", "`0`: without contents, salts and digests", "0|1")
-_WRITING = ("chain-closed", "entry-refused", "entry-malformed", "policy-not-followed", "clock-wrong")
+_WRITING = ("chain-closed", "entry-refused", "entry-malformed", "policy-not-followed", "clock-wrong", "quota-exceeded")
 _ARCHIVE = {200: Shape("The archive, as `anchorline export --chain` writes it (docs/spec/export.md)", {GZIP: bytes})}
 OPERATIONS = (
     Operation(

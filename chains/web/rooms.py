@@ -7,6 +7,7 @@ what was revoked or withdrawn ends with the next one.
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from chains.access_notes import Note
 from chains.chain import Chain
 from chains.envelopes import Envelopes
 from chains.home import Clock, Home
+from chains.quotas import Quotas, most_at_once
 from chains.reader import Reader, StoredEntry
 from chains.receipts import Receipts
 from chains.web.problems import ProblemError, not_found
@@ -42,11 +44,15 @@ class Room:
     """An opened home with what answers questions about it; one thread uses it.
 
     ``seen_height`` says how high Bitcoin's best chain was when this process saw it last, None where it never did.
-    ``notes`` are what the question at hand took of content, for the owners to know.
+    ``notes`` are what the question at hand took of content, for the owners to know. ``quotas`` are those of the whole
+    service, also of what is written elsewhere.
     """
 
-    def __init__(self, home: Home, seen_height: Callable[[], int | None] = _not_seen) -> None:
+    def __init__(
+        self, home: Home, seen_height: Callable[[], int | None] = _not_seen, quotas: Quotas | None = None
+    ) -> None:
         self.home = home
+        self._quotas = Quotas() if quotas is None else quotas
         self.notes: list[Note] = []
         self._seen_height = seen_height
         self.reader = Reader(home.engine, home.chains, home.lookup)
@@ -72,6 +78,16 @@ class Room:
         """Return how high Bitcoin's best chain is, as far as is known: seen by this process, or noted by another."""
         noted = noted_height(self.home.directory, self.home.journal)
         return max(self._seen_height() or 0, noted or 0) or None
+
+    def most_at_once(self, request: Request) -> int | None:
+        """Return how many entries the quota of whose key asks could ever give at once; None: any number."""
+        return most_at_once(self.accounts.quota_of(request.actor))
+
+    def take_from_quota(self, request: Request, entries: int) -> None:
+        """Take entries from the quota of whose key asks, before anything is written; raise QuotaError."""
+        organisation, quota = request.actor.organisation, self.accounts.quota_of(request.actor)
+        if organisation is not None and quota.is_limited:
+            self._quotas.take(organisation, quota, entries, 0, time.monotonic_ns() // 1_000_000)
 
     def authenticated(self, request: Request) -> Request:
         """Return the request with who asks; raise KeyRefusedError where the key does not hold."""
@@ -159,6 +175,7 @@ class Rooms:
         tip_height: Callable[[], int | None] = _not_seen,
         noted: Callable[[list[Note]], Awaitable[None]] = _nowhere,
         beside: Home | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._noted = noted
         self._own = threading.local()
@@ -170,7 +187,7 @@ class Rooms:
             if beside is not None:
                 home.go_by(beside)
             home.content_keys.open_now()
-            self._free.put(Room(home, tip_height))
+            self._free.put(Room(home, tip_height, quotas))
         self._executor = ThreadPoolExecutor(threads, "reading", self._enter)
 
     def _enter(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from chains.access_notes import Note
 from chains.home import Home
 from chains.metrics import registry_of
+from chains.quotas import Quotas
 from chains.settings import Limits
 from chains.web.drawing import Drawing
 from chains.web.exporting import Exporting
@@ -51,12 +52,14 @@ class Service:
         self.batch_bytes = max(BATCH_BYTES, submission_bytes(self.limits.content_bytes))
         home.content_keys.open_now(home.chains.next_seq())
         self.rooms = Rooms(home.folder, home.clock, tip_height=lambda: counts.tip_height, noted=self._noted)
-        self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted, beside=home)
+        # One count of what each organisation used: of what it writes, and of what it erases.
+        quotas = Quotas()
+        self.office = Rooms(home.folder, home.clock, threads=1, noted=self._noted, beside=home, quotas=quotas)
         """Where accounts are changed and contents erased: one after the other, beside those who read."""
         self.changes = home.database.watch()
         # Behind all that may fail, as descriptors run out: both have a thread that only ``close`` ends.
         self.noting = Noting(home.folder, home.clock, self.report, beside=home)
-        self.writing = Writing(home, self.rooms, counts, traces)
+        self.writing = Writing(home, self.rooms, counts, traces, quotas=quotas)
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")

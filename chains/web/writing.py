@@ -64,13 +64,14 @@ class Writing:
         counts: ProcessMetrics,
         traces: "Traces | None" = None,
         monotonic_s: Callable[[], float] = time.monotonic,
+        quotas: Quotas | None = None,
     ) -> None:
         self._home = home
         self._monotonic_s = monotonic_s
         self._traces = traces
         self._counts = counts
         self._rooms = rooms
-        self._quotas = Quotas()
+        self._quotas = Quotas() if quotas is None else quotas
         self._admitted: OrderedDict[tuple[str, str | None], tuple[float, Admission]] = OrderedDict()
         self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._gathered: list[Posted] = []

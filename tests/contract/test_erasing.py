@@ -20,10 +20,12 @@ from anchor.proof.codec import sha256
 from anchor.proof.entry import ExternalId, IdKind, Link, Relation
 from anchor.proof.erasure import Act, ErasureStatement, Scope
 from anchor.proof.receipt import ContentState
+from chains.access import Role
 from chains.client import AsyncClient, Client, Ed25519Key, Recorded, Signatory, keyed_id
 from chains.client.own_entry import Form, OwnEntry, Sent, make_entry, signed
 from chains.home import Home
-from tests.simulators.api_server import ApiServer, code, make_home, make_keys, run_beside, serving
+from chains.quota import Quota
+from tests.simulators.api_server import ApiServer, code, make_home, make_key, make_keys, run_beside, serving
 
 SECRET = b"patient 4711, HIV test: positive; told to Dr. Weiss on 3 May\n"
 REASON = "request under Article 17 GDPR, ticket 88"
@@ -160,6 +162,36 @@ def test_what_a_chain_keeps_no_longer_is_erased_and_what_is_held_stays(site: Sit
     assert site.client.set_retention(chain_id, None) is None
     told = [each["detail"] for each in site.events("retention") if each["chain_id"] == chain_id.hex()]
     assert ["for 0 ms", "for ever"] == told
+
+
+def test_erasing_is_taken_from_the_quota_as_writing_is(site: Site) -> None:
+    """One request erases what the quota gives at once; what comes then is refused, with the time when it is taken."""
+    key = make_key(site.server.home, "frugal", Role.OWNER)
+    with Client(site.server.url, key, trust_on_first_use=True) as client:
+        opened = client.open_chain(["frugal"], b"opened")
+        chain_id = opened.own.entry.chain_id
+        added = client.add_many(chain_id, [b"report %d" % n for n in range(30)])
+        mine = [each.entry_hash.hex() for each in added if isinstance(each, Recorded)]
+    with Home.open(site.server.home) as home:
+        found = home.accounts.organisations.named("frugal")
+        home.accounts.organisations.set_quota(found, Quota(entries_per_s=1))
+    path, wanted = f"/v1/chains/{chain_id.hex()}", {"entries": mine, "reason": REASON}
+    with site.server.client(key) as asking:
+        done = asking.post("/v1/erasures", json=wanted)
+        assert (200, 10, True) == (done.status_code, len(done.json()["entries"]), done.json()["more"])
+        refused = asking.post("/v1/erasures", json=wanted)
+        assert (429, "quota-exceeded") == code(refused)
+        assert 1 <= int(refused.headers["retry-after"]) <= 10
+        holds = [asking.post(f"{path}/holds", json={"entry_hash": each, "reason": REASON}) for each in mine[-8:]]
+        assert (429, "quota-exceeded") in [code(each) for each in holds if each.status_code != 200]
+        assert 10 == sum(asking.get(f"/v1/entries/{each}/content").status_code == 404 for each in mine)
+        statement = ErasureStatement(Act.ERASE, Scope.ENTRY, int(time.time() * 1000), REASON).encode()
+        links = tuple(Link(Relation.ERASES, chain_id, bytes.fromhex(each)) for each in mine[:11])
+        own = make_entry(chain_id, b"", Form(links=links, erasure=statement), os.urandom, Sent.CONTENT)
+        parts = {"entry": signed(own.entry, Ed25519Key(bytes(32))), "salt": own.salt}
+        body = {"statement": {name: base64.b64encode(part).decode() for name, part in parts.items()}}
+        never = asking.post("/v1/erasures", json=body)
+        assert (429, "quota-exceeded", None) == (*code(never), never.headers.get("retry-after"))
 
 
 # --- holds
