@@ -63,8 +63,14 @@ class _ChangedChain:
     tree_no: int
     chain_id: bytes
     size: int
+    built_size: int
     head_index: int | None
     policy: bytes | None
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its interior tiles are stored: all are, unless an older version appended."""
+        return self.built_size >= self.size
 
 
 class Directory:
@@ -114,7 +120,8 @@ class Directory:
         keys = (key,) if old_key is None else (key, old_key)
         self.sign_stored(*keys)
         for chain in self._changed():
-            self.trees.build_ahead(chain.tree_no)
+            if not chain.is_built:
+                self.trees.build_ahead(chain.tree_no)
         with self.engine.transaction():
             sealed = self._append_seal(now_ms, block, extra)
         if not sealed:
@@ -192,14 +199,15 @@ class Directory:
     def _changed(self) -> list[_ChangedChain]:
         """Chains with leaves that are not under a head yet, by chain id."""
         rows = self.engine.query(
-            "SELECT tree_no, chain_id, size, head_index, (SELECT entry_hash FROM stated_policy "
+            "SELECT tree_no, chain_id, size, built_size, head_index, (SELECT entry_hash FROM stated_policy "
             "WHERE stated_policy.tree_no = tree.tree_no ORDER BY leaf_index DESC LIMIT 1) "
             "FROM tree WHERE tree_no > 0 AND size > sealed_size ORDER BY chain_id"
         )
         return [_ChangedChain(*row) for row in rows]
 
     def _built_head(self, chain: _ChangedChain) -> HeadLeaf:
-        self.trees.build_to(chain.tree_no, chain.size)
+        if not chain.is_built:
+            self.trees.build_to(chain.tree_no, chain.size)
         previous = NO_PREVIOUS if chain.head_index is None else chain.head_index
         policy = NO_POLICY if chain.policy is None else chain.policy
         return HeadLeaf(chain.chain_id, chain.size, previous, self.trees.root(chain.tree_no, chain.size), policy)
@@ -220,8 +228,7 @@ class Directory:
             "INSERT INTO directory_leaf (leaf_index, leaf) VALUES (?, ?)",
             [(size + place, raw) for place, raw in enumerate(encoded)],
         )
-        new_size = self.trees.append(DIRECTORY, size, HASHING.leaves(encoded).flat)
-        self.trees.build_to(DIRECTORY, new_size)
+        self.trees.append(DIRECTORY, size, HASHING.leaves(encoded).flat)
 
     def _store_checkpoint(self, seal: SealLeaf) -> None:
         size = self.trees.state(DIRECTORY).size

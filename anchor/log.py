@@ -7,7 +7,7 @@ Receipts, seals and the audit take their roots and paths from here; pymerkle is 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pymerkle import BaseMerkleTree
 
@@ -16,7 +16,7 @@ from anchor.hashing.chosen import HASHING
 from anchor.proof.bundles import TILE_HEIGHT, TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier
-from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges
+from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash
 from anchor.storage.engine import Engine
 
 __all__ = ["DIRECTORY", "TILE_BYTES", "TILE_HEIGHT", "TILE_WIDTH", "Frontier", "TreeState", "Trees", "tile_path"]
@@ -28,10 +28,13 @@ DIRECTORY = 0
 TILE_BYTES = TILE_WIDTH * HASH_SIZE
 # Expanded tiles kept in memory, 16 KiB each.
 CACHED_TILES = 1024
+# Right edges of logs at one size kept in memory, 2 KiB each: receipts of a seal share one.
+CACHED_EDGES = 256
 # Tiles read with one question; SQLite before 3.32 takes 999 values.
 TILES_AT_ONCE = 256
 # Tiles hashed at a time while building: 2 MiB of leaf hashes, so memory stays flat whatever the log's size.
 BUILD_TILES = 256
+_Key = TypeVar("_Key", bound=tuple[int, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Trees:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._tiles: OrderedDict[tuple[int, int, int], list[bytes]] = OrderedDict()
+        # The last node of each level, by tree_no and size.
+        self._edges: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
 
     def create(self, chain_id: bytes) -> int:
         """Add an empty log (inside a transaction) and return its tree_no; the directory's chain_id is empty."""
@@ -72,21 +77,30 @@ class Trees:
     def append(self, tree_no: int, size: int, leaf_hashes: bytes) -> int:
         """Append flat leaf hashes to a log of ``size`` leaves, inside a transaction; return the new size.
 
-        Level 0 is written in its final form at once, so that a seal never copies a leaf hash.
+        Level 0 is written in its final form at once, and a tile that fills up is hashed while it is at hand, so that a
+        seal neither copies nor reads leaf hashes. Where older leaves are not built yet, that is left to ``build_to``.
         """
         tile_no, used = divmod(size, TILE_WIDTH)
         if used:
             leaf_hashes = self._edge(tree_no, 0, tile_no, used) + leaf_hashes
         self._store_tiles(tree_no, 0, tile_no, leaf_hashes)
         new_size = tile_no * TILE_WIDTH + len(leaf_hashes) // HASH_SIZE
-        self.engine.execute("UPDATE tree SET size = ? WHERE tree_no = ?", (new_size, tree_no))
+        full = len(leaf_hashes) // TILE_BYTES
+        if full and self.state(tree_no).built_size >= tile_no * TILE_WIDTH:
+            self._build_over(tree_no, tile_no, leaf_hashes[: full * TILE_BYTES])
+        self.engine.execute(
+            "UPDATE tree SET size = ?, built_size = CASE WHEN built_size >= ? THEN ? ELSE built_size END "
+            "WHERE tree_no = ?",
+            (new_size, tile_no * TILE_WIDTH, new_size, tree_no),
+        )
         return new_size
 
     def build_ahead(self, tree_no: int) -> None:
         """Store interior tiles until less than one step of leaves is left for ``build_to``.
 
-        A long build is cut into transactions of its own, so that writers get in between and memory stays flat. What
-        is computed depends on stored leaves only: a crash between two of them costs time and nothing else.
+        There is something to do only where an older version appended. A long build is cut into transactions of its
+        own, so that writers get in between and memory stays flat. What is computed depends on stored leaves only: a
+        crash between two of them costs time and nothing else.
         """
         state = self.state(tree_no)
         step = BUILD_TILES * TILE_WIDTH
@@ -99,12 +113,18 @@ class Trees:
         built = self.state(tree_no).built_size
         if built >= end:
             return
-        level, first, last = 0, built // TILE_WIDTH, end // TILE_WIDTH
-        while last > first:
-            roots = tile_roots(self._full_tiles(tree_no, level, first, last))
-            level += 1
-            first, last = self._append_roots(tree_no, level, first, roots)
+        first, last = built // TILE_WIDTH, end // TILE_WIDTH
+        if last > first:
+            self._build_over(tree_no, first, self._full_tiles(tree_no, 0, first, last))
         self.engine.execute("UPDATE tree SET built_size = ? WHERE tree_no = ?", (end, tree_no))
+
+    def _build_over(self, tree_no: int, first: int, tiles: bytes) -> None:
+        """Store the nodes above full tiles of level 0, the first of them ``first``, on every level that they reach."""
+        level = 0
+        while tiles:
+            level += 1
+            first, last = self._append_roots(tree_no, level, first, tile_roots(tiles))
+            tiles = self._full_tiles(tree_no, level, first, last) if last > first else b""
 
     def _append_roots(self, tree_no: int, level: int, at: int, roots: bytes) -> tuple[int, int]:
         """Write roots of full tiles, the first at place ``at``, into ``level``; return the tiles that this filled."""
@@ -121,9 +141,54 @@ class Trees:
     def inclusion_path(self, tree_no: int, index: int, size: int) -> tuple[bytes, ...]:
         """Return the path of leaf ``index`` in the tree of ``size`` leaves (RFC 9162 section 2.1.3.1).
 
-        pymerkle counts leaves from 1 and puts the leaf's own hash in front of the path.
+        On each level that is the node beside the one above the leaf: inside the log a full subtree, at its right edge
+        whatever is there. Raises IndexError for a leaf that is not in that tree.
         """
-        return tuple(self._view(tree_no, size).prove_inclusion(index + 1, size).path[1:])
+        if not 0 <= index < size:
+            raise IndexError(f"leaf index {index} is outside a tree of {size} leaves")
+        path: list[bytes] = []
+        for level in range(-(-(size - 1).bit_length() // TILE_HEIGHT)):
+            at, last = index >> level * TILE_HEIGHT, (size - 1) >> level * TILE_HEIGHT
+            if at // TILE_WIDTH < last // TILE_WIDTH:
+                path += self._siblings(tree_no, level, at)
+            else:
+                path += self._siblings_at_edge(tree_no, level, at, size)
+        return tuple(path)
+
+    def _siblings(self, tree_no: int, level: int, at: int) -> list[bytes]:
+        """Return the nodes beside the way from a place of ``level`` up through its tile, which is a full one."""
+        tile_no, place = divmod(at, TILE_WIDTH)
+        nodes = self._expanded((tree_no, level, tile_no), TILE_HEIGHT - 1, 1)
+        if len(nodes[0]) != TILE_BYTES:
+            raise StorageCorruptError(
+                f"tree {tree_no}, level {level}: full tile {tile_no} is missing or cut short; run `anchorline audit`"
+            )
+        starts = [((place >> inner) ^ 1) * HASH_SIZE for inner in range(TILE_HEIGHT)]
+        return [row[start : start + HASH_SIZE] for row, start in zip(nodes, starts, strict=True)]
+
+    def _siblings_at_edge(self, tree_no: int, level: int, at: int, size: int) -> list[bytes]:
+        """Return the same in the last tile of a level, where there may be none, or a subtree that is not full."""
+        edge, siblings = self._edge_nodes(tree_no, size), []
+        for height in range(level * TILE_HEIGHT, min((level + 1) * TILE_HEIGHT, len(edge))):
+            beside, last = at ^ 1, (size - 1) >> height
+            if beside < last:
+                siblings.append(self.node(tree_no, height, beside))
+            elif beside == last:
+                siblings.append(edge[height])
+            at >>= 1
+        return siblings
+
+    def _edge_nodes(self, tree_no: int, size: int) -> list[bytes]:
+        """Return the last node of each level below the root, from the last leaf on (RFC 9162 section 2.1.1)."""
+        edge = self._edges.get((tree_no, size))
+        if edge is None:
+            edge = [self.node(tree_no, 0, size - 1)]
+            for height in range((size - 1).bit_length() - 1):
+                last = (size - 1) >> height
+                edge.append(node_hash(self.node(tree_no, height, last - 1), edge[-1]) if last % 2 else edge[-1])
+            if not self.engine.in_transaction:  # as in _expand()
+                _remember(self._edges, (tree_no, size), edge, CACHED_EDGES)
+        return edge
 
     def consistency_path(self, tree_no: int, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """Return the consistency path between two sizes (RFC 9162 section 2.1.4.1; pymerkle's is another format)."""
@@ -179,14 +244,7 @@ class Trees:
         level, inner = divmod(height, TILE_HEIGHT)
         tile_no, place = index >> (TILE_HEIGHT - inner), index & ((TILE_WIDTH >> inner) - 1)
         at = place * HASH_SIZE
-        key = (tree_no, level, tile_no)
-        expanded = self._tiles.get(key)
-        if expanded is None or len(expanded[inner]) <= at:
-            # Not there yet, or read while the tile was narrower: what a tile once held never changes.
-            expanded = self._expand(key)
-        else:
-            self._tiles.move_to_end(key)
-        found = expanded[inner][at : at + HASH_SIZE]
+        found = self._expanded((tree_no, level, tile_no), inner, place)[inner][at : at + HASH_SIZE]
         if len(found) != HASH_SIZE:
             raise StorageCorruptError(
                 f"tree {tree_no}: node {index} at height {height} is missing; run `anchorline audit`"
@@ -196,15 +254,19 @@ class Trees:
     def _view(self, tree_no: int, size: int) -> "_TreeView":
         return _TreeView(self, tree_no, size)
 
-    def _expand(self, key: tuple[int, int, int]) -> list[bytes]:
-        levels = levels_in(self._stored_tile(*key))
-        if self.engine.in_transaction:
-            return levels  # it may yet be rolled back, and the cache would remember what never was
-        self._tiles[key] = levels
-        self._tiles.move_to_end(key)
-        if len(self._tiles) > CACHED_TILES:
-            self._tiles.popitem(last=False)
-        return levels
+    def _expanded(self, key: tuple[int, int, int], inner: int, place: int) -> list[bytes]:
+        """Return the levels of nodes of a tile (tree_no, level, tile_no), which is read unless this node is there."""
+        expanded = self._tiles.get(key)
+        if expanded is None or len(expanded[0]) // HASH_SIZE >> inner <= place:
+            # Not there yet, or read while the tile was narrower: what a tile once held never changes.
+            expanded = [self._stored_tile(*key)]
+            if not self.engine.in_transaction:  # it may yet be rolled back, and the cache would remember what never was
+                _remember(self._tiles, key, expanded, CACHED_TILES)
+        else:
+            self._tiles.move_to_end(key)
+        if inner >= len(expanded):  # who asks for leaves only needs no nodes
+            expanded[1:] = levels_in(expanded[0])[1:]
+        return expanded
 
     def _stored_tile(self, tree_no: int, level: int, tile_no: int) -> bytes:
         rows = self.engine.query(
@@ -257,6 +319,13 @@ def tile_roots(tiles: bytes) -> bytes:
     for _ in range(TILE_HEIGHT):
         tiles = HASHING.nodes(tiles)
     return tiles
+
+
+def _remember(cache: OrderedDict[_Key, list[bytes]], key: _Key, value: list[bytes], most: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    if len(cache) > most:
+        cache.popitem(last=False)
 
 
 class _TreeView(BaseMerkleTree):

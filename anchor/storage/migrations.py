@@ -27,7 +27,7 @@ MIGRATIONS: Migrations = (
                 head_index BIGINT,
                 head_hash {bytes}
             )""",
-            # C2SP tiles of height 8. Level 0 (leaf hashes) grows with every append; interior levels at seal time.
+            # C2SP tiles of height 8. Level 0 (leaf hashes) grows with every append, a level above with each full tile.
             """CREATE TABLE tile (
                 tree_no BIGINT NOT NULL,
                 level BIGINT NOT NULL,

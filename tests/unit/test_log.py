@@ -86,11 +86,17 @@ def build(trees: Trees, end: int, tree_no: int = 1) -> None:
         trees.build_to(tree_no, end)
 
 
+def unbuild(trees: Trees) -> None:
+    """Take away the interior tiles of tree 1: as an older version left what it appended, until the next seal."""
+    with trees.engine.transaction():
+        trees.engine.execute("DELETE FROM tile WHERE tree_no = 1 AND level > 0")
+        trees.engine.execute("UPDATE tree SET built_size = 0 WHERE tree_no = 1")
+
+
 def made_of(leaves: Sequence[bytes], engine: Engine | None = None) -> Trees:
     """Return trees whose tree 1 has these leaves, built."""
     trees = make_trees(engine)
     append(trees, leaves)
-    build(trees, len(leaves))
     return trees
 
 
@@ -157,7 +163,7 @@ def test_proofs_at_the_borders_of_real_tiles_verify(size: int) -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["append", "append", "build", "rolled back", "read"]), st.integers(1, 40)),
+    st.tuples(st.sampled_from(["append", "append", "unbuild", "build", "rolled back", "read"]), st.integers(1, 40)),
     min_size=1,
     max_size=14,
 )
@@ -176,6 +182,8 @@ def test_tiles_do_not_depend_on_how_a_log_grew(steps: list[tuple[str, int]]) -> 
             if step == "append":
                 append(trees, more)
                 leaves += more
+            elif step == "unbuild":
+                unbuild(trees)
             elif step == "build":
                 build(trees, max(trees.state(1).built_size, trees.state(1).size - count // 4))
             elif step == "rolled back":
@@ -199,7 +207,7 @@ def append_in_vain(trees: Trees, leaves: Sequence[bytes]) -> None:
     def run() -> None:
         with trees.engine.transaction():
             size = trees.append(1, trees.state(1).size, b"".join(leaves))
-            trees.build_to(1, size)
+            trees.build_to(1, size)  # where it was not built
             trees.root(1, size)
             trees.inclusion_path(1, size - 1, size)
             raise StopError
@@ -412,26 +420,57 @@ def test_long_builds_are_cut_into_transactions(monkeypatch: pytest.MonkeyPatch) 
     """``build_ahead`` leaves less than a step to build, each step in a transaction of its own."""
     monkeypatch.setattr(log, "BUILD_TILES", 2)  # a step of 512 leaves
     engine = CountingEngine(SqliteEngine(IN_MEMORY))
-    trees = make_trees(engine)
     leaves = leaves_of(1800)
-    append(trees, leaves[:700])
+    trees = made_of(leaves, engine)
+    whole = stored_tiles(trees)
+    unbuild(trees)
     engine.transactions = 0
     trees.build_ahead(1)
-    assert (1, 512) == (engine.transactions, trees.state(1).built_size)
-    append(trees, leaves[700:])
-    engine.transactions = 0
+    assert (3, 1536) == (engine.transactions, trees.state(1).built_size)
     trees.build_ahead(1)
-    assert (2, 1536) == (engine.transactions, trees.state(1).built_size)
-    trees.build_ahead(1)
-    assert 2 == engine.transactions
+    assert 3 == engine.transactions
     build(trees, 1800)
+    assert whole == stored_tiles(trees)
+
+
+def test_what_is_appended_is_built_with_it() -> None:
+    """A log that is built stays so, whatever it is given at a time; building it has nothing left to do."""
+    leaves = leaves_of(1100)
+    trees = make_trees()
+    for start, end in [(0, 255), (255, 257), (257, 300), (300, 1024), (1024, 1100)]:
+        append(trees, leaves[start:end])
+        assert end == trees.state(1).built_size
+        assert merkle.root_of(leaves[:end]) == trees.root(1, end)
+    before = stored_tiles(trees)
+    trees.build_ahead(1)
+    build(trees, 1100)
+    assert before == stored_tiles(trees)
+
+
+def test_an_append_behind_leaves_that_are_not_built_leaves_them_to_the_next_build() -> None:
+    """What an older version appended is built by the next seal, in order, with everything behind it."""
+    leaves = leaves_of(1100)
+    trees = made_of(leaves[:600])
+    unbuild(trees)
+    append(trees, leaves[600:])
+    assert (0, 1100) == (trees.state(1).built_size, trees.state(1).size)
+    build(trees, 1100)
+    assert merkle.root_of(leaves) == trees.root(1, 1100)
     assert stored_tiles(made_of(leaves)) == stored_tiles(trees)
+
+
+@pytest.mark.parametrize(("index", "size"), [(3, 3), (-1, 3), (0, 0)])
+def test_no_path_leads_from_a_leaf_outside_the_log(index: int, size: int) -> None:
+    """A leaf that is not in the tree of that size has no path."""
+    trees = made_of(leaves_of(5))
+    with pytest.raises(IndexError, match="outside"):
+        trees.inclusion_path(1, index, size)
 
 
 def test_a_root_over_leaves_that_are_not_built_is_refused() -> None:
     """A root that needs interior tiles nobody has stored yet is an error, not a wrong root."""
-    trees = make_trees()
-    append(trees, leaves_of(300))
+    trees = made_of(leaves_of(300))
+    unbuild(trees)
     with pytest.raises(StorageCorruptError, match="missing"):
         trees.root(1, 300)
 
@@ -457,23 +496,29 @@ def test_leaf_hashes_come_in_order_from_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["DELETE FROM tile WHERE level = 0", "UPDATE tile SET hashes = x'00' WHERE level = 0"]
+    "damage",
+    [
+        "DELETE FROM tile WHERE level = 0",
+        "UPDATE tile SET hashes = x'00' WHERE level = 0",
+        "UPDATE tile SET hashes = x'00' WHERE level = 1",
+    ],
 )
 def test_an_append_after_a_damaged_tile_is_refused(damage: str) -> None:
-    """A log whose last tile is missing or cut short takes no further leaf: it would land in the wrong place."""
+    """A log whose last tile is missing or cut short takes no further tile: it would land in the wrong place."""
     trees = made_of(leaves_of(300))
     with trees.engine.transaction():
         trees.engine.execute(damage)
     with pytest.raises(StorageCorruptError, match="audit"):
-        append(trees, leaves_of(1))
+        append(trees, leaves_of(256))
     assert 300 == trees.state(1).size
 
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_building_over_a_damaged_tile_is_refused(level: int) -> None:
     """A tile that is missing or short where interior nodes are made of it stops the build."""
-    trees = made_of(leaves_of(300))
-    append(trees, leaves_of(400))
+    trees = made_of(leaves_of(700))
+    unbuild(trees)
+    build(trees, 300)
     with trees.engine.transaction():
         trees.engine.execute("UPDATE tile SET hashes = x'0000' WHERE level = ? AND tile_no = ?", (level, 1 - level))
     with pytest.raises(StorageCorruptError, match="audit"):
