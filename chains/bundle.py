@@ -226,8 +226,9 @@ def pack(items: Sequence[bytes]) -> bytes:
 
 def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:
     """Return the items first to last-1 of ``count``; raise StorageCorruptError unless the lengths add up."""
-    ends = list(accumulate(_sizes_in(packed, count, first_seq), initial=count * _LENGTH))
-    return [packed[ends[place] : ends[place + 1]] for place in range(first, last)]
+    sizes = _sizes_in(packed, count, first_seq)
+    start = count * _LENGTH + sum(sizes[:first])
+    return [packed[at:end] for at, end in pairwise(accumulate(sizes[first:last], initial=start))]
 
 
 def _hashes_of(packed: bytes, count: int, first_seq: int) -> Pieces:

@@ -6,6 +6,7 @@ looked up in memory. ``chains.writer`` uses it for idempotency, ``chains.reader`
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
@@ -67,7 +68,8 @@ class Lookup:
             for key in entry_hashes:
                 place = _place(key, may_hold)
                 if may_hold[place >> 3] & (1 << (place & 7)):
-                    found.setdefault(key, []).extend(self._runs.find_in_run(run_no, key[:KEY_SIZE] + bytes(8)))
+                    seqs = chain.from_iterable(self._runs.find_in_run(run_no, key[:KEY_SIZE] + bytes(8)))
+                    found.setdefault(key, []).extend(seqs)
         return {key: seqs for key, seqs in found.items() if seqs}
 
     def _filter(self, run_no: int) -> bytearray:

@@ -14,13 +14,16 @@ from anchor.hashing.plain import PAIR_KEY_SIZE, PAIR_SIZE
 from anchor.storage.engine import Engine
 
 KEY_SIZE = PAIR_KEY_SIZE
-PAIRS_IN_PAGE = 256
+# 16,000 bytes: a row fills one page of SQLite (anchor/storage/sqlite.py), so a look-up reads no more than with shorter
+# ones, the index over pages is small, and a pair's share of a row, each time that it is written or merged, is little.
+PAIRS_IN_PAGE = 1000
 # Pages of a run that are merged at a time: memory stays flat, and pairs are sorted by thousands.
 _MERGED_PAGES = 16
 # Pairs that were read of a run, and the pages behind them.
 _Held = tuple[bytes, Iterator[bytes]]
 # Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up reads 8 log8(n) pages.
 FAN_IN = 8
+# No seq is as large: behind every pair of a key.
 _LAST = b"\xff" * KEY_SIZE
 
 
@@ -47,11 +50,15 @@ class SortedRuns:
         last = after_seq
         while True:
             for run_no in self.runs_after(kind, last):
-                for seq in self.find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
-                    last = seq
-                    yield seq
-                if not self._exists(run_no):
-                    break  # merged away by another process while it was read: begin again after what was found
+                pages = 0
+                for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
+                    pages += 1
+                    for last in seqs:  # where it ended is used below
+                        yield last
+                # One page was read at one moment. Of none, or several, some may have been merged away by another
+                # process meanwhile: then begin again after what was found.
+                if pages != 1 and not self._exists(run_no):
+                    break
             else:
                 return
 
@@ -140,20 +147,20 @@ class SortedRuns:
 
     def _pages_of(self, run_no: int) -> Iterator[bytes]:
         at = b""
-        while page := self._page_from(run_no, ">", at):
-            at = page[:PAIR_SIZE]
-            yield page
+        query = "SELECT pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT ?"
+        while rows := self.engine.query(query, (run_no, at, _MERGED_PAGES)):
+            at = bytes(rows[-1][0][:PAIR_SIZE])
+            yield from (bytes(page) for (page,) in rows)
 
-    def find_in_run(self, run_no: int, start: bytes) -> Iterator[int]:
-        """Yield the seqs of a run that stand with the key of ``start``, from the pair ``start`` on."""
+    def find_in_run(self, run_no: int, start: bytes) -> Iterator[list[int]]:
+        """Yield the seqs of a run that stand with the key of ``start``, from that pair on: those of a page each."""
         key = start[:KEY_SIZE]
         page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
         while page and page[:PAIR_SIZE] <= key + _LAST:
-            pairs = _cut(page)
-            for pair in pairs[bisect_left(pairs, start) :]:
-                if pair[:KEY_SIZE] != key:
-                    return
-                yield int.from_bytes(pair[KEY_SIZE:], "big")
+            first, last = _place_in(page, start), _place_in(page, key + _LAST)
+            yield [_seq_at(page, place) for place in range(first, last)]
+            if last < len(page) // PAIR_SIZE:
+                return
             page = self._page_from(run_no, ">", page[:PAIR_SIZE])
 
     def _page_from(self, run_no: int, relation: str, at: bytes) -> bytes:
@@ -169,6 +176,19 @@ class SortedRuns:
 
 def _cut(page: bytes) -> list[bytes]:
     return [page[at : at + PAIR_SIZE] for at in range(0, len(page), PAIR_SIZE)]
+
+
+def _pair_at(pairs: bytes, place: int) -> bytes:
+    return pairs[place * PAIR_SIZE : (place + 1) * PAIR_SIZE]
+
+
+def _seq_at(pairs: bytes, place: int) -> int:
+    return int.from_bytes(_pair_at(pairs, place)[KEY_SIZE:], "big")
+
+
+def _place_in(pairs: bytes, start: bytes) -> int:
+    """Return the place of the first pair that is not below ``start``, without cutting all of them."""
+    return bisect_left(range(len(pairs) // PAIR_SIZE), start, key=lambda place: _pair_at(pairs, place))
 
 
 def _pages(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -209,5 +229,4 @@ def _next_pages(stream: Iterator[bytes]) -> bytes:
 
 def _end_of(pairs: bytes, last: bytes) -> int:
     """Return where the pairs end that are not above ``last``."""
-    places = range(len(pairs) // PAIR_SIZE)
-    return PAIR_SIZE * bisect_right(places, last, key=lambda at: pairs[at * PAIR_SIZE : (at + 1) * PAIR_SIZE])
+    return PAIR_SIZE * bisect_right(range(len(pairs) // PAIR_SIZE), last, key=lambda place: _pair_at(pairs, place))
