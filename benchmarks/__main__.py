@@ -24,7 +24,7 @@ MEASURES = (
     "heads",
 )
 # Minutes and gigabytes: only where they are named.
-LONG = ("memory_serving", "explorer")
+LONG = ("memory_serving", "explorer", "growth")
 
 
 def main(wanted: list[str]) -> None:

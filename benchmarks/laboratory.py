@@ -52,11 +52,11 @@ Point = dict[str, Any]
 
 
 class CountingEngine:
-    """An engine that counts: calls, and rows that were written."""
+    """An engine that counts: calls, rows that were written, and both together as statements."""
 
     def __init__(self, inner: Engine) -> None:
         self.inner = inner
-        self.statements = self.rows = self.commits = 0
+        self.calls = self.statements = self.rows = self.commits = 0
 
     @property
     def in_transaction(self) -> bool:
@@ -70,11 +70,13 @@ class CountingEngine:
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """See ``Engine``."""
+        self.calls += 1
         self.statements += 1
         return self.inner.query(sql, values)
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine``."""
+        self.calls += 1
         self.statements += max(len(rows), 1)
         self.rows += max(len(rows), 1)
         return self.inner.execute(sql, *rows)
@@ -82,6 +84,7 @@ class CountingEngine:
     def execute_many(self, sql: str, rows: Any) -> None:
         """See ``Engine``."""
         listed = list(rows)
+        self.calls += 1
         self.statements += len(listed)
         self.rows += len(listed)
         self.inner.execute_many(sql, listed)
