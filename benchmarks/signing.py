@@ -22,12 +22,12 @@ from nacl.bindings import crypto_sign_open
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, signature_of
 from benchmarks.measuring import ROUNDS, temporary_folder
-from chains.client.own_entry import Form, OwnEntry, Sent, make_entry, signed_batch, signed_each
+from chains.client.own_entry import Form, OwnEntry, Sent, make_entry, signed_batch, signed_each, signed_lines
 from chains.client.signing import Ed25519Key
 from tests.simulators.api_server import ApiServer, make_home, make_key, running
 
 BATCH = 500
-REQUESTS = 16
+REQUESTS = 40
 CONTENT_BYTES = 300
 CONNECTIONS = 4
 AUTHOR = Ed25519Key(sha256(b"benchmark"))
@@ -52,8 +52,8 @@ class Served:
     made: list[bytes] = field(default_factory=list)
 
     def request(self, owns: Sequence[OwnEntry]) -> bytes:
-        """Return a request as it goes over the wire."""
-        return self.posted(b"\n".join(own.submission() for own in owns))
+        """Return a request as the client sends it."""
+        return self.posted(b"\n".join(signed_lines(owns) or [own.submission() for own in owns]))
 
     def posted(self, body: bytes) -> bytes:
         """Return a request with this body."""

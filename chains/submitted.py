@@ -6,6 +6,7 @@ commitment and their author field only, and those of a signed batch have one sig
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import NamedTuple
 
 from anchor.errors import RefusedEntryError
@@ -17,12 +18,16 @@ from anchor.proof.entry import (
     BATCH_LEAF,
     MAX_BATCH_PATH,
     MAX_ENTRY,
+    NO_AUTHOR,
     SALT_SIZE,
     SIGNATURE_DOMAIN,
+    SIGNED_SIZE,
     Author,
     AuthorSignature,
     AuthorType,
     Entry,
+    batch_author,
+    batch_message,
     batch_signature,
     before_author,
     refused_signature,
@@ -32,11 +37,11 @@ from anchor.proof.entry import (
 from anchor.proof.errors import VerificationError
 from anchor.proof.promise_run import paths_in
 from anchor.signature_check import check_each
+from chains.bundle import Column
 from chains.work import Submission
 
 # Where the content commitment stands in an encoded entry (docs/spec/entry.md).
 _COMMITMENT = slice(33, 65)
-_NONE = bytes(3)
 _BATCH = bytes((AuthorType.BATCH,))
 _ED25519 = bytes((AuthorType.ED25519, 0, 96))
 _BATCH_START = 104
@@ -80,6 +85,11 @@ class Shape(NamedTuple):
         return [raw[self.size :] for raw in raws]
 
 
+def is_unsigned(authors: Sequence[bytes]) -> bool:
+    """Say whether author fields are those of entries that nobody signed."""
+    return set(authors) == {NO_AUTHOR}
+
+
 def commitments_hold(raws: Sequence[bytes], salts: Sequence[bytes], contents: Sequence[bytes]) -> bool:
     """Say whether each entry commits to its salt and content; raise MalformedError for a salt of another length."""
     commitments = HASHING.rows(b"", Pieces.of(salts, SALT_SIZE, "salt"), HASHING.each(contents))
@@ -91,7 +101,7 @@ def signatures_hold(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes
 
     False says no more than that they are to be looked at one by one.
     """
-    if set(authors) == {_NONE}:
+    if is_unsigned(authors):
         return True
     if {author[: len(_ED25519)] for author in authors} == {_ED25519}:
         bodies = [author[len(_ED25519) :] for author in authors]
@@ -108,22 +118,50 @@ def signatures_hold(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes
 
 def _is_whole_batch(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes]) -> bool:
     """Say whether entries of one shape are those of one signed batch, all and in order."""
+    # Every byte is what it must be: only who signed, and the signature, are taken from the first.
+    made = signed_together(shape, raws, authors[0][3 : 3 + SIGNED_SIZE])
+    return made is not None and made.flat == b"".join(raws)
+
+
+def signed_together(shape: Shape, raws: Sequence[bytes], signed: bytes) -> Column | None:
+    """Return entries of one shape with the author fields of a signed batch; None where the signature is not theirs.
+
+    ``signed`` is key ‖ signature (96 bytes) over the root of all of them, in this order, whoever signed them before.
+    """
+    if len(signed) != SIGNED_SIZE or (len(raws) - 1).bit_length() > MAX_BATCH_PATH:
+        return None
     commitments = Pieces(HASH_SIZE, each=[raw[_COMMITMENT] for raw in raws])
     levels = HASHING.levels(HASHING.rows(LEAF_PREFIX + BATCH_LEAF + shape.before, commitments, suffix=shape.after))
-    start, count = authors[0][3:99], len(raws).to_bytes(4, "big")
+    if check_each([_over(levels[-1][0], len(raws), signed)]) != [True]:
+        return None
+    made = Column(*HASHING.signed_together(shape.before, commitments, shape.after, signed, levels))
+    return made if max(made.sizes) <= MAX_ENTRY else None
+
+
+def each_signed_together(items: Sequence[Submission], signed: bytes) -> list[Submission]:
+    """Return entries without an author with those of a signed batch; whether the signature is theirs is not looked at.
+
+    One that has an author already stays as it is. Raises MalformedError for more entries than a batch can have.
+    """
+    leaves = [item.entry[: -len(NO_AUTHOR)] for item in items]
+    levels = HASHING.levels(HASHING.each(leaves, LEAF_PREFIX + BATCH_LEAF)) if items else [Pieces.cut(b"")]
     paths = paths_in([level.each for level in levels])
-    if len(paths[0]) > MAX_BATCH_PATH * HASH_SIZE:
-        return False
-    # Every field is what it must be: only who signed, and the signature, are taken from the first.
-    starts = {size: _BATCH + (_BATCH_START + size).to_bytes(2, "big") + start for size in set(map(len, paths))}
-    made = [starts[len(path)] + index.to_bytes(4, "big") + count + path for index, path in enumerate(paths)]
-    return made == authors and check_each([batch_signature(made[0][3:], levels[-1][0])]) == [True]
+    return [
+        replace(item, entry=leaf + batch_author(signed, index, len(items), path))
+        if is_unsigned([item.entry[-3:]])
+        else item
+        for index, (item, leaf, path) in enumerate(zip(items, leaves, paths, strict=True))
+    ]
+
+
+def _over(root: bytes, size: int, signed: bytes) -> AuthorSignature:
+    return AuthorSignature(signed[:HASH_SIZE], batch_message(size, root), signed[HASH_SIZE:])
 
 
 def _author(field: bytes) -> Author | None:
     """Return the author of a whole author field, where nobody signed, or a key signed this entry alone, or a batch."""
     body = field[3:]
-    if field == _NONE:
+    if field == NO_AUTHOR:
         return Author()
     if field.startswith(_ED25519):
         return Author(AuthorType.ED25519, body) if len(body) == 96 else None

@@ -60,7 +60,16 @@ from chains.identity import Identities, named_by
 from chains.lookup import Lookup
 from chains.policy import Policies
 from chains.settings import Limits
-from chains.submitted import Shape, commitments_hold, signatures_hold, wrong_commitments, wrong_signatures
+from chains.submitted import (
+    Shape,
+    commitments_hold,
+    each_signed_together,
+    is_unsigned,
+    signatures_hold,
+    signed_together,
+    wrong_commitments,
+    wrong_signatures,
+)
 from chains.work import (
     Accepted,
     AcceptedRun,
@@ -256,23 +265,36 @@ class Writer:
         submitter: bytes = ANONYMOUS,
         key: RequestKey | None = None,
         threads: Executor | None = None,
+        signed: bytes | None = None,
     ) -> Work:
         """Check what a client hands in, and make its entries: work for ``chains.together.commit_together``.
 
         Nothing is read from the database, so that any thread may do it. What breaks a rule is refused alone, and what
         the caller refused already keeps its place. Many signatures are checked on ``threads``, where there are some.
+        ``signed`` is the key and the signature of whoever signed all of them as one batch: they are submissions without
+        an author then, and get it here.
         """
-        if isinstance(items, SubmissionsAlike):
-            work = None if isinstance(to, Opening) else self._made_alike(to, items, submitter, key, threads)
+        if not isinstance(to, Opening):
+            if isinstance(items, SubmissionsAlike):
+                work = self._made_alike(to, items, submitter, key, threads, signed)
+            else:
+                work = self._fresh_alike(to, items, submitter, key)
             if work is not None:
                 return work
-            items = items.each()
-        alike = items if isinstance(items, ContentsAlike) else _alike(items)
-        batch = None if alike is None or isinstance(to, Opening) else self._batch_alike(to, alike)
-        if batch is not None:
-            entries_and_kept = batch.entries, batch.kept, batch.hashes, batch.with_ids
-            return Work(to, *entries_and_kept, is_fresh=True, submitter=submitter, key=key)
-        items = items.each() if isinstance(items, ContentsAlike) else items
+        each = items.each() if isinstance(items, ContentsAlike | SubmissionsAlike) else items
+        if signed is not None:
+            each = each_signed_together([item for item in each if isinstance(item, Submission)], signed)
+        return self._prepare_each(to, each, submitter, key, threads)
+
+    def _prepare_each(
+        self,
+        to: Chain | Opening,
+        items: Sequence[Submission | Content | Refused],
+        submitter: bytes,
+        key: RequestKey | None,
+        threads: Executor | None,
+    ) -> Work:
+        """Check items one by one: what breaks a rule is refused alone."""
         refused: dict[int, Refused] = {}
         made: dict[int, tuple[bytes, bytes]] = {}
         fresh: dict[int, tuple[Content, bytes]] = {}
@@ -323,16 +345,33 @@ class Writer:
             after_closing=frozenset(inner for inner, place in enumerate(order) if place in after_closing),
         )
 
-    def _batch_alike(self, chain: Chain, alike: ContentsAlike) -> Batch | None:
-        """Make entries of contents that are alike; None where any is refused: then each is looked at."""
+    def _fresh_alike(
+        self,
+        chain: Chain,
+        items: Sequence[Submission | Content | Refused] | ContentsAlike,
+        submitter: bytes,
+        key: RequestKey | None,
+    ) -> Work | None:
+        """Make entries of contents that are alike; None where they are not, or one is refused: each is looked at."""
+        alike = items if isinstance(items, ContentsAlike) else _alike(items)
+        if alike is None:
+            return None
         try:
             template = Entry(chain.chain_id, bytes(HASH_SIZE), alike.media_type, alike.external_ids)
-            return self._fresh(template, alike.contents, keep=alike.keep)
+            batch = self._fresh(template, alike.contents, keep=alike.keep)
         except AnchorlineError:
             return None
+        made = batch.entries, batch.kept, batch.hashes, batch.with_ids
+        return Work(chain, *made, is_fresh=True, submitter=submitter, key=key)
 
     def _made_alike(
-        self, chain: Chain, alike: SubmissionsAlike, submitter: bytes, key: RequestKey | None, threads: Executor | None
+        self,
+        chain: Chain,
+        alike: SubmissionsAlike,
+        submitter: bytes,
+        key: RequestKey | None,
+        threads: Executor | None,
+        signed: bytes | None,
     ) -> Work | None:
         """Check entries of one shape as one; None where they are not, or one is refused: then each is looked at."""
         if not len(alike):
@@ -346,22 +385,22 @@ class Writer:
             self._check_beside(first, Submission(raws[0], salts[0], content=contents[0]))
             self._check_content_size(max(sizes))
             shape = Shape.of(raws[0], first)
-            authors, named = shape.authors(raws), named_by(first)
-            if authors is None or stated_in(first) is not None or self._of_life(chain, first) != (False, False):
+            entries = _signed_alike(shape, raws, signed, threads)
+            if entries is None or not commitments_hold(raws, salts, contents):
                 return None
-            # Who is named is asked for once, for all of them.
-            if named is not None and len({author[3 : 3 + HASH_SIZE] for author in authors}) > 1:
-                return None
-            if not (commitments_hold(raws, salts, contents) and signatures_hold(shape, raws, authors, threads)):
+            # By extensions and author, which all have in common.
+            first = Entry.decode(entries.flat[: entries.sizes[0]])
+            named = named_by(first)
+            if stated_in(first) is not None or self._of_life(chain, first) != (False, False):
                 return None
         except AnchorlineError:
             return None
         until_ms, places = _not_after_ms(first), range(len(raws))
         return Work(
             to=chain,
-            entries=Column.of(raws),
+            entries=entries,
             kept=keep_contents(Pieces(SALT_SIZE, each=salts), contents, sizes),
-            hashes=HASHING.leaves(raws),
+            hashes=HASHING.cut(entries.flat, entries.sizes, LEAF_PREFIX),
             with_ids=may_have_keys(raws[0]),
             is_fresh=False,
             submitter=submitter,
@@ -683,6 +722,22 @@ def batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
     entries = [submission.entry for submission in submissions]
     kept = Column.of(list(map(_kept, submissions)))
     return Batch(Column.of(entries), kept, hashes, any(map(may_have_keys, entries)))
+
+
+def _signed_alike(shape: Shape, raws: Sequence[bytes], signed: bytes | None, threads: Executor | None) -> Column | None:
+    """Return entries of one shape and one author as they are kept; None where they are not that, or wrongly signed.
+
+    Where they name an identity, so that their author counts, one key must have signed all of them.
+    """
+    authors = shape.authors(raws)
+    if authors is None:
+        return None
+    if signed is not None:
+        return signed_together(shape, raws, signed) if is_unsigned(authors) else None
+    names_one = shape.first.extension(ExtensionType.IDENTITY) is not None
+    if names_one and len({author[3 : 3 + HASH_SIZE] for author in authors}) > 1:
+        return None
+    return Column.of(raws) if signatures_hold(shape, raws, authors, threads) else None
 
 
 def _keys_of(items: Sequence[Submission | Content | Refused]) -> dict[int, tuple[WrappedKey, ...]]:

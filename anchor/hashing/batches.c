@@ -107,3 +107,41 @@ int weave(size_t count, const uint8_t *prefix, size_t prefix_size, const uint8_t
     }
     return data_size || out_size ? -1 : 0;
 }
+
+/* Writes a number of `size` bytes, big-endian. */
+static void put_number(uint8_t *to, size_t size, uint64_t number) {
+    for (; size--; number >>= 8) to[size] = (uint8_t)number;
+}
+
+int64_t weave_signed(size_t count, const uint8_t *before, size_t before_size, const uint8_t *commitments,
+                     const uint8_t *after, size_t after_size, const uint8_t *signed_by, const uint8_t *tree,
+                     const uint64_t *level_sizes, size_t levels, uint8_t *out, size_t out_size, uint64_t *sizes) {
+    enum { HEAD = 3, SIGNED = 96, NUMBER = 4, START = SIGNED + 2 * NUMBER };
+    const uint8_t *const begin = out;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t head[HEAD] = {3}, place[2 * NUMBER];
+        size_t beside = 0;
+        for (size_t level = 0; level < levels; level++) {
+            if (i >> level >= level_sizes[level]) return -1;
+            beside += (size_t)((i >> level ^ 1) < level_sizes[level]);
+        }
+        put_number(head + 1, HEAD - 1, START + beside * DIGEST);
+        put_number(place, NUMBER, i);
+        put_number(place + NUMBER, NUMBER, count);
+        const uint8_t *const entry = out;
+        out = put_within(out, &out_size, before, before_size);
+        out = put_within(out, &out_size, commitments + i * DIGEST, DIGEST);
+        out = put_within(out, &out_size, after, after_size);
+        out = put_within(out, &out_size, head, HEAD);
+        out = put_within(out, &out_size, signed_by, SIGNED);
+        out = put_within(out, &out_size, place, sizeof place);
+        const uint8_t *nodes = tree;
+        for (size_t level = 0; level < levels; nodes += level_sizes[level++] * DIGEST) {
+            const size_t sibling = i >> level ^ 1;
+            if (sibling < level_sizes[level]) out = put_within(out, &out_size, nodes + sibling * DIGEST, DIGEST);
+        }
+        if (!out) return -1;
+        sizes[i] = (uint64_t)(out - entry);
+    }
+    return out - begin;
+}

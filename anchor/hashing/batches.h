@@ -27,6 +27,15 @@ void hash_nodes(int hardware, size_t pairs, const uint8_t *hashes, uint8_t *out)
 /* out = root over `count` leaf hashes, at least one (RFC 9162 section 2.1.1: a lone last node is promoted). */
 void hash_root(int hardware, size_t count, const uint8_t *hashes, uint8_t *out);
 
+/* Writes entries of a signed batch to out, one behind the other (author type 3, docs/spec/entry.md): before || commitments[i] ||
+   after || 03 || size of what follows (2 bytes) || signed (96) || i (4) || count (4) || path of leaf i. Commitments have 32
+   bytes; level h of the tree has level_sizes[h] nodes of 32 bytes, from the leaves up, without the root; the levels stand
+   one behind the other in `tree`. sizes[i] becomes the size of entry i.
+   Returns the size of all, or -1 where out has not that many bytes, or leaf i is not in the tree. */
+int64_t weave_signed(size_t count, const uint8_t *before, size_t before_size, const uint8_t *commitments,
+                     const uint8_t *after, size_t after_size, const uint8_t *signed_by, const uint8_t *tree,
+                     const uint64_t *level_sizes, size_t levels, uint8_t *out, size_t out_size, uint64_t *sizes);
+
 /* Writes prefix || first[i] || piece i of data || suffix for each i to out, one behind the other; `first` are `count` pieces of
    `width` bytes, piece i of data has sizes[i] bytes, or all of it has none (data_size 0, and sizes NULL).
    Returns 0, or -1 where sizes do not add up to data_size, or what is written to out_size. */

@@ -13,6 +13,7 @@ from anchor.hashing.export_parts import kept_line
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PlainHashing
 from anchor.hashing.texts import Field, Leaves, Template
+from anchor.proof.entry import SIGNED_SIZE
 
 VARIABLE = "ANCHORLINE_HASHING"
 _FIELDS = [field for field in Field if field not in {Field.BODY, Field.BODY_SIZE}]
@@ -71,6 +72,7 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         Template.of(Field.BODY_SIZE, Field.BODY, *_FIELDS),
         Leaves(hashes[:5], 9, other.levels(hashes[:8]), 3),
     )
+    signed = hashes[:13], b">", bytes(SIGNED_SIZE), other.levels(hashes[:13])
     bundle = b"".join(len(message).to_bytes(2, "big") + message for message in messages)
     lines = b"".join(starmap(kept_line, enumerate(messages)))
     if (
@@ -80,6 +82,7 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         or hashing.rows(b"<", wide, wide, b">").flat != other.rows(b"<", wide, wide, b">").flat
         or hashing.woven(b"<", hashes, messages, b">") != other.woven(b"<", hashes, messages, b">")
         or hashing.woven(b"<", hashes) != other.woven(b"<", hashes)
+        or hashing.signed_together(b"<", *signed) != other.signed_together(b"<", *signed)
         or hashing.leaf_texts(text, leaves) != other.leaf_texts(text, leaves)
         or hashing.bundle(bundle, len(messages), b"", 0) != other.bundle(bundle, len(messages), b"", 0)
         or hashing.kept_lines(lines) != other.kept_lines(lines)

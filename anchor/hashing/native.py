@@ -13,9 +13,10 @@ from typing import Any
 from anchor.hashing._native import ffi, lib
 from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
-from anchor.hashing.plain import PAIR_SIZE, PlainHashing, check_columns, check_sizes
+from anchor.hashing.plain import PAIR_SIZE, PlainHashing, check_columns, check_signed, check_sizes
 from anchor.hashing.texts import Field, Leaves, Template, check_places
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import BATCH_AUTHOR
 from anchor.proof.merkle import EMPTY_ROOT
 
 # Above this length hashlib's cost is the compression itself, and a joined copy of the messages only memory.
@@ -147,6 +148,21 @@ class NativeHashing(PlainHashing):
         row = len(first), prefix, len(prefix), first.flat, first.size, data, len(data), lengths, suffix, len(suffix)
         _check(lib.weave(*row, ffi.from_buffer(out), len(out)))
         return bytes(out)
+
+    def signed_together(
+        self, before: bytes, commitments: Pieces, after: bytes, signed: bytes, levels: Sequence[Pieces]
+    ) -> tuple[bytes, list[int]]:
+        """See ``PlainHashing.signed_together``."""
+        check_signed(commitments, signed, levels)
+        count, tree = len(commitments), levels[:-1]
+        fields = BATCH_AUTHOR + HASH_SIZE * len(tree)
+        out, sizes = bytearray(count * (len(before) + HASH_SIZE + len(after) + fields)), array("Q", bytes(8 * count))
+        parts = before, len(before), commitments.flat, after, len(after), signed
+        nodes = b"".join([level.flat for level in tree]), _numbers(list(map(len, tree))), len(tree)
+        room = ffi.from_buffer(out), len(out), ffi.from_buffer("uint64_t[]", sizes)
+        written = lib.weave_signed(count, *parts, *nodes, *room)
+        _check(int(written < 0))
+        return bytes(memoryview(out)[:written]), sizes.tolist()
 
     def pairs(self, hashes: bytes, first_no: int) -> bytes:
         """See ``PlainHashing.pairs``."""

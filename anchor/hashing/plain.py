@@ -13,8 +13,9 @@ from anchor.hashing.export_parts import HashedBundle, KeptLines, cut_bundle, rea
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.texts import Leaves, Template
 from anchor.proof.codec import HASH_SIZE, sha256_each
-from anchor.proof.entry import SALT_SIZE
+from anchor.proof.entry import SALT_SIZE, SIGNED_SIZE, batch_author
 from anchor.proof.merkle import levels_of, root_of
+from anchor.proof.promise_run import paths_in
 
 LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"
@@ -88,6 +89,20 @@ class PlainHashing:
         columns = repeat(prefix), first, repeat(b"") if items is None else items, repeat(suffix)
         return b"".join(chain.from_iterable(zip(*columns, strict=False)))
 
+    def signed_together(
+        self, before: bytes, commitments: Pieces, after: bytes, signed: bytes, levels: Sequence[Pieces]
+    ) -> tuple[bytes, list[int]]:
+        """Return the entries of a signed batch, one behind the other, and their sizes in bytes.
+
+        They are before ‖ commitment ‖ after with an author field of type 3 (docs/spec/entry.md); ``signed`` is key ‖
+        signature (96 bytes), ``levels`` the tree over them. Raises ValueError where it has not as many leaves.
+        """
+        check_signed(commitments, signed, levels)
+        paths = paths_in([level.each for level in levels])
+        fields = [batch_author(signed, index, len(paths), path) for index, path in enumerate(paths)]
+        entries = [before + row + after + field for row, field in zip(commitments, fields, strict=True)]
+        return b"".join(entries), list(map(len, entries))
+
     def pairs(self, hashes: bytes, first_no: int) -> bytes:
         """Return the pairs of flat hashes with the numbers from ``first_no`` on, flat, in the same order."""
         numbers = map(_NUMBER.pack, range(first_no, first_no + len(hashes) // HASH_SIZE))
@@ -128,6 +143,15 @@ def check_columns(first: Pieces, second: Pieces | None) -> None:
     """Raise ValueError unless two columns have as many rows."""
     if second is not None and len(first) != len(second):
         raise ValueError(f"expected two columns of {len(first)} rows, got one of {len(second)}")
+
+
+def check_signed(commitments: Pieces, signed: bytes, levels: Sequence[Pieces]) -> None:
+    """Raise ValueError unless a batch has a leaf for each commitment, and one key with its signature."""
+    if (len(levels[0]), commitments.size, len(signed)) != (len(commitments), HASH_SIZE, SIGNED_SIZE):
+        raise ValueError(
+            f"expected {len(levels[0])} commitments of {HASH_SIZE} bytes and {SIGNED_SIZE} bytes of key and signature, "
+            f"got {len(commitments)} of {commitments.size} and {len(signed)}"
+        )
 
 
 def _hashes(each: list[bytes]) -> Pieces:

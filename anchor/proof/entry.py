@@ -99,6 +99,13 @@ class AuthorType(IntEnum):
     SEVERAL = 5
 
 
+NO_AUTHOR = bytes(3)
+"""The author field of an entry that nobody signed: type 0, and nothing of it."""
+SIGNED_SIZE = 96
+"""A public key and its signature."""
+_BATCH_BODY = SIGNED_SIZE + 8
+BATCH_AUTHOR = 3 + _BATCH_BODY
+"""The author field of a signed batch, but for the path: type and length, key and signature, index and size."""
 _AUTHOR_SIZES: dict[int, int] = {AuthorType.NONE: 0, AuthorType.ED25519: 96, AuthorType.HASHED: 64}
 
 
@@ -268,6 +275,12 @@ def signature_of(entry: Entry, raw: bytes | None = None) -> AuthorSignature | No
     return batch_signature(body, root_from_inclusion(leaf, index, size, path, Reason.AUTHOR_SIGNATURE_WRONG))
 
 
+def batch_author(signed: bytes, index: int, size: int, path: bytes) -> bytes:
+    """Return the author field of entry ``index`` of a signed batch of ``size``; ``signed`` is key ‖ signature."""
+    body = b"".join((exactly(signed, SIGNED_SIZE, "key and signature"), fits(index, 4, "index"), fits(size, 4, "size")))
+    return _encode_author(Author(AuthorType.BATCH, body + path))
+
+
 def before_author(encoded: bytes, body: bytes) -> int:
     """Return how many bytes of an encoded entry stand before its author field: what a signed batch commits to."""
     return len(encoded) - len(body) - _AUTHOR_START
@@ -275,7 +288,7 @@ def before_author(encoded: bytes, body: bytes) -> int:
 
 def batch_place(body: bytes) -> tuple[int, int, tuple[bytes, ...]]:
     """Return where an entry is in a signed batch, by the body of its author field: index, size, path to the root."""
-    path = tuple(body[at : at + HASH_SIZE] for at in range(104, len(body), HASH_SIZE))
+    path = tuple(body[at : at + HASH_SIZE] for at in range(_BATCH_BODY, len(body), HASH_SIZE))
     return int.from_bytes(body[96:100], "big"), int.from_bytes(body[100:104], "big"), path
 
 
@@ -470,10 +483,10 @@ def _check_author_body(author: Author) -> None:
 
 
 def _check_batch_body(body: bytes) -> None:
-    hashes, rest = divmod(len(body) - 104, HASH_SIZE)
+    hashes, rest = divmod(len(body) - _BATCH_BODY, HASH_SIZE)
     if rest or not 0 <= hashes <= MAX_BATCH_PATH:
         raise MalformedError(
-            f"author of type 3: expected 104 bytes and at most {MAX_BATCH_PATH} hashes, got {len(body)} bytes"
+            f"author of type 3: expected {_BATCH_BODY} bytes and at most {MAX_BATCH_PATH} hashes, got {len(body)} bytes"
         )
 
 

@@ -41,6 +41,7 @@ from chains.client.own_entry import (
     external_ids_of,
     make_entry,
     signed_each,
+    signed_lines,
 )
 from chains.client.pace import Patience, is_answer, pause_s, retry_after_s
 from chains.client.policies import SeenPolicy, policies_in
@@ -224,7 +225,10 @@ class Core:
         size = limits.batch_bytes
         for own in owns:
             line = own.submission() + b"\n"
-            if not found or len(found[-1]) == limits.batch_entries or size + len(line) > limits.batch_bytes:
+            # A signed batch is a request of its own, which then needs no paths.
+            is_first = own.place is not None and own.place[0] == 0
+            is_full = len(found) > 0 and len(found[-1]) == limits.batch_entries
+            if not found or is_full or is_first or size + len(line) > limits.batch_bytes:
                 found.append([])
                 size = 0
             found[-1].append((own, line))
@@ -236,7 +240,8 @@ class Core:
         yield from self.log()
         owns = [own for own, _ in batch]
         path = f"/v1/chains/{_one_chain(owns).hex()}/batch"
-        body = b"".join(line for _, line in batch)
+        lines = signed_lines(owns)
+        body = b"".join(line for _, line in batch) if lines is None else b"\n".join(lines)
         call = self._writing(path, body, NDJSON, SMALL_BYTES + RESULT_BYTES * len(batch))
         asked_at_ms = self._now_ms()
         exchange = yield from self._ask(call)

@@ -7,16 +7,19 @@
 import base64
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 from anchor.proof.codec import HASH_SIZE, exactly, sha256
 from anchor.proof.entry import (
+    BATCH_AUTHOR,
     BATCH_LEAF,
     MAX_ENTRY,
+    NO_AUTHOR,
     SALT_SIZE,
     SIGNATURE_DOMAIN,
+    SIGNED_SIZE,
     Author,
     AuthorType,
     Entry,
@@ -26,6 +29,7 @@ from anchor.proof.entry import (
     IdKind,
     Link,
     author_of_several,
+    batch_author,
     batch_message,
     content_commitment,
 )
@@ -38,8 +42,6 @@ from chains.client.keyed_ids import keyed_name
 from chains.client.signing import AuthorKey, Together
 
 Randomness = Callable[[int], bytes]
-# The author field of an entry that nobody signed, and that of a batch without its path (docs/spec/entry.md).
-_NO_AUTHOR, _BATCH_START = 3, 104
 
 
 class Sent(StrEnum):
@@ -59,7 +61,8 @@ class Sent(StrEnum):
 class OwnEntry:
     """An entry with what opens its commitment: ``raw`` its bytes, ``salt`` 16, ``digest`` 32; ``content`` if at hand.
 
-    ``sent`` is how much of it the service is given.
+    ``sent`` is how much of it the service is given; ``place``, of an entry that was signed with others, its index among
+    them and how many they are.
     """
 
     raw: bytes
@@ -68,6 +71,7 @@ class OwnEntry:
     content: bytes | None = None
     sent: Sent = Sent.CONTENT
     envelope: Envelope | None = None
+    place: tuple[int, int] | None = field(default=None, compare=False)
 
     @cached_property
     def hash(self) -> bytes:
@@ -81,7 +85,11 @@ class OwnEntry:
 
     def submission(self) -> bytes:
         """Return the submission as the service takes it: one line of JSON (application/vnd.anchorline.submission)."""
-        fields = {"entry": self.raw}
+        return self.submission_of(self.raw)
+
+    def submission_of(self, raw: bytes) -> bytes:
+        """Return the same with other bytes of the entry: those that nobody signed yet."""
+        fields = {"entry": raw}
         if self.sent in {Sent.CONTENT, Sent.DIGEST}:
             fields["salt"] = self.salt
         if self.sent == Sent.ENVELOPE and self.envelope is not None:
@@ -208,11 +216,11 @@ def signed_batch(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
     by it is signed by itself. Raises ValueError where two are equal: of them it could not be said which is meant.
     """
     path_bytes = HASH_SIZE * (len(owns) - 1).bit_length()
-    room = MAX_ENTRY - _BATCH_START - path_bytes
+    room = MAX_ENTRY + len(NO_AUTHOR) - BATCH_AUTHOR - path_bytes
     together = [own for own in owns if len(own.raw) <= room]
     if len({own.raw for own in together}) != len(together):
         raise ValueError("expected entries that differ, got two equal ones: make each under a fresh salt")
-    levels = levels_of([leaf_hash(BATCH_LEAF + own.raw[:-_NO_AUTHOR]) for own in together]) if together else [()]
+    levels = levels_of([leaf_hash(BATCH_LEAF + own.raw[: -len(NO_AUTHOR)]) for own in together]) if together else [()]
     root, size = levels[-1][0] if together else b"", len(together)
     key = exactly(author.public_key, 32, "author's public key")
     signature = exactly(author.sign(batch_message(size, root)), 64, "author's signature") if together else b""
@@ -220,11 +228,32 @@ def signed_batch(owns: Sequence[OwnEntry], author: AuthorKey) -> list[OwnEntry]:
 
     def of_batch(own: OwnEntry) -> bytes:
         index = places[id(own)]
-        place = index.to_bytes(4, "big") + size.to_bytes(4, "big")
-        body = b"".join((key, signature, place, paths[index]))
-        return own.raw[:-_NO_AUTHOR] + bytes((AuthorType.BATCH,)) + len(body).to_bytes(2, "big") + body
+        return own.raw[: -len(NO_AUTHOR)] + batch_author(key + signature, index, size, paths[index])
 
-    return [replace(own, raw=of_batch(own) if id(own) in places else signed(own.entry, author)) for own in owns]
+    return [
+        replace(own, raw=of_batch(own), place=(places[id(own)], size))
+        if id(own) in places
+        else replace(own, raw=signed(own.entry, author))
+        for own in owns
+    ]
+
+
+def signed_lines(owns: Sequence[OwnEntry]) -> list[bytes] | None:
+    """Return a whole signed batch as lines of a request: first key and signature, then its entries without an author.
+
+    The service puts the author field into each (docs/spec/http-api.md), so that no path has to be sent. None where
+    they are not one batch, all of it and in order.
+    """
+    count = len(owns)
+    if [own.place for own in owns] != [(index, count) for index in range(count)] or not owns:
+        return None
+    signed, lines = owns[0].entry.author.body[:SIGNED_SIZE], []
+    for own in owns:
+        # If key and signature are elsewhere, the service makes another entry of it, whose hash is another one.
+        before = own.raw[: own.raw.rfind(signed) - len(NO_AUTHOR)]
+        lines.append(own.submission_of(before + NO_AUTHOR))
+    text = base64.b64encode(signed).decode("ascii")
+    return [b'{"signed_together":"%b"}' % text.encode("ascii"), *lines]
 
 
 def external_ids_of(

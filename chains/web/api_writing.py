@@ -23,9 +23,11 @@ from chains.web.items import (
     Handed,
     Linked,
     batch_of,
+    check_signed,
     external_ids_of,
     external_ids_of_header,
     links_of_header,
+    signer_of,
     submission_of,
     submitted,
     taken,
@@ -99,16 +101,21 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
 
     writer, loop = service.writing.writer, asyncio.get_running_loop()
 
-    def contents() -> Work | list[Handed] | SubmissionsAlike:
+    def contents() -> Work | tuple[list[Handed] | SubmissionsAlike, bytes | None]:
         plain = unpacked(body, request.header(b"content-encoding"), service.batch_bytes)
+        signed, plain = signer_of(plain, is_lines=media_type == NDJSON)
         items = batch_of(plain, chain.chain_id, is_lines=media_type == NDJSON)
-        return writer.prepare(chain, items, admission.submitter, key) if isinstance(items, ContentsAlike) else items
+        if signed is not None:
+            check_signed(items)
+        return writer.prepare(chain, items, *named) if isinstance(items, ContentsAlike) else (items, signed)
 
+    named = admission.submitter, key
     prepared = await loop.run_in_executor(service.preparing, contents)
     if not isinstance(prepared, Work):
+        items, signed = prepared
         # What may be signed is checked behind the quota, which counts also what is refused.
-        service.writing.check_room(admission, len(prepared))
-        checked = partial(writer.prepare, chain, prepared, admission.submitter, key, service.checking)
+        service.writing.check_room(admission, len(items))
+        checked = partial(writer.prepare, chain, items, *named, service.checking, signed)
         prepared = await loop.run_in_executor(service.judging, checked)
     done = await service.writing.commit(admission, prepared)
     return json_of(_batch(done), *_replay_header(done))

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from anchor.proof.entry import ExternalId, IdKind, Link, Relation
+from anchor.proof.entry import NO_AUTHOR, SIGNED_SIZE, ExternalId, IdKind, Link, Relation
 from anchor.proof.errors import AnchorlineError
 from chains.client.own_entry import Form, Sent, make_entry
 from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
@@ -67,6 +67,16 @@ class _Made(Taken, frozen=True, kw_only=True):
     content: Base64
 
 
+class _Signer(Taken, frozen=True, kw_only=True):
+    """The first item of a batch that its author signed as one."""
+
+    signed_together: Base64
+
+
+_SIGNED_TOGETHER = b'"signed_together"'
+# Where it is looked for: itself, with as much white space before it as nobody writes.
+_LONGEST_SIGNER = 128
+_SIGNER = msgspec.json.Decoder(_Signer)
 _PLAIN = msgspec.json.Decoder(_Plain)
 _PLAINS = msgspec.json.Decoder(list[_Plain])
 _MADE = msgspec.json.Decoder(_Made)
@@ -97,6 +107,45 @@ def batch_of(body: bytes, chain_id: bytes, *, is_lines: bool) -> list[Handed] | 
         return alike
     items = _items(body, is_lines=is_lines)
     return [item.of(chain_id) if isinstance(item, Linked) else item for item in items]
+
+
+def signer_of(body: bytes, *, is_lines: bool) -> tuple[bytes | None, bytes]:
+    """Return key and signature (96 bytes) of whoever signed a batch as one, and the batch without the item of that.
+
+    None, and the body as it came, where no first item says it. Raises ProblemError where it has another length.
+    """
+    if _SIGNED_TOGETHER not in body[:_LONGEST_SIGNER]:
+        return None, body
+    if is_lines:
+        first, _, rest = body.lstrip().partition(b"\n")
+    else:
+        raws = _raws(body)
+        first, rest = bytes(raws[0]), b"[%b]" % b",".join(map(bytes, raws[1:]))
+    try:
+        signed = _SIGNER.decode(first).signed_together
+    except _UNREADABLE:
+        return None, body  # it is not the first item, or not alone in it: which is refused with that item
+    if len(signed) != SIGNED_SIZE:
+        raise ProblemError(
+            "body-malformed",
+            f"signed_together: expected {SIGNED_SIZE} bytes, a public key and its signature, got {len(signed)}",
+        )
+    return signed, rest
+
+
+def check_signed(batch: list[Handed] | ContentsAlike | SubmissionsAlike) -> None:
+    """Raise ProblemError where what is signed as one is not made of entries only that nobody signed."""
+    items = batch.entries if isinstance(batch, SubmissionsAlike) else batch if isinstance(batch, list) else batch.each()
+    for place, item in enumerate(items):
+        if (item.entry if isinstance(item, Submission) else item if isinstance(item, bytes) else b"").endswith(
+            NO_AUTHOR
+        ):
+            continue
+        why = f": {item.detail}" if isinstance(item, Refused) else ""
+        raise ProblemError(
+            "body-malformed",
+            f"signed_together is for all items behind it: expected an entry without an author in item {place + 1}{why}",
+        )
 
 
 def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
@@ -161,6 +210,8 @@ def _check_count(count: int) -> None:
 
 
 def _handed(item: Item) -> Handed | Linked:
+    if item.signed_together is not None:
+        return Refused("item-malformed", "signed_together: expected alone, in the first item, at the start of the body")
     if item.entry is not None:
         if item.media_type or item.external_ids or item.links or item.keep != "content":
             return Refused(

@@ -72,7 +72,9 @@ class Item(Taken, frozen=True, kw_only=True):
     With `content` alone: `media_type`, `external_ids` (a text stands for its UTF-8 in clear), `links` and `keep`
     (digest: only its SHA-256 is stored). With `entry`: `salt` and `digest`, or `salt` and `content`, are kept beside
     it; without them the service never learns what the entry commits to. `envelope` (docs/spec/envelope.md) goes alone
-    with `entry`.
+    with `entry`. `signed_together` is the first item of a batch, or in none: the author's public key and his signature
+    (96 bytes) over the root of all entries behind it, which come as nobody signed them and get their author field here
+    (docs/spec/entry.md, type 3). Such a batch is made of `entry` items only, and there is no result for that item.
     """
 
     content: Base64 | None = None
@@ -84,6 +86,7 @@ class Item(Taken, frozen=True, kw_only=True):
     salt: Base64 | None = None
     digest: Base64 | None = None
     envelope: Base64 | None = None
+    signed_together: Base64 | None = None
 
 
 class SubmissionModel(Taken, frozen=True, kw_only=True):

@@ -249,7 +249,7 @@ def test_a_forged_entry_of_a_signed_batch_is_refused_alone(site: Site) -> None:
         chain = new_chain(client)
         made = client.core.make_many(chain, [b"%d" % row for row in range(9)], client.form(signer=signer), Sent.CONTENT)
         raw = made[4].raw
-        made[4] = replace(made[4], raw=raw[:40] + bytes((raw[40] ^ 1,)) + raw[41:], sent=Sent.COMMITMENT)
+        made[4] = replace(made[4], raw=raw[:40] + bytes((raw[40] ^ 1,)) + raw[41:], sent=Sent.COMMITMENT, place=None)
         outcomes = client.add_all(made)
         refused = [(at, item.code) for at, item in enumerate(outcomes) if isinstance(item, Refused)]
         assert [(4, "author-signature-wrong")] == refused

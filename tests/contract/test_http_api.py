@@ -6,6 +6,7 @@ One server serves the whole module; its home has two organisations. Promises are
 import base64
 import gzip
 import json
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from fpdf import FPDF
 from anchor.proof.chain_life import Closing
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
-from anchor.proof.entry import Entry, Extension, ExtensionType, chain_id_of, content_commitment
+from anchor.proof.entry import Entry, Extension, ExtensionType, chain_id_of, check_author, content_commitment
 from anchor.proof.head_judging import judge_head
 from anchor.proof.head_proof import HeadProof
 from anchor.proof.leaves import LogLeaf, decode_leaf
@@ -29,6 +30,8 @@ from anchor.proof.promise_run import PromiseRun, promises_of
 from anchor.proof.receipt import ContentState, Receipt
 from anchor.proof.verifier import Verifier
 from chains.access import Role, Visibility
+from chains.client.own_entry import Form, Sent, make_entry, signed_batch, signed_lines
+from chains.client.signing import Ed25519Key
 from chains.home import Home
 from chains.life_stating import stating
 from chains.quota import Quota
@@ -320,6 +323,70 @@ def test_a_batch_has_a_result_for_each_item_and_one_promise(site: Site) -> None:
     again = site.acme.post(f"/v1/chains/{site.public}/batch", content=lines, headers={"content-type": NDJSON})
     statuses = [item["status"] for item in again.json()["results"]]
     assert [201, 201, 422, 200, 200, 422, 422, 422] == statuses
+
+
+@pytest.mark.parametrize("is_lines", [True, False])
+def test_a_batch_may_be_signed_as_one(site: Site, is_lines: bool) -> None:
+    """Key and signature come once, in front; each entry is kept with its own path to what was signed."""
+    chain_id = bytes.fromhex(site.public)
+    form = Form("text/plain")
+    made = [make_entry(chain_id, b"%d" % number, form, os.urandom, Sent.CONTENT) for number in range(5)]
+    owns = signed_batch(made, Ed25519Key(sha256(b"author")))
+    lines = signed_lines(owns)
+    assert lines is not None
+    body = b"\n".join(lines) if is_lines else b" [ %b ] " % b", ".join(lines)
+    headers = {"content-type": NDJSON if is_lines else "application/json"}
+    found = site.acme.post(f"/v1/chains/{site.public}/batch", content=body, headers=headers).json()
+    assert [own.hash.hex() for own in owns] == [item["entry_hash"] for item in found["results"]]
+    check_batch(site, found)
+    for own in owns:
+        kept = base64.b64decode(site.acme.get(f"/v1/entries/{own.hash.hex()}").json()["entry"])
+        assert own.raw == kept
+        assert check_author(Entry.decode(kept))
+    again = site.acme.post(f"/v1/chains/{site.public}/batch", content=body, headers=headers).json()
+    assert [200] * 5 == [item["status"] for item in again["results"]]
+
+
+SIGNED = {"signed_together": base64.b64encode(bytes(96)).decode()}
+MADE = {"entry": base64.b64encode(Entry(bytes(32), bytes(32)).encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([{"signed_together": "AAAA"}, MADE], "expected 96 bytes, a public key and its signature, got 3"),
+        ([SIGNED, {"content": "YQ=="}], "an entry without an author in item 1"),
+        ([SIGNED, MADE, {"entry": "AQ=="}], "an entry without an author in item 2"),
+        ([SIGNED, MADE, {"nonsense": 1}], "an entry without an author in item 2: "),
+        ([SIGNED, MADE, SIGNED], "an entry without an author in item 2: "),
+    ],
+)
+def test_a_batch_that_cannot_be_signed_as_one_is_refused_whole(
+    site: Site, items: list[dict[str, Any]], expected: str
+) -> None:
+    """One signature is for all entries, so that none of them can be missing: the answer says which, and what is wrong."""
+    answer = site.acme.post(f"/v1/chains/{site.public}/batch", json=items)
+    assert (400, "body-malformed") == problem(answer)
+    assert expected in answer.json()["detail"]
+
+
+def test_a_signature_that_is_not_over_the_batch_refuses_all_of_it(site: Site) -> None:
+    """Where one entry is another than was signed, none was signed; in another place the item is no such item."""
+    chain_id = bytes.fromhex(site.public)
+    made = [make_entry(chain_id, b"%d" % number, Form(), os.urandom, Sent.CONTENT) for number in range(3)]
+    lines = signed_lines(signed_batch(made, Ed25519Key(sha256(b"author"))))
+    assert lines is not None
+    other = make_entry(chain_id, b"other", Form(), os.urandom, Sent.CONTENT).submission()
+    for wrong in ([*lines[:3], other], [lines[0], *lines[:0:-1]], lines[:-1]):
+        answer = site.acme.post(
+            f"/v1/chains/{site.public}/batch", content=b"\n".join(wrong), headers={"content-type": NDJSON}
+        )
+        assert {"author-signature-wrong"} == {item["code"] for item in answer.json()["results"]}
+        assert len(wrong) - 1 == len(answer.json()["results"])
+    answer = site.acme.post(
+        f"/v1/chains/{site.public}/batch", content=b"\n".join(lines[::-1]), headers={"content-type": NDJSON}
+    )
+    assert [201, 201, 201, 422] == [item["status"] for item in answer.json()["results"]]
 
 
 def check_batch(site: Site, found: dict[str, Any]) -> list[Promise]:

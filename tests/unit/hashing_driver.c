@@ -242,6 +242,34 @@ static int woven(size_t size) {
     return 0;
 }
 
+/* Entries of a signed batch of `count`: each has its path, and nothing is written behind the end. */
+static int signed_batch(size_t count) {
+    size_t nodes = 0, levels = 0, whole = 0;
+    uint64_t level_sizes[16];
+    for (uint64_t size = count; size > 1; size = (size + 1) / 2) level_sizes[levels++] = size, nodes += (size_t)size;
+    for (size_t i = 0; i < count; i++) {
+        whole += 5 + 32 + 4 + 3 + 96 + 8;
+        for (size_t level = 0; level < levels; level++) whole += (i >> level ^ 1) < level_sizes[level] ? 32 : 0;
+    }
+    uint8_t *before = buffer(5), *commitments = buffer(32 * count), *after = buffer(4), *signed_by = buffer(96);
+    uint8_t *tree = buffer(32 * nodes), *out = buffer(whole);
+    uint64_t *sizes = calloc(count, sizeof *sizes), *sum = calloc(1, sizeof *sum);
+    HOLDS(weave_signed(count, before, 5, commitments, after, 4, signed_by, tree, level_sizes, levels, out, whole, sizes) ==
+          (int64_t)whole);
+    for (size_t i = 0; i < count; i++) *sum += sizes[i];
+    HOLDS(*sum == whole && out[41] == 3 && !memcmp(out + 5, commitments, 32) && !memcmp(out + 44, signed_by, 96));
+    HOLDS(count < 2 || !memcmp(out + 148, tree + 32, 32));
+    HOLDS(weave_signed(count, before, 5, commitments, after, 4, signed_by, tree, level_sizes, levels, out, whole - 1,
+                       sizes) == -1);
+    if (levels) {
+        level_sizes[0] = count - 1;
+        HOLDS(weave_signed(count, before, 5, commitments, after, 4, signed_by, tree, level_sizes, levels, out, whole,
+                           sizes) == -1);
+    }
+    free(before), free(commitments), free(after), free(signed_by), free(tree), free(out), free(sizes), free(sum);
+    return 0;
+}
+
 /* Pairs come out in order, every one once: their sum stays. */
 static int pairs(size_t count) {
     uint8_t *hashes = buffer(32 * count), *made = buffer(16 * count), *scratch = buffer(16 * count);
@@ -269,7 +297,7 @@ int main(void) {
     for (size_t count = 1; count < 300; count++)
         if (trees(hardware, count)) return 1;
     for (size_t count = 1; count < 40; count++)
-        if (texts(count)) return 1;
+        if (texts(count) || signed_batch(count)) return 1;
     if (limits(hardware) || kept(hardware)) return 1;
     for (size_t length = 0; length < 150; length++)
         if (bundle(hardware, length)) return 1;

@@ -22,7 +22,10 @@ from anchor.hashing import chosen
 from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX, PlainHashing
+from anchor.proof.entry import BATCH_LEAF, Entry
 from anchor.proof.errors import MalformedError
+from chains.client.own_entry import OwnEntry, Sent, signed_batch
+from chains.client.signing import Ed25519Key
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 # Every length of a last block, and of one before it: where padding takes one block more (55, 56), where blocks end.
@@ -283,6 +286,32 @@ def test_rows_that_do_not_fit_are_refused(hashing: PlainHashing) -> None:
         with pytest.raises(ValueError, match="expected 3 items"):
             hashing.woven(b"", first, items)
     assert b"a-b" + bytes(1_000_000) + b"-c-" == hashing.woven(b"", first, [b"", bytes(1_000_000), b""], b"-")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 100])
+def test_entries_of_a_signed_batch_are_woven(count: int) -> None:
+    """Each entry gets the author field of its place: every way writes what the client's own code signs."""
+    entries = [Entry(bytes(32), hashlib.sha256(b"%d" % number).digest(), "text/plain") for number in range(count)]
+    owns = [OwnEntry(entry.encode(), bytes(16), bytes(32), None, Sent.COMMITMENT) for entry in entries]
+    raws = [own.raw for own in signed_batch(owns, Ed25519Key(bytes(32)))]
+    unsigned = owns[0].raw[:-3]
+    signed, commitments = raws[0][len(unsigned) + 3 :][:96], Pieces.of([entry.content_commitment for entry in entries])
+    for name in available():
+        hashing = MAKERS[name]()
+        levels = hashing.levels(
+            hashing.rows(LEAF_PREFIX + BATCH_LEAF + unsigned[:33], commitments, None, unsigned[65:])
+        )
+        made = hashing.signed_together(unsigned[:33], commitments, unsigned[65:], signed, levels)
+        assert (b"".join(raws), list(map(len, raws))) == made, name
+
+
+def test_a_signed_batch_that_does_not_fit_is_refused(hashing: PlainHashing) -> None:
+    """A tree over other leaves, commitments and signatures of another size are a ValueError."""
+    rows = Pieces.cut(bytes(96))
+    levels = hashing.levels(rows)
+    for commitments, signed in ((rows[:2], bytes(96)), (rows, bytes(95)), (Pieces.cut(bytes(3), 1), bytes(96))):
+        with pytest.raises(ValueError, match="expected 3 commitments of 32 bytes and 96 bytes"):
+            hashing.signed_together(b"", commitments, b"", signed, levels)
 
 
 # --- pairs

@@ -31,7 +31,8 @@ from anchor.signature_check import CHUNK, check_signature
 from anchor.signing import SigningKey
 from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain
-from chains.client.own_entry import signed
+from chains.client.own_entry import OwnEntry, signed, signed_batch
+from chains.client.signing import Ed25519Key
 from chains.submitted import Shape, commitments_hold, signatures_hold, wrong_signatures
 from chains.together import commit_together
 from chains.work import Done, Refused, Submission, SubmissionsAlike, Work
@@ -280,6 +281,69 @@ def test_what_cannot_be_judged_as_one_is_judged_one_by_one(store: Store, handed:
     """Wrong salts and contents, several authors, parts of a batch: what is said is the same as of each alone."""
     chain = store.open_chain("acme")
     assert said(store.writer.prepare(chain, handed.each())) == said(store.writer.prepare(chain, handed))
+
+
+# --- one signature for a whole request
+
+
+def of_batch(raws: Sequence[bytes]) -> tuple[SubmissionsAlike, bytes]:
+    """Return a signed batch as it is sent without its author fields, and key and signature."""
+    unsigned = [raw[: before_author(raw, Entry.decode(raw).author.body)] + bytes(3) for raw in raws]
+    return alike(unsigned), Entry.decode(raws[0]).author.body[:96]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 64, 100])
+def test_one_signature_for_a_request_gives_the_entries_that_were_signed(store: Store, count: int) -> None:
+    """Whoever sends the signature once instead of a path with each entry gets the same entries, in columns or not."""
+    chain, raws = store.open_chain("acme"), batch(count)
+    handed, signed_by = of_batch(raws)
+    work = store.writer.prepare(chain, handed, signed=signed_by)
+    assert raws == work.entries.items()
+    assert said(store.writer.prepare(chain, alike(raws))) == said(work)
+    assert said(store.writer.prepare(chain, handed.each(), signed=signed_by)) == said(work)
+
+
+@given(st.integers(0, 4), st.integers(-70, 70), st.sampled_from(["flip", "cut", "put", "salt", "signed"]))
+@example(0, 0, "signed")
+@example(2, 40, "flip")
+@example(2, -1, "flip")
+@example(4, 0, "cut")
+@example(1, 0, "salt")
+def test_a_changed_request_under_one_signature_is_judged_alike_both_ways(place: int, at: int, how: str) -> None:
+    """Whatever is changed: in columns or one by one the same is refused, and what is signed otherwise is all wrong."""
+    prepare, chain = prepare_in_memory()
+    handed, signed_by = of_batch(batch(5))
+    raw = handed.entries[place]
+    changes = {"flip": flipped(raw, at), "cut": raw[: at % len(raw)], "put": raw[:at] + b"\1" + raw[at:]}
+    raws = [*handed.entries[:place], changes.get(how, raw), *handed.entries[place + 1 :]]
+    salts = [bytes(15) + b"x" if how == "salt" and number == place else SALT for number in range(5)]
+    handed = replace(handed, entries=raws, salts=salts)
+    signed_by = flipped(signed_by, at) if how == "signed" else signed_by
+    work = prepare(chain, handed, signed=signed_by)
+    assert said(prepare(chain, handed.each(), signed=signed_by)) == said(work)
+    # What comes with an author is no part of what is signed.
+    is_alone = how == "salt" or (how == "flip" and at % len(raw) >= len(raw) - 3)
+    assert set([place] if is_alone else range(5)) == set(work.refused)
+
+
+def test_a_request_under_one_signature_names_its_author(store: Store) -> None:
+    """In the name of an identity, too, the key that is asked for is the one that signed."""
+    chain = store.open_chain("acme")
+    extensions = (Extension(ExtensionType.IDENTITY, CHAIN),)
+    owns = [OwnEntry(replace(entry, extensions=extensions).encode(), SALT, bytes(32)) for entry in entries(3)]
+    handed, signed_by = of_batch([own.raw for own in signed_batch(owns, Ed25519Key(sha256(b"author")))])
+    work = store.writer.prepare(chain, handed, signed=signed_by)
+    assert {0, 1, 2} == set(work.named)
+    assert said(store.writer.prepare(chain, handed.each(), signed=signed_by)) == said(work)
+
+
+def test_an_entry_that_grows_too_large_by_its_path_is_refused(store: Store) -> None:
+    """One that has no room for the author field is refused by its size, and the others with it are taken."""
+    chain = store.open_chain("acme")
+    raws = [replace(entries(1)[0], external_ids=(clear("x" * 3900),)).encode(), entries(2)[1].encode()]
+    signature = KEY.sign(batch_message(2, root_of([leaf_hash(BATCH_LEAF + raw[:-3]) for raw in raws])))
+    work = store.writer.prepare(chain, alike(raws), signed=KEY.public_key + signature)
+    assert {0: "entry-too-large"} == {place: item.code for place, item in work.refused.items()}
 
 
 def prepared(store: Store, chain: Chain, raws: Sequence[bytes], threads: ThreadPoolExecutor | None = None) -> list[str]:
