@@ -135,11 +135,10 @@ def signer_of(body: bytes, *, is_lines: bool) -> tuple[bytes | None, bytes]:
 
 def check_signed(batch: list[Handed] | ContentsAlike | SubmissionsAlike) -> None:
     """Raise ProblemError where what is signed as one is not made of entries only that nobody signed."""
-    items = batch.entries if isinstance(batch, SubmissionsAlike) else batch if isinstance(batch, list) else batch.each()
-    for place, item in enumerate(items):
-        if (item.entry if isinstance(item, Submission) else item if isinstance(item, bytes) else b"").endswith(
-            NO_AUTHOR
-        ):
+    if isinstance(batch, SubmissionsAlike) and all(entry.endswith(NO_AUTHOR) for entry in batch.entries):
+        return
+    for place, item in enumerate(batch if isinstance(batch, list) else batch.each()):
+        if isinstance(item, Submission) and item.entry.endswith(NO_AUTHOR):
             continue
         why = f": {item.detail}" if isinstance(item, Refused) else ""
         raise ProblemError(

@@ -364,7 +364,7 @@ MADE = {"entry": base64.b64encode(Entry(bytes(32), bytes(32)).encode()).decode()
 def test_a_batch_that_cannot_be_signed_as_one_is_refused_whole(
     site: Site, items: list[dict[str, Any]], expected: str
 ) -> None:
-    """One signature is for all entries, so that none of them can be missing: the answer says which, and what is wrong."""
+    """One signature is for all entries, so that none can be missing: the answer says which, and what is wrong."""
     answer = site.acme.post(f"/v1/chains/{site.public}/batch", json=items)
     assert (400, "body-malformed") == problem(answer)
     assert expected in answer.json()["detail"]
