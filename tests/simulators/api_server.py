@@ -64,13 +64,15 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 class ApiServer:
     """A served home.
 
-    ``clock`` is a file with the time that it goes by (``tests.simulators.clocked_server``), ``prefix`` a command that
-    runs it (``prlimit``), ``environment`` is set over this process's own.
+    ``clock`` is a file with the time that it goes by (``tests.simulators.clocked_server``), ``program`` the module
+    that is run and what comes before its options, ``prefix`` a command that runs it (``prlimit``), ``environment`` is
+    set over this process's own.
     """
 
     home: Path
     options: tuple[str, ...] = ("--no-daemon",)
     clock: Path | None = None
+    program: tuple[str, ...] = ("cli", "serve")
     prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
@@ -81,7 +83,8 @@ class ApiServer:
     def start(self) -> "ApiServer":
         """Start it; return when it listens."""
         listen = self.url.removeprefix("http://") or "127.0.0.1:0"
-        program = ["cli", "serve"] if self.clock is None else ["tests.simulators.clocked_server", str(self.clock)]
+        clocked = ("tests.simulators.clocked_server", str(self.clock))
+        program = self.program if self.clock is None else clocked
         command = [*self.prefix, sys.executable, "-m", *program, "--home", str(self.home), "--listen", listen]
         environment = {**os.environ, **self.environment}
         self.process = subprocess.Popen(
