@@ -33,6 +33,7 @@ from chains.client.signing import AuthorKey, Ed25519Key, Signatory, Together
 from chains.client.trust import TimeLimits
 
 if TYPE_CHECKING:
+    from chains.client.accesses import ProvedAccesses, SeenAccess
     from chains.client.asynchronous import AsyncBatcher, AsyncClient
     from chains.client.blocking import Batcher, Client
     from chains.client.connection import Timeouts
@@ -67,9 +68,11 @@ __all__ = [
     "OwnEntry",
     "Patience",
     "ProblemAnswerError",
+    "ProvedAccesses",
     "ReaderKey",
     "Recorded",
     "Refused",
+    "SeenAccess",
     "SeenChain",
     "SeenEntry",
     "SeenErased",
@@ -107,6 +110,8 @@ _LOADED_LATER = {
     "Batcher": "blocking",
     "Client": "blocking",
     "Erased": "erasing",
+    "ProvedAccesses": "accesses",
+    "SeenAccess": "accesses",
     "SeenErased": "erasing",
     "SeenEvent": "listening",
     "SeenGrant": "managing",

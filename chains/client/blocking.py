@@ -20,7 +20,8 @@ from anchor.proof.entry import ExternalId, Link
 from anchor.proof.expected_author import ExpectedAuthor
 from anchor.proof.policy import Policy
 from anchor.proof.receipt import LogCard, Receipt
-from chains.client import managing
+from chains.client import accesses, managing
+from chains.client.accesses import ProvedAccesses, SeenAccess
 from chains.client.blocking_owner import Owner
 from chains.client.connection import Options, httpx_options
 from chains.client.core import problem_of
@@ -270,6 +271,26 @@ class Client(Shell, Owner):
             except httpx.HTTPError as error:
                 came = Unreached(f"{type(error).__name__}: {error}")
             time.sleep(heard.pause_s(came))
+
+    # --- who read what
+
+    def accesses(self, *, about: bytes | None = None, since_ms: int | None = None) -> Iterator[SeenAccess]:
+        """Yield who read, exported or was granted what of one's organisation, ``about`` one chain or all; its owner's.
+
+        It is the service's word, and to ask is noted there, too; ``prove_access`` and ``prove_accesses`` prove it.
+        """
+        return self._pages(partial(accesses.listed, self.core, about, since_ms), None)
+
+    def prove_access(self, seen: SeenAccess) -> ProvedAccesses:
+        """Return the record that holds an access, with its receipt, and the access in it as it was listed."""
+        return self._run(accesses.proved(self.core, seen))
+
+    def prove_accesses(self) -> Iterator[ProvedAccesses]:
+        """Yield every record of one's access chain, from the first on, proved: none is left out, and no number.
+
+        Each is read from the service, with its content, which is noted there as every reading is.
+        """
+        return self._pages(partial(accesses.proved_all, self.core), None)
 
     # --- keys, grants, webhooks
 

@@ -53,6 +53,7 @@ class Untruth(StrEnum):
     POLICY = "policy-wrong"
     CHECKPOINT = "checkpoint-wrong"
     HISTORY = "history-forked"
+    ACCESS = "access-records-wrong"
 
 
 class ClientError(AnchorlineError):
