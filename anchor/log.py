@@ -5,8 +5,8 @@ Receipts, seals and the audit take their roots and paths from here; pymerkle is 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pymerkle import BaseMerkleTree
@@ -32,8 +32,11 @@ CACHED_TILES = 1024
 CACHED_EDGES = 256
 # Tiles read with one question; SQLite before 3.32 takes 999 values.
 TILES_AT_ONCE = 256
+# Tiles of one log read with one question where its leaf hashes are read in order.
+_READ_TILES = 64
 # Tiles hashed at a time while building: 2 MiB of leaf hashes, so memory stays flat whatever the log's size.
 BUILD_TILES = 256
+_STATES = "SELECT tree_no, chain_id, size, built_size, sealed_size FROM tree"
 _Key = TypeVar("_Key", bound=tuple[int, ...])
 
 
@@ -69,10 +72,18 @@ class Trees:
 
     def state(self, tree_no: int) -> TreeState:
         """Return what is stored of a log."""
-        rows = self.engine.query(
-            "SELECT tree_no, chain_id, size, built_size, sealed_size FROM tree WHERE tree_no = ?", (tree_no,)
-        )
-        return TreeState(*rows[0])
+        return TreeState(*self.engine.query(f"{_STATES} WHERE tree_no = ?", (tree_no,))[0])
+
+    def states(self, tree_nos: Collection[int]) -> dict[int, TreeState]:
+        """Return what is stored of each of these logs, by its tree_no."""
+        found: dict[int, TreeState] = {}
+        numbers = sorted(tree_nos)
+        for at in range(0, len(numbers), TILES_AT_ONCE):
+            some = numbers[at : at + TILES_AT_ONCE]
+            places = ", ".join("?" * len(some))
+            rows = self.engine.query(f"{_STATES} WHERE tree_no IN ({places})", some)
+            found |= {int(row[0]): TreeState(*row) for row in rows}
+        return found
 
     def append(self, tree_no: int, size: int, leaf_hashes: bytes) -> int:
         """Append flat leaf hashes to a log of ``size`` leaves, inside a transaction; return the new size.
@@ -80,20 +91,55 @@ class Trees:
         Level 0 is written in its final form at once, and a tile that fills up is hashed while it is at hand, so that a
         seal neither copies nor reads leaf hashes. Where older leaves are not built yet, that is left to ``build_to``.
         """
-        tile_no, used = divmod(size, TILE_WIDTH)
-        if used:
-            leaf_hashes = self._edge(tree_no, 0, tile_no, used) + leaf_hashes
-        self._store_tiles(tree_no, 0, tile_no, leaf_hashes)
-        new_size = tile_no * TILE_WIDTH + len(leaf_hashes) // HASH_SIZE
-        full = len(leaf_hashes) // TILE_BYTES
-        if full and self.state(tree_no).built_size >= tile_no * TILE_WIDTH:
-            self._build_over(tree_no, tile_no, leaf_hashes[: full * TILE_BYTES])
-        self.engine.execute(
-            "UPDATE tree SET size = ?, built_size = CASE WHEN built_size >= ? THEN ? ELSE built_size END "
-            "WHERE tree_no = ?",
-            (new_size, tile_no * TILE_WIDTH, new_size, tree_no),
-        )
-        return new_size
+        self.append_each([(replace(self.state(tree_no), size=size), leaf_hashes)])
+        return size + len(leaf_hashes) // HASH_SIZE
+
+    def append_each(self, added: Sequence[tuple[TreeState, bytes]]) -> None:
+        """Do that for several logs, each as it stands now, with its new leaf hashes.
+
+        What has to be read is read with one question for all of them, but where a tile of tiles fills up.
+        """
+        edges = self._edges_of(added)
+        sizes = []
+        for state, new in added:
+            tile_no = state.size // TILE_WIDTH
+            hashes = edges.get((state.tree_no, 0, tile_no), b"") + new
+            self._store_tiles(state.tree_no, 0, tile_no, hashes)
+            size = state.size + len(new) // HASH_SIZE
+            if _is_built(state):
+                full = hashes[: len(hashes) - len(hashes) % TILE_BYTES]
+                edge = edges.get((state.tree_no, 1, tile_no // TILE_WIDTH), b"")
+                self._build_over(state.tree_no, tile_no, full, edge)
+            sizes.append((size, size if _is_built(state) else state.built_size, state.tree_no))
+        self.engine.execute_many("UPDATE tree SET size = ?, built_size = ? WHERE tree_no = ?", sizes)
+
+    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[tuple[int, int, int], bytes]:
+        """Return the tiles at which logs go on, by tree, level and number: of leaves, and above those that fill up."""
+        wanted: dict[tuple[int, int, int], int] = {}
+        for state, new in added:
+            tile_no, place = divmod(state.size, TILE_WIDTH)
+            if place:
+                wanted[state.tree_no, 0, tile_no] = place
+            fills_up = place + len(new) // HASH_SIZE >= TILE_WIDTH
+            if tile_no % TILE_WIDTH and fills_up and _is_built(state):
+                wanted[state.tree_no, 1, tile_no // TILE_WIDTH] = tile_no % TILE_WIDTH
+        keys, found = list(wanted), dict[tuple[int, int, int], bytes]()
+        for at in range(0, len(keys), TILES_AT_ONCE):
+            some = keys[at : at + TILES_AT_ONCE]
+            places = ", ".join(["(?, ?, ?)"] * len(some))
+            rows = self.engine.query(
+                # Joined, not IN: there SQLite would go through the whole table.
+                f"SELECT tree_no, level, tile_no, hashes FROM (VALUES {places}) AS wanted "  # noqa: S608  # places only
+                "JOIN tile ON tree_no = wanted.column1 AND level = wanted.column2 AND tile_no = wanted.column3",
+                [number for key in some for number in key],
+            )
+            found |= {
+                (int(tree_no), int(level), int(tile_no)): bytes(hashes) for tree_no, level, tile_no, hashes in rows
+            }
+        edges = {key: found.get(key, b"")[: width * HASH_SIZE] for key, width in wanted.items()}
+        for key, edge in edges.items():
+            _check_whole(key, wanted[key], edge)
+        return edges
 
     def build_ahead(self, tree_no: int) -> None:
         """Store interior tiles until less than one step of leaves is left for ``build_to``.
@@ -118,19 +164,23 @@ class Trees:
             self._build_over(tree_no, first, self._full_tiles(tree_no, 0, first, last))
         self.engine.execute("UPDATE tree SET built_size = ? WHERE tree_no = ?", (end, tree_no))
 
-    def _build_over(self, tree_no: int, first: int, tiles: bytes) -> None:
-        """Store the nodes above full tiles of level 0, the first of them ``first``, on every level that they reach."""
+    def _build_over(self, tree_no: int, first: int, tiles: bytes, edge: bytes = b"") -> None:
+        """Store the nodes above full tiles of level 0, the first of them ``first``, on every level that they reach.
+
+        ``edge`` is the tile of level 1 that they go on with, where that was read before.
+        """
         level = 0
         while tiles:
             level += 1
-            first, last = self._append_roots(tree_no, level, first, tile_roots(tiles))
+            first, last = self._append_roots(tree_no, level, first, tile_roots(tiles), edge)
+            edge = b""
             tiles = self._full_tiles(tree_no, level, first, last) if last > first else b""
 
-    def _append_roots(self, tree_no: int, level: int, at: int, roots: bytes) -> tuple[int, int]:
+    def _append_roots(self, tree_no: int, level: int, at: int, roots: bytes, edge: bytes) -> tuple[int, int]:
         """Write roots of full tiles, the first at place ``at``, into ``level``; return the tiles that this filled."""
         tile_no, used = divmod(at, TILE_WIDTH)
         if used:
-            roots = self._edge(tree_no, level, tile_no, used) + roots
+            roots = (edge or self._edge(tree_no, level, tile_no, used)) + roots
         self._store_tiles(tree_no, level, tile_no, roots)
         return tile_no, tile_no + len(roots) // TILE_BYTES
 
@@ -200,12 +250,19 @@ class Trees:
         return self.node(tree_no, 0, index)
 
     def leaf_hashes(self, tree_no: int, start: int, end: int) -> Iterator[bytes]:
-        """Yield the flat leaf hashes [start, end), a tile or less at a time."""
+        """Yield the flat leaf hashes [start, end), half a megabyte or less at a time."""
         while start < end:
-            tile_no, first = divmod(start, TILE_WIDTH)
-            width = min(TILE_WIDTH, first + end - start)
-            yield self._edge(tree_no, 0, tile_no, width)[first * HASH_SIZE :]
-            start += width - first
+            until = min(end, (start // TILE_WIDTH + _READ_TILES) * TILE_WIDTH)
+            yield self._cut_from(self._tiles_over(tree_no, start, until), (tree_no, start, until))
+            start = until
+
+    def _tiles_over(self, tree_no: int, start: int, end: int) -> dict[tuple[int, int], bytes]:
+        tiles = _tiles_over(start, end)
+        rows = self.engine.query(
+            "SELECT tile_no, hashes FROM tile WHERE tree_no = ? AND level = 0 AND tile_no >= ? AND tile_no < ?",
+            (tree_no, tiles.start, tiles.stop),
+        )
+        return {(tree_no, int(tile_no)): bytes(hashes) for tile_no, hashes in rows}
 
     def leaf_hashes_of_each(self, places: Sequence[tuple[int, int, int]]) -> list[bytes]:
         """Return the flat leaf hashes of each place (tree_no, start, end), with few questions for many places."""
@@ -225,15 +282,12 @@ class Trees:
 
     def _cut_from(self, tiles: Mapping[tuple[int, int], bytes], place: tuple[int, int, int]) -> bytes:
         tree_no, start, end = place
-        found = b"".join(tiles.get((tree_no, tile_no), b"") for tile_no in _tiles_over(start, end))
-        at = start % TILE_WIDTH * HASH_SIZE
-        hashes = found[at : at + (end - start) * HASH_SIZE]
-        if len(hashes) != (end - start) * HASH_SIZE:
-            raise StorageCorruptError(
-                f"tree {tree_no}: expected the hashes of leaves {start} to {end - 1}, found {len(hashes)} bytes; "
-                "run `anchorline audit`"
-            )
-        return hashes
+        cut = []
+        for tile_no in _tiles_over(start, end):
+            first, last = max(0, start - tile_no * TILE_WIDTH), min(TILE_WIDTH, end - tile_no * TILE_WIDTH)
+            cut.append(tiles.get((tree_no, tile_no), b"")[first * HASH_SIZE : last * HASH_SIZE])
+            _check_whole((tree_no, 0, tile_no), last - first, cut[-1])
+        return b"".join(cut)
 
     def tile(self, tree_no: int, level: int, tile_no: int, width: int = TILE_WIDTH) -> bytes:
         """Return the first ``width`` hashes of a tile (C2SP tlog-tiles; a partial one is cut from what is stored)."""
@@ -277,11 +331,7 @@ class Trees:
     def _edge(self, tree_no: int, level: int, tile_no: int, width: int) -> bytes:
         """Return the first ``width`` hashes of a tile, all there: what follows them depends on their number."""
         hashes = self._stored_tile(tree_no, level, tile_no)[: width * HASH_SIZE]
-        if len(hashes) != width * HASH_SIZE:
-            raise StorageCorruptError(
-                f"tree {tree_no}, level {level}, tile {tile_no}: expected {width} hashes, found {len(hashes)} bytes; "
-                "run `anchorline audit`"
-            )
+        _check_whole((tree_no, level, tile_no), width, hashes)
         return hashes
 
     def _full_tiles(self, tree_no: int, level: int, first: int, last: int) -> bytes:
@@ -326,6 +376,20 @@ def _remember(cache: OrderedDict[_Key, list[bytes]], key: _Key, value: list[byte
     cache.move_to_end(key)
     if len(cache) > most:
         cache.popitem(last=False)
+
+
+def _is_built(state: TreeState) -> bool:
+    """Say whether all full tiles of a log are hashed; an older version left that to the next seal."""
+    return state.built_size >= state.size - state.size % TILE_WIDTH
+
+
+def _check_whole(tile: tuple[int, int, int], width: int, hashes: bytes) -> None:
+    if len(hashes) != width * HASH_SIZE:
+        tree_no, level, tile_no = tile
+        raise StorageCorruptError(
+            f"tree {tree_no}, level {level}, tile {tile_no}: expected {width} hashes, found {len(hashes)} bytes; "
+            "run `anchorline audit`"
+        )
 
 
 class _TreeView(BaseMerkleTree):

@@ -1,6 +1,6 @@
 """Chains: open one, know it by id or by name, and append rows to it inside a group commit.
 
-``chains.writer`` decides what may be appended; ``append_rows`` is the one place where entry rows and leaf hashes are
+``chains.writer`` decides what may be appended; ``append_each`` is the one place where entry rows and leaf hashes are
 written. Order within a chain is the order of its leaf_index, which is gapless: rows
 belong to chains in runs (extents), each of which goes on where the one before ended.
 """
@@ -227,31 +227,52 @@ class Chains:
         return self.trees.state(chain.chain_no).size
 
     def append_rows(self, chain: Chain, batch: Batch, submitter: bytes) -> Run:
-        """Append a batch, inside a transaction; return where it is.
+        """Append a batch, inside a transaction; return where it is (``append_each``)."""
+        return self.append_each([(chain, batch, submitter)])[0]
 
-        The rows take the next seqs, and their places the next leaf_indexes: both only ever grow.
+    def append_each(self, batches: Sequence[tuple[Chain, Batch, bytes]]) -> list[Run]:
+        """Append batches, each with its chain and submitter, inside a transaction; return where they are, in order.
+
+        The rows take the next seqs, and their places the next leaf_indexes: both only ever grow. Whatever has to be
+        asked is asked once for all of them, before anything is written, so that all is written in one go.
         """
-        count = len(batch.entries)
-        run = Run(self.next_seq(), chain.chain_no, self.size(chain), count, submitter, int(batch.with_ids))
-        self.bundles.append(run.first_seq, batch.entries, batch.kept)
-        self._extend(run)
-        self.trees.append(chain.chain_no, run.first_index, batch.hashes.flat)
-        return run
+        seq = first_seq = self.next_seq()
+        states = self.trees.states({chain.chain_no for chain, _, _ in batches})
+        last = self._last_run()
+        runs: list[Run] = []
+        leaves: dict[int, list[bytes]] = {}
+        ends = {number: state.size for number, state in states.items()}
+        for chain, batch, submitter in batches:
+            count, number = len(batch.entries), chain.chain_no
+            runs.append(Run(seq, number, ends[number], count, submitter, int(batch.with_ids)))
+            leaves.setdefault(number, []).append(batch.hashes.flat)
+            seq += count
+            ends[number] += count
+        self.trees.append_each([(states[number], b"".join(hashes)) for number, hashes in leaves.items()])
+        entries = Column.joined([batch.entries for _, batch, _ in batches])
+        self.bundles.append(first_seq, entries, Column.joined([batch.kept for _, batch, _ in batches]))
+        self._extend(last, runs)
+        return runs
 
-    def _extend(self, run: Run) -> None:
-        """Note a run of rows; one that goes on where the last run of all rows ended makes that one longer."""
-        last = self.engine.query(
-            "SELECT chain_no, submitter, with_ids, first_seq FROM extent ORDER BY first_seq DESC LIMIT 1"
+    def _last_run(self) -> Run | None:
+        rows = self.engine.query(
+            "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
+            "ORDER BY first_seq DESC LIMIT 1"
         )
-        if last and last[0][:3] == (run.chain_no, run.submitter, run.with_ids):
-            self.engine.execute(
-                "UPDATE extent SET entry_count = entry_count + ? WHERE first_seq = ?", (run.entry_count, last[0][3])
+        return Run(*rows[0]) if rows else None
+
+    def _extend(self, last: Run | None, runs: Sequence[Run]) -> None:
+        """Note runs of rows; one that goes on where the last run of all rows ended makes that one longer."""
+        if last is not None and _goes_on(last, runs[0]):
+            self.engine.execute_many(
+                "UPDATE extent SET entry_count = entry_count + ? WHERE first_seq = ?",
+                [(runs[0].entry_count, last.first_seq)],
             )
-            return
-        self.engine.execute(
+            runs = runs[1:]
+        self.engine.execute_many(
             "INSERT INTO extent (first_seq, chain_no, first_index, entry_count, submitter, with_ids) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            run,
+            runs,
         )
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
@@ -316,6 +337,11 @@ class Chains:
             values,
         )
         return (Chain(int(no), bytes(chain_id), name, int(at_ms)) for no, chain_id, name, at_ms in rows)
+
+
+def _goes_on(last: Run, run: Run) -> bool:
+    """Say whether a run is of the same chain and submitter as the last one, and both have external ids or neither."""
+    return (last.chain_no, last.submitter, last.with_ids) == (run.chain_no, run.submitter, run.with_ids)
 
 
 def check_name(name: str | None) -> None:

@@ -364,23 +364,28 @@ class _Commit:
             return None
         # What closes a chain comes behind everything that was handed in for it before.
         in_order = sorted(groups.values(), key=lambda pieces: pieces[0].ends_chain)
-        promised = self.writer.promise([self._append_run(pieces) for pieces in in_order], received_at_ms)
+        batches = [_batch_of(pieces) for pieces in in_order]
+        heads = [pieces[0] for pieces in in_order]
+        runs = self.writer.chains.append_each(
+            [(head.chain, batch, head.work.submitter) for head, batch in zip(heads, batches, strict=True)]
+        )
+        for pieces, run in zip(in_order, runs, strict=True):
+            self._note_places(pieces, run)
+        promised = self.writer.promise(
+            [(head.chain.chain_id, run, batch.hashes) for head, run, batch in zip(heads, runs, batches, strict=True)],
+            received_at_ms,
+        )
         for piece in self.pieces.values():
             if piece.ends_chain:
                 entries = [Entry.decode(raw) for raw in piece.entries().items()]
                 self.writer.lives.note(piece.chain, piece.first_index, entries, self.writer.log_id)
         return promised
 
-    def _append_run(self, pieces: list[_Piece]) -> tuple[bytes, Run, Pieces]:
-        hashes = [piece.hashes() for piece in pieces]
-        joined = Pieces.joined(hashes)
-        entries = Column.joined([piece.entries() for piece in pieces])
-        kept = Column.joined([piece.kept() for piece in pieces])
-        first = pieces[0]
-        batch = Batch(entries, kept, joined, with_ids=first.work.with_ids)
-        run = self.writer.chains.append_rows(first.chain, batch, first.work.submitter)
+    def _note_places(self, pieces: list[_Piece], run: Run) -> None:
+        """Note where the entries of a run are, and what is kept of them beside their rows."""
         before = 0
-        for piece, keys in zip(pieces, hashes, strict=True):
+        for piece in pieces:
+            keys = piece.hashes()
             piece.first_index, piece.first_seq = run.first_index + before, run.first_seq + before
             before += len(keys)
             if piece.work.keys:
@@ -389,7 +394,6 @@ class _Commit:
             if piece.stated:
                 stated = {piece.first_index + inner: key for inner, key in enumerate(keys) if key in piece.stated}
                 self.writer.policies.note(run.chain_no, stated)
-        return first.chain.chain_id, run, joined
 
     def _done(self, piece: _Piece, promised: Promised | None) -> Done:
         outcomes = _placed(piece) if piece.is_whole else self._outcomes(piece)
@@ -407,6 +411,16 @@ class _Commit:
         )
         refused = piece.work.refused
         return [refused[place] if place in refused else next(inner) for place in range(piece.work.count)]
+
+
+def _batch_of(pieces: Sequence[_Piece]) -> Batch:
+    """Return what is new in pieces for one chain from one submitter as one batch."""
+    return Batch(
+        Column.joined([piece.entries() for piece in pieces]),
+        Column.joined([piece.kept() for piece in pieces]),
+        Pieces.joined([piece.hashes() for piece in pieces]),
+        with_ids=pieces[0].work.with_ids,
+    )
 
 
 def _placed(piece: _Piece) -> AcceptedRun:

@@ -606,9 +606,9 @@ class Writer:
             root=levels[-1][0],
         )
         signature = self.promise_key.sign(signed_message(note))
-        self.engine.execute(
+        self.engine.execute_many(
             "INSERT INTO group_commit (first_seq, entry_count, received_at_ms, note, signature) VALUES (?, ?, ?, ?, ?)",
-            (first_seq, size, received_at_ms, note.encode(), signature),
+            [(first_seq, size, received_at_ms, note.encode(), signature)],
         )
         return Promised(note, self.key_id, signature, levels, first_seq)
 

@@ -36,7 +36,10 @@ class Engine(Protocol):
         """
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
-        """Run one statement for each of many rows, as ``execute`` does. Only inside a transaction."""
+        """Run one statement for each of some rows, at the latest before the next question or the commit.
+
+        What is refused of it may be raised as late as that. Only inside a transaction.
+        """
 
     def close(self) -> None:
         """Release the database; may be repeated."""

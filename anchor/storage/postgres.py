@@ -30,6 +30,7 @@ from anchor.storage.engine import Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS, Migrations
 from anchor.storage.postgres_peer import UnsureCommitError, commit, connection_string, notice_silence
+from anchor.storage.postgres_together import WaitingWrites
 from anchor.storage.tables import Table, tables
 
 BUSY_TIMEOUT_S = 5.0
@@ -43,7 +44,7 @@ _SETUP = (
     "CREATE TABLE IF NOT EXISTS write_turn (turn_no BIGINT PRIMARY KEY, turn BIGINT NOT NULL)",
     "INSERT INTO write_turn VALUES (0, 0) ON CONFLICT (turn_no) DO NOTHING",
 )
-_TAKE_TURN = "UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
+_TAKE_TURN = b"UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
 _TURN_RETRIES = 8
 # Columns of bytes whose long values are compressed, as they are unless somebody says otherwise ("x": EXTENDED).
 _COMPRESSED = (
@@ -121,6 +122,7 @@ class PostgresEngine:
         self._lock = threading.RLock()
         self._is_closed = False
         self._is_open = False
+        self._waiting = WaitingWrites()
         with self._translated():
             self._connection = self._connected()
         try:
@@ -248,12 +250,13 @@ class PostgresEngine:
             try:
                 yield
                 with self._translated():
-                    commit(self._connection)
+                    commit(self._connection, self._waiting)
             except BaseException:
                 self._roll_back()
                 raise
             finally:
                 self._is_open = False
+                self._waiting.forget()
 
     def _take_turn(self) -> None:
         """Begin, alone; nothing has been done yet, so a lost connection and a refused serialization are tried again."""
@@ -277,11 +280,11 @@ class PostgresEngine:
                 return
 
     def _begin(self) -> None:
-        self._begin_without_turn()
-        self._connection.execute(_TAKE_TURN)
+        self._begin_without_turn(b"BEGIN; " + _TAKE_TURN)
 
     def _begin_without_turn(self, statement: bytes = b"BEGIN") -> None:
-        self._alive().execute(statement)
+        # Two statements cannot be prepared as one.
+        self._alive().execute(statement, prepare=False)
 
     def _roll_back(self) -> None:
         if self._connection.closed:
@@ -312,29 +315,30 @@ class PostgresEngine:
                 return self._fetched(sql, values)
 
     def _fetched(self, sql: str, values: Sequence[Value]) -> list[Row]:
-        return self._alive().execute(numbered(sql), values, binary=True).fetchall()
+        return self._waiting.send_with(self._alive(), numbered(sql), values).fetchall()
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine.execute``."""
         with self._lock, self._translated():
             self._check_transaction()
+            if len(rows) <= 1:
+                return self._waiting.send_with(self._connection, numbered(sql), *rows).rowcount
+            self._waiting.send(self._connection)
             with self._connection.cursor() as cursor:
-                if len(rows) > 1:
-                    cursor.executemany(numbered(sql), rows)
-                else:
-                    cursor.execute(numbered(sql), *rows)
+                cursor.executemany(numbered(sql), rows)
                 return cursor.rowcount
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
-        """See ``Engine.execute_many``. Many rows that are only inserted go by COPY."""
+        """See ``Engine.execute_many``. Many rows that are only inserted go by COPY, others with what comes next."""
         given, plain = list(rows), _plain_insert(sql)
         if plain is not None and len(given) >= COPY_FROM:
             self._copy(*plain, given)
             return
         with self._lock, self._translated():
             self._check_transaction()
-            with self._connection.cursor() as cursor:
-                cursor.executemany(numbered(sql), given)
+            self._waiting.add(numbered(sql), given)
+            if self._waiting.are_many:
+                self._waiting.send(self._connection)
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
         """See ``House.fence``. The turn can be taken no more, by whoever has it open."""
@@ -364,6 +368,7 @@ class PostgresEngine:
         statement = f"COPY {name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)".encode()
         with self._lock, self._translated():
             self._check_transaction()
+            self._waiting.send(self._connection)
             with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
                 copy.set_types([_COPIED[kind] for kind in kinds])
                 for row in rows:

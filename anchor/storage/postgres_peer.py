@@ -10,6 +10,8 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from anchor.storage.postgres_together import WaitingWrites
+
 CONNECT_TIMEOUT_S = 10
 # A peer that is cut off says nothing, and a system's own defaults notice that after two hours. Here an idle connection
 # is asked after 10 s, and given up after three more silent questions; what was sent has 20 s to be confirmed.
@@ -53,8 +55,8 @@ def notice_silence(connection: "psycopg.Connection[Any]", connected_by: str) -> 
     )
 
 
-def commit(connection: "psycopg.Connection[Any]") -> None:
-    """Commit, and return when it is as durable as was asked for; raises psycopg's errors.
+def commit(connection: "psycopg.Connection[Any]", writes: WaitingWrites) -> None:
+    """Run what waits, commit, and return when it is as durable as was asked for; raises psycopg's errors.
 
     A server whose wait for its replica was called off (``pg_cancel_backend``) has committed, and only warns that the
     replica may not have it (PostgreSQL documentation, 27.2.8.1): that is no commit to be acknowledged.
@@ -67,7 +69,7 @@ def commit(connection: "psycopg.Connection[Any]") -> None:
 
     connection.add_notice_handler(note)
     try:
-        connection.execute("COMMIT")
+        writes.send_with(connection, "COMMIT")
     finally:
         connection.remove_notice_handler(note)
     if warned:

@@ -50,7 +50,7 @@ class CountingEngine:
         return self._engine.transaction()
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-        self.tile_reads += " FROM tile " in sql
+        self.tile_reads += " FROM tile " in sql or "JOIN tile " in sql
         return self._engine.query(sql, values)
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
@@ -490,6 +490,34 @@ def test_leaf_hashes_come_in_order_from_anywhere() -> None:
     trees = made_of(leaves)
     for start, end in [(0, 600), (0, 0), (255, 257), (256, 512), (100, 101), (599, 600), (300, 300)]:
         assert b"".join(leaves[start:end]) == b"".join(trees.leaf_hashes(1, start, end))
+
+
+def test_logs_that_grow_together_are_as_logs_that_grow_alone() -> None:
+    """Leaves of several logs, from the beginning, in the middle and at the end of a tile, take one question."""
+    sizes, added = (
+        {1: 0, 2: 255, 3: 256, 4: 300},
+        {number: leaves_of(number * 130, f"{number} ") for number in (1, 2, 3, 4)},
+    )
+    together = make_trees(CountingEngine(SqliteEngine(IN_MEMORY)))
+    alone = make_trees()
+    for trees in (together, alone):
+        with trees.engine.transaction():
+            for number, size in sizes.items():
+                if number > 1:
+                    trees.create(f"chain {number}".encode())
+                trees.append(number, 0, b"".join(leaves_of(size)))
+    engine = together.engine
+    assert isinstance(engine, CountingEngine)
+    before = engine.tile_reads
+    with engine.transaction():
+        states = together.states([1, 2, 3, 4])
+        together.append_each([(states[number], b"".join(leaves)) for number, leaves in added.items()])
+    assert 1 == engine.tile_reads - before
+    with alone.engine.transaction():
+        for number, leaves in added.items():
+            alone.append(number, sizes[number], b"".join(leaves))
+    assert stored_tiles(alone) == stored_tiles(together)
+    assert alone.states([1, 2, 3, 4]) == together.states([1, 2, 3, 4])
 
 
 # --- damage

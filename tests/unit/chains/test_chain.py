@@ -25,11 +25,30 @@ def open_chain(store: Store, name: str | None, id_: bytes | None = None) -> Chai
 
 
 def append(store: Store, chain: Chain, entries: list[bytes], submitter: bytes = bytes(16), ids: bool = False) -> None:
-    batch = Batch(
+    with store.engine.transaction():
+        store.chains.append_rows(chain, batch_of(*entries, ids=ids), submitter)
+
+
+def batch_of(*entries: bytes, ids: bool = False) -> Batch:
+    return Batch(
         Column.of(entries), Column.of([b""] * len(entries)), Pieces.of([leaf_hash(entry) for entry in entries]), ids
     )
+
+
+def test_entries_of_many_chains_in_one_commit_lie_in_one_row(store: Store) -> None:
+    """What a commit appends to several chains takes one row of entries, and each chain goes on where it was."""
+    one, two = open_chain(store, "one"), open_chain(store, "two")
+    append(store, two, [b"two 0"])
+    handed_in = [(two, b"two 1", bytes(16)), (one, b"one 0", bytes(16)), (two, b"two 2", b"x" * 16)]
     with store.engine.transaction():
-        store.chains.append_rows(chain, batch, submitter)
+        runs = store.chains.append_each([(chain, batch_of(entry), by) for chain, entry, by in handed_in])
+    assert [(2, 2, 1, 1), (3, 1, 0, 1), (4, 2, 2, 1)] == [run[:4] for run in runs]
+    assert [(1, 1), (2, 3)] == store.engine.query("SELECT first_seq, entry_count FROM bundle ORDER BY first_seq")
+    assert [(1, 2, 0, 2), (3, 1, 0, 1), (4, 2, 2, 1)] == [run[:4] for run in store.chains.runs(1, 5)]
+    rows = [b"two 0", b"two 1", b"one 0", b"two 2"]
+    assert rows == [entry for _, entry in store.chains.bundles.entries(1, 5)]
+    for chain, mine in ((one, [b"one 0"]), (two, [b"two 0", b"two 1", b"two 2"])):
+        assert b"".join(map(leaf_hash, mine)) == b"".join(store.trees.leaf_hashes(chain.chain_no, 0, len(mine)))
 
 
 def test_a_chain_is_found_by_id_and_by_name(store: Store) -> None:
