@@ -33,7 +33,7 @@ from chains.web.items import (
     taken,
     unpacked,
 )
-from chains.web.limits import BATCH_BYTES, SMALL_BYTES, base64_bytes, submission_bytes
+from chains.web.limits import AT_ONCE_BYTES, BATCH_BYTES, SMALL_BYTES, base64_bytes, submission_bytes
 from chains.web.operations import Body, Operation, ReadBody, Shape
 from chains.web.parameters import CHAIN, EXTERNAL_ID, IDEMPOTENCY_KEY, KEEP, LINK
 from chains.web.posted import Admission
@@ -96,13 +96,13 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
     media_type = media_type_of(request.header(b"content-type"))
     if media_type not in {NDJSON, JSON}:
         raise ProblemError("media-type-unsupported", f"expected {NDJSON} or {JSON}, got {media_type[:80]!r}")
-    body = await read(service.batch_bytes)
+    body, coding = await read(service.batch_bytes), request.header(b"content-encoding")
     key = _request_key(request, admission, body)
 
     writer, loop = service.writing.writer, asyncio.get_running_loop()
 
     def contents() -> Work | tuple[list[Handed] | SubmissionsAlike, bytes | None]:
-        plain = unpacked(body, request.header(b"content-encoding"), service.batch_bytes)
+        plain = unpacked(body, coding, service.batch_bytes)
         signed, plain = signer_of(plain, is_lines=media_type == NDJSON)
         items = batch_of(plain, chain.chain_id, is_lines=media_type == NDJSON)
         if signed is not None:
@@ -110,7 +110,8 @@ async def post_batch(service: Service, request: Request, read: ReadBody) -> Answ
         return writer.prepare(chain, items, *named) if isinstance(items, ContentsAlike) else (items, signed)
 
     named = admission.submitter, key
-    prepared = await loop.run_in_executor(service.preparing, contents)
+    is_at_once = coding is None and len(body) <= AT_ONCE_BYTES
+    prepared = contents() if is_at_once else await loop.run_in_executor(service.preparing, contents)
     if not isinstance(prepared, Work):
         items, signed = prepared
         # What may be signed is checked behind the quota, which counts also what is refused.

@@ -9,6 +9,8 @@ from chains.settings import MIB
 BATCH_BYTES = 8 * MIB
 """A batch after decompression: about 16,000 small entries, and what one client may make us hold."""
 BATCH_ENTRIES = 4_096
+AT_ONCE_BYTES = 256 * 1024
+"""A batch up to here is read in the event loop: that takes a millisecond, and handing it to a thread a third of one."""
 SMALL_BYTES = 64 * 1024
 """Bodies that hold no content."""
 MOST_EXPANSION = 200
