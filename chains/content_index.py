@@ -63,8 +63,13 @@ class ContentIndex:
         return self._runs.indexed_to(Kind.CONTENT_DIGEST)
 
     def maintain(self) -> None:
-        """Index every row that is not yet; outside a transaction, harmless to repeat, to lose and to do twice."""
-        while (start := self.indexed_to()) < (end := self.chains.next_seq()):
+        """Index every row that is there when this begins.
+
+        Outside a transaction; harmless to repeat, to lose and to do twice. What comes meanwhile is for the next time:
+        where others write all the while there would be no end.
+        """
+        end = self.chains.next_seq()
+        while (start := self.indexed_to()) < end:
             pairs, reached = self._pairs(start, end)
             with self.engine.transaction():
                 if self.indexed_to() == start:  # another process may have done it

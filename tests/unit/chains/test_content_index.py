@@ -95,6 +95,25 @@ def test_a_run_is_made_of_so_much_content_only(store: Store, monkeypatch: pytest
     assert [[place] for place in range(1, 5)] == [found(store, b"%d" % number * 400) for number in range(4)]
 
 
+def test_there_is_an_end_while_others_write(store: Store) -> None:
+    """Whoever indexes is done with what was there when he began, however much is written meanwhile."""
+    chain = store.open_chain("acme")
+    index = contents(store)
+    original, written = index._pairs, 0
+
+    def pairs_while_writing(start: int, end: int) -> tuple[list[bytes], int]:
+        nonlocal written
+        assert written == 0, "it would never end"
+        written += 1
+        found = original(start, end)
+        store.writer.record(chain, [b"meanwhile"], START_MS)
+        return found
+
+    index._pairs = pairs_while_writing  # type: ignore[method-assign]  # the moment that matters
+    index.maintain()
+    assert index.indexed_to() == store.chains.next_seq() - 1
+
+
 def test_whoever_is_second_adds_nothing(open_store: OpenStore) -> None:
     """Two processes that index at once leave one run of each row."""
     ours, theirs = open_store(), open_store()
