@@ -24,6 +24,7 @@ _TOOLS = (
     "curl",
     "systemd",
     "mount",
+    "netns",
     "browser",
     "ssh",
     "softhsm",

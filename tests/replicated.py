@@ -68,9 +68,9 @@ class Member:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(60)
 
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+    def ask(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Return the rows of a query on this server."""
-        with psycopg.connect(self.address(), autocommit=True) as connection:
+        with psycopg.connect(self.address(database), autocommit=True) as connection:
             return connection.execute(sql.encode()).fetchall()
 
     def tell(self, sql: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,32 +12,12 @@ from pathlib import Path
 import pytest
 
 from chains.home import Home
-from tests.cli.commands import COMMAND
+from tests.crash.daemon import Daemon
 from tests.crash.torturing import CLIENTS, IS_WHOLE, KILLS, Said, check_said, torture
 from tests.postgres import PostgresServer
 from tests.simulators.api_server import ApiServer, make_key, run_beside, serving
 
 pytestmark = pytest.mark.postgres
-
-
-class Daemon:
-    """``anchorline daemon`` in a process of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.start()
-
-    def start(self) -> None:
-        with (self.home.parent / "daemon.log").open("ab") as log:
-            self.process = subprocess.Popen([*COMMAND, "daemon", "--home", str(self.home)], stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        """Kill it if it runs, whichever process it is by now."""
-        self.process.kill()
-
-    def end(self, number: int) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(60)
 
 
 @pytest.fixture

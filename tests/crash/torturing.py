@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Said:
     promises: list[Promise] = field(default_factory=list)
     requests: int = 0
     unanswered: Counter[bytes] = field(default_factory=Counter)
-    """Single contents whose requests got no answer: each may have been written, once."""
+    """Single contents whose requests got no answer, or that the database failed: each may have been written, once."""
 
     def take(self, found: dict[str, Any]) -> None:
         """Note an answer to a batch; what was said twice must be the same."""
@@ -84,33 +85,37 @@ class Client:
         self.chain_id = chain_id
         self.said = said
 
-    async def write(self, client: httpx.AsyncClient, until_s: float) -> None:
-        """Write until the time is up; whatever was begun is repeated until it is answered."""
-        loop = asyncio.get_running_loop()
+    async def write(self, services: Sequence[httpx.AsyncClient], stop: asyncio.Event) -> None:
+        """Write until told to stop; whatever was begun is repeated, to one service after the other, until answered."""
+        self._services = cycle(services)
+        self._service = next(self._services)
         batch = 0
-        while loop.time() < until_s:
+        while not stop.is_set():
             lines, named = self._batch(batch)
             batch += 1
-            while (answer := await self._sent(client, lines, named)) is None:
+            while (answer := await self._sent(lines, named)) is None:
+                self._service = next(self._services)
                 await asyncio.sleep(0.05)
             self.said.take(answer)
             for number in range(SINGLES):
-                await self._send_one(client, b"single %d %d %d" % (self.number, batch, number))
+                await self._send_one(b"single %d %d %d" % (self.number, batch, number))
 
-    async def _send_one(self, client: httpx.AsyncClient, content: bytes) -> None:
+    async def _send_one(self, content: bytes) -> None:
         try:
-            answer = await client.post(f"/v1/chains/{self.chain_id}/entries", content=content, headers=PLAIN)
+            answer = await self._service.post(f"/v1/chains/{self.chain_id}/entries", content=content, headers=PLAIN)
         except httpx.TransportError:
             self.said.unanswered[content] += 1
             return
         assert answer.status_code in {201, 503}, answer.text
         if answer.status_code == 201:
             self.said.take_one(answer.json())
+        else:
+            self.said.unanswered[content] += 1  # what failed may be there too, where a server died in its commit
 
-    async def _sent(self, client: httpx.AsyncClient, lines: bytes, named: str) -> dict[str, Any] | None:
+    async def _sent(self, lines: bytes, named: str) -> dict[str, Any] | None:
         try:
             path = f"/v1/chains/{self.chain_id}/batch"
-            answer = await client.post(path, content=lines, headers={"idempotency-key": named})
+            answer = await self._service.post(path, content=lines, headers={"idempotency-key": named})
         except httpx.TransportError:
             return None  # it may have been written or not: only sending it again tells
         assert answer.status_code in {200, 503}, answer.text
@@ -127,31 +132,44 @@ class Client:
 
 
 async def torture(
-    servers: Sequence[ApiServer], key: str, chains: list[str], said: Said, endings: Sequence[Callable[[], None]]
+    servers: Sequence[ApiServer],
+    key: str,
+    chains: list[str],
+    said: Said,
+    endings: Sequence[Callable[[], None]],
+    *,
+    numbers: Iterable[int] = range(CLIENTS),
+    pause_s: float | None = None,
 ) -> None:
-    """Let all clients write, to one server after the other, and let one thing after the other end meanwhile.
+    """Let all clients write, each to one server until that fails, and let one thing after the other end meanwhile.
 
-    Each of ``endings`` ends a process and starts it again.
+    Each of ``endings`` ends a process and starts it again. ``numbers`` name the clients: one each, also in other calls.
     """
     headers = {"authorization": f"Bearer {key}", "content-type": NDJSON}
     context = httpx.create_ssl_context()
+    stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         # A client each: a pool of many connections looks at all of them for every request.
-        connected = []
-        for number in range(CLIENTS):
-            url = servers[number % len(servers)].url
-            client = httpx.AsyncClient(base_url=url, headers=headers, timeout=10, verify=context)
-            connected.append(await stack.enter_async_context(client))
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + SECONDS
-        clients = [Client(number, chains[number % len(chains)], said) for number in range(CLIENTS)]
-        writing = [
-            asyncio.create_task(client.write(own, until_s)) for client, own in zip(clients, connected, strict=True)
-        ]
-        for end in endings:
-            await asyncio.sleep(SECONDS / (len(endings) + 1))
-            await loop.run_in_executor(None, end)
-        await asyncio.gather(*writing)
+        connected = {
+            number: [
+                await stack.enter_async_context(
+                    httpx.AsyncClient(base_url=server.url, headers=headers, timeout=10, verify=context)
+                )
+                for server in servers
+            ]
+            for number in numbers
+        }
+        async with asyncio.TaskGroup() as group:
+            for number, services in connected.items():
+                first = number % len(services)
+                writer = Client(number, chains[number % len(chains)], said)
+                group.create_task(writer.write([*services[first:], *services[:first]], stop))
+            each_s = SECONDS / (len(endings) + 1) if pause_s is None else pause_s
+            for end in endings:
+                await asyncio.sleep(each_s)
+                await asyncio.get_running_loop().run_in_executor(None, end)
+            await asyncio.sleep(each_s)
+            stop.set()
 
 
 def check_said(home: Path, chains: list[str], said: Said) -> str:
