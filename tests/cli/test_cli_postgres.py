@@ -112,15 +112,6 @@ def test_a_backup_is_restored_to_a_file_or_to_a_database(tmp_path: Path, postgre
     assert (1, True) == (taken.exit_code, "expected an empty database" in taken.err), taken.err
 
 
-def test_a_rebuild_is_for_files(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    """``rebuild --from`` of a home on PostgreSQL changes nothing, and says where the way goes on."""
-    init(tmp_path / "home", postgres_server.database())
-    init(tmp_path / "other", postgres_server.database())
-    (tmp_path / "other" / "anchorline.db").touch()
-    done = run("rebuild", "--from", tmp_path / "other", "--home", tmp_path / "home")
-    assert (1, True) == (done.exit_code, "anchorline migrate --to home" in done.err), done.err
-
-
 def test_two_homes_opened_at_once_write_in_turn(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """Two hosts' homes see each other's entries and contents at once, and no index is given twice."""
     folder, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
