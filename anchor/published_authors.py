@@ -76,6 +76,7 @@ class PublishedAuthors:
             return
         if index == 0 and begins_identity(entry.external_ids):
             self._authors.judge_statements(chain_id, f"chain {chain_id.hex()}")
+            self._authors.judge_waits(chain_id, f"chain {chain_id.hex()}")
         named, place = named_author(entry), self._place(chain_id, index)
         if named is not None and place is not None:
             self._authors.judge(where, named, place)

@@ -87,7 +87,7 @@ class Audit:
         self.journal = journal
         self.progress = progress
         self.report = Report()
-        self.authors = HomeAuthors(engine, chains, self.report, views)
+        self.authors = HomeAuthors(engine, chains, self.report, journal, views)
         self.policies = PolicyAudit(Policies(engine, chains, Identities(engine, chains), reader.lookup), self.report)
 
     def run(self) -> Report:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from anchor.proof import ed25519
-from anchor.proof.archive_anchors import CheckedAnchor, check_anchors
+from anchor.proof.archive_anchors import CheckedAnchor, anchors_of_seals, check_anchors
 from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_envelopes import Beside
 from anchor.proof.archive_files import CARD, PROMISES, Archive, ArchiveError, chain_prefix, leaves_of, needed, refuse
@@ -94,6 +94,9 @@ def check_archive(
     _promises(archive, card.log, [leaf for _, leaf in directory.keys], check, checked)
     progress("anchors")
     checked.anchors += check_anchors(archive, directory, card.log, views)
+    authors.anchored = anchors_of_seals(directory, checked.anchors)
+    for identity in authors.identities:
+        authors.judge_waits(identity, f"chain {identity.hex()}")
     return checked
 
 

@@ -19,6 +19,7 @@ from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.thread_proofs import decode_proofs, proofs_path
 from anchor.proof.verifier import asked, network_of
+from anchor.proof.waits import Anchored, AnchoredAt, anchored_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ def check_anchors(
             continue
         anchors.append(CheckedAnchor(proof.height, block, size, directory.entries[size], believed, known))
     return anchors
+
+
+def anchors_of_seals(directory: ArchivedDirectory, anchors: Sequence[CheckedAnchor]) -> AnchoredAt:
+    """Return what finds the first anchor over a seal, of those whose blocks the verifier gave."""
+    given = [Anchored(each.tree_size, each.height) for each in anchors if each.believed]
+    return anchored_at(directory.ends, given)
 
 
 def _anchored_size(transaction: Transaction, directory: ArchivedDirectory) -> int:

@@ -26,7 +26,7 @@ class ArchivedDirectory:
 
     ``roots`` and ``entries`` are the root, and the number of entries in all chains, at the end of each seal; roots of
     those before which no leaf is missing. ``checkpoints`` counts those that hold. ``places`` says of each head, by its
-    chain and its number of entries, in which seal it is.
+    chain and its number of entries, in which seal it is; ``ends`` how many leaves there are at the end of each seal.
     """
 
     size: int = 0
@@ -37,6 +37,7 @@ class ArchivedDirectory:
     keys: list[tuple[int, KeyLeaf]] = field(default_factory=list)
     threads: list[ThreadLeaf] = field(default_factory=list)
     places: dict[bytes, dict[int, Place]] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
 
     def place_of(self, chain_id: bytes, index: int) -> Place | None:
         """Return where an entry was first sealed, or None where no head that has a seal holds it."""
@@ -74,6 +75,7 @@ def read_directory(
             _seal(leaf, waiting, card.log, found)
             waiting.clear()
             found.entries[index + 1] = entries
+            found.ends[leaf.seal_number] = index + 1
             if frontier.size == index + 1:
                 found.roots[index + 1] = frontier.root()
     for size in sizes:

@@ -14,7 +14,7 @@ from anchor.proof.entry import AuthorType, Entry, ExtensionType
 from anchor.proof.errors import AnchorlineError, UnknownVersionError, VerificationError
 from anchor.proof.identity import Purpose
 from anchor.proof.identity_history import History, Place
-from anchor.proof.waits import word_on_wait
+from anchor.proof.waits import AnchoredAt, word_on_wait
 
 Say = Callable[[str], None]
 
@@ -43,7 +43,8 @@ class UnjudgedError(AnchorlineError):
 class AuthorsAudit:
     """Judges authors, and tells ``fault`` and ``remark``; ``history`` raises where there is no such identity.
 
-    ``views`` are what is known of the best chain of the log's network: announced recoveries are held against them.
+    ``views`` are what is known of the best chain of the log's network: announced recoveries are held against them, and
+    against the log's own anchors (``anchored``), where these are at hand.
     A fault is an entry that the log's writer must have refused. A remark is one that he rightly took and that counts
     for nothing by its seal: the key was revoked in the same seal, or too old when it came.
     """
@@ -52,9 +53,15 @@ class AuthorsAudit:
     fault: Say
     remark: Say
     views: Sequence[KnownBlocks] = ()
+    anchored: AnchoredAt | None = None
     named: int = 0
     not_valid: int = 0
     _histories: dict[bytes, History | None] = field(default_factory=dict)
+
+    @property
+    def identities(self) -> tuple[bytes, ...]:
+        """The identities whose history was asked for so far."""
+        return tuple(self._histories)
 
     @property
     def certificates(self) -> int:
@@ -79,8 +86,12 @@ class AuthorsAudit:
         history = self._history(identity, where)
         for text in () if history is None else _ignored(history):
             self.remark(f"{where}, {text}")
+
+    def judge_waits(self, identity: bytes, where: str) -> None:
+        """Say of each announced recovery of an identity what is known of its wait; a made-up block is a fault."""
+        history = self._history(identity, where)
         for waited in () if history is None else history.waits:
-            word = word_on_wait(waited, self.views)
+            word = word_on_wait(waited, self.views, self.anchored)
             tell = self.fault if word.is_kept is False else self.remark
             tell(f"{where}: the recovery that the log announced waited {word.text}")
 

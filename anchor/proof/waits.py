@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the blocks between which an announced recovery waited are those of the best chain, as a verifier knows it.
 
-A log names blocks in its seals; that a block of this height has this hash, headers can say. Step 3 of a receipt and
-the audits of whole logs ask here (docs/spec/identity.md).
+A log names blocks in its seals; that a block of this height has this hash, headers can say. But a block of the best
+chain may be an old one: what proves when the announcement was made is the block of the first anchor over its seal,
+which whoever has the whole log has. Step 3 of a receipt and the audits of whole logs ask here (docs/spec/identity.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from anchor.proof.bitcoin.hashes import hash_hex
@@ -25,8 +26,34 @@ class WaitWord:
     text: str
 
 
-def word_on_wait(waited: Waited, views: Sequence[KnownBlocks]) -> WaitWord:
-    """Ask these views, all of the log's network, about both blocks; the first that reaches a height is believed."""
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A root of the directory in a block of the best chain, as the verifier knows it: how many leaves, and where."""
+
+    tree_size: int
+    height: int
+
+
+AnchoredAt = Callable[[int], int | None]
+"""Takes the number of a seal; returns the height of the first anchor over it, None where there is none."""
+
+
+def anchored_at(ends: Mapping[int, int], anchors: Iterable[Anchored]) -> AnchoredAt:
+    """Return what finds the first anchor over a seal; ``ends`` has the size of the directory at each, by number."""
+    known = sorted(anchors, key=lambda each: each.height)
+
+    def find(seal_number: int) -> int | None:
+        end = ends.get(seal_number)
+        return next((each.height for each in known if end is not None and each.tree_size >= end), None)
+
+    return find
+
+
+def word_on_wait(waited: Waited, views: Sequence[KnownBlocks], anchored: AnchoredAt | None = None) -> WaitWord:
+    """Ask these views, all of the log's network, about both blocks; the first that reaches a height is believed.
+
+    ``anchored`` knows the anchors of the whole log that these views confirm; None: they are not at hand.
+    """
     between = f"from block {waited.announced.block_height} to {waited.completed.block_height}"
     believed: list[str] = []
     for place in (waited.announced, waited.completed):
@@ -37,4 +64,16 @@ def word_on_wait(waited: Waited, views: Sequence[KnownBlocks]) -> WaitWord:
             another = f"{whose} has another block at {place.block_height} than the log names, {hash_hex(known.hash)}"
             return WaitWord(False, f"{between}, which is not so: {another}")
         believed.append(whose)
-    return WaitWord(True, f"{between}, which {' and '.join(dict.fromkeys(believed))} confirms")
+    confirmed = f"{between}, which {' and '.join(dict.fromkeys(believed))} confirms"
+    return WaitWord(True, confirmed if anchored is None else f"{confirmed}; {_proved(waited, anchored)}")
+
+
+def _proved(waited: Waited, anchored: AnchoredAt) -> str:
+    """Say how much of a wait the anchors prove: no log could make the announcement after its anchor's block."""
+    height = anchored(waited.announced.seal_number)
+    if height is None:
+        return "no anchor that you can check has the announcement: nothing proves that it was made before"
+    blocks = waited.completed.block_height - height
+    if blocks <= 0:
+        return f"the announcement is in no anchor before block {height}: nothing proves that it was made before"
+    return f"the announcement was anchored in block {height}: {blocks} of these blocks came after it for certain"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain as joined
 from pathlib import Path
 
-from anchor.proof.archive_anchors import check_anchors
+from anchor.proof.archive_anchors import anchors_of_seals, check_anchors
 from anchor.proof.archive_directory import ArchivedDirectory, read_directory
 from anchor.proof.archive_files import CARD, Fault, needed
 from anchor.proof.archive_identities import history_in
@@ -26,6 +26,7 @@ from anchor.proof.identity_history import History
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.verifier import network_of
+from anchor.proof.waits import AnchoredAt
 from anchor.signing import check_signature
 from chains.archive.certificates import judge_certificates
 from chains.archive.files import ExportFiles
@@ -71,10 +72,10 @@ def verify_export(files: ExportFiles, verifier: ArchiveVerifier, faults: Sequenc
         bench = _bench(files, card, directory, Path(folder), sums)
         _check_chains(bench, directory, verifier, found)
     history = history_in(files, directory, card.log, check_signature)
-    _judge_authors(files, directory, history, found, views)
+    anchors = check_anchors(files, directory, card.log, views, fault)
+    _judge_authors(files, directory, history, found, (views, anchors_of_seals(directory, anchors)))
     judge_certificates(files, directory, history, found, verifier.check_certificate)
     judge_time_stamps(files, directory, found, verifier.check_timestamp)
-    anchors = check_anchors(files, directory, card.log, views, fault)
     return conclude(card, rules, directory, found, anchors, verifier)
 
 
@@ -135,12 +136,16 @@ def _judge_authors(
     directory: ArchivedDirectory,
     history: Callable[[bytes], History],
     found: Found,
-    views: Sequence[KnownBlocks],
+    blocks: tuple[Sequence[KnownBlocks], AnchoredAt],
 ) -> None:
-    """Judge every entry that names an identity, and every statement of one, by the seals that hold them."""
-    audit = AuthorsAudit(history, found.faults.append, found.remarks.append, views)
+    """Judge every entry that names an identity, and every statement of one, by the seals that hold them.
+
+    ``blocks`` is what is known of the best chain, and which of the log's anchors are in it.
+    """
+    audit = AuthorsAudit(history, found.faults.append, found.remarks.append, *blocks)
     for identity in found.identities:
         audit.judge_statements(identity, f"chain {identity.hex()}")
+        audit.judge_waits(identity, f"chain {identity.hex()}")
     for each in found.authors:
         place = directory.place_of(each.chain_id, each.first_index)
         where = f"chain {each.chain_id.hex()}, entry {each.first_index}"

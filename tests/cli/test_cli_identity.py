@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from anchor.proof.archive import check_archive
+from anchor.proof.blocks import HeaderChain
 from anchor.signing import check_signature
 from chains.commands.identities import identity_new
 from chains.identity_stating import DEFAULT_WAIT_BLOCKS
@@ -89,6 +90,45 @@ def test_a_stolen_key_is_refused_by_the_writer_and_entries_before_verify(made: W
     assert "which calls itself did:web:acme.example (not checked here)" in text
     assert "because it was stolen" in text
     assert (7, "failed", "author-key-not-valid") == author(made, tied)[:3]
+
+
+def test_how_much_of_a_wait_is_proved_is_counted_from_the_anchor_of_the_announcement(made: World) -> None:
+    """Whoever has the whole log, here or exported, is told how many of the blocks came after it for certain."""
+    begun(made, "waiting", "--wait-blocks", "144")
+    new = made.folder / "waited.key"
+    recover = ("identity", "recover", "waiting", "--key", new, "--no-password")
+    made.ok(*recover, "--announce")
+    made.ok("seal")
+    made.ok("tick", "--mine", "20")  # the anchor is later than the block that the seal names
+    made.ok("tick", "--now")
+    made.ok("tick", "--mine", "150")
+    attempts = made.ok("status", "--json").facts["attempts"]
+    anchored = max(each["block"]["height"] for each in attempts if each["block"])
+    made.ok("add", "orders", made.folder / "order.txt")  # a statement is judged by the block of the newest seal
+    made.ok("seal")
+    made.ok(*recover, "--complete")
+    made.ok("seal")
+    headers = made.folder / "waited.headers"
+    made.ok("headers", "export", headers)
+    made.ok("export", made.folder / "waited.tar")
+    with tarfile.open(made.folder / "waited.tar") as tar:
+        tar.extractall(made.folder / "waited", filter="data")
+    [inside] = (made.folder / "waited").iterdir()
+    brought = ("--archive", made.folder / "waited.tar", "--log", made.card)
+    said = [
+        made.ok("audit", "--headers", headers, "--json").facts["remarks"],
+        run("verify", *brought, "--headers", headers, "--json").facts["remarks"],
+        check_archive(Folder(inside), [HeaderChain.decode(headers.read_bytes())], check_signature).remarks,
+    ]
+    words = [[each for each in remarks if "the recovery that the log announced waited" in each] for remarks in said]
+    assert [1, 1, 1] == [len(each) for each in words]
+    assert words[0] == words[1] == words[2]
+    [word] = words[0]
+    before, _, counted = word.partition(f"; the announcement was anchored in block {anchored}: ")
+    last = int(before.split(" to ")[1].split(",")[0])
+    assert counted == f"{last - anchored} of these blocks came after it for certain"
+    unasked = run("verify", *brought, "--json").facts["remarks"]
+    assert [True] == ["as the log says" in each for each in unasked if "that the log announced waited" in each]
 
 
 def test_the_expected_author_is_pinned(made: World) -> None:
