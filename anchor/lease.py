@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from anchor.errors import LeaseHeldError, LeaseLostError
 from anchor.lease_holder import Holder, has_ended
 from anchor.proof.times import utc
-from anchor.storage.engine import Engine, Row, Value
+from anchor.storage.engine import Engine, Question, Row, Value
 
 TERM_MS = 30_000
 """How long a lease holds unless it is renewed: a pause of a virtual machine or a slow disk is shorter."""
@@ -148,6 +148,10 @@ class GuardedEngine:
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """See ``Engine.query``."""
         return self._engine.query(sql, values)
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """See ``Engine.query_each``."""
+        return self._engine.query_each(questions)
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine.execute``."""

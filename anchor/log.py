@@ -5,7 +5,7 @@ Receipts, seals and the audit take their roots and paths from here; pymerkle is 
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from anchor.proof.bundles import TILE_HEIGHT, TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier
 from anchor.proof.merkle import EMPTY_ROOT, consistency_ranges, node_hash
-from anchor.storage.engine import Engine
+from anchor.storage.engine import Engine, Question, Row
 
 __all__ = ["DIRECTORY", "TILE_BYTES", "TILE_HEIGHT", "TILE_WIDTH", "Frontier", "TreeState", "Trees", "tile_path"]
 """What callers need of logs; the frontier and the places of tiles are the verifier's too, and in ``anchor.proof``."""
@@ -76,14 +76,7 @@ class Trees:
 
     def states(self, tree_nos: Collection[int]) -> dict[int, TreeState]:
         """Return what is stored of each of these logs, by its tree_no."""
-        found: dict[int, TreeState] = {}
-        numbers = sorted(tree_nos)
-        for at in range(0, len(numbers), TILES_AT_ONCE):
-            some = numbers[at : at + TILES_AT_ONCE]
-            places = ", ".join("?" * len(some))
-            rows = self.engine.query(f"{_STATES} WHERE tree_no IN ({places})", some)
-            found |= {int(row[0]): TreeState(*row) for row in rows}
-        return found
+        return states_in(self.engine.query_each(questions_about(sorted(tree_nos))))
 
     def append(self, tree_no: int, size: int, leaf_hashes: bytes) -> int:
         """Append flat leaf hashes to a log of ``size`` leaves, inside a transaction; return the new size.
@@ -354,6 +347,17 @@ class Trees:
             "ON CONFLICT (tree_no, level, tile_no) DO UPDATE SET hashes = excluded.hashes",
             [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts],
         )
+
+
+def questions_about(tree_nos: Sequence[int]) -> list[Question]:
+    """Return the questions for what is stored of these logs, which ``states_in`` reads."""
+    parts = [tree_nos[at : at + TILES_AT_ONCE] for at in range(0, len(tree_nos), TILES_AT_ONCE)]
+    return [(f"{_STATES} WHERE tree_no IN ({', '.join('?' * len(some))})", some) for some in parts]
+
+
+def states_in(answers: Iterable[Sequence[Row]]) -> dict[int, TreeState]:
+    """Return what is stored of logs by their tree_no, as ``questions_about`` was answered."""
+    return {int(row[0]): TreeState(*row) for rows in answers for row in rows}
 
 
 def levels_in(tile: bytes) -> list[bytes]:

@@ -23,7 +23,7 @@ import psutil
 
 from anchor.proof.codec import sha256
 from anchor.storage.databases import database_of
-from anchor.storage.engine import Engine, Row, Value
+from anchor.storage.engine import Engine, Question, Row, Value
 from benchmarks.measuring import high_water_mib, temporary_folder
 from chains.audit import Audit
 from chains.home import Home
@@ -73,6 +73,11 @@ class CountingEngine:
         self.calls += 1
         self.statements += 1
         return self.inner.query(sql, values)
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """See ``Engine``."""
+        self.statements += len(questions)
+        return self.inner.query_each(questions)
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine``."""

@@ -5,12 +5,12 @@ Rows of ``api_key``: of a key only its visible prefix and its SHA-256 are there,
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from anchor.errors import AccountError, KeyRefusedError, UnknownAccountError
 from anchor.proof.access_record import Event, What
-from anchor.storage.engine import Engine, Row
+from anchor.storage.engine import Engine, Question, Row
 from chains.access import Actor, Role
 from chains.access_notes import MACHINE, AccessNotes, Asker, Note
 from chains.api_key import RandomBytes, key_id_of, make_token, masked, token_hash
@@ -156,10 +156,15 @@ class ApiKeys:
         Raises KeyRefusedError, in the same words whether the key is malformed, unknown or wrong in its secret part, and
         after the same work. That a key has expired or was revoked is told to whoever has the whole of it.
         """
-        key_id = key_id_of(token) or ""
-        row = next(
-            iter(self.engine.query(f"SELECT token_hash, {_COLUMNS} {_FROM} WHERE key_id = ?", (key_id,))), None
-        )  # our own texts
+        return self.judged(token, self.engine.query(*self.question_about(token)), now_ms)
+
+    def question_about(self, token: str) -> Question:
+        """Return what has to be known of a key; the answer is for ``judged``."""
+        return f"SELECT token_hash, {_COLUMNS} {_FROM} WHERE key_id = ?", (key_id_of(token) or "",)
+
+    def judged(self, token: str, rows: Sequence[Row], now_ms: int) -> Actor:
+        """Return who presents this key, by what was found of it; raises what ``authenticate`` does."""
+        row = rows[0] if rows else None
         stored = bytes(row[0]) if row else _NO_HASH
         if not hmac.compare_digest(stored, token_hash(token)) or row is None:
             raise KeyRefusedError("this API key does not hold: expected one that `anchorline key create` showed")

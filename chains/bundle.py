@@ -15,7 +15,7 @@ from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
-from anchor.storage.engine import Engine
+from anchor.storage.engine import Engine, Question
 from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed
 from chains.content_keys import ContentKeys
 
@@ -24,6 +24,9 @@ BUNDLE_ENTRIES = 256
 # Larger contents get bundles of fewer entries, so that reading one never takes much memory.
 BUNDLE_BYTES = 2**20
 _LENGTH = 4
+
+NEWEST: Question = ("SELECT first_seq + entry_count FROM bundle ORDER BY first_seq DESC LIMIT 1", ())
+"""Where the newest bundle ends."""
 
 Row = tuple[int, bytes, bytes | None]
 """(seq, entry, kept): one entry; ``kept`` is None where nothing is, and ``ERASED`` or ``UNREADABLE`` for what was."""
@@ -135,8 +138,7 @@ class Bundles:
 
     def next_seq(self) -> int:
         """Return the seq that the next entry takes."""
-        rows = self.engine.query("SELECT first_seq + entry_count FROM bundle ORDER BY first_seq DESC LIMIT 1")
-        return int(rows[0][0]) if rows else 1
+        return next_seq_of(self.engine.query(*NEWEST))
 
     def rows(self, start: int, end: int) -> Iterator[Row]:
         """Yield the entries with seqs start to end-1, one bundle in memory at a time.
@@ -217,6 +219,11 @@ class Bundles:
     def row(self, seq: int) -> Row:
         """Return one entry; raise StorageCorruptError where it is missing or damaged."""
         return next(self.rows(seq, seq + 1))
+
+
+def next_seq_of(newest: Sequence[tuple[int]]) -> int:
+    """Return the seq that the next entry takes, of what ``NEWEST`` was answered with."""
+    return int(newest[0][0]) if newest else 1
 
 
 def pack(items: Sequence[bytes]) -> bytes:

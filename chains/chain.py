@@ -13,15 +13,22 @@ from typing import NamedTuple
 from anchor.errors import ChainExistsError, RefusedEntryError, StorageCorruptError, UnknownChainError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
-from anchor.log import Trees
+from anchor.log import Trees, questions_about, states_in
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
-from anchor.storage.engine import Engine
-from chains.bundle import Bundles, Column
+from anchor.storage.engine import Engine, Question
+from chains.bundle import NEWEST, Bundles, Column, next_seq_of
 from chains.content_cipher import DAMAGED, ERASED, UNREADABLE
 from chains.content_keys import ContentKeys
 
 MAX_NAME = 100
+_LAST_RUN: Question = (
+    (
+        "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
+        "ORDER BY first_seq DESC LIMIT 1"
+    ),
+    (),
+)
 _RUNS_AT_ONCE = 256
 """Runs, or chains, read with one question."""
 
@@ -236,9 +243,11 @@ class Chains:
         The rows take the next seqs, and their places the next leaf_indexes: both only ever grow. Whatever has to be
         asked is asked once for all of them, before anything is written, so that all is written in one go.
         """
-        seq = first_seq = self.next_seq()
-        states = self.trees.states({chain.chain_no for chain, _, _ in batches})
-        last = self._last_run()
+        numbers = sorted({chain.chain_no for chain, _, _ in batches})
+        newest, extents, *stored = self.engine.query_each([NEWEST, _LAST_RUN, *questions_about(numbers)])
+        seq = first_seq = next_seq_of(newest)
+        last = Run(*extents[0]) if extents else None
+        states = states_in(stored)
         runs: list[Run] = []
         leaves: dict[int, list[bytes]] = {}
         ends = {number: state.size for number, state in states.items()}
@@ -253,13 +262,6 @@ class Chains:
         self.bundles.append(first_seq, entries, Column.joined([batch.kept for _, batch, _ in batches]))
         self._extend(last, runs)
         return runs
-
-    def _last_run(self) -> Run | None:
-        rows = self.engine.query(
-            "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
-            "ORDER BY first_seq DESC LIMIT 1"
-        )
-        return Run(*rows[0]) if rows else None
 
     def _extend(self, last: Run | None, runs: Sequence[Run]) -> None:
         """Note runs of rows; one that goes on where the last run of all rows ended makes that one longer."""

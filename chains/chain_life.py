@@ -11,7 +11,7 @@ from anchor.errors import ChainClosedError, RefusedEntryError
 from anchor.proof.chain_life import Closing, Statement, Transfer, closes, may_follow_closing, statement_of
 from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.times import utc
-from anchor.storage.engine import Engine
+from anchor.storage.engine import Engine, Question
 from chains.chain import Chain, Chains
 
 KINDS = (ExtensionType.CLOSING, ExtensionType.TRANSFER, ExtensionType.CONTINUATION)
@@ -51,6 +51,10 @@ def handed_in(entry: Entry, log_id: bytes) -> Statement | None:
     return statement
 
 
+NEWEST: Question = ("SELECT COALESCE(MAX(life_no), 0) FROM life_entry", ())
+"""The number of the newest row about the life of any chain."""
+
+
 class ChainLives:
     """The lives of the chains of one database, as their entries say."""
 
@@ -60,12 +64,13 @@ class ChainLives:
         self._closed: dict[int, int] = {}
         self._newest = 0
 
-    def closed(self) -> Mapping[int, int]:
+    def closed(self, newest: int | None = None) -> Mapping[int, int]:
         """Return the chains that are closed here: chain_no to the index of the closing.
 
         Asked once for each commit, before it writes: one look at the newest row while nothing was closed since.
+        ``newest`` is what ``NEWEST`` was answered with, where it was asked already.
         """
-        newest = int(self.engine.query("SELECT COALESCE(MAX(life_no), 0) FROM life_entry")[0][0])
+        newest = int(self.engine.query(*NEWEST)[0][0]) if newest is None else newest
         if newest != self._newest:
             since = self._newest if newest > self._newest else 0
             rows = self.engine.query(

@@ -4,13 +4,13 @@ Rows of ``chain_owner`` and ``chain_grant``, written by the commands ``chain`` a
 chain for an organisation. What is not there is not allowed: such a chain is the operator's, and private.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
 from anchor.errors import AccountError, UnknownAccountError
 from anchor.proof.access_record import Event, What
-from anchor.storage.engine import Engine, Row
+from anchor.storage.engine import Engine, Question, Row
 from chains.access import GRANTABLE, ChainAccess, Grant, Role, Visibility
 from chains.access_notes import MACHINE, AccessNotes, Asker, Note
 from chains.chain import Chain
@@ -45,10 +45,7 @@ class ChainSharing:
 
     def access_of_each(self, chain_nos: Sequence[int]) -> dict[int, ChainAccess]:
         """Return the same for each of many chains."""
-        found: dict[int, ChainAccess] = {}
-        for start in range(0, len(chain_nos), _AT_ONCE):
-            found |= self._access_of_some(chain_nos[start : start + _AT_ONCE])
-        return found
+        return access_in(chain_nos, self.engine.query_each(questions_about(chain_nos)))
 
     def own(self, chain: Chain, organisation: Organisation | None, visibility: Visibility) -> None:
         """Say whose a new chain is and who may read it, inside the transaction that opens it."""
@@ -168,21 +165,6 @@ class ChainSharing:
         if owner is not None:
             self.notes.add([Note(owner, event) for event in events], now_ms)
 
-    def _access_of_some(self, chain_nos: Sequence[int]) -> dict[int, ChainAccess]:
-        """Ask for owners and grants in one query: it is asked for every request."""
-        places = ", ".join("?" * len(chain_nos))
-        rows = self.engine.query(
-            "SELECT chain_no, 0, organisation_id, visibility, NULL FROM chain_owner "  # noqa: S608  # places only
-            f"WHERE chain_no IN ({places}) UNION ALL "
-            "SELECT chain_no, grant_no, organisation_id, role, expires_at_ms FROM chain_grant "
-            f"WHERE withdrawn_at_ms IS NULL AND chain_no IN ({places})",
-            (*chain_nos, *chain_nos),
-        )
-        found = dict.fromkeys(chain_nos, NOTHING_SAID)
-        for row in sorted(rows, key=itemgetter(1)):
-            found[row[0]] = _with(found[row[0]], row)
-        return found
-
     def _set(self, chain: Chain, owner: str | None, visibility: Visibility) -> None:
         self.engine.execute(
             "INSERT INTO chain_owner (chain_no, organisation_id, visibility) VALUES (?, ?, ?) "
@@ -210,6 +192,30 @@ class ChainSharing:
             (now_ms, chain.chain_no, organisation.organisation_id),
         )
         return ended > 0
+
+
+def questions_about(chain_nos: Sequence[int]) -> list[Question]:
+    """Return what has to be asked of chains, owners and grants in one; the answers are for ``access_in``."""
+    return [_question(chain_nos[start : start + _AT_ONCE]) for start in range(0, len(chain_nos), _AT_ONCE)]
+
+
+def _question(chain_nos: Sequence[int]) -> Question:
+    places = ", ".join("?" * len(chain_nos))
+    sql = (
+        "SELECT chain_no, 0, organisation_id, visibility, NULL FROM chain_owner "  # noqa: S608  # places only
+        f"WHERE chain_no IN ({places}) UNION ALL "
+        "SELECT chain_no, grant_no, organisation_id, role, expires_at_ms FROM chain_grant "
+        f"WHERE withdrawn_at_ms IS NULL AND chain_no IN ({places})"
+    )
+    return sql, (*chain_nos, *chain_nos)
+
+
+def access_in(chain_nos: Sequence[int], answers: Iterable[Sequence[Row]]) -> dict[int, ChainAccess]:
+    """Return what holds for each of these chains, as ``questions_about`` them was answered."""
+    found = dict.fromkeys(chain_nos, NOTHING_SAID)
+    for row in sorted((row for rows in answers for row in rows), key=itemgetter(1)):
+        found[row[0]] = _with(found[row[0]], row)
+    return found
 
 
 def _with(access: ChainAccess, row: Row) -> ChainAccess:

@@ -15,10 +15,12 @@ from anchor.proof.errors import AnchorlineError
 from anchor.proof.identity import IDENTITY_ID
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run
+from chains.chain_life import NEWEST as NEWEST_LIFE
 from chains.idempotency import RequestKeys, Saved
 from chains.policy import Writing, refuse_statements
 from chains.promised import promised_at
 from chains.work import Accepted, AcceptedRun, Done, Opening, Outcome, Promised, Refused, Work
+from chains.writer import NEWEST as NEWEST_COMMIT
 from chains.writer import Writer, not_for_contents, not_for_others, too_late
 
 Answer = Done | AnchorlineError
@@ -89,7 +91,8 @@ class _Commit:
         self.same_as: dict[int, int] = {}
         self.placed: dict[bytes, Accepted] = {}
         self.authors: dict[Named, str | None] = {}
-        self.closed = writer.lives.closed()
+        [[newest_life], self.newest] = writer.engine.query_each([NEWEST_LIFE, NEWEST_COMMIT])
+        self.closed = writer.lives.closed(int(newest_life[0]))
         self.closing: set[int] = set()
         self.writing: dict[bytes, Writing] = {}
 
@@ -97,7 +100,7 @@ class _Commit:
         """Return the answers, in order."""
         self._replay()
         try:
-            received_at_ms = self.writer.received_at(self.now_ms)
+            received_at_ms = self.writer.received_at(self.now_ms, self.newest)
         except ClockError as error:
             self._only_repeat(error)
             promised = None

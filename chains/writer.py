@@ -37,7 +37,7 @@ from anchor.proof.merkle import leaf_hash
 from anchor.proof.policy import stated_in
 from anchor.proof.promise import ANONYMOUS, LEAF_TYPE, SUBMITTER_SIZE, PromiseNote, promise_key_id, signed_message
 from anchor.signing import SigningKey, check_signature
-from anchor.storage.engine import Engine
+from anchor.storage.engine import Engine, Question, Row
 from chains.bundle import BUNDLE_ENTRIES, Column
 from chains.chain import (
     Batch,
@@ -89,6 +89,10 @@ _PROMISE_PREFIX = bytes((0x00, LEAF_TYPE))
 _INDEX_SIZE = 8
 # Where the content commitment stands in an encoded entry (docs/spec/entry.md).
 _COMMITMENT = slice(33, 65)
+
+
+NEWEST: Question = ("SELECT received_at_ms FROM group_commit ORDER BY first_seq DESC LIMIT 1", ())
+"""The time of the newest group commit."""
 
 
 class Writer:
@@ -612,9 +616,12 @@ class Writer:
         )
         return Promised(note, self.key_id, signature, levels, first_seq)
 
-    def received_at(self, now_ms: int) -> int:
-        """Return the time of this commit, inside its transaction: it never falls."""
-        rows = self.engine.query("SELECT received_at_ms FROM group_commit ORDER BY first_seq DESC LIMIT 1")
+    def received_at(self, now_ms: int, newest: Sequence[Row] | None = None) -> int:
+        """Return the time of this commit, inside its transaction: it never falls.
+
+        ``newest`` is what ``NEWEST`` was answered with, where it was asked already.
+        """
+        rows = self.engine.query(*NEWEST) if newest is None else newest
         return checked_clock(now_ms, int(rows[0][0]) if rows else 0, "the last write")
 
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 Value = int | str | bytes | None
 Row = tuple[Any, ...]
+Question = tuple[str, Sequence[Value]]
+"""A SELECT and its values."""
 
 
 class Engine(Protocol):
@@ -28,6 +30,9 @@ class Engine(Protocol):
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a SELECT. Inside a transaction it sees that transaction's own writes."""
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """Return the rows of several SELECTs, asked in one go where a database is far away."""
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """Run one statement for each row of values (once, without values, where none is given).

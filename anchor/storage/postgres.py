@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors, pq
@@ -26,7 +27,7 @@ from anchor.errors import (
     StorageReadOnlyError,
 )
 from anchor.storage.database import Schema
-from anchor.storage.engine import Row, Value
+from anchor.storage.engine import Question, Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS, Migrations
 from anchor.storage.postgres_peer import UnsureCommitError, commit, connection_string, notice_silence
@@ -46,6 +47,7 @@ _SETUP = (
 )
 _TAKE_TURN = b"UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
 _TURN_RETRIES = 8
+_Fetched = TypeVar("_Fetched")
 # Columns of bytes whose long values are compressed, as they are unless somebody says otherwise ("x": EXTENDED).
 _COMPRESSED = (
     "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE attstorage = 'x' "
@@ -306,16 +308,25 @@ class PostgresEngine:
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """See ``Engine.query``. Outside a transaction a lost connection is opened anew, once."""
+        return self._asked(lambda: self._waiting.send_with(self._alive(), numbered(sql), values).fetchall())
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """See ``Engine.query_each``: one round trip. A lost connection is as in ``query``."""
+        asked = [(numbered(sql), values) for sql, values in questions]
+
+        def fetched() -> list[list[Row]]:
+            return [cursor.fetchall() for cursor in self._waiting.send_with_each(self._alive(), asked)]
+
+        return self._asked(fetched)
+
+    def _asked(self, fetched: Callable[[], _Fetched]) -> _Fetched:
         with self._lock, self._translated():
             try:
-                return self._fetched(sql, values)
+                return fetched()
             except psycopg.OperationalError:
                 if self._is_open or not self._connection.closed:
                     raise
-                return self._fetched(sql, values)
-
-    def _fetched(self, sql: str, values: Sequence[Value]) -> list[Row]:
-        return self._waiting.send_with(self._alive(), numbered(sql), values).fetchall()
+                return fetched()
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine.execute``."""

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from anchor.storage.engine import Row, Value
+from anchor.storage.engine import Question, Row, Value
 
 Rows = Sequence[Sequence[Value]]
 MOST_ROWS = 256
@@ -51,7 +51,13 @@ class WaitingWrites:
         """Run them and another statement behind them, and return the cursor of that one; raises psycopg's errors."""
         if not self._writes:
             return connection.execute(sql, values, binary=True)
-        return _all_of(connection, self._taken(), (sql, values))
+        return _all_of(connection, self._taken(), [(sql, values)])[0]
+
+    def send_with_each(
+        self, connection: "psycopg.Connection[Row]", questions: Sequence[Question]
+    ) -> "list[psycopg.Cursor[Row]]":
+        """Do the same with several statements."""
+        return _all_of(connection, self._taken(), questions)
 
     def _taken(self) -> list[tuple[str, Rows]]:
         writes = self._writes
@@ -62,17 +68,18 @@ class WaitingWrites:
 def _all_of(
     connection: "psycopg.Connection[Row]",
     writes: Iterable[tuple[str, Rows]],
-    last: tuple[str, Sequence[Value] | None] | None = None,
-) -> "psycopg.Cursor[Row]":
-    cursor = connection.cursor()
+    questions: Sequence[tuple[str, Sequence[Value] | None]] = (),
+) -> "list[psycopg.Cursor[Row]]":
+    cursors: list[psycopg.Cursor[Row]] = []
     refused: psycopg.Error | None = None
     try:
         with connection.pipeline():
             try:
                 for sql, rows in writes:
                     _run(connection.cursor(), sql, rows)
-                if last is not None:
-                    cursor.execute(*last, binary=True)
+                for sql, values in questions:
+                    cursors.append(connection.cursor())
+                    cursors[-1].execute(sql, values, binary=True)
             except psycopg.Error as error:
                 # Raised below: what the pipeline says at its end is only that it went no further.
                 refused = error
@@ -80,7 +87,7 @@ def _all_of(
         raise refused or error from None
     if refused is not None:
         raise refused
-    return cursor
+    return cursors
 
 
 def _run(cursor: "psycopg.Cursor[Any]", sql: str, rows: Rows) -> None:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from anchor.storage.database import Schema
-from anchor.storage.engine import Row, Value
+from anchor.storage.engine import Question, Row, Value
 from anchor.storage.sqlite import BUSY_TIMEOUT_S, MIGRATION_SET, translated
 
 
@@ -63,6 +63,10 @@ class ReadOnlyEngine:
         """See ``Engine.query``."""
         with self._lock, translated(self.path):
             return self._connection.execute(sql, values).fetchall()
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """See ``Engine.query_each``."""
+        return [self.query(sql, values) for sql, values in questions]
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine.execute``: only the copies can be written to."""

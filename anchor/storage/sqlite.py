@@ -22,7 +22,7 @@ from anchor.errors import (
     StorageReadOnlyError,
 )
 from anchor.storage.database import Schema
-from anchor.storage.engine import Row, Value
+from anchor.storage.engine import Question, Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.tables import TYPES, Table, tables
@@ -119,6 +119,10 @@ class SqliteEngine:
         """See ``Engine.query``."""
         with self._lock, self._translated():
             return self._database.conn.execute(sql, values).fetchall()
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """See ``Engine.query_each``."""
+        return [self.query(sql, values) for sql, values in questions]
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine.execute``."""

@@ -260,7 +260,7 @@ class Writing:
 
     def _committed(self, group: list[Posted]) -> list[tuple[Tell, Any]]:
         now_ms = self._home.clock()
-        rights = _Rights(self._home, now_ms)
+        rights = _Rights(self._home, [posted.admission for posted in group], now_ms)
         answers: list[tuple[Tell, Any]] = []
         works: list[tuple[Tell, Work]] = []
         alike: dict[tuple[int, bytes, Kind], list[PostedContents]] = {}
@@ -325,11 +325,14 @@ def _settle(future: "asyncio.Future[Any]", answer: Any) -> None:
 
 
 class _Rights:
-    """What may be done at one moment: each key and each chain is looked up once for a whole group."""
+    """What may be done at one moment: all keys and chains of a group are looked up in one go."""
 
-    def __init__(self, home: Home, now_ms: int) -> None:
+    def __init__(self, home: Home, admissions: Iterable[Admission], now_ms: int) -> None:
         self._accounts = home.accounts
         self._now_ms = now_ms
+        asking = {(each.token, each.chain) for each in admissions}
+        chain_nos = {chain.chain_no for _, chain in asking if chain is not None}
+        self._actors, self._access = home.accounts.acting({token for token, _ in asking}, chain_nos, now_ms)
         self._checked: dict[tuple[str, int | None], Actor | AnchorlineError | ProblemError] = {}
 
     def checked(self, admission: Admission) -> Actor | AnchorlineError | ProblemError:
@@ -351,9 +354,11 @@ class _Rights:
         return replace(work, to=replace(work.to, note=self._accounts.owning(actor, visibility)))
 
     def _actor(self, token: str, chain: Chain | None) -> Actor | AnchorlineError | ProblemError:
+        actor = self._actors[token]
+        if not isinstance(actor, Actor):
+            return actor
+        access = None if chain is None else self._access[chain.chain_no]
         try:
-            actor = self._accounts.authenticate(token, self._now_ms)
-            access = None if chain is None else self._accounts.sharing.access_of(chain.chain_no)
             check_allowed(actor, Action.CHAIN_CREATE if chain is None else Action.ENTRY_WRITE, access, self._now_ms)
         except (AnchorlineError, ProblemError) as error:
             return error

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from anchor.storage.engine import Engine, Row, Value
+from anchor.storage.engine import Engine, Question, Row, Value
 from anchor.storage.house import House
 from anchor.storage.sqlite import SqliteEngine
 from tests.databases import on_postgres, open_engine
@@ -74,6 +74,11 @@ class CrashingEngine:
         """See ``Engine``. Reading leaves no trace, so it is no point."""
         self._check_running()
         return self.inner.query(sql, values)
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        """See ``Engine``."""
+        self._check_running()
+        return self.inner.query_each(questions)
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         """See ``Engine``; two points."""

@@ -22,7 +22,7 @@ from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees, tile_path
 from anchor.proof import merkle
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
-from anchor.storage.engine import Engine, Row, Value
+from anchor.storage.engine import Engine, Question, Row, Value
 from anchor.storage.sqlite import SqliteEngine
 from tests.databases import open_engine
 
@@ -52,6 +52,9 @@ class CountingEngine:
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         self.tile_reads += " FROM tile " in sql or "JOIN tile " in sql
         return self._engine.query(sql, values)
+
+    def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
+        return [self.query(sql, values) for sql, values in questions]
 
     def execute(self, sql: str, *rows: Sequence[Value]) -> int:
         return self._engine.execute(sql, *rows)

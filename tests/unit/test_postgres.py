@@ -53,6 +53,14 @@ def test_a_session_that_ended_is_opened_anew(postgres_server: PostgresServer, en
     assert [(1, b"one"), (2, b"two")] == engine.query(ALL)
 
 
+def test_several_questions_notice_no_session_that_ended(
+    postgres_server: PostgresServer, engine: PostgresEngine
+) -> None:
+    """Outside a transaction they are asked anew on another session, as one question is."""
+    end_session(postgres_server, engine)
+    assert [[], [(0,)]] == engine.query_each([(ALL, ()), ("SELECT COUNT(*) FROM identity", ())])
+
+
 def test_a_session_that_ends_in_a_transaction_undoes_it(
     postgres_server: PostgresServer, engine: PostgresEngine
 ) -> None:

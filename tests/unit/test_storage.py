@@ -281,6 +281,21 @@ def test_execute_returns_how_many_rows_it_changed(store: Store) -> None:
         assert 4 == engine.execute("DELETE FROM identity")
 
 
+def test_several_questions_have_their_answers_in_order(store: Store) -> None:
+    """They are answered as each of them alone is, inside a transaction and outside; of none nothing is asked."""
+    engine = store.open()
+    with engine.transaction():
+        engine.execute_many(INSERT, [(1, b"one"), (2, b"two")])
+        questions = [(f"{ALL} LIMIT ?", (1,)), ("SELECT COUNT(*) FROM identity", ()), (ALL, ())]
+        answers = engine.query_each(questions)
+        assert [[(1, b"one")], [(2,)], [(1, b"one"), (2, b"two")]] == answers
+    assert answers == engine.query_each(questions)
+    assert [] == engine.query_each([])
+    with pytest.raises(StorageError):
+        engine.query_each([(ALL, ()), ("SELECT nothing FROM nowhere", ()), (ALL, ())])
+    assert answers == engine.query_each(questions)
+
+
 def test_execute_many_takes_rows_as_they_come(store: Store) -> None:
     """Rows of ``execute_many`` may be a generator, and may be none."""
     engine = store.open()

@@ -51,6 +51,25 @@ def meridian(accounts: Accounts) -> Organisation:
     return accounts.organisations.create("meridian", NOW_MS)
 
 
+def test_many_keys_and_chains_are_looked_up_together(
+    store: Store, accounts: Accounts, acme: Organisation, meridian: Organisation
+) -> None:
+    """Who may act where is told of all at once as it is told of each alone, refusals with their words."""
+    live, gone = writer_key(accounts, acme), writer_key(accounts, meridian, NOW_MS + 5)
+    chains = []
+    with store.engine.transaction():
+        for name, owner in (("one", acme), ("two", None)):
+            chains.append(store.chains.open(chain_id(name), name, NOW_MS))
+            accounts.sharing.own(chains[-1], owner, Visibility.PRIVATE)
+    numbers = [chain.chain_no for chain in chains]
+    actors, access = accounts.acting({live.token, gone.token, "nonsense"}, [*numbers, 99], NOW_MS + 9)
+    assert accounts.authenticate(live.token, NOW_MS + 9) == actors[live.token]
+    for token in (gone.token, "nonsense"):
+        assert refusal(accounts, token, NOW_MS + 9) == str(actors[token])
+    assert {number: accounts.sharing.access_of(number) for number in (*numbers, 99)} == access
+    assert ({}, {}) == accounts.acting([], [], NOW_MS)
+
+
 def writer_key(accounts: Accounts, of: Organisation, expires_at_ms: int | None = None) -> NewKey:
     return accounts.keys.create(of, Role.WRITER, "press 7", expires_at_ms, NOW_MS)
 
