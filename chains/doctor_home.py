@@ -90,7 +90,7 @@ def database_check(subject: Examined) -> list[Finding]:
     """Have SQLite look through the whole file for damage."""
     check, database = "database", subject.database
     if not isinstance(database, SqliteFile):
-        return [ok(check, f"{database.name}: {database.size_bytes()} bytes; its server looks after its own files")]
+        return [rules.database(database.name, database.size_bytes(), database.risk())]
     path = database.path
     if not path.is_file():
         return [error(check, f"{path}: missing", "restore a backup (docs/operate/backup.md)")]

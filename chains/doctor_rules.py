@@ -193,6 +193,13 @@ def disk(free_bytes: int, day_bytes: int, folder: str) -> Finding:
     return ok(check, said)
 
 
+def database(name: str, size_bytes: int, risk: str) -> Finding:
+    """Judge a database on a server; ``risk`` says how it could lose what was acknowledged, if it could."""
+    if risk:
+        return warning("database", f"{name}: {risk}", "set synchronous_standby_names (docs/operate/postgresql.md)")
+    return ok("database", f"{name}: {size_bytes} bytes; its server looks after its own files")
+
+
 def write_ahead_log(size_bytes: int) -> Finding:
     """Judge the size of SQLite's write-ahead log."""
     check = "write-ahead-log"

@@ -104,3 +104,6 @@ class Database(Protocol):
 
     def write_ahead_bytes(self) -> int:
         """Return how long the write-ahead log beside it is: 0 where it has none of its own."""
+
+    def risk(self) -> str:
+        """Say how what was acknowledged could be lost although all works; nothing where nothing is known."""

@@ -84,6 +84,10 @@ class SqliteFile:
         beside = self.path.with_name(f"{self.path.name}-wal")
         return beside.stat().st_size if beside.exists() else 0
 
+    def risk(self) -> str:
+        """See ``Database.risk``: there is the one file."""
+        return ""
+
 
 def is_postgres(address: str) -> bool:
     """Say whether an address names a PostgreSQL database."""

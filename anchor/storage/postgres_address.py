@@ -19,7 +19,7 @@ from anchor.storage.database import OPEN_ELSEWHERE, Schema
 from anchor.storage.engine import Engine, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
-from anchor.storage.postgres_peer import connection_string
+from anchor.storage.postgres_peer import connection_string, names_several_hosts
 from anchor.storage.sqlite import SqliteEngine, without_log
 from anchor.storage.tables import tables
 
@@ -149,6 +149,14 @@ class PostgresAddress:
     def write_ahead_bytes(self) -> int:
         """See ``Database.write_ahead_bytes``: the server keeps its own."""
         return 0
+
+    def risk(self) -> str:
+        """See ``Database.risk``: several hosts, and a primary that waits for none of them."""
+        if not names_several_hosts(self.address):
+            return ""
+        with closing(ReadOnlyPostgres(self.address)) as engine:
+            rows = engine.query("SELECT current_setting('synchronous_standby_names')")
+        return "" if rows[0][0] else "its primary waits for no replica: promoting one may lose what was acknowledged"
 
     def make_beside(self, name: str) -> None:
         """Make a database on the same server where there is none of this name.

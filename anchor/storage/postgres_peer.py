@@ -40,9 +40,15 @@ def connection_string(address: str) -> str:
     """
     given = conninfo_to_dict(address)
     own: dict[str, Any] = {name: value for name, value in _OWN.items() if given.get(name) is None}
-    if "," in f"{given.get('host', '')}{given.get('hostaddr', '')}" and given.get("target_session_attrs") is None:
+    if names_several_hosts(address) and given.get("target_session_attrs") is None:
         own["target_session_attrs"] = "read-write"
     return make_conninfo(address, **own)
+
+
+def names_several_hosts(address: str) -> bool:
+    """Say whether an address names more than one host: a primary, and who takes its place."""
+    given = conninfo_to_dict(address)
+    return "," in f"{given.get('host', '')}{given.get('hostaddr', '')}"
 
 
 def notice_silence(connection: "psycopg.Connection[Any]", connected_by: str) -> None:

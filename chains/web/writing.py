@@ -42,6 +42,8 @@ _ADMITTED_S = 1.0
 _OLDEST_S = 5.0
 _MOST_ADMITTED = 4_096
 _FAILED_LATELY_S = 10.0
+# A commit takes milliseconds; one that waits for a replica which is gone takes for as long as that.
+_LONG_COMMIT_S = 10.0
 # Entry, salt, digest, and the objects of a request that waits.
 _CONTENT_OVERHEAD = 2_048
 
@@ -81,6 +83,7 @@ class Writing:
         # Groups that were handed over and are not answered yet.
         self._under_way = 0
         self._failed: tuple[float, BaseException | None] = (0.0, None)
+        self._began_s: float | None = None  # the commit under way
         self.writer = home.writer
         self.commits: GroupCommit[list[Posted], None] = GroupCommit(self._commit)
 
@@ -233,13 +236,15 @@ class Writing:
         self.commits.stop()
 
     def check(self) -> None:
-        """Raise OverloadedError where too much waits, and the StorageError of the last commit where it failed lately.
+        """Raise OverloadedError where too much waits, StorageError where a commit takes very long or failed lately.
 
         Only lately: a service that is asked for nothing because it is not ready could never find out that it is.
         """
         if self.commits.is_full:
             raise OverloadedError("too much waits to be written")
-        at_s, error = self._failed
+        began_s, (at_s, error) = self._began_s, self._failed
+        if began_s is not None and self._monotonic_s() > began_s + _LONG_COMMIT_S:
+            raise StorageError(f"expected a commit within {_LONG_COMMIT_S:g} s, one takes longer: is a replica gone?")
         if isinstance(error, StorageError) and self._monotonic_s() < at_s + _FAILED_LATELY_S:
             raise type(error)(str(error))
 
@@ -248,6 +253,7 @@ class Writing:
     def _commit(self, groups: list[list[Posted]]) -> list[None]:
         """Commit what may be committed now; answers go to the event loop all at once."""
         group = [posted for gathered in groups for posted in gathered]
+        self._began_s = self._monotonic_s()
         try:
             with nullcontext() if self._traces is None else self._traces.commit(_spans_of(group)):
                 answers = self._committed(group)
@@ -255,6 +261,7 @@ class Writing:
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
             answers = [(tell, error) for posted in group for tell in posted.tells]
             self._failed = self._monotonic_s(), error
+        self._began_s = None
         self._loop.call_soon_threadsafe(self._answer, self._loop, answers, len(groups))
         return [None] * len(groups)
 

@@ -143,7 +143,8 @@ async def torture(
 ) -> None:
     """Let all clients write, each to one server until that fails, and let one thing after the other end meanwhile.
 
-    Each of ``endings`` ends a process and starts it again. ``numbers`` name the clients: one each, also in other calls.
+    Each of ``endings`` ends a process and starts it again, ``pause_s`` apart; without it clients write for SECONDS,
+    however long that takes. ``numbers`` name the clients: one each, also in other calls.
     """
     headers = {"authorization": f"Bearer {key}", "content-type": NDJSON}
     context = httpx.create_ssl_context()
@@ -164,6 +165,8 @@ async def torture(
                 first = number % len(services)
                 writer = Client(number, chains[number % len(chains)], said)
                 group.create_task(writer.write([*services[first:], *services[:first]], stop))
+            if pause_s is None:
+                asyncio.get_running_loop().call_later(SECONDS, stop.set)
             each_s = SECONDS / (len(endings) + 1) if pause_s is None else pause_s
             for end in endings:
                 await asyncio.sleep(each_s)

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from anchor.errors import StorageError
 from anchor.storage.postgres import PostgresEngine
+from anchor.storage.postgres_address import PostgresAddress
 from anchor.storage.postgres_peer import connection_string
 from tests.replicated import LOOPBACK, Replicated, replicated
 from tests.waiting import wait_until
@@ -54,16 +55,20 @@ def test_both_ends_notice_silence_as_soon(engine: PostgresEngine) -> None:
     assert [("10", "3", "3", "20000")] == settings
 
 
-def test_the_page_says_how_commits_wait_for_a_replica(pair: Replicated) -> None:
-    """What docs/operate/postgresql.md has the operator tell the primary makes it wait for the replica."""
+def test_the_page_says_how_commits_wait_for_a_replica(pair: Replicated, engine: PostgresEngine) -> None:
+    """What docs/operate/postgresql.md has the operator tell the primary makes it wait; before, there is a risk."""
+    [(name,)] = engine.query("SELECT current_database()")
     page = (Path(__file__).parents[2] / "docs" / "operate" / "postgresql.md").read_text()
     [block] = re.findall("```sql\n(.*?)```", page, re.DOTALL)
     pair.primary.tell("ALTER SYSTEM RESET synchronous_standby_names")
     pair.primary.tell("SELECT pg_reload_conf()")
     wait_until(lambda: [("async",)] == pair.primary.ask("SELECT sync_state FROM pg_stat_replication"))
+    assert "may lose" in PostgresAddress(pair.address(name)).risk()
+    assert "" == PostgresAddress(pair.primary.address(name)).risk()
     for statement in block.split(";")[:-1]:
         pair.primary.tell(statement)
     pair.wait_until_in_step()
+    assert "" == PostgresAddress(pair.address(name)).risk()
 
 
 def test_a_commit_that_does_not_wait_for_its_replica_is_an_error(pair: Replicated, engine: PostgresEngine) -> None:

@@ -166,6 +166,11 @@ def test_disk(free: int, day: int, level: Level) -> None:
     assert level == rules.disk(free, day, "/home").level
 
 
+def test_a_database_that_could_lose_what_was_acknowledged() -> None:
+    """A primary that waits for no replica works, and is a warning."""
+    assert [Level.OK, Level.WARNING] == [rules.database("PostgreSQL", 1, risk).level for risk in ("", "it may")]
+
+
 def test_write_ahead_log() -> None:
     """A write-ahead log that is never emptied is noticed."""
     assert [Level.OK, Level.WARNING] == [rules.write_ahead_log(size).level for size in (256 * MIB, 256 * MIB + 1)]

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from anchor.errors import OverloadedError, QuotaError
+from anchor.errors import OverloadedError, QuotaError, StorageError
 from chains.access import Role, Visibility
 from chains.group_commit import MOST_TOGETHER_BYTES
 from chains.home import Home
@@ -139,6 +139,27 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> N
         counts = site.home.engine.query("SELECT entry_count FROM group_commit ORDER BY first_seq DESC LIMIT 2")
         assert [(5,), (1,)] == [tuple(row) for row in counts]
         assert isinstance(await site.writing.commit_content(admission, Content(b"alone")), EntryWritten)
+
+    asyncio.run(story())
+
+
+def test_a_service_whose_commit_does_not_end_is_not_ready(site: Site) -> None:
+    """While a commit waits for the database for long nothing can be written, and the service says so; then it can."""
+
+    async def story() -> None:
+        admission = await site.admit()
+        with holding(site.home.folder):
+            told: list[object] = []
+            site.writing.record(admission, b"held up", Kind(), told.append)
+            site.writing.check()
+            with pytest.raises(StorageError, match="within 10 s"):  # noqa: PT012
+                while True:  # the thread that commits begins when it does
+                    site.now_s += 10.1
+                    await asyncio.sleep(0.01)
+                    site.writing.check()
+        while not told:
+            await asyncio.sleep(0.01)
+        site.writing.check()
 
     asyncio.run(story())
 
