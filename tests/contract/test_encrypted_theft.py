@@ -18,6 +18,7 @@ from chains.access import Role
 from chains.client import Client, ProblemAnswerError, Sent, new_reader_key
 from chains.home import Home
 from tests.forked import run_forked
+from tests.postgres import running_postgres
 from tests.simulators import thief
 from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, run_beside, serving
 from tests.simulators.webhook_receiver import receiving
@@ -187,6 +188,64 @@ def test_a_dictionary_finds_no_birthday(loot: Loot) -> None:
 def test_the_services_memory_has_none_of_it(loot: Loot) -> None:
     """What it keeps to answer again, its buffers and whatever it forgot to clear: the origin is there, no secret is."""
     assert ["the origin"] == loot.memory
+
+
+@dataclass(frozen=True)
+class ServerLoot:
+    """What was stolen of a PostgreSQL server, beside what is made of the log that is in it; and what it reads."""
+
+    pages: bytes
+    files: list[bytes]
+    opened: list[bytes]
+    written: Written
+    is_in_wal: bool
+
+
+@pytest.fixture(scope="module")
+def robbed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerLoot]:
+    """Log and content keys are databases of one server; its data directory with the WAL and all backups are stolen."""
+    folder = tmp_path_factory.mktemp("robbed-server")
+    with pytest.MonkeyPatch.context() as patched, running_postgres() as postgres:
+        patched.setenv("XDG_STATE_HOME", str(folder / "state"))
+        before, home = thief.pages_of(postgres), folder / "home"
+        databases = ("--database", postgres.database(), "--content-keys", postgres.database())
+        run_beside(home, "init", "--embedded", "--origin", ORIGIN, *databases)
+        owner = make_key(home, "ward", Role.OWNER)
+        with (
+            serving(home) as server,
+            Client(server.url, owner, trust_on_first_use=True, search_key=SEARCH_KEY) as client,
+        ):
+            written = _work(client)
+            run_beside(home, "seal")
+            _take_along(home, folder)
+        # Pages that were there before anybody wrote say nothing of what was written.
+        pages = b"".join(thief.pages_of(postgres) - before)
+        files = list(thief.files_in([home, folder / "taken"]).values())
+        wal = [path.read_bytes() for path in (postgres.folder / "data" / "pg_wal").iterdir() if path.is_file()]
+        is_in_wal = any(written.chain_id in segment for segment in wal)
+        yield ServerLoot(pages, files, thief.all_that_a_home_reads(home), written, is_in_wal)
+
+
+@pytest.mark.postgres
+def test_nothing_of_what_was_encrypted_is_in_a_database_server_or_its_backups(robbed_server: ServerLoot) -> None:
+    """Not in its tables, its write-ahead log, its own log, backups, exports, nor in what its content keys open."""
+    written, stolen = robbed_server.written, [robbed_server.pages, *robbed_server.files, *robbed_server.opened]
+    assert [] == thief.found(written.secrets, stolen)
+    for content in (FINDING, AMENDED, NAME.encode()):
+        assert [] == thief.pieces_found(content, stolen)
+    assert written.commitment in robbed_server.pages, "the thief has the pages in which the entries are"
+    assert robbed_server.is_in_wal, "and the write-ahead log with what was written"
+    in_clear = {"in clear": IN_CLEAR}
+    assert [] == thief.found(in_clear, [robbed_server.pages]), "content lies under keys in the server, too"
+    assert [] != thief.found(in_clear, robbed_server.opened), "and the content keys open what is not encrypted"
+
+
+@pytest.mark.postgres
+def test_a_dictionary_finds_no_birthday_in_a_database_server(robbed_server: ServerLoot) -> None:
+    """As in files: the day that was recorded by its digest is behind the content keys, the encrypted one nowhere."""
+    assert [b"1990-10-03"] == thief.guessed(robbed_server.opened, ())
+    assert [BIRTHDAY, b"1990-10-03"] == thief.guessed(robbed_server.opened, robbed_server.written.salts)
+    assert [] == thief.guessed([robbed_server.pages], ())
 
 
 @pytest.mark.parametrize("alignment", range(3))

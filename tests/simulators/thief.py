@@ -14,7 +14,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+import psycopg
+
+from anchor.storage.postgres import PostgresEngine
 from chains.home import Home
+from tests.postgres import PostgresServer
 
 DAYS = [(date(1926, 1, 1) + timedelta(days=day)).isoformat().encode() for day in range(36_525)]
 """Every day of a century: what somebody tries who knows that a birthday is recorded."""
@@ -22,6 +26,11 @@ PIECE = 12
 """Bytes of a content that are not by chance anywhere else."""
 _WINDOW = 32
 _REGION = 64 * 2**20
+_PAGE = 8192
+_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
+)
 
 
 def spellings(secret: bytes) -> Iterator[bytes]:
@@ -99,13 +108,30 @@ def files_in(places: Iterable[Path]) -> dict[Path, bytes]:
     return {path: gzip.decompress(data) if (data := path.read_bytes())[:2] == b"\x1f\x8b" else data for path in kept}
 
 
+def pages_of(server: PostgresServer) -> set[bytes]:
+    """Return all that a database server has in files, page by page, each once: tables, write-ahead log, its own log.
+
+    What it has in memory only is written before.
+    """
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    found = set[bytes]()
+    for path in server.folder.rglob("*"):
+        try:
+            data = path.read_bytes() if path.is_file() else b""
+        except FileNotFoundError:  # the server takes files away while it runs
+            continue
+        found |= {data[at : at + _PAGE] for at in range(0, len(data), _PAGE)}
+    return found
+
+
 def all_that_a_home_reads(folder: Path) -> list[bytes]:
     """Return what the keys in a home open: every entry with what is kept beside it, decrypted, and every other value.
 
     A thief who has the content keys too needs no more than Anchorline itself.
     """
     with Home.open(folder) as home:
-        tables = [str(name) for (name,) in home.engine.query("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [str(name) for (name,) in home.engine.query(_TABLES[isinstance(home.engine, PostgresEngine)])]
         values = [value for table in tables for row in home.engine.query(f'SELECT * FROM "{table}"') for value in row]
         read = [_bytes_of(value) for value in values if isinstance(value, bytes | str)]
         for run in home.chains.runs(1, home.chains.next_seq()):
