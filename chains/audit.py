@@ -6,6 +6,7 @@ verify. The CLI prints its findings; memory stays flat in the number of entries,
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 from anchor.directory import Directory
 from anchor.epochs import Epochs
@@ -47,11 +48,11 @@ from chains.audit_attestations import check_attestations
 from chains.audit_authors import HomeAuthors
 from chains.audit_entries import EntriesAudit, Progress
 from chains.audit_life import check_life
+from chains.audit_lookups import LookupsAudit
 from chains.audit_report import Report
 from chains.audit_tables import (
     HeadsNodes,
     check_extents,
-    check_lookups,
     check_pointers,
     check_tiles,
     check_timestamps,
@@ -63,6 +64,9 @@ from chains.policy import Policies
 from chains.policy_audit import PolicyAudit, named_at
 from chains.reader import Reader
 from chains.writer import stored_promise_leaves
+
+BATCHES_AT_ONCE = 16
+"""Bundles whose leaf hashes are added to a log at once."""
 
 
 class Audit:
@@ -87,12 +91,15 @@ class Audit:
         self.journal = journal
         self.progress = progress
         self.report = Report()
+        self.lookups = LookupsAudit(engine, chains.keys, self.report)
         self.authors = HomeAuthors(engine, chains, self.report, journal, views)
         self.policies = PolicyAudit(Policies(engine, chains, Identities(engine, chains), reader.lookup), self.report)
 
     def run(self) -> Report:
         """Check everything; a finding never stops it, except where nothing further can be read."""
         parts = (self.engine, self.trees)
+        with self.report.looking_at("look-ups"):
+            self.lookups.begin()
         steps: list[tuple[str, Callable[[], None]]] = [
             ("rows", self._rows),
             *((f"chain {chain.chain_id.hex()}", partial(self._chain, chain)) for chain in self.chains.all()),
@@ -101,7 +108,7 @@ class Audit:
             ("directory", self._directory),
             ("tables of the directory", partial(check_pointers, *parts, self.directory, self.report)),
             ("tiles of the directory", partial(check_tiles, *parts, self.report, DIRECTORY, "directory")),
-            ("look-ups", partial(check_lookups, self.engine, self.chains.bundles, self.report)),
+            ("look-ups", self.lookups.check),
             ("threads", self._thread_leaves),
             ("checkpoints", self._checkpoints),
             ("anchors", self._anchors),
@@ -144,9 +151,9 @@ class Audit:
         frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
         heads = self._heads_of(chain)
         next_head = next(heads, None)
-        of_home = (self.directory.log.log_id, self.authors)
+        of_home = (self.directory.log.log_id, self.authors, self.lookups)
         entries = EntriesAudit(self.reader, self.report, self.progress, *of_home, has_policy=bool(standing))
-        for hashes in entries.hashes(chain, size):
+        for hashes in _gathered(entries.hashes(chain, size)):
             left = hashes
             while left:
                 left = extend_to(frontier, left, [built_size, next_head[1].tree_size if next_head else 0])
@@ -411,6 +418,12 @@ class Audit:
         rules = network_of(self.directory.log)
         if rules is not None:
             check_anchor_header(proof, rules)
+
+
+def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield leaf hashes by the thousand: the more come at once, the larger subtrees are hashed as a whole."""
+    while some := b"".join(islice(pieces, BATCHES_AT_ONCE)):
+        yield some
 
 
 def _after(runs: dict[int, int], row: int) -> int:

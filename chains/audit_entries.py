@@ -1,13 +1,16 @@
 """The audit of a chain's entries: each is what its leaf hash says, in the right chain, and commits to what is kept.
 
-Rows come from the bundles, a batch at a time, and a batch is checked as a whole; only where one does not hold is each
-of its entries looked at alone. ``chains.audit`` takes the hashes that come out and follows them to the heads.
+Entries come from the bundles, and those of one are checked as a whole; only where they are not alike, or something does
+not hold, is each looked at alone. ``chains.audit`` takes the hashes that come out and follows them to the heads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import LEAF_PREFIX
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import Entry, ExtensionType, Relation, chain_id_of, check_author, content_commitment, says_more
@@ -15,12 +18,14 @@ from anchor.proof.erasure import Act, ErasureStatement
 from anchor.proof.policy import stated_in
 from anchor.signing import check_signature
 from chains.audit_authors import HomeAuthors
+from chains.audit_lookups import LookupsAudit
 from chains.audit_report import DAMAGE, Report
-from chains.bundle import BUNDLE_BYTES, BUNDLE_ENTRIES, Row
-from chains.chain import Chain, Gone, box_in, commitments_of, decode_kept, gone
+from chains.bundle import Part, Row
+from chains.chain import Chain, Gone, box_in, decode_kept, gone
 from chains.chain_life import LifeEntry, life_entry_of
 from chains.erasure_entries import erasure_of, keeps_content
 from chains.found_by import may_have_keys
+from chains.kept_columns import KeptColumns, columns_of, commitments_of
 from chains.reader import Reader, StoredEntry
 
 _AWAY = frozenset({Gone.ERASED, Gone.UNREADABLE})
@@ -28,22 +33,17 @@ Progress = Callable[[str, int], None]
 
 
 class _Batch(NamedTuple):
-    """Rows that follow one another, the first of them leaf ``first_index``, and the leaf hashes stored for them."""
+    """A part of a bundle, the first of its entries leaf ``first_index``, and the leaf hashes stored for them."""
 
     chain: Chain
     first_index: int
-    rows: Sequence[Row]
+    part: Part
     with_ids: int
     stored: bytes
 
-    @property
-    def raws(self) -> list[bytes]:
-        """The entries."""
-        return [raw for _, raw, _ in self.rows]
-
     def where(self, place: int) -> str:
         """Name one of the rows."""
-        return _where(self.chain, self.rows[place][0], self.first_index + place)
+        return _where(self.chain, self.part.first_seq + place, self.first_index + place)
 
 
 class EntriesAudit:
@@ -59,10 +59,12 @@ class EntriesAudit:
         progress: Progress,
         log_id: bytes,
         authors: HomeAuthors,
+        lookups: LookupsAudit,
         *,
         has_policy: bool = False,
     ) -> None:
         self.reader = reader
+        self.lookups = lookups
         self.chains = reader.chains
         self.report = report
         self.authors = authors
@@ -80,12 +82,12 @@ class EntriesAudit:
         for first_index, first_seq, count in self.chains.seq_ranges(chain, 0, size):
             [run] = self.chains.runs(first_seq, first_seq + 1)
             place = 0
-            for rows in _consecutive(self.chains.bundles.readable_rows(first_seq, first_seq + count)):
-                yield from self._missing(chain, first_index, first_seq, range(place, rows[0][0] - first_seq))
-                place = rows[0][0] - first_seq
-                stored = self._stored(chain, first_index + place, len(rows))
-                yield self._checked(_Batch(chain, first_index + place, rows, run.with_ids, stored))
-                place += len(rows)
+            for part in self.chains.bundles.readable_parts(first_seq, first_seq + count):
+                yield from self._missing(chain, first_index, first_seq, range(place, part.first_seq - first_seq))
+                place = part.first_seq - first_seq
+                stored = self._stored(chain, first_index + place, len(part.entries))
+                yield self._checked(_Batch(chain, first_index + place, part, run.with_ids, stored))
+                place += len(part.entries)
             yield from self._missing(chain, first_index, first_seq, range(place, count))
 
     def _missing(self, chain: Chain, first_index: int, first_seq: int, places: range) -> Iterator[bytes]:
@@ -99,24 +101,35 @@ class EntriesAudit:
 
     def _checked(self, batch: _Batch) -> bytes:
         """Check a batch and return the hashes of its entries."""
-        self._count(len(batch.rows))
-        hashes = HASHING.leaves(batch.raws)
+        self._count(len(batch.part.entries))
+        kept = columns_of(batch.part.kept)
+        hashes = None if self._closed_at is not None else _hashes_alike(batch, kept)
+        if hashes is None:
+            hashes = HASHING.cut(batch.part.entries.flat, batch.part.entries.sizes, LEAF_PREFIX)
+            self._check_each(batch)
         if hashes.flat != batch.stored:
             for place, found in enumerate(hashes):
                 if found != batch.stored[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
                     self.report.found(batch.where(place), "the entry is not the one whose hash was recorded")
-        for place, raw in enumerate(batch.raws):
+        self.lookups.add(batch.part, hashes, kept)
+        return hashes.flat
+
+    def _check_each(self, batch: _Batch) -> None:
+        """Look at every entry of a batch in which they are not alike."""
+        rows = list(batch.part.rows())
+        for place, (seq, raw, _) in enumerate(rows):
             if batch.first_index + place == 0 or raw[1:33] != batch.chain.chain_id or says_more(raw):
                 with self.report.looking_at(batch.where(place)):
-                    self._entry(batch, place)
+                    self._entry(batch, place, raw)
+                with suppress(*DAMAGE):  # said just now
+                    self.lookups.add_keys(seq, raw)
         if self._closed_at is not None:
-            self._behind_closing(batch, self._closed_at)
-        self._look_for_what_is_away(batch)
-        if not _keeps_what_it_commits_to(batch):
-            for place in range(len(batch.rows)):
+            self._behind_closing(batch, rows, self._closed_at)
+        self._look_for_what_is_away(batch, rows)
+        if not _keeps_what_it_commits_to(batch, rows):
+            for place, row in enumerate(rows):
                 with self.report.looking_at(batch.where(place)):
-                    self._beside(batch, place)
-        return hashes.flat
+                    self._beside(batch, place, row)
 
     def _count(self, count: int) -> None:
         before = self.report.entries
@@ -124,14 +137,14 @@ class EntriesAudit:
         if self.report.entries // 4096 > before // 4096:
             self.progress("entries", self.report.entries)
 
-    def _look_for_what_is_away(self, batch: _Batch) -> None:
-        for place, (_, _, column) in enumerate(batch.rows):
-            if column is not None and gone(column) in _AWAY:
-                self._away(batch, place)
+    def _look_for_what_is_away(self, batch: _Batch, rows: Sequence[Row]) -> None:
+        for place, row in enumerate(rows):
+            if row[2] is not None and gone(row[2]) in _AWAY:
+                self._away(batch, place, row)
 
-    def _away(self, batch: _Batch, place: int) -> None:
+    def _away(self, batch: _Batch, place: int, row: Row) -> None:
         """Count what nobody here can read; where it was erased, an entry of the chain must say so."""
-        seq, raw, column = batch.rows[place]
+        seq, raw, column = row
         if gone(column) is not Gone.ERASED:
             self.report.unreadable += 1
             return
@@ -150,8 +163,8 @@ class EntriesAudit:
                 where = _where(batch.chain, stored.seq, stored.leaf_index)
                 self.report.found(where, f"its content is still kept, and entry {batch.first_index + place} erased it")
 
-    def _entry(self, batch: _Batch, place: int) -> None:
-        entry = Entry.decode(batch.rows[place][1])
+    def _entry(self, batch: _Batch, place: int, raw: bytes) -> None:
+        entry = Entry.decode(raw)
         if entry.chain_id != batch.chain.chain_id:
             self.report.found(batch.where(place), f"an entry of chain {entry.chain_id.hex()}")
         if batch.first_index + place == 0 and chain_id_of(entry.external_ids) != batch.chain.chain_id:
@@ -167,16 +180,16 @@ class EntriesAudit:
         if not self.has_policy and stated_in(entry) is not None:
             self.report.found(batch.where(place), "states a policy, and its chain has none")
 
-    def _behind_closing(self, batch: _Batch, closed_at: int) -> None:
+    def _behind_closing(self, batch: _Batch, rows: Sequence[Row], closed_at: int) -> None:
         """Name every entry that stands behind the closing of its chain and is no erasure."""
-        for place in range(max(0, closed_at + 1 - batch.first_index), len(batch.rows)):
+        for place in range(max(0, closed_at + 1 - batch.first_index), len(rows)):
             with self.report.looking_at(batch.where(place)):
-                if not may_follow_closing(Entry.decode(batch.rows[place][1])):
+                if not may_follow_closing(Entry.decode(rows[place][1])):
                     self.report.found(batch.where(place), f"stands behind the closing of its chain, entry {closed_at}")
 
-    def _beside(self, batch: _Batch, place: int) -> None:
+    def _beside(self, batch: _Batch, place: int, row: Row) -> None:
         """Check what is kept beside an entry, and that an entry with ids is in a run that is searched for them."""
-        _, raw, column = batch.rows[place]
+        _, raw, column = row
         if may_have_keys(raw) and not batch.with_ids:
             self.report.found(
                 batch.where(place),
@@ -192,31 +205,39 @@ class EntriesAudit:
             self.report.found(batch.where(place), "the encrypted content kept beside the entry is not the one it names")
 
 
-def _keeps_what_it_commits_to(batch: _Batch) -> bool:
+def _hashes_alike(batch: _Batch, kept: KeptColumns | None) -> Pieces | None:
+    """Return the leaf hashes of entries that differ in nothing but what they commit to, and say nothing else.
+
+    They are of this chain, have no author, ids, links or extensions, and commit to what is kept beside them, where that
+    is anything. Of all others, and where any of it does not hold, None: then each is looked at.
+    """
+    raws, sizes = batch.part.entries.flat, batch.part.entries.sizes
+    first = raws[: sizes[0]]
+    if set(sizes) != {len(first)} or first[1:33] != batch.chain.chain_id or says_more(first) or not batch.first_index:
+        return None
+    if kept is not None:
+        commitments = kept.commitments()
+    elif not batch.part.kept.flat:
+        commitments = Pieces(HASH_SIZE, each=[raws[at + 33 : at + 65] for at in range(0, len(raws), len(first))])
+    else:
+        return None
+    head, tail = first[:33], first[65:]
+    if HASHING.woven(head, commitments, None, tail) != raws:
+        return None
+    return HASHING.rows(LEAF_PREFIX + head, commitments, None, tail)
+
+
+def _keeps_what_it_commits_to(batch: _Batch, rows: Sequence[Row]) -> bool:
     """Say whether ``EntriesAudit._beside`` would find nothing in a whole batch; of one with boxes it is not known."""
     try:
-        if not batch.with_ids and any(map(may_have_keys, batch.raws)):
+        if not batch.with_ids and any(may_have_keys(raw) for _, raw, _ in rows):
             return False
-        kept = [(raw, column) for _, raw, column in batch.rows if column is not None and gone(column) not in _AWAY]
+        kept = [(raw, column) for _, raw, column in rows if column is not None and gone(column) not in _AWAY]
         if any(box_in(column) is not None for _, column in kept):
             return False
         return commitments_of([column for _, column in kept]).flat == b"".join(raw[33:65] for raw, _ in kept)
     except DAMAGE:
         return False
-
-
-def _consecutive(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Yield rows whose seqs follow one another, as many at a time as a bundle holds, and no more bytes."""
-    batch: list[Row] = []
-    byte_count = 0
-    for row in rows:
-        if batch and (row[0] != batch[-1][0] + 1 or len(batch) == BUNDLE_ENTRIES or byte_count > BUNDLE_BYTES):
-            yield batch
-            batch, byte_count = [], 0
-        batch.append(row)
-        byte_count += len(row[1]) + len(row[2] or b"")
-    if batch:
-        yield batch
 
 
 def _where(chain: Chain, seq: int, leaf_index: int) -> str:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
 from anchor.errors import StorageCorruptError
-from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
-from anchor.hashing.plain import LEAF_PREFIX
 from anchor.storage.engine import Engine, Question
-from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed
+from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed, unsealed_row, unsealed_sizes
 from chains.content_keys import ContentKeys
 
 # As many as a tile has leaves: what a reader of one entry reads in vain stays small.
@@ -71,6 +69,23 @@ class Column:
     def packed(self) -> bytes:
         """Return what ``unpack`` reads: the length of each (4 bytes, big-endian), then all of them."""
         return _lengths(self.sizes) + self.flat
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Entries of one bundle that follow one another, with what is kept beside each (empty: nothing) as it is read.
+
+    Of what cannot be read, why is said in its place (``chains.content_cipher``).
+    """
+
+    first_seq: int
+    entries: Column
+    kept: Column
+
+    def rows(self) -> Iterator[Row]:
+        """Yield them one by one."""
+        pairs = zip(self.entries.items(), self.kept.items(), strict=True)
+        return ((seq, entry, item or None) for seq, (entry, item) in enumerate(pairs, self.first_seq))
 
 
 class Bundles:
@@ -145,6 +160,11 @@ class Bundles:
 
         Raises StorageCorruptError where one is missing or its bundle is damaged.
         """
+        for part in self.parts(start, end):
+            yield from part.rows()
+
+    def parts(self, start: int, end: int) -> Iterator[Part]:
+        """Yield the same, of each bundle in one."""
         while start < end:
             found = self.engine.query(
                 "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE first_seq <= ? "
@@ -154,16 +174,19 @@ class Bundles:
             first_seq, count, entries, kept = found[0] if found else (start, 0, b"", b"")
             if first_seq + count <= start:
                 raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
-            first, last = start - first_seq, min(count, end - first_seq)
-            nonce, packed = bytes(kept[:NONCE_SIZE]), bytes(kept[NONCE_SIZE:])
-            items = unpack(packed, count, first, last, first_seq)
-            pairs = zip(
-                unpack(bytes(entries), count, first, last, first_seq),
-                unsealed(self.keys.of(start, start + len(items)), nonce, start, items),
-                strict=True,
-            )
-            yield from ((seq, entry, item or None) for seq, (entry, item) in enumerate(pairs, start))
-            start = first_seq + last
+            cut = count, start - first_seq, min(count, end - first_seq), first_seq
+            boxes = _column(bytes(kept[NONCE_SIZE:]), *cut)
+            yield Part(start, _column(bytes(entries), *cut), self._unlocked(start, bytes(kept[:NONCE_SIZE]), boxes))
+            start += len(boxes)
+
+    def _unlocked(self, first_seq: int, nonce: bytes, boxes: Column) -> Column:
+        """Return what is kept beside entries, read with their keys."""
+        end = first_seq + len(boxes)
+        keys = self.keys.whole(first_seq, end)
+        flat = None if keys is None else unsealed_row(keys, nonce, first_seq, boxes.flat, boxes.sizes)
+        if flat is not None:
+            return Column(flat, unsealed_sizes(boxes.sizes))
+        return Column.of(unsealed(self.keys.of(first_seq, end), nonce, first_seq, boxes.items()))
 
     def entries(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield (seq, entry) of seqs start to end-1, as ``rows`` does, without what is kept beside them."""
@@ -180,36 +203,15 @@ class Bundles:
             yield from enumerate(unpack(bytes(entries), count, start - first_seq, last, first_seq), start)
             start = first_seq + last
 
-    def readable_rows(self, start: int, end: int) -> Iterator[Row]:
+    def readable_parts(self, start: int, end: int) -> Iterator[Part]:
         """Yield the entries with seqs start to end-1 that can be read, passing over what is missing or damaged."""
         while start < end:
             try:
-                for row in self.rows(start, end):
-                    start = row[0] + 1
-                    yield row
+                for part in self.parts(start, end):
+                    start = part.first_seq + len(part.entries)
+                    yield part
             except StorageCorruptError:
                 start = self._bundle_after(start, end)
-
-    def readable_hashes(self, start: int, end: int) -> Iterator[tuple[int, Pieces]]:
-        """Yield (seq of the first, entry hashes) of the entries with seqs start to end-1, a bundle at a time.
-
-        They are computed from the entries as they lie in the bundle, without an object for each; what is missing or
-        damaged is passed over.
-        """
-        while start < end:
-            found = self.engine.query(
-                "SELECT first_seq, entry_count, entries FROM bundle WHERE first_seq <= ? "
-                "ORDER BY first_seq DESC LIMIT 1",
-                (start,),
-            )
-            first_seq, count, entries = found[0] if found else (start, 0, b"")
-            try:
-                hashes = _hashes_of(bytes(entries), count, first_seq)[start - first_seq : end - first_seq]
-            except StorageCorruptError:
-                hashes = Pieces.cut(b"")
-            if hashes:
-                yield start, hashes
-            start = start + len(hashes) if hashes else self._bundle_after(start, end)
 
     def _bundle_after(self, seq: int, end: int) -> int:
         """Return the first seq of the next bundle, or ``end`` where there is none before it."""
@@ -233,15 +235,13 @@ def pack(items: Sequence[bytes]) -> bytes:
 
 def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> list[bytes]:
     """Return the items first to last-1 of ``count``; raise StorageCorruptError unless the lengths add up."""
+    return _column(packed, count, first, last, first_seq).items()
+
+
+def _column(packed: bytes, count: int, first: int, last: int, first_seq: int) -> Column:
     sizes = _sizes_in(packed, count, first_seq)
     start = count * _LENGTH + sum(sizes[:first])
-    return [packed[at:end] for at, end in pairwise(accumulate(sizes[first:last], initial=start))]
-
-
-def _hashes_of(packed: bytes, count: int, first_seq: int) -> Pieces:
-    """Return the hashes of the entries in a bundle; raise StorageCorruptError unless the lengths add up."""
-    sizes = _sizes_in(packed, count, first_seq)
-    return HASHING.cut(packed[count * _LENGTH :], sizes, LEAF_PREFIX)
+    return Column(packed[start : start + sum(sizes[first:last])], sizes[first:last])
 
 
 def _sizes_in(packed: bytes, count: int, first_seq: int) -> Sequence[int]:

@@ -57,7 +57,7 @@ class Batch:
 
 
 KEPT_CONTENT = b"\x01"
-_KEPT_DIGEST = b"\x02"
+KEPT_DIGEST = b"\x02"
 _KEPT_BOX = b"\x03"
 
 
@@ -97,7 +97,7 @@ def keep_content(salt: bytes, content: bytes) -> bytes:
 
 def keep_digest(salt: bytes, digest: bytes) -> bytes:
     """Return the ``kept`` column for content that stays elsewhere."""
-    return _KEPT_DIGEST + salt + digest
+    return KEPT_DIGEST + salt + digest
 
 
 def keep_box(box: bytes) -> bytes:
@@ -117,14 +117,14 @@ def keep_contents(salts: Pieces, contents: Sequence[bytes], sizes: Sequence[int]
 
 def keep_digests(salts: Pieces, digests: Pieces) -> Column:
     """Return the ``kept`` column of contents that stay elsewhere, as ``keep_digest`` makes each."""
-    return Column(HASHING.woven(_KEPT_DIGEST, salts, digests), [1 + SALT_SIZE + HASH_SIZE] * len(digests))
+    return Column(HASHING.woven(KEPT_DIGEST, salts, digests), [1 + SALT_SIZE + HASH_SIZE] * len(digests))
 
 
 def keep_each(salts: Sequence[bytes], digests: Sequence[bytes], contents: Sequence[bytes | None]) -> Column:
     """Return the ``kept`` column of contents of which some are stored, and some (None) stay elsewhere."""
     pieces: list[bytes] = []
     for salt, digest, content in zip(salts, digests, contents, strict=True):
-        pieces += (_KEPT_DIGEST, salt, digest) if content is None else (KEPT_CONTENT, salt, content)
+        pieces += (KEPT_DIGEST, salt, digest) if content is None else (KEPT_CONTENT, salt, content)
     sizes = [1 + SALT_SIZE + (HASH_SIZE if content is None else len(content)) for content in contents]
     return Column(b"".join(pieces), sizes)
 
@@ -153,23 +153,9 @@ def decode_kept(kept: bytes | None) -> Kept | None:
     salt, rest = kept[1 : 1 + SALT_SIZE], kept[1 + SALT_SIZE :]
     if kept[:1] == KEPT_CONTENT and len(salt) == SALT_SIZE:
         return Kept(salt, sha256(rest), rest)
-    if kept[:1] == _KEPT_DIGEST and len(rest) == HASH_SIZE:
+    if kept[:1] == KEPT_DIGEST and len(rest) == HASH_SIZE:
         return Kept(salt, rest, None)
     raise StorageCorruptError(f"a kept column of {len(kept)} bytes is damaged; run `anchorline audit`")
-
-
-def commitments_of(columns: Sequence[bytes]) -> Pieces:
-    """Return what an entry commits to for each ``kept`` column, which holds something.
-
-    Raises MalformedError or StorageCorruptError where one is damaged.
-    """
-    if any(column[:1] not in {KEPT_CONTENT, _KEPT_DIGEST} for column in columns):
-        raise StorageCorruptError("a kept column is damaged; run `anchorline audit`")
-    salts = Pieces.of([column[1 : 1 + SALT_SIZE] for column in columns], SALT_SIZE, "salt")
-    rests = [(column[:1] == KEPT_CONTENT, column[1 + SALT_SIZE :]) for column in columns]
-    hashed = iter(HASHING.each([rest for is_content, rest in rests if is_content]))
-    digests = Pieces.of([next(hashed) if is_content else rest for is_content, rest in rests], what="digest")
-    return HASHING.rows(b"", salts, digests)
 
 
 class Chains:

@@ -11,7 +11,17 @@ from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE
 from anchor.hashing.pieces import Pieces
 from chains.content_keys import DESTROYED
 
-__all__ = ["DAMAGED", "ERASED", "NONCE_SIZE", "UNREADABLE", "sealed", "sealed_sizes", "unsealed"]
+__all__ = [
+    "DAMAGED",
+    "ERASED",
+    "NONCE_SIZE",
+    "UNREADABLE",
+    "sealed",
+    "sealed_sizes",
+    "unsealed",
+    "unsealed_row",
+    "unsealed_sizes",
+]
 
 ERASED = b"\xe0"
 """Stands in a row, and in what is read from it, where an item was erased."""
@@ -44,6 +54,16 @@ def unsealed(keys: Sequence[bytes | None], nonce: bytes, first_seq: int, items: 
     row = Pieces.of([key or _NO_KEY for key in keys], KEY_SIZE), Pieces.cut(nonce * len(items), NONCE_SIZE)
     opened = (DAMAGED if each is None else each for each in CIPHER.decrypt(*row, first_seq, left))
     return [each if known is None else known for known, each in zip(found, opened, strict=True)]
+
+
+def unsealed_row(keys: Pieces, nonce: bytes, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
+    """Return what ``sealed`` was given where all of a row can be read, in one; else None: ``unsealed`` says why."""
+    return CIPHER.opened(keys, Pieces.cut(nonce * len(sizes), NONCE_SIZE), first_seq, data, sizes)
+
+
+def unsealed_sizes(sizes: Sequence[int]) -> list[int]:
+    """Return how long items of these sizes are when all of them are ``unsealed_row``."""
+    return [size and size - TAG_SIZE for size in sizes]
 
 
 def _unopened(key: bytes | None, item: bytes) -> bytes | None:

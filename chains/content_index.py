@@ -8,10 +8,12 @@ by a secret that is not in the database; what is found is a candidate: the row s
 from collections.abc import Iterator, Sequence
 
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
 from chains.chain import KEPT_CONTENT, Chain, Chains, box_in
+from chains.kept_columns import columns_of
 from chains.reader import Reader, StoredEntry
 from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns
 
@@ -73,24 +75,33 @@ class ContentIndex:
             pairs, reached = self._pairs(start, end)
             with self.engine.transaction():
                 if self.indexed_to() == start:  # another process may have done it
-                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), [b"".join(pairs)])
+                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), [pairs])
         self._runs.merge_all()
 
-    def _pairs(self, start: int, end: int) -> tuple[list[bytes], int]:
+    def _pairs(self, start: int, end: int) -> tuple[bytes, int]:
         """Return the sorted pairs of the rows from ``start`` on, as many as one run takes, and the first row behind."""
-        rows: list[tuple[int, bytes]] = []
-        size, seq = 0, start
-        for seq, _, kept in self.chains.bundles.rows(start, min(end, start + MOST_ROWS)):
-            rows.append((seq, kept or b""))
-            size += len(rows[-1][1])
+        secret, pairs = self.chains.keys.index_secret(), list[bytes]()
+        size, reached = 0, start
+        for part in self.chains.bundles.parts(start, min(end, start + MOST_ROWS)):
+            columns = columns_of(part.kept)
+            if columns is None:
+                pairs += pairs_of(list(enumerate(part.kept.items(), part.first_seq)), secret)
+            else:
+                pairs.append(digest_pairs(columns.digests, part.first_seq, secret))
+            size, reached = size + len(part.kept.flat), part.first_seq + len(part.kept)
             if size > MOST_BYTES:
                 break
-        return sorted(pairs_of(rows, self.chains.keys.index_secret())), seq + 1
+        return HASHING.sorted_pairs(b"".join(pairs)), reached
 
     def forget(self, rows: Sequence[tuple[int, bytes]]) -> None:
         """Take the pairs of these rows (seq, kept column) out of the index, inside a transaction; may be repeated."""
         for pair in pairs_of(rows, self.chains.keys.index_secret()):
             self._runs.remove(Kind.CONTENT_DIGEST, pair)
+
+
+def digest_pairs(digests: Pieces, first_seq: int, secret: bytes) -> bytes:
+    """Return the pairs of consecutive rows that all keep content of these SHA-256, flat, in the order of the rows."""
+    return HASHING.pairs(HASHING.rows(secret, digests).flat, first_seq)
 
 
 def pairs_of(rows: Sequence[tuple[int, bytes]], secret: bytes) -> Iterator[bytes]:

@@ -63,6 +63,13 @@ class ContentKeys:
             self._look()
             return [key for block_no, places in _blocks(start, end) for key in _cut(self._block(block_no), places)]
 
+    def whole(self, start: int, end: int) -> Pieces | None:
+        """Return the same in one where all of them are here; else None."""
+        with self._lock:
+            self._look()
+            keys = self._joined(start, end)
+        return None if _lacks_some(keys) else Pieces(KEY_SIZE, flat=keys)
+
     def open_now(self, next_seq: int | None = None) -> None:
         """Open the store while there are file descriptors; with ``next_seq`` have the keys of what is written next.
 
@@ -202,10 +209,13 @@ class ContentKeys:
         with self._lock:
             self._look()
             self._read_ahead(start, end)
-            return b"".join(
-                self._block(block_no)[places.start * KEY_SIZE : places.stop * KEY_SIZE]
-                for block_no, places in _blocks(start, end)
-            )
+            return self._joined(start, end)
+
+    def _joined(self, start: int, end: int) -> bytes:
+        return b"".join(
+            self._block(block_no)[places.start * KEY_SIZE : places.stop * KEY_SIZE]
+            for block_no, places in _blocks(start, end)
+        )
 
     def _read_ahead(self, start: int, end: int) -> None:
         """Have what is stored of the blocks of these seqs, and of those behind them: one question for many commits."""

@@ -59,6 +59,7 @@ def check_agrees(cipher: PlainCipher, other: PlainCipher) -> None:
     if (
         made != expected
         or list(cipher.decrypt(*row, boxes)) != items
+        or cipher.opened(*row, expected, list(map(len, boxes))) != b"".join(items)
         or list(cipher.decrypt(*row, damaged)) != [b"", *[None] * (len(items) - 1)]
     ):
         raise ArithmeticError(f"{cipher.name} does not agree with {other.name} and is not used: report this machine")

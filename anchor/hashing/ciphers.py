@@ -45,6 +45,14 @@ class PlainCipher:
             for number, (key, nonce, item) in enumerate(zip(keys, nonces, items, strict=True), first_no)
         ]
 
+    def opened(self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
+        """Return what was encrypted of items that stand one behind the other, in one; None unless all of it holds."""
+        check_row(keys, nonces, first_no, sizes)
+        check_sizes(data, sizes)
+        items = [data[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
+        found = self.decrypt(keys, nonces, first_no, items)
+        return None if None in found else b"".join(item for item in found if item)
+
 
 def check_row(keys: Pieces, nonces: Pieces, first_no: int, items: Sequence[object]) -> None:
     """Raise ValueError unless there are as many of all as items, of the sizes that they must have."""

@@ -47,15 +47,36 @@ class NativeCipher(PlainCipher):
         """See ``PlainCipher.decrypt``."""
         check_row(keys, nonces, first_no, items)
         sizes = list(map(len, items))
-        # What is shorter than a tag was never encrypted.
-        if max(sizes, default=0) > _LONGEST or any(0 < size < TAG_SIZE for size in sizes):
+        if not _can_be(sizes):
             return super().decrypt(keys, nonces, first_no, items)
-        plain_sizes = [max(size - TAG_SIZE, 0) for size in sizes]
-        data, out, holds = b"".join(items), bytearray(sum(plain_sizes)), bytearray(len(sizes))
-        row = len(sizes), keys.flat, nonces.flat, first_no, data, len(data), _numbers(sizes)
-        _check(lib.decrypt_items(*row, ffi.from_buffer(out), len(out), ffi.from_buffer(holds)))
-        flat, ends = bytes(out), pairwise(accumulate(plain_sizes, initial=0))
+        flat, plain_sizes, holds = _decrypted(keys, nonces, first_no, b"".join(items), sizes)
+        ends = pairwise(accumulate(plain_sizes, initial=0))
         return [flat[start:end] if held else None for (start, end), held in zip(ends, holds, strict=True)]
+
+    def opened(self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
+        """See ``PlainCipher.opened``."""
+        check_row(keys, nonces, first_no, sizes)
+        check_sizes(data, sizes)
+        if not _can_be(sizes):
+            return super().opened(keys, nonces, first_no, data, sizes)
+        flat, _, holds = _decrypted(keys, nonces, first_no, data, sizes)
+        return flat if all(holds) else None
+
+
+def _can_be(sizes: Sequence[int]) -> bool:
+    """Say whether items are what the native module decrypts: what is shorter than a tag was never encrypted."""
+    return max(sizes, default=0) <= _LONGEST and min(filter(None, sizes), default=TAG_SIZE) >= TAG_SIZE
+
+
+def _decrypted(
+    keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]
+) -> tuple[bytes, Sequence[int], bytearray]:
+    """Return the plaintexts one behind the other, their sizes, and of each whether it holds."""
+    plain_sizes = [size and size - TAG_SIZE for size in sizes]
+    out, holds = bytearray(sum(plain_sizes)), bytearray(len(sizes))
+    row = len(sizes), keys.flat, nonces.flat, first_no, data, len(data), _numbers(sizes)
+    _check(lib.decrypt_items(*row, ffi.from_buffer(out), len(out), ffi.from_buffer(holds)))
+    return bytes(out), plain_sizes, holds
 
 
 def _numbers(numbers: Sequence[int]) -> object:

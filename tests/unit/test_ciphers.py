@@ -120,6 +120,8 @@ def test_any_row(items: list[bytes], first_no: int) -> None:
         cipher = MAKERS[name]()
         assert expected == boxes_of(cipher, keys, first_no, items), name
         assert items == list(cipher.decrypt(keys, nonces_of(len(items)), first_no, expected)), name
+        row = keys, nonces_of(len(items)), first_no, b"".join(expected), list(map(len, expected))
+        assert b"".join(items) == cipher.opened(*row), name
 
 
 def test_what_was_changed_is_refused_alone(cipher: PlainCipher) -> None:
@@ -131,6 +133,8 @@ def test_what_was_changed_is_refused_alone(cipher: PlainCipher) -> None:
     for changed in (*flips, *cuts, box + b"\x00", bytes(TAG_SIZE), before):
         opened = list(cipher.decrypt(keys, nonces_of(3), first_no, [before, changed, behind]))
         assert [b"before", None, b"behind"] == opened, changed.hex()
+        row = [before, changed, behind]
+        assert cipher.opened(keys, nonces_of(3), first_no, b"".join(row), list(map(len, row))) is None
     assert [None] * 3 == list(cipher.decrypt(keys, nonces_of(3), 6, [before, box, behind]))
     moved = Pieces.of([keys[0], keys[2], keys[2]], KEY_SIZE)
     assert [b"before", None, b"behind"] == list(cipher.decrypt(moved, nonces_of(3), first_no, [before, box, behind]))
@@ -156,6 +160,8 @@ def test_lengths_that_do_not_fit_are_refused(cipher: PlainCipher) -> None:
     for sizes in ([1, 2], [1, 0], [3, -1]):
         with pytest.raises(ValueError, match="expected sizes"):
             cipher.encrypt(keys, nonces_of(2), 1, b"ab", sizes)
+        with pytest.raises(ValueError, match="expected sizes"):
+            cipher.opened(keys, nonces_of(2), 1, b"ab", sizes)
 
 
 def test_an_empty_row(cipher: PlainCipher) -> None:
@@ -166,6 +172,7 @@ def test_an_empty_row(cipher: PlainCipher) -> None:
     )
     assert b"" == cipher.encrypt(keys_of(2), nonces_of(2), 1, b"", [0, 0])
     assert [b"", b""] == list(cipher.decrypt(keys_of(2), nonces_of(2), 1, [b"", b""]))
+    assert b"" == cipher.opened(keys_of(2), nonces_of(2), 1, b"", [0, 0])
 
 
 def test_threads_do_not_disturb_one_another(cipher: PlainCipher) -> None:

@@ -122,7 +122,7 @@ def test_whoever_is_second_adds_nothing(open_store: OpenStore) -> None:
     mine = contents(ours)
     original = mine._pairs
 
-    def after_theirs(start: int, end: int) -> tuple[list[bytes], int]:
+    def after_theirs(start: int, end: int) -> tuple[bytes, int]:
         contents(theirs).maintain()
         return original(start, end)
 

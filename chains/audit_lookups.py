@@ -1,0 +1,205 @@
+"""The audit of look-ups: each sorted run holds exactly the pairs that its rows give, in order.
+
+``chains.audit`` tells of every entry that it reads (``add``), and at the end the stored pages are compared with what
+came together: as sums of hashes, which need no sorting, and memory neither for the entries nor for the pairs.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from anchor.hashing.chosen import HASHING
+from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import PAIR_SIZE
+from anchor.proof.codec import HASH_SIZE
+from anchor.proof.entry import Entry
+from anchor.storage.engine import Engine
+from chains.audit_report import Report
+from chains.bundle import Part
+from chains.content_index import digest_pairs, pairs_of
+from chains.content_keys import ContentKeys
+from chains.found_by import keys_of, may_have_keys
+from chains.kept_columns import KeptColumns
+from chains.sorted_runs import KEY_SIZE, Kind
+
+PAIRS_AT_ONCE = 1024
+_PAGES_AT_ONCE = 16
+# Between the hashes that are added up in one number, room for what they carry over.
+_ROOM = bytes(8)
+_LANE_BITS = 8 * (HASH_SIZE + len(_ROOM))
+_MODULUS = 1 << 8 * HASH_SIZE
+
+
+class Sum:
+    """How many byte strings there are, and the sum of their hashes modulo 2^256: whatever order they come in."""
+
+    def __init__(self) -> None:
+        self.count = self.total = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sum) and (self.count, self.total) == (other.count, other.total)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def add(self, items: Sequence[bytes]) -> None:
+        """Add byte strings."""
+        self.add_hashes(HASHING.each(items))
+
+    def add_hashes(self, hashes: Pieces) -> None:
+        """Add byte strings by their hashes, as many at a time as fit in memory twice."""
+        count = len(hashes)
+        self.count += count
+        # One number in which each hash has a lane; its halves are added until one lane is left.
+        lanes = int.from_bytes(HASHING.woven(_ROOM, hashes), "big")
+        while count > 1:
+            count = (count + 1) // 2
+            high = lanes >> count * _LANE_BITS
+            lanes = high + (lanes ^ high << count * _LANE_BITS)
+        self.total = (self.total + lanes) % _MODULUS
+
+
+@dataclass(slots=True)
+class _Run:
+    run_no: int
+    kind: Kind
+    first_seq: int
+    end_seq: int
+    derived: Sum = field(default_factory=Sum)
+    waiting: list[bytes] = field(default_factory=list)
+    waiting_pairs: int = 0
+
+    @property
+    def where(self) -> str:
+        return f"look-up run {self.run_no} ({self.kind.name.lower()}, rows {self.first_seq} to {self.end_seq - 1})"
+
+    def add(self, pairs: bytes) -> None:
+        self.waiting.append(pairs)
+        self.waiting_pairs += len(pairs) // PAIR_SIZE
+        if self.waiting_pairs >= PAIRS_AT_ONCE:
+            self.add_waiting()
+
+    def add_waiting(self) -> None:
+        _add_pairs(self.derived, b"".join(self.waiting))
+        self.waiting, self.waiting_pairs = [], 0
+
+
+class LookupsAudit:
+    """The runs of one database, as they are when it begins: they are written, and merged, only behind a seal."""
+
+    def __init__(self, engine: Engine, keys: ContentKeys, report: Report) -> None:
+        self.engine = engine
+        self.keys = keys
+        self.report = report
+        self._runs: list[_Run] = []
+        self._of_kind: dict[Kind, list[_Run]] = {kind: [] for kind in Kind}
+
+    def begin(self) -> None:
+        """Read which runs there are."""
+        rows = self.engine.query("SELECT run_no, kind, first_seq, end_seq FROM lookup_run ORDER BY kind, first_seq")
+        self._runs = [_Run(int(run_no), Kind(kind), int(first), int(end)) for run_no, kind, first, end in rows]
+        self._of_kind = {kind: [run for run in self._runs if run.kind == kind] for kind in Kind}
+
+    def add(self, part: Part, hashes: Pieces, kept: KeptColumns | None) -> None:
+        """Take what a part of a bundle gives: hashes of its entries, and columns of what is kept where it has them."""
+        self._add_row(Kind.ENTRY_HASH, part.first_seq, HASHING.pairs(hashes.flat, part.first_seq))
+        if self._of_kind[Kind.CONTENT_DIGEST]:
+            secret = self.keys.index_secret()
+            if kept is not None:
+                self._add_row(Kind.CONTENT_DIGEST, part.first_seq, digest_pairs(kept.digests, part.first_seq, secret))
+            else:
+                items = enumerate(part.kept.items(), part.first_seq)
+                self._add_each(Kind.CONTENT_DIGEST, pairs_of(list(items), secret))
+
+    def add_keys(self, seq: int, raw: bytes) -> None:
+        """Take the keys by which an entry is found beside its hash."""
+        if may_have_keys(raw):
+            pairs = (key[:KEY_SIZE] + seq.to_bytes(8, "big") for key in keys_of(Entry.decode(raw)))
+            self._add_each(Kind.EXTERNAL_ID, pairs)
+
+    def check(self) -> None:
+        """Compare, when every entry was told of; the runs of a kind follow one another from row 1 on."""
+        ends = {int(kind): 1 for kind in Kind}
+        for run in self._runs:
+            if run.first_seq != ends[run.kind]:
+                self.report.found(run.where, f"expected to begin at row {ends[run.kind]}")
+            ends[run.kind] = run.end_seq
+            with self.report.looking_at(run.where):
+                self._check_run(run)
+            self.report.lookups += 1
+        # Content digests are indexed by themselves, and not by every writer.
+        ends.pop(int(Kind.CONTENT_DIGEST))
+        if len(set(ends.values())) > 1:
+            self.report.found("look-up runs", f"end at different rows: {sorted(ends.values())}")
+        orphans = self.engine.query(
+            "SELECT COUNT(*) FROM lookup_page WHERE NOT EXISTS "
+            "(SELECT 1 FROM lookup_run WHERE lookup_run.run_no = lookup_page.run_no)"
+        )[0][0]
+        if orphans:
+            self.report.found("look-up pages", f"{orphans} belong to no run")
+
+    def _add_row(self, kind: Kind, first_seq: int, pairs: bytes) -> None:
+        """Take the pairs of rows that follow one another: each row has one."""
+        seq, end = first_seq, first_seq + len(pairs) // PAIR_SIZE
+        while seq < end and (run := self._run_from(kind, seq)) is not None:
+            start, stop = max(seq, run.first_seq), min(end, run.end_seq)
+            run.add(pairs[max(start - first_seq, 0) * PAIR_SIZE : max(stop - first_seq, 0) * PAIR_SIZE])
+            seq = max(stop, seq + 1)
+
+    def _add_each(self, kind: Kind, pairs: Iterable[bytes]) -> None:
+        for pair in pairs:
+            seq = int.from_bytes(pair[KEY_SIZE:], "big")
+            run = self._run_from(kind, seq)
+            if run is not None and run.first_seq <= seq:
+                run.add(pair)
+
+    def _run_from(self, kind: Kind, seq: int) -> _Run | None:
+        """Return the run that a row is in, or the next one behind it."""
+        runs = self._of_kind[kind]
+        at = bisect_right(runs, seq, key=lambda run: run.end_seq)
+        return runs[at] if at < len(runs) else None
+
+    def _check_run(self, run: _Run) -> None:
+        run.add_waiting()
+        stored = Sum()
+        for pages in self._stored(run):
+            _add_pairs(stored, pages)
+        if stored != run.derived:
+            self.report.found(
+                run.where,
+                f"holds {stored.count} pairs, not the {run.derived.count} that its rows give; look-ups may fail",
+            )
+
+    def _stored(self, run: _Run) -> Iterator[bytes]:
+        """Yield the pairs of a run, some pages at a time, and note where they are not in order."""
+        last = after = b""
+        query = (
+            "SELECT first_pair, pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT ?"
+        )
+        while rows := self.engine.query(query, (run.run_no, after, _PAGES_AT_ONCE)):
+            for first_pair, raw in rows:
+                page, after = bytes(raw), bytes(first_pair)
+                where = f"{run.where}, page {after.hex()}"
+                if page[:PAIR_SIZE] != after or len(page) % PAIR_SIZE:
+                    self.report.found(where, "does not begin with the pair under which it is stored")
+                for pair in _out_of_order(page, last):
+                    self.report.found(where, f"pair {pair.hex()} is out of order")
+                last = page[-PAIR_SIZE:]
+            yield b"".join(bytes(raw) for _, raw in rows)
+
+
+def _out_of_order(page: bytes, last: bytes) -> Iterator[bytes]:
+    """Yield the pairs that are not above the one before them, the first of which is ``last``."""
+    if len(page) % PAIR_SIZE == 0 and page[:PAIR_SIZE] > last and HASHING.sorted_pairs(page) == page:
+        return
+    for at in range(0, len(page), PAIR_SIZE):
+        pair = page[at : at + PAIR_SIZE]
+        if pair <= last:
+            yield pair
+        last = pair
+
+
+def _add_pairs(total: Sum, pairs: bytes) -> None:
+    whole = len(pairs) - len(pairs) % PAIR_SIZE
+    for at in range(0, whole, PAIRS_AT_ONCE * PAIR_SIZE):
+        some = pairs[at : min(at + PAIRS_AT_ONCE * PAIR_SIZE, whole)]
+        total.add_hashes(HASHING.rows(b"", Pieces.cut(some, PAIR_SIZE)))

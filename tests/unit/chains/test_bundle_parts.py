@@ -1,0 +1,72 @@
+"""Parts of bundles: the same entries, with what is kept, as one by one, whatever is damaged, missing or destroyed."""
+
+import pytest
+
+from chains.bundle import Row, pack
+from chains.chain import Chain
+from chains.content_cipher import ERASED, UNREADABLE
+from tests.simulators.store import START_MS, Store
+
+
+@pytest.fixture
+def chain(store: Store) -> Chain:
+    """Return a chain of 601 entries in bundles of 1, 256, 44 and 256, 44 of them."""
+    chain = store.open_chain("acme")
+    for start in (0, 300):
+        store.writer.record(chain, [b"row %d" % number for number in range(start, start + 300)], START_MS)
+    return chain
+
+
+def readable(store: Store, start: int, end: int) -> list[Row]:
+    found: list[Row] = []
+    for part in store.chains.bundles.readable_parts(start, end):
+        assert len(part.entries) == len(part.kept)
+        assert not found or part.first_seq > found[-1][0]
+        found += part.rows()
+    return found
+
+
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize(
+    ("start", "end"), [(1, 602), (1, 2), (2, 258), (2, 257), (3, 258), (257, 260), (601, 602), (300, 300), (5, 9)]
+)
+def test_parts_of_any_range(store: Store, start: int, end: int) -> None:
+    """A range may begin and end anywhere in a bundle; exactly its entries are in the parts, as each is read alone."""
+    found = readable(store, start, end)
+    assert list(range(start, end)) == [seq for seq, _, _ in found]
+    assert [store.chains.bundles.row(seq) for seq in range(start, end)] == found
+    assert list(store.chains.bundles.rows(start, end)) == found
+
+
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize("column", ["entries", "kept"])
+@pytest.mark.parametrize("value", [b"", b"\x00", pack([b"x"]), pack([b"x"] * 257)])
+def test_a_damaged_bundle_is_passed_over(store: Store, column: str, value: bytes) -> None:
+    """A bundle whose lengths do not add up gives nothing; those behind it do."""
+    with store.engine.transaction():
+        store.engine.execute(f"UPDATE bundle SET {column} = ? WHERE first_seq = 2", (value,))
+    assert [1, *range(258, 602)] == [seq for seq, _, _ in readable(store, 1, 602)]
+    assert [] == readable(store, 2, 258)
+
+
+@pytest.mark.usefixtures("chain")
+def test_missing_bundles_are_passed_over(store: Store) -> None:
+    """Where bundles are gone, at the beginning, between others and at the end, the others are still read."""
+    with store.engine.transaction():
+        store.engine.execute("DELETE FROM bundle WHERE first_seq IN (1, 258, 558)")
+    assert [*range(2, 258), *range(302, 558)] == [seq for seq, _, _ in readable(store, 1, 602)]
+    assert [] == readable(store, 258, 302)
+
+
+@pytest.mark.usefixtures("chain")
+def test_what_was_destroyed_or_erased_is_said_in_its_place(store: Store) -> None:
+    """Of a row whose key is gone, and of one that was erased, nothing is read, and of all others everything."""
+    before = readable(store, 1, 602)
+    store.content_keys.destroy([5])
+    with store.engine.transaction():
+        store.chains.bundles.erase([9])
+    expected = [(seq, raw, ERASED if seq in {5, 9} else kept) for seq, raw, kept in before]
+    assert expected == readable(store, 1, 602)
+    store.content_keys.clear()
+    expected = [(seq, raw, ERASED if seq == 9 else UNREADABLE) for seq, raw, _ in before]
+    assert expected == readable(store, 1, 602)
