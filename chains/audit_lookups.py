@@ -23,7 +23,7 @@ from chains.kept_columns import KeptColumns
 from chains.sorted_runs import KEY_SIZE, Kind
 
 PAIRS_AT_ONCE = 1024
-_PAGES_AT_ONCE = 16
+_PAGES_AT_ONCE = 4
 # Between the hashes that are added up in one number, room for what they carry over.
 _ROOM = bytes(8)
 _LANE_BITS = 8 * (HASH_SIZE + len(_ROOM))
