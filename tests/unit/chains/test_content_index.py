@@ -101,7 +101,7 @@ def test_there_is_an_end_while_others_write(store: Store) -> None:
     index = contents(store)
     original, written = index._pairs, 0
 
-    def pairs_while_writing(start: int, end: int) -> tuple[list[bytes], int]:
+    def pairs_while_writing(start: int, end: int) -> tuple[bytes, int]:
         nonlocal written
         assert written == 0, "it would never end"
         written += 1
