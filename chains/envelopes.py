@@ -5,10 +5,11 @@ later (``chains.web.api_readers``, ``anchorline reader``). Nothing here can open
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from anchor.errors import AccountError, ContentTooLargeError, RefusedEntryError, UnknownAccountError
 from anchor.proof.access_record import What
+from anchor.proof.archive_envelopes import ReaderSpan
 from anchor.proof.entry import Entry, IdKind
 from anchor.storage.engine import Engine
 from chains.access_notes import MACHINE, AccessNotes, Asker, Note
@@ -23,20 +24,6 @@ from chains.client.envelope import (
 )
 from chains.reader import StoredEntry
 from chains.work import Submission
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderOf:
-    """A reader of one entry: ``reader`` is his id (32 bytes); times in Unix ms, ``by`` the API key or "operator".
-
-    ``added_by`` None: he came with the entry. ``removed_at_ms`` None: he can open it.
-    """
-
-    reader: bytes
-    added_at_ms: int
-    added_by: str | None
-    removed_at_ms: int | None
-    removed_by: str | None
 
 
 class Envelopes:
@@ -64,7 +51,7 @@ class Envelopes:
         keys = tuple(WrappedKey(bytes(reader), bytes(wrap)) for reader, wrap in rows)
         return Envelope(stored.entry_hash, keys, stored.box)
 
-    def readers(self, stored: StoredEntry) -> list[ReaderOf]:
+    def readers(self, stored: StoredEntry) -> list[ReaderSpan]:
         """Return everybody who could ever open the envelope of an entry, in the order of adding."""
         rows = self.engine.query(
             "SELECT reader, added_at_ms, added_by, removed_at_ms, removed_by FROM envelope_key WHERE seq = ? "
@@ -72,10 +59,10 @@ class Envelopes:
             (stored.seq,),
         )
         return [
-            ReaderOf(bytes(reader), int(added), by, removed, remover) for reader, added, by, removed, remover in rows
+            ReaderSpan(bytes(reader), int(added), by, removed, remover) for reader, added, by, removed, remover in rows
         ]
 
-    def add(self, stored: StoredEntry, key: WrappedKey, by: str, now_ms: int, asker: Asker = MACHINE) -> ReaderOf:
+    def add(self, stored: StoredEntry, key: WrappedKey, by: str, now_ms: int, asker: Asker = MACHINE) -> ReaderSpan:
         """Add a reader, for whom somebody who can open the envelope has wrapped its key; the chain's owner is told.
 
         Whether the key opens it, nobody here can know. Raises AccountError where there is no envelope, where he is a
@@ -96,9 +83,9 @@ class Envelopes:
                 (stored.seq, key.reader, key.wrap, now_ms, by),
             )
             self._tell(stored, What.READER_ADDED, key.reader, asker, now_ms)
-        return ReaderOf(key.reader, now_ms, by, None, None)
+        return ReaderSpan(key.reader, now_ms, by, None, None)
 
-    def remove(self, stored: StoredEntry, reader: bytes, by: str, now_ms: int, asker: Asker = MACHINE) -> ReaderOf:
+    def remove(self, stored: StoredEntry, reader: bytes, by: str, now_ms: int, asker: Asker = MACHINE) -> ReaderSpan:
         """Remove a reader: his wrapped key is deleted, that he was one stays. What he has read, he has read.
 
         Raises UnknownAccountError where he is none.

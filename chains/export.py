@@ -335,7 +335,8 @@ def envelope_lines(home: Home, reader: Reader, chain: Chain, leaf_indexes: Itera
         envelope = None if stored is None else envelopes.of(stored)
         if stored is not None and envelope is not None:
             encoded = base64.b64encode(envelope.encode()).decode()
-            yield json_line({"index": leaf_index, "entry": stored.raw.hex(), "envelope": encoded})
+            readers = [each.to_json() for each in envelopes.readers(stored)]
+            yield json_line({"index": leaf_index, "entry": stored.raw.hex(), "envelope": encoded, "readers": readers})
 
 
 def sealed_at_s(home: Home, size: int) -> int:

@@ -7,11 +7,13 @@ single entries out for a reader to open (docs/spec/envelope.md).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from anchor.proof.archive_files import MAX_LINE, Archive, ArchiveError
 from anchor.proof.checkpoint import from_base64
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import MAX_ENTRY, Entry, ExtensionType
+from anchor.proof.errors import MalformedError
 from anchor.proof.strictjson import Fields, loads
 
 _BEGIN = b"ALE\x01"
@@ -19,6 +21,8 @@ _AT_COUNT = len(_BEGIN) + HASH_SIZE
 _AT_READERS = _AT_COUNT + 2
 _READER_SIZE = HASH_SIZE + 80
 _MAX_READERS = 256
+_MOST_SPANS = 100_000
+"""Readers are added and removed by hand, or all at once where a key was stolen."""
 
 
 def envelopes_path(chain_id: bytes) -> str:
@@ -27,12 +31,58 @@ def envelopes_path(chain_id: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderSpan:
+    """A reader of an envelope by his id (32 bytes), from when to when (Unix ms), and by whom he was added and removed.
+
+    ``added_by`` None: he came with the entry. ``removed_at_ms`` None: he was one when the export was written. All of it
+    is the service's word, which records of its owner's access chain bear out.
+    """
+
+    reader: bytes
+    added_at_ms: int
+    added_by: str | None
+    removed_at_ms: int | None
+    removed_by: str | None
+
+    @property
+    def opens(self) -> bool:
+        """Whether he had a key when the export was written."""
+        return self.removed_at_ms is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a line of the export has it."""
+        value: dict[str, Any] = {"reader": self.reader.hex(), "added_at_ms": self.added_at_ms}
+        later = {"added_by": self.added_by, "removed_at_ms": self.removed_at_ms, "removed_by": self.removed_by}
+        return value | {name: found for name, found in later.items() if found is not None}
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> "ReaderSpan":
+        """Read it; raises MalformedError for another form, or an end before its beginning."""
+        fields = Fields(value, where)
+        found = cls(
+            fields.hex("reader", exact=HASH_SIZE),
+            fields.integer("added_at_ms"),
+            fields.text("added_by") if "added_by" in fields else None,
+            fields.integer("removed_at_ms") if "removed_at_ms" in fields else None,
+            fields.text("removed_by") if "removed_by" in fields else None,
+        )
+        fields.end()
+        if found.removed_at_ms is not None and found.removed_at_ms < found.added_at_ms:
+            raise MalformedError(f"{where}: reader {found.reader.hex()} of an envelope was removed before he was added")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class KeptEnvelope:
-    """The envelope of the entry at a leaf index, and that entry: a reader needs no more to open it."""
+    """The envelope of the entry at a leaf index, and that entry: a reader needs no more to open it.
+
+    ``readers`` is everybody who could ever open it, in the order of adding; None where the export does not say.
+    """
 
     index: int
     raw: bytes
     envelope: bytes
+    readers: tuple[ReaderSpan, ...] | None = None
 
     @property
     def entry_hash(self) -> bytes:
@@ -44,9 +94,11 @@ class KeptEnvelope:
         """Read a line; raises MalformedError."""
         fields = Fields(loads(line, where, MAX_LINE), where)
         index, raw = fields.integer("index"), fields.hex("entry", maximum=MAX_ENTRY)
-        found = cls(index, raw, from_base64(fields.text("envelope"), where))
+        envelope = from_base64(fields.text("envelope"), where)
+        listed = fields.array("readers", _MOST_SPANS) if "readers" in fields else None
         fields.end()
-        return found
+        spans = None if listed is None else tuple(ReaderSpan.from_json(item, f"{where}: readers") for item in listed)
+        return cls(index, raw, envelope, spans)
 
     def check(self, where: str, raw: bytes) -> None:
         """Raise ArchiveError unless this is the envelope that the entry ``raw`` names; MalformedError for no entry."""
@@ -59,6 +111,10 @@ class KeptEnvelope:
         box = self.envelope[_AT_READERS + count * _READER_SIZE :]
         if count > _MAX_READERS or sha256(box) != entry.extension(ExtensionType.ENVELOPE):
             raise ArchiveError(f"{where}: the encrypted content is not the one that the entry names")
+        firsts = range(_AT_READERS, _AT_READERS + count * _READER_SIZE, _READER_SIZE)
+        opening = [self.envelope[first : first + HASH_SIZE] for first in firsts]
+        if self.readers is not None and sorted(each.reader for each in self.readers if each.opens) != sorted(opening):
+            raise ArchiveError(f"{where}: the envelope has keys for other readers than those who are said to open it")
 
 
 def envelopes_of(archive: Archive, chain_id: bytes) -> Iterator[KeptEnvelope]:

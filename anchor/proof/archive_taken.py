@@ -45,6 +45,12 @@ def taken_out(archive: Archive, chain_ids: Iterable[bytes], entry: str) -> Taken
     Its receipt is its own in a part of a log, and is made of the mirror in a whole log; where that is damaged, it says
     no more than the entry. Raises ArchiveError where there is none, MalformedError for another form.
     """
+    chain_id, kept = kept_of(archive, chain_ids, entry)
+    return TakenOut(chain_id, kept.index, kept.envelope, _receipt(archive, chain_id, kept))
+
+
+def kept_of(archive: Archive, chain_ids: Iterable[bytes], entry: str) -> tuple[bytes, KeptEnvelope]:
+    """Return the chain of an entry that is named as for ``taken_out``, and its line in the export. Raises as that."""
     chosen, place = list(chain_ids), _PLACE.fullmatch(entry)
     if place is None and not _HASH.fullmatch(entry):
         raise ArchiveError(f"expected an entry hash of 64 lower-case hex digits, or CHAIN_ID:INDEX, got {entry[:80]!r}")
@@ -56,7 +62,7 @@ def taken_out(archive: Archive, chain_ids: Iterable[bytes], entry: str) -> Taken
         for kept in envelopes_of(archive, chain_id):
             if _is_meant(kept, entry, None if place is None else int(place[2])):
                 kept.check(f"chain {chain_id.hex()}, entry {kept.index}", kept.raw)
-                return TakenOut(chain_id, kept.index, kept.envelope, _receipt(archive, chain_id, kept))
+                return chain_id, kept
     raise ArchiveError(f"no encrypted content of {entry} is in this export")
 
 

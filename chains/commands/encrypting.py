@@ -36,9 +36,9 @@ from chains.commands.terminal import (
 from chains.counted import counted
 
 if TYPE_CHECKING:
+    from anchor.proof.archive_envelopes import KeptEnvelope, ReaderSpan
     from anchor.proof.receipt import Receipt
     from chains.client.envelope import Envelope
-    from chains.envelopes import ReaderOf
     from chains.home import Home
 
 app = command_group()
@@ -50,6 +50,9 @@ app.add_typer(search_key_app, name="search-key", rich_help_panel=RECORDING)
 app.add_typer(reader_app, name="reader", rich_help_panel=RECORDING)
 NewFile = Annotated[Path, typer.Argument(help="New file of the key (mode 600); keep it, nobody can make it again.")]
 EntryArgument = Annotated[str, typer.Argument(help="Entry hash in hex, or CHAIN:INDEX.")]
+ExportOption = Annotated[
+    Path | None, typer.Option(help="An export with the entry (a tar, or its folder): no home is needed.")
+]
 ReaderArgument = Annotated[str, typer.Argument(help="Public key of the reader, reader_...")]
 NoPasswordOption = Annotated[bool, typer.Option("--no-password", help="Leave the file unencrypted.")]
 BY = "operator"
@@ -114,13 +117,18 @@ def _write(file: Path, kind: Any, public: str, secret: bytes, password_file: Pat
 
 
 @reader_app.command("list")
-def reader_list(entry: EntryArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List who can open an entry's content, and who could."""
+def reader_list(
+    entry: EntryArgument, export: ExportOption = None, home: HomeOption = None, as_json: JsonOption = False
+) -> None:
+    """List who can open an entry's content, and who could: here, or as an export has it."""
     from chains.envelopes import Envelopes
 
-    with opened(home) as found:
-        stored = find_entry(found, entry)
-        rows = [_reader_facts(each) for each in Envelopes(found.engine).readers(stored)]
+    if export is not None:
+        rows = [_reader_facts(each) for each in _in_export(export, entry).readers or ()]
+    else:
+        with opened(home) as found:
+            stored = find_entry(found, entry)
+            rows = [_reader_facts(each) for each in Envelopes(found.engine).readers(stored)]
     say({"readers": rows}, lambda: [_reader_line(row) for row in rows] or "No reader.", as_json=as_json)
 
 
@@ -185,7 +193,7 @@ def reader_remove_all(
     say(facts, lambda: f"Removed {who.hex()} from {counted(len(chosen), 'entries')}.", as_json=as_json)
 
 
-def _reader_facts(reader: "ReaderOf") -> dict[str, Any]:
+def _reader_facts(reader: "ReaderSpan") -> dict[str, Any]:
     return {
         "id": reader.reader.hex(),
         "added_at": utc_or_none(reader.added_at_ms),
@@ -219,9 +227,7 @@ def open_(
     envelope: Annotated[
         Path | None, typer.Option(help="The envelope's file: then no home is needed, only the receipt.")
     ] = None,
-    export: Annotated[
-        Path | None, typer.Option(help="An export with the entry (a tar, or its folder): no home is needed.")
-    ] = None,
+    export: ExportOption = None,
     receipt: Annotated[
         Path | None, typer.Option(help="Write a receipt here which shows what was encrypted, for others to verify.")
     ] = None,
@@ -267,6 +273,15 @@ def _from_export(export: Path, entry: str) -> "tuple[Receipt, Envelope]":
     with opened_export(export, lambda _: None) as files:
         found = given(lambda: taken_out(files, chains_with_envelopes(files.places), entry))
     return found.receipt, Envelope.decode(found.envelope)
+
+
+def _in_export(export: Path, entry: str) -> "KeptEnvelope":
+    from anchor.proof.archive_taken import chains_with_envelopes, kept_of
+    from chains.archive.files import opened_export
+
+    given(export.stat)
+    with opened_export(export, lambda _: None) as files:
+        return given(lambda: kept_of(files, chains_with_envelopes(files.places), entry))[1]
 
 
 def _from_home(entry: str, home: Path | None, *, with_receipt: bool) -> "tuple[Receipt, Envelope]":

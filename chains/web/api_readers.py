@@ -4,9 +4,9 @@ Who may read content gets the envelope, and opens it with a key that the service
 its readers are, and every change stays in the list. ``chains.web.api`` has them in its table.
 """
 
+from anchor.proof.archive_envelopes import ReaderSpan
 from chains.access import Action, Actor
 from chains.client.envelope import WRAP_SIZE, WrappedKey
-from chains.envelopes import ReaderOf
 from chains.web.answers import NO_STORE, cached, json_of
 from chains.web.asgi import JSON, OCTETS, Answer
 from chains.web.contents import Contents
@@ -63,7 +63,7 @@ def _by(actor: Actor) -> str:
     return actor.key_id or actor.organisation or "operator"
 
 
-def _shown(reader: ReaderOf) -> ReaderModel:
+def _shown(reader: ReaderSpan) -> ReaderModel:
     return ReaderModel(
         reader=reader.reader.hex(),
         added_at_ms=reader.added_at_ms,

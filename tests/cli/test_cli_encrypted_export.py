@@ -137,6 +137,20 @@ def alone(folder: Path, here: Path, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=here, env={}, capture_output=True, text=True, check=False, timeout=60)
 
 
+def test_an_export_says_who_could_ever_open_an_envelope(left: Left) -> None:
+    """Who came with the entry, who was removed when and by whom: as the home lists them, in either kind of export."""
+    at_home = [left.world.ok("reader", "list", entry, "--json").facts for entry in left.entries[:2]]
+    assert [[True, True], [False, True]] == [
+        sorted(each["removed_at"] is None for each in of["readers"]) for of in at_home
+    ]
+    for export in (left.archive, left.part_folder):
+        exported = [run("reader", "list", entry, "--export", export, "--json").facts for entry in left.entries[:2]]
+        assert at_home == exported
+    text = run("reader", "list", f"{left.chain_id}:2", "--export", left.part).text
+    assert f"{reader_id(public_key_of(left.readers['ben'])).hex()}  since " in text
+    assert 2 == run("reader", "list", left.entries[2], "--export", left.part).exit_code
+
+
 def test_both_checks_count_encrypted_contents_and_leave_them_out_when_told(left: Left) -> None:
     """The command and the script name them; ``--without-content`` takes no box along."""
     for export, folder in ((left.archive, left.whole_folder), (left.part, left.part_folder)):
@@ -160,8 +174,15 @@ DAMAGES: dict[str, Callable[[list[Line]], list[Line]]] = {
     "another order": lambda lines: lines[::-1],
     "one twice": lambda lines: [lines[0], lines[0], lines[1]],
     "past the end": lambda lines: [*lines, lines[1] | {"index": 99}],
+    "a reader who was removed": lambda lines: [lines[0], lines[1] | {"readers": lines[1]["readers"][:1] * 2}],
+    "a reader who is left out": lambda lines: [lines[0] | {"readers": lines[0]["readers"][:1]}, lines[1]],
+    "a reader's end": lambda lines: [lines[0] | {"readers": [*map(ended_early, lines[0]["readers"])]}, lines[1]],
     "more fields": lambda lines: [lines[0] | {"note": ""}, lines[1]],
 }
+
+
+def ended_early(reader: Line) -> Line:
+    return reader | {"removed_at_ms": 1}
 
 
 def box_changed(line: Line) -> Line:
