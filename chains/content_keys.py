@@ -36,10 +36,12 @@ _GONE = bytes(KEY_SIZE)
 _NOT_HERE = b"\xff" * KEY_SIZE
 _FILE_MODE = 0o600
 _INDEX, _MARK = "index", "mark"
-_ADD_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
+_ADD_BLOCK = "INSERT INTO block (block_no, secret) VALUES (?, ?) ON CONFLICT (block_no) DO NOTHING"
 _SOME_BLOCKS = "SELECT block_no, secret FROM block WHERE block_no BETWEEN ? AND ?"
-_PUT_BLOCK = "INSERT INTO block VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
-_ADD_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # a statement
+_PUT_BLOCK = (
+    "INSERT INTO block (block_no, secret) VALUES (?, ?) ON CONFLICT (block_no) DO UPDATE SET secret = excluded.secret"
+)
+_ADD_SECRET = "INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"  # noqa: S105  # a statement
 
 
 class ContentKeys:

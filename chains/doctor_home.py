@@ -107,6 +107,9 @@ def schema_check(subject: Examined) -> list[Finding]:
     check, schema = "schema", subject.database.schema()
     if schema.unknown:
         return [error(check, f"made by a newer Anchorline: it has {schema.unknown[0]!r}", "use that version")]
+    if schema.expanded:
+        said = f"a newer Anchorline added {', '.join(schema.expanded)}; this version goes on beside it"
+        return [warning(check, said, "put the newer version on every host")]
     if schema.pending:
         advice = "make a backup; the next command that opens the log, `anchorline status` say, brings it up to date"
         return [warning(check, f"made by an older Anchorline: it lacks {', '.join(schema.pending)}", advice)]

@@ -35,7 +35,7 @@ _SCHEMA = (
 )
 BLOCKS = "SELECT block_no, secret FROM block ORDER BY block_no"
 SECRET = "SELECT value FROM secret WHERE name = ?"  # noqa: S105  # a statement
-PUT_SECRET = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
+PUT_SECRET = "INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"  # noqa: S105
 
 
 class KeyStore(Protocol):

@@ -11,32 +11,49 @@ from typing import Protocol
 from anchor.errors import NewerHomeError, StorageError
 from anchor.storage.engine import Engine
 from anchor.storage.house import House
-from anchor.storage.migrations import MIGRATIONS, Migrations
+from anchor.storage.migrations import EXPANDING, MIGRATIONS, Migrations
 
 OPEN_ELSEWHERE = "another process has it open; stop it, and run this again"
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Names of migrations: ``pending`` are known and not applied, ``unknown`` applied by a newer Anchorline."""
+    """Names of migrations: ``pending`` are known and not applied, ``unknown`` applied by a newer Anchorline.
+
+    So are ``expanded``, which only add: this version reads and writes beside them, as it always did.
+    """
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
     unknown: tuple[str, ...]
+    expanded: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, found: Iterable[str], migrations: Migrations = MIGRATIONS) -> "Schema":
         """Return the schema of a database in which these migrations were applied, in whatever order."""
         names, known = set(found), [name for name, _ in migrations]
-        unknown = sorted(names.difference(known))
-        applied = [name for name in known if name in names] + unknown
-        return cls(tuple(applied), tuple(name for name in known if name not in names), tuple(unknown))
+        newer = sorted(names.difference(known))
+        return cls(
+            tuple([name for name in known if name in names] + newer),
+            tuple(name for name in known if name not in names),
+            tuple(name for name in newer if not name.startswith(EXPANDING)),
+            tuple(name for name in newer if name.startswith(EXPANDING)),
+        )
 
     def check_known(self, database: str) -> None:
-        """Raise NewerHomeError, which names the database, where this version does not know all of it."""
+        """Raise NewerHomeError, which names the database, where this version may not go on beside what is there."""
         if self.unknown:
             raise NewerHomeError(
                 f"{database}: made by a newer Anchorline (it has {self.unknown[0]!r}); use that version or a later one"
+            )
+
+    def check_whole(self, database: str) -> None:
+        """Raise NewerHomeError where this version does not know all tables, and would copy some of them only."""
+        self.check_known(database)
+        if self.expanded:
+            raise NewerHomeError(
+                f"{database}: a newer Anchorline added to it ({self.expanded[0]!r}), and a copy by this version would "
+                "lack that; use the newer version"
             )
 
     def check_current(self, database: str) -> None:

@@ -48,6 +48,8 @@ class SqliteFile:
 
     def open_to_move(self) -> House:
         """See ``Database.open_to_move``."""
+        if self.path.exists():
+            self.schema().check_whole(self.name)
         return SqliteEngine(self.path, moving=True)
 
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:

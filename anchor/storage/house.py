@@ -64,7 +64,7 @@ def move_of(engine: Engine) -> Move | None:
 def put_move(engine: Engine, move: Move) -> None:
     """Store the row; in a transaction."""
     engine.execute(
-        "INSERT INTO house_move VALUES (0, ?, ?, ?) ON CONFLICT (move_no) DO UPDATE "
+        "INSERT INTO house_move (move_no, state, elsewhere, at_ms) VALUES (0, ?, ?, ?) ON CONFLICT (move_no) DO UPDATE "
         "SET state = excluded.state, elsewhere = excluded.elsewhere, at_ms = excluded.at_ms",
         (str(move.state), move.elsewhere, move.begun_at_ms),
     )

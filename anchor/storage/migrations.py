@@ -6,6 +6,10 @@ here was made by a newer Anchorline.
 """
 
 Migrations = tuple[tuple[str, tuple[str, ...]], ...]
+EXPANDING = "expand-"
+"""How the name of a migration begins that only adds: the version before it goes on beside it (ADR 61). It makes tables,
+columns that may be NULL or have a default, and indexes that forbid nothing. What is to go is left out by the version
+after, and dropped by a migration of another name when no version uses it any more."""
 HOUSE_MOVE = "house_move"
 """The table that says whether a database is on its way elsewhere: the only one that is never copied."""
 

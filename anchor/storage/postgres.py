@@ -43,7 +43,7 @@ _SETUP = (
     'CREATE TABLE IF NOT EXISTS applied_migration (name TEXT COLLATE "C" PRIMARY KEY, turn BIGINT NOT NULL)',
     # Whoever writes takes the turn: one row, and a number that no two transactions share.
     "CREATE TABLE IF NOT EXISTS write_turn (turn_no BIGINT PRIMARY KEY, turn BIGINT NOT NULL)",
-    "INSERT INTO write_turn VALUES (0, 0) ON CONFLICT (turn_no) DO NOTHING",
+    "INSERT INTO write_turn (turn_no, turn) VALUES (0, 0) ON CONFLICT (turn_no) DO NOTHING",
 )
 _TAKE_TURN = b"UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
 _TURN_RETRIES = 8

@@ -101,6 +101,7 @@ class PostgresAddress:
 
     def open_to_move(self) -> House:
         """See ``Database.open_to_move``."""
+        self.schema().check_whole(self.name)
         return PostgresEngine(self.address, moving=True)
 
     def open_read_only(self, copied: Mapping[str, str] | None = None) -> Engine:
@@ -109,6 +110,7 @@ class PostgresAddress:
 
     def copy_to(self, target: Path) -> None:
         """See ``Database.copy_to``: what one snapshot of the server shows."""
+        self.schema().check_whole(self.name)
         source = ReadOnlyPostgres(self.address)
         with closing(source), closing(SqliteEngine(target)) as copy, source.snapshot():
             copy_all(source, copy)
