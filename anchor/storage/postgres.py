@@ -30,7 +30,7 @@ from anchor.storage.database import Schema
 from anchor.storage.engine import Question, Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS, Migrations
-from anchor.storage.postgres_peer import UnsureCommitError, commit, connection_string, notice_silence
+from anchor.storage.postgres_peer import UnsureCommitError, commit, connection_string, end_silent, notice_silence
 from anchor.storage.postgres_together import WaitingWrites
 from anchor.storage.tables import Table, tables
 
@@ -271,9 +271,13 @@ class PostgresEngine:
                 self._roll_back()
                 if not tries_left:
                     raise
-            except psycopg.OperationalError as error:
+            except errors.LockNotAvailable:
                 self._roll_back()
-                if not tries_left or not self._connection.closed or isinstance(error, errors.LockNotAvailable):
+                if not tries_left or not end_silent(self._connection, IDLE_IN_TRANSACTION_S):
+                    raise
+            except psycopg.OperationalError:
+                self._roll_back()
+                if not tries_left or not self._connection.closed:
                     raise
             except BaseException:
                 self._roll_back()

@@ -100,7 +100,11 @@ class Cluster:
         answered = self.said.requests + self.clients
         wait_until(lambda: self.said.requests > answered, lambda: f"{self.said.requests} answers")
         sealed = self.sealed()
-        wait_until(lambda: self.sealed() > sealed, lambda: [host.daemon.log.read_text() for host in self.hosts])
+        wait_until(lambda: self.sealed() > sealed, self.logs)
+
+    def logs(self) -> str:
+        """Return the newest lines of the daemons, for a test that fails."""
+        return "\n".join(line for host in self.hosts for line in host.daemon.log.read_text().splitlines()[-40:])
 
     def is_ready(self, host: Host) -> bool:
         """Say whether an API node says of itself that it can read and write."""

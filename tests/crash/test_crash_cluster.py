@@ -91,7 +91,8 @@ def test_whoever_is_killed_or_paused_there_is_one_history(cluster: Cluster) -> N
         assert paused is not None
         lost = paused.daemon.count("event=lease-lost")
         paused.daemon.process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: cluster.leader() is cluster.beside(paused))
+        # Where it was paused in its turn, the server and whoever waits take 30 seconds to end that.
+        wait_until(lambda: cluster.leader() is cluster.beside(paused), cluster.logs, 2 * PATIENCE_S)
         cluster.goes_on()
         paused.daemon.process.send_signal(signal.SIGCONT)
         wait_until(lambda: paused.daemon.count("event=lease-lost") > lost)

@@ -1,5 +1,6 @@
 """What PostgreSQL alone can do to a home: sessions that end, servers that lose writes, readers that may not write."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,13 +8,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from anchor.errors import NewerHomeError, StorageError, StorageReadOnlyError
+from anchor.errors import NewerHomeError, StorageBusyError, StorageError, StorageReadOnlyError
+from anchor.storage import postgres
 from anchor.storage.database import Schema
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.postgres import PostgresEngine, numbered
 from anchor.storage.postgres_address import PostgresAddress, ReadOnlyPostgres
 from anchor.storage.sqlite import SqliteEngine
+from anchor.storage.tables import tables
 from tests.postgres import PostgresServer, running_postgres
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
 INSERT = "INSERT INTO identity (identity_no, leaf_0) VALUES (?, ?)"
@@ -111,6 +115,47 @@ def test_who_sleeps_in_his_turn_loses_it(address: str) -> None:
         sleep_in_turn()
     assert [(2, b"other")] == other.query(ALL)
     sleeper.close()
+    other.close()
+
+
+def test_who_is_frozen_within_a_statement_loses_his_turn(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a COPY was sent and no more comes, nor does the connection end: whoever waits for the turn ends it."""
+    monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_S", 1)
+    frozen, other = PostgresEngine(address), PostgresEngine(address, busy_timeout_s=0.3)
+    [identity] = [table for table in tables() if table.name == "identity"]
+    begun, thawed, raised = threading.Event(), threading.Event(), list[Exception]()
+
+    def rows() -> Iterator[tuple[int, bytes]]:
+        yield from ((number, bytes(1000)) for number in range(100))
+        begun.set()
+        thawed.wait()
+        yield 100, b""
+
+    def copy() -> None:
+        try:
+            with frozen.transaction():
+                frozen.insert_rows(identity, rows())  # type: ignore[arg-type]  # rows that come one by one
+        except StorageError as error:
+            raised.append(error)
+
+    def is_written() -> bool:
+        try:
+            with other.transaction():
+                other.execute(INSERT, (1, b"other"))
+        except StorageBusyError:
+            return False
+        return True
+
+    copying = threading.Thread(target=copy)
+    copying.start()
+    begun.wait()
+    assert not is_written()
+    wait_until(is_written)
+    thawed.set()
+    copying.join()
+    assert 1 == len(raised)
+    assert [(1, b"other")] == other.query(ALL)
+    frozen.close()
     other.close()
 
 

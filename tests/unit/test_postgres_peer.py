@@ -118,7 +118,7 @@ def test_a_replica_that_was_promoted_is_found(pair: Replicated, engine: Postgres
                 raise AssertionError("the block must not run")
         listening.shutdown(socket.SHUT_RDWR)
         answering.join()
-    assert 2 == asked
+    assert asked in range(2, 7)  # by the engine twice, and by the replica every five seconds
     pair.promote()
     assert [(1, b"one")] == engine.query(ALL)
     with engine.transaction():
