@@ -5,19 +5,15 @@ Input are the values of extensions 13, 14 and 15 of an entry (docs/spec/chain-li
 receipts; ``chains.life_stating`` and ``chains.continuing`` write them.
 """
 
-import re
 from dataclasses import dataclass
 
 from anchor.proof.codec import HASH_SIZE, Reader, exactly, fits
 from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.errors import MalformedError, TooLargeError, UnknownVersionError
+from anchor.proof.plain_text import MAX_REASON, is_plain_line
 from anchor.proof.promise import SUBMITTER_SIZE
 
 VERSION = 1
-MAX_REASON = 500
-"""Bytes of UTF-8: a sentence for people, which can never be erased."""
-_UNSHOWABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of writing: what is shown must be what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +152,6 @@ def _check_reason(raw: bytes) -> str:
         reason = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedError("reason: expected UTF-8") from error
-    if _UNSHOWABLE.search(reason):
+    if not is_plain_line(reason):
         raise MalformedError("reason: expected plain text in one line, without control characters")
     return reason

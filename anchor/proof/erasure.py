@@ -5,7 +5,6 @@ Input is the extension's value, or the evidence of type ``erasure`` and its rece
 judges with it; ``chains.erasing`` writes the statements.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,16 +15,13 @@ from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import Entry, ExtensionType, Relation
 from anchor.proof.errors import MalformedError, Reason, UnknownVersionError
 from anchor.proof.later_entry import LaterEntry, Refusal, key_facts, placed_entry, shown, signers_of
+from anchor.proof.plain_text import MAX_REASON, is_plain_line
 from anchor.proof.receipt import Receipt
 
 TYPE = "erasure"
 STATEMENT_VERSION = 1
-MAX_REASON = 500
-"""Bytes of UTF-8: a sentence, which stays for ever."""
 MAX_STATEMENT = 11 + 2 + MAX_REASON
 _REFUSAL = Refusal(Reason.ERASURE_WRONG, "erasure")
-# Controls, line ends and marks that turn the direction of text: what is shown must be what was stated.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Act(IntEnum):
@@ -104,7 +100,7 @@ def _check(statement: ErasureStatement) -> None:
     size = len(statement.reason.encode("utf-8", "surrogatepass"))
     if not 1 <= size <= MAX_REASON:
         raise MalformedError(f"erasure statement: expected a reason of 1 to {MAX_REASON} bytes, got {size}")
-    if _UNPRINTABLE.search(statement.reason) or any("\ud800" <= char <= "\udfff" for char in statement.reason):
+    if not is_plain_line(statement.reason):
         raise MalformedError("erasure statement: expected a reason of one line, without control characters")
     if statement.scope not in _SCOPES[statement.act]:
         raise MalformedError(

@@ -71,10 +71,9 @@ class EntryRanges:
 
 
 @dataclass(frozen=True, slots=True)
-class ContentRange:
-    """Lines of a chain's contents that begin at bytes ``start`` to ``end`` - 1."""
+class _Lines:
+    """Lines of a file that begin at bytes ``start`` to ``end`` - 1."""
 
-    chain_id: bytes
     start: int
     end: int
 
@@ -85,30 +84,22 @@ class ContentRange:
 
 
 @dataclass(frozen=True, slots=True)
-class EnvelopeRange:
-    """Lines of a chain's envelopes that begin at bytes ``start`` to ``end`` - 1."""
-
-    chain_id: bytes
-    start: int
-    end: int
-
-    @property
-    def weight(self) -> int:
-        """How many bytes are looked at."""
-        return self.end - self.start
+class PromiseRange(_Lines):
+    """Lines of the promises."""
 
 
 @dataclass(frozen=True, slots=True)
-class PromiseRange:
-    """Lines of the promises that begin at bytes ``start`` to ``end`` - 1."""
+class ContentRange(_Lines):
+    """Lines of a chain's contents."""
 
-    start: int
-    end: int
+    chain_id: bytes
 
-    @property
-    def weight(self) -> int:
-        """How many bytes are looked at."""
-        return self.end - self.start
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeRange(_Lines):
+    """Lines of a chain's envelopes."""
+
+    chain_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +145,14 @@ def content_ranges(files: ExportFiles, chain_ids: Iterable[bytes]) -> Iterator[C
     """Cut the contents of all chains."""
     for chain_id in chain_ids:
         for start, end in _cut(files.size_of(content_path(chain_id)), RANGE_BYTES):
-            yield ContentRange(chain_id, start, end)
+            yield ContentRange(start, end, chain_id)
 
 
 def envelope_ranges(files: ExportFiles, chain_ids: Iterable[bytes]) -> Iterator[EnvelopeRange]:
     """Cut the envelopes of all chains."""
     for chain_id in chain_ids:
         for start, end in _cut(files.size_of(envelopes_path(chain_id)), RANGE_BYTES):
-            yield EnvelopeRange(chain_id, start, end)
+            yield EnvelopeRange(start, end, chain_id)
 
 
 def promise_ranges(files: ExportFiles) -> Iterator[PromiseRange]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from anchor.proof import chain_life, erasure
+from anchor.proof.plain_text import MAX_REASON
 from anchor.proof.policy import MAX_PARTIES, Part
 
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex")]
@@ -517,8 +517,8 @@ MOST_ERASED = 1_024
 Why = Annotated[
     str,
     msgspec.Meta(
-        max_length=erasure.MAX_REASON,
-        description=f"One line of 1 to {erasure.MAX_REASON} bytes; it stands in the chain for ever: name no person",
+        max_length=MAX_REASON,
+        description=f"One line of 1 to {MAX_REASON} bytes; it stands in the chain for ever: name no person",
     ),
 ]
 
@@ -601,7 +601,7 @@ class Retention(Taken, frozen=True, kw_only=True):
 class ClosingWanted(Taken, frozen=True, kw_only=True):
     """Why a chain is closed, in one line (it can never be erased), and the id of the log where it goes on."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=chain_life.MAX_REASON)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
     moved_to: Hash | None = None
 
 

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -25,6 +24,7 @@ from chains.key_store import KeyFile
 from chains.web.serving import listening_socket
 from chains.web.serving_api import serve_api
 from tests.crash.crashing import kill_self
+from tests.simulators.clocked_server import options, report
 
 STEPS: dict[str, tuple[Any, str]] = {
     "intent and entry": (Erasing, "_intend"),
@@ -55,11 +55,6 @@ def armed(step: str, inner: Callable[..., Any], path: Path) -> Callable[..., Any
     return run
 
 
-def report(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 def served(home: Path, listening: socket.socket) -> int:
     """Serve in a process of its own until that ends; return its status as ``os.waitpid`` has it."""
     child = os.fork()
@@ -74,12 +69,7 @@ def served(home: Path, listening: socket.socket) -> int:
 
 def main() -> None:
     """Serve until a signal says stop, anew whenever the process that serves was killed."""
-    parser = ArgumentParser()
-    parser.add_argument("armed", type=Path)
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--listen", required=True)
-    parser.add_argument("--no-daemon", action="store_true", required=True)
-    given = parser.parse_args()
+    given = options("armed")
     for step, (owner, name) in STEPS.items():
         setattr(owner, name, armed(step, getattr(owner, name), given.armed))
     with listening_socket(given.listen) as listening:

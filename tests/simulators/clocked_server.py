@@ -5,7 +5,7 @@
 """
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from chains.home import Home
@@ -20,25 +20,31 @@ def set_clock(path: Path, now_ms: int) -> None:
     beside.replace(path)
 
 
-def _report(line: str) -> None:
+def report(line: str) -> None:
+    """Say it as the command does."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
-def main() -> None:
-    """Serve until a signal says stop."""
+def options(first: str) -> Namespace:
+    """Return the options of the command, as ``ApiServer`` gives them, behind a file under this name."""
     parser = ArgumentParser()
-    parser.add_argument("clock", type=Path)
+    parser.add_argument(first, type=Path)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--listen", required=True)
     parser.add_argument("--no-daemon", action="store_true", required=True)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until a signal says stop."""
+    given = options("clock")
 
     def clock() -> int:
         return int(given.clock.read_text())
 
     with listening_socket(given.listen) as listening, Home.open(given.home, clock) as home:
-        serve_api(home, listening, _report)
+        serve_api(home, listening, report)
 
 
 if __name__ == "__main__":

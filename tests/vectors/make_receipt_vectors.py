@@ -1817,6 +1817,7 @@ def wrong_erasures() -> Iterator[Case]:
         "a reason with a surrogate": b"\x01\x01\x01" + bytes(8) + b"\x00\x03\xed\xa0\x80",
         "a reason of two lines": b"\x01\x01\x01" + bytes(8) + b"\x00\x03a\nb",
         "a reason that turns its direction": b"\x01\x01\x01" + bytes(8) + b"\x00\x04r\xe2\x80\xae",
+        "a reason with an Arabic letter mark": b"\x01\x01\x01" + bytes(8) + b"\x00\x03r\xd8\x9c",
         "a byte too many": erasure().encode() + b"\x00",
         "a byte too few": erasure().encode()[:-1],
     }

@@ -29,6 +29,25 @@ export function reversed(bytes) {
   return Uint8Array.from(bytes).reverse();
 }
 
+/** Bytes of a reason that somebody states in UTF-8: a sentence, which can never be erased. */
+export const MAX_REASON = 500;
+// Controls, line ends and marks that turn the direction of writing: what is shown must be what was meant.
+const NOT_PLAIN = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+
+/** Whether text is one line without characters that are not seen and change what is. */
+export function isPlainLine(text) {
+  return !NOT_PLAIN.test(text);
+}
+
+/** The text of bytes in UTF-8, or null where they are none. */
+export function strictText(raw) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
+  } catch {
+    return null;
+  }
+}
+
 export function utf8(text) {
   return new TextEncoder().encode(text);
 }

@@ -2,7 +2,7 @@
 // Step 19 (docs/spec/chain-life.md): that the receipt's chain was closed, or continues one of another log, where the
 // receipt shows it; and the statements by which entries say so.
 
-import { Cursor, exactly, HASH_SIZE, sameBytes, toHex } from "./bytes.js";
+import { Cursor, exactly, HASH_SIZE, isPlainLine, MAX_REASON, sameBytes, strictText, toHex } from "./bytes.js";
 import { CLOSING_EXTENSION, decodeEntry, extensionOf, MAX_ENTRY } from "./entry.js";
 import { TRANSFER_EXTENSION, unknownCriticalExtension } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
@@ -22,8 +22,6 @@ const STATEMENTS = new Map([
   [TRANSFER_EXTENSION, transferOf],
   [CONTINUATION_EXTENSION, continuationOf],
 ]);
-const MAX_REASON = 500;
-const UNSHOWABLE = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 /** Outcomes that lead to a block that the visitor knows, or to what he takes instead. */
 const PROVED_OUTCOMES = ["intact", "attested", "time-stamped", "corrected"];
 
@@ -231,13 +229,8 @@ function closingOf(reader, madeAtMs) {
 
 function reasonText(raw) {
   if (raw.length > MAX_REASON) throw new Malformed("19.reason");
-  let text;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
-  } catch {
-    throw new Malformed("19.reason");
-  }
-  if (UNSHOWABLE.test(text)) throw new Malformed("19.reason");
+  const text = strictText(raw);
+  if (text === null || !isPlainLine(text)) throw new Malformed("19.reason");
   return text;
 }
 

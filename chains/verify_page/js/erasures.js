@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Step 18 (docs/spec/erasure.md): the entry that erased this one's content, where the receipt shows it.
 
-import { bigEndian, Cursor, sameBytes, toHex } from "./bytes.js";
+import { bigEndian, Cursor, isPlainLine, MAX_REASON, sameBytes, strictText, toHex } from "./bytes.js";
 import { ERASURE_EXTENSION, extensionOf } from "./entry.js";
 import { Malformed, Newer, Refused } from "./errors.js";
 import { keyFacts, laterKeys, placedEntry, shownOfType, toldSigners } from "./later_entries.js";
@@ -14,10 +14,7 @@ export const ERASES = 6;
 const ACTS = new Map([[1, "erase"], [2, "hold"], [3, "lift"]]);
 const SCOPES = new Map([[1, "entry"], [2, "subject"], [3, "retention"], [4, "chain"]]);
 const SCOPES_OF = { erase: ["entry", "subject", "retention"], hold: ["entry", "chain"], lift: ["entry", "chain"] };
-const MAX_ERASURE_REASON = 500;
-const MAX_ERASURE_STATEMENT = 13 + MAX_ERASURE_REASON;
-// Controls, line ends and marks that turn the direction of text: what is shown must be what was stated.
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+const MAX_ERASURE_STATEMENT = 13 + MAX_REASON;
 
 /** { steps, erasure }: step 18, or no step where no erasure is shown; and the erasure where it holds, else null. */
 export async function judgedErasure(receipt, { check }) {
@@ -70,21 +67,14 @@ export function erasureStatement(value) {
   const atMs = bigEndian(reader.take(8, "a time"));
   const raw = reader.prefixed(2, "a reason");
   reader.end();
-  const reason = statedReason(raw);
+  const reason = strictText(raw);
+  if (reason === null) throw new Malformed("18.utf8");
   const statement = { act: ACTS.get(act), scope: SCOPES.get(scope), atMs, reason };
   if (!statement.act || !statement.scope) throw new Malformed("18.unknown", { act, scope });
-  if (raw.length < 1 || raw.length > MAX_ERASURE_REASON) throw new Malformed("18.size", { found: raw.length });
-  if (UNPRINTABLE.test(reason)) throw new Malformed("18.unprintable");
+  if (raw.length < 1 || raw.length > MAX_REASON) throw new Malformed("18.size", { found: raw.length });
+  if (!isPlainLine(reason)) throw new Malformed("18.unprintable");
   if (!SCOPES_OF[statement.act].includes(statement.scope)) throw new Malformed("18.together", statement);
   return statement;
-}
-
-function statedReason(raw) {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
-  } catch {
-    throw new Malformed("18.utf8");
-  }
 }
 
 function erasureWrong(key, values) {

@@ -2,7 +2,8 @@
 // Manifests (docs/spec/manifest.md): the document of a folder, the leaves of its tree, the paths that it may hold, and
 // what follows from the secret in its list.
 
-import { bigEndianBytes, concat, Cursor, exactly, HASH_SIZE, sameBytes, toHex, utf8, ZERO_HASH } from "./bytes.js";
+import { bigEndianBytes, concat, Cursor, exactly, HASH_SIZE, sameBytes } from "./bytes.js";
+import { strictText, toHex, utf8, ZERO_HASH } from "./bytes.js";
 import { Malformed } from "./errors.js";
 import { leafHash } from "./merkle.js";
 import { sha256 } from "./sha256.js";
@@ -125,12 +126,8 @@ export function kindOfPath(number) {
 
 /** The path that these bytes are; Malformed where a manifest may not hold it. */
 export function pathIn(encoded) {
-  let path;
-  try {
-    path = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(encoded);
-  } catch {
-    throw new Malformed("manifest.path-utf8", { found: toHex(encoded.slice(0, PATH_SHOWN)) });
-  }
+  const path = strictText(encoded);
+  if (path === null) throw new Malformed("manifest.path-utf8", { found: toHex(encoded.slice(0, PATH_SHOWN)) });
   const found = path.slice(0, PATH_SHOWN);
   if (encoded.length > MAX_PATH_BYTES) throw new Malformed("manifest.path-long", { found, limit: MAX_PATH_BYTES });
   if (path.normalize("NFC") !== path) throw new Malformed("manifest.path-nfc", { found });

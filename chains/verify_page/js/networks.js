@@ -4,7 +4,7 @@
 // needs is read past.
 
 import { checkWork, decodeHeader, NETWORKS, networkOf, targetFromBits } from "./bitcoin.js";
-import { bigEndian, bytesOfHex } from "./bytes.js";
+import { bigEndian, bytesOfHex, strictText } from "./bytes.js";
 import { Malformed } from "./errors.js";
 
 export const MAX_NETWORKS_FILE = 65536;
@@ -35,12 +35,8 @@ export function decodeNetworks(data) {
   if (data.length > MAX_NETWORKS_FILE) {
     throw new Malformed("form.size", { what, limit: MAX_NETWORKS_FILE, found: data.length });
   }
-  let text;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
-  } catch {
-    throw new Malformed("networks.utf8");
-  }
+  const text = strictText(data);
+  if (text === null) throw new Malformed("networks.utf8");
   const records = recordsIn(text);
   if (!records.size || records.size > MAX_NETWORKS) {
     throw new Malformed("networks.count", { limit: MAX_NETWORKS, found: records.size });
