@@ -5,6 +5,7 @@ verify. The CLI prints its findings; memory stays flat in the number of entries,
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 
@@ -16,13 +17,15 @@ from anchor.heads_followed import FollowedHeads
 from anchor.heads_nodes import Subtree
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED
-from anchor.log import DIRECTORY, Frontier, Trees
+from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees
+from anchor.proof.access_record import is_access_id
 from anchor.proof.bitcoin.anchor import check_anchor_header, check_anchor_transaction
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
+from anchor.proof.entry import Entry
 from anchor.proof.leaves import (
     NO_PREVIOUS,
     NOTHING_REPLACED,
@@ -49,7 +52,7 @@ from chains.audit_authors import HomeAuthors
 from chains.audit_entries import EntriesAudit, Progress
 from chains.audit_life import check_life
 from chains.audit_lookups import LookupsAudit
-from chains.audit_report import Report
+from chains.audit_report import DAMAGE, Report
 from chains.audit_tables import (
     HeadsNodes,
     check_extents,
@@ -58,6 +61,7 @@ from chains.audit_tables import (
     check_timestamps,
     paged,
 )
+from chains.bundle import RememberedBundles
 from chains.chain import Chain, Chains
 from chains.identity import Identities
 from chains.policy import Policies
@@ -65,6 +69,7 @@ from chains.policy_audit import PolicyAudit, named_at
 from chains.reader import Reader
 from chains.writer import stored_promise_leaves
 
+CHAINS_AT_ONCE = 256
 BATCHES_AT_ONCE = 16
 """Bundles whose leaf hashes are added to a log at once."""
 
@@ -86,28 +91,30 @@ class Audit:
         self.engine = engine
         self.trees = trees
         self.directory = directory
-        self.chains = chains
-        self.reader = reader
+        self.chains = Chains(engine, trees, chains.keys)
+        self.chains.bundles = RememberedBundles(engine, chains.keys)
+        self.reader = Reader(engine, self.chains, reader.lookup)
+        self.access_chains: list[Chain] = []
         self.journal = journal
         self.progress = progress
         self.report = Report()
         self.lookups = LookupsAudit(engine, chains.keys, self.report)
-        self.authors = HomeAuthors(engine, chains, self.report, journal, views)
-        self.policies = PolicyAudit(Policies(engine, chains, Identities(engine, chains), reader.lookup), self.report)
+        self.authors = HomeAuthors(engine, self.chains, self.report, journal, views)
+        identities = Identities(engine, self.chains)
+        self.policies = PolicyAudit(Policies(engine, self.chains, identities, reader.lookup), self.report)
 
     def run(self) -> Report:
         """Check everything; a finding never stops it, except where nothing further can be read."""
-        parts = (self.engine, self.trees)
-        with self.report.looking_at("look-ups"):
-            self.lookups.begin()
+        read = (self.engine, self.chains, self.reader, self.report)
         steps: list[tuple[str, Callable[[], None]]] = [
+            ("look-ups", self.lookups.begin),
             ("rows", self._rows),
-            *((f"chain {chain.chain_id.hex()}", partial(self._chain, chain)) for chain in self.chains.all()),
-            ("accesses", partial(check_access, self.engine, self.chains, self.reader, self.report)),
+            ("chains", self._chains),
+            ("accesses", partial(check_access, *read, self.access_chains)),
             ("promises", self._promises),
             ("directory", self._directory),
-            ("tables of the directory", partial(check_pointers, *parts, self.directory, self.report)),
-            ("tiles of the directory", partial(check_tiles, *parts, self.report, DIRECTORY, "directory")),
+            ("tables of the directory", partial(check_pointers, self.engine, self.directory, self.report)),
+            ("tiles of the directory", self._directory_tiles),
             ("look-ups", self.lookups.check),
             ("threads", self._thread_leaves),
             ("checkpoints", self._checkpoints),
@@ -137,18 +144,52 @@ class Audit:
         if tuple(held) != (expected - 1, expected - 1):
             self.report.found("rows", f"expected {expected - 1} rows numbered from 1, found {held[0]} up to {held[1]}")
 
-    def _chain(self, chain: Chain) -> None:
+    def _chains(self) -> None:
+        after = 0
+        while some := list(self.chains.after(after, CHAINS_AT_ONCE)):
+            after = some[-1].chain_no
+            self._look_at_firsts(some)
+            named = self._named(some)
+            for chain in some:
+                with self.report.looking_at(f"chain {chain.chain_id.hex()}"):
+                    self._chain(chain, is_named=chain.chain_no in named)
+
+    def _look_at_firsts(self, some: Sequence[Chain]) -> None:
+        """Say of chains whether they have a policy, by their first entries: those of many are in one bundle."""
+        rows = self.engine.query(
+            "SELECT chain_no, first_seq FROM extent WHERE first_index = 0 AND chain_no BETWEEN ? AND ? "
+            "ORDER BY first_seq",
+            (some[0].chain_no, some[-1].chain_no),
+        )
+        by_no = {chain.chain_no: chain for chain in some}
+        for chain_no, seq in rows:
+            # What cannot be read is asked for, and said, when its chain is looked at.
+            with suppress(*DAMAGE):
+                [(_, raw)] = self.chains.bundles.entries(int(seq), int(seq) + 1)
+                self.policies.policies.begins(by_no[int(chain_no)], Entry.decode(raw))
+
+    def _named(self, some: Sequence[Chain]) -> set[int]:
+        """Return of which of these chains tables of policies or lives have rows: of all others none is asked for."""
+        rows = self.engine.query(
+            "SELECT tree_no FROM stated_policy WHERE tree_no BETWEEN ? AND ? "
+            "UNION SELECT chain_no FROM life_entry WHERE chain_no BETWEEN ? AND ?",
+            (some[0].chain_no, some[-1].chain_no) * 2,
+        )
+        return {int(number) for (number,) in rows}
+
+    def _chain(self, chain: Chain, *, is_named: bool) -> None:
         """Each entry is what its leaf hash says, and each head is the root of the entries below it."""
         self.report.chains += 1
-        size, where = self.chains.size(chain), f"chain {chain.chain_id.hex()}"
+        where, state = f"chain {chain.chain_id.hex()}", self.trees.state(chain.chain_no)
+        size, built_size = state.size, state.built_size
         with self.report.looking_at(where):
             check_extents(self.engine, self.report, chain, size)
         with self.report.looking_at(where):
-            check_tiles(self.engine, self.trees, self.report, chain.chain_no, where)
+            check_tiles(self.engine, self.report, state, where)
         standing: Standing = ()
         with self.report.looking_at(where):
-            standing = self.policies.standing(chain)
-        frontier, built_size = Frontier(), self.trees.state(chain.chain_no).built_size
+            standing = self.policies.standing(chain, is_noted=is_named)
+        frontier = Frontier()
         heads = self._heads_of(chain)
         next_head = next(heads, None)
         of_home = (self.directory.log.log_id, self.authors, self.lookups)
@@ -157,7 +198,7 @@ class Audit:
             left = hashes
             while left:
                 left = extend_to(frontier, left, [built_size, next_head[1].tree_size if next_head else 0])
-                if frontier.size == built_size and self.trees.root(chain.chain_no, built_size) != frontier.root():
+                if frontier.size == built_size and not self._gives(chain, frontier):
                     self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
                 while next_head is not None and next_head[1].tree_size == frontier.size:
                     self._head(chain, *next_head, frontier, named_at(standing, frontier.size))
@@ -166,24 +207,27 @@ class Audit:
             self.report.found(
                 f"directory leaf {next_head[0]}", f"a head of {next_head[1].tree_size} entries; the chain has {size}"
             )
+        if entries.first is not None and is_access_id(entries.first.external_ids):
+            self.access_chains.append(chain)
         with self.report.looking_at(where):
-            check_life(self.chains, self.report, chain, entries.life)
+            check_life(self.chains, self.report, chain, entries.life, is_noted=is_named)
+
+    def _gives(self, chain: Chain, frontier: Frontier) -> bool:
+        """Say whether the stored tiles give the root of a frontier; few leaves have none but those of the entries."""
+        return frontier.size <= TILE_WIDTH or self.trees.root(chain.chain_no, frontier.size) == frontier.root()
 
     def _heads_of(self, chain: Chain) -> Iterator[tuple[int, HeadLeaf]]:
-        after = -1
         query = (
-            "SELECT directory_index FROM head WHERE tree_no = ? AND directory_index > ? "
-            "ORDER BY directory_index LIMIT 1024"
+            "SELECT directory_index, leaf FROM head LEFT JOIN directory_leaf ON leaf_index = directory_index "
+            "WHERE tree_no = ? AND directory_index > ? ORDER BY directory_index LIMIT ?"
         )
-        while rows := self.engine.query(query, (chain.chain_no, after)):
-            for (index,) in rows:
-                with self.report.looking_at(f"directory leaf {index}"):
-                    leaf = self.directory.leaf(index)
-                    if isinstance(leaf, HeadLeaf):
-                        yield index, leaf
-                    else:
-                        self.report.found(f"directory leaf {index}", "listed as a head and is none")
-                after = index
+        for index, raw in paged(self.engine, query, -1, chain.chain_no):
+            with self.report.looking_at(f"directory leaf {index}"):
+                leaf = None if raw is None else decode_leaf(bytes(raw))
+                if isinstance(leaf, HeadLeaf):
+                    yield index, leaf
+                else:
+                    self.report.found(f"directory leaf {index}", "listed as a head and is none")
 
     def _head(self, chain: Chain, index: int, head: HeadLeaf, frontier: Frontier, policy: bytes) -> None:
         self.report.heads += 1
@@ -270,6 +314,9 @@ class Audit:
             self.report.found(
                 "directory", f"{frontier.size} leaves, {self.trees.state(DIRECTORY).size} hashes of leaves"
             )
+
+    def _directory_tiles(self) -> None:
+        check_tiles(self.engine, self.report, self.trees.state(DIRECTORY), "directory")
 
     def _kind(self, where: str, index: int, leaf: DirectoryLeaf) -> None:
         if isinstance(leaf, UnassignedLeaf):

@@ -4,21 +4,23 @@ Entries come from the reader, notes that wait from their table; what does not ho
 ``chains.audit``.
 """
 
-from anchor.proof.access_record import AccessRecord, Noted, check_record, is_access_id, record_of
+from collections.abc import Sequence
+
+from anchor.proof.access_record import AccessRecord, Noted, check_record, record_of
 from anchor.storage.engine import Engine
 from chains.audit_report import Report
 from chains.chain import Chain, Chains
 from chains.reader import Reader, StoredEntry
 
 
-def check_access(engine: Engine, chains: Chains, reader: Reader, report: Report) -> None:
-    """Check every access chain, and that the notes which wait go on where the records of their owner end."""
+def check_access(
+    engine: Engine, chains: Chains, reader: Reader, report: Report, access_chains: Sequence[Chain]
+) -> None:
+    """Check access chains, which are all, and that the notes which wait go on where the records of their owner end."""
     ends: dict[int, tuple[int, int]] = {}
-    for chain in chains.all():
-        first = reader.at(chain, 0)
-        if first is not None and is_access_id(first.entry.external_ids):
-            with report.looking_at(f"chain {chain.chain_id.hex()}"):
-                ends[chain.chain_no] = _check_records(chains, reader, report, chain)
+    for chain in access_chains:
+        with report.looking_at(f"chain {chain.chain_id.hex()}"):
+            ends[chain.chain_no] = _check_records(chains, reader, report, chain)
     rows = engine.query("SELECT owner, chain_no, next_number FROM access_log ORDER BY owner")
     for owner, chain_no, next_number in rows:
         where = f"accesses to content of {owner}"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
+from anchor.log import TILE_WIDTH
 from anchor.proof.chain_life import may_follow_closing
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import Entry, ExtensionType, Relation, chain_id_of, check_author, content_commitment, says_more
@@ -28,6 +29,7 @@ from chains.found_by import may_have_keys
 from chains.kept_columns import KeptColumns, columns_of, commitments_of
 from chains.reader import Reader, StoredEntry
 
+RUNS_AT_ONCE = 256
 _AWAY = frozenset({Gone.ERASED, Gone.UNREADABLE})
 Progress = Callable[[str, int], None]
 
@@ -49,7 +51,7 @@ class _Batch(NamedTuple):
 class EntriesAudit:
     """Audits the entries of a chain; what does not hold goes into the report.
 
-    Afterwards ``life`` has those that speak of the chain's life.
+    Afterwards ``first`` is the first one, if it can be read, and ``life`` has those that speak of the chain's life.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class EntriesAudit:
         self.log_id = log_id
         self.has_policy = has_policy
         self.life: list[LifeEntry] = []
+        self.first: Entry | None = None
+        self._tile_of, self._tile = (0, 0), b""
         self._closed_at: int | None = None
 
     def hashes(self, chain: Chain, size: int) -> Iterator[bytes]:
@@ -79,9 +83,8 @@ class EntriesAudit:
 
         For a row that is missing it is the hash that was stored.
         """
-        for first_index, first_seq, count in self.chains.seq_ranges(chain, 0, size):
-            [run] = self.chains.runs(first_seq, first_seq + 1)
-            place = 0
+        for run in self.chains.runs_of(chain, 0, size, RUNS_AT_ONCE):
+            first_index, first_seq, count, place = run.first_index, run.first_seq, run.entry_count, 0
             for part in self.chains.bundles.readable_parts(first_seq, first_seq + count):
                 yield from self._missing(chain, first_index, first_seq, range(place, part.first_seq - first_seq))
                 place = part.first_seq - first_seq
@@ -97,7 +100,13 @@ class EntriesAudit:
             yield self._stored(chain, first_index + place, 1)
 
     def _stored(self, chain: Chain, first_index: int, count: int) -> bytes:
-        return b"".join(self.chains.trees.leaf_hashes(chain.chain_no, first_index, first_index + count))
+        """Return the leaf hashes stored for some entries; one tile is remembered, of which most ask more than once."""
+        tile_no, at = divmod(first_index, TILE_WIDTH)
+        if at + count > TILE_WIDTH:
+            return b"".join(self.chains.trees.leaf_hashes(chain.chain_no, first_index, first_index + count))
+        if (chain.chain_no, tile_no) != self._tile_of:
+            self._tile_of, self._tile = (chain.chain_no, tile_no), self.chains.trees.tile(chain.chain_no, 0, tile_no)
+        return self._tile[at * HASH_SIZE : (at + count) * HASH_SIZE]
 
     def _checked(self, batch: _Batch) -> bytes:
         """Check a batch and return the hashes of its entries."""
@@ -165,6 +174,8 @@ class EntriesAudit:
 
     def _entry(self, batch: _Batch, place: int, raw: bytes) -> None:
         entry = Entry.decode(raw)
+        if batch.first_index + place == 0:
+            self.first = entry
         if entry.chain_id != batch.chain.chain_id:
             self.report.found(batch.where(place), f"an entry of chain {entry.chain_id.hex()}")
         if batch.first_index + place == 0 and chain_id_of(entry.external_ids) != batch.chain.chain_id:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from anchor.directory import Directory
 from anchor.heads_nodes import Subtree
-from anchor.log import DIRECTORY, TILE_BYTES, TILE_WIDTH, Trees, tile_roots
+from anchor.log import DIRECTORY, TILE_BYTES, TILE_WIDTH, TreeState, tile_roots
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.leaves import HeadLeaf, LogLeaf, SealLeaf
+from anchor.proof.leaves import DirectoryLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.timestamp import imprint_of
 from anchor.storage.engine import Engine, Row
@@ -27,15 +27,17 @@ def paged(engine: Engine, query: str, first: int, *values: int, count: int = ROW
     """Yield rows of a query that ends in ``> ? ... LIMIT ?`` on its first column, from above ``first`` on."""
     while rows := engine.query(query, (*values, first, count)):
         yield from rows
+        if len(rows) < count:
+            return
         first = int(rows[-1][0])
 
 
 # --- tiles
 
 
-def check_tiles(engine: Engine, trees: Trees, report: Report, tree_no: int, where: str) -> None:
+def check_tiles(engine: Engine, report: Report, state: TreeState, where: str) -> None:
     """Every stored node is the root of the tile below it, and none is missing (C2SP tlog-tiles, height 8)."""
-    state = trees.state(tree_no)
+    tree_no = state.tree_no
     if not state.sealed_size <= state.built_size <= state.size and tree_no != DIRECTORY:
         report.found(where, f"{state.sealed_size} sealed, {state.built_size} built, {state.size} leaves: out of order")
     level, wanted = 0, state.size
@@ -102,9 +104,9 @@ def check_extents(engine: Engine, report: Report, chain: Chain, size: int) -> No
 # --- tables that point into the directory
 
 
-def check_pointers(engine: Engine, trees: Trees, directory: Directory, report: Report) -> None:
+def check_pointers(engine: Engine, directory: Directory, report: Report) -> None:
     """Tables of heads, marks and chains say what the directory's leaves say, of every leaf and of no other."""
-    listed = _check_head_rows(engine, trees, directory, report)
+    listed = _check_head_rows(engine, report)
     marks = _check_mark_rows(engine, directory, report)
     heads = others = 0
     for index, raw in paged(
@@ -116,23 +118,28 @@ def check_pointers(engine: Engine, trees: Trees, directory: Directory, report: R
         others += raw[:1] not in {b"\x11", b"\x12", b"\x14"}
     if (listed, marks) != (heads, others):
         report.found("directory", f"{heads} heads and {others} marks, of which {listed} and {marks} are listed as such")
-    _check_tree_rows(engine, directory, report)
+    _check_tree_rows(engine, report)
 
 
-def _check_head_rows(engine: Engine, trees: Trees, directory: Directory, report: Report) -> int:
+def _check_head_rows(engine: Engine, report: Report) -> int:
     count = 0
-    columns = "directory_index, tree_no, tree_size"
-    query = f"SELECT {columns} FROM head WHERE directory_index > ? ORDER BY directory_index LIMIT ?"  # noqa: S608
-    for index, tree_no, tree_size in paged(engine, query, -1):
+    query = (
+        "SELECT directory_index, tree_size, chain_id, leaf FROM head LEFT JOIN tree ON tree.tree_no = head.tree_no "
+        "LEFT JOIN directory_leaf ON leaf_index = directory_index "
+        "WHERE directory_index > ? ORDER BY directory_index LIMIT ?"
+    )
+    for index, tree_size, chain_id, raw in paged(engine, query, -1):
         with report.looking_at(f"directory leaf {index}"):
-            leaf = directory.leaf(index)
-            chain_id = bytes(trees.state(tree_no).chain_id)
+            leaf = _decoded(raw)
             if not isinstance(leaf, HeadLeaf) or (leaf.chain_id, leaf.tree_size) != (chain_id, tree_size):
-                report.found(
-                    f"directory leaf {index}", f"is not the listed head of chain {chain_id.hex()}, {tree_size}"
-                )
+                named = "none" if chain_id is None else bytes(chain_id).hex()
+                report.found(f"directory leaf {index}", f"is not the listed head of chain {named}, {tree_size}")
         count += 1
     return count
+
+
+def _decoded(raw: bytes | None) -> DirectoryLeaf | None:
+    return None if raw is None else decode_leaf(bytes(raw))
 
 
 def _check_mark_rows(engine: Engine, directory: Directory, report: Report) -> int:
@@ -147,22 +154,23 @@ def _check_mark_rows(engine: Engine, directory: Directory, report: Report) -> in
     return count
 
 
-def _check_tree_rows(engine: Engine, directory: Directory, report: Report) -> None:
+def _check_tree_rows(engine: Engine, report: Report) -> None:
     """What stands beside each chain of its newest head is what its newest head says."""
     query = (
-        "SELECT tree_no, chain_id, sealed_size, head_index, head_hash, "
-        "(SELECT MAX(directory_index) FROM head WHERE head.tree_no = tree.tree_no) "
-        "FROM tree WHERE tree_no > ? ORDER BY tree_no LIMIT ?"
+        "SELECT tree_no, chain_id, sealed_size, head_index, head_hash, newest, leaf FROM (SELECT tree_no, chain_id, "
+        "sealed_size, head_index, head_hash, (SELECT MAX(directory_index) FROM head WHERE head.tree_no = tree.tree_no) "
+        "AS newest FROM tree) AS listed LEFT JOIN directory_leaf ON leaf_index = newest "
+        "WHERE tree_no > ? ORDER BY tree_no LIMIT ?"
     )
-    for _, chain_id, sealed_size, head_index, head_hash, newest in paged(engine, query, DIRECTORY):
+    for _, chain_id, sealed_size, head_index, head_hash, newest, raw in paged(engine, query, DIRECTORY):
         where = f"chain {bytes(chain_id).hex()}"
         if newest is None:
             if (sealed_size, head_index, head_hash) != (0, None, None):
                 report.found(where, "is said to have a head, and has none")
             continue
         with report.looking_at(where):
-            leaf = directory.leaf(newest)
-            wanted = (getattr(leaf, "tree_size", None), newest, leaf_hash(leaf.encode()))
+            leaf = _decoded(raw)
+            wanted = None if leaf is None else (getattr(leaf, "tree_size", None), newest, leaf_hash(leaf.encode()))
             if (sealed_size, head_index, head_hash) != wanted:
                 report.found(where, f"its newest head is directory leaf {newest}; its row in the table of logs differs")
 

@@ -7,6 +7,7 @@ lies there under a key of its own.
 
 import os
 import struct
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
@@ -22,12 +23,18 @@ BUNDLE_ENTRIES = 256
 # Larger contents get bundles of fewer entries, so that reading one never takes much memory.
 BUNDLE_BYTES = 2**20
 _LENGTH = 4
+# A mebibyte each at most, and mostly a tenth of it.
+_REMEMBERED = 4
 
 NEWEST: Question = ("SELECT first_seq + entry_count FROM bundle ORDER BY first_seq DESC LIMIT 1", ())
 """Where the newest bundle ends."""
 
 Row = tuple[int, bytes, bytes | None]
 """(seq, entry, kept): one entry; ``kept`` is None where nothing is, and ``ERASED`` or ``UNREADABLE`` for what was."""
+
+
+Stored = tuple[int, int, bytes, bytes]
+"""A bundle as it lies in the database: first seq, how many entries, the entries, what is kept beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +173,30 @@ class Bundles:
     def parts(self, start: int, end: int) -> Iterator[Part]:
         """Yield the same, of each bundle in one."""
         while start < end:
-            found = self.engine.query(
-                "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE first_seq <= ? "
-                "ORDER BY first_seq DESC LIMIT 1",
-                (start,),
-            )
-            first_seq, count, entries, kept = found[0] if found else (start, 0, b"", b"")
+            first_seq, count, entries, kept = self._stored(start)
             if first_seq + count <= start:
                 raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
             cut = count, start - first_seq, min(count, end - first_seq), first_seq
-            boxes = _column(bytes(kept[NONCE_SIZE:]), *cut)
+            boxes = _column(bytes(kept), *cut, behind=NONCE_SIZE)
             yield Part(start, _column(bytes(entries), *cut), self._unlocked(start, bytes(kept[:NONCE_SIZE]), boxes))
             start += len(boxes)
+
+    def _stored(self, seq: int) -> Stored:
+        """Return the bundle that would hold a row."""
+        found = self.engine.query(
+            "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE first_seq <= ? "
+            "ORDER BY first_seq DESC LIMIT 1",
+            (seq,),
+        )
+        return found[0] if found else (seq, 0, b"", b"")
+
+    def _stored_entries(self, seq: int) -> tuple[int, int, bytes]:
+        """Return the same without what is kept beside the entries."""
+        found = self.engine.query(
+            "SELECT first_seq, entry_count, entries FROM bundle WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
+            (seq,),
+        )
+        return found[0] if found else (seq, 0, b"")
 
     def _unlocked(self, first_seq: int, nonce: bytes, boxes: Column) -> Column:
         """Return what is kept beside entries, read with their keys."""
@@ -191,12 +210,7 @@ class Bundles:
     def entries(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield (seq, entry) of seqs start to end-1, as ``rows`` does, without what is kept beside them."""
         while start < end:
-            found = self.engine.query(
-                "SELECT first_seq, entry_count, entries FROM bundle WHERE first_seq <= ? "
-                "ORDER BY first_seq DESC LIMIT 1",
-                (start,),
-            )
-            first_seq, count, entries = found[0] if found else (start, 0, b"")
+            first_seq, count, entries = self._stored_entries(start)
             if first_seq + count <= start:
                 raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
             last = min(count, end - first_seq)
@@ -228,6 +242,31 @@ def next_seq_of(newest: Sequence[tuple[int]]) -> int:
     return int(newest[0][0]) if newest else 1
 
 
+class RememberedBundles(Bundles):
+    """Bundles for who reads the whole of a log once: those that were read last are remembered as they lie there.
+
+    The entries of many chains stand in one bundle, and whoever goes through the chains comes back to it. What is erased
+    meanwhile may still be seen as it lay there, and no more than that: its keys are asked for each time.
+    """
+
+    def __init__(self, engine: Engine, keys: ContentKeys) -> None:
+        super().__init__(engine, keys)
+        self._held: OrderedDict[int, Stored] = OrderedDict()
+
+    def _stored(self, seq: int) -> Stored:
+        for stored in reversed(self._held.values()):
+            if stored[0] <= seq < stored[0] + stored[1]:
+                return stored
+        stored = super()._stored(seq)
+        self._held[stored[0]] = stored
+        if len(self._held) > _REMEMBERED:
+            self._held.popitem(last=False)
+        return stored
+
+    def _stored_entries(self, seq: int) -> tuple[int, int, bytes]:
+        return self._stored(seq)[:3]
+
+
 def pack(items: Sequence[bytes]) -> bytes:
     """Return the items as they lie in a bundle."""
     return Column.of(items).packed()
@@ -238,17 +277,18 @@ def unpack(packed: bytes, count: int, first: int, last: int, first_seq: int) -> 
     return _column(packed, count, first, last, first_seq).items()
 
 
-def _column(packed: bytes, count: int, first: int, last: int, first_seq: int) -> Column:
-    sizes = _sizes_in(packed, count, first_seq)
-    start = count * _LENGTH + sum(sizes[:first])
+def _column(packed: bytes, count: int, first: int, last: int, first_seq: int, behind: int = 0) -> Column:
+    """Return the same as a column, of what stands behind some bytes."""
+    sizes = _sizes_in(packed, count, first_seq, behind)
+    start = behind + count * _LENGTH + sum(sizes[:first])
     return Column(packed[start : start + sum(sizes[first:last])], sizes[first:last])
 
 
-def _sizes_in(packed: bytes, count: int, first_seq: int) -> Sequence[int]:
-    if len(packed) < count * _LENGTH:
+def _sizes_in(packed: bytes, count: int, first_seq: int, behind: int = 0) -> Sequence[int]:
+    if len(packed) < behind + count * _LENGTH:
         raise StorageCorruptError(f"the bundle of row {first_seq} is cut off; run `anchorline audit`")
-    sizes = struct.unpack_from(f">{count}I", packed)
-    expected = count * _LENGTH + sum(sizes)
+    sizes = struct.unpack_from(f">{count}I", packed, behind)
+    expected = behind + count * _LENGTH + sum(sizes)
     if expected != len(packed):
         raise StorageCorruptError(
             f"the bundle of row {first_seq}: expected {expected} bytes, found {len(packed)}; run `anchorline audit`"

@@ -305,18 +305,31 @@ class Chains:
 
     def seq_ranges(self, chain: Chain, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yield (leaf_index, first seq, count) of the runs that hold a chain's leaves start to end-1, in order."""
+        return ((run.first_index, run.first_seq, run.entry_count) for run in self.runs_of(chain, start, end))
+
+    def runs_of(self, chain: Chain, start: int, end: int, at_once: int = 1) -> Iterator[Run]:
+        """Yield the runs that hold a chain's leaves start to end-1, cut to that range, in order.
+
+        Most ask for one entry, or have it all in one run; who knows better asks for more with the first question.
+        """
         while start < end:
             rows = self.engine.query(
-                "SELECT first_seq, first_index, entry_count FROM extent WHERE chain_no = ? AND first_index <= ? "
-                "ORDER BY first_index DESC LIMIT 1",
-                (chain.chain_no, start),
+                "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
+                "WHERE chain_no = ? AND first_index >= COALESCE("
+                "(SELECT MAX(first_index) FROM extent WHERE chain_no = ? AND first_index <= ?), 0) "
+                "ORDER BY first_index LIMIT ?",
+                (chain.chain_no, chain.chain_no, start, at_once),
             )
-            if not rows or rows[0][1] + rows[0][2] <= start:
-                raise StorageCorruptError(f"chain {chain.chain_id.hex()}: entry {start} is missing; run `audit`")
-            first_seq, first_index, count = rows[0]
-            taken = min(first_index + count, end) - start
-            yield start, first_seq + start - first_index, taken
-            start += taken
+            for run in (Run(*row) for row in rows or [(0, 0, 0, 0, b"", 0)]):
+                if start >= end:
+                    return
+                skipped = start - run.first_index
+                if not 0 <= skipped < run.entry_count:
+                    raise StorageCorruptError(f"chain {chain.chain_id.hex()}: entry {start} is missing; run `audit`")
+                count = min(run.entry_count - skipped, end - start)
+                yield run._replace(first_seq=run.first_seq + skipped, first_index=start, entry_count=count)
+                start += count
+            at_once = _RUNS_AT_ONCE
 
     def _select(self, condition: str, *values: str | bytes | int) -> Iterator[Chain]:
         rows = self.engine.query(

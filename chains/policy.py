@@ -77,9 +77,11 @@ class Policies:
         if known is not None:
             return known
         first = self.reader.at(chain, 0)
-        found = first is not None and stated_in(first.entry) is not None
-        if first is not None:
-            self._is_under[chain.chain_id] = found
+        return first is not None and self.begins(chain, first.entry)
+
+    def begins(self, chain: Chain, first: Entry) -> bool:
+        """Remember whether a chain has a policy, and say it, for who has its first entry."""
+        found = self._is_under[chain.chain_id] = stated_in(first) is not None
         return found
 
     def standing(self, chain: Chain) -> Standing:

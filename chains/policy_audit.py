@@ -150,8 +150,11 @@ class PolicyAudit:
         self.report = report
         self.walk = PolicyWalk(policies)
 
-    def standing(self, chain: Chain) -> Standing:
-        """Judge every entry of a chain under a policy, and what is noted of it; return its policies, none: open."""
+    def standing(self, chain: Chain, *, is_noted: bool) -> Standing:
+        """Judge every entry of a chain under a policy, and what is noted of it; return its policies, none: open.
+
+        What is noted is read only where there is something (``is_noted``).
+        """
         standing: Standing = ()
         where = f"chain {chain.chain_id.hex()}"
         if self.policies.is_under(chain):
@@ -160,16 +163,14 @@ class PolicyAudit:
                 if judged_entry.why is not None:
                     stored = judged_entry.stored
                     self.report.found(f"row {stored.seq} ({where}, entry {stored.leaf_index})", judged_entry.why)
-        noted = [
-            (int(index), bytes(key))
-            for index, key in self.policies.engine.query(
-                "SELECT leaf_index, entry_hash FROM stated_policy WHERE tree_no = ? ORDER BY leaf_index",
-                (chain.chain_no,),
-            )
-        ]
+        noted = self._noted(chain) if is_noted else []
         if noted != [(stated.index, stated.entry_hash) for stated in standing]:
             self.report.found(where, "the policies that are noted for it are not those that its entries state")
         return standing
+
+    def _noted(self, chain: Chain) -> list[tuple[int, bytes]]:
+        query = "SELECT leaf_index, entry_hash FROM stated_policy WHERE tree_no = ? ORDER BY leaf_index"
+        return [(int(index), bytes(key)) for index, key in self.policies.engine.query(query, (chain.chain_no,))]
 
 
 def named_at(standing: Standing, tree_size: int) -> bytes:
