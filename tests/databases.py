@@ -7,7 +7,7 @@ stands for one database, in every process that the tests start.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,7 @@ SERVER = "TESTS_POSTGRES_SERVER"
 QUICKLY = "STRATEGY FILE_COPY"
 """Half the time of copying through the write-ahead log, where files are in memory; dropping takes a third of it."""
 _FOLDERS: dict[str, Path] = {}
+_OPENED: list[PostgresEngine] = []
 _NAME_SIZE = 25
 
 
@@ -45,16 +46,26 @@ def on_postgres() -> bool:
     return SERVER in os.environ
 
 
-def init_options(home: Path) -> tuple[str, ...]:
-    """Return the options of ``anchorline init`` that put a home's log there."""
-    return ("--database", address_of(home / SQLITE_FILE), "--content-keys", "home") if on_postgres() else ()
+def on_server_too(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a command's words; an ``init`` that names no database makes its home on the server.
+
+    The command runs in this folder, with these variables.
+    """
+    words = tuple(arguments)
+    if not on_postgres() or words[:1] != ("init",) or "--database" in words or "--help" in words:
+        return words
+    named = words[words.index("--home") + 1] if "--home" in words else environment.get("ANCHORLINE_HOME", "")
+    data = environment.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))
+    home = folder / (named or Path(data) / "anchorline")
+    return (*words, "--database", address_of(home / SQLITE_FILE), "--content-keys", "home")
 
 
 def open_engine(path: Path, busy_timeout_s: float = 5.0) -> House:
     """Open the database that ``path`` stands for, a new one where there is none."""
     if not on_postgres():
         return SqliteEngine(path, busy_timeout_s)
-    return PostgresEngine(address_of(path), busy_timeout_s)
+    _OPENED.append(PostgresEngine(address_of(path), busy_timeout_s))
+    return _OPENED[-1]
 
 
 def watch(path: Path) -> Changes:
@@ -93,6 +104,11 @@ def _name(path: Path) -> str:
     return "p" + hashlib.sha256(str(path.absolute()).encode()).hexdigest()[: _NAME_SIZE - 1]
 
 
+def server_folder() -> Path:
+    """Return the folder of the server that stores and homes are on."""
+    return Path(str(conninfo_to_dict(os.environ[SERVER])["host"]))
+
+
 def folder_of(engine: Engine) -> Path | None:
     """Return the folder that an engine's database belongs to, None where it belongs to none."""
     try:
@@ -112,10 +128,21 @@ def on_server(server: PostgresServer) -> Iterator[None]:
         yield
 
 
-def there_now() -> set[str]:
-    """Return the names of the databases that paths stand for."""
+@contextmanager
+def own() -> Iterator[None]:
+    """Close what is opened in the block and left open, and drop the databases made in it: each takes 8 MB of memory."""
     if not on_postgres():
-        return set()
+        yield
+        return
+    before, opened = _there_now(), len(_OPENED)
+    yield
+    for engine in _OPENED[opened:]:
+        engine.close()
+    del _OPENED[opened:]
+    drop(_there_now() - before)
+
+
+def _there_now() -> set[str]:
     with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
         found = connection.execute("SELECT datname FROM pg_database WHERE length(datname) = %s", (_NAME_SIZE,))
         return {name for (name,) in found.fetchall()}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cli
 from tests.cli.commands import Done
+from tests.databases import on_server_too
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.everything", "tests.forked", "tests.integration.matrix_daemon"])
@@ -28,7 +29,8 @@ def run_forked(*arguments: object, cwd: Path, environment: Mapping[str, str] | N
     """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        given = (list(map(str, arguments)), cwd, dict(environment or os.environ), out, err)
+        variables = dict(environment or os.environ)
+        given = (list(on_server_too([str(each) for each in arguments], cwd, variables)), cwd, variables, out, err)
         process = PROCESSES.Process(target=_become, args=given)
         process.start()
         process.join(COMMAND_S)

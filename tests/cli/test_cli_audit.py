@@ -4,9 +4,8 @@ Each case changes one column of one row of a copy of the prepared home's databas
 failing disk would. Audit must end with exit code 1 and name the place.
 """
 
-import sqlite3
 import tracemalloc
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,19 @@ from chains.content_cipher import NONCE_SIZE
 from chains.home import Home
 from chains.reader import Reader
 from tests.cli.commands import World
+from tests.homes import change_by
 
 
 def change(world: World, statement: str, *values: object) -> None:
     """Change something behind Anchorline's back; at least one row must have changed."""
-    with closing(sqlite3.connect(world.database)) as database, database:
-        database.create_function("flip", 2, flip)
-        database.create_function("flip_in", 4, flip_in)
-        database.create_function("put_in", 4, put_in)
-        database.create_function("flip_kept", 4, flip_kept)
-        database.create_function("put_kept", 4, put_kept)
-        assert database.execute(statement, values).rowcount > 0, statement
+    functions: dict[str, Callable[..., bytes]] = {
+        "flip": flip,
+        "flip_in": flip_in,
+        "put_in": put_in,
+        "flip_kept": flip_kept,
+        "put_kept": put_kept,
+    }
+    assert change_by(world.home, functions, statement, *values) > 0, statement
 
 
 def flip(data: bytes, at: int) -> bytes:

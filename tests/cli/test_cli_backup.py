@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.cli.commands import COMMAND, World
+from tests.homes import move_home
 
 PASSWORD = "correct horse battery\n"
 
@@ -40,7 +41,7 @@ def test_without_keys_the_home_reads_and_does_not_sign(world: World) -> None:
     facts = world.ok("restore", world.folder / "backup", again, "--json").facts
     assert (305, False, [], "not known") == (facts["entries"], facts["has_keys"], facts["missing"], facts["step"])
     world.home.rename(world.folder / "lost")
-    again.rename(world.home)
+    move_home(again, world.home)
     world.ok("receipt", "acme:1", "--output", world.folder / "again.receipt")
     done = world.run("add", "acme", "-", stdin=b"unsigned")
     assert (1, True) == (done.exit_code, "promise.pem: no such key file" in done.err)

@@ -9,12 +9,11 @@ import os
 import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,8 @@ from chains.home import Home
 from chains.leading import leading
 from chains.work import Submission
 from tests.cli.commands import COMMAND, Done, World, run, spawn
+from tests.databases import on_postgres
+from tests.homes import add_migration, ask, copy_home, holding, lose_database, move_home, state_of
 
 DAY_MS = 24 * 60 * 60 * 1000
 MORE_THAN_A_PIPE_HOLDS = 1 << 18  # bytes; a pipe takes 64 KiB, so whoever writes this waits for a reader
@@ -41,17 +42,15 @@ def refused(done: Done, *parts: str, exit_code: int = 1) -> None:
 
 
 def entries_in(world: World) -> int:
-    with closing(sqlite3.connect(world.database)) as database:
-        return int(database.execute("SELECT COALESCE(SUM(entry_count), 0) FROM bundle").fetchone()[0])
+    return int(ask(world.home, "SELECT COALESCE(SUM(entry_count), 0) FROM bundle")[0][0])
 
 
 def signed_in(world: World) -> tuple[int, int, int]:
     """Count everything that a key of this home has signed: promises, checkpoints, anchors."""
-    with closing(sqlite3.connect(world.database)) as database:
-        return tuple(
-            int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
-            for table in ("group_commit", "checkpoint WHERE note IS NOT NULL", "attempt")
-        )  # type: ignore[return-value]  # three counts
+    return tuple(
+        int(ask(world.home, f"SELECT COUNT(*) FROM {table}")[0][0])
+        for table in ("group_commit", "checkpoint WHERE note IS NOT NULL", "attempt")
+    )  # type: ignore[return-value]  # three counts
 
 
 # --- chains and entries
@@ -204,9 +203,9 @@ def test_a_file_is_no_home(world: World) -> None:
 
 def test_a_home_is_never_made_over_something(world: World) -> None:
     """``init`` refuses a folder that is not empty, and changes nothing in it."""
-    before = world.database.read_bytes()
+    before = state_of(world.home)
     refused(world.run("init", "--embedded"), "not empty; choose another folder")
-    assert before == world.database.read_bytes()
+    assert before == state_of(world.home)
 
 
 @pytest.mark.parametrize("origin", ["a b", "a+b", "ä", "o" * 256])
@@ -227,24 +226,22 @@ def test_an_unknown_network_makes_nothing(tmp_path: Path) -> None:
 
 def test_a_home_made_by_a_newer_version_is_left_alone(world: World) -> None:
     """A migration that this version does not know stops every command before anything is written."""
-    with closing(sqlite3.connect(world.database)) as database, database:
-        database.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('anchorline', '0099-later', '')"
-        )
-    before = world.database.read_bytes()
+    add_migration(world.home, "0099-later")
+    before = state_of(world.home)
     for command in (["status"], ["add", "acme", "-"], ["audit"], ["receipt", "acme:1"]):
         refused(world.run(*command), "made by a newer Anchorline (it has '0099-later')", "use that version")
-    assert before == world.database.read_bytes()
+    assert before == state_of(world.home)
 
 
 def test_a_home_without_its_database_says_so(world: World) -> None:
     """A database that is gone is not made anew: that would be another log under the same name."""
-    for path in world.home.glob("anchorline.db*"):
-        path.unlink()
-    refused(world.run("status"), "its database anchorline.db is missing; restore it from a backup")
+    lose_database(world.home)
+    missing = "does not exist" if on_postgres() else "its database anchorline.db is missing; restore it from a backup"
+    refused(world.run("status"), missing)
     assert not world.database.exists()
 
 
+@pytest.mark.sqlite("another file is in the place of the database")
 def test_a_database_that_is_none_says_so(world: World) -> None:
     """Another file in the database's place is named as damaged."""
     for path in world.home.glob("anchorline.db*"):
@@ -293,11 +290,9 @@ def test_a_key_that_is_gone_or_open_stops_signing_only(world: World) -> None:
 def test_a_locked_database_is_busy(world: World) -> None:
     """Another writer that does not let go is named as that after five seconds; nothing was written."""
     before = entries_in(world)
-    with closing(sqlite3.connect(world.database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with holding(world.home):
         refused(world.run("add", "acme", "-", stdin=b"x"), "another process is writing; try again, or stop it")
         assert 0 == world.run("chain", "show", "acme").exit_code
-        other.execute("ROLLBACK")
     assert before == entries_in(world)
 
 
@@ -326,6 +321,7 @@ def _obey_permissions() -> None:
                 raise OSError(ctypes.get_errno(), "prctl")
 
 
+@pytest.mark.sqlite("permissions of the file")
 @pytest.mark.skipif(not sys.platform.startswith("linux") and os.geteuid() == 0, reason="root ignores permissions")
 def test_a_read_only_database_is_named(world: World) -> None:
     """Permissions that forbid writing are said, with what to check; nothing else goes wrong."""
@@ -353,6 +349,7 @@ def _small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.sqlite("the disk of the file is full")
 def test_a_full_disk_keeps_nothing_of_the_write(world: World, tmp_path: Path) -> None:
     """A write that finds no space is refused whole, says so, and succeeds once there is space."""
     folder = tmp_path / "small"
@@ -382,6 +379,7 @@ def _fill(write: Callable[[bytes], object]) -> None:
         return
 
 
+@pytest.mark.sqlite("a limit on the size of files")
 def test_a_file_that_may_not_grow_is_refused_in_one_sentence(world: World) -> None:
     """A limit on file size (ulimit -f) is met as an error of the database, not as a traceback."""
 
@@ -488,11 +486,9 @@ def test_without_funds_the_log_seals_and_says_that_it_is_not_funded(tmp_path: Pa
 
 def test_a_home_restored_from_yesterday_is_refused_before_anything_is_signed(world: World) -> None:
     """The machine has seen more of the log than the restored home has: no promise, no checkpoint, no anchor."""
-    yesterday = world.folder / "yesterday"
-    shutil.copytree(world.home, yesterday)
+    yesterday = copy_home(world.home, world.folder / "yesterday")
     world.ok("add", "acme", "-", stdin=b"acknowledged after the backup")
-    shutil.rmtree(world.home)
-    yesterday.rename(world.home)
+    move_home(yesterday, world.home)
     before = signed_in(world)
     for command in (["add", "acme", "-"], ["seal"], ["tick", "--now"]):
         refused(world.run(*command), "it was restored from a backup", "nothing was signed")
@@ -505,14 +501,14 @@ def test_a_restored_home_on_another_machine_is_refused_by_bitcoin(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that never saw the log asks Bitcoin: an anchor there that the home does not know is proof enough."""
-    database = world.folder / "yesterday.db"
-    shutil.copy(world.database, database)
+    yesterday = copy_home(world.home, world.folder / "yesterday")
     world.ok("seal")
     world.ok("tick", "--now")
     world.ok("tick", "--mine", "1")
-    for path in world.home.glob("anchorline.db*"):
-        path.unlink()
-    database.rename(world.database)
+    # Its Bitcoin is the machine's, and has gone on.
+    shutil.rmtree(yesterday / "regtest")
+    shutil.copytree(world.home / "regtest", yesterday / "regtest")
+    move_home(yesterday, world.home)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
     before = signed_in(world)
     for command in (["add", "acme", "-"], ["seal"], ["tick", "--now"]):

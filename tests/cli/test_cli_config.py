@@ -113,5 +113,5 @@ def test_a_home_that_is_none(world: World) -> None:
 def test_an_address_is_shown_without_its_password(world: World, address: str, shown: str) -> None:
     """A password that somebody wrote into the address of a database is not printed."""
     settings = world.home / "anchorline.toml"
-    settings.write_text(settings.read_text().replace('database = ""', f'database = "{address}"'))
+    settings.write_text(re.sub(r"(?m)^database = .*$", f'database = "{address}"', settings.read_text()))
     assert shown == world.ok("config", "show", "--json").facts["database"]["value"]

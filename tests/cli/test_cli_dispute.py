@@ -1,7 +1,6 @@
 """``dispute make`` and ``dispute check`` as commands: a real log that went on from a copy, its mirrors, its service."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from anchor.proof.breach import SealedLate
 from anchor.proof.receipt import LogCard
 from chains.access import Role
 from tests.cli.commands import World, run
+from tests.homes import copy_home
 from tests.simulators.accused import ACCUSATIONS
 from tests.simulators.api_server import make_key, serving
 
@@ -17,8 +17,7 @@ from tests.simulators.api_server import make_key, serving
 @pytest.fixture
 def parted(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The prepared home, and a copy of it that went another way; each recorded one entry and sealed it."""
-    copy = tmp_path / "copy"
-    shutil.copytree(world.home, copy)
+    copy = copy_home(world.home, tmp_path / "copy")
     world.ok("add", "acme", "-", stdin=b"paid 100")
     world.ok("seal")
     world.ok("receipt", "acme:303", "--output", tmp_path / "one.receipt")

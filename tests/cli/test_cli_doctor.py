@@ -1,8 +1,7 @@
 """``anchorline doctor`` on a copy of the prepared home: exit codes, both forms of output, and beside a daemon."""
 
-import sqlite3
-
 from tests.cli.commands import World
+from tests.homes import state_of
 
 
 def fresh(world: World) -> None:
@@ -14,15 +13,13 @@ def fresh(world: World) -> None:
 def test_a_sound_home(world: World) -> None:
     """Exit code 0, every check in both forms, and nothing in the database changed."""
     fresh(world)
-    with sqlite3.connect(world.database) as connection:
-        before = list(connection.iterdump())
+    before = state_of(world.home)
     facts = world.ok("doctor", "--json").facts
     assert "ok" == facts["level"], facts
     assert {"check", "level", "found", "advice"} == set(facts["checks"][0])
     lines = world.ok("doctor").text.splitlines()
     assert [each["check"] for each in facts["checks"]] == [line[13:].split()[0] for line in lines if line[0] != " "]
-    assert before == list(connection.iterdump())
-    connection.close()
+    assert before == state_of(world.home)
 
 
 def test_warnings_count_where_that_is_wanted(world: World) -> None:

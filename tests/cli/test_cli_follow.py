@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chains.following import seen_file
 from tests.cli.commands import Done, World, run
+from tests.homes import copy_home
 from tests.simulators.api_server import serving
 
 
@@ -53,6 +54,7 @@ def test_another_history_of_the_same_log_is_complained_of(world: World, tmp_path
     """Two copies of a home went on apart: the second one, shown at the place of the first, is another history."""
     other, public = World(tmp_path / "other"), tmp_path / "public"
     shutil.copytree(world.folder, other.folder)
+    copy_home(world.home, other.home)
     world.ok("seal")
     world.ok("mirror", public)
     audited(public, world)

@@ -89,6 +89,7 @@ def fill(path: Path) -> None:
 
 
 @postgres
+@pytest.mark.sqlite("moves a home from its file and back")
 def test_a_move_that_is_stopped_anywhere_goes_on(world: World, postgres_server: PostgresServer) -> None:
     """There and back, stopped at each step: nobody can write in between, and the same receipts come at the end."""
     before, rows, there = receipts(world), rows_of(world.home, HERE), place(postgres_server)
@@ -115,6 +116,7 @@ def test_a_move_that_is_stopped_anywhere_goes_on(world: World, postgres_server: 
 
 
 @postgres
+@pytest.mark.sqlite("moves a home from its file and back")
 def test_a_move_whose_process_is_killed_goes_on(world: World, postgres_server: PostgresServer) -> None:
     """SIGKILL in the middle of copying, after the step from which there is no way back, and before the last one."""
     before, there = receipts(world), place(postgres_server)
@@ -176,6 +178,7 @@ def test_batches_have_some_megabytes() -> None:
 
 
 @postgres
+@pytest.mark.sqlite("moves a home from its file and back")
 def test_who_stays_goes_on_as_before(world: World, postgres_server: PostgresServer) -> None:
     """A move that is abandoned leaves the home as it was; another one begins anew, into an empty database only."""
     there = place(postgres_server)
@@ -197,6 +200,7 @@ def test_who_stays_goes_on_as_before(world: World, postgres_server: PostgresServ
 
 
 @postgres
+@pytest.mark.sqlite("moves a home from its file and back")
 def test_a_move_begins_only_where_it_can_end(
     world: World, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

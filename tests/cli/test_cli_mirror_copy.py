@@ -11,6 +11,7 @@ import pytest
 
 from chains.access import Role
 from tests.cli.commands import COMMAND, Done, World, run
+from tests.homes import copy_home
 from tests.simulators.api_server import ROOT, ApiServer, make_key, serving
 from tests.simulators.object_storage import new_prefix, skip_without_storage, storage
 from tests.simulators.published import check_whole, files
@@ -103,6 +104,7 @@ def test_another_history_ends_a_copy_with_exit_code_one(
     """The sentence says what was there and what is shown now, and where the evidence is."""
     other = World(tmp_path / "other")
     shutil.copytree(world.folder, other.folder)
+    copy_home(world.home, other.home)
     for each, folder in ((world, "public"), (other, "forked")):
         each.ok("add", "acme", "-", stdin=folder.encode())
         each.ok("seal")

@@ -1,17 +1,15 @@
 """``rebuild``: from a copy, with a gap, and what makes no sense."""
 
-import shutil
-
 from tests.cli.commands import World
+from tests.homes import copy_home, move_home
 
 
 def test_a_restored_home_is_brought_level_from_a_copy(world: World) -> None:
     """Refused before; afterwards everything is there, and the old database is kept."""
-    backup = world.folder / "backup"
-    shutil.copytree(world.home, backup)
+    backup = copy_home(world.home, world.folder / "backup")
     world.ok("add", "acme", "-", stdin=b"after the backup")
-    world.home.rename(world.folder / "newer")
-    backup.rename(world.home)
+    move_home(world.home, world.folder / "newer")
+    move_home(backup, world.home)
     assert 1 == world.run("add", "acme", "-", stdin=b"second history").exit_code
     assert ["behind"] == [alert["name"] for alert in world.ok("status", "--json").facts["alerts"]]
     facts = world.ok("rebuild", "--from", world.folder / "newer", "--json").facts
@@ -24,10 +22,9 @@ def test_a_restored_home_is_brought_level_from_a_copy(world: World) -> None:
 
 def test_a_gap_is_marked_and_shown(world: World) -> None:
     """The next seal states it, and ``status`` shows it."""
-    shutil.copytree(world.home, world.folder / "backup")
+    copy_home(world.home, world.folder / "backup")
     world.ok("add", "acme", "-", stdin=b"promised and lost")
-    shutil.rmtree(world.home)
-    (world.folder / "backup").rename(world.home)
+    move_home(world.folder / "backup", world.home)
     gap = world.ok("rebuild", "--mark-gap", "--json").facts
     assert [] == world.ok("status", "--json").facts["epochs"]
     world.ok("seal")
@@ -49,13 +46,12 @@ def test_one_way_has_to_be_chosen(world: World) -> None:
 def test_a_restored_home_is_brought_level_from_a_mirror(world: World) -> None:
     """Entries come back without promise, content and salt, which is said; a chain that is only hashes is refused."""
     world.ok("seal")
-    shutil.copytree(world.home, world.folder / "backup")
+    copy_home(world.home, world.folder / "backup")
     world.ok("add", "acme", "-", stdin=b"after the backup")
     world.ok("seal")
     world.ok("mirror", world.folder / "hashes")
     world.ok("mirror", world.folder / "mirror", "--chain", "acme")
-    shutil.rmtree(world.home)
-    (world.folder / "backup").rename(world.home)
+    move_home(world.folder / "backup", world.home)
     done = world.run("rebuild", "--from", world.folder / "hashes")
     assert (1, True) == (done.exit_code, "1 chains of which entries are missing here: acme (" in done.err)
     facts = world.ok("rebuild", "--from", world.folder / "mirror", "--json").facts

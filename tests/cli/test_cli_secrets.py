@@ -8,7 +8,6 @@ import base64
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from chains.access import Role
 from chains.home import Home
 from chains.password import Password
 from tests.cli.commands import COMMAND, run, spawn
+from tests.homes import change
 from tests.simulators.listening import Quiet, listening
 
 PASSWORD = "correct horse battery"
@@ -193,14 +193,13 @@ def test_a_node_that_refuses_the_login_is_reported_without_it(tmp_path: Path, re
     secrets.check_files(home)
 
 
+@pytest.mark.sqlite("only there a number can become a text")
 def test_a_fault_in_the_daemon_shows_no_secret(home: Path) -> None:
     """A number that became a text is an error that nobody foresaw: it is logged, without what the process holds."""
     secrets = Secrets(home, {"password": PASSWORD})
     for command in (("tick", "--mine", "101"), ("chain", "create", "acme")):
         assert 0 == run(*command, "--home", home).exit_code
-    with sqlite3.connect(home / "anchorline.db") as database:
-        database.execute("UPDATE tree SET size = 'many'")
-    database.close()
+    change(home, "UPDATE tree SET size = 'many'")
     secrets.check("daemon", _daemon(home, {}, until="event=fault"))
 
 

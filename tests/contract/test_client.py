@@ -50,6 +50,7 @@ from chains.client import (
 )
 from chains.home import Home
 from chains.reader import Reader
+from tests.homes import files_of
 from tests.simulators.api_server import ApiServer, make_home, make_key, run_beside, serving
 from tests.waiting import wait_until
 
@@ -149,7 +150,7 @@ def test_as_much_leaves_as_was_chosen(site: Site, sent: Sent) -> None:
         kept = stored.kept
         assert (sent == Sent.CONTENT) == (kept is not None and content == kept.content)
         assert (sent != Sent.COMMITMENT) == (kept is not None and recorded.own.salt == kept.salt)
-        files = b"".join(path.read_bytes() for path in site.server.home.glob("anchorline.db*"))
+        files = b"".join(files_of(site.server.home).values())
         assert recorded.own.raw in files, "what is in the database is found by this"
         assert content not in files, "contents lie there under keys of their own"
         if sent == Sent.CONTENT:

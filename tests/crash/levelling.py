@@ -8,7 +8,7 @@ point of the engine that a test gives; ``check_left`` and ``check_done`` say wha
 import os
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,21 @@ from anchor.epochs import Epochs
 from anchor.errors import BehindError, HijackedThreadError, SettingsError
 from anchor.proof.leaves import EpochLeaf, ThreadLeaf
 from anchor.signing import SigningKey
-from anchor.storage.engine import Engine
+from anchor.storage.databases import database_of
+from anchor.storage.engine import Engine, Row
+from anchor.storage.house import House
 from anchor.storage.sqlite import SqliteEngine
+from anchor.storage.tables import Table
 from chains import leading, rebuild
 from chains.audit import Audit
-from chains.home import DATABASE, KEYS, WALLET, Home
+from chains.home import KEYS, WALLET, Home
 from chains.home_making import key_file_of
 from chains.reader import Reader
 from chains.rebuild import mark_gap, rebuild_from
 from chains.settings import FILE_NAME, load_settings
 from chains.thread_recovery import NEXT_WALLET, begin_thread, sign_thread
 from tests.crash.crashing import CrashingEngine
+from tests.databases import on_postgres
 from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.holders import gone
@@ -47,9 +51,21 @@ FILE_EFFECTS = ("link", "replace", "unlink", "fsync")
 class Through(CrashingEngine):
     """An engine of a database that the code under test opened; its points are those of the test's engine."""
 
-    def __init__(self, inner: Engine, outer: Any) -> None:
+    def __init__(self, inner: House, outer: Any) -> None:
         super().__init__(inner)
+        self._house = inner
         self._outer = outer
+
+    def insert_rows(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``House``; two points."""
+        self.point(f"before rows of {table.name}")
+        self._house.insert_rows(table, rows)
+        self.point(f"after rows of {table.name}")
+
+    def settle_numbers(self, numbered_tables: Sequence[Table]) -> None:
+        """See ``House``; a point behind it."""
+        self._house.settle_numbers(numbered_tables)
+        self.point("after numbers")
 
     def point(self, name: str) -> None:
         """See ``CrashingEngine``."""
@@ -94,12 +110,13 @@ def machine(folder: Path) -> Iterator[pytest.MonkeyPatch]:
 
 
 @contextmanager
-def opened(folder: Path, over: Callable[[SqliteEngine], Engine] = lambda engine: engine) -> Iterator[Service]:
+def opened(folder: Path, over: Callable[[House], Engine] = lambda engine: engine) -> Iterator[Service]:
     """Open the home as a new process does."""
     home_folder, clock = folder / HOME, Clock(LATER_MS)
-    inner = SqliteEngine(home_folder / DATABASE)
+    settings = load_settings(home_folder / FILE_NAME)
+    inner = database_of(home_folder, settings.database).open_to_move()
     try:
-        with Home(home_folder, load_settings(home_folder / FILE_NAME), clock, over(inner)) as home:
+        with Home(home_folder, settings, clock, over(inner)) as home:
             yield Service(home, pickle.loads((folder / BITCOIN).read_bytes()), clock)  # our own file
     finally:
         inner.close()
@@ -110,14 +127,17 @@ def running(engine: Engine, folder: Path) -> Iterator[Callable[[], Any]]:
     """Let every effect be a point; yields what opens the home."""
     if not (folder / HOME).exists():
         shutil.copytree(folder.parent / TEMPLATE, folder, dirs_exist_ok=True)
-    inner: list[SqliteEngine] = []
+        if on_postgres():
+            for name in (HOME, NEWER):
+                copy_home(folder.parent / TEMPLATE / name, folder / name)
+    inner: list[House] = []
 
-    def beside(path: Path) -> Through:
-        inner.append(SqliteEngine(path))
-        return Through(inner[-1], engine)
+    def through(house: House) -> Through:
+        inner.append(house)
+        return Through(house, engine)
 
     with machine(folder) as patch:
-        patch.setattr(rebuild, "SqliteEngine", beside)
+        patch.setattr(rebuild, "SqliteEngine", lambda path: through(SqliteEngine(path)))
         # Each run is a process of its own, and has ended when the next one comes.
         patch.setattr(leading, "this_process", gone)
         point = getattr(engine, "point", lambda _: None)

@@ -90,7 +90,7 @@ def test_the_invariants_notice_a_witness_of_something_else(table: str, column: s
     witness_simulated(engine, folder)
     check_witnesses(folder, simulated(folder))
     with engine.transaction():
-        engine.execute(f"UPDATE {table} SET {column} = (SELECT MIN({column}) FROM {table})")
+        engine.execute(f"UPDATE {table} SET {column} = (SELECT {column} FROM {table} ORDER BY {column} LIMIT 1)")
     engine.close()
     with pytest.raises(AssertionError):
         check_witnesses(folder, simulated(folder))

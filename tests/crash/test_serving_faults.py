@@ -22,6 +22,8 @@ import pytest
 from anchor.proof.merkle import leaf_hash
 from chains.home import Home
 from chains.reader import Reader
+from tests.databases import on_postgres, server_folder
+from tests.homes import in_tablespace
 from tests.simulators.api_server import ROOT, ApiServer, make_home, make_key, running
 from tests.simulators.clocked_server import set_clock
 from tests.waiting import wait_until
@@ -107,6 +109,23 @@ def mounted(folder: Path, *arguments: str) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@contextmanager
+def home_on_small_disk(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Make a home whose database is on a disk of 24 MB; yield both. On a server it is a tablespace on that disk."""
+    options = ("-t", "tmpfs", "-o", "size=24m", "tmpfs")
+    if not on_postgres():
+        with mounted(folder / "disk", *options) as disk:
+            yield make_home(disk), disk
+        return
+    home, server = make_home(folder), server_folder()
+    with mounted(server / "disk", *options) as disk:
+        place = disk / "tables"
+        place.mkdir()
+        shutil.chown(place, server.owner())
+        with in_tablespace(home, place):
+            yield home, disk
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return make_home(tmp_path)
@@ -122,8 +141,8 @@ def begun(stack: ExitStack, server: ApiServer) -> Written:
 def test_a_full_disk(tmp_path: Path) -> None:
     """No space is left: writes are refused, reads go on; when there is some, writes do too."""
     with ExitStack() as stack:
-        disk = stack.enter_context(mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=24m", "tmpfs"))
-        server = ApiServer(make_home(disk))
+        home, disk = stack.enter_context(home_on_small_disk(tmp_path))
+        server = ApiServer(home)
         with ExitStack() as serving:
             written = begun(serving, server)
             written.post_until_taken()
@@ -141,6 +160,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         check_kept(server.home, written)
 
 
+@pytest.mark.sqlite("a limit on the size of files")
 @needs_prlimit
 def test_files_that_may_not_grow(home: Path) -> None:
     """A limit on the size of files (RLIMIT_FSIZE) is as a full disk, and needs no right to mount."""
@@ -160,6 +180,7 @@ def test_files_that_may_not_grow(home: Path) -> None:
     check_kept(home, written)
 
 
+@pytest.mark.sqlite("the disk of the file is given up")
 @pytest.mark.mount
 def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
     """A kernel that gives up a damaged disk takes nothing more: reads go on, and after a restart all is there."""
@@ -184,6 +205,7 @@ def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
         check_kept(server.home, written)
 
 
+@pytest.mark.sqlite("the disk of the file is read-only")
 @pytest.mark.mount
 def test_a_disk_that_is_read_only_from_the_start(tmp_path: Path) -> None:
     """``serve`` ends with a sentence that says what cannot be written, and serves when it can."""

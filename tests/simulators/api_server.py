@@ -19,7 +19,6 @@ import httpx
 
 from chains.access import Role
 from chains.home import Home
-from tests.databases import init_options
 from tests.forked import run_forked
 
 SOON_S = 60
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 def make_home(folder: Path, origin: str = "log.example/api") -> Path:
     """Make a home on the embedded regtest; return its folder."""
     home = folder / "home"
-    run_beside(home, "init", "--embedded", "--origin", origin, *init_options(home))
+    run_beside(home, "init", "--embedded", "--origin", origin)
     return home
 
 

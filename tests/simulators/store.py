@@ -60,7 +60,6 @@ class Store:
         limits: Limits | None = None,
         keys: KeyStore | None = None,
     ) -> None:
-        self._is_own = isinstance(where, Path)
         self.engine: Engine = open_engine(where) if isinstance(where, Path) else where
         self.trees = Trees(self.engine)
         made = self.engine.query("SELECT 1 FROM identity")
@@ -77,8 +76,6 @@ class Store:
     def __del__(self) -> None:
         if hasattr(self, "content_keys"):
             self.content_keys.close()
-        if hasattr(self, "engine") and self._is_own:
-            self.engine.close()
 
     def _own_folder(self) -> Path:
         """Make a folder for the keys of a database in memory; it ends with this object."""

@@ -1,5 +1,7 @@
 """What PostgreSQL alone can do to a home: sessions that end, servers that lose writes, readers that may not write."""
 
+import ast
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +24,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.postgres
 INSERT = "INSERT INTO identity (identity_no, leaf_0) VALUES (?, ?)"
 ALL = "SELECT identity_no, leaf_0 FROM identity ORDER BY identity_no"
+ROOT = Path(__file__).parents[2]
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH) [^%\\]*$")
 SESSION = "SELECT pg_backend_pid()"
 
 
@@ -316,6 +320,31 @@ def test_text_is_ordered_by_bytes(engine: PostgresEngine) -> None:
             )
     found = [name for (name,) in engine.query("SELECT name FROM organisation ORDER BY name")]
     assert sorted(names, key=str.encode) == found
+
+
+NOT_OF_A_LOG = ("sqlite.py", "read_only.py", "changes.py", "content_keys.py", "key_store.py", "key_database.py")
+
+
+def statements() -> Iterator[str]:
+    """Yield every text of the program that is a whole statement for a log's database."""
+    for path in sorted(path for folder in ("anchor", "chains") for path in (ROOT / folder).rglob("*.py")):
+        if path.name in NOT_OF_A_LOG:
+            continue
+        tree = ast.parse(path.read_bytes())
+        parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and node not in parts and STATEMENT.match(str(node.value)):
+                yield str(node.value)
+
+
+def test_every_statement_is_one_of_postgresql(postgres_server: PostgresServer) -> None:
+    """The server understands all that SQLite is asked: tables, functions and types, whether or not a test runs it."""
+    found = list(statements())
+    with psycopg.connect(postgres_server.log_database(), autocommit=True) as connection:
+        for statement in found:
+            connection.execute(f"PREPARE asked AS {numbered(statement)}".encode())
+            connection.execute("DEALLOCATE asked")
+    assert len(found) > 250
 
 
 def test_places_are_numbered() -> None:

@@ -26,6 +26,7 @@ from chains.group_commit import GroupCommit
 from chains.home import Home
 from chains.web.asgi import Message, RefusedRequestError, read_body
 from chains.web.calendar import CalendarApp, Parts
+from tests.homes import files_of
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import Service, new_service
 
@@ -154,7 +155,7 @@ def test_what_strangers_post_is_not_kept(calendar: Calendar, tmp_path: Path) -> 
     """Only the digest of the posted bytes is kept, under a key: nobody can put words of his own into our file."""
     words = b"these words are mine and must not be kept anywhere, whoever asks"
     calendar.post(words[:64])
-    stored = b"".join(path.read_bytes() for path in (tmp_path / "home").glob("anchorline.db*"))
+    stored = b"".join(files_of(tmp_path / "home").values())
     assert words[:32] not in stored
     assert sha256(words[:64]) not in stored
 
