@@ -4,21 +4,24 @@ Entries come from the reader, proofs from the logs, anchors from the journal. Th
 ``anchor.proof`` reads and verifies them without any of this.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
 from anchor.errors import BehindError, NotYetError
 from anchor.journal import Journal
+from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Trees
 from anchor.proof import co_signature, correction, erasure
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import Reason, VerificationError
-from anchor.proof.identity import states_binding
+from anchor.proof.identity import Operation, states
 from anchor.proof.later_entry import LaterEntry
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, SealLeaf
 from anchor.proof.merkle import check_consistency
@@ -133,19 +136,42 @@ class Receipts:
         history = self._identity(identity, size)
         if history is None:
             return ()
-        evidence, count = history
+        evidence, count, has_waited = history
         bound = self.identities.certificates(identity, count) if count else None
-        return (evidence, *(() if bound is None or not bound.chains else (bound.to_json(),)))
+        announced = self._announcements(identity, size) if has_waited else ()
+        return (evidence, *announced, *(() if bound is None or not bound.chains else (bound.to_json(),)))
 
-    def _identity_by(self, identity: bytes, size: int) -> tuple[dict[str, Any], int] | None:
+    def _announcements(self, identity: bytes, size: int) -> Iterator[dict[str, Any]]:
+        """Yield the first anchor of each announcement of a recovery that was completed, as far as it is in a block."""
+        # Most identities were never recovered by waiting.
+        from anchor.proof.announcement import Announcement  # noqa: PLC0415
+
+        chain = self.chains.by_id(identity)
+        assert chain is not None, "its history was shown"
+        announced = {waited.announced.seal_number for waited in self.identities.sealed(chain).waits}
+        blocks = [(each.standing.block, each) for each in self.journal.all() if each.state in MINED]
+        mined = sorted(((block.height, each) for block, each in blocks if block), key=itemgetter(0))
+        for index in self.directory.heads_of(chain.chain_no, size):
+            seal_index, seal = self.directory.seal_over(index)
+            if seal.seal_number not in announced:
+                continue
+            first = next((each for _, each in mined if each.checkpoint_size > seal_index), None)
+            proof = None if first is None else self.journal.proof(first)
+            head = self.directory.leaf(index)
+            if first is not None and proof is not None and isinstance(head, HeadLeaf):
+                yield Announcement(self.directory.under(head, index, first.checkpoint_size), proof).to_json()
+
+    def _identity_by(self, identity: bytes, size: int) -> tuple[dict[str, Any], int, bool] | None:
         """Return the key history of an author as evidence under a checkpoint, and how many entries have certificates.
 
-        It is kept, since what is under one stays; 0 where none of its entries binds one.
+        It is kept, since what is under one stays; 0 where none of its entries binds one. Said is, too, whether one of
+        them completes a recovery that was announced.
         """
         evidence = self.identities.evidence(identity, size)
         if evidence is None:
             return None
-        return evidence.to_json(), len(evidence.entries) if states_binding(evidence.entries) else 0
+        count = len(evidence.entries) if states(Operation.BIND, evidence.entries) else 0
+        return evidence.to_json(), count, states(Operation.COMPLETE, evidence.entries)
 
     def upgrade(self, old: Receipt, stored: StoredEntry, checkpoint_size: int | None = None) -> Receipt:
         """Complete an older receipt of the same entry; what the old one shows of the content stays as it is.

@@ -185,7 +185,11 @@ def statement_of(entry: Entry) -> bytes | None:
 
 def binds(entry: Entry) -> bool:
     """Say whether an entry means to bind a certificate; nothing else of its statement is looked at."""
-    return (statement_of(entry) or b"")[:2] == bytes((STATEMENT_VERSION, Operation.BIND))
+    return _means(Operation.BIND, entry)
+
+
+def _means(operation: Operation, entry: Entry) -> bool:
+    return (statement_of(entry) or b"")[:2] == bytes((STATEMENT_VERSION, operation))
 
 
 def certificate_bound_in(entry: Entry) -> bytes:
@@ -196,9 +200,9 @@ def certificate_bound_in(entry: Entry) -> bytes:
         return b""
 
 
-def states_binding(entries: Iterable[bytes]) -> bool:
-    """Say whether one of these entries means to bind a certificate; raises MalformedError for what is no entry."""
-    return any(binds(Entry.decode(raw)) for raw in entries)
+def states(operation: Operation, entries: Iterable[bytes]) -> bool:
+    """Say whether one of these entries means to state this; raises MalformedError for what is no entry."""
+    return any(_means(operation, Entry.decode(raw)) for raw in entries)
 
 
 # --- the parts of a body

@@ -13,7 +13,7 @@ from anchor.proof.certificate_evidence import CertificateEvidence, certificate_e
 from anchor.proof.certificate_proof import CertificateCheck, CheckedCertificate, certificate_message
 from anchor.proof.entry import ExtensionType
 from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError, reason_of
-from anchor.proof.identity import states_binding
+from anchor.proof.identity import Operation, states
 from anchor.proof.identity_evidence import identity_evidence, place_of, proved_history
 from anchor.proof.identity_history import Binding, History, Place
 from anchor.proof.receipt import Receipt, Sealed
@@ -85,7 +85,7 @@ def certificate_steps(receipt: Receipt, verifier: Verifier) -> tuple[list[Step],
 def _history_with_bindings(receipt: Receipt, sealed: Sealed, identity: bytes, verifier: Verifier) -> History | None:
     """Return the history of an identity that states a binding; of most, which state none, it is not made again."""
     evidence = identity_evidence(sealed)
-    if evidence is None or not states_binding(evidence.entries):
+    if evidence is None or not states(Operation.BIND, evidence.entries):
         return None
     return proved_history(evidence, identity, receipt.log, sealed, verifier.check_signature)
 

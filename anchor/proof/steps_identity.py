@@ -6,12 +6,12 @@ Input is a receipt whose author's signature holds, and what the verifier brings;
 
 from anchor.proof.errors import UnknownVersionError
 from anchor.proof.identity import Purpose
-from anchor.proof.identity_evidence import identity_evidence, place_of, proved_history
+from anchor.proof.identity_evidence import IdentityEvidence, identity_evidence, place_of, proved_history
 from anchor.proof.identity_history import ENDINGS, History, KeySpan
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.verdict import Step, not_checked, ok
-from anchor.proof.verifier import Verifier, network_of
+from anchor.proof.verifier import Verifier, asked, network_of
 from anchor.proof.waits import WaitWord, word_on_wait
 
 BELIEVED = "the log's signature; that its seals name the newest heads, is the auditor's check"
@@ -31,20 +31,34 @@ def check_identity(receipt: Receipt, verifier: Verifier, public_key: bytes, iden
         )
     expected = "" if verifier.author is None else "; the author that you expect"
     valid = _valid(history, public_key, receipt.log, receipt.sealed)
-    words = _waits(history, receipt, receipt.sealed, verifier)
+    words = _waits(history, evidence, receipt, receipt.sealed, verifier)
     said = "".join(f"; its keys are by a recovery that the log announced and that waited {word.text}" for word in words)
     if any(word.is_kept is False for word in words):
         return not_checked(3, f"{signed}, {valid}{said}")
     return ok(3, f"{signed}, {valid}{said}{expected}", BELIEVED)
 
 
-def _waits(history: History, receipt: Receipt, sealed: Sealed, verifier: Verifier) -> list[WaitWord]:
+def _waits(
+    history: History, evidence: IdentityEvidence, receipt: Receipt, sealed: Sealed, verifier: Verifier
+) -> list[WaitWord]:
     """Return what is known of each announced recovery that was completed before the entry was sealed."""
     number = sealed.seal.leaf.seal_number
     before = [item for item in history.waits if item.completed.seal_number < number]
-    rules = network_of(receipt.log, verifier.networks) if before else None
+    if not before:
+        return []
+    # Most identities were never recovered by waiting.
+    from anchor.proof.announcement import anchored_blocks  # noqa: PLC0415
+
+    rules = network_of(receipt.log, verifier.networks)
     views = [view for view in verifier.blocks if rules is not None and view.network == rules.name]
-    return [word_on_wait(item, views) for item in before]
+    shown = anchored_blocks(sealed, evidence, rules)
+
+    def anchored(seal_number: int) -> int | None:
+        height, block_hash = shown.get(seal_number, (0, b""))
+        known = asked(views, height)[0] if block_hash else None
+        return height if known is not None and known.hash == block_hash else None
+
+    return [word_on_wait(item, views, anchored) for item in before]
 
 
 def _valid(history: History, public_key: bytes, log: LogLeaf, sealed: Sealed) -> str:

@@ -3,7 +3,8 @@
 
 A log names blocks in its seals; that a block of this height has this hash, headers can say. But a block of the best
 chain may be an old one: what proves when the announcement was made is the block of the first anchor over its seal,
-which whoever has the whole log has. Step 3 of a receipt and the audits of whole logs ask here (docs/spec/identity.md).
+which the whole log has, and a receipt shows. Step 3 of a receipt and the audits of whole logs ask here
+(docs/spec/identity.md).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -36,6 +36,7 @@ MODULES = (
     "heads",
     "identity",
     "identity_history",
+    "announcements",
     "identity_evidence",
     "expected_author",
     "steps",

@@ -127,6 +127,13 @@ def test_how_much_of_a_wait_is_proved_is_counted_from_the_anchor_of_the_announce
     before, _, counted = word.partition(f"; the announcement was anchored in block {anchored}: ")
     last = int(before.split(" to ")[1].split(",")[0])
     assert counted == f"{last - anchored} of these blocks came after it for certain"
+    entry = order(made, new, "waiting")
+    made.ok("seal")
+    made.ok("receipt", entry, "--output", made.folder / "receipt")
+    proved = run("verify", made.folder / "receipt", "--log", made.card, "--headers", headers, "--json").facts["steps"][
+        2
+    ]
+    assert ("ok", True) == (proved["state"], f"block {anchored}: {counted}" in proved["text"]), proved["text"]
     unasked = run("verify", *brought, "--json").facts["remarks"]
     assert [True] == ["as the log says" in each for each in unasked if "that the log announced waited" in each]
 

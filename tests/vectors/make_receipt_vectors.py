@@ -16,6 +16,7 @@ from typing import Any
 from anchor.certificate_check import certificate_check
 from anchor.certificates import load_certificates
 from anchor.proof import opentimestamps as ots
+from anchor.proof.announcement import Announcement
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.branch import merkle_path, merkle_root
 from anchor.proof.bitcoin.hashes import hash_hex, sha256d
@@ -1461,7 +1462,10 @@ def announced_recoveries() -> Iterator[Case]:
     for _ in range(10):
         world.mine()
     first = world.seal()
-    for _ in range(144):
+    for _ in range(20):
+        world.mine()
+    anchor = world.anchor(first)
+    for _ in range(123):
         world.mine()
     world.state(Operation.COMPLETE, "press 2", about=announced.hash)
     second = world.seal()
@@ -1479,6 +1483,39 @@ def announced_recoveries() -> Iterator[Case]:
             wrong = inputs | inputs_of(blocks=[*inputs["blocks"], right, f"regtest:{height}:{'5a' * 32}"])
         which = "announcement" if height == heights[0] else "completion"
         yield judged(f"3 another block than the one of the {which}", receipt, wrong, Outcome.NOT_CHECKED)
+    shown = Announcement(world.prove(HeadLeaf, first.head_index[world.identity], first), anchor)
+    yield from announcements(world, receipt, (inputs, asked), shown, second)
+
+
+def announcements(
+    world: World,
+    receipt: Receipt,
+    inputs: tuple[dict[str, Any], dict[str, Any]],
+    good: Announcement,
+    second: Seal,
+) -> Iterator[Case]:
+    """Return receipts that show the anchor of an announcement: the first one, one over a later seal, and wrong ones."""
+    unasked, asked = inputs
+
+    def showing(item: dict[str, Any]) -> Receipt:
+        return with_sealed(receipt, evidence=(*sealed_of(receipt).evidence, item))
+
+    wrong, malformed_too = (Outcome.FAILED, Reason.AUTHOR_KEYS_WRONG), (Outcome.FAILED, Reason.MALFORMED)
+    item = good.to_json()
+    yield judged("an announced recovery whose announcement was anchored", showing(item), asked, Outcome.INTACT)
+    yield judged("an anchored announcement, of whose block nobody was asked", showing(item), unasked, Outcome.INTACT)
+    later = Announcement(world.prove(HeadLeaf, good.head.index, second), world.anchor(second)).to_json()
+    asked_later = asked | inputs_of(headers=encode_headers("regtest", 1, world.headers))
+    yield judged("an announcement that was anchored after its completion", showing(later), asked_later, Outcome.INTACT)
+    yield judged("3 an announcement under another root", showing(item | {"anchor": later["anchor"]}), asked, *wrong)
+    cut = item | {"head": item["head"] | {"path": []}}
+    yield judged("3 an announcement with a path cut short", showing(cut), asked, *wrong)
+    other = sealed_of(receipt).head
+    foreign = item | {"head": proof_to_json(other)}
+    yield judged("3 an announcement in a head of another chain", showing(foreign), asked, *malformed_too)
+    yield judged("3 an announcement with an unknown field", showing(item | {"more": 1}), asked, *malformed_too)
+    stamped = item | {"anchor": {"type": "other"}}
+    yield judged("3 an announcement with an anchor that is not in Bitcoin", showing(stamped), asked, *malformed_too)
 
 
 def malformed_identities() -> Iterator[Case]:

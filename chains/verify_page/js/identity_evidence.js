@@ -2,6 +2,7 @@
 // The author's key history as a receipt shows it (docs/spec/identity.md), proved whole under the receipt's checkpoint;
 // and the part of step 3 that judges by it.
 
+import { anchoredBlocks } from "./announcements.js";
 import { networkOf } from "./bitcoin.js";
 import { ask } from "./blocks.js";
 import { displayHex, sameBytes } from "./bytes.js";
@@ -76,14 +77,18 @@ export async function judgeIdentity(receipt, shown, publicKey, identity, verifie
   const ending = TEXTS[`ending.${span.ending}`];
   const end = span.until === null ? "" : say("3.ended-later", { seal: span.until.sealNumber, ending });
   const before = history.waits.filter(({ completed }) => completed.sealNumber < sealed.seal.leaf.sealNumber);
-  const words = before.map((waited) => wordOnWait(waited, log, verifier));
+  const blocks = before.length ? anchoredBlocks(receipt, shown, verifier) : new Map();
+  const words = before.map((waited) => wordOnWait(waited, log, verifier, blocks));
   const said = words.map(({ text }) => say("3.waited", { text })).join("");
   const isBroken = words.some(({ isKept }) => isKept === false);
   return { newer: false, text: say("3.of-identity", { ...values, end }) + said, isBroken };
 }
 
-/** { isKept, text } of a recovery that waited: whether both blocks that the log names are those that the views know. */
-function wordOnWait({ announced, completed }, log, { views, networks }) {
+/**
+ * { isKept, text } of a recovery that waited: whether both blocks that the log names are those that the views know; and
+ * how much of it is proved, from the block of the announcement's anchor on (`blocks`, by seal).
+ */
+function wordOnWait({ announced, completed }, log, { views, networks }, blocks) {
   const rules = networkOf(log, networks);
   const asked = views.filter(({ network }) => rules !== null && network === rules.name);
   const between = say("3.between", { from: announced.blockHeight, to: completed.blockHeight });
@@ -97,7 +102,15 @@ function wordOnWait({ announced, completed }, log, { views, networks }) {
     }
     believed.push(whose);
   }
-  return { isKept: true, text: say("3.wait-kept", { between, believed: [...new Set(believed)].join(" and ") }) };
+  const kept = say("3.wait-kept", { between, believed: [...new Set(believed)].join(" and ") });
+  return { isKept: true, text: kept + provedOfWait(blocks.get(announced.sealNumber), completed, asked) };
+}
+
+function provedOfWait(block, completed, asked) {
+  const known = block === undefined ? null : ask(asked, block.height).known;
+  if (known === null || !sameBytes(known.hash, block.hash)) return TEXTS["3.wait-unanchored"];
+  const count = completed.blockHeight - block.height;
+  return say(count > 0n ? "3.wait-anchored" : "3.wait-late", { height: block.height, count });
 }
 
 /** The key history of an identity as of the checkpoint, proved whole; Newer, Refused or Malformed where it is not. */

@@ -103,6 +103,15 @@ export const TEXTS = {
   "3.wait-broken":
     "{between}, which is not so: {believed} has another block at {height} than the log names, {found}",
   "3.wait-kept": "{between}, which {believed} confirms",
+  "3.wait-anchored":
+    "; the announcement was anchored in block {height}: {count} of these blocks came after it for certain",
+  "3.wait-late":
+    "; the announcement is in no anchor before block {height}: nothing proves that it was made before",
+  "3.wait-unanchored":
+    "; no anchor that you can check has the announcement: nothing proves that it was made before",
+  "3.announcement-head":
+    "receipt.evidence (announcement): expected a head of the author's identity, found another",
+  "3.announcement-anchor": "receipt.evidence (announcement): expected an anchor in Bitcoin",
   "3.names": ", which calls itself {names} (not checked here),",
   "3.ended-later": "; it ended later, in seal {seal}, {ending}",
   "3.not-of": "the signature holds, and key {key} was not valid there: it is no key of identity {identity}",
