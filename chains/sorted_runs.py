@@ -157,9 +157,12 @@ class SortedRuns:
         key = start[:KEY_SIZE]
         page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
         while page and page[:PAIR_SIZE] <= key + _LAST:
-            first, last = _place_in(page, start), _place_in(page, key + _LAST)
-            yield [_seq_at(page, place) for place in range(first, last)]
-            if last < len(page) // PAIR_SIZE:
+            place, seqs = _place_in(page, start), list[int]()
+            while (pair := _pair_at(page, place)).startswith(key):
+                seqs.append(int.from_bytes(pair[KEY_SIZE:], "big"))
+                place += 1
+            yield seqs
+            if pair:
                 return
             page = self._page_from(run_no, ">", page[:PAIR_SIZE])
 
@@ -180,10 +183,6 @@ def _cut(page: bytes) -> list[bytes]:
 
 def _pair_at(pairs: bytes, place: int) -> bytes:
     return pairs[place * PAIR_SIZE : (place + 1) * PAIR_SIZE]
-
-
-def _seq_at(pairs: bytes, place: int) -> int:
-    return int.from_bytes(_pair_at(pairs, place)[KEY_SIZE:], "big")
 
 
 def _place_in(pairs: bytes, start: bytes) -> int:
