@@ -22,6 +22,7 @@ MEASURES = (
     "manifests",
     "signing",
     "heads",
+    "auditing",
 )
 # Minutes and gigabytes: only where they are named.
 LONG = ("memory_serving", "explorer", "growth")
