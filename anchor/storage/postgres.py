@@ -30,7 +30,15 @@ from anchor.storage.database import Schema
 from anchor.storage.engine import Question, Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS, Migrations
-from anchor.storage.postgres_peer import UnsureCommitError, commit, connection_string, end_silent, notice_silence
+from anchor.storage.postgres_peer import (
+    UnreachedError,
+    UnsureCommitError,
+    commit,
+    connect,
+    connection_string,
+    end_silent,
+    notice_silence,
+)
 from anchor.storage.postgres_together import WaitingWrites
 from anchor.storage.tables import Table, tables
 
@@ -73,6 +81,7 @@ _DETAILS: tuple[tuple[type[psycopg.Error], type[StorageError], str], ...] = (
     ),
     (errors.ReadOnlySqlTransaction, StorageReadOnlyError, "the server only reads (a standby?); name the primary"),
     (errors.InsufficientPrivilege, StorageReadOnlyError, "this user may not do that; grant it rights on the schema"),
+    (UnreachedError, StorageError, "no server was reached, and nothing was done: see that it runs, and try again"),
     (UnsureCommitError, StorageError, "its replica may not have what was just written: try again"),
     (errors.CheckViolation, MovedError, f"{FENCED}; restart what still has it open"),
     (errors.DiskFull, StorageFullError, "no space left; free some, nothing of this write was kept"),
@@ -136,7 +145,7 @@ class PostgresEngine:
             raise
 
     def _connected(self) -> "psycopg.Connection[Row]":
-        connection = psycopg.connect(self._address, autocommit=True, cursor_factory=psycopg.RawCursor)
+        connection: psycopg.Connection[Row] = connect(self._address)
         try:
             connection.adapters.register_loader("numeric", _SumLoader)
             connection.adapters.register_loader("bool", _TruthLoader)
@@ -327,6 +336,8 @@ class PostgresEngine:
         with self._lock, self._translated():
             try:
                 return fetched()
+            except UnreachedError:
+                raise
             except psycopg.OperationalError:
                 if self._is_open or not self._connection.closed:
                     raise

@@ -19,7 +19,7 @@ from anchor.storage.database import OPEN_ELSEWHERE, Schema
 from anchor.storage.engine import Engine, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
-from anchor.storage.postgres_peer import connection_string, names_several_hosts
+from anchor.storage.postgres_peer import connect, connection_string, names_several_hosts
 from anchor.storage.sqlite import SqliteEngine, without_log
 from anchor.storage.tables import tables
 
@@ -167,9 +167,9 @@ class PostgresAddress:
         """
         with (
             translated(self.name),
-            closing(psycopg.connect(connection_string(self.address), autocommit=True)) as connection,
+            closing(connect(connection_string(self.address))) as connection,
         ):
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = $1", (name,)).fetchone():
                 return
             try:
                 make = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0")

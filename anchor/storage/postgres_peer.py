@@ -103,5 +103,17 @@ def commit(connection: "psycopg.Connection[Any]", writes: WaitingWrites) -> None
         raise UnsureCommitError("; ".join(warned))
 
 
+def connect(connection_string: str) -> "psycopg.Connection[Any]":
+    """Open a connection whose statements are transactions of their own; raises UnreachedError."""
+    try:
+        return psycopg.connect(connection_string, autocommit=True, cursor_factory=psycopg.RawCursor)
+    except psycopg.OperationalError as error:
+        raise UnreachedError(str(error)) from error
+
+
+class UnreachedError(psycopg.OperationalError):
+    """No server let us in, or none that takes writes; nothing was begun."""
+
+
 class UnsureCommitError(psycopg.OperationalError):
     """It was committed, but not everywhere that the server was told to wait for."""
