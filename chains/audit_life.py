@@ -16,11 +16,11 @@ from chains.chain_life import ChainLives, LifeEntry
 def check_life(chains: Chains, report: Report, chain: Chain, found: Sequence[LifeEntry], *, is_noted: bool) -> None:
     """Compare the table of a chain's life with its entries, and each continuation with the receipt it rests on.
 
-    The table is read only where it has something of the chain (``is_noted``).
+    The table is read only where it has something of the chain (``is_noted``), or must have got it since that was asked.
     """
     where = f"chain {chain.chain_id.hex()}"
     lives = ChainLives(chains.engine, chains)
-    if (lives.of(chain) if is_noted else []) != list(found):
+    if (lives.of(chain) if is_noted or found else []) != list(found):
         report.found(where, "its closing, transfers and continuations are not noted as its entries say them")
     for each in found:
         if each.kind == ExtensionType.CONTINUATION:

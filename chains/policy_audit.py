@@ -153,7 +153,7 @@ class PolicyAudit:
     def standing(self, chain: Chain, *, is_noted: bool) -> Standing:
         """Judge every entry of a chain under a policy, and what is noted of it; return its policies, none: open.
 
-        What is noted is read only where there is something (``is_noted``).
+        What is noted is read only where there is something (``is_noted``), or must have come since that was asked.
         """
         standing: Standing = ()
         where = f"chain {chain.chain_id.hex()}"
@@ -163,7 +163,7 @@ class PolicyAudit:
                 if judged_entry.why is not None:
                     stored = judged_entry.stored
                     self.report.found(f"row {stored.seq} ({where}, entry {stored.leaf_index})", judged_entry.why)
-        noted = self._noted(chain) if is_noted else []
+        noted = self._noted(chain) if is_noted or standing else []
         if noted != [(stated.index, stated.entry_hash) for stated in standing]:
             self.report.found(where, "the policies that are noted for it are not those that its entries state")
         return standing

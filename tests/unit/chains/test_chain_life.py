@@ -1,6 +1,6 @@
 """Tests of closed chains: nothing follows a closing, whichever way it comes in, and the audit names what does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -191,6 +191,21 @@ def test_a_signed_closing_is_meant_for_this_log(store: Store, acme: Chain) -> No
     entry = store.writer.lives.entry(acme, accepted.leaf_index)
     assert LOG.log_id == entry.extension(ExtensionType.LOG_ID)
     assert key.public_key == entry.author.body[:32]
+
+
+def test_a_chain_that_is_closed_while_others_are_audited_is_no_finding(store: Store, acme: Chain) -> None:
+    """Which chains have a life is asked for many at once; one that is closed behind that question is looked at anew."""
+
+    class ClosingMeanwhile(Audit):
+        def _named(self, some: Sequence[Chain]) -> set[int]:
+            named = super()._named(some)
+            close_chain(store.writer, acme, "the year is over", None, START_MS)
+            return named
+
+    reader = Reader(store.engine, store.chains, store.lookup)
+    parts = (store.engine, store.trees, store.directory, store.chains)
+    report = ClosingMeanwhile(*parts, reader, Journal(store.engine)).run()
+    assert (2, []) == (report.entries, report.findings)
 
 
 def test_the_audit_names_what_stands_behind_a_closing(store: Store, acme: Chain) -> None:
