@@ -11,6 +11,8 @@ import pytest
 
 from anchor.proof.receipt import Receipt
 from anchor.proof.timestamp import TimestampAnchor, imprint_of
+from anchor.timestamps import Timestamps
+from chains.home import Home
 from tests.cli.commands import Done, World, run
 from tests.simulators.timestamp_authority import Stamped, certify_root, certify_signer, stamp
 
@@ -151,3 +153,34 @@ def test_many_receipts_are_judged_by_the_same_authorities(stamped: World) -> Non
     )
     refused = run("verify", "--archive", stamped.report, *trusting(stamped), "--accept-timestamp")
     assert (2, True) == (refused.exit_code, "by its log's own anchors" in refused.err)
+
+
+def test_time_stamps_in_exports_are_judged_by_the_same_authorities(stamped: World) -> None:
+    """Of a whole log and of a part: who stamped, and who vouches; one over something else is a fault once asked for."""
+    with Home.open(stamped.home) as home:
+        sizes = [int(size) for (size,) in home.engine.query("SELECT size FROM checkpoint ORDER BY size")]
+        for checkpoint in filter(None, map(home.directory.checkpoint_of, sizes)):
+            good = stamp(AUTHORITY, Stamped(imprint_of(checkpoint.size, checkpoint.root)))
+            Timestamps(home.engine).keep(checkpoint.size, "tsa.example", good, 1)
+    exports = {name: stamped.folder / f"{name}.tar" for name in ("whole", "part", "wrong")}
+    stamped.ok("export", exports["whole"])
+    stamped.ok("export", exports["part"], "--chain", "acme")
+    with Home.open(stamped.home) as home:
+        Timestamps(home.engine).keep(sizes[-1], "another.example", stamp(AUTHORITY, Stamped(bytes(32))), 2)
+    stamped.ok("export", exports["wrong"])
+
+    def judged(name: str, *options: str) -> Done:
+        return run("verify", "--archive", exports[name], "--log", stamped.card, "--headers", stamped.headers, *options)
+
+    for name, count in (("whole", len(sizes)), ("part", 1)):
+        done = judged(name, *trusting(stamped), "--json")
+        assert (0, []) == (done.exit_code, done.facts["faults"]), done.text
+        assert [("ok", "CN=Time Stamps,O=Example", "CN=Root,O=Example")] * count == [
+            (found["state"], found["authority"], found["vouched_by"]) for found in done.facts["time_stamps"]
+        ]
+        assert "by CN=Time Stamps,O=Example at 2025-06-15T15:07:00Z; CN=Root" in judged(name, *trusting(stamped)).text
+        assert ["not checked"] * count == [each["state"] for each in judged(name, "--json").facts["time_stamps"]]
+    done = judged("wrong", *trusting(stamped), "--json")
+    [fault] = done.facts["faults"]
+    assert (1, True) == (done.exit_code, f"attested/{sizes[-1]}/payload.2.tst: the time stamp is over" in fault)
+    assert 0 == judged("wrong").exit_code
