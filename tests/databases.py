@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -32,6 +33,9 @@ SERVER = "TESTS_POSTGRES_SERVER"
 QUICKLY = "STRATEGY FILE_COPY"
 """Half the time of copying through the write-ahead log, where files are in memory; dropping takes a third of it."""
 _FOLDERS: dict[str, Path] = {}
+_NUMBERS = count()
+_NEW: dict[str, PostgresEngine] = {}
+_MOST_NEW = 4
 _OPENED: list[PostgresEngine] = []
 _NAME_SIZE = 25
 
@@ -66,6 +70,23 @@ def open_engine(path: Path, busy_timeout_s: float = 5.0) -> House:
         return SqliteEngine(path, busy_timeout_s)
     _OPENED.append(PostgresEngine(address_of(path), busy_timeout_s))
     return _OPENED[-1]
+
+
+def open_new() -> House:
+    """Open a new database that no path stands for: in memory, or on the server.
+
+    Random tests make hundreds of them, so there only the last few stay.
+    """
+    if not on_postgres():
+        return SqliteEngine(Path(":memory:"))
+    name = f"n{next(_NUMBERS):0{_NAME_SIZE - 1}d}"
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE log_template {QUICKLY}".encode())
+    _NEW[name] = PostgresEngine(database_beside(os.environ[SERVER], name))
+    for old in list(_NEW)[:-_MOST_NEW]:
+        _NEW.pop(old).close()
+        drop({old})
+    return _NEW[name]
 
 
 def watch(path: Path) -> Changes:
@@ -136,9 +157,10 @@ def own() -> Iterator[None]:
         return
     before, opened = _there_now(), len(_OPENED)
     yield
-    for engine in _OPENED[opened:]:
+    for engine in (*_OPENED[opened:], *_NEW.values()):
         engine.close()
     del _OPENED[opened:]
+    _NEW.clear()
     drop(_there_now() - before)
 
 

@@ -33,8 +33,8 @@ from anchor.proof.leaves import (
 )
 from anchor.proof.leaves import Signer as KeySigner
 from anchor.signing import SigningKey
-from anchor.storage.sqlite import SqliteEngine
-from tests.databases import open_engine
+from tests.databases import open_engine, open_new
+from tests.homes import in_sql
 from tests.simulators.rules import all_leaves, check_directory, checkpoints
 from tests.simulators.store import CHECKPOINT_SEED, GENESIS, LOG, START_MS, Store, chain_id
 
@@ -58,7 +58,7 @@ class CountingKey(SigningKey):
 
 @contextmanager
 def made() -> Iterator[Store]:
-    store = Store(SqliteEngine(Path(":memory:")), checkpoint_key=CountingKey(CHECKPOINT_SEED))
+    store = Store(open_new(), checkpoint_key=CountingKey(CHECKPOINT_SEED))
     try:
         yield store
     finally:
@@ -369,7 +369,7 @@ def test_a_damaged_chain_is_not_sealed(store: Store) -> None:
     """Where a chain's tiles are damaged, the seal stops and appends nothing."""
     write(store, "a", 300)
     with store.engine.transaction():
-        store.engine.execute("UPDATE tile SET hashes = x'00' WHERE tree_no = 1 AND tile_no = 0")
+        store.engine.execute(in_sql("UPDATE tile SET hashes = x'00' WHERE tree_no = 1 AND tile_no = 0"))
     with pytest.raises(StorageCorruptError):
         seal(store, START_MS)
     assert 0 == store.trees.state(DIRECTORY).size

@@ -23,14 +23,13 @@ from anchor.proof import merkle
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.codec import sha256
 from anchor.storage.engine import Engine, Question, Row, Value
-from anchor.storage.sqlite import SqliteEngine
-from tests.databases import open_engine
+from tests.databases import open_engine, open_new
+from tests.homes import in_sql
 
 PUBLIC = {
     group["name"]: group
     for group in json.loads((Path(__file__).parents[1] / "vectors/public/transparency_logs.json").read_text())["groups"]
 }
-IN_MEMORY = Path(":memory:")
 
 
 class CountingEngine:
@@ -72,7 +71,7 @@ def leaves_of(count: int, name: str = "") -> list[bytes]:
 
 def make_trees(engine: Engine | None = None) -> Trees:
     """Return trees over a new database with the directory (tree 0) and one chain (tree 1)."""
-    trees = Trees(engine or SqliteEngine(IN_MEMORY))
+    trees = Trees(engine or open_new())
     with trees.engine.transaction():
         trees.create(b"")
         trees.create(b"chain 1")
@@ -347,7 +346,7 @@ def test_pymerkle_never_asks_for_raw_leaves(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(("size", "levels"), [(200, 1), (300, 2), (65_000, 2), (66_000, 3)])
 def test_a_proof_reads_few_tiles(size: int, levels: int) -> None:
     """A proof reads at most two tiles for each level of tiles, whatever the size; a warm one reads none."""
-    engine = CountingEngine(SqliteEngine(IN_MEMORY))
+    engine = CountingEngine(open_new())
     leaves = leaves_of(size)
     made_of(leaves, engine)
     for index in (0, size // 2, size - 1):
@@ -367,7 +366,7 @@ def test_a_proof_reads_few_tiles(size: int, levels: int) -> None:
 def test_the_cache_of_tiles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiles kept in memory are the ones used last, and no more than allowed."""
     monkeypatch.setattr(log, "CACHED_TILES", 3)
-    engine = CountingEngine(SqliteEngine(IN_MEMORY))
+    engine = CountingEngine(open_new())
     trees = made_of(leaves_of(256 * 6), engine)
     for tile_no in (0, 1, 2, 0, 3):  # 1 was used longest ago when 3 comes
         trees.leaf_hash(1, 256 * tile_no)
@@ -422,7 +421,7 @@ def test_another_engine_s_appends_are_seen(tmp_path: Path) -> None:
 def test_long_builds_are_cut_into_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     """``build_ahead`` leaves less than a step to build, each step in a transaction of its own."""
     monkeypatch.setattr(log, "BUILD_TILES", 2)  # a step of 512 leaves
-    engine = CountingEngine(SqliteEngine(IN_MEMORY))
+    engine = CountingEngine(open_new())
     leaves = leaves_of(1800)
     trees = made_of(leaves, engine)
     whole = stored_tiles(trees)
@@ -501,7 +500,7 @@ def test_logs_that_grow_together_are_as_logs_that_grow_alone() -> None:
         {1: 0, 2: 255, 3: 256, 4: 300},
         {number: leaves_of(number * 130, f"{number} ") for number in (1, 2, 3, 4)},
     )
-    together = make_trees(CountingEngine(SqliteEngine(IN_MEMORY)))
+    together = make_trees(CountingEngine(open_new()))
     alone = make_trees()
     for trees in (together, alone):
         with trees.engine.transaction():
@@ -538,7 +537,7 @@ def test_an_append_after_a_damaged_tile_is_refused(damage: str) -> None:
     """A log whose last tile is missing or cut short takes no further tile: it would land in the wrong place."""
     trees = made_of(leaves_of(300))
     with trees.engine.transaction():
-        trees.engine.execute(damage)
+        trees.engine.execute(in_sql(damage))
     with pytest.raises(StorageCorruptError, match="audit"):
         append(trees, leaves_of(256))
     assert 300 == trees.state(1).size
@@ -551,7 +550,7 @@ def test_building_over_a_damaged_tile_is_refused(level: int) -> None:
     unbuild(trees)
     build(trees, 300)
     with trees.engine.transaction():
-        trees.engine.execute("UPDATE tile SET hashes = x'0000' WHERE level = ? AND tile_no = ?", (level, 1 - level))
+        trees.engine.execute("UPDATE tile SET hashes = ? WHERE level = ? AND tile_no = ?", (bytes(2), level, 1 - level))
     with pytest.raises(StorageCorruptError, match="audit"):
         build(trees, 700)
     assert 300 == trees.state(1).built_size

@@ -5,7 +5,6 @@ The model keeps plain sets and dictionaries and applies the rules in its own wor
 
 import itertools
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -21,12 +20,12 @@ from hypothesis.stateful import (
 )
 
 from anchor.errors import KeyRefusedError
-from anchor.storage.sqlite import SqliteEngine
 from chains.access import STRANGER, Action, Actor, Role, Visibility
 from chains.accounts import Accounts
 from chains.api_keys import NewKey
 from chains.chain import Chain
 from chains.organisations import Organisation
+from tests.databases import open_new
 from tests.simulators.store import START_MS, Store
 
 MEMBER_ROLES = (Role.OWNER, Role.WRITER, Role.READER, Role.AUDITOR)
@@ -72,7 +71,7 @@ class AccountsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store(SqliteEngine(Path(":memory:")))
+        self.store = Store(open_new())
         self.accounts = Accounts(self.store.engine)
         self.now_ms = START_MS
         self.numbers = itertools.count(1)

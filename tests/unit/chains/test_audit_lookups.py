@@ -1,19 +1,17 @@
 """The audit of look-ups: runs that begin and end anywhere, and what a forger can do to their pairs."""
 
-from pathlib import Path
-
 import pytest
 
 from anchor.hashing.chosen import HASHING
 from anchor.journal import Journal
 from anchor.proof.codec import sha256
-from anchor.storage.sqlite import SqliteEngine
 from chains import content_index, lookup, sorted_runs
 from chains.audit import Audit
 from chains.audit_lookups import Sum
 from chains.content_index import ContentIndex
 from chains.reader import Reader
 from chains.sorted_runs import Kind
+from tests.databases import open_new
 from tests.simulators.store import START_MS, Store, clear
 
 
@@ -24,7 +22,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(content_index, "MOST_ROWS", 90)
     monkeypatch.setattr(sorted_runs, "PAIRS_IN_PAGE", 32)
     monkeypatch.setattr(sorted_runs, "FAN_IN", 4)
-    store = Store(SqliteEngine(Path(":memory:")))
+    store = Store(open_new())
     chains = [store.open_chain(name) for name in "abc"]
     for number in range(1, 31):
         contents = [b"%d/%d" % (number, place) for place in range(number)]

@@ -3,8 +3,6 @@
 Rows are appended directly, without the writer's rules, in random interleavings of chains and submitters.
 """
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +11,9 @@ from anchor.errors import RefusedEntryError, StorageCorruptError, UnknownChainEr
 from anchor.hashing.pieces import Pieces
 from anchor.proof.codec import sha256
 from anchor.proof.merkle import leaf_hash
-from anchor.storage.sqlite import SqliteEngine
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Kept, check_name, decode_kept, keep_content, keep_digest
+from tests.databases import open_new
 from tests.simulators.store import START_MS, Store, chain_id
 
 
@@ -104,7 +102,7 @@ APPENDS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1), st.booleans()
 @settings(max_examples=60, deadline=None)
 def test_rows_stay_with_their_chain_and_place(appends: list[tuple[int, int, bool, int]]) -> None:
     """However appends of several chains and submitters alternate, each row knows its chain, index and submitter."""
-    store = Store(SqliteEngine(Path(":memory:")))
+    store = Store(open_new())
     chains = [open_chain(store, f"chain {number}") for number in range(3)]
     model: list[tuple[int, int, bytes]] = []
     by_chain: dict[int, list[bytes]] = {chain.chain_no: [] for chain in chains}

@@ -4,19 +4,18 @@ Entries are real ones, before and after they are indexed, merged, and beside ano
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.proof.codec import sha256
-from anchor.storage.sqlite import SqliteEngine
 from chains import content_index, sorted_runs
 from chains.content_index import ContentIndex
 from chains.reader import Reader
 from chains.sorted_runs import Kind
 from chains.work import Submission
+from tests.databases import open_new
 from tests.simulators.store import START_MS, Store, entry_of
 
 OpenStore = Callable[[], Store]
@@ -137,7 +136,7 @@ def test_whoever_is_second_adds_nothing(open_store: OpenStore) -> None:
 @given(st.lists(st.one_of(st.none(), st.lists(st.integers(0, 5), min_size=1, max_size=6)), max_size=12))
 def test_the_index_finds_what_the_rows_have(steps: list[list[int] | None]) -> None:
     """Whatever is written and indexed in whatever order: each content is found where it is."""
-    store = Store(SqliteEngine(Path(":memory:")))
+    store = Store(open_new())
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(sorted_runs, "FAN_IN", 3)
         monkeypatch.setattr(sorted_runs, "PAIRS_IN_PAGE", 4)

@@ -5,7 +5,6 @@ Entries are real ones; small runs and pages are set where a test wants many of t
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,11 +14,11 @@ from anchor.errors import StorageError
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, ExternalId, IdKind
 from anchor.proof.merkle import leaf_hash
-from anchor.storage.sqlite import SqliteEngine
 from chains import lookup, sorted_runs
 from chains.chain import Chain, Run
 from chains.lookup import Lookup
 from chains.sorted_runs import Kind
+from tests.databases import open_new
 from tests.simulators.store import START_MS, Store, clear, submission_of
 
 OpenStore = Callable[[], Store]
@@ -89,7 +88,7 @@ def test_every_key_finds_its_rows_whatever_was_indexed(steps: list[tuple[str, in
     """However writes, runs, merges and restarts alternate, look-ups answer as a dictionary of all rows would."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         shrink(monkeypatch)
-        store = Store(SqliteEngine(Path(":memory:")))
+        store = Store(open_new())
         chain = store.open_chain("acme")
         finder = Lookup(store.engine, store.chains)
         for number, (step, count, ids) in enumerate(steps):

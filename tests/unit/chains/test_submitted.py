@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -29,13 +28,13 @@ from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.merkle import inclusion_path, leaf_hash, root_of
 from anchor.signature_check import CHUNK, check_signature
 from anchor.signing import SigningKey
-from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain
 from chains.client.own_entry import OwnEntry, signed, signed_batch
 from chains.client.signing import Ed25519Key
 from chains.submitted import Shape, commitments_hold, signatures_hold, wrong_signatures
 from chains.together import commit_together
 from chains.work import Done, Refused, Submission, SubmissionsAlike, Work
+from tests.databases import open_new
 from tests.simulators.store import LOG, START_MS, Store, chain_id, clear, entry_of
 
 KEY, OTHER = SigningKey(sha256(b"author")), SigningKey(sha256(b"another author"))
@@ -212,7 +211,7 @@ def named(count: int) -> list[bytes]:
 @cache
 def prepare_in_memory() -> tuple[Callable[..., Work], Chain]:
     """Return what makes work of what is handed in, and a chain: nothing of it is written."""
-    store = Store(SqliteEngine(Path(":memory:")))
+    store = Store(open_new())
     return store.writer.prepare, store.open_chain("acme")
 
 

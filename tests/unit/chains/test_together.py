@@ -5,7 +5,6 @@ Entries are made as clients would; the whole database is checked by the rules af
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,12 +16,12 @@ from anchor.proof.entry import Entry, Extension, ExtensionType, content_commitme
 from anchor.proof.promise import check_promise
 from anchor.proof.promise_run import promises_of
 from anchor.signing import check_signature
-from anchor.storage.sqlite import SqliteEngine
 from chains.chain import Chain, decode_kept
 from chains.idempotency import KEPT_MS, RequestKey
 from chains.settings import Limits
 from chains.together import Answer, commit_together
 from chains.work import Accepted, Content, Done, Opening, Refused, Submission, Work
+from tests.databases import open_new
 from tests.simulators.rules import check_entries
 from tests.simulators.store import LOG, START_MS, Store, chain_id, clear, entry_of, submission_of
 
@@ -389,7 +388,7 @@ def test_groups_of_any_works_keep_every_rule(
     groups: list[list[tuple[str, bytes, list[int | str], int | None]]],
 ) -> None:
     """Whatever is handed in together, each entry is there once, promised once, and answered by its place."""
-    store = Store(SqliteEngine(Path(":memory:")))
+    store = Store(open_new())
     chains = {name: store.open_chain(name) for name in ("acme", "beta")}
     where: dict[bytes, tuple[str, int]] = {}
     for time_ms, group in enumerate(groups, START_MS):

@@ -35,12 +35,12 @@ from anchor.proof.merkle import leaf_hash
 from anchor.proof.promise import ANONYMOUS, PromiseNote, check_promise
 from anchor.signing import SigningKey
 from anchor.storage.engine import Row, Value
-from anchor.storage.sqlite import SqliteEngine
 from chains import lookup
 from chains.chain import Chain, decode_kept
 from chains.found_by import may_have_keys
 from chains.settings import Limits
 from chains.work import Accepted, Submission
+from tests.databases import open_new
 from tests.simulators.rules import check_entries
 from tests.simulators.store import GENESIS, LOG, START_MS, Store, chain_id, clear, entry_of, submission_of
 
@@ -429,7 +429,7 @@ STEPS = st.lists(
 @settings(max_examples=60, deadline=None)
 def test_submitting_is_idempotent_through_window_and_runs(steps: list[tuple[str, list[int]]]) -> None:
     """Whatever is resubmitted, after a restart or once indexed, has one place for ever; the rest follows in order."""
-    engine = SqliteEngine(Path(":memory:"))
+    engine = open_new()
     store = Store(engine)
     chain = store.open_chain("acme")
     places: dict[int, Accepted] = {}
