@@ -7,6 +7,7 @@ looked up in memory. ``chains.writer`` uses it for idempotency, ``chains.reader`
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from struct import Struct
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
@@ -77,9 +78,12 @@ class Lookup:
         if run_no not in self._filters:
             rows = self.engine.query("SELECT SUM(LENGTH(pairs)) FROM lookup_page WHERE run_no = ?", (run_no,))
             bits = bytearray(max(int(rows[0][0] or 0) // PAIR_SIZE * FILTER_BITS // 8, 1))
-            for pair in self._runs.pairs_of(run_no):
-                place = _place(pair, bits)
-                bits[place >> 3] |= 1 << (place & 7)
+            size = 8 * len(bits)
+            for page in self._runs.pages_of(run_no):
+                # As _place() says, without its call: a writer waits for this after a restart.
+                for (place,) in _PLACES.iter_unpack(page):
+                    place %= size  # noqa: PLW2901  # nothing else is done with it
+                    bits[place >> 3] |= 1 << (place & 7)
             self._filters[run_no] = bits
         return self._filters[run_no]
 
@@ -160,6 +164,10 @@ class Lookup:
                 by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, key in ids]
         self._runs.store(Kind.ENTRY_HASH, 0, (start, end), [HASHING.sorted_pairs(b"".join(by_hash))])
         self._runs.store(Kind.EXTERNAL_ID, 0, (start, end), [b"".join(sorted(by_id))])
+
+
+_PLACES = Struct(f">4xI{PAIR_SIZE - KEY_SIZE}x")
+"""What ``_place`` reads of a key, of each pair of a page."""
 
 
 def _place(key: bytes, bits: bytearray) -> int:

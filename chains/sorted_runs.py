@@ -134,18 +134,14 @@ class SortedRuns:
 
     def _merge(self, kind: Kind, level: int, runs: list[tuple[int, int, int]]) -> None:
         """Merge runs into one of the next level; pages stream through, so memory stays flat."""
-        streams = [self._pages_of(run_no) for run_no, _, _ in runs]
+        streams = [self.pages_of(run_no) for run_no, _, _ in runs]
         self.store(kind, level + 1, (runs[0][1], runs[-1][2]), _merged(streams))
         for run_no, _, _ in runs:
             self.engine.execute("DELETE FROM lookup_page WHERE run_no = ?", (run_no,))
             self.engine.execute("DELETE FROM lookup_run WHERE run_no = ?", (run_no,))
 
-    def pairs_of(self, run_no: int) -> Iterator[bytes]:
-        """Yield the pairs of a run, in order."""
-        for page in self._pages_of(run_no):
-            yield from _cut(page)
-
-    def _pages_of(self, run_no: int) -> Iterator[bytes]:
+    def pages_of(self, run_no: int) -> Iterator[bytes]:
+        """Yield the pages of a run, in order."""
         at = b""
         query = "SELECT pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT ?"
         while rows := self.engine.query(query, (run_no, at, _MERGED_PAGES)):
