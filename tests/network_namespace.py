@@ -46,14 +46,14 @@ def why_not() -> str:
     if shutil.which("ip") is None:
         return "NO NETWORK NAMESPACE: no ip on PATH (Debian: apt-get install iproute2); nothing was cut off"
     probe = f"{_NAME}-probe-{os.getpid()}"
-    for words in (
-        ["netns", "add", probe],
-        ["-n", probe, "link", "add", "cable", "type", "veth"],
-        ["netns", "del", probe],
-    ):
-        done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
-        if done.returncode:
-            return f"NO NETWORK NAMESPACE: it takes root and Linux's veth; nothing was cut off ({done.stderr.strip()})"
+    try:
+        _ip("netns", "add", probe)
+        try:
+            _ip("-n", probe, "link", "add", "cable", "type", "veth")
+        finally:
+            _ip("netns", "del", probe)
+    except AssertionError as error:
+        return f"NO NETWORK NAMESPACE: it takes root and Linux's veth; nothing was cut off ({error})"
     return ""
 
 
@@ -81,4 +81,4 @@ def namespace() -> Iterator[Namespace]:
 
 def _ip(*words: str) -> None:
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
-    assert 0 == done.returncode, f"ip {' '.join(words)}: {done.stderr}"
+    assert 0 == done.returncode, f"ip {' '.join(words)}: {done.stderr.strip()}"
