@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
 from anchor.errors import StorageCorruptError
+from anchor.hashing.ciphers import KEY_SIZE
 from anchor.hashing.pieces import Pieces
 from anchor.storage.engine import Engine, Question
 from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed, unsealed_row, unsealed_sizes
@@ -110,24 +111,14 @@ class Bundles:
         if len(entries) != len(kept):
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
         cuts = list(_cuts(kept.sizes))
-        # A row that is rolled back and written anew gets another nonce.
-        nonces = [os.urandom(NONCE_SIZE) for _ in cuts]
-        spread = [nonce * (end - start) for (start, end), nonce in zip(cuts, nonces, strict=True)]
-        locked = self._locked(first_seq, kept, spread)
-        columns = zip(cuts, nonces, entries.parts(cuts), locked.parts(cuts), strict=True)
-        self.engine.execute_many(
-            "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
-            (
-                (first_seq + start, end - start, raws.packed(), nonce + boxes.packed())
-                for (start, end), nonce, raws, boxes in columns
-            ),
-        )
-
-    def _locked(self, first_seq: int, kept: Column, nonces: Sequence[bytes]) -> Column:
-        """Return what is kept beside entries, each under its key."""
         keys = self.keys.for_writing(first_seq, first_seq + len(kept))
-        items = sealed(keys, Pieces.cut(b"".join(nonces), NONCE_SIZE), first_seq, kept.flat, kept.sizes)
-        return Column(items, sealed_sizes(kept.sizes))
+        for (start, end), raws, items in zip(cuts, entries.parts(cuts), kept.parts(cuts), strict=True):
+            locked = _locked(keys.flat[start * KEY_SIZE : end * KEY_SIZE], first_seq + start, items)
+            # A row for each statement: a server of its own stores one while the next is encrypted.
+            self.engine.execute_many(
+                "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
+                [(first_seq + start, end - start, raws.packed(), locked)],
+            )
 
     def erase(self, seqs: Collection[int]) -> None:
         """Put ``ERASED`` in the place of what is kept beside these entries, inside a transaction; may be repeated."""
@@ -235,6 +226,15 @@ class Bundles:
     def row(self, seq: int) -> Row:
         """Return one entry; raise StorageCorruptError where it is missing or damaged."""
         return next(self.rows(seq, seq + 1))
+
+
+def _locked(keys: bytes, first_seq: int, kept: Column) -> bytes:
+    """Return what is kept beside the entries of a bundle as it is stored: a nonce, and each under its key."""
+    # A row that is rolled back and written anew gets another nonce.
+    nonce = os.urandom(NONCE_SIZE)
+    nonces = Pieces.cut(nonce * len(kept), NONCE_SIZE)
+    items = sealed(Pieces(KEY_SIZE, flat=keys), nonces, first_seq, kept.flat, kept.sizes)
+    return nonce + Column(items, sealed_sizes(kept.sizes)).packed()
 
 
 def next_seq_of(newest: Sequence[tuple[int]]) -> int:

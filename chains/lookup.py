@@ -101,14 +101,17 @@ class Lookup:
     def maintain(self, least: int = RUN_ENTRIES) -> None:
         """Write a run where at least ``least`` entries are not indexed, and merge where eight runs stand side by side.
 
-        Outside a transaction; each step is one of its own, and harmless to repeat or to lose. What is to be done is
-        asked again under the write lock: another process may have done it.
+        Outside a transaction; each step is one of its own, and harmless to repeat or to lose. Rows never change, so
+        they are read and sorted before anybody is kept from writing; whether another process was faster is asked then.
         """
         while self._unindexed() >= least:
+            start = self._indexed_to()
+            end = min(self.chains.next_seq(), start + RUN_ENTRIES)
+            pairs = self._pairs_of(start, end)
             with self.engine.transaction():
-                if self._unindexed() >= least:
-                    start = self._indexed_to()
-                    self._write_runs(start, min(self.chains.next_seq(), start + RUN_ENTRIES))
+                if self._indexed_to() == start:
+                    for kind, found in pairs.items():
+                        self._runs.store(kind, 0, (start, end), [found])
         self._runs.merge_all()
 
     def _unindexed(self) -> int:
@@ -150,7 +153,8 @@ class Lookup:
 
     # --- sorted runs
 
-    def _write_runs(self, start: int, end: int) -> None:
+    def _pairs_of(self, start: int, end: int) -> dict[Kind, bytes]:
+        """Return the sorted pairs of each kind of the entries start to end-1."""
         by_hash: list[bytes] = []
         by_id: list[bytes] = []
         for run in self.chains.runs(start, end):
@@ -162,8 +166,10 @@ class Lookup:
             if run.with_ids:
                 ids = self._other_keys(run.first_seq, last_seq)
                 by_id += [key[:KEY_SIZE] + seq.to_bytes(8, "big") for seq, key in ids]
-        self._runs.store(Kind.ENTRY_HASH, 0, (start, end), [HASHING.sorted_pairs(b"".join(by_hash))])
-        self._runs.store(Kind.EXTERNAL_ID, 0, (start, end), [b"".join(sorted(by_id))])
+        return {
+            Kind.ENTRY_HASH: HASHING.sorted_pairs(b"".join(by_hash)),
+            Kind.EXTERNAL_ID: b"".join(sorted(by_id)),
+        }
 
 
 _PLACES = Struct(f">4xI{PAIR_SIZE - KEY_SIZE}x")

@@ -267,7 +267,6 @@ class PostgresEngine:
                 raise
             finally:
                 self._is_open = False
-                self._waiting.forget()
 
     def _take_turn(self) -> None:
         """Begin, alone; nothing has been done yet, so a lost connection and a refused serialization are tried again."""
@@ -302,6 +301,7 @@ class PostgresEngine:
         self._alive().execute(statement, prepare=False)
 
     def _roll_back(self) -> None:
+        self._waiting.forget()
         if self._connection.closed:
             return
         if self._connection.info.transaction_status is pq.TransactionStatus.IDLE:
@@ -362,9 +362,7 @@ class PostgresEngine:
             return
         with self._lock, self._translated():
             self._check_transaction()
-            self._waiting.add(numbered(sql), given)
-            if self._waiting.are_many:
-                self._waiting.send(self._connection)
+            self._waiting.add(self._connection, numbered(sql), given)
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
         """See ``House.fence``. The turn can be taken no more, by whoever has it open."""

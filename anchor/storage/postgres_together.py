@@ -5,89 +5,104 @@ the pipeline mode of PostgreSQL's protocol (documentation, 34.5), in which whate
 refused is not run, the COMMIT neither.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psycopg
-from psycopg import errors
 
-from anchor.storage.engine import Question, Row, Value
+from anchor.storage.engine import Row, Value
 
 Rows = Sequence[Sequence[Value]]
 MOST_ROWS = 256
-"""So many are sent at the latest: what waits is kept in memory, a row of it can be a bundle."""
+"""So many rows are sent at the latest, whatever their size."""
+MOST_BYTES = 64 * 2**10
+"""So many bytes are: more than a round trip costs, and about what the server's end of the connection takes at once."""
 
 
 class WaitingWrites:
-    """What an open transaction wrote and the server was not told yet, in order."""
+    """What an open transaction wrote and the server was not told yet, or has not answered yet, in order.
+
+    Raises psycopg's errors, whichever method is told of them.
+    """
 
     def __init__(self) -> None:
         self._writes: list[tuple[str, Rows]] = []
-        self._row_count = 0
+        self._rows = self._bytes = 0
+        self._pipeline: ExitStack | None = None
 
-    @property
-    def are_many(self) -> bool:
-        """Whether they should wait no longer."""
-        return self._row_count >= MOST_ROWS
+    def add(self, connection: "psycopg.Connection[Row]", sql: str, rows: Rows) -> None:
+        """Have a statement wait, to be run once for each row of values.
 
-    def add(self, sql: str, rows: Rows) -> None:
-        """Have a statement wait, to be run once for each row of values."""
-        if rows:
-            self._writes.append((sql, rows))
-            self._row_count += len(rows)
+        Large ones do not: the server works on them while the next are made, and is asked later how it went.
+        """
+        if not rows:
+            return
+        self._writes.append((sql, rows))
+        self._rows += len(rows)
+        self._bytes += sum(len(value) for row in rows for value in row if isinstance(value, bytes))
+        if self._rows >= MOST_ROWS or self._bytes >= MOST_BYTES:
+            self._begin(connection)
 
     def forget(self) -> None:
-        """Leave them: the transaction is over."""
-        self._writes, self._row_count = [], 0
+        """Leave them: the transaction is over, or is to be undone."""
+        self._taken()
+        with suppress(psycopg.Error):
+            self._end()
 
     def send(self, connection: "psycopg.Connection[Row]") -> None:
-        """Run them; raises psycopg's errors."""
-        if self._writes:
-            _all_of(connection, self._taken())
+        """Run them, and wait until that is done."""
+        if self._writes or self._pipeline:
+            self.send_with_each(connection, [])
 
     def send_with(
         self, connection: "psycopg.Connection[Row]", sql: str, values: Sequence[Value] | None = None
     ) -> "psycopg.Cursor[Row]":
-        """Run them and another statement behind them, and return the cursor of that one; raises psycopg's errors."""
-        if not self._writes:
+        """Run them and another statement behind them, and return the cursor of that one."""
+        if not self._writes and self._pipeline is None:
             return connection.execute(sql, values, binary=True)
-        return _all_of(connection, self._taken(), [(sql, values)])[0]
+        return self.send_with_each(connection, [(sql, values)])[0]
 
     def send_with_each(
-        self, connection: "psycopg.Connection[Row]", questions: Sequence[Question]
+        self, connection: "psycopg.Connection[Row]", questions: Sequence[tuple[str, Sequence[Value] | None]]
     ) -> "list[psycopg.Cursor[Row]]":
         """Do the same with several statements."""
-        return _all_of(connection, self._taken(), questions)
+        cursors: list[psycopg.Cursor[Row]] = []
+        refused: psycopg.Error | None = None
+        try:
+            self._begin(connection)
+            for sql, values in questions:
+                cursors.append(connection.cursor())
+                cursors[-1].execute(sql, values, binary=True)
+        except psycopg.Error as error:
+            # Raised below: what the pipeline says at its end is only that it went no further.
+            refused = error
+        try:
+            self._end()
+        except psycopg.Error as error:
+            raise refused or error from None
+        if refused is not None:
+            raise refused
+        return cursors
+
+    def _begin(self, connection: "psycopg.Connection[Row]") -> None:
+        """Have the server run what waits, without waiting for it."""
+        if self._pipeline is None:
+            self._pipeline = ExitStack()
+            self._pipeline.enter_context(connection.pipeline())
+        for sql, rows in self._taken():
+            _run(connection.cursor(), sql, rows)
+
+    def _end(self) -> None:
+        """Wait until the server is done with all that it was told."""
+        if self._pipeline is not None:
+            pipeline, self._pipeline = self._pipeline, None
+            pipeline.close()
 
     def _taken(self) -> list[tuple[str, Rows]]:
         writes = self._writes
-        self.forget()
+        self._writes, self._rows, self._bytes = [], 0, 0
         return writes
-
-
-def _all_of(
-    connection: "psycopg.Connection[Row]",
-    writes: Iterable[tuple[str, Rows]],
-    questions: Sequence[tuple[str, Sequence[Value] | None]] = (),
-) -> "list[psycopg.Cursor[Row]]":
-    cursors: list[psycopg.Cursor[Row]] = []
-    refused: psycopg.Error | None = None
-    try:
-        with connection.pipeline():
-            try:
-                for sql, rows in writes:
-                    _run(connection.cursor(), sql, rows)
-                for sql, values in questions:
-                    cursors.append(connection.cursor())
-                    cursors[-1].execute(sql, values, binary=True)
-            except psycopg.Error as error:
-                # Raised below: what the pipeline says at its end is only that it went no further.
-                refused = error
-    except errors.PipelineAborted as error:
-        raise refused or error from None
-    if refused is not None:
-        raise refused
-    return cursors
 
 
 def _run(cursor: "psycopg.Cursor[Any]", sql: str, rows: Rows) -> None:

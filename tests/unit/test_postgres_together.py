@@ -4,21 +4,24 @@ A real server, whose constraints refuse what is wrong.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from anchor.errors import StorageError
 from anchor.storage.postgres import COPY_FROM, PostgresEngine
-from anchor.storage.postgres_together import MOST_ROWS
+from anchor.storage.postgres_together import MOST_BYTES, MOST_ROWS
 from tests.postgres import PostgresServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
 INSERT = "INSERT INTO tree (tree_no, chain_id, size, built_size, sealed_size) VALUES (?, ?, 0, 0, 0)"
 TOUCH = "UPDATE tree SET size = size / ? WHERE tree_no = ?"
 CHAIN = "INSERT INTO chain (chain_no, name, opened_at_ms) VALUES (?, ?, ?)"
+TILE = "INSERT INTO tile (tree_no, level, tile_no, hashes) VALUES (?, ?, ?, ?)"
 ALL = "SELECT tree_no FROM tree ORDER BY tree_no"
-SENT = "SELECT query FROM pg_stat_activity WHERE pid = %s"
 
 
 @pytest.fixture
@@ -104,19 +107,66 @@ def test_what_waits_is_left_with_its_transaction(engine: PostgresEngine) -> None
     assert [(3,)] == engine.query(ALL)
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([(1, 0, number, b"small") for number in range(COPY_FROM - 1)], id="few"),
+        pytest.param([(1, 0, 0, bytes(MOST_BYTES))], id="a large one"),
+    ],
+)
+def test_large_rows_do_not_wait(postgres_server: PostgresServer, rows: list[tuple[int, int, int, bytes]]) -> None:
+    """The server works on large rows before anybody asks; on a few small ones it does not."""
+    address = postgres_server.log_database()
+    engine, other = PostgresEngine(address), psycopg.connect(address)
+
+    def is_there() -> bool:
+        """Say whether a row with this key is being written: a second one waits for what becomes of it."""
+        try:
+            other.execute("SET lock_timeout = '50ms'")
+            other.execute("INSERT INTO tile VALUES (1, 0, 0, 'other')")
+        except errors.LockNotAvailable:
+            return True
+        finally:
+            other.rollback()
+        return False
+
+    with closing(other), closing(engine), engine.transaction():
+        engine.execute_many(TILE, rows)
+        if len(rows) == 1:
+            wait_until(is_there, lambda: "the row was not sent")
+        else:
+            assert not is_there()
+        [(count,)] = engine.query("SELECT COUNT(*) FROM tile")
+        assert is_there()
+        assert len(rows) == count
+
+
+def test_what_the_server_has_begun_is_undone_with_its_transaction(engine: PostgresEngine) -> None:
+    """Rows that were sent before anybody asked are left as those that were not, whatever became of them."""
+
+    def give_up() -> None:
+        with engine.transaction():
+            engine.execute_many(TILE, [(1, 0, 0, bytes(MOST_BYTES))])
+            engine.execute_many(TILE, [(1, 0, 0, bytes(MOST_BYTES))])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        give_up()
+    assert [(0,)] == engine.query("SELECT COUNT(*) FROM tile")
+
+
 def test_many_rows_do_not_wait(engine: PostgresEngine) -> None:
-    """So many rows are sent at once, whatever comes: what waits is in memory."""
+    """So many are sent however small they are, and an error is told once, by whatever comes after it."""
 
     def write_many() -> None:
         with engine.transaction():
             engine.execute_many(INSERT, [(1, chain_id(1))])
-            engine.execute_many(TOUCH, [(1, 1)] * (MOST_ROWS - 3) + [(0, 1)])
-            with pytest.raises(StorageError, match="division by zero"):
-                engine.execute_many(TOUCH, [(1, 1)])
-            raise KeyError
+            engine.execute_many(TOUCH, [(0, 1)] * MOST_ROWS)
+            engine.execute_many(CHAIN, [(number, None, 0) for number in range(1, COPY_FROM + 1)])
 
-    with pytest.raises(KeyError):
+    with pytest.raises(StorageError, match="division by zero"):
         write_many()
+    assert [] == engine.query(ALL)
 
 
 def test_a_session_that_ends_before_what_waits_is_sent_keeps_nothing(
