@@ -5,7 +5,7 @@ written. Order within a chain is the order of its leaf_index, which is gapless: 
 belong to chains in runs (extents), each of which goes on where the one before ended.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,10 +13,10 @@ from typing import NamedTuple
 from anchor.errors import ChainExistsError, RefusedEntryError, StorageCorruptError, UnknownChainError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
-from anchor.log import Trees, questions_about, states_in
+from anchor.log import Trees, TreeState, questions_about, states_in
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
-from anchor.storage.engine import Engine, Question
+from anchor.storage.engine import Engine, Question, Row
 from chains.bundle import NEWEST, Bundles, Column, next_seq_of
 from chains.content_cipher import DAMAGED, ERASED, UNREADABLE
 from chains.content_keys import ContentKeys
@@ -158,6 +158,26 @@ def decode_kept(kept: bytes | None) -> Kept | None:
     raise StorageCorruptError(f"a kept column of {len(kept)} bytes is damaged; run `anchorline audit`")
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a commit goes on from: the seq of its first row, the run of the last one, and the logs of some chains."""
+
+    next_seq: int
+    last: Run | None
+    states: Mapping[int, TreeState]
+
+
+def questions_of_standing(chain_nos: Collection[int]) -> list[Question]:
+    """Return what is asked for a ``Standing``; the answers are for ``standing_in``."""
+    return [NEWEST, _LAST_RUN, *questions_about(sorted(chain_nos))]
+
+
+def standing_in(answers: Sequence[list[Row]]) -> Standing:
+    """Return the standing, as ``questions_of_standing`` was answered."""
+    newest, extents, *stored = answers
+    return Standing(next_seq_of(newest), Run(*extents[0]) if extents else None, states_in(stored))
+
+
 class Chains:
     """The chains of one database."""
 
@@ -223,17 +243,21 @@ class Chains:
         """Append a batch, inside a transaction; return where it is (``append_each``)."""
         return self.append_each([(chain, batch, submitter)])[0]
 
-    def append_each(self, batches: Sequence[tuple[Chain, Batch, bytes]]) -> list[Run]:
+    def append_each(
+        self, batches: Sequence[tuple[Chain, Batch, bytes]], standing: "Standing | None" = None
+    ) -> list[Run]:
         """Append batches, each with its chain and submitter, inside a transaction; return where they are, in order.
 
         The rows take the next seqs, and their places the next leaf_indexes: both only ever grow. Whatever has to be
-        asked is asked once for all of them, before anything is written, so that all is written in one go.
+        asked is asked once for all of them, before anything is written, so that all is written in one go. ``standing``
+        was asked for in this transaction already, perhaps before some of the chains were opened.
         """
-        numbers = sorted({chain.chain_no for chain, _, _ in batches})
-        newest, extents, *stored = self.engine.query_each([NEWEST, _LAST_RUN, *questions_about(numbers)])
-        seq = first_seq = next_seq_of(newest)
-        last = Run(*extents[0]) if extents else None
-        states = states_in(stored)
+        numbers = {chain.chain_no for chain, _, _ in batches}
+        if standing is None:
+            standing = standing_in(self.engine.query_each(questions_of_standing(numbers)))
+        seq = first_seq = standing.next_seq
+        last = standing.last
+        states = {**standing.states, **self.trees.states(numbers - standing.states.keys())}
         runs: list[Run] = []
         leaves: dict[int, list[bytes]] = {}
         ends = {number: state.size for number, state in states.items()}

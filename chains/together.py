@@ -14,7 +14,7 @@ from anchor.proof.entry import Entry
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.identity import IDENTITY_ID
 from chains.bundle import Column
-from chains.chain import Batch, Chain, Run
+from chains.chain import Batch, Chain, Run, questions_of_standing, standing_in
 from chains.chain_life import NEWEST as NEWEST_LIFE
 from chains.idempotency import RequestKeys, Saved
 from chains.policy import Writing, refuse_statements
@@ -91,7 +91,11 @@ class _Commit:
         self.same_as: dict[int, int] = {}
         self.placed: dict[bytes, Accepted] = {}
         self.authors: dict[Named, str | None] = {}
-        [[newest_life], self.newest] = writer.engine.query_each([NEWEST_LIFE, NEWEST_COMMIT])
+        open_already = {work.to.chain_no for work in works if isinstance(work.to, Chain)}
+        [[newest_life], self.newest, *standing] = writer.engine.query_each(
+            [NEWEST_LIFE, NEWEST_COMMIT, *questions_of_standing(open_already)]
+        )
+        self.standing = standing_in(standing)
         self.closed = writer.lives.closed(int(newest_life[0]))
         self.closing: set[int] = set()
         self.writing: dict[bytes, Writing] = {}
@@ -370,7 +374,8 @@ class _Commit:
         batches = [_batch_of(pieces) for pieces in in_order]
         heads = [pieces[0] for pieces in in_order]
         runs = self.writer.chains.append_each(
-            [(head.chain, batch, head.work.submitter) for head, batch in zip(heads, batches, strict=True)]
+            [(head.chain, batch, head.work.submitter) for head, batch in zip(heads, batches, strict=True)],
+            self.standing,
         )
         for pieces, run in zip(in_order, runs, strict=True):
             self._note_places(pieces, run)

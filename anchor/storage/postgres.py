@@ -325,6 +325,8 @@ class PostgresEngine:
 
     def query_each(self, questions: Sequence[Question]) -> list[list[Row]]:
         """See ``Engine.query_each``: one round trip. A lost connection is as in ``query``."""
+        if not questions:
+            return []
         asked = [(numbered(sql), values) for sql, values in questions]
 
         def fetched() -> list[list[Row]]:
