@@ -16,6 +16,7 @@ from tests.crash.daemon import Daemon
 from tests.crash.torturing import CLIENTS, IS_WHOLE, KILLS, Said, check_said, torture
 from tests.postgres import PostgresServer
 from tests.simulators.api_server import ApiServer, make_key, run_beside, serving
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
 
@@ -57,6 +58,12 @@ def test_nothing_is_lost_whoever_is_killed(hosts: list[Path], record_property: C
         # Clients of both hosts write to each chain.
         endings = [killing(servers[0]), kill_daemon, killing(servers[1])] * (KILLS // 2)
         asyncio.run(torture(servers, key, [*chains, *reversed(chains)], said, endings))
+        # On a machine with much to do, the first seal may come behind all that clients wrote.
+        wait_until(lambda: daemon.count("event=sealed") > 0, daemon.log.read_text)
+        sealed = daemon.count("event=sealed")
+        with servers[0].client(key) as client:
+            said.take_one(client.post(f"/v1/chains/{chains[0]}/entries", content=b"last").json())
+        wait_until(lambda: daemon.count("event=sealed") > sealed, daemon.log.read_text)
         assert [0, 0] == [server.stop() for server in servers]
         assert 0 == daemon.end(signal.SIGTERM)
     assert said.requests > CLIENTS
