@@ -22,6 +22,7 @@ from anchor.proof.identity import begins_identity
 from anchor.proof.identity_evidence import MAX_ENTRIES
 from anchor.proof.identity_history import History, Place, history_of
 from anchor.proof.merkle import root_of
+from anchor.proof.waits import Anchored, anchored_at
 from anchor.published import CHAINS
 from anchor.thread_auditor import Audit
 from anchor.thread_verdict import Number
@@ -57,8 +58,15 @@ class PublishedAuthors:
         self._check: SignatureCheck = audit.auditor.check
         self._audit = audit
         views: Sequence[KnownBlocks] = (SourceBlocks(audit, network),) if audit.auditor.source is not None else ()
-        self._authors = AuthorsAudit(self._history, self._fault, audit.notes.append, views)
         self._sizes = [seal.size for seal in audit.walk.seals]
+        # Only roots that the published leaves give: an anchor of another one is a matter of step 6.
+        anchors = [
+            Anchored(each.payload.tree_size, each.mined.block.height)
+            for each in audit.line
+            if audit.walk.root_at(each.payload.tree_size) == each.payload.root
+        ]
+        anchored = anchored_at(dict(enumerate(self._sizes)), anchors)
+        self._authors = AuthorsAudit(self._history, self._fault, audit.notes.append, views, anchored)
         self.signed = 0
 
     def look_at(self, chain_id: bytes, index: int, raw: bytes) -> None:

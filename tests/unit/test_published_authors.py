@@ -5,9 +5,11 @@ refuses an author there.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from anchor.proof.entry import Author, AuthorType
 from anchor.proof.identity import Ending, Operation, Purpose, Statement
+from anchor.proof.leaves import Purpose as LogPurpose
 from anchor.proof.verify import State
 from anchor.thread_verdict import Number, Outcome, Step, Verdict
 from tests.simulators.identities import began, entry_of, first_entry_of, key, key_set, public, signed, write_signed
@@ -18,14 +20,15 @@ from tests.simulators.world import World
 class Told(PublicLog):
     """A log with an identity and a chain of orders, both published, sealed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait_blocks: int = 0) -> None:
         super().__init__(World())
         world = self.world
         for _ in range(6):
             world.mine()
         self.orders = world.write_first("orders").entry.chain_id
         world.fund_thread()
-        begin = began(world.log.log_id, key_set(key("boss"), key("press", Purpose.ENTRIES)), "boss", "press")
+        keys = key_set(key("boss"), key("press", Purpose.ENTRIES), wait_blocks=wait_blocks)
+        begin = began(world.log.log_id, keys, "boss", "press")
         self.identity, self.tip = world.write(first_entry_of(begin), b"").entry.chain_id, begin.hash
         self.with_entries = {self.orders, self.identity}
         self.seal_and_anchor()
@@ -34,11 +37,15 @@ class Told(PublicLog):
         """Write an order in the name of the identity, or of what is said to be one."""
         write_signed(self.world, self.orders, b"order", holder, identity or self.identity)
 
+    def state(self, operation: Operation, *names: str, **parts: Any) -> Statement:
+        """Write a statement about the identity's keys, signed by these holders."""
+        made = signed(Statement(operation, self.tip, **parts), self.identity, *names)
+        self.world.write(entry_of(self.identity, made.encode()), b"")
+        return made
+
     def revoke(self) -> None:
         """State that the key of the press was stolen."""
-        statement = Statement(Operation.REVOKE, self.tip, public("press"), Ending.STOLEN)
-        made = signed(statement, self.identity, "boss")
-        self.world.write(entry_of(self.identity, made.encode()), b"")
+        self.state(Operation.REVOKE, "boss", about=public("press"), ending=Ending.STOLEN)
 
 
 def authors(verdict: Verdict) -> Step:
@@ -61,6 +68,25 @@ def test_valid_authors_are_counted_and_a_tie_is_a_note() -> None:
     [note] = verdict.notes
     assert f"chain {log.orders.hex()}, entry 2: " in note
     assert "it ended in seal 2, because it was stolen" in note
+
+
+def test_a_wait_is_counted_from_the_anchor_of_its_announcement() -> None:
+    """Who follows the thread is told in which block the announcement was, and how many came after it for certain."""
+    log = Told(wait_blocks=144)
+    world = log.world
+    promise_key = f"{world.name}/{LogPurpose.PROMISE.name}"
+    new = {"key_set": key_set(key("new")), "ending": Ending.LOST}
+    announced = log.state(Operation.ANNOUNCE, promise_key, "new", **new)
+    log.seal_and_anchor()
+    anchored = len(world.blocks)
+    for _ in range(150):
+        world.mine()
+    log.state(Operation.COMPLETE, "new", about=announced.hash)
+    log.seal_and_anchor()
+    verdict = log.audit()
+    assert Outcome.ONE_HISTORY == verdict.outcome
+    [note] = [note for note in verdict.notes if "the recovery that the log announced waited" in note]
+    assert f"; the announcement was anchored in block {anchored}: " in note
 
 
 def test_authors_whom_the_log_must_have_refused_are_named() -> None:
