@@ -124,7 +124,6 @@ def test_who_sleeps_in_his_turn_loses_it(address: str) -> None:
 
 def test_who_is_frozen_within_a_statement_loses_his_turn(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of a COPY was sent and no more comes, nor does the connection end: whoever waits for the turn ends it."""
-    monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_S", 1)
     frozen, other = PostgresEngine(address), PostgresEngine(address, busy_timeout_s=0.3)
     [identity] = [table for table in tables() if table.name == "identity"]
     begun, thawed, raised = threading.Event(), threading.Event(), list[Exception]()
@@ -154,6 +153,7 @@ def test_who_is_frozen_within_a_statement_loses_his_turn(address: str, monkeypat
     copying.start()
     begun.wait()
     assert not is_written()
+    monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_S", 0)
     wait_until(is_written)
     thawed.set()
     copying.join()
