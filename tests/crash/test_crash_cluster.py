@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 
 import pytest
 
 from anchor.storage.postgres import PostgresEngine
+from chains.client import Client, Recorded
 from tests.crash.cluster import SILENCE, Cluster, Host, running_cluster
 from tests.crash.torturing import IS_WHOLE, check_said, torture
 from tests.network_namespace import why_not
@@ -55,6 +57,9 @@ def tell(cluster: Cluster, events: Sequence[Callable[[], None]]) -> None:
 def test_whoever_is_killed_or_paused_there_is_one_history(cluster: Cluster) -> None:
     """Each part is killed in turn, the replica promoted, the leader paused past its lease: nothing said is lost."""
     hosts, servers = cluster.hosts, cluster.servers
+    client = Client(hosts[0].server.url, cluster.key, card=hosts[0].home / "log-card.json")
+    opened = client.open_chain(["client"], name="client")
+    adding: list[Future[Recorded]] = []
 
     def kill_node(host: Host) -> None:
         assert -signal.SIGKILL == host.server.kill()
@@ -78,6 +83,8 @@ def test_whoever_is_killed_or_paused_there_is_one_history(cluster: Cluster) -> N
 
     def lose_primary() -> None:
         servers.primary.kill()
+        content = b"written without a primary, %d" % len(adding)
+        adding.append(waiting.submit(client.add, opened.own.entry.chain_id, content))
         wait_until(lambda: not any(map(cluster.is_ready, hosts)))
         servers.promote()
         wait_until(lambda: all(map(cluster.is_ready, hosts)))
@@ -96,10 +103,15 @@ def test_whoever_is_killed_or_paused_there_is_one_history(cluster: Cluster) -> N
         cluster.goes_on()
         paused.daemon.process.send_signal(signal.SIGCONT)
         wait_until(lambda: paused.daemon.count("event=lease-lost") > lost)
+        # The client asks again for as long as there is no primary, and gets one answer.
+        given = [opened.promise, *(each.result().promise for each in adding)]
+        cluster.said.promises += [each for each in given if each not in cluster.said.promises and each is not None]
         cluster.goes_on()
 
     events = [lambda: kill_node(hosts[0]), lambda: kill_node(hosts[1]), kill_leader, kill_leader]
-    tell(cluster, [*events, kill_replica, lose_primary, pause_leader] * (5 if IS_WHOLE else 1))
+    with client, ThreadPoolExecutor(1) as waiting:
+        tell(cluster, [*events, kill_replica, lose_primary, pause_leader] * (5 if IS_WHOLE else 1))
+    assert list(range(1, len(adding) + 1)) == [each.result().leaf_index for each in adding]
     assert len(cluster.said.places) > CLIENTS
 
 
