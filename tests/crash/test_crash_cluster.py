@@ -24,7 +24,7 @@ from tests.network_namespace import why_not
 from tests.simulators.api_server import ROOT
 from tests.waiting import PATIENCE_S, wait_until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.node, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.xdist_group("cluster")
 CLIENTS = 4
 _NUMBERS = count()
 
@@ -54,6 +54,8 @@ def tell(cluster: Cluster, events: Sequence[Callable[[], None]]) -> None:
         sys.stdout.write(f"{cluster.sealed()} seals; {found}")
 
 
+@pytest.mark.postgres
+@pytest.mark.node
 def test_whoever_is_killed_or_paused_there_is_one_history(cluster: Cluster) -> None:
     """Each part is killed in turn, the replica promoted, the leader paused past its lease: nothing said is lost."""
     hosts, servers = cluster.hosts, cluster.servers
