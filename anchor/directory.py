@@ -45,12 +45,6 @@ SEAL_BLOCK_DEPTH = 6
 # The clock may be set back this far (a leap second, an NTP step) without a word; times then stand still.
 CLOCK_TOLERANCE_MS = 10_000
 _ORDER_OF_MARKS = (LeafType.EPOCH, LeafType.KEY, LeafType.THREAD)
-# They are signed in their order, so what is left stands above all that is signed: no need to go through those.
-_UNSIGNED = (
-    "WHERE note IS NULL AND size > COALESCE("
-    "(SELECT signed.size FROM checkpoint AS signed WHERE signed.note IS NOT NULL ORDER BY signed.size DESC LIMIT 1), 0"
-    ") ORDER BY size"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +136,7 @@ class Directory:
         section 3.2). Only what is committed is ever signed, and Ed25519 is deterministic: however often this is
         repeated, one size has one root and one signature. Raises SettingsError where the key of its time is not given.
         """
-        for stored in self._checkpoints(_UNSIGNED):
+        for stored in self._checkpoints("WHERE note IS NULL ORDER BY size"):
             wanted = self.checkpoint_key(stored.size)
             key = next((key for key in keys if key.public_key == wanted), None)
             if key is None:

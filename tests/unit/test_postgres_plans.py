@@ -23,8 +23,9 @@ from tests.postgres import PostgresServer
 from tests.simulators.store import GENESIS, START_MS, Store, chain_id, clear, submission_of
 
 pytestmark = pytest.mark.postgres
-FEW_ROWS = {"write_turn", "house_move", "lease", "applied_migration", "identity", "lookup_run"}
-"""Tables of one row, or, of the index's runs, of eight for each power of eight."""
+FEW_ROWS = {"write_turn", "house_move", "lease", "applied_migration", "identity", "lookup_run", "checkpoint"}
+"""Tables of one row; of the index's runs, of eight for each power of eight; of one for each seal, which looks among all
+of them for those that are not signed yet."""
 ENDS_EARLY = {"Limit", "Result"}
 
 
