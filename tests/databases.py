@@ -25,6 +25,7 @@ from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine
 from anchor.storage.postgres_address import PostgresAddress
 from anchor.storage.sqlite import SqliteEngine
+from chains.key_store import NAME as KEYS
 from tests.postgres import PostgresServer, database_beside
 
 SWITCH = "ANCHORLINE_TEST_DATABASE"
@@ -61,7 +62,8 @@ def on_server_too(arguments: Sequence[str], folder: Path, environment: Mapping[s
     named = words[words.index("--home") + 1] if "--home" in words else environment.get("ANCHORLINE_HOME", "")
     data = environment.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))
     home = folder / (named or Path(data) / "anchorline")
-    return (*words, "--database", address_of(home / SQLITE_FILE), "--content-keys", "home")
+    keys = address_of(home / KEYS, "keys_template")
+    return (*words, "--database", address_of(home / SQLITE_FILE), "--content-keys", keys)
 
 
 def open_engine(path: Path, busy_timeout_s: float = 5.0) -> House:
@@ -94,13 +96,13 @@ def watch(path: Path) -> Changes:
     return PostgresAddress(address_of(path)).watch() if on_postgres() else SqliteChanges(path)
 
 
-def address_of(path: Path) -> str:
+def address_of(path: Path, template: str = "log_template") -> str:
     """Return the address of the database that a path stands for; it is made where it is missing, with its tables."""
     name = _name(path)
     _FOLDERS[name] = path.absolute().parent
     with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE log_template {QUICKLY}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {QUICKLY}".encode())
     return database_beside(os.environ[SERVER], name)
 
 
@@ -144,6 +146,7 @@ def folder_of(engine: Engine) -> Path | None:
 def on_server(server: PostgresServer) -> Iterator[None]:
     """Put stores and homes there until the block ends, for this process and those that it starts."""
     server.log_template()
+    server.keys_template()
     with pytest.MonkeyPatch.context() as patching:
         patching.setenv(SERVER, server.address)
         yield

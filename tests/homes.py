@@ -19,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from anchor.storage.databases import SQLITE_FILE, database_of
 from anchor.storage.tables import Table, tables
+from chains.key_store import BLOCKS
+from chains.key_store import NAME as CONTENT_KEYS
 from chains.settings import FILE_NAME, read_settings_file
 from tests.databases import SERVER, address_of_copy, drop, on_postgres, server_folder
 
@@ -32,14 +34,15 @@ _WORDS = (
 
 def copy_home(home: Path, copied: Path) -> Path:
     """Copy a home as it is now, whoever has it open, with a database of its own; what was at ``copied`` is gone."""
-    address = address_of_home(home)
     flush(home)
     if copied.exists():
         shutil.rmtree(copied)
     shutil.copytree(home, copied)
-    if address:
-        settings = copied / FILE_NAME
-        settings.write_text(settings.read_text().replace(address, address_of_copy(address, copied / SQLITE_FILE)))
+    for setting, file in (("database", SQLITE_FILE), ("content_keys", CONTENT_KEYS)):
+        if old := _address(home, setting):
+            settings = copied / FILE_NAME
+            new = address_of_copy(old, copied / file)
+            settings.write_text(settings.read_text().replace(f'"{old}"', f'"{new}"'))
     return copied
 
 
@@ -48,6 +51,23 @@ def flush(home: Path) -> None:
     if not address_of_home(home) and (home / SQLITE_FILE).is_file():
         with closing(sqlite3.connect(home / SQLITE_FILE)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def copy_keys(home: Path, copied: Path) -> None:
+    """Put the content keys of a home, as they are now, in the place of those of its copy."""
+    if address := _address(home, "content_keys"):
+        address_of_copy(address, copied / CONTENT_KEYS)
+    else:
+        shutil.copyfile(home / CONTENT_KEYS, copied / CONTENT_KEYS)
+
+
+def keys_of(home: Path) -> list[Any]:
+    """Return all content keys of a home, to be compared."""
+    if address := _address(home, "content_keys"):
+        with psycopg.connect(address) as server:
+            return server.execute(BLOCKS).fetchall()
+    with closing(sqlite3.connect(home / CONTENT_KEYS)) as file:
+        return file.execute(BLOCKS).fetchall()
 
 
 def move_home(home: Path, moved: Path) -> Path:
@@ -59,8 +79,12 @@ def move_home(home: Path, moved: Path) -> Path:
 
 def address_of_home(home: Path) -> str:
     """Return the address of a home's database; empty for a SQLite file, or where there are no settings."""
+    return _address(home, "database")
+
+
+def _address(home: Path, setting: str) -> str:
     settings = home / FILE_NAME
-    return str(read_settings_file(settings).get("database", "")) if settings.is_file() else ""
+    return str(read_settings_file(settings).get(setting, "")) if settings.is_file() else ""
 
 
 def state_of(home: Path) -> tuple[object, bytes]:
@@ -85,14 +109,16 @@ _RELATIONS = """SELECT pg_relation_filepath(oid) FROM pg_class
 def files_of(home: Path) -> dict[str, bytes]:
     """Return the files in which a home's database is, and its write-ahead log where SQLite keeps one, by their names.
 
-    Of a server these are the files of tables and indexes, after all that it had in memory was written to them.
+    Of a server these are the files of tables and indexes, also of its content keys, after all that it had in memory was
+    written to them.
     """
-    address = address_of_home(home)
-    if not address:
+    if not address_of_home(home):
         return {path.name: path.read_bytes() for path in home.glob(f"{SQLITE_FILE}*")}
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("CHECKPOINT")
-        paths = [str(path) for (path,) in connection.execute(_RELATIONS)]
+    paths: list[str] = []
+    for address in filter(None, (_address(home, "database"), _address(home, "content_keys"))):
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+            paths += [str(path) for (path,) in connection.execute(_RELATIONS)]
     data = server_folder() / "data"
     return {path: (data / path).read_bytes() for path in paths if (data / path).exists()}
 

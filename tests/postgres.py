@@ -92,7 +92,11 @@ class PostgresServer:
 
     def keys_database(self) -> str:
         """Make a database that has the tables of content keys, and return its address."""
-        return self.database(self._template("keys_template", KEY_MIGRATIONS))
+        return self.database(self.keys_template())
+
+    def keys_template(self) -> str:
+        """Return the name of a database with the tables of content keys, to be copied."""
+        return self._template("keys_template", KEY_MIGRATIONS)
 
     def _template(self, name: str, migrations: Migrations) -> str:
         if name not in self._templates:

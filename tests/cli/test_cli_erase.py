@@ -15,11 +15,10 @@ from chains.client.own_entry import Form, Sent, make_entry
 from chains.doctor_contents import erasures
 from chains.erasure_entries import holds_of
 from chains.home import Home
-from chains.key_store import NAME as CONTENT_KEYS
 from chains.work import Submission
 from tests.cli.commands import REPORT, Done, World, run
 from tests.databases import on_postgres
-from tests.homes import copy_home, files_of, log_position, log_since
+from tests.homes import copy_home, copy_keys, files_of, keys_of, log_position, log_since
 
 NOT_COMPARED = 5
 SECRET = b"patient 4711, HIV test: positive; told to Dr. Weiss on 3 May\n"
@@ -347,11 +346,10 @@ def test_copies_of_the_keys_that_cannot_be_reached_are_named(world: World) -> No
 
 def test_the_audit_names_what_was_erased_without_a_word(world: World) -> None:
     """An erased content whose chain does not say so is named, and so is one that is kept though its chain says so."""
-    shutil.copyfile(world.home / CONTENT_KEYS, world.folder / "keys")
     kept = copy_home(world.home, world.folder / "kept")
     world.ok("erase", "acme:1", "--reason", REASON)
-    erased = (world.home / CONTENT_KEYS).read_bytes()
+    erased = keys_of(world.home)
     assert "all hold" in world.ok("audit").text
-    shutil.copyfile(world.home / CONTENT_KEYS, kept / CONTENT_KEYS)
+    copy_keys(world.home, kept)
     assert "its content is erased, and no entry of the chain says so" in run("audit", "--home", kept).text
-    assert erased == (world.home / CONTENT_KEYS).read_bytes()
+    assert erased == keys_of(world.home)
