@@ -170,6 +170,11 @@ class SqliteEngine:
         """See ``Engine.close``."""
         self._database.close()
 
+    def __del__(self) -> None:
+        """Leave no file open where nobody closed it; Python 3.13 warns of a connection that ends so."""
+        if hasattr(self, "_database"):
+            self.close()
+
     def _check_transaction(self) -> None:
         if not self._database.conn.in_transaction:
             raise StorageError("a write outside a transaction: open one with `with engine.transaction():`")
