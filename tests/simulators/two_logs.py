@@ -7,7 +7,6 @@ the answers, so whatever tells the two apart came out of what is hidden.
 import base64
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from chains.home import Home
 from chains.leading import leading
 from chains.organisations import Organisation
 from chains.web.limits import MOST_SCANNED
+from tests.homes import copy_home
 from tests.simulators.api_server import ApiServer, make_home, running
 from tests.simulators.clocked_server import set_clock
 from tests.simulators.store import chain_id, clear, submission_of
@@ -149,7 +149,7 @@ def two_logs(folder: Path, visibility: Visibility, *, is_homes: bool) -> Iterato
 
 @contextmanager
 def _world(folder: Path, base: Path, letter: str, clock: Path) -> Iterator[World]:
-    shutil.copytree(base, folder / letter)
+    copy_home(base, folder / letter)
     # What a machine notes of a log: each of the two is on a machine of its own.
     environment = {"XDG_STATE_HOME": str(folder / f"state-{letter}")}
     with running(ApiServer(folder / letter, clock=clock, environment=environment)) as server:
