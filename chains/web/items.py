@@ -149,11 +149,7 @@ def check_signed(batch: list[Handed] | ContentsAlike | SubmissionsAlike) -> None
 
 def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
     """Return items that differ in their contents only; None where they do in more, where one is wrong, or none is."""
-    try:
-        items = _PLAIN.decode_lines(body) if is_lines else _PLAINS.decode(body)
-    except _UNREADABLE:
-        return None
-    _check_count(len(items))
+    items = _each(_PLAIN, _PLAINS, body, is_lines=is_lines) or []
     kinds = {(item.media_type, item.keep) for item in items}
     if len(kinds) != 1:
         return None
@@ -163,22 +159,28 @@ def _alike(body: bytes, *, is_lines: bool) -> ContentsAlike | None:
 
 def _made(body: bytes, *, is_lines: bool) -> SubmissionsAlike | None:
     """Return items that are entries with their salts and contents; None where one is something else."""
-    try:
-        items = _MADE.decode_lines(body) if is_lines else _MADES.decode(body)
-    except _UNREADABLE:
-        return None
-    _check_count(len(items))
+    items = _each(_MADE, _MADES, body, is_lines=is_lines) or []
     columns = zip(*((item.entry, item.salt, item.content) for item in items), strict=True)
     return SubmissionsAlike(*map(list, columns)) if items else None
 
 
 def _items(body: bytes, *, is_lines: bool) -> list[Handed | Linked]:
-    try:
-        items = _ITEM.decode_lines(body) if is_lines else _ITEMS.decode(body)
-    except _UNREADABLE:
+    items = _each(_ITEM, _ITEMS, body, is_lines=is_lines)
+    if items is None:
         return _one_by_one(_lines(body) if is_lines else _raws(body))
-    _check_count(len(items))
     return [_handed(item) for item in items]
+
+
+def _each(
+    one: "msgspec.json.Decoder[Wanted]", many: "msgspec.json.Decoder[list[Wanted]]", body: bytes, *, is_lines: bool
+) -> list[Wanted] | None:
+    """Return the items of a batch, which are all of one kind; None where one is not; raises ProblemError."""
+    try:
+        items = one.decode_lines(body) if is_lines else many.decode(body)
+    except _UNREADABLE:
+        return None
+    _check_count(len(items))
+    return items
 
 
 def _lines(body: bytes) -> list[bytes]:
