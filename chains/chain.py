@@ -5,7 +5,7 @@ written. Order within a chain is the order of its leaf_index, which is gapless: 
 belong to chains in runs (extents), each of which goes on where the one before ended.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -289,23 +289,41 @@ class Chains:
 
     def runs(self, start: int, end: int) -> Iterator[Run]:
         """Yield the runs of rows with seqs start to end-1, cut to that range, in order."""
-        page = 1  # most ask for one, and a commit of many callers has hundreds
+        question = (
+            "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent WHERE first_seq "
+            ">= COALESCE((SELECT MAX(first_seq) FROM extent WHERE first_seq <= ?), 0) ORDER BY first_seq LIMIT ?"
+        )
+        missing = "row {} belongs to no chain; run `anchorline audit`"
+        # Most ask for one, and a commit of many callers has hundreds.
+        return self._cut_runs(
+            lambda at, most: self.engine.query(question, (at, most)), lambda run: run.first_seq, (start, end), missing
+        )
+
+    def _cut_runs(
+        self,
+        ask: Callable[[int, int], list[Row]],
+        first_of: Callable[[Run], int],
+        wanted: tuple[int, int],
+        missing: str,
+        at_once: int = 1,
+    ) -> Iterator[Run]:
+        """Yield the runs that hold ``wanted``, cut to it: seqs or leaf indexes [start, end), as ``first_of`` says.
+
+        ``ask`` returns so many rows at most, from the run that holds a place on; ``missing`` says what a gap is.
+        """
+        start, end = wanted
         while start < end:
-            rows = self.engine.query(
-                "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent WHERE first_seq "
-                ">= COALESCE((SELECT MAX(first_seq) FROM extent WHERE first_seq <= ?), 0) ORDER BY first_seq LIMIT ?",
-                (start, page),
-            )
-            for run in (Run(*row) for row in rows or [(0, 0, 0, 0, b"", 0)]):
+            for run in (Run(*row) for row in ask(start, at_once) or [(0, 0, 0, 0, b"", 0)]):
                 if start >= end:
                     return
-                skipped = start - run.first_seq
+                skipped = start - first_of(run)
                 if not 0 <= skipped < run.entry_count:
-                    raise StorageCorruptError(f"row {start} belongs to no chain; run `anchorline audit`")
+                    raise StorageCorruptError(missing.format(start))
                 count = min(run.entry_count - skipped, end - start)
-                yield run._replace(first_seq=start, first_index=run.first_index + skipped, entry_count=count)
+                first_seq, first_index = run.first_seq + skipped, run.first_index + skipped
+                yield run._replace(first_seq=first_seq, first_index=first_index, entry_count=count)
                 start += count
-            page = _RUNS_AT_ONCE
+            at_once = _RUNS_AT_ONCE
 
     def ids_of(self, chain_nos: Collection[int]) -> dict[int, bytes]:
         """Return the chain id of each of these, by number."""
@@ -336,24 +354,18 @@ class Chains:
 
         Most ask for one entry, or have it all in one run; who knows better asks for more with the first question.
         """
-        while start < end:
-            rows = self.engine.query(
-                "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
-                "WHERE chain_no = ? AND first_index >= COALESCE("
-                "(SELECT MAX(first_index) FROM extent WHERE chain_no = ? AND first_index <= ?), 0) "
-                "ORDER BY first_index LIMIT ?",
-                (chain.chain_no, chain.chain_no, start, at_once),
-            )
-            for run in (Run(*row) for row in rows or [(0, 0, 0, 0, b"", 0)]):
-                if start >= end:
-                    return
-                skipped = start - run.first_index
-                if not 0 <= skipped < run.entry_count:
-                    raise StorageCorruptError(f"chain {chain.chain_id.hex()}: entry {start} is missing; run `audit`")
-                count = min(run.entry_count - skipped, end - start)
-                yield run._replace(first_seq=run.first_seq + skipped, first_index=start, entry_count=count)
-                start += count
-            at_once = _RUNS_AT_ONCE
+        question = (
+            "SELECT first_seq, chain_no, first_index, entry_count, submitter, with_ids FROM extent "
+            "WHERE chain_no = ? AND first_index >= COALESCE("
+            "(SELECT MAX(first_index) FROM extent WHERE chain_no = ? AND first_index <= ?), 0) "
+            "ORDER BY first_index LIMIT ?"
+        )
+        number, missing = chain.chain_no, f"chain {chain.chain_id.hex()}: entry {{}} is missing; run `audit`"
+
+        def ask(at: int, most: int) -> list[Row]:
+            return self.engine.query(question, (number, number, at, most))
+
+        return self._cut_runs(ask, lambda run: run.first_index, (start, end), missing, at_once)
 
     def _select(self, condition: str, *values: str | bytes | int) -> Iterator[Chain]:
         rows = self.engine.query(
