@@ -38,6 +38,8 @@ _READ_TILES = 64
 BUILD_TILES = 256
 _STATES = "SELECT tree_no, chain_id, size, built_size, sealed_size FROM tree"
 _Key = TypeVar("_Key", bound=tuple[int, ...])
+_TileKey = tuple[int, int, int]
+"""Where a tile is: tree_no, level, tile_no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,9 @@ class Trees:
             sizes.append((size, size if _is_built(state) else state.built_size, state.tree_no))
         self.engine.execute_many("UPDATE tree SET size = ?, built_size = ? WHERE tree_no = ?", sizes)
 
-    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[tuple[int, int, int], bytes]:
+    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[_TileKey, bytes]:
         """Return the tiles at which logs go on, by tree, level and number: of leaves, and above those that fill up."""
-        wanted: dict[tuple[int, int, int], int] = {}
+        wanted: dict[_TileKey, int] = {}
         for state, new in added:
             tile_no, place = divmod(state.size, TILE_WIDTH)
             if place:
@@ -116,7 +118,15 @@ class Trees:
             fills_up = place + len(new) // HASH_SIZE >= TILE_WIDTH
             if tile_no % TILE_WIDTH and fills_up and _is_built(state):
                 wanted[state.tree_no, 1, tile_no // TILE_WIDTH] = tile_no % TILE_WIDTH
-        keys, found = list(wanted), dict[tuple[int, int, int], bytes]()
+        found = self._tiles_at(list(wanted))
+        edges = {key: found.get(key, b"")[: width * HASH_SIZE] for key, width in wanted.items()}
+        for key, edge in edges.items():
+            _check_whole(key, wanted[key], edge)
+        return edges
+
+    def _tiles_at(self, keys: Sequence[_TileKey]) -> dict[_TileKey, bytes]:
+        """Return those of these tiles that are stored, with few questions for many."""
+        found: dict[_TileKey, bytes] = {}
         for at in range(0, len(keys), TILES_AT_ONCE):
             some = keys[at : at + TILES_AT_ONCE]
             places = ", ".join(["(?, ?, ?)"] * len(some))
@@ -129,10 +139,7 @@ class Trees:
             found |= {
                 (int(tree_no), int(level), int(tile_no)): bytes(hashes) for tree_no, level, tile_no, hashes in rows
             }
-        edges = {key: found.get(key, b"")[: width * HASH_SIZE] for key, width in wanted.items()}
-        for key, edge in edges.items():
-            _check_whole(key, wanted[key], edge)
-        return edges
+        return found
 
     def build_ahead(self, tree_no: int) -> None:
         """Store interior tiles until less than one step of leaves is left for ``build_to``.
@@ -249,37 +256,29 @@ class Trees:
             yield self._cut_from(self._tiles_over(tree_no, start, until), (tree_no, start, until))
             start = until
 
-    def _tiles_over(self, tree_no: int, start: int, end: int) -> dict[tuple[int, int], bytes]:
+    def _tiles_over(self, tree_no: int, start: int, end: int) -> dict[_TileKey, bytes]:
         tiles = _tiles_over(start, end)
         rows = self.engine.query(
             "SELECT tile_no, hashes FROM tile WHERE tree_no = ? AND level = 0 AND tile_no >= ? AND tile_no < ?",
             (tree_no, tiles.start, tiles.stop),
         )
-        return {(tree_no, int(tile_no)): bytes(hashes) for tile_no, hashes in rows}
+        return {(tree_no, 0, int(tile_no)): bytes(hashes) for tile_no, hashes in rows}
 
     def leaf_hashes_of_each(self, places: Sequence[tuple[int, int, int]]) -> list[bytes]:
         """Return the flat leaf hashes of each place (tree_no, start, end), with few questions for many places."""
         # Many places may be in one tile.
-        wanted = sorted({(tree_no, tile_no) for tree_no, start, end in places for tile_no in _tiles_over(start, end)})
-        tiles: dict[tuple[int, int], bytes] = {}
-        for at in range(0, len(wanted), TILES_AT_ONCE):
-            some = wanted[at : at + TILES_AT_ONCE]
-            rows = self.engine.query(
-                # Joined, not IN: there SQLite would go through the whole table.
-                f"SELECT tree_no, tile_no, hashes FROM (VALUES {', '.join(['(?, ?)'] * len(some))}) AS wanted "  # noqa: S608  # places only
-                "JOIN tile ON tree_no = wanted.column1 AND level = 0 AND tile_no = wanted.column2",
-                [number for pair in some for number in pair],
-            )
-            tiles |= {(int(tree_no), int(tile_no)): bytes(hashes) for tree_no, tile_no, hashes in rows}
+        wanted = {(tree_no, 0, tile_no) for tree_no, start, end in places for tile_no in _tiles_over(start, end)}
+        tiles = self._tiles_at(sorted(wanted))
         return [self._cut_from(tiles, place) for place in places]
 
-    def _cut_from(self, tiles: Mapping[tuple[int, int], bytes], place: tuple[int, int, int]) -> bytes:
+    def _cut_from(self, tiles: Mapping[_TileKey, bytes], place: tuple[int, int, int]) -> bytes:
         tree_no, start, end = place
         cut = []
         for tile_no in _tiles_over(start, end):
             first, last = max(0, start - tile_no * TILE_WIDTH), min(TILE_WIDTH, end - tile_no * TILE_WIDTH)
-            cut.append(tiles.get((tree_no, tile_no), b"")[first * HASH_SIZE : last * HASH_SIZE])
-            _check_whole((tree_no, 0, tile_no), last - first, cut[-1])
+            key = tree_no, 0, tile_no
+            cut.append(tiles.get(key, b"")[first * HASH_SIZE : last * HASH_SIZE])
+            _check_whole(key, last - first, cut[-1])
         return b"".join(cut)
 
     def tile(self, tree_no: int, level: int, tile_no: int, width: int = TILE_WIDTH) -> bytes:
