@@ -15,6 +15,7 @@ from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import (
+    BATCH_AUTHOR,
     BATCH_LEAF,
     MAX_BATCH_PATH,
     MAX_ENTRY,
@@ -26,8 +27,9 @@ from anchor.proof.entry import (
     AuthorSignature,
     AuthorType,
     Entry,
+    ExtensionType,
     batch_author,
-    batch_message,
+    batch_place,
     batch_signature,
     before_author,
     refused_signature,
@@ -35,6 +37,7 @@ from anchor.proof.entry import (
     signatures_of,
 )
 from anchor.proof.errors import VerificationError
+from anchor.proof.merkle import EMPTY_ROOT
 from anchor.proof.promise_run import paths_in
 from anchor.signature_check import check_each
 from chains.bundle import Column
@@ -43,8 +46,10 @@ from chains.work import Submission
 # Where the content commitment stands in an encoded entry (docs/spec/entry.md).
 _COMMITMENT = slice(33, 65)
 _BATCH = bytes((AuthorType.BATCH,))
-_ED25519 = bytes((AuthorType.ED25519, 0, 96))
-_BATCH_START = 104
+# The head of an author field is as long as a whole one of nobody: type and length.
+_HEAD = len(NO_AUTHOR)
+_ED25519 = bytes((AuthorType.ED25519, 0, SIGNED_SIZE))
+_BATCH_START = BATCH_AUTHOR - _HEAD
 
 
 class Shape(NamedTuple):
@@ -85,7 +90,24 @@ class Shape(NamedTuple):
         return [raw[self.size :] for raw in raws]
 
 
-def is_unsigned(authors: Sequence[bytes]) -> bool:
+def signed_alike(shape: Shape, raws: Sequence[bytes], signed: bytes | None, threads: Executor | None) -> Column | None:
+    """Return entries of one shape and one author as they are kept; None where they are not that, or wrongly signed.
+
+    Where they name an identity, so that their author counts, one key must have signed all of them. ``signed`` is as in
+    ``signed_together``, for entries that come without an author.
+    """
+    authors = shape.authors(raws)
+    if authors is None:
+        return None
+    if signed is not None:
+        return signed_together(shape, raws, signed) if _is_unsigned(authors) else None
+    names_one = shape.first.extension(ExtensionType.IDENTITY) is not None
+    if names_one and len({author[_HEAD : _HEAD + HASH_SIZE] for author in authors}) > 1:
+        return None
+    return Column.of(raws) if signatures_hold(shape, raws, authors, threads) else None
+
+
+def _is_unsigned(authors: Sequence[bytes]) -> bool:
     """Say whether author fields are those of entries that nobody signed."""
     return set(authors) == {NO_AUTHOR}
 
@@ -101,13 +123,13 @@ def signatures_hold(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes
 
     False says no more than that they are to be looked at one by one.
     """
-    if is_unsigned(authors):
+    if _is_unsigned(authors):
         return True
     if {author[: len(_ED25519)] for author in authors} == {_ED25519}:
         bodies = [author[len(_ED25519) :] for author in authors]
-        if set(map(len, bodies)) != {96}:
+        if set(map(len, bodies)) != {SIGNED_SIZE}:
             return False
-        messages = [SIGNATURE_DOMAIN + raw[:-64] for raw in raws]
+        messages = [SIGNATURE_DOMAIN + raw[: HASH_SIZE - SIGNED_SIZE] for raw in raws]
         claims = [
             AuthorSignature(body[:HASH_SIZE], message, body[HASH_SIZE:])
             for body, message in zip(bodies, messages, strict=True)
@@ -119,7 +141,7 @@ def signatures_hold(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes
 def _is_whole_batch(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes]) -> bool:
     """Say whether entries of one shape are those of one signed batch, all and in order."""
     # Every byte is what it must be: only who signed, and the signature, are taken from the first.
-    made = signed_together(shape, raws, authors[0][3 : 3 + SIGNED_SIZE])
+    made = signed_together(shape, raws, authors[0][_HEAD : _HEAD + SIGNED_SIZE])
     return made is not None and made.flat == b"".join(raws)
 
 
@@ -132,7 +154,7 @@ def signed_together(shape: Shape, raws: Sequence[bytes], signed: bytes) -> Colum
         return None
     commitments = Pieces(HASH_SIZE, each=[raw[_COMMITMENT] for raw in raws])
     levels = HASHING.levels(HASHING.rows(LEAF_PREFIX + BATCH_LEAF + shape.before, commitments, suffix=shape.after))
-    if check_each([_over(levels[-1][0], len(raws), signed)]) != [True]:
+    if check_each([batch_signature(signed, len(raws), levels[-1][0])]) != [True]:
         return None
     made = Column(*HASHING.signed_together(shape.before, commitments, shape.after, signed, levels))
     return made if max(made.sizes) <= MAX_ENTRY else None
@@ -144,29 +166,24 @@ def each_signed_together(items: Sequence[Submission], signed: bytes) -> list[Sub
     One that has an author already stays as it is. Raises MalformedError for more entries than a batch can have.
     """
     leaves = [item.entry[: -len(NO_AUTHOR)] for item in items]
-    levels = HASHING.levels(HASHING.each(leaves, LEAF_PREFIX + BATCH_LEAF)) if items else [Pieces.cut(b"")]
-    paths = paths_in([level.each for level in levels])
+    _, paths = _batch_tree(leaves)
     return [
         replace(item, entry=leaf + batch_author(signed, index, len(items), path))
-        if is_unsigned([item.entry[-3:]])
+        if item.entry.endswith(NO_AUTHOR)
         else item
         for index, (item, leaf, path) in enumerate(zip(items, leaves, paths, strict=True))
     ]
 
 
-def _over(root: bytes, size: int, signed: bytes) -> AuthorSignature:
-    return AuthorSignature(signed[:HASH_SIZE], batch_message(size, root), signed[HASH_SIZE:])
-
-
 def _author(field: bytes) -> Author | None:
     """Return the author of a whole author field, where nobody signed, or a key signed this entry alone, or a batch."""
-    body = field[3:]
+    body = field[_HEAD:]
     if field == NO_AUTHOR:
         return Author()
     if field.startswith(_ED25519):
-        return Author(AuthorType.ED25519, body) if len(body) == 96 else None
+        return Author(AuthorType.ED25519, body) if len(body) == SIGNED_SIZE else None
     hashes, rest = divmod(len(body) - _BATCH_START, HASH_SIZE)
-    is_batch = field[:1] == _BATCH and int.from_bytes(field[1:3], "big") == len(body)
+    is_batch = field[:1] == _BATCH and int.from_bytes(field[1:_HEAD], "big") == len(body)
     return Author(AuthorType.BATCH, body) if is_batch and not rest and 0 <= hashes <= MAX_BATCH_PATH else None
 
 
@@ -220,15 +237,15 @@ def wrong_signatures(
 
 def _batch_claims(entries: Mapping[int, tuple[bytes, Entry]]) -> dict[int, AuthorSignature]:
     """Return the signatures of signed batches of which all entries are here, as most are: a tree instead of paths."""
-    batches: dict[bytes, dict[int, int]] = {}
+    batches: dict[tuple[bytes, int], dict[int, int]] = {}
     for place, (_, entry) in entries.items():
         if entry.author.type == AuthorType.BATCH:
             body = entry.author.body
-            index = int.from_bytes(body[96:100], "big")
-            batches.setdefault(body[:96] + body[100:_BATCH_START], {})[index] = place
+            index, size, _ = batch_place(body)
+            batches.setdefault((body[:SIGNED_SIZE], size), {})[index] = place
     claims: dict[int, AuthorSignature] = {}
-    for of_all, places in batches.items():
-        if int.from_bytes(of_all[96:], "big") == len(places) == max(places) + 1:
+    for (_, size), places in batches.items():
+        if size == len(places) == max(places) + 1:
             claims |= _tree_claims(entries, [places[index] for index in range(len(places))])
     return claims
 
@@ -237,9 +254,15 @@ def _tree_claims(entries: Mapping[int, tuple[bytes, Entry]], order: Sequence[int
     """Return the one signature of a whole batch for each of its entries; none where a path is not that of the tree."""
     rows = [entries[place] for place in order]
     leaves = [raw[: before_author(raw, entry.author.body)] for raw, entry in rows]
-    levels = HASHING.levels(HASHING.each(leaves, LEAF_PREFIX + BATCH_LEAF))
-    paths = paths_in([level.each for level in levels])
+    root, paths = _batch_tree(leaves)
     if paths != [entry.author.body[_BATCH_START:] for _, entry in rows]:
         return {}
-    claim = batch_signature(rows[0][1].author.body, levels[-1][0])
-    return dict.fromkeys(order, claim)
+    return dict.fromkeys(order, batch_signature(rows[0][1].author.body[:SIGNED_SIZE], len(rows), root))
+
+
+def _batch_tree(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """Return the root of a signed batch, and each leaf's path to it; a leaf is an entry up to its author field."""
+    if not leaves:
+        return EMPTY_ROOT, []
+    levels = HASHING.levels(HASHING.each(leaves, LEAF_PREFIX + BATCH_LEAF))
+    return levels[-1][0], paths_in([level.each for level in levels])

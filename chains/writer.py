@@ -64,9 +64,7 @@ from chains.submitted import (
     Shape,
     commitments_hold,
     each_signed_together,
-    is_unsigned,
-    signatures_hold,
-    signed_together,
+    signed_alike,
     wrong_commitments,
     wrong_signatures,
 )
@@ -389,7 +387,7 @@ class Writer:
             self._check_beside(first, Submission(raws[0], salts[0], content=contents[0]))
             self._check_content_size(max(sizes))
             shape = Shape.of(raws[0], first)
-            entries = _signed_alike(shape, raws, signed, threads)
+            entries = signed_alike(shape, raws, signed, threads)
             if entries is None or not commitments_hold(raws, salts, contents):
                 return None
             # By extensions and author, which all have in common.
@@ -729,22 +727,6 @@ def batch_of(submissions: Sequence[Submission], hashes: Pieces) -> Batch:
     entries = [submission.entry for submission in submissions]
     kept = Column.of(list(map(_kept, submissions)))
     return Batch(Column.of(entries), kept, hashes, any(map(may_have_keys, entries)))
-
-
-def _signed_alike(shape: Shape, raws: Sequence[bytes], signed: bytes | None, threads: Executor | None) -> Column | None:
-    """Return entries of one shape and one author as they are kept; None where they are not that, or wrongly signed.
-
-    Where they name an identity, so that their author counts, one key must have signed all of them.
-    """
-    authors = shape.authors(raws)
-    if authors is None:
-        return None
-    if signed is not None:
-        return signed_together(shape, raws, signed) if is_unsigned(authors) else None
-    names_one = shape.first.extension(ExtensionType.IDENTITY) is not None
-    if names_one and len({author[3 : 3 + HASH_SIZE] for author in authors}) > 1:
-        return None
-    return Column.of(raws) if signatures_hold(shape, raws, authors, threads) else None
 
 
 def _keys_of(items: Sequence[Submission | Content | Refused]) -> dict[int, tuple[WrappedKey, ...]]:

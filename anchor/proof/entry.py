@@ -272,7 +272,8 @@ def signature_of(entry: Entry, raw: bytes | None = None) -> AuthorSignature | No
         return AuthorSignature(body[:32], SIGNATURE_DOMAIN + encoded[:-64], body[32:])
     index, size, path = batch_place(body)
     leaf = leaf_hash(BATCH_LEAF + encoded[: before_author(encoded, body)])
-    return batch_signature(body, root_from_inclusion(leaf, index, size, path, Reason.AUTHOR_SIGNATURE_WRONG))
+    root = root_from_inclusion(leaf, index, size, path, Reason.AUTHOR_SIGNATURE_WRONG)
+    return batch_signature(body[:SIGNED_SIZE], size, root)
 
 
 def batch_author(signed: bytes, index: int, size: int, path: bytes) -> bytes:
@@ -297,9 +298,9 @@ def batch_message(size: int, root: bytes) -> bytes:
     return BATCH_DOMAIN + size.to_bytes(4, "big") + root
 
 
-def batch_signature(body: bytes, root: bytes) -> AuthorSignature:
-    """Return the signature in the body of an author field of a signed batch with this root (32 bytes)."""
-    return AuthorSignature(body[:32], batch_message(int.from_bytes(body[100:104], "big"), root), body[32:96])
+def batch_signature(signed: bytes, size: int, root: bytes) -> AuthorSignature:
+    """Return the signature over a batch of ``size`` entries with this root (32 bytes); ``signed``: key ‖ signature."""
+    return AuthorSignature(signed[:HASH_SIZE], batch_message(size, root), signed[HASH_SIZE:])
 
 
 def signatures_of(entry: Entry) -> tuple[AuthorSignature, ...]:
