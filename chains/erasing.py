@@ -116,12 +116,18 @@ class Erasing:
             self.tell_nothing(chain, scope, now_ms, author.by)
         # All are asked before any is erased: half a subject is worse than none.
         self.check_free(chain, left)
+        intended = []
         for at in range(0, len(left), MOST_LINKS):
             some = left[at : at + MOST_LINKS]
             links = [Link(Relation.ERASES, chain.chain_id, stored.entry_hash) for stored in some]
             own = self._entry(chain, statement, links, author)
-            self._intend(chain, own.raw, own.salt, some, scope, author, now_ms)
-        return self.finish(now_ms)
+            intended.append(self._intend(chain, own.raw, own.salt, some, scope, author, now_ms))
+        done = self.finish(now_ms)
+        elsewhere = [each for each in intended if each not in done.erased]
+        if not elsewhere:
+            return done
+        # Another process that began to write finished it meanwhile: which copies it reached, only asking again tells.
+        return Finished((*done.erased, *elsewhere), tuple(self.copies.follow(now_ms)))
 
     def erase_stated(self, chain: Chain, raw: bytes, salt: bytes, now_ms: int, author: Author) -> StoredEntry:
         """Erase what an entry says that was made and signed elsewhere, for who may erase there; return the entry.
@@ -211,7 +217,7 @@ class Erasing:
         scope: Scope,
         author: Author,
         now_ms: int,
-    ) -> None:
+    ) -> Erased:
         """Record the entry with the intent to do what it says, and tell the owner: all of it, or nothing.
 
         An entry that the chain does not take leaves no intent, and a hold is set before it, or too late.
@@ -225,12 +231,13 @@ class Erasing:
             self.sharing.tell(chain, list(_told(chain, erased, scope, said_by, author.by)), now_ms)
 
         submission = Submission(raw, salt, content=b"")
-        self.writer.submit(
+        [accepted] = self.writer.submit(
             *(chain, [submission], now_ms, author.submitter),
             by_service=True,
             check=lambda: self.check_free(chain, erased),
             note=intend,
         )
+        return Erased(accepted.entry_hash, accepted.leaf_index, tuple(stored.entry_hash for stored in erased))
 
     def _hold(
         self, chain: Chain, held: StoredEntry | None, act: Act, raw: bytes, salt: bytes, now_ms: int, author: Author

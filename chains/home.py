@@ -196,13 +196,13 @@ class Home:
 
     @cached_property
     def erasing(self) -> "Erasing":
-        """What erases contents, with the writer; refused where this home is behind its own log."""
+        """What erases contents; refused where this home is behind its own log."""
         from chains.erasing import Erasing
         from chains.reader import Reader
 
         reader = Reader(self.engine, self.chains, self.lookup)
         file = None if self.settings.database else self.folder / DATABASE
-        return Erasing(self.engine, reader, self.writer, self.contents, file)
+        return Erasing(self.engine, reader, self._writer, self.contents, file)
 
     def finish_erasures(self) -> None:
         """Carry out what a crash left of an erasure; nothing is opened for it where there is none."""
@@ -239,7 +239,15 @@ class Home:
 
     @cached_property
     def writer(self) -> Writer:
-        """The writer, with the promise key; refused where this home is behind its own log."""
+        """The writer, with the promise key; refused where this home is behind its own log.
+
+        Whoever is about to write finishes first what a crash left of an erasure: until then its content can be read.
+        """
+        self.finish_erasures()
+        return self._writer
+
+    @cached_property
+    def _writer(self) -> Writer:
         self.check_in_step()
         key = SigningKey.load(self.key_file("promise"))
         return Writer(self.engine, self.chains, self.lookup, self.directory.log.log_id, key, self.settings.limits)

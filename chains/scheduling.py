@@ -143,6 +143,7 @@ class Scheduler:
         self._report(f"event=leading fence={lease.fence}")
         with held(self._home, lease, lose), self._jobs(lose) as jobs:
             self._standing = Standing(leads=True, fence=lease.fence)
+            self._finish_erasures()
             try:
                 with Jobs(jobs, self._report):
                     while not lost.is_set() and not self._stopping.is_set():
@@ -154,6 +155,13 @@ class Scheduler:
         self._home.close_source()
         if lost.is_set():
             self._report(f"event=lease-lost fence={lease.fence}")
+
+    def _finish_erasures(self) -> None:
+        """Finish what a crash left of an erasure before anything else; each seal tries again what fails here."""
+        try:
+            self._home.finish_erasures()
+        except AnchorlineError as error:
+            self._report(f"event=failed job=erase error={type(error).__name__} message={str(error)!r}")
 
     # --- the jobs
 

@@ -158,6 +158,25 @@ def test_a_crash_is_finished_at_the_next_start(
     assert [] == list(contents.entries(reader, held_before.digest))
 
 
+def test_what_another_process_finished_meanwhile_is_told_to_who_asked(
+    places: Places, store: Store, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever begins to write finishes what is intended: so he who asked may find it done, and says what was erased."""
+    other = erasing(places.open())
+    intend = Erasing._intend
+
+    def intend_and_be_overtaken(*arguments: Any) -> Any:
+        intended = intend(*arguments)
+        assert (intended,) == other.finish(START_MS).erased
+        return intended
+
+    monkeypatch.setattr(Erasing, "_intend", intend_and_be_overtaken)
+    target = stored_at(store, chain, 1)
+    [erased] = erasing(store).erase(chain, [target], Scope.ENTRY, REASON, START_MS).erased
+    assert (target.entry_hash,) == erased.erased
+    assert stored_at(store, chain, erased.leaf_index).entry_hash == erased.entry_hash
+
+
 def test_two_processes_see_at_once_what_one_of_them_erased(places: Places, store: Store, chain: Chain) -> None:
     """Keys that a process remembers count for nothing once another one destroyed them; new entries keep theirs."""
     other = places.open()

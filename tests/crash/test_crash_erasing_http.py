@@ -1,7 +1,7 @@
 """A kill -9 of the service before and after each durable step of an erasure over HTTP: asked again, it is done once.
 
 One home and one log for all steps; each erases an entry of its own, and the process that serves next finds what the
-one before left on disk.
+one before left on disk. What was intended, it finishes before it answers anybody.
 """
 
 from collections.abc import Iterator
@@ -100,6 +100,8 @@ def test_an_erasure_that_was_killed_is_done_once_when_it_is_asked_for_again(site
     is_intended = (step, when) != ("intent and entry", "before")
     stating = site.stating(entry_hash)
     assert is_intended == bool(stating)
+    # Before anybody asks again, and before the next seal: the service finished it when it started.
+    assert (404 if is_intended else 200) == site.ask(f"/v1/entries/{entry_hash}/content").status_code
     done = site.erase(entry_hash)
     assert 200 == done.status_code
     [entry] = done.json()["entries"]

@@ -11,11 +11,18 @@ from pathlib import Path
 import pytest
 
 from anchor.errors import BehindError, SettingsError
+from anchor.proof.entry import ExternalId, IdKind
+from anchor.proof.erasure import Scope
+from chains.chain import Gone
+from chains.erasing import Erasing, Finished
 from chains.files import write_file
 from chains.highwater import HighWater, check_high_water, high_water_file, read_high_water, write_high_water
 from chains.home import Home, default_home
 from chains.home_making import create_home
+from chains.reader import Reader, StoredEntry
+from chains.scheduling import Scheduler
 from chains.settings import Settings
+from tests.waiting import wait_until
 
 EMBEDDED = Settings("regtest", "embedded")
 LOG_ID = bytes(range(32))
@@ -31,6 +38,55 @@ def test_reading_opens_neither_keys_nor_bitcoin(tmp_path: Path) -> None:
         assert not (tmp_path / "home" / "regtest").exists()
         with pytest.raises(SettingsError, match=r"promise\.pem: no such key file"):
             _ = home.writer
+
+
+@pytest.fixture
+def half_erased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which an erasure ended behind its intent: the content of entry 1 can still be read."""
+    with create_home(tmp_path / "home", EMBEDDED, "log.example/h") as home:
+        chain, _ = home.writer.open_chain([ExternalId(IdKind.CLEAR, b"acme")], b"", "acme", home.clock())
+        home.writer.record(chain, [b"what somebody asked to have erased"], home.clock())
+        with monkeypatch.context() as patching:
+            patching.setattr(Erasing, "finish", lambda *_: Finished((), ()))
+            home.erasing.erase(chain, [stored_at(home, 1)], Scope.ENTRY, "somebody asked", home.clock())
+        assert stored_at(home, 1).kept is not None
+    return tmp_path / "home"
+
+
+def stored_at(home: Home, leaf_index: int) -> StoredEntry:
+    found = Reader(home.engine, home.chains, home.lookup).at(home.chains.named("acme"), leaf_index)
+    assert found is not None
+    return found
+
+
+def test_whoever_is_about_to_write_finishes_an_erasure_first(half_erased: Path) -> None:
+    """What a kill left readable is gone before the first entry that is written next, in whatever chain."""
+    with Home.open(half_erased) as home:
+        assert home.writer.log_id == home.directory.log.log_id
+        assert Gone.ERASED == stored_at(home, 1).gone
+
+
+def test_a_daemon_finishes_an_erasure_before_its_first_job(half_erased: Path) -> None:
+    """Also where it cannot seal; where it cannot finish it either, it says so, and works."""
+    lines: list[str] = []
+    with Home.open(half_erased) as home:
+        promise_key, kept = home.key_file("promise"), half_erased / "kept.pem"
+        promise_key.rename(kept)
+        started = _started(home, lines)
+        assert "event=failed job=erase error=SettingsError" in started[1]
+        assert stored_at(home, 1).kept is not None
+        kept.rename(promise_key)
+    with Home.open(half_erased) as home:
+        assert ["event=leading fence=2", "event=started jobs=seal,tick,tell"] == _started(home, lines)
+        assert Gone.ERASED == stored_at(home, 1).gone
+
+
+def _started(home: Home, lines: list[str]) -> list[str]:
+    """Run a scheduler until its jobs start; return what it has said by then."""
+    lines.clear()
+    with Scheduler(home, lines.append, "daemon"):
+        wait_until(lambda: any("event=started" in line for line in lines), lambda: lines)
+        return lines[: 1 + next(at for at, line in enumerate(lines) if "event=started" in line)]
 
 
 def test_closing_twice_is_harmless(tmp_path: Path) -> None:
