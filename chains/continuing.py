@@ -10,7 +10,7 @@ from itertools import islice
 
 from anchor.errors import ChainClosedError, ChainExistsError, RefusedEntryError
 from anchor.hashing.chosen import HASHING
-from anchor.proof.archive_envelopes import KeptEnvelope, envelopes_of
+from anchor.proof.archive_envelopes import KeptEnvelope, ReaderSpan, envelopes_of
 from anchor.proof.archive_files import Archive
 from anchor.proof.archive_part import CheckedPart, PartEntry, check_part, entries_of
 from anchor.proof.blocks import KnownBlocks
@@ -75,7 +75,7 @@ def continue_chain(
         received_at_ms = writer.received_at(now_ms)
         chain = writer.chains.open(chain_id, name, now_ms)
         note(chain)
-        envelopes = _Envelopes(envelopes_of(archive, chain_id))
+        envelopes = _Envelopes(envelopes_of(archive, chain_id), earlier.log.log_id)
         for items in _some(entries_of(archive, chain_id)):
             _append(writer, chain, items, received_at_ms, envelopes=envelopes)
         for leaf_index, receipt in plan.receipts.items():
@@ -185,20 +185,46 @@ def _continuation(earlier: Receipt, now_ms: int) -> Continuation:
     return Continuation(now_ms, earlier.log.log_id, head.tree_size, head.root, checkpoint.size, checkpoint.root)
 
 
-class _Envelopes:
-    """The envelopes of a chain, each for the entry that comes with it, in their order."""
+_IN_LOG = " in log "
 
-    def __init__(self, left: Iterator[KeptEnvelope]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What comes with an entry whose content is, or was, encrypted; ``readers`` None: the export does not list them."""
+
+    envelope: Envelope | None
+    readers: list[ReaderSpan] | None
+
+
+_NOTHING = _Brought(None, None)
+
+
+class _Envelopes:
+    """The envelopes of a chain, each for the entry that comes with it, in their order; ``log_id`` is where from."""
+
+    def __init__(self, left: Iterator[KeptEnvelope], log_id: bytes) -> None:
         self._left = left
         self._waiting = next(left, None)
+        self._log_id = log_id
 
-    def of(self, raw: bytes) -> Envelope | None:
-        """Return the envelope of an entry, or None; to be asked for each entry, from the first on."""
+    def of(self, raw: bytes) -> _Brought:
+        """Return the envelope of an entry, and its readers; to be asked for each entry, from the first on."""
         found = self._waiting
         if found is None or found.raw != raw:
-            return None
+            return _NOTHING
         self._waiting = next(self._left, None)
-        return Envelope.decode(found.envelope)
+        envelope = None if found.envelope is None else Envelope.decode(found.envelope)
+        readers = None if found.readers is None else [_from_elsewhere(each, self._log_id) for each in found.readers]
+        return _Brought(envelope, readers)
+
+
+def _from_elsewhere(span: ReaderSpan, log_id: bytes) -> ReaderSpan:
+    """Return a span that says in which log somebody changed it: neither its keys nor its operator are this one's."""
+
+    def named(by: str | None) -> str | None:
+        return by if by is None or _IN_LOG in by else f"{by}{_IN_LOG}{log_id.hex()}"
+
+    return replace(span, added_by=named(span.added_by), removed_by=named(span.removed_by))
 
 
 def _append(
@@ -211,14 +237,18 @@ def _append(
 ) -> Sequence[Accepted]:
     """Append entries with what is kept beside them, and promise them, inside the transaction."""
     raws = [item.raw for item in items]
-    beside = [None if envelopes is None else envelopes.of(raw) for raw in raws]
+    beside = [_NOTHING if envelopes is None else envelopes.of(raw) for raw in raws]
     kept = list(map(_kept, items, beside)) if salt is None else [keep_content(salt, b"")]
     batch = Batch(Column.of(raws), Column.of(kept), HASHING.leaves(raws), any(map(may_have_keys, raws)))
     run = writer.chains.append_rows(chain, batch, ANONYMOUS)
     writer.promise([(chain.chain_id, run, batch.hashes)], received_at_ms)
     writer.lives.note(chain, run.first_index, [Entry.decode(raw) for raw in raws], writer.log_id)
-    keys = [(seq, each.keys) for seq, each in enumerate(beside, run.first_seq) if each is not None]
-    writer.envelopes.keep(keys, received_at_ms)
+    for seq, each in enumerate(beside, run.first_seq):
+        keys = () if each.envelope is None else each.envelope.keys
+        if each.readers is None:
+            writer.envelopes.keep([(seq, keys)], received_at_ms)
+        else:
+            writer.envelopes.bring(seq, each.readers, keys)
     places = range(run.first_index, run.first_index + run.entry_count)
     return [
         Accepted(key, index, run.first_seq + place)
@@ -226,9 +256,9 @@ def _append(
     ]
 
 
-def _kept(item: PartEntry, envelope: Envelope | None) -> bytes:
-    if envelope is not None:
-        return keep_box(envelope.box)
+def _kept(item: PartEntry, brought: _Brought) -> bytes:
+    if brought.envelope is not None:
+        return keep_box(brought.envelope.box)
     if item.kept is None:
         return b""
     if item.kept.content is None:

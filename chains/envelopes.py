@@ -4,7 +4,7 @@ Rows of ``envelope_key``; the writer adds those that come with an entry, the own
 later (``chains.web.api_readers``, ``anchorline reader``). Nothing here can open anything.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from anchor.errors import AccountError, ContentTooLargeError, RefusedEntryError, UnknownAccountError
@@ -39,6 +39,15 @@ class Envelopes:
             self.engine.execute_many(
                 "INSERT INTO envelope_key (seq, reader, wrap, added_at_ms) VALUES (?, ?, ?, ?)", rows
             )
+
+    def bring(self, seq: int, readers: Sequence[ReaderSpan], keys: Iterable[WrappedKey]) -> None:
+        """Keep who could ever open the envelope that an entry brings from another log, inside its transaction."""
+        wraps = {each.reader: each.wrap for each in keys}
+        self.engine.execute_many(
+            "INSERT INTO envelope_key (seq, reader, wrap, added_at_ms, added_by, removed_at_ms, removed_by) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(seq, each.reader, wraps.get(each.reader) if each.opens else None, *_when(each)) for each in readers],
+        )
 
     def of(self, stored: StoredEntry) -> Envelope | None:
         """Return the envelope of an entry as it is now, or None where no encrypted content is kept."""
@@ -123,6 +132,10 @@ class Envelopes:
             where = asker.did(what, stored.entry.chain_id, index=stored.leaf_index, count=1, entry=stored.entry_hash)
             event = replace(where, subject=reader.hex())
             AccessNotes(self.engine).add([Note(owner, event)], now_ms)
+
+
+def _when(span: ReaderSpan) -> tuple[int, str | None, int | None, str | None]:
+    return span.added_at_ms, span.added_by, span.removed_at_ms, span.removed_by
 
 
 def keys_in(submission: Submission) -> tuple[WrappedKey, ...]:

@@ -25,13 +25,13 @@ from anchor.attestations import Attestations
 from anchor.bitcoin.records import sync_folder
 from anchor.errors import SettingsError
 from anchor.hashing.pieces import Pieces
-from anchor.proof.archive_envelopes import envelopes_path
+from anchor.proof.archive_envelopes import envelopes_path, may_be_encrypted
 from anchor.proof.archive_files import CHECKPOINTS, PROMISES
 from anchor.proof.bitcoin.payload import encode_payload
 from anchor.proof.promise import PromiseLeaf
 from anchor.timestamps import Timestamps
 from chains import stand_alone
-from chains.chain import Chain, Run, box_in, decode_kept
+from chains.chain import Chain, Run, decode_kept
 from chains.envelopes import Envelopes
 from chains.home import Home
 from chains.mirror import Mirror
@@ -265,11 +265,11 @@ class _Export:
             yield PromiseLeaf(chain_id, leaf_index, entry_hash, bytes(run.submitter))
 
     def _contents(self, chain: Chain, size: int, encrypted: "array[int]") -> Iterator[bytes]:
-        """Yield what is kept beside the entries of a chain; the places of encrypted contents go to ``encrypted``."""
+        """Yield what is kept beside the entries of a chain; places where it may be encrypted go to ``encrypted``."""
         for leaf_index, first_seq, count in self.home.chains.seq_ranges(chain, 0, size):
-            for seq, _, kept_column in self.home.chains.bundles.rows(first_seq, first_seq + count):
+            for seq, raw, kept_column in self.home.chains.bundles.rows(first_seq, first_seq + count):
                 kept = decode_kept(kept_column)
-                if box_in(kept_column) is not None:
+                if may_be_encrypted(raw):
                     encrypted.append(leaf_index + seq - first_seq)
                 if kept is None:
                     continue
@@ -280,8 +280,8 @@ class _Export:
 
     def _envelopes(self, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
         reader = Reader(self.home.engine, self.home.chains, self.home.lookup)
-        for line in envelope_lines(self.home, reader, chain, leaf_indexes):
-            self.envelopes += 1
+        for line, has_envelope in envelope_lines(self.home, reader, chain, leaf_indexes):
+            self.envelopes += has_envelope
             yield line
 
 
@@ -327,16 +327,24 @@ class ArchiveWriter:
         self.files += 1
 
 
-def envelope_lines(home: Home, reader: Reader, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
-    """Yield the entries at these places with their envelopes as they are now, as ``envelopes/`` has them."""
+def envelope_lines(
+    home: Home, reader: Reader, chain: Chain, leaf_indexes: Iterable[int]
+) -> Iterator[tuple[bytes, bool]]:
+    """Yield the entries at these places with envelope and readers as they are now, as ``envelopes/`` has them.
+
+    Beside each line stands whether it has an envelope: of what was erased, the list of its readers is left.
+    """
     envelopes = Envelopes(home.engine)
     for leaf_index in leaf_indexes:
         stored = reader.at(chain, leaf_index)
-        envelope = None if stored is None else envelopes.of(stored)
-        if stored is not None and envelope is not None:
-            encoded = base64.b64encode(envelope.encode()).decode()
-            readers = [each.to_json() for each in envelopes.readers(stored)]
-            yield json_line({"index": leaf_index, "entry": stored.raw.hex(), "envelope": encoded, "readers": readers})
+        if stored is None:
+            continue
+        envelope, readers = envelopes.of(stored), [each.to_json() for each in envelopes.readers(stored)]
+        if envelope is None and not readers:
+            continue
+        encoded = {} if envelope is None else {"envelope": base64.b64encode(envelope.encode()).decode()}
+        value: dict[str, object] = {"index": leaf_index, "entry": stored.raw.hex(), **encoded, "readers": readers}
+        yield json_line(value), envelope is not None
 
 
 def sealed_at_s(home: Home, size: int) -> int:

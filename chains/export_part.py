@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from anchor.errors import NotYetError
-from anchor.proof.archive_envelopes import envelopes_path
+from anchor.proof.archive_envelopes import envelopes_path, may_be_encrypted
 from anchor.proof.archive_files import CARD
 from anchor.proof.archive_part import FORMAT, PART, NewestHead, entries_path, newest_path, receipts_path
 from anchor.proof.leaves import HeadLeaf
@@ -172,17 +172,17 @@ class _Part:
         return found
 
     def _entries(self, chain: Chain, end: int, encrypted: "array[int]", *, with_content: bool) -> Iterator[bytes]:
-        """Yield the entries of a chain; the places of encrypted contents go to ``encrypted``."""
+        """Yield the entries of a chain; places where content may be encrypted go to ``encrypted``."""
         for stored in self.reader.entries(chain, 0, end):
-            if stored.box is not None:
+            if may_be_encrypted(stored.raw):
                 encrypted.append(stored.leaf_index)
             kept = _kept(stored) if with_content else {}
             self.contents += bool(kept)
             yield json_line({"index": stored.leaf_index, "entry": stored.raw.hex()} | kept)
 
     def _envelopes(self, chain: Chain, leaf_indexes: Iterable[int]) -> Iterator[bytes]:
-        for line in envelope_lines(self.home, self.reader, chain, leaf_indexes):
-            self.envelopes += 1
+        for line, has_envelope in envelope_lines(self.home, self.reader, chain, leaf_indexes):
+            self.envelopes += has_envelope
             yield line
 
     def _receipts(self, chain: Chain, end: int, size: int) -> Iterator[bytes]:

@@ -46,6 +46,11 @@ def taken_out(archive: Archive, chain_ids: Iterable[bytes], entry: str) -> Taken
     no more than the entry. Raises ArchiveError where there is none, MalformedError for another form.
     """
     chain_id, kept = kept_of(archive, chain_ids, entry)
+    if kept.envelope is None:
+        raise ArchiveError(
+            f"the encrypted content of {entry} was erased before this export was written, or could not be read any "
+            "more; who could open it, `anchorline reader list ENTRY --export` shows"
+        )
     return TakenOut(chain_id, kept.index, kept.envelope, _receipt(archive, chain_id, kept))
 
 

@@ -26,7 +26,7 @@ def check_envelopes(bench: Bench, part: EnvelopeRange) -> Found:
                 if kept.index <= last:
                     found.faults.append(f"{where}: its envelope is behind that of entry {last}: not in order")
                 first, last = (kept.index if first < 0 else first), kept.index
-                found.envelopes += 1
+                found.envelopes += kept.envelope is not None
                 if leaf_hash(kept.raw) != _recorded(hashes, places, kept.index):
                     raise ArchiveError(f"{where}: the envelope stands beside another entry")
                 kept.check(where, kept.raw)

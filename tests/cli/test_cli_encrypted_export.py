@@ -21,11 +21,12 @@ from typing import Any
 import pytest
 
 from anchor.proof.archive import check_archive
-from anchor.proof.archive_files import FAULTS
+from anchor.proof.archive_envelopes import KeptEnvelope, ReaderSpan
+from anchor.proof.archive_files import FAULTS, ArchiveError
 from chains.client.envelope import Envelope, public_key_of, reader_id
 from chains.stand_alone import Folder, main
 from tests.cli.commands import ORIGIN, World, own_folders, run
-from tests.cli.test_cli_leaving import anchored
+from tests.cli.test_cli_leaving import anchored, log_id_of
 
 FINDINGS = [b"finding: all clear\n", b"finding: carcinoma of the left lung\n", b"finding: not erased in time\n"]
 
@@ -148,7 +149,17 @@ def test_an_export_says_who_could_ever_open_an_envelope(left: Left) -> None:
         assert at_home == exported
     text = run("reader", "list", f"{left.chain_id}:2", "--export", left.part).text
     assert f"{reader_id(public_key_of(left.readers['ben'])).hex()}  since " in text
-    assert 2 == run("reader", "list", left.entries[2], "--export", left.part).exit_code
+
+
+def test_an_export_says_who_could_open_what_was_erased(left: Left) -> None:
+    """The list outlives the content, as at home; nothing is left to open, and the reason is said."""
+    at_home = left.world.ok("reader", "list", left.entries[2], "--json").facts
+    assert [None, None] == [each["removed_at"] for each in at_home["readers"]]
+    for export in (left.archive, left.part_folder):
+        assert at_home == run("reader", "list", left.entries[2], "--export", export, "--json").facts
+        opened = run("open", left.entries[2], "--export", export, "--reader-key", left.key("anna"))
+        assert (2, b"") == (opened.exit_code, opened.out)
+        assert "was erased before this export was written" in opened.err
 
 
 def test_both_checks_count_encrypted_contents_and_leave_them_out_when_told(left: Left) -> None:
@@ -178,11 +189,18 @@ DAMAGES: dict[str, Callable[[list[Line]], list[Line]]] = {
     "a reader who is left out": lambda lines: [lines[0] | {"readers": lines[0]["readers"][:1]}, lines[1]],
     "a reader's end": lambda lines: [lines[0] | {"readers": [*map(ended_early, lines[0]["readers"])]}, lines[1]],
     "more fields": lambda lines: [lines[0] | {"note": ""}, lines[1]],
+    "a reader twice of what is erased": lambda lines: [*lines[:2], lines[2] | {"readers": lines[2]["readers"] * 2}],
+    "neither envelope nor readers": lambda lines: [*lines[:2], lines[2] | {"readers": []}],
+    "a name of two lines": lambda lines: [lines[0] | {"readers": [*map(named_badly, lines[0]["readers"])]}, lines[1]],
 }
 
 
 def ended_early(reader: Line) -> Line:
     return reader | {"removed_at_ms": 1}
+
+
+def named_badly(reader: Line) -> Line:
+    return reader | {"added_by": "operator\nnobody"}
 
 
 def box_changed(line: Line) -> Line:
@@ -208,6 +226,15 @@ def test_an_envelope_that_is_not_the_entrys_is_a_fault(left: Left, tmp_path: Pat
         check_archive(Folder(folder))
 
 
+def test_readers_are_not_listed_beside_an_entry_in_clear(left: Left) -> None:
+    """Who could open something is said of encrypted contents only."""
+    lines = (left.part_folder / "entries" / f"{left.chain_id}.jsonl").read_text().splitlines()
+    in_clear = bytes.fromhex(json.loads(lines[4])["entry"])
+    span = ReaderSpan(bytes(32), 0, None, None, None)
+    with pytest.raises(ArchiveError, match="names no encrypted content"):
+        KeptEnvelope(4, in_clear, None, (span,)).check("here", in_clear)
+
+
 def mend_sum(folder: Path, path: Path) -> None:
     sums, name = folder / "SHA256SUMS", path.relative_to(folder).as_posix()
     lines = [line for line in sums.read_text().splitlines() if not line.endswith(f"  {name}")]
@@ -215,7 +242,10 @@ def mend_sum(folder: Path, path: Path) -> None:
 
 
 def test_another_log_takes_envelopes_over(left: Left) -> None:
-    """``chain continue`` keeps boxes and wrapped keys: readers open there, and may be added and removed there."""
+    """``chain continue`` keeps boxes, wrapped keys and the whole list of readers, of what was erased, too.
+
+    Readers open there, and may be added and removed there; who did so before is named as somebody of the other log.
+    """
     other = World(left.world.folder / "elsewhere")
     other.folder.mkdir()
     other.ok("init", "--embedded", "--origin", "other.example/log")
@@ -224,6 +254,11 @@ def test_another_log_takes_envelopes_over(left: Left) -> None:
     moving = left.world.folder / "moving.tar"
     left.world.ok("export", moving, "--chain", "ward 3")
     other.ok("chain", "continue", moving, "--name", "ward 3")
+    before = [left.world.ok("reader", "list", each, "--json").facts["readers"] for each in left.entries]
+    there = f"operator in log {log_id_of(left.world)}"
+    renamed = [[span | {"removed_by": span["removed_by"] and there} for span in spans] for spans in before]
+    assert renamed == [other.ok("reader", "list", each, "--json").facts["readers"] for each in left.entries]
+    assert [0, 1, 0] == [sum(span["removed_by"] == there for span in spans) for spans in renamed]
     opened = other.ok("open", f"{left.chain_id}:2", "--reader-key", left.key("anna"))
     assert FINDINGS[1] == opened.out
     assert 1 == other.run("open", f"{left.chain_id}:2", "--reader-key", left.key("ben")).exit_code
