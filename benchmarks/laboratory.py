@@ -1,7 +1,8 @@
 """The laboratory: a log grown over chains and sizes, on SQLite and PostgreSQL, and what everything costs at each size.
 
 ``python -m benchmarks.laboratory FOLDER`` grows every series as far as ``--most`` says and writes ``laboratory.json``
-there; ``benchmarks.laboratory_report`` makes docs/performance.md and its plots from it. A series runs in a process of
+there, beginning with the series that is not whole yet; ``benchmarks.laboratory_report`` makes docs/performance.md and
+its plots from it. A series runs in a process of
 its own, in which entries are recorded as a service records them: pieces of work of many callers, 1,000 entries a
 durable commit, contents of 300 bytes.
 """
@@ -206,7 +207,8 @@ def _address(engine: str) -> Iterator[str]:
     if engine == "sqlite":
         yield ""
         return
-    with running_postgres() as server:
+    # On the disk, as SQLite's file is: in memory ten million entries do not fit, and a commit would wait for nothing.
+    with running_postgres(on_disk=True) as server:
         yield server.schema()
 
 
@@ -235,6 +237,7 @@ def run_series(engine: str, chains: int, sizes: Sequence[int]) -> None:
                     "engine": engine,
                     "bytes_an_entry": (_bytes(home, address) - base) / series.size,
                     "resident_mib": high_water_mib(),
+                    "load": round(os.getloadavg()[0], 1),
                 }
                 print(json.dumps(point), flush=True)
         forget(folder / "home")
@@ -255,17 +258,32 @@ def conditions() -> Point:
 
 
 def main(folder: Path, most: int, engines: Sequence[str], chains: Sequence[int]) -> None:
-    """Run every series in a process of its own, and write what they say."""
+    """Run every series in a process of its own, and write each point as it comes; a series that is whole is kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"conditions": conditions(), "points": []}
+    figures = folder / "laboratory.json"
+    found: dict[str, Any] = json.loads(figures.read_text()) if figures.is_file() else {"points": []}
+    found["conditions"] = conditions()
     for engine in engines:
         for count in chains:
-            sizes = [str(size) for size in SIZES if size <= most]
-            command = [sys.executable, "-m", "benchmarks.laboratory", "--series", engine, str(count), ",".join(sizes)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-            found["points"] += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-            print(f"{engine}, {count:,} chains: exit code {done.returncode}, {len(found['points'])} points", flush=True)
-            (folder / "laboratory.json").write_text(json.dumps(found, indent=1) + "\n")
+            sizes = [size for size in SIZES if count <= size <= most]
+            mine = [point for point in found["points"] if (point["engine"], point["chains"]) == (engine, count)]
+            if len(mine) >= len(sizes):
+                continue
+            found["points"] = [point for point in found["points"] if point not in mine]
+            for point in _points(engine, count, sizes):
+                found["points"].append(point)
+                figures.write_text(json.dumps(found, indent=1) + "\n")
+                print(f"{engine}, {count:,} chains: {point['entries']:,} entries", flush=True)
+
+
+def _points(engine: str, chains: int, sizes: Sequence[int]) -> Iterator[Point]:
+    """Yield what a series says, size by size; one that fails has said what it could."""
+    words = ["--series", engine, str(chains), ",".join(map(str, sizes))]
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.laboratory", *words], stdout=subprocess.PIPE) as series:
+        assert series.stdout is not None
+        for line in series.stdout:
+            if line.startswith(b"{"):
+                yield json.loads(line)
 
 
 if __name__ == "__main__":
