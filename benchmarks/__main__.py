@@ -23,6 +23,7 @@ MEASURES = (
     "signing",
     "heads",
     "auditing",
+    "bundles",
 )
 # Minutes and gigabytes: only where they are named.
 LONG = ("memory_serving", "explorer", "growth")

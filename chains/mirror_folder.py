@@ -56,6 +56,11 @@ def is_immutable(path: str) -> bool:
     return rank_of(path) <= Rank.ANCHORED
 
 
+def is_bundle(path: str) -> bool:
+    """Say whether a file of a mirror holds leaves: it shrinks to a half or less, where hashes do not (ADR 67)."""
+    return f"tile/{ENTRIES}/" in path
+
+
 def chain_prefix(chain_id: bytes) -> str:
     """Return the path of a chain's folder, with "/" at its end."""
     return f"{CHAINS}/{chain_id.hex()}/"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from anchor.bitcoin.content_coding import GZIP, packed
 from anchor.errors import BehindError, SettingsError
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.codec import sha256
@@ -24,6 +25,7 @@ from chains.mirror_folder import (
     fetch_from,
     files_in,
     in_order,
+    is_bundle,
     is_immutable,
     only_writer,
     put_file,
@@ -91,16 +93,25 @@ class _Push:
     def _bring(self, path: str) -> int:
         """Put a file where it is not there as it is here; return how many bytes were put, -1 for none."""
         held = self._held.get(path)
-        if is_immutable(path) and held is not None and held.size == (self._folder / path).stat().st_size:
+        if held is not None and self._is_there(path, held.size):
             return -1
         data = (self._folder / path).read_bytes()
         digest = sha256(data).hex()
         if held is not None and held.size == len(data) and self._known.get(path) == [digest, held.tag]:
             return -1
+        small = packed(data) if is_bundle(path) else data
+        if len(small) < len(data):
+            self._objects.put(path, small, _media_type(path), _cache_control(path), GZIP)
+            return len(small)
         tag = self._objects.put(path, data, _media_type(path), _cache_control(path))
         if not is_immutable(path):
             self._known[path] = [digest, tag]
         return len(data)
+
+    def _is_there(self, path: str, held_size: int) -> bool:
+        """Say whether an object that never changes is there: storage keeps none by halves, and bundles are packed."""
+        size = (self._folder / path).stat().st_size
+        return is_immutable(path) and (held_size == size or (is_bundle(path) and 0 < held_size < size))
 
 
 def _check_card(objects: Objects, held: Mapping[str, Held], card: LogCard, url: str) -> None:

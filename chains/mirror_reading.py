@@ -19,8 +19,8 @@ from anchor.proof.receipt import MAX_CARD
 from anchor.proof.thread_proofs import MAX_PROOFS
 from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.thread_list import FILE_NAME, MAX_LIST
-from anchor.tiles import ENTRIES, Fetch
-from chains.mirror_folder import fetch_from
+from anchor.tiles import Fetch
+from chains.mirror_folder import fetch_from, is_bundle
 
 _OK, _NOT_FOUND = 200, 404
 # An entry bundle: 256 leaves behind two bytes of length each; an entry is the largest leaf there is.
@@ -31,9 +31,9 @@ _MAX_BUNDLE = TILE_WIDTH * (2 + MAX_ENTRY)
 def opened_mirror(place: str | Path, patience: Patience | None = None) -> Iterator[Fetch]:
     """Yield what reads the mirror in a folder, or at an address (http or https).
 
-    Over HTTP a file that is not there is one that answers 404. Raises SettingsError for an address that is none; what
-    is yielded raises SourceUnavailableError where the server does not answer, as often as we may try, and SourceError
-    for a file larger than its format allows or any other status.
+    Over HTTP a file that is not there is one that answers 404, and bundles of leaves may come behind gzip. Raises
+    SettingsError for an address that is none; what is yielded raises SourceUnavailableError where the server does not
+    answer, as often as we may try, and SourceError for a file larger than its format allows or any other status.
     """
     if not is_address(str(place)):
         yield fetch_from(Path(place))
@@ -62,7 +62,7 @@ def most_bytes(path: str) -> int:
         return MAX_LIST
     if path.startswith("thread/"):
         return MAX_PROOFS
-    if f"/{ENTRIES}/" in path:
+    if is_bundle(path):
         return _MAX_BUNDLE
     small = {CARD: MAX_CARD, CHECKPOINT: MAX_NOTE}
     is_note = path.startswith(f"{ANCHORED}/") or path.endswith(f"/{CHECKPOINT}")
@@ -70,7 +70,7 @@ def most_bytes(path: str) -> int:
 
 
 def _fetched(server: PatientHttp, path: str) -> bytes | None:
-    answer = server.get(f"/{path}", most_bytes(path))
+    answer = server.get(f"/{path}", most_bytes(path), takes_gzip=is_bundle(path))
     if answer.status == _NOT_FOUND:
         return None
     if answer.status != _OK:

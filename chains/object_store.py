@@ -33,10 +33,10 @@ class Objects(Protocol):
         """Return everything that is there."""
 
     def get(self, path: str) -> bytes | None:
-        """Return an object, or None where there is none."""
+        """Return an object as it is stored, or None where there is none."""
 
-    def put(self, path: str, data: bytes, media_type: str, cache_control: str) -> str:
-        """Store an object whole or not at all; return its tag."""
+    def put(self, path: str, data: bytes, media_type: str, cache_control: str, coding: str = "") -> str:
+        """Store an object whole or not at all; return its tag. ``coding`` is the Content-Encoding of ``data``."""
 
     def delete(self, path: str) -> None:
         """Remove an object; nothing where there is none."""
@@ -81,11 +81,13 @@ class ObjectsAt:
             except FileNotFoundError:
                 return None
 
-    def put(self, path: str, data: bytes, media_type: str, cache_control: str) -> str:
+    def put(self, path: str, data: bytes, media_type: str, cache_control: str, coding: str = "") -> str:
         """See ``Objects``."""
         import obstore
 
         attributes: Any = {"Content-Type": media_type, "Cache-Control": cache_control}
+        if coding:
+            attributes["Content-Encoding"] = coding
         with _translated(path):
             put = obstore.put(self._store, path, data, attributes=attributes, use_multipart=False)
             return str(put["e_tag"] or "")

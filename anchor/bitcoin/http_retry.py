@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 
+from anchor.bitcoin.content_coding import GZIP, most_packed, unpacked
 from anchor.bitcoin.first_contact import FirstContact
 from anchor.bitcoin.web_address import checked_url, is_this_machine
 from anchor.errors import SettingsError, SourceError, SourceUnavailableError
+from anchor.proof.errors import MalformedError
 
 _OK = 200
 _BAD_REQUEST = 400
@@ -28,6 +30,8 @@ _TOO_MANY = 429
 _REFUSED = frozenset({401, 403})
 # A gateway could not reach the server behind it: whoever answers next there may be another.
 _LOST = frozenset({502, 503, 504})
+# The second one is the first one's name of old (RFC 9110 section 8.4.1.3).
+_GZIP_NAMES = frozenset({GZIP, f"x-{GZIP}"})
 # A refusal is quoted at most so far.
 _REFUSAL_LIMIT = 4_096
 # Nobody is believed who asks for more than a day.
@@ -101,13 +105,13 @@ class PatientHttp:
         self._rest_until_s: float | None = None
         self._rest_cause = ""
 
-    def get(self, path: str, limit: int) -> Answer:
-        """Return the answer to a GET, whose body is at most ``limit`` bytes.
+    def get(self, path: str, limit: int, *, takes_gzip: bool = False) -> Answer:
+        """Return the answer to a GET, whose body is at most ``limit`` bytes; ``takes_gzip``: behind gzip, too.
 
         Raises SourceUnavailableError where the server does not answer, is busy or refuses us, as often as we may
         try; SourceError for a larger body or any other status.
         """
-        return self._ask("GET", path, limit, None)
+        return self._ask("GET", path, limit, None, takes_gzip=takes_gzip)
 
     def post(self, path: str, body: bytes, limit: int) -> Answer:
         """Return the answer to a POST of ``body``; limits and errors are those of ``get``."""
@@ -117,11 +121,11 @@ class PatientHttp:
         """Close the connections; may be repeated."""
         self._client.close()
 
-    def _ask(self, method: str, path: str, limit: int, content: bytes | None) -> Answer:
+    def _ask(self, method: str, path: str, limit: int, content: bytes | None, *, takes_gzip: bool = False) -> Answer:
         self._check_open()
         for number in range(1, self._patience.tries + 1):
             try:
-                return self._contact.ask(lambda: self._try(method, path, limit, content))
+                return self._contact.ask(lambda: self._try(method, path, limit, content, takes_gzip=takes_gzip))
             except _LaterError as later:
                 wait_s = self._wait_s(number, later.retry_after_s)
                 if wait_s is None:
@@ -129,16 +133,21 @@ class PatientHttp:
             self._around.sleep(wait_s)
         raise AssertionError("unreachable: the last try returns or gives up")
 
-    def _try(self, method: str, path: str, limit: int, content: bytes | None) -> Answer:
+    def _try(self, method: str, path: str, limit: int, content: bytes | None, *, takes_gzip: bool) -> Answer:
         deadline_s = self._around.monotonic_s() + self._patience.answer_s
         try:
-            extensions = {**self._contact.extensions}
-            with self._client.stream(method, self.url + path, content=content, extensions=extensions) as response:
+            asked: Any = {"content": content, "extensions": {**self._contact.extensions}}
+            if takes_gzip:
+                asked["headers"] = {"Accept-Encoding": f"{GZIP}, identity"}
+            with self._client.stream(method, self.url + path, **asked) as response:
                 if response.status_code not in _READ:
                     self._drain(response, deadline_s)
                 self._check_status(path, response)
                 if response.status_code == _NOT_FOUND:
                     return Answer(_NOT_FOUND, b"")
+                if takes_gzip and response.headers.get("Content-Encoding", "").strip().lower() in _GZIP_NAMES:
+                    body = self._body(path, response, most_packed(limit), deadline_s)
+                    return Answer(response.status_code, self._plain(path, body, limit))
                 return Answer(response.status_code, self._body(path, response, limit, deadline_s))
         except httpx.RequestError as error:
             self._contact.lose()
@@ -166,6 +175,12 @@ class PatientHttp:
             if self._around.monotonic_s() > deadline_s:
                 raise _LaterError(f"no whole answer within {self._patience.answer_s:g} s")
         return body
+
+    def _plain(self, path: str, body: bytes, limit: int) -> bytes:
+        try:
+            return unpacked(body, limit)
+        except MalformedError as error:
+            raise SourceError(f"{self.url}{path}: {error}") from error
 
     def _drain(self, response: httpx.Response, deadline_s: float) -> None:
         """Read past a short body that says nothing to us: the connection can then be used again."""
@@ -219,7 +234,8 @@ def _client(url: str, patience: Patience, headers: Mapping[str, str]) -> httpx.C
     try:
         return httpx.Client(
             timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
-            # A compressed body could be far larger than what was counted while it was read.
+            # A compressed body could be far larger than what was counted while it was read: where one is taken, we
+            # unpack it ourselves, no further than the limit.
             headers={"Accept-Encoding": "identity", "User-Agent": "anchorline", **headers},
             trust_env=not is_this_machine(httpx.URL(url).host),
         )

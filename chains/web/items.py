@@ -4,14 +4,14 @@ Bytes come from the operations that take some; of a batch, an item that cannot b
 """
 
 import os
-import zlib
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from anchor.bitcoin import content_coding
 from anchor.proof.entry import NO_AUTHOR, SIGNED_SIZE, ExternalId, IdKind, Link, Relation
-from anchor.proof.errors import AnchorlineError
+from anchor.proof.errors import AnchorlineError, MalformedError, TooLargeError
 from chains.client.own_entry import Form, Sent, make_entry
 from chains.web.limits import BATCH_ENTRIES, MOST_EXPANSION
 from chains.web.problems import ProblemError
@@ -284,16 +284,12 @@ def unpacked(body: bytes, coding: bytes | None, most_bytes: int) -> bytes:
     if coding not in {b"gzip", b"x-gzip"}:
         raise ProblemError("media-type-unsupported", "Content-Encoding: expected gzip or none")
     most = min(most_bytes, max(len(body), 64) * MOST_EXPANSION)
-    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        plain = unpacking.decompress(body, most + 1)
-    except zlib.error as error:
-        raise ProblemError("body-malformed", f"the body is not gzip: {error}") from error
-    if len(plain) > most:
-        raise ProblemError("body-too-large", f"expected at most {most} bytes after decompression")
-    if not unpacking.eof or unpacking.unused_data:
-        raise ProblemError("body-malformed", "expected one whole gzip member")
-    return plain
+        return content_coding.unpacked(body, most)
+    except TooLargeError as error:
+        raise ProblemError("body-too-large", str(error)) from error
+    except MalformedError as error:
+        raise ProblemError("body-malformed", f"the body: {error}") from error
 
 
 def _why(error: Exception) -> str:

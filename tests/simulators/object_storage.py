@@ -17,6 +17,12 @@ import pytest
 from tests.waiting import wait_until
 
 BUCKET = "public"
+_READ_BY_ALL = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"}
+    ],
+}
 
 
 def skip_without_storage() -> None:
@@ -29,7 +35,7 @@ def skip_without_storage() -> None:
 
 @contextmanager
 def storage(patched: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run it, with one bucket; the environment names it as every tool for such storage reads it."""
+    """Run it, with one bucket that everybody may read; the environment names it as tools for such storage expect."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -38,6 +44,7 @@ def storage(patched: pytest.MonkeyPatch) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: _has_bucket(url))
+        httpx.put(f"{url}/{BUCKET}?policy", json=_READ_BY_ALL).raise_for_status()
         for name, value in {
             "AWS_ENDPOINT_URL": url,
             "AWS_ALLOW_HTTP": "true",

@@ -1,6 +1,8 @@
 """A mirror in object storage: what is put in which order, that a stop at any point harms nothing, what is refused."""
 
+import gzip
 import importlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from anchor.bitcoin.http_retry import Patience
 from anchor.errors import BehindError, SettingsError, SourceError, SourceUnavailableError
 from anchor.signing import check_signature
 from anchor.thread_auditor import Auditor
 from chains.mirror_copy import MirrorCopy
 from chains.mirror_folder import rank_of
 from chains.mirror_push import Pushed, push
+from chains.mirror_reading import opened_mirror
 from chains.object_store import Held, Objects, ObjectsAt
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.object_storage import new_prefix, skip_without_storage, storage
@@ -59,9 +63,15 @@ def pushed(folder: Path, url: str, objects: Objects | None = None) -> Pushed:
 
 
 def shown(url: str) -> dict[str, bytes]:
-    """Return every object below an address."""
-    objects = ObjectsAt.open(url)
-    return {path: objects.get(path) or b"" for path in objects.held()}
+    """Return every object below an address, as readers have it: without its coding."""
+    obstore: Any = importlib.import_module("obstore")
+    store = importlib.import_module("obstore.store").from_url(url)
+    found: dict[str, bytes] = {}
+    for path in ObjectsAt.open(url).held():
+        got = obstore.get(store, path)
+        is_packed = got.attributes.get("Content-Encoding") == "gzip"
+        found[path] = gzip.decompress(bytes(got.bytes())) if is_packed else bytes(got.bytes())
+    return found
 
 
 def check_readers_find(url: str, folder: Path) -> None:
@@ -87,9 +97,9 @@ class Watching:
     def get(self, path: str) -> bytes | None:
         return self.inner.get(path)
 
-    def put(self, path: str, data: bytes, media_type: str, cache_control: str) -> str:
+    def put(self, path: str, data: bytes, media_type: str, cache_control: str, coding: str = "") -> str:
         self._fail(path, is_late=False)
-        tag = self.inner.put(path, data, media_type, cache_control)
+        tag = self.inner.put(path, data, media_type, cache_control, coding)
         self._fail(path, is_late=True)
         return tag
 
@@ -185,11 +195,38 @@ def test_objects_say_how_long_they_may_be_kept(public: Path) -> None:
     )
 
 
-def test_a_mirror_is_copied_from_storage(public: Path, tmp_path: Path) -> None:
-    """What is there is a mirror as any other: the thread audit passes it, and the copy is the same."""
+def test_bundles_are_packed_and_nothing_else(public: Path) -> None:
+    """Of leaves a half or less is stored; hashes do not shrink, and other files have no coding."""
+    obstore: Any = importlib.import_module("obstore")
+    url = new_prefix()
+    done = pushed(public, url)
+    store = importlib.import_module("obstore.store").from_url(url)
+    packed = {path for path in files(public) if "Content-Encoding" in obstore.get(store, path).attributes}
+    assert {path for path in files(public) if "/entries/" in path} == packed
+    held = ObjectsAt.open(url).held()
+    assert done.put_bytes == sum(each.size for each in held.values())
+    (entries,) = (path for path in packed if path.startswith("chain/"))
+    assert 0 < 2 * held[entries].size < len(files(public)[entries])
+
+
+def test_what_was_pushed_without_a_coding_stays(public: Path) -> None:
+    """An older push put bundles as they are: they are the same files, and are not put again."""
     url = new_prefix()
     pushed(public, url)
-    MirrorCopy(tmp_path / "copy", ObjectsAt.open(url).get, Auditor(check_signature)).run()
+    for path, data in files(public).items():
+        if "/entries/" in path:
+            ObjectsAt.open(url).put(path, data, "application/octet-stream", "no-store")
+    assert 0 == pushed(public, url).put
+    assert files(public) == shown(url)
+
+
+def test_a_mirror_is_copied_from_storage(public: Path, tmp_path: Path) -> None:
+    """Behind a web server it is a mirror as any other: the thread audit passes it, and the copy is the same."""
+    url = new_prefix()
+    pushed(public, url)
+    address = f"{os.environ['AWS_ENDPOINT_URL']}/{url.removeprefix('s3://')}"
+    with opened_mirror(address, Patience(tries=1)) as fetch:
+        MirrorCopy(tmp_path / "copy", fetch, Auditor(check_signature)).run()
     assert files(public) == files(tmp_path / "copy")
 
 
