@@ -1,11 +1,9 @@
 """The check of Ed25519 signatures at libsodium's speed, by the one rule of ``anchor.proof.ed25519``.
 
 It loads nothing of key files: ``verify`` needs no more than this. Whoever signs too takes it from ``anchor.signing``;
-``check_each`` is for the many signatures of one request.
+``anchor.signature_rows`` is for the many signatures of one request.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
@@ -13,11 +11,6 @@ from nacl.exceptions import BadSignatureError
 
 from anchor.proof import ed25519
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.entry import AuthorSignature
-
-CHUNK = 64
-"""Signatures that one thread checks in one piece: some milliseconds of work, so that the last thread is not waited
-for long, and handing a piece over costs nothing beside it."""
 
 
 def check_with_libsodium(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -42,21 +35,6 @@ def keeps_the_rule(check: ed25519.SignatureCheck) -> bool:
         check(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature)) is is_good
         for key, message, signature, is_good in HARD
     )
-
-
-def check_each(claims: Sequence[AuthorSignature], threads: Executor | None = None) -> list[bool]:
-    """Say of each signature whether it holds, in order; many are shared out among ``threads``, where there are some.
-
-    An error on a thread is raised here: what was not checked never counts as holding.
-    """
-    if threads is None or len(claims) <= CHUNK:
-        return _check_piece(claims)
-    pieces = [claims[at : at + CHUNK] for at in range(0, len(claims), CHUNK)]
-    return [holds for piece in threads.map(_check_piece, pieces) for holds in piece]
-
-
-def _check_piece(claims: Sequence[AuthorSignature]) -> list[bool]:
-    return [check_signature(claim.public_key, claim.message, claim.signature) for claim in claims]
 
 
 class Sample(NamedTuple):

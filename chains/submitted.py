@@ -39,7 +39,7 @@ from anchor.proof.entry import (
 from anchor.proof.errors import VerificationError
 from anchor.proof.merkle import EMPTY_ROOT
 from anchor.proof.promise_run import paths_in
-from anchor.signature_check import check_each
+from anchor.signature_rows import SignedRow, check_each, check_row
 from chains.bundle import Column
 from chains.work import Submission
 
@@ -129,12 +129,9 @@ def signatures_hold(shape: Shape, raws: Sequence[bytes], authors: Sequence[bytes
         bodies = [author[len(_ED25519) :] for author in authors]
         if set(map(len, bodies)) != {SIGNED_SIZE}:
             return False
+        keys, signatures = [body[:HASH_SIZE] for body in bodies], [body[HASH_SIZE:] for body in bodies]
         messages = [SIGNATURE_DOMAIN + raw[: HASH_SIZE - SIGNED_SIZE] for raw in raws]
-        claims = [
-            AuthorSignature(body[:HASH_SIZE], message, body[HASH_SIZE:])
-            for body, message in zip(bodies, messages, strict=True)
-        ]
-        return all(check_each(claims, threads))
+        return all(check_row(SignedRow(keys, signatures, messages), threads))
     return _is_whole_batch(shape, raws, authors)
 
 

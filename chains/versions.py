@@ -12,10 +12,12 @@ from typing import Any
 from anchor.hashing.chosen import HASHING, REASON
 from anchor.hashing.chosen_cipher import CIPHER
 from anchor.hashing.chosen_cipher import REASON as CIPHER_REASON
+from anchor.signature_rows import NAME as SIGNATURES_NAME
+from anchor.signature_rows import REASON as SIGNATURES_REASON
 
 
 def running_versions() -> dict[str, Any]:
-    """Return the versions by name, and under ``hashing`` and ``cipher`` which one is used, and why."""
+    """Return the versions by name, and for ``hashing``, ``cipher`` and ``signatures`` which is used, and why."""
     return {
         "anchorline": version("anchorline"),
         "python": platform.python_version(),
@@ -23,4 +25,5 @@ def running_versions() -> dict[str, Any]:
         "openssl": ssl.OPENSSL_VERSION,
         "hashing": {"name": HASHING.name, "reason": REASON},
         "cipher": {"name": CIPHER.name, "reason": CIPHER_REASON},
+        "signatures": {"name": SIGNATURES_NAME, "reason": SIGNATURES_REASON},
     }

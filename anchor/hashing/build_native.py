@@ -14,16 +14,14 @@ FOLDER = "anchor/hashing"
 EXTENSION = "anchor.hashing._native"
 
 BUILDER = FFI()
-_HEADERS = ("batches.h", "bundles.h", "ciphers.h", "pairs.h", "texts.h")
-for header in _HEADERS:
-    BUILDER.cdef(Path(__file__).with_name(header).read_text(encoding="utf-8"))
+_NAMES = ("batches", "bundles", "ciphers", "pairs", "signatures", "texts")
+for name in _NAMES:
+    BUILDER.cdef(Path(__file__).with_name(f"{name}.h").read_text(encoding="utf-8"))
 BUILDER.set_source(
     EXTENSION,
-    "".join(f'#include "{header}"\n' for header in _HEADERS),
-    sources=[f"{FOLDER}/{name}.c" for name in ("batches", "bundles", "ciphers", "pairs", "texts", "sha256")],
-    depends=[
-        f"{FOLDER}/{name}.h" for name in ("batches", "bundles", "ciphers", "messages", "pairs", "texts", "sha256")
-    ],
+    "".join(f'#include "{name}.h"\n' for name in _NAMES),
+    sources=[f"{FOLDER}/{name}.c" for name in (*_NAMES, "sha256")],
+    depends=[f"{FOLDER}/{name}.h" for name in (*_NAMES, "messages", "sha256")],
     include_dirs=[FOLDER],
     extra_compile_args=["-O3", "-fvisibility=hidden"],
     # Where libc does not have dlopen itself (glibc before 2.34).

@@ -149,7 +149,7 @@ def version(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say too what it runs on.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the version; with -v also Python, SQLite, OpenSSL, and which hashing and cipher are used, and why."""
+    """Print the version; with -v also Python, SQLite, OpenSSL, and which hashing, cipher and check of signatures."""
     from chains.versions import running_versions
 
     facts = running_versions()
@@ -159,8 +159,9 @@ def version(
 def _version_lines(facts: dict[str, Any], *, verbose: bool) -> list[str]:
     lines = [f"anchorline {facts['anchorline']}"]
     if verbose:
-        lines += [f"  {name:8} {facts[name]}" for name in ("python", "sqlite", "openssl")]
-        lines += [f"  {name:8} {facts[name]['name']} ({facts[name]['reason']})" for name in ("hashing", "cipher")]
+        lines += [f"  {name:10} {facts[name]}" for name in ("python", "sqlite", "openssl")]
+        ways = "hashing", "cipher", "signatures"
+        lines += [f"  {name:10} {facts[name]['name']} ({facts[name]['reason']})" for name in ways]
     return lines
 
 

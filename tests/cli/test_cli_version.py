@@ -11,6 +11,8 @@ import pytest
 from anchor.hashing.chosen import HASHING, REASON, VARIABLE
 from anchor.hashing.chosen_cipher import CIPHER
 from anchor.hashing.chosen_cipher import REASON as CIPHER_REASON
+from anchor.signature_rows import NAME as SIGNATURES_NAME
+from anchor.signature_rows import REASON as SIGNATURES_REASON
 from tests.cli.commands import run, spawn
 
 
@@ -21,23 +23,26 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def test_verbose_says_what_it_runs_on() -> None:
-    """With ``-v`` also Python, SQLite, and hashing and cipher of this process, each with the reason; as JSON always."""
+    """With ``-v`` also Python, SQLite, and hashing, cipher and check of signatures, with the reason; as JSON always."""
     text = run("version", "-v").text
-    hashing = f"hashing  {HASHING.name} ({REASON})\n"
-    cipher = f"cipher   {CIPHER.name} ({CIPHER_REASON})\n"
-    for expected in (platform.python_version(), sqlite3.sqlite_version, hashing, cipher):
+    hashing = f"hashing    {HASHING.name} ({REASON})\n"
+    cipher = f"cipher     {CIPHER.name} ({CIPHER_REASON})\n"
+    signatures = f"signatures {SIGNATURES_NAME} ({SIGNATURES_REASON})\n"
+    for expected in (platform.python_version(), sqlite3.sqlite_version, hashing, cipher, signatures):
         assert expected in text
     facts = run("version", "--json").facts
     assert {"name": HASHING.name, "reason": REASON} == facts["hashing"]
     assert {"name": CIPHER.name, "reason": CIPHER_REASON} == facts["cipher"]
-    assert {"anchorline", "python", "sqlite", "openssl", "hashing", "cipher"} == set(facts)
+    assert {"name": SIGNATURES_NAME, "reason": SIGNATURES_REASON} == facts["signatures"]
+    assert {"anchorline", "python", "sqlite", "openssl", "hashing", "cipher", "signatures"} == set(facts)
 
 
 def test_hashing_can_be_demanded_by_the_environment(tmp_path: Path) -> None:
     """ANCHORLINE_HASHING chooses; a word that is not known ends a command with a sentence."""
     done = spawn("version", "-v", cwd=tmp_path, environment={VARIABLE: "hashlib"})
-    assert "hashing  hashlib (ANCHORLINE_HASHING says so)" in done.text
-    assert "cipher   cryptography, one item at a time (ANCHORLINE_HASHING says so)" in done.text
+    assert "hashing    hashlib (ANCHORLINE_HASHING says so)" in done.text
+    assert "cipher     cryptography, one item at a time (ANCHORLINE_HASHING says so)" in done.text
+    assert "signatures one signature at a time (ANCHORLINE_HASHING says so)" in done.text
     refused = spawn("version", "-v", cwd=tmp_path, environment={VARIABLE: "md5"})
     assert (1, b"") == (refused.exit_code, refused.out)
     assert "anchorline: ANCHORLINE_HASHING: expected hashlib, native or portable, got 'md5'\n" == refused.err

@@ -1,4 +1,4 @@
-/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, pairs.h and texts.h over buffers that are exactly
+/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, pairs.h, signatures.h and texts.h over buffers that are exactly
    as long as they must be, so that a sanitizer sees each byte read or written too far. Portable C and the processor's
    instructions must agree, and one message hashed in three ways. Prints "ok" and the name of the instructions; else the line
    that does not hold. */
@@ -12,6 +12,7 @@
 #include "bundles.h"
 #include "ciphers.h"
 #include "pairs.h"
+#include "signatures.h"
 #include "texts.h"
 
 #define HOLDS(condition) \
@@ -285,6 +286,40 @@ static int pairs(size_t count) {
     return 0;
 }
 
+/* In the place of crypto_sign_open: reads and writes what that reads and writes, and takes what begins with its key. */
+static int opened(unsigned char *message, unsigned long long *size, const unsigned char *signed_message,
+                  unsigned long long signed_size, const unsigned char *key) {
+    *size = signed_size - 64;
+    for (size_t i = 0; i < *size; i++) message[i] = signed_message[64 + i];
+    return memcmp(signed_message, key, 32) ? -1 : 0;
+}
+
+/* Signatures over messages of no byte, `size` and one: each is judged under its own key; sizes that do not add up, or are
+   too long for the room or too short for a signature, are refused. */
+static int signatures(size_t size) {
+    const size_t all = 3 * 64 + size + 1;
+    uint8_t *keys = buffer(96), *data = buffer(all), *room = buffer(64 + size + 1), *holds = buffer(3);
+    uint64_t *sizes = calloc(3, sizeof *sizes);
+    int (*const function)(unsigned char *, unsigned long long *, const unsigned char *, unsigned long long,
+                          const unsigned char *) = opened;
+    uintptr_t open;
+    memcpy(&open, &function, sizeof open);
+    sizes[0] = 64, sizes[1] = 64 + size, sizes[2] = 65;
+    memcpy(keys, data, 32), memcpy(keys + 64, data + 128 + size, 32);
+    HOLDS(check_signatures(open, 3, keys, data, all, sizes, room, 64 + (size ? size : 1), holds) == 0);
+    HOLDS(holds[0] == 1 && holds[1] == 0 && holds[2] == 1);
+    HOLDS(check_signatures(open, 3, keys, data, all, sizes, room, 63 + (size ? size : 1), holds) == -1);
+    HOLDS(check_signatures(open, 3, keys, data, all - 1, sizes, room, 64 + size + 1, holds) == -1);
+    HOLDS(check_signatures(open, 2, keys, data, all, sizes, room, 64 + size + 1, holds) == -1);
+    HOLDS(check_signatures(open, 0, NULL, NULL, 0, NULL, NULL, 0, NULL) == 0);
+    for (int too = 0; too < 2; too++) {
+        sizes[1] = too ? UINT64_MAX : 63;
+        HOLDS(check_signatures(open, 3, keys, data, all, sizes, room, 64 + size + 1, holds) == -1);
+    }
+    free(keys), free(data), free(room), free(holds), free(sizes);
+    return 0;
+}
+
 int main(void) {
     const int hardware = *hardware_name() != 0;
     for (size_t size = 0; size < 330; size++)
@@ -293,7 +328,7 @@ int main(void) {
     for (size_t count = 0; count < 20; count++)
         if (rows(hardware, count)) return 1;
     for (size_t count = 0; count < 70; count++)
-        if (pairs(count) || woven(count)) return 1;
+        if (pairs(count) || woven(count) || signatures(count)) return 1;
     for (size_t count = 1; count < 300; count++)
         if (trees(hardware, count)) return 1;
     for (size_t count = 1; count < 40; count++)

@@ -26,7 +26,8 @@ from anchor.proof.entry import (
 )
 from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.merkle import inclusion_path, leaf_hash, root_of
-from anchor.signature_check import CHUNK, check_signature
+from anchor.signature_check import check_signature
+from anchor.signature_rows import CHUNK
 from anchor.signing import SigningKey
 from chains.chain import Chain
 from chains.client.own_entry import OwnEntry, signed, signed_batch

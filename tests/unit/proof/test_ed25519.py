@@ -26,6 +26,7 @@ from nacl.exceptions import BadSignatureError
 from anchor.proof import ed25519, edwards
 from anchor.proof.ed25519 import halved
 from anchor.signature_check import HARD, check_signature, chosen, keeps_the_rule
+from anchor.signature_rows import SignedRow, check_row
 from tests.simulators.world import fast_check, public_bytes
 from tests.vectors import make_cctv_vectors as cctv
 from tests.vectors import make_ed25519_vectors as maker
@@ -56,11 +57,17 @@ def openssl_alone(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+def in_a_row(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Say what the service says of a row: of this one signature."""
+    return check_row(SignedRow([public_key], [signature], [message])) == [True]
+
+
 VERIFIERS: dict[str, Check] = {
     "plain Python": ed25519.verify,
     "libsodium": sodium,
     "OpenSSL behind ours": fast_check,
     "the service's": check_signature,
+    "the service's for rows": in_a_row,
     "the service's without its libsodium": chosen(openssl_alone),
 }
 
