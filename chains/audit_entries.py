@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.columns import KeptColumns
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX
 from anchor.log import TILE_WIDTH
@@ -26,7 +27,7 @@ from chains.chain import Chain, Gone, box_in, decode_kept, gone
 from chains.chain_life import LifeEntry, life_entry_of
 from chains.erasure_entries import erasure_of, keeps_content
 from chains.found_by import may_have_keys
-from chains.kept_columns import KeptColumns, columns_of, commitments_of
+from chains.kept_columns import columns_of, commitments_of
 from chains.reader import Reader, StoredEntry
 
 RUNS_AT_ONCE = 256
@@ -227,7 +228,7 @@ def _hashes_alike(batch: _Batch, kept: KeptColumns | None) -> Pieces | None:
     if set(sizes) != {len(first)} or first[1:33] != batch.chain.chain_id or says_more(first) or not batch.first_index:
         return None
     if kept is not None:
-        commitments = kept.commitments()
+        commitments = kept.commitments
     elif not batch.part.kept.flat:
         commitments = Pieces(HASH_SIZE, each=[raws[at + 33 : at + 65] for at in range(0, len(raws), len(first))])
     else:

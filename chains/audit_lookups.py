@@ -1,17 +1,19 @@
 """The audit of look-ups: each sorted run holds exactly the pairs that its rows give, in order.
 
 ``chains.audit`` tells of every entry that it reads (``add``), and at the end the stored pages are compared with what
-came together: as sums of hashes, which need no sorting, and memory neither for the entries nor for the pairs.
+came together: as products, which need no sorting, and memory neither for the entries nor for the pairs.
 """
 
+import secrets
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.columns import KeptColumns
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PAIR_SIZE
-from anchor.proof.codec import HASH_SIZE
+from anchor.hashing.products import MODULUS, Point
 from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
 from chains.audit_report import Report
@@ -19,43 +21,23 @@ from chains.bundle import Part
 from chains.content_index import digest_pairs, pairs_of
 from chains.content_keys import ContentKeys
 from chains.found_by import keys_of, may_have_keys
-from chains.kept_columns import KeptColumns
 from chains.sorted_runs import KEY_SIZE, Kind
 
-PAIRS_AT_ONCE = 1024
 _PAGES_AT_ONCE = 4
-# Between the hashes that are added up in one number, room for what they carry over.
-_ROOM = bytes(8)
-_LANE_BITS = 8 * (HASH_SIZE + len(_ROOM))
-_MODULUS = 1 << 8 * HASH_SIZE
 
 
-class Sum:
-    """How many byte strings there are, and the sum of their hashes modulo 2^256: whatever order they come in."""
+class Product:
+    """How many pairs there are, and their product at a point: the same for the same pairs in whatever order."""
 
-    def __init__(self) -> None:
-        self.count = self.total = 0
+    def __init__(self, point: Point) -> None:
+        self.point = point
+        self.count, self.value = 0, 1
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sum) and (self.count, self.total) == (other.count, other.total)
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def add(self, items: Sequence[bytes]) -> None:
-        """Add byte strings."""
-        self.add_hashes(HASHING.each(items))
-
-    def add_hashes(self, hashes: Pieces) -> None:
-        """Add byte strings by their hashes, as many at a time as fit in memory twice."""
-        count = len(hashes)
+    def add(self, pairs: bytes) -> None:
+        """Take whole pairs; what stands behind the last whole one is passed over."""
+        count = len(pairs) // PAIR_SIZE
+        self.value = HASHING.product(pairs[: count * PAIR_SIZE], self.point, self.value)
         self.count += count
-        # One number in which each hash has a lane; its halves are added until one lane is left.
-        lanes = int.from_bytes(HASHING.woven(_ROOM, hashes), "big")
-        while count > 1:
-            count = (count + 1) // 2
-            high = lanes >> count * _LANE_BITS
-            lanes = high + (lanes ^ high << count * _LANE_BITS)
-        self.total = (self.total + lanes) % _MODULUS
 
 
 @dataclass(slots=True)
@@ -64,23 +46,11 @@ class _Run:
     kind: Kind
     first_seq: int
     end_seq: int
-    derived: Sum = field(default_factory=Sum)
-    waiting: list[bytes] = field(default_factory=list)
-    waiting_pairs: int = 0
+    derived: Product
 
     @property
     def where(self) -> str:
         return f"look-up run {self.run_no} ({self.kind.name.lower()}, rows {self.first_seq} to {self.end_seq - 1})"
-
-    def add(self, pairs: bytes) -> None:
-        self.waiting.append(pairs)
-        self.waiting_pairs += len(pairs) // PAIR_SIZE
-        if self.waiting_pairs >= PAIRS_AT_ONCE:
-            self.add_waiting()
-
-    def add_waiting(self) -> None:
-        _add_pairs(self.derived, b"".join(self.waiting))
-        self.waiting, self.waiting_pairs = [], 0
 
 
 class LookupsAudit:
@@ -90,13 +60,18 @@ class LookupsAudit:
         self.engine = engine
         self.keys = keys
         self.report = report
+        # Nobody can have made pairs for it that give the product of others.
+        self._point = Point(secrets.randbelow(MODULUS), secrets.randbelow(MODULUS))
         self._runs: list[_Run] = []
         self._of_kind: dict[Kind, list[_Run]] = {kind: [] for kind in Kind}
 
     def begin(self) -> None:
         """Read which runs there are."""
         rows = self.engine.query("SELECT run_no, kind, first_seq, end_seq FROM lookup_run ORDER BY kind, first_seq")
-        self._runs = [_Run(int(run_no), Kind(kind), int(first), int(end)) for run_no, kind, first, end in rows]
+        self._runs = [
+            _Run(int(run_no), Kind(kind), int(first), int(end), Product(self._point))
+            for run_no, kind, first, end in rows
+        ]
         self._of_kind = {kind: [run for run in self._runs if run.kind == kind] for kind in Kind}
 
     def add(self, part: Part, hashes: Pieces, kept: KeptColumns | None) -> None:
@@ -106,7 +81,7 @@ class LookupsAudit:
             secret = self.keys.index_secret()
             if kept is not None:
                 self._add_row(Kind.CONTENT_DIGEST, part.first_seq, digest_pairs(kept.digests, part.first_seq, secret))
-            else:
+            elif part.kept.flat:
                 items = enumerate(part.kept.items(), part.first_seq)
                 self._add_each(Kind.CONTENT_DIGEST, pairs_of(list(items), secret))
 
@@ -142,7 +117,7 @@ class LookupsAudit:
         seq, end = first_seq, first_seq + len(pairs) // PAIR_SIZE
         while seq < end and (run := self._run_from(kind, seq)) is not None:
             start, stop = max(seq, run.first_seq), min(end, run.end_seq)
-            run.add(pairs[max(start - first_seq, 0) * PAIR_SIZE : max(stop - first_seq, 0) * PAIR_SIZE])
+            run.derived.add(pairs[max(start - first_seq, 0) * PAIR_SIZE : max(stop - first_seq, 0) * PAIR_SIZE])
             seq = max(stop, seq + 1)
 
     def _add_each(self, kind: Kind, pairs: Iterable[bytes]) -> None:
@@ -150,7 +125,7 @@ class LookupsAudit:
             seq = int.from_bytes(pair[KEY_SIZE:], "big")
             run = self._run_from(kind, seq)
             if run is not None and run.first_seq <= seq:
-                run.add(pair)
+                run.derived.add(pair)
 
     def _run_from(self, kind: Kind, seq: int) -> _Run | None:
         """Return the run that a row is in, or the next one behind it."""
@@ -159,11 +134,10 @@ class LookupsAudit:
         return runs[at] if at < len(runs) else None
 
     def _check_run(self, run: _Run) -> None:
-        run.add_waiting()
-        stored = Sum()
+        stored = Product(self._point)
         for pages in self._stored(run):
-            _add_pairs(stored, pages)
-        if stored != run.derived:
+            stored.add(pages)
+        if (stored.count, stored.value) != (run.derived.count, run.derived.value):
             self.report.found(
                 run.where,
                 f"holds {stored.count} pairs, not the {run.derived.count} that its rows give; look-ups may fail",
@@ -196,10 +170,3 @@ def _out_of_order(page: bytes, last: bytes) -> Iterator[bytes]:
         if pair <= last:
             yield pair
         last = pair
-
-
-def _add_pairs(total: Sum, pairs: bytes) -> None:
-    whole = len(pairs) - len(pairs) % PAIR_SIZE
-    for at in range(0, whole, PAIRS_AT_ONCE * PAIR_SIZE):
-        some = pairs[at : min(at + PAIRS_AT_ONCE * PAIR_SIZE, whole)]
-        total.add_hashes(HASHING.rows(b"", Pieces.cut(some, PAIR_SIZE)))

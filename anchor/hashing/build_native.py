@@ -14,7 +14,7 @@ FOLDER = "anchor/hashing"
 EXTENSION = "anchor.hashing._native"
 
 BUILDER = FFI()
-_NAMES = ("batches", "bundles", "ciphers", "pairs", "signatures", "texts")
+_NAMES = ("batches", "bundles", "ciphers", "columns", "pairs", "signatures", "texts")
 for name in _NAMES:
     BUILDER.cdef(Path(__file__).with_name(f"{name}.h").read_text(encoding="utf-8"))
 BUILDER.set_source(

@@ -12,6 +12,7 @@ from anchor.errors import SettingsError
 from anchor.hashing.export_parts import kept_line
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PlainHashing
+from anchor.hashing.products import MODULUS, Point
 from anchor.hashing.texts import Field, Leaves, Template
 from anchor.proof.entry import SIGNED_SIZE
 
@@ -74,6 +75,8 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
     )
     signed = hashes[:13], b">", bytes(SIGNED_SIZE), other.levels(hashes[:13])
     bundle = b"".join(len(message).to_bytes(2, "big") + message for message in messages)
+    items = [b"\x01" + message[:1] * 16 + message for message in messages[1:]]
+    point = Point(MODULUS - 1, MODULUS - 2)
     lines = b"".join(starmap(kept_line, enumerate(messages)))
     if (
         hashing.each(messages, b"\x00").flat != hashes.flat
@@ -87,8 +90,15 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         or hashing.bundle(bundle, len(messages), b"", 0) != other.bundle(bundle, len(messages), b"", 0)
         or hashing.kept_lines(lines) != other.kept_lines(lines)
         or hashing.sorted_pairs(hashing.pairs(hashes.flat, 5)) != other.sorted_pairs(other.pairs(hashes.flat, 5))
+        or hashing.product(hashes.flat, point) != other.product(hashes.flat, point)
+        or _columns(hashing, items) != _columns(other, items)
     ):
         raise ArithmeticError(f"{hashing.name} does not agree with {other.name} and is not used: report this machine")
+
+
+def _columns(hashing: PlainHashing, items: list[bytes]) -> tuple[bytes, ...]:
+    columns = hashing.kept_columns(b"".join(items), list(map(len, items)), b"\x01\x02")
+    return () if columns is None else (columns.digests.flat, columns.commitments.flat)
 
 
 HASHING, REASON = choose(os.environ.get(VARIABLE, ""))

@@ -1,5 +1,5 @@
 /* How a message is padded and hashed from its first block to its digest (FIPS 180-4 section 5.1.1): what batches.c and
-   bundles.c lay out by hand. Read by these two only. */
+   bundles.c lay out by hand, and columns.c. Read by these only. */
 #ifndef ANCHORLINE_MESSAGES_H
 #define ANCHORLINE_MESSAGES_H
 

@@ -11,9 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from anchor.hashing._native import ffi, lib
+from anchor.hashing.columns import KeptColumns
 from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PAIR_SIZE, PlainHashing, check_columns, check_signed, check_sizes
+from anchor.hashing.products import Point, check_product
 from anchor.hashing.texts import Field, Leaves, Template, check_places
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import BATCH_AUTHOR
@@ -176,6 +178,25 @@ class NativeHashing(PlainHashing):
         out, scratch = bytearray(pairs), bytearray(len(pairs))
         lib.sort_pairs(len(pairs) // PAIR_SIZE, ffi.from_buffer(out), ffi.from_buffer(scratch))
         return bytes(out)
+
+    def product(self, pairs: bytes, point: Point, so_far: int = 1) -> int:
+        """See ``PlainHashing.product``."""
+        check_product(pairs, point, so_far)
+        at, slope, start = (number.to_bytes(PAIR_SIZE, "big") for number in (*point, so_far))
+        out = bytearray(start)
+        lib.multiply_pairs(len(pairs) // PAIR_SIZE, pairs, at + slope, ffi.from_buffer(out))
+        return int.from_bytes(out, "big")
+
+    def kept_columns(self, data: bytes, sizes: Sequence[int], kinds: bytes) -> KeptColumns | None:
+        """See ``PlainHashing.kept_columns``."""
+        if max(sizes, default=0) > self._longest:
+            return super().kept_columns(data, sizes, kinds)
+        check_sizes(data, sizes)
+        digests, commitments = bytearray(HASH_SIZE * len(sizes)), bytearray(HASH_SIZE * len(sizes))
+        lengths = ffi.from_buffer("uint64_t[]", array("Q", sizes))
+        ends = kinds, ffi.from_buffer(digests), ffi.from_buffer(commitments)
+        refused = not sizes or lib.hash_kept(self._hardware, len(sizes), data, len(data), lengths, *ends)
+        return None if refused else KeptColumns(Pieces.cut(bytes(digests)), Pieces.cut(bytes(commitments)))
 
     def kept_lines(self, text: bytes) -> KeptLines | None:
         """See ``PlainHashing.kept_lines``."""

@@ -56,3 +56,34 @@ void sort_pairs(size_t count, uint8_t *pairs, uint8_t *scratch) {
     }
     if (from != pairs && size) memcpy(pairs, from, size);
 }
+
+/* Numbers modulo p = 2^127 - 1, where 2^127 is 1: what stands above bit 127 is added below. Compilers that have no such
+   number have no native module. */
+__extension__ typedef unsigned __int128 wide;
+
+#define P (((wide)1 << 127) - 1)
+
+static wide folded(wide value) {
+    value = (value & P) + (value >> 127);
+    return value >= P ? value - P : value;
+}
+
+/* a * b, both below p: 2^128 is 2, and 2^64 times a number m is m >> 63, and what is left of m << 64. */
+static wide multiplied(wide a, wide b) {
+    const uint64_t a_high = (uint64_t)(a >> 64), a_low = (uint64_t)a, b_high = (uint64_t)(b >> 64), b_low = (uint64_t)b;
+    const wide middle = (wide)a_high * b_low + (wide)a_low * b_high;
+    const wide ends = folded((wide)a_low * b_low) + folded((wide)a_high * b_high * 2);
+    return folded(folded(ends) + folded((middle >> 63) + ((middle << 64) & P)));
+}
+
+static wide wide_at(const uint8_t *at) { return (wide)big_endian(at) << 64 | big_endian(at + 8); }
+
+void multiply_pairs(size_t count, const uint8_t *pairs, const uint8_t *point, uint8_t *product) {
+    const wide at = wide_at(point), slope = wide_at(point + PAIR);
+    wide all = wide_at(product);
+    for (size_t i = 0; i < count; i++, pairs += PAIR) {
+        const wide factor = at + multiplied(slope, big_endian(pairs + KEY));
+        all = multiplied(all, folded(folded(factor) + big_endian(pairs)));
+    }
+    for (int byte = 0; byte < PAIR; byte++) product[byte] = (uint8_t)(all >> 8 * (PAIR - 1 - byte));
+}

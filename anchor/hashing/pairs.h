@@ -6,3 +6,7 @@ void make_pairs(size_t count, const uint8_t *hashes, uint64_t first, uint8_t *ou
 
 /* Sorts `count` pairs as byte strings, ascending; `scratch` has as many bytes as they, and is left with anything. */
 void sort_pairs(size_t count, uint8_t *pairs, uint8_t *scratch);
+
+/* Multiplies product, a number below p = 2^127 - 1, by point + key + slope * number of each pair, modulo p.
+   `point` is two such numbers, point and slope; all are 16 bytes, big-endian. */
+void multiply_pairs(size_t count, const uint8_t *pairs, const uint8_t *point, uint8_t *product);

@@ -9,8 +9,10 @@ from itertools import accumulate, chain, pairwise, repeat
 from struct import Struct
 
 from anchor.hashing import texts
+from anchor.hashing.columns import KeptColumns, cut_kept
 from anchor.hashing.export_parts import HashedBundle, KeptLines, cut_bundle, read_kept
 from anchor.hashing.pieces import Pieces
+from anchor.hashing.products import Point, check_product, product
 from anchor.hashing.texts import Leaves, Template
 from anchor.proof.codec import HASH_SIZE, sha256_each
 from anchor.proof.entry import SALT_SIZE, SIGNED_SIZE, batch_author
@@ -20,7 +22,6 @@ from anchor.proof.promise_run import paths_in
 LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"
 """What stands before a leaf and before a node when it is hashed, so that none is the other (RFC 9162 section 2.1.1)."""
-
 
 PAIR_SIZE = 16
 PAIR_KEY_SIZE = 8
@@ -111,6 +112,27 @@ class PlainHashing:
     def sorted_pairs(self, pairs: bytes) -> bytes:
         """Return flat pairs in ascending order; runs of them that are in order already make it faster."""
         return b"".join(sorted(pair for (pair,) in _PAIR.iter_unpack(pairs)))
+
+    def product(self, pairs: bytes, point: Point, so_far: int = 1) -> int:
+        """Return ``so_far`` times the factor of each pair at a point (``anchor.hashing.products``).
+
+        Raises ValueError where one of these numbers is not below its modulus, or the last pair is not whole.
+        """
+        check_product(pairs, point, so_far)
+        return product(pairs, point, so_far)
+
+    def kept_columns(self, data: bytes, sizes: Sequence[int], kinds: bytes) -> KeptColumns | None:
+        """Return digests and commitments of items that stand one behind the other.
+
+        Each is a byte that says its kind, a salt, and a content (``kinds[0]``) or the digest of one (``kinds[1]``).
+        None unless there are any, all of the same one of these kinds. Raises ValueError unless the sizes add up.
+        """
+        check_sizes(data, sizes)
+        cut = cut_kept(data, sizes, kinds)
+        if cut is None:
+            return None
+        digests = self.each(cut.rests) if cut.are_contents else Pieces(HASH_SIZE, each=cut.rests)
+        return KeptColumns(digests, self.rows(b"", Pieces(SALT_SIZE, each=cut.salts), digests))
 
     def bundle(self, data: bytes, count: int, head: bytes, width: int) -> HashedBundle | None:
         """Return the leaf hashes of an entry bundle, and of each leaf the ``width`` bytes behind those of ``head``.

@@ -1,7 +1,7 @@
-/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, pairs.h, signatures.h and texts.h over buffers that are exactly
-   as long as they must be, so that a sanitizer sees each byte read or written too far. Portable C and the processor's
-   instructions must agree, and one message hashed in three ways. Prints "ok" and the name of the instructions; else the line
-   that does not hold. */
+/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, columns.h, pairs.h, signatures.h and texts.h over
+   buffers that are exactly as long as they must be, so that a sanitizer sees each byte read or written too far. Portable C and
+   the processor's instructions must agree, and one message hashed in three ways. Prints "ok" and the name of the instructions;
+   else the line that does not hold. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "batches.h"
 #include "bundles.h"
 #include "ciphers.h"
+#include "columns.h"
 #include "pairs.h"
 #include "signatures.h"
 #include "texts.h"
@@ -320,6 +321,54 @@ static int signatures(size_t size) {
     return 0;
 }
 
+/* One by one, at once and in another order pairs give the same product; at the largest numbers it is p - 1 again. */
+static int products(size_t count) {
+    uint8_t *made = buffer(16 * count), *point = buffer(32), *one = buffer(16), *other = buffer(16);
+    point[0] &= 0x7f, point[16] &= 0x7f, one[0] &= 0x7f;
+    memcpy(other, one, 16);
+    multiply_pairs(count, made, point, one);
+    for (size_t i = count; i--;) multiply_pairs(1, made + 16 * i, point, other);
+    HOLDS(memcmp(one, other, 16) == 0);
+    memset(made, 0, 16 * count), memset(point, 0, 32), memset(one, 0, 16);
+    point[15] = 1, one[15] = 7;
+    multiply_pairs(count, made, point, one);
+    HOLDS(one[15] == 7 && one[0] == 0);
+    free(made), free(point), free(one), free(other);
+    return 0;
+}
+
+/* Three items: contents of `size` bytes, or digests where they are as long; cut at every byte, and of other kinds. */
+static int columns(int hardware, size_t size) {
+    const size_t all = 3 * (17 + size);
+    uint8_t *data = buffer(all), *kinds = buffer(2), *digests = buffer(96), *one = buffer(96), *other = buffer(96);
+    uint8_t *same = buffer(32);
+    uint64_t *sizes = malloc(3 * sizeof *sizes);
+    kinds[0] = 1, kinds[1] = 2;
+    for (size_t i = 0; i < 3; i++) data[i * (17 + size)] = 1, sizes[i] = 17 + size;
+    HOLDS(hash_kept(0, 3, data, all, sizes, kinds, digests, one) == 0);
+    HOLDS(hash_kept(hardware, 3, data, all, sizes, kinds, digests, other) == 0 && memcmp(one, other, 96) == 0);
+    HOLDS(hash_rows(0, 1, data, 0, data + 1, 16, digests, 32, data, 0, same) == 0 && memcmp(one, same, 32) == 0);
+    for (size_t cut = 0; cut < all; cut++) {
+        uint8_t *less = copy(data, cut);
+        HOLDS(hash_kept(hardware, 3, less, cut, sizes, kinds, digests, other) == -1);
+        free(less);
+    }
+    HOLDS(hash_kept(hardware, 2, data, all, sizes, kinds, digests, other) == -1);
+    for (int kind = 2; kind < 4; kind++) {
+        data[17 + size] = (uint8_t)kind;
+        HOLDS(hash_kept(hardware, 3, data, all, sizes, kinds, digests, other) == -1);
+    }
+    for (size_t i = 0; i < 3; i++) data[i * (17 + size)] = 2;
+    HOLDS(hash_kept(hardware, 3, data, all, sizes, kinds, digests, other) == (size == 32 ? 0 : -1));
+    HOLDS(size != 32 || memcmp(digests, data + 17, 32) == 0);
+    sizes[0] = UINT64_MAX;
+    HOLDS(hash_kept(hardware, 3, data, all, sizes, kinds, digests, other) == -1);
+    sizes[0] = 16;
+    HOLDS(hash_kept(hardware, 3, data, all, sizes, kinds, digests, other) == -1);
+    free(data), free(kinds), free(digests), free(one), free(other), free(same), free(sizes);
+    return 0;
+}
+
 int main(void) {
     const int hardware = *hardware_name() != 0;
     for (size_t size = 0; size < 330; size++)
@@ -328,7 +377,7 @@ int main(void) {
     for (size_t count = 0; count < 20; count++)
         if (rows(hardware, count)) return 1;
     for (size_t count = 0; count < 70; count++)
-        if (pairs(count) || woven(count) || signatures(count)) return 1;
+        if (pairs(count) || products(count) || woven(count) || signatures(count) || columns(hardware, count)) return 1;
     for (size_t count = 1; count < 300; count++)
         if (trees(hardware, count)) return 1;
     for (size_t count = 1; count < 40; count++)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anchor.errors import SettingsError
@@ -22,6 +22,7 @@ from anchor.hashing import chosen
 from anchor.hashing.export_parts import HashedBundle, KeptLines
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX, PlainHashing
+from anchor.hashing.products import MODULUS, Point
 from anchor.proof.entry import BATCH_LEAF, Entry
 from anchor.proof.errors import MalformedError
 from chains.client.own_entry import OwnEntry, Sent, signed_batch
@@ -30,6 +31,7 @@ from chains.client.signing import Ed25519Key
 VECTORS = Path(__file__).parent.parent / "vectors"
 # Every length of a last block, and of one before it: where padding takes one block more (55, 56), where blocks end.
 SIZES = [*range(201), 247, 248, 255, 256, 257, 511, 512, 4000, 4095, 4096, 4097, 65_537]
+NUMBERS = st.integers(0, MODULUS - 1)
 FIPS_180_EXAMPLES = {
     b"": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     b"abc": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -333,6 +335,65 @@ def test_pairs_in_order(pairs: list[tuple[int, int]], runs: int) -> None:
     for name in available():
         assert b"".join(sorted(each)) == MAKERS[name]().sorted_pairs(b"".join(each)), name
         assert b"".join(sorted(each)) == MAKERS[name]().sorted_pairs(b"".join(in_runs)), name
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)), max_size=30), NUMBERS, NUMBERS, NUMBERS
+)
+@example(pairs=[(2**64 - 1, 2**64 - 1)] * 5, at=MODULUS - 1, slope=MODULUS - 1, so_far=MODULUS - 1)
+@example(pairs=[(0, 2**64 - 1), (1, 0)], at=0, slope=2**63, so_far=1)
+def test_products_of_pairs(pairs: list[tuple[int, int]], at: int, slope: int, so_far: int) -> None:
+    """A product is that of at + key + slope * number, modulo 2^127 - 1, in whatever order the pairs come."""
+    expected = so_far
+    for key, number in pairs:
+        expected = expected * (at + key + slope * number) % MODULUS
+    for order in (pairs, pairs[::-1]):
+        flat = b"".join(key.to_bytes(8, "big") + number.to_bytes(8, "big") for key, number in order)
+        for name in available():
+            assert expected == MAKERS[name]().product(flat, Point(at, slope), so_far), name
+
+
+def test_products_of_other_numbers_are_refused(hashing: PlainHashing) -> None:
+    """A point, or a product, that is negative or not below the modulus, and a pair that is not whole, are refused."""
+    for point, so_far in ((Point(MODULUS, 1), 1), (Point(1, MODULUS), 1), (Point(1, 1), MODULUS), (Point(-1, 1), 1)):
+        with pytest.raises(ValueError, match="expected numbers"):
+            hashing.product(bytes(16), point, so_far)
+    with pytest.raises(ValueError, match="expected pairs"):
+        hashing.product(bytes(17), Point(1, 1))
+
+
+# --- what is kept beside entries
+
+
+def test_columns_of_what_is_kept(hashing: PlainHashing) -> None:
+    """Contents of any length give their SHA-256, digests themselves, and both H(salt ‖ digest)."""
+    salts, contents = [bytes([place]) * 16 for place in range(len(SIZES))], [bytes(size) for size in SIZES]
+    digests = [hashlib.sha256(content).digest() for content in contents]
+    expected = [hashlib.sha256(salt + digest).digest() for salt, digest in zip(salts, digests, strict=True)]
+    for kind, rests in ((b"c", contents), (b"d", digests)):
+        items = [kind + salt + rest for salt, rest in zip(salts, rests, strict=True)]
+        for count in (1, 100, len(items)):
+            found = hashing.kept_columns(b"".join(items[:count]), list(map(len, items[:count])), b"cd")
+            assert found is not None
+            assert (digests[:count], expected[:count]) == (list(found.digests), list(found.commitments))
+
+
+@pytest.mark.parametrize(
+    "sizes", [[], [0], [16], [17, 16], [17, 0, 17], [48, 49], [49, 50]], ids=lambda sizes: "-".join(map(str, sizes))
+)
+def test_what_is_kept_and_has_no_columns(hashing: PlainHashing, sizes: list[int]) -> None:
+    """Of nothing, of items without a whole salt, and of digests that are cut or longer there are no columns."""
+    assert hashing.kept_columns(b"d" * sum(sizes), sizes, b"cd") is None
+
+
+def test_what_is_kept_in_two_ways_has_no_columns(hashing: PlainHashing) -> None:
+    """Contents and digests mixed, and kinds that are neither, have no columns; sizes must add up."""
+    content, digest, other = (kind + bytes(48) for kind in (b"c", b"d", b"e"))
+    for items in ([content, digest], [digest, content], [content, other], [other, other], [other]):
+        assert hashing.kept_columns(b"".join(items), [49] * len(items), b"cd") is None
+    for sizes in ([49, 48], [49, 50], [49], [99, -1]):
+        with pytest.raises(ValueError, match="add up"):
+            hashing.kept_columns(content + content, sizes, b"cd")
 
 
 # --- which one is used

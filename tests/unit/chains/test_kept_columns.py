@@ -21,14 +21,12 @@ KEPT = {**CONTENTS, "digests": DIGESTS, "one": DIGESTS[:1]}
 
 @pytest.mark.parametrize("name", KEPT)
 def test_columns_say_what_each_item_says(name: str) -> None:
-    """Salts, digests and commitments of contents of any length, and of digests, are those of the items one by one."""
+    """Digests and commitments of contents of any length, and of digests, are those of the items one by one."""
     columns, alone = columns_of(Column.of(KEPT[name])), [decode_kept(item) for item in KEPT[name]]
     assert columns is not None
-    assert [(kept.salt, kept.digest) for kept in alone if kept] == list(
-        zip(columns.salts, columns.digests, strict=True)
-    )
-    assert [content_commitment(kept.salt, kept.digest) for kept in alone if kept] == list(columns.commitments())
-    assert list(columns.commitments()) == list(commitments_of(KEPT[name]))
+    assert [kept.digest for kept in alone if kept] == list(columns.digests)
+    assert [content_commitment(kept.salt, kept.digest) for kept in alone if kept] == list(columns.commitments)
+    assert list(columns.commitments) == list(commitments_of(KEPT[name]))
 
 
 @pytest.mark.parametrize(
