@@ -63,7 +63,9 @@ def unsealed_row(keys: Pieces, nonce: bytes, first_seq: int, data: bytes, sizes:
 
 def unsealed_sizes(sizes: Sequence[int]) -> list[int]:
     """Return how long items of these sizes are when all of them are ``unsealed_row``."""
-    return [size and size - TAG_SIZE for size in sizes]
+    if 0 in sizes:
+        return [size and size - TAG_SIZE for size in sizes]
+    return [size - TAG_SIZE for size in sizes]
 
 
 def _unopened(key: bytes | None, item: bytes) -> bytes | None:

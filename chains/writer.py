@@ -5,7 +5,8 @@ and nothing is acknowledged before it is on disk. Receipts rebuild each writer's
 """
 
 import os
-import struct
+import sys
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -627,8 +628,10 @@ def promise_leaves(chain_id: bytes, first_index: int, hashes: Pieces, submitter:
     """Return the hashes of the promise leaves of consecutive entries of one chain (docs/spec/promise.md)."""
     before = _PROMISE_PREFIX + exactly(chain_id, HASH_SIZE, "chain_id")
     after = exactly(submitter, SUBMITTER_SIZE, "submitter")
-    indexes = struct.pack(f">{len(hashes)}Q", *range(first_index, first_index + len(hashes)))
-    return HASHING.rows(before, Pieces.cut(indexes, _INDEX_SIZE), hashes, after)
+    indexes = array("Q", range(first_index, first_index + len(hashes)))
+    if sys.byteorder == "little":
+        indexes.byteswap()
+    return HASHING.rows(before, Pieces.cut(indexes.tobytes(), _INDEX_SIZE), hashes, after)
 
 
 def _alike(items: Sequence[Submission | Content | Refused]) -> ContentsAlike | None:

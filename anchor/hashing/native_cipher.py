@@ -49,8 +49,8 @@ class NativeCipher(PlainCipher):
         sizes = list(map(len, items))
         if not _can_be(sizes):
             return super().decrypt(keys, nonces, first_no, items)
-        flat, plain_sizes, holds = _decrypted(keys, nonces, first_no, b"".join(items), sizes)
-        ends = pairwise(accumulate(plain_sizes, initial=0))
+        flat, holds = _decrypted(keys, nonces, first_no, b"".join(items), sizes)
+        ends = pairwise(accumulate((size and size - TAG_SIZE for size in sizes), initial=0))
         return [flat[start:end] if held else None for (start, end), held in zip(ends, holds, strict=True)]
 
     def opened(self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
@@ -59,24 +59,25 @@ class NativeCipher(PlainCipher):
         check_sizes(data, sizes)
         if not _can_be(sizes):
             return super().opened(keys, nonces, first_no, data, sizes)
-        flat, _, holds = _decrypted(keys, nonces, first_no, data, sizes)
+        flat, holds = _decrypted(keys, nonces, first_no, data, sizes)
         return flat if all(holds) else None
 
 
 def _can_be(sizes: Sequence[int]) -> bool:
     """Say whether items are what the native module decrypts: what is shorter than a tag was never encrypted."""
-    return max(sizes, default=0) <= _LONGEST and min(filter(None, sizes), default=TAG_SIZE) >= TAG_SIZE
+    if max(sizes, default=0) > _LONGEST:
+        return False
+    return min(sizes, default=TAG_SIZE) >= TAG_SIZE or min(filter(None, sizes), default=TAG_SIZE) >= TAG_SIZE
 
 
 def _decrypted(
     keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]
-) -> tuple[bytes, Sequence[int], bytearray]:
-    """Return the plaintexts one behind the other, their sizes, and of each whether it holds."""
-    plain_sizes = [size and size - TAG_SIZE for size in sizes]
-    out, holds = bytearray(sum(plain_sizes)), bytearray(len(sizes))
+) -> tuple[bytes, bytearray]:
+    """Return the plaintexts one behind the other, and of each whether it holds."""
+    out, holds = bytearray(len(data) - TAG_SIZE * (len(sizes) - sizes.count(0))), bytearray(len(sizes))
     row = len(sizes), keys.flat, nonces.flat, first_no, data, len(data), _numbers(sizes)
     _check(lib.decrypt_items(*row, ffi.from_buffer(out), len(out), ffi.from_buffer(holds)))
-    return bytes(out), plain_sizes, holds
+    return bytes(out), holds
 
 
 def _numbers(numbers: Sequence[int]) -> object:
