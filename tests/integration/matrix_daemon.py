@@ -103,7 +103,8 @@ def serve(pipe: Connection, folder: Path, state: str) -> None:
     os.environ["XDG_STATE_HOME"] = state
     now_ms = 0
     with Home.open(folder, lambda: now_ms) as home:
-        home.engine.query("PRAGMA synchronous = OFF")  # a killed process loses nothing that the system has taken
+        if not home.settings.database:
+            home.engine.query("PRAGMA synchronous = OFF")  # a killed process loses nothing that the system has taken
         engine = ArmedEngine(home.engine)
         home.engine = cast("Engine", engine)
         home._source = cast("Source", Announced(home.source, engine.point))

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -33,13 +33,14 @@ from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.verify import Outcome, Verdict, Verifier, verify
 from anchor.signing import check_signature
 from chains.audit import Audit
-from chains.home import Home
+from chains.home import DATABASE, Home
 from chains.home_making import create_home
 from chains.reader import Reader
 from chains.receipts import Receipts
 from chains.settings import Settings
 from tests.cli.commands import Done as Said
 from tests.cli.commands import run
+from tests.databases import address_of, on_postgres
 from tests.forked import PROCESSES
 from tests.integration.matrix_daemon import CHAIN, Done, Order, serve
 from tests.node import Node, RpcFailure, running_node
@@ -262,6 +263,8 @@ class Story:
             "regtest", "core", core_url=self.node.url, core_cookie_file=str(ground.cookie), core_timeout_s=STEP_S
         )
         folder.mkdir(parents=True)
+        if on_postgres():
+            settings = replace(settings, database=address_of(self.home / DATABASE))
         create_home(self.home, settings, "test.anchorline.example", lambda: self.now_ms, wallet=wallet).close()
         self._daemon: Daemon | None = None
         self.write(1)

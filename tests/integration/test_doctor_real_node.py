@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anchor.storage.sqlite import SqliteEngine
+from tests.homes import state_of
 from tests.integration.conftest import NOBODY, Operator
 from tests.node import Node
 
@@ -21,24 +21,15 @@ def by_check(operator: Operator, rc: int = 0) -> dict[str, dict[str, Any]]:
     return {each["check"]: each for each in facts["checks"]}
 
 
-def dump(operator: Operator) -> list[Any]:
-    """Return every row of every table that a home has."""
-    engine = SqliteEngine(operator.home / "anchorline.db")
-    names = [name for (name,) in engine.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-    rows = [(name, engine.query(f"SELECT * FROM {name}")) for name in names]
-    engine.close()
-    return rows
-
-
 def test_a_dry_run_says_what_the_node_would_mine(operator: Operator, node: Node) -> None:
     """Nothing reaches the node's mempool and no row changes; then the tick sends exactly that transaction."""
     operator.init_and_fund()
     operator.run("chain", "create", "acme")
     operator.run("seal")
-    before = dump(operator)
+    before = state_of(operator.home)
     said = json.loads(operator.run("daemon", "--dry-run", "--json"))
     assert "send" == said["would"]
-    assert ([], before) == (node.call("getrawmempool"), dump(operator))
+    assert ([], before) == (node.call("getrawmempool"), state_of(operator.home))
     assert "send" == operator.facts("tick")["did"]
     (txid,) = node.call("getrawmempool")
     entry = node.call("getmempoolentry", txid)

@@ -18,9 +18,10 @@ import pytest
 
 from anchor.errors import StorageBusyError
 from anchor.lease import TERM_MS
-from anchor.storage.sqlite import check_writable
-from chains.home import DATABASE, Home
+from anchor.storage.databases import database_of
+from chains.home import Home
 from tests.cli.commands import COMMAND
+from tests.homes import address_of_home
 from tests.integration.matrix_daemon import CHAIN
 from tests.integration.matrix_rig import Ground, Story
 from tests.node import running_node
@@ -122,7 +123,7 @@ def pause(daemon: RealDaemon, story: Story) -> None:
     while True:
         daemon.process.send_signal(signal.SIGSTOP)
         try:
-            check_writable(story.home / DATABASE, 0.5)
+            database_of(story.home, address_of_home(story.home)).check_writable(0.5)
         except StorageBusyError:
             daemon.process.send_signal(signal.SIGCONT)
             time.sleep(0.1)

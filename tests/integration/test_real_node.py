@@ -4,13 +4,12 @@ Needs a bitcoind (BITCOIND or PATH); without one the tests are skipped and say s
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anchor.storage.sqlite import SqliteEngine
+from tests.homes import ask, copy_home
 from tests.integration.conftest import MATURE, NOBODY, NOBODY_ELSE, Operator
 from tests.node import Node, running_node
 
@@ -168,29 +167,25 @@ def test_a_restored_copy_signs_nothing(
     operator.init_and_fund()
     operator.run("chain", "create", "acme")
     operator.anchor()
-    old = operator.folder / "old"
-    shutil.copytree(operator.home, old)
+    old = copy_home(operator.home, operator.folder / "old")
     operator.record("file", b"content")
     operator.anchor()
     if machine == "another":
         monkeypatch.setenv("XDG_STATE_HOME", str(operator.folder / "elsewhere"))
-    before = files_of(old)
+    before = signed_in(old)
     (operator.folder / "other").write_bytes(b"a second history")
     for command in (("add", "acme", operator.folder / "other"), ("seal",), ("tick", "--now")):
         assert "nothing was signed" in operator.run(*command, rc=1, home=old)
-    assert before == files_of(old)
+    assert before == signed_in(old)
     assert [] == node.call("getrawmempool")
     operator.record("more", b"the real home goes on")
     assert "confirmed" == operator.anchor()["state"]
 
 
-def files_of(home: Path) -> dict[str, int]:
+def signed_in(home: Path) -> dict[str, int]:
     """Return what the log of a home has: checkpoints, leaves, promises and attempts."""
-    engine = SqliteEngine(home / "anchorline.db")
     tables = ("checkpoint", "directory_leaf", "group_commit", "attempt")
-    counts = {table: int(engine.query(f"SELECT COUNT(*) FROM {table}")[0][0]) for table in tables}
-    engine.close()
-    return counts
+    return {table: int(ask(home, f"SELECT COUNT(*) FROM {table}")[0][0]) for table in tables}
 
 
 def test_a_node_of_another_network_is_refused(operator: Operator, node: Node) -> None:

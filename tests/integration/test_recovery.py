@@ -5,7 +5,6 @@ Needs a bitcoind (BITCOIND or PATH); without one the tests are skipped and say s
 
 import json
 import os
-import shutil
 
 import pytest
 
@@ -15,6 +14,7 @@ from anchor.bitcoin.networks import NETWORKS
 from anchor.bitcoin.wallet import Wallet
 from anchor.proof.bitcoin.transaction import OutPoint
 from tests.forked import run_forked
+from tests.homes import copy_home
 from tests.integration.conftest import MATURE, NOBODY, Operator
 from tests.node import Node
 from tests.simulators.bitcoin import payment
@@ -93,8 +93,7 @@ def test_a_thief_takes_the_coin_and_the_log_goes_on(operator: Operator, node: No
 def test_a_double_with_the_same_key_anchors_on_and_the_log_goes_on(operator: Operator, node: Node) -> None:
     """A copied home, on another machine, wrote and anchored its own history: refused by name, then replaced."""
     contents = begun(operator)
-    double = operator.folder / "double"
-    shutil.copytree(operator.home, double)
+    double = copy_home(operator.home, operator.folder / "double")
     elsewhere = {**os.environ, "XDG_STATE_HOME": str(operator.folder / "elsewhere")}
 
     def run_double(*arguments: object) -> None:
