@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
 
 from anchor.errors import StorageError
 from anchor.storage.changes import SqliteChanges
@@ -38,6 +39,8 @@ _NUMBERS = count()
 _NEW: dict[str, PostgresEngine] = {}
 _MOST_NEW = 4
 _OPENED: list[PostgresEngine] = []
+_CONTROLS: dict[int, "psycopg.Connection[TupleRow]"] = {}
+"""By the number of the process that opened it: none of those that are forked from the suite may speak in it."""
 _NAME_SIZE = 25
 
 
@@ -82,7 +85,7 @@ def open_new() -> House:
     if not on_postgres():
         return SqliteEngine(Path(":memory:"))
     name = f"n{next(_NUMBERS):0{_NAME_SIZE - 1}d}"
-    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+    with _control() as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE log_template {QUICKLY}".encode())
     _NEW[name] = PostgresEngine(database_beside(os.environ[SERVER], name))
     for old in list(_NEW)[:-_MOST_NEW]:
@@ -100,7 +103,7 @@ def address_of(path: Path, template: str = "log_template") -> str:
     """Return the address of the database that a path stands for; it is made where it is missing, with its tables."""
     name = _name(path)
     _FOLDERS[name] = path.absolute().parent
-    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+    with _control() as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {QUICKLY}".encode())
     return database_beside(os.environ[SERVER], name)
@@ -114,7 +117,7 @@ def address_of_copy(address: str, path: Path) -> str:
     """
     name, source = _name(path), conninfo_to_dict(address)["dbname"]
     _FOLDERS[name] = path.absolute().parent
-    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+    with _control() as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
         connection.execute(
             "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s", (str(source),)
@@ -149,7 +152,23 @@ def on_server(server: PostgresServer) -> Iterator[None]:
     server.keys_template()
     with pytest.MonkeyPatch.context() as patching:
         patching.setenv(SERVER, server.address)
-        yield
+        with psycopg.connect(server.address, autocommit=True) as _CONTROLS[os.getpid()]:
+            yield
+        del _CONTROLS[os.getpid()]
+
+
+@contextmanager
+def _control() -> Iterator["psycopg.Connection[TupleRow]"]:
+    """Yield a session that makes and drops databases: the suite's own, or one for the time of the block.
+
+    Opening one takes longer than most of what is asked of it, and every test asks twice which databases there are. The
+    processes that tests start have none.
+    """
+    if os.getpid() in _CONTROLS:
+        yield _CONTROLS[os.getpid()]
+        return
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        yield connection
 
 
 @contextmanager
@@ -168,7 +187,7 @@ def own() -> Iterator[None]:
 
 
 def _there_now() -> set[str]:
-    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+    with _control() as connection:
         found = connection.execute("SELECT datname FROM pg_database WHERE length(datname) = %s", (_NAME_SIZE,))
         return {name for (name,) in found.fetchall()}
 
@@ -176,6 +195,6 @@ def _there_now() -> set[str]:
 def drop(names: set[str]) -> None:
     """Drop databases, whoever has them open."""
     if names:
-        with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        with _control() as connection:
             for name in sorted(names):
                 connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
