@@ -4,13 +4,13 @@ Every command is a new process, as a person or a timer would start it. ``test_re
 their stories with both.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.commands import Done
 from tests.forked import run_forked
 from tests.node import Node, running_node
 
@@ -34,15 +34,19 @@ class Operator:
 
     def plain(self, *arguments: object, rc: int = 0) -> str:
         """Run a command that needs no home."""
+        done = self._ended(*arguments, rc=rc)
+        return done.text + done.err
+
+    def facts(self, *arguments: object) -> Any:
+        """Run a command on the home and return its facts, whatever else it had to say: of a node that is slow, say."""
+        return self._ended(*arguments, "--home", self.home, "--json").facts
+
+    def _ended(self, *arguments: object, rc: int = 0) -> Done:
         done = run_forked(*arguments, cwd=self.folder)
         said = done.text + done.err
         assert "Traceback" not in said, said
         assert rc == done.exit_code, f"{arguments}: {said}"
-        return said
-
-    def facts(self, *arguments: object) -> Any:
-        """Run a command on the home and return its facts."""
-        return json.loads(self.run(*arguments, "--json"))
+        return done
 
     def init(self) -> str:
         """Make the home; return the wallet's address."""
