@@ -18,7 +18,7 @@ from anchor.proof.errors import Reason, VerificationError
 from anchor.proof.identity import begins_identity
 from anchor.proof.identity_history import History, Place
 from anchor.proof.verifier import asked
-from anchor.proof.waits import Anchored, anchored_at
+from anchor.proof.waits import AnchorBlock, Anchored, anchored_at
 from anchor.storage.engine import Engine
 from chains.audit_report import Report
 from chains.chain import Chain, Chains
@@ -61,8 +61,8 @@ class HomeAuthors:
         at = bisect_right(heads, index, key=itemgetter(0))
         return heads[at][1] if at < len(heads) else None
 
-    def _anchored_at(self, seal_number: int) -> int | None:
-        """Return the height of the first anchor over a seal that the views know as one of the best chain."""
+    def _anchored_at(self, seal_number: int) -> AnchorBlock | None:
+        """Return the block of the first anchor over a seal that the views know as one of the best chain."""
         rows = self.engine.query("SELECT size FROM checkpoint WHERE seal_number = ?", (seal_number,))
         return anchored_at({seal_number: int(rows[0][0])}, self._anchors())(seal_number) if rows else None
 

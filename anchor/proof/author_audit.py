@@ -14,7 +14,7 @@ from anchor.proof.entry import AuthorType, Entry, ExtensionType
 from anchor.proof.errors import AnchorlineError, UnknownVersionError, VerificationError
 from anchor.proof.identity import Purpose
 from anchor.proof.identity_history import History, Place
-from anchor.proof.waits import AnchoredAt, word_on_wait
+from anchor.proof.waits import AnchoredAt, WaitState, word_on_wait
 
 Say = Callable[[str], None]
 
@@ -92,7 +92,7 @@ class AuthorsAudit:
         history = self._history(identity, where)
         for waited in () if history is None else history.waits:
             word = word_on_wait(waited, self.views, self.anchored)
-            tell = self.fault if word.is_kept is False else self.remark
+            tell = self.fault if word.state is WaitState.ANOTHER_BLOCK else self.remark
             tell(f"{where}: the recovery that the log announced waited {word.text}")
 
     def _history(self, identity: bytes, where: str) -> History | None:

@@ -154,6 +154,8 @@ def _facts(
     identity_chain_id = receipt.entry.extension(ExtensionType.IDENTITY)
     if identity_chain_id is not None:
         facts["identity"] = identity_chain_id.hex()
+    if steps[3].waits:
+        facts["waits"] = [wait.to_json() for wait in steps[3].waits]
     if receipt.entry.links:
         facts["links"] = link_facts(receipt)
     sealed = receipt.sealed

@@ -95,10 +95,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """A recovery that the log announced and that was completed, and in which seals: their blocks are the log's word."""
+    """A recovery that the log announced and that was completed, and in which seals: their blocks are the log's word.
+
+    ``wanted_blocks`` is for how many the identity lets one wait.
+    """
 
     announced: Place
     completed: Place
+    wanted_blocks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +299,7 @@ def _complete(history: History, statement: Statement, place: Place, check: Signa
     pool = frozenset(key.public_key for key in pending.key_set.keys if Purpose.KEYS in key.purposes)
     _check_signers(history.chain_id, statement, frozenset(), pool, 1, check)
     after = _replaced(history, statement, pending.key_set, pending.ending, place)
-    return replace(after, waits=(*history.waits, Waited(pending.place, place)))
+    return replace(after, waits=(*history.waits, Waited(pending.place, place, history.wait_blocks)))
 
 
 def _bind(history: History, statement: Statement, place: Place, check: SignatureCheck) -> History:

@@ -4,6 +4,8 @@
 Input is a receipt whose author's signature holds, and what the verifier brings; ``steps_author`` asks.
 """
 
+from dataclasses import replace
+
 from anchor.proof.errors import UnknownVersionError
 from anchor.proof.identity import Purpose
 from anchor.proof.identity_evidence import IdentityEvidence, identity_evidence, place_of, proved_history
@@ -12,7 +14,7 @@ from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import Receipt, Sealed
 from anchor.proof.verdict import Step, not_checked, ok
 from anchor.proof.verifier import Verifier, asked, network_of
-from anchor.proof.waits import WaitWord, word_on_wait
+from anchor.proof.waits import AnchorBlock, WaitWord, word_on_wait
 
 BELIEVED = "the log's signature; that its seals name the newest heads, is the auditor's check"
 
@@ -33,9 +35,9 @@ def check_identity(receipt: Receipt, verifier: Verifier, public_key: bytes, iden
     valid = _valid(history, public_key, receipt.log, receipt.sealed)
     words = _waits(history, evidence, receipt, receipt.sealed, verifier)
     said = "".join(f"; its keys are by a recovery that the log announced and that waited {word.text}" for word in words)
-    if any(word.is_kept is False for word in words):
-        return not_checked(3, f"{signed}, {valid}{said}")
-    return ok(3, f"{signed}, {valid}{said}{expected}", BELIEVED)
+    if any(word.may_be_made_up for word in words):
+        return replace(not_checked(3, f"{signed}, {valid}{said}"), waits=tuple(words))
+    return replace(ok(3, f"{signed}, {valid}{said}{expected}", BELIEVED), waits=tuple(words))
 
 
 def _waits(
@@ -53,10 +55,13 @@ def _waits(
     views = [view for view in verifier.blocks if rules is not None and view.network == rules.name]
     shown = anchored_blocks(sealed, evidence, rules)
 
-    def anchored(seal_number: int) -> int | None:
-        height, block_hash = shown.get(seal_number, (0, b""))
-        known = asked(views, height)[0] if block_hash else None
-        return height if known is not None and known.hash == block_hash else None
+    def anchored(seal_number: int) -> AnchorBlock | None:
+        if seal_number not in shown:
+            return None
+        height, block_hash = shown[seal_number]
+        known = asked(views, height)[0]
+        is_another = known is not None and known.hash != block_hash
+        return None if is_another else AnchorBlock(height, known is not None)
 
     return [word_on_wait(item, views, anchored) for item in before]
 

@@ -7,11 +7,14 @@ The modules ``steps_*`` make the steps, ``conclusion`` weighs them; the CLI and 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchor.proof.blocks import KnownBlock
 from anchor.proof.errors import MalformedError, Reason, VerificationError, reason_of
 from anchor.proof.findings import Finding
+
+if TYPE_CHECKING:  # most entries name no identity
+    from anchor.proof.waits import WaitWord
 
 
 class State(StrEnum):
@@ -107,6 +110,7 @@ class Step:
     reason: Reason | None = None
     known: KnownBlock | None = None  # step 12: what was believed about the block
     shallow: bool = False  # not checked because the block is not deep enough yet, which time will mend
+    waits: "tuple[WaitWord, ...]" = ()  # step 3: the announced recoveries by which the author has his keys
 
     @property
     def name(self) -> str:

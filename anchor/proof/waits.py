@@ -9,6 +9,8 @@ which the whole log has, and a receipt shows. Step 3 of a receipt and the audits
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from anchor.proof.bitcoin.hashes import hash_hex
 from anchor.proof.blocks import KnownBlocks
@@ -16,15 +18,42 @@ from anchor.proof.identity_history import Waited
 from anchor.proof.verifier import asked
 
 
+class WaitState(StrEnum):
+    """What is known of a wait, in one word; part of ``--json`` and of the vectors: never rename one."""
+
+    PROVED = "proved"
+    NOT_PROVED = "not-proved"
+    NOT_ASKED = "not-asked"
+    ANOTHER_BLOCK = "another-block"
+
+
 @dataclass(frozen=True, slots=True)
 class WaitWord:
-    """What is known of a wait: ``is_kept`` True where both blocks are confirmed, False where one is another, else None.
+    """What is known of a wait: ``text`` says it, and by whom.
 
-    ``text`` says so, and by whom.
+    ``proved_blocks`` is how many blocks lie for certain between the announcement and the block of the completion, None
+    where the verifier brought nothing by which that can be known.
     """
 
-    is_kept: bool | None
+    waited: Waited
+    state: WaitState
     text: str
+    proved_blocks: int | None = None
+
+    @property
+    def may_be_made_up(self) -> bool:
+        """Whether keys of this recovery count for nothing that a verifier can rely on."""
+        return self.state in {WaitState.NOT_PROVED, WaitState.ANOTHER_BLOCK}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the facts of a verdict have it."""
+        return {
+            "announced_in": self.waited.announced.block_height,
+            "completed_in": self.waited.completed.block_height,
+            "wanted_blocks": self.waited.wanted_blocks,
+            "proved_blocks": self.proved_blocks,
+            "state": str(self.state),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +64,25 @@ class Anchored:
     height: int
 
 
-AnchoredAt = Callable[[int], int | None]
-"""Takes the number of a seal; returns the height of the first anchor over it, None where there is none."""
+@dataclass(frozen=True, slots=True)
+class AnchorBlock:
+    """The block of an anchor; ``is_known`` False: nobody whom the verifier trusts reaches it."""
+
+    height: int
+    is_known: bool = True
+
+
+AnchoredAt = Callable[[int], AnchorBlock | None]
+"""Takes the number of a seal; returns the block of the first anchor over it, None where there is none."""
 
 
 def anchored_at(ends: Mapping[int, int], anchors: Iterable[Anchored]) -> AnchoredAt:
     """Return what finds the first anchor over a seal; ``ends`` has the size of the directory at each, by number."""
     known = sorted(anchors, key=lambda each: each.height)
 
-    def find(seal_number: int) -> int | None:
+    def find(seal_number: int) -> AnchorBlock | None:
         end = ends.get(seal_number)
-        return next((each.height for each in known if end is not None and each.tree_size >= end), None)
+        return next((AnchorBlock(each.height) for each in known if end is not None and each.tree_size >= end), None)
 
     return find
 
@@ -60,21 +97,40 @@ def word_on_wait(waited: Waited, views: Sequence[KnownBlocks], anchored: Anchore
     for place in (waited.announced, waited.completed):
         known, whose = asked(views, place.block_height)
         if known is None:
-            return WaitWord(None, f"{between}, as the log says: nobody whom you trust was asked about these blocks")
+            return WaitWord(
+                waited,
+                WaitState.NOT_ASKED,
+                f"{between}, as the log says: nobody whom you trust was asked about these blocks",
+            )
         if known.hash != place.block_hash:
             another = f"{whose} has another block at {place.block_height} than the log names, {hash_hex(known.hash)}"
-            return WaitWord(False, f"{between}, which is not so: {another}")
+            return WaitWord(waited, WaitState.ANOTHER_BLOCK, f"{between}, which is not so: {another}")
         believed.append(whose)
     confirmed = f"{between}, which {' and '.join(dict.fromkeys(believed))} confirms"
-    return WaitWord(True, confirmed if anchored is None else f"{confirmed}; {_proved(waited, anchored)}")
+    if anchored is None:
+        return WaitWord(waited, WaitState.NOT_ASKED, confirmed)
+    state, proved, text = _proved(waited, anchored(waited.announced.seal_number))
+    return WaitWord(waited, state, f"{confirmed}; {text}", proved)
 
 
-def _proved(waited: Waited, anchored: AnchoredAt) -> str:
-    """Say how much of a wait the anchors prove: no log could make the announcement after its anchor's block."""
-    height = anchored(waited.announced.seal_number)
-    if height is None:
-        return "no anchor that you can check has the announcement: nothing proves that it was made before"
-    blocks = waited.completed.block_height - height
+def _proved(waited: Waited, anchor: AnchorBlock | None) -> tuple[WaitState, int | None, str]:
+    """Say how much of a wait the anchors prove: no log could make the announcement after its anchor's block.
+
+    An honest log's anchors lag by some blocks; one that made up the wait lacks nearly all. Half of what the identity
+    wants is far from both.
+    """
+    if anchor is None:
+        text = "no anchor that you can check has the announcement: nothing proves that it was made before"
+        return WaitState.NOT_PROVED, 0, text
+    height, blocks = anchor.height, waited.completed.block_height - anchor.height
+    if not anchor.is_known:
+        text = f"the announcement is shown in block {height}, of which nobody whom you trust was asked"
+        return WaitState.NOT_ASKED, None, text
     if blocks <= 0:
-        return f"the announcement is in no anchor before block {height}: nothing proves that it was made before"
-    return f"the announcement was anchored in block {height}: {blocks} of these blocks came after it for certain"
+        text = f"the announcement is in no anchor before block {height}: nothing proves that it was made before"
+        return WaitState.NOT_PROVED, 0, text
+    text = f"the announcement was anchored in block {height}: {blocks} of these blocks came after it for certain"
+    if blocks * 2 < waited.wanted_blocks:
+        text += f", fewer than half of the {waited.wanted_blocks} that the identity wants"
+        return WaitState.NOT_PROVED, blocks, text
+    return WaitState.PROVED, blocks, text

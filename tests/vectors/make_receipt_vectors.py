@@ -1465,7 +1465,10 @@ def announced_recoveries() -> Iterator[Case]:
     for _ in range(20):
         world.mine()
     anchor = world.anchor(first)
-    for _ in range(123):
+    for _ in range(60):
+        world.mine()
+    late = world.anchor(first)
+    for _ in range(62):
         world.mine()
     world.state(Operation.COMPLETE, "press 2", about=announced.hash)
     second = world.seal()
@@ -1473,7 +1476,8 @@ def announced_recoveries() -> Iterator[Case]:
     intact, waited = Outcome.INTACT, [world.directory[seal.index] for seal in (first, second)]
     yield judged("an announced recovery, of whose blocks nobody was asked", receipt, inputs, intact)
     asked = inputs | inputs_of(headers=encode_headers("regtest", 1, world.headers))
-    yield judged("an announced recovery between blocks that headers confirm", receipt, asked, intact)
+    unproved = "3 an announced recovery between blocks that headers confirm, whose announcement no anchor shows"
+    yield judged(unproved, receipt, asked, Outcome.NOT_CHECKED)
     heights = [leaf.block_height for leaf in waited if isinstance(leaf, SealLeaf)]
     assert heights[1] - heights[0] == 144
     for height in heights:
@@ -1483,19 +1487,21 @@ def announced_recoveries() -> Iterator[Case]:
             wrong = inputs | inputs_of(blocks=[*inputs["blocks"], right, f"regtest:{height}:{'5a' * 32}"])
         which = "announcement" if height == heights[0] else "completion"
         yield judged(f"3 another block than the one of the {which}", receipt, wrong, Outcome.NOT_CHECKED)
-    shown = Announcement(world.prove(HeadLeaf, first.head_index[world.identity], first), anchor)
-    yield from announcements(world, receipt, (inputs, asked), shown, second)
+    head = world.prove(HeadLeaf, first.head_index[world.identity], first)
+    both = Announcement(head, anchor), Announcement(head, late)
+    seals = inputs | inputs_of(blocks=[*inputs["blocks"], *(block_name(world.blocks[at - 1]) for at in heights)])
+    yield from announcements(world, receipt, (inputs, seals, asked), both, second)
 
 
 def announcements(
     world: World,
     receipt: Receipt,
-    inputs: tuple[dict[str, Any], dict[str, Any]],
-    good: Announcement,
+    inputs: tuple[Inputs, Inputs, Inputs],
+    shown: tuple[Announcement, Announcement],
     second: Seal,
 ) -> Iterator[Case]:
-    """Return receipts that show the anchor of an announcement: the first one, one over a later seal, and wrong ones."""
-    unasked, asked = inputs
+    """Return receipts that show the anchor of an announcement: an early one, late ones, and wrong ones."""
+    (unasked, seals, asked), (good, late) = inputs, shown
 
     def showing(item: dict[str, Any]) -> Receipt:
         return with_sealed(receipt, evidence=(*sealed_of(receipt).evidence, item))
@@ -1503,10 +1509,19 @@ def announcements(
     wrong, malformed_too = (Outcome.FAILED, Reason.AUTHOR_KEYS_WRONG), (Outcome.FAILED, Reason.MALFORMED)
     item = good.to_json()
     yield judged("an announced recovery whose announcement was anchored", showing(item), asked, Outcome.INTACT)
-    yield judged("an anchored announcement, of whose block nobody was asked", showing(item), unasked, Outcome.INTACT)
+    yield judged("an anchored announcement, of whose blocks nobody was asked", showing(item), unasked, Outcome.INTACT)
+    yield judged(
+        "an anchored announcement, of whose block alone nobody was asked", showing(item), seals, Outcome.INTACT
+    )
+    another = seals | inputs_of(blocks=[*seals["blocks"], f"regtest:{good.anchor.height}:{'5a' * 32}"])
+    elsewhere = "3 an announcement that was anchored in a block which is not on the best chain"
+    yield judged(elsewhere, showing(item), another, Outcome.NOT_CHECKED)
+    short = "3 an announcement that was anchored when more than half of the wait was over"
+    yield judged(short, showing(late.to_json()), asked, Outcome.NOT_CHECKED)
     later = Announcement(world.prove(HeadLeaf, good.head.index, second), world.anchor(second)).to_json()
     asked_later = asked | inputs_of(headers=encode_headers("regtest", 1, world.headers))
-    yield judged("an announcement that was anchored after its completion", showing(later), asked_later, Outcome.INTACT)
+    too_late = "3 an announcement that was anchored after its completion"
+    yield judged(too_late, showing(later), asked_later, Outcome.NOT_CHECKED)
     yield judged("3 an announcement under another root", showing(item | {"anchor": later["anchor"]}), asked, *wrong)
     cut = item | {"head": item["head"] | {"path": []}}
     yield judged("3 an announcement with a path cut short", showing(cut), asked, *wrong)

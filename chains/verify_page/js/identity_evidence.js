@@ -58,8 +58,8 @@ function headFromJson(value) {
 }
 
 /**
- * { text, isBroken } of step 3 where the key was one of the identity then, or { newer: true }; Refused where it was not.
- * `isBroken`: a recovery that the log announced did not wait between the blocks that it names.
+ * { text, waits } of step 3 where the key was one of the identity then, or { newer: true }; Refused where it was not.
+ * `waits`: what is known of the recoveries that the log announced and by which it is one.
  */
 export async function judgeIdentity(receipt, shown, publicKey, identity, verifier) {
   const { check } = verifier;
@@ -80,37 +80,62 @@ export async function judgeIdentity(receipt, shown, publicKey, identity, verifie
   const blocks = before.length ? anchoredBlocks(receipt, shown, verifier) : new Map();
   const words = before.map((waited) => wordOnWait(waited, log, verifier, blocks));
   const said = words.map(({ text }) => say("3.waited", { text })).join("");
-  const isBroken = words.some(({ isKept }) => isKept === false);
-  return { newer: false, text: say("3.of-identity", { ...values, end }) + said, isBroken };
+  return { newer: false, text: say("3.of-identity", { ...values, end }) + said, waits: words };
+}
+
+/** A recovery whose keys count for nothing that a verifier can rely on. */
+export function mayBeMadeUp({ state }) {
+  return state === "not-proved" || state === "another-block";
+}
+
+/** A wait as the facts of a verdict have it. */
+export function waitFacts({ waited, state, proved }) {
+  const { announced, completed, wantedBlocks } = waited;
+  return {
+    announced_in: announced.blockHeight,
+    completed_in: completed.blockHeight,
+    wanted_blocks: wantedBlocks,
+    proved_blocks: proved,
+    state,
+  };
 }
 
 /**
- * { isKept, text } of a recovery that waited: whether both blocks that the log names are those that the views know; and
- * how much of it is proved, from the block of the announcement's anchor on (`blocks`, by seal).
+ * { waited, state, proved, text } of a recovery that waited: whether both blocks that the log names are those that the
+ * views know; and how many blocks are proved, from that of the announcement's anchor on (`blocks`, by seal), or null.
  */
-function wordOnWait({ announced, completed }, log, { views, networks }, blocks) {
+function wordOnWait(waited, log, { views, networks }, blocks) {
+  const { announced, completed } = waited;
   const rules = networkOf(log, networks);
   const asked = views.filter(({ network }) => rules !== null && network === rules.name);
   const between = say("3.between", { from: announced.blockHeight, to: completed.blockHeight });
   const believed = [];
   for (const { blockHeight: height, blockHash } of [announced, completed]) {
     const { known, believed: whose } = ask(asked, height);
-    if (known === null) return { isKept: null, text: say("3.wait-unknown", { between }) };
+    if (known === null) return { waited, state: "not-asked", proved: null, text: say("3.wait-unknown", { between }) };
     if (!sameBytes(known.hash, blockHash)) {
       const values = { between, believed: whose, height, found: displayHex(known.hash) };
-      return { isKept: false, text: say("3.wait-broken", values) };
+      return { waited, state: "another-block", proved: null, text: say("3.wait-broken", values) };
     }
     believed.push(whose);
   }
   const kept = say("3.wait-kept", { between, believed: [...new Set(believed)].join(" and ") });
-  return { isKept: true, text: kept + provedOfWait(blocks.get(announced.sealNumber), completed, asked) };
+  const { text, ...found } = provedOfWait(waited, blocks.get(announced.sealNumber), asked);
+  return { waited, ...found, text: kept + text };
 }
 
-function provedOfWait(block, completed, asked) {
+function provedOfWait({ completed, wantedBlocks }, block, asked) {
   const known = block === undefined ? null : ask(asked, block.height).known;
-  if (known === null || !sameBytes(known.hash, block.hash)) return TEXTS["3.wait-unanchored"];
-  const count = completed.blockHeight - block.height;
-  return say(count > 0n ? "3.wait-anchored" : "3.wait-late", { height: block.height, count });
+  if (block === undefined || (known !== null && !sameBytes(known.hash, block.hash))) {
+    return { state: "not-proved", proved: 0n, text: TEXTS["3.wait-unanchored"] };
+  }
+  const { height } = block;
+  if (known === null) return { state: "not-asked", proved: null, text: say("3.wait-unasked", { height }) };
+  const count = completed.blockHeight - height;
+  if (count <= 0n) return { state: "not-proved", proved: 0n, text: say("3.wait-late", { height }) };
+  const text = say("3.wait-anchored", { height, count });
+  if (count * 2n >= wantedBlocks) return { state: "proved", proved: count, text };
+  return { state: "not-proved", proved: count, text: text + say("3.wait-short", { wanted: wantedBlocks }) };
 }
 
 /** The key history of an identity as of the checkpoint, proved whole; Newer, Refused or Malformed where it is not. */

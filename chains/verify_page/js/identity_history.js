@@ -139,7 +139,7 @@ async function withCompleted(history, statement, place, check) {
   need(place.blockHeight >= announced.blockHeight + history.waitBlocks);
   const pool = keySet.keys.filter(({ purposes }) => purposes & FOR_KEYS).map(({ publicKey }) => toHex(publicKey));
   await checkSigners(history.chainId, statement, [], pool, 1, check);
-  const waits = [...history.waits, { announced, completed: place }];
+  const waits = [...history.waits, { announced, completed: place, wantedBlocks: history.waitBlocks }];
   return { ...replacedKeys(history, statement, keySet, ending, place), waits };
 }
 

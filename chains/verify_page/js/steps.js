@@ -8,7 +8,7 @@ import { checkChainId, contentCommitment, extensionOf, IDENTITY_EXTENSION, LOG_I
 import { claimedSignatures, unknownCriticalExtension, UNSIGNED } from "./entry.js";
 import { Refused } from "./errors.js";
 import { checkExpected, refuseUnsigned } from "./expected_author.js";
-import { identityEvidence, judgeIdentity } from "./identity_evidence.js";
+import { identityEvidence, judgeIdentity, mayBeMadeUp } from "./identity_evidence.js";
 import { CHECKPOINT_KEY, keyLeafMessage, NO_PREVIOUS, PROMISE_KEY } from "./leaves.js";
 import { RECOVERY_KEY, REVOKED, SIGNED_BY_RECOVERY } from "./leaves.js";
 import { checkInclusion } from "./merkle.js";
@@ -95,11 +95,11 @@ export async function checkAuthor(receipt, verifier) {
   if (identity === null) return ok(3, "3.ok", { key: publicKey });
   const shown = sealed === null ? null : identityEvidence(sealed);
   if (shown === null) return notChecked(3, "3.not-shown", { key: publicKey, identity });
-  const { newer, text, isBroken } = await judgeIdentity(receipt, shown, publicKey, identity, verifier);
+  const { newer, text, waits } = await judgeIdentity(receipt, shown, publicKey, identity, verifier);
   if (newer) return notChecked(3, "3.newer", { key: publicKey, identity });
-  if (isBroken) return notChecked(3, "3.in-words", { text });
+  if (waits.some(mayBeMadeUp)) return { ...notChecked(3, "3.in-words", { text }), waits };
   const expected = author === null ? "" : TEXTS["3.expected"];
-  return ok(3, "3.in-words", { text: text + expected }, TEXTS["rests.identity"]);
+  return { ...ok(3, "3.in-words", { text: text + expected }, TEXTS["rests.identity"]), waits };
 }
 
 /** What several signed together names nobody's identity. */

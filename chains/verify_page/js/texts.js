@@ -107,6 +107,8 @@ export const TEXTS = {
     "; the announcement was anchored in block {height}: {count} of these blocks came after it for certain",
   "3.wait-late":
     "; the announcement is in no anchor before block {height}: nothing proves that it was made before",
+  "3.wait-short": ", fewer than half of the {wanted} that the identity wants",
+  "3.wait-unasked": "; the announcement is shown in block {height}, of which nobody whom you trust was asked",
   "3.wait-unanchored":
     "; no anchor that you can check has the announcement: nothing proves that it was made before",
   "3.announcement-head":

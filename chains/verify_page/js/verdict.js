@@ -10,6 +10,7 @@ import { coSignatureFacts, judgedCoSignatures } from "./co_signatures.js";
 import { correctionFacts, judgedCorrections } from "./corrections.js";
 import { diagnose, linkFacts } from "./diagnosis.js";
 import { erasureFacts, judgedErasure } from "./erasures.js";
+import { waitFacts } from "./identity_evidence.js";
 import { AUTHOR_TIME_EXTENSION, extensionOf, IDENTITY_EXTENSION, NOT_VALID_AFTER_EXTENSION } from "./entry.js";
 import { absent, checkAuthor, checkChainPath, checkContent, checkDirectoryPaths, checkEntry } from "./steps.js";
 import { checkKeysAndNote, checkLog, checkPromised, checkSeal, stepToJson } from "./steps.js";
@@ -162,6 +163,8 @@ function factsOf({ entry, log, sealed }, verifier, by, found) {
   }
   const identity = extensionOf(entry, IDENTITY_EXTENSION);
   if (identity !== null) facts.identity = toHex(identity);
+  const { waits = [] } = by.get(3);
+  if (waits.length) facts.waits = waits.map(waitFacts);
   if (entry.links.length) facts.links = linkFacts(entry);
   if (sealed === null) return facts;
   const { checkpoint, chain, head, seal } = sealed;
