@@ -97,12 +97,20 @@ def proved_history(
     entries give the root of each. Raises VerificationError(AUTHOR_KEYS_WRONG), MalformedError, and UnknownVersionError
     where this version cannot read an entry.
     """
+    check_whole(evidence, chain_id, sealed)
+    entries = [Entry.decode(raw) for raw in evidence.entries]
+    return history_of(chain_id, log.log_id, zip(entries, _places(evidence, log, sealed), strict=True), check)
+
+
+def check_whole(evidence: IdentityEvidence, chain_id: bytes, sealed: Sealed) -> None:
+    """Raise VerificationError(AUTHOR_KEYS_WRONG) unless the whole chain of an identity is shown, under the checkpoint.
+
+    What its entries state is not looked at.
+    """
     _check_heads(evidence, chain_id)
     _check_entries(evidence)
     _check_directory(evidence, sealed)
     _check_newest(evidence, chain_id, sealed)
-    entries = [Entry.decode(raw) for raw in evidence.entries]
-    return history_of(chain_id, log.log_id, zip(entries, _places(evidence, log, sealed), strict=True), check)
 
 
 def place_of(sealed: Sealed, log: LogLeaf) -> Place:

@@ -66,7 +66,8 @@ def receipt(
     if mirror is not None:
         if withhold or content or envelope or checkpoint:
             usage("a mirror has no contents and no envelopes: --mirror goes with --entry-file, --output and --ots only")
-        made = _from_mirror(mirror, entry, entry_file)
+        made, lacking = _from_mirror(mirror, entry, entry_file)
+        _say_lacking(lacking)
         _hand_out(made, output, ots=ots, network_not_in_file=network_not_in_file)
         return
     if entry_file is not None:
@@ -99,8 +100,17 @@ def _hand_out(made: "Receipt", output: Path | None, *, ots: bool, network_not_in
     write_output(output, made.encode())
 
 
-def _from_mirror(place: str, entry: str, entry_file: Path | None) -> "Receipt":
-    """Make the receipt of an entry, named by its hash or as CHAIN_ID:INDEX, from a mirror and nothing else."""
+def _say_lacking(lacking: str | None) -> None:
+    """Say beside a receipt, which may go to standard output, what a mirror could not give it."""
+    if lacking is not None:
+        print_line(f"anchorline: {lacking}")
+
+
+def _from_mirror(place: str, entry: str, entry_file: Path | None) -> tuple["Receipt", str | None]:
+    """Make the receipt of an entry, named by its hash or as CHAIN_ID:INDEX, from a mirror and nothing else.
+
+    With it what it lacks, in a sentence.
+    """
     from anchor.proof.codec import hash_from_hex
     from anchor.proof.entry import MAX_ENTRY, Entry
     from anchor.proof.mirror_receipts import MirrorReceipts, Place
@@ -118,7 +128,8 @@ def _from_mirror(place: str, entry: str, entry_file: Path | None) -> "Receipt":
             found = Place(given(lambda: hash_from_hex(name, "CHAIN_ID", 32)), int(index[:18]))
         else:
             usage(f"expected an entry hash of 64 lower-case hex digits, or CHAIN_ID:INDEX, got {entry[:80]!r}")
-        return receipts.make(found, raw)
+        made = receipts.make(found, raw)
+        return made, receipts.lacking(made)
 
 
 @app.command(rich_help_panel=PROVING)
@@ -133,7 +144,8 @@ def upgrade(
 ) -> None:
     """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong.
 
-    From a mirror, the new receipt has no evidence beside the anchor: of an author's identity, a policy, corrections.
+    From a mirror, the new receipt has the history of its author's keys, where the mirror has that, and no other
+    evidence beside the anchor: no policy, no corrections.
     """
     from anchor.proof.receipt import Receipt
     from chains.files import write_file
@@ -143,7 +155,8 @@ def upgrade(
     if mirror is not None:
         if checkpoint:
             usage("--mirror takes the first anchored checkpoint of the mirror: give no --checkpoint")
-        new = _upgraded_from_mirror(mirror, old)
+        new, lacking = _upgraded_from_mirror(mirror, old)
+        _say_lacking(lacking)
     else:
         with opened(home) as found:
             stored = find_entry(found, old.entry.hash.hex())
@@ -162,15 +175,20 @@ def upgrade(
     say(facts, lambda: [f"{receipt_file}: {state}", *_dropped_lines(old, stamps, attestations)], as_json=as_json)
 
 
-def _upgraded_from_mirror(place: str, old: "Receipt") -> "Receipt":
-    """Return the receipt from a mirror, or the old one where that is in Bitcoin already and has more beside it."""
+def _upgraded_from_mirror(place: str, old: "Receipt") -> tuple["Receipt", str | None]:
+    """Return the receipt from a mirror, or the old one where that is in Bitcoin already and has more beside it.
+
+    With it what it lacks, in a sentence.
+    """
     from anchor.proof.mirror_receipts import MirrorReceipts
     from chains.log_reading import opened_log
 
     if old.sealed is not None and old.sealed.is_in_bitcoin:
-        return old
+        return old, None
     with opened_log(place) as fetch:
-        return MirrorReceipts(fetch).upgrade(old)
+        receipts = MirrorReceipts(fetch)
+        new = receipts.upgrade(old)
+        return new, receipts.lacking(new)
 
 
 def _dropped_lines(old: "Receipt", stamps: int, attestations: int) -> list[str]:

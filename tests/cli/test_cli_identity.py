@@ -367,3 +367,25 @@ def test_what_makes_no_sense_is_refused(
     done = made.run(*arguments)
     assert done.exit_code in (1, 2)
     assert says in done.err
+
+
+def test_a_receipt_of_a_mirror_shows_the_author_s_keys_or_says_that_it_does_not(made: World) -> None:
+    """Whose identity is published is checked offline; of another a line says so, and verify, too."""
+    entry = order(made, begun(made, "public"), "public")
+    made.ok("seal")
+    seen = made.folder / "seen"
+    made.ok("mirror", seen, "--chain", "orders")
+    command = ("receipt", entry, "--mirror", seen, "--output", made.folder / "mirrored")
+    bare = made.run(*command)
+    assert (0, True) == (bare.exit_code, "this mirror has its hashes, and not its entries" in bare.err)
+    assert ("not checked", None) == _step_3(made)
+    made.ok("mirror", seen, "--chain", "orders", "--chain", "public")
+    whole = made.run(*command)
+    assert (0, "") == (whole.exit_code, whole.err)
+    assert ("ok", None) == _step_3(made)
+
+
+def _step_3(made: World) -> tuple[str, str | None]:
+    done = run("verify", made.folder / "mirrored", "--log", made.card, "--json")
+    step = done.facts["steps"][2]
+    return step["state"], step["reason"]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from anchor.proof.errors import AnchorlineError, VerificationError
-from anchor.proof.mirror_receipts import MirrorReceipts, NotInMirrorError, Place
+from anchor.proof.mirror_parts import NotInMirrorError
+from anchor.proof.mirror_receipts import MirrorReceipts, Place
 from anchor.proof.published_tree import Fetch, WithheldError
 from anchor.proof.receipt import Content, ContentState, Receipt
 from anchor.proof.verify import Outcome
