@@ -2,7 +2,8 @@
 """The author's key history as a receipt shows it, proved whole under the receipt's own checkpoint.
 
 Input is the evidence of type ``identity`` (docs/spec/identity.md) and the sealed part of its receipt. Step 3 judges
-with it whether the author's key was valid where the entry was first sealed; ``chains.identity`` makes it.
+with it whether the author's key was valid where the entry was first sealed; ``chains.identity`` makes it of a home,
+``mirror_identity`` of a mirror.
 """
 
 from collections.abc import Mapping

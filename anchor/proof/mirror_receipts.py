@@ -21,6 +21,9 @@ from anchor.proof.promise import Promise
 from anchor.proof.published_tree import Fetch, PublishedTree, WithheldError
 from anchor.proof.receipt import ChainPath, Content, ContentState, LogCard, Receipt, Sealed
 
+# Authors and checkpoints of which the evidence is kept: the same for all receipts, up to a megabyte each, and made over
+# the newest heads of all chains.
+_SHOWN_IDENTITIES = 16
 _WITHHELD = Content(ContentState.WITHHELD)
 
 
@@ -41,6 +44,7 @@ class MirrorReceipts:
 
     def __init__(self, fetch: Fetch) -> None:
         self.parts = MirrorParts(fetch)
+        self._shown: dict[tuple[bytes, int], tuple[dict[str, Any], ...]] = {}
 
     @property
     def card(self) -> LogCard:
@@ -128,7 +132,12 @@ class MirrorReceipts:
         identity = receipt.entry.extension(ExtensionType.IDENTITY)
         if identity is None or receipt.sealed is None:
             return ()
-        return tuple(author_evidence(self.parts, identity, receipt.log, receipt.sealed))
+        place = identity, receipt.sealed.checkpoint.size
+        if place not in self._shown:
+            if len(self._shown) == _SHOWN_IDENTITIES:
+                self._shown.clear()
+            self._shown[place] = tuple(author_evidence(self.parts, identity, receipt.log, receipt.sealed))
+        return self._shown[place]
 
     def _first_head(self, place: Place) -> tuple[int, int]:
         """Return index and size of the first head that holds an entry."""
