@@ -137,13 +137,13 @@ class GuardedEngine:
         return self._engine.in_transaction
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> Iterator[list[list[Row]]]:
         """See ``Engine.transaction``; raises LeaseLostError before anything is written."""
-        with self._engine.transaction():
+        with self._engine.transaction(questions) as answers:
             found, held = self._leases.read(), self.lease
             if held is None or found.fence != held.fence or found.holder is None:
                 raise lost(None if held is None else held.fence, found)
-            yield
+            yield answers
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """See ``Engine.query``."""

@@ -64,10 +64,11 @@ class CountingEngine:
         """See ``Engine``."""
         return self.inner.in_transaction
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> AbstractContextManager[list[list[Row]]]:
         """See ``Engine``."""
         self.commits += 1
-        return self.inner.transaction()
+        self.statements += len(questions)
+        return self.inner.transaction(questions)
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """See ``Engine``."""

@@ -103,15 +103,15 @@ class Bundles:
         self.engine = engine
         self.keys = keys
 
-    def append(self, first_seq: int, entries: Column, kept: Column) -> None:
+    def append(self, first_seq: int, entries: Column, kept: Column, *, looked: bool = False) -> None:
         """Append entries with what is kept beside each (empty: nothing), inside a transaction.
 
-        ``first_seq`` is ``next_seq()``.
+        ``first_seq`` is ``next_seq()``; ``looked`` as ``ContentKeys.for_writing`` has it.
         """
         if len(entries) != len(kept):
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
         cuts = list(_cuts(kept.sizes))
-        keys = self.keys.for_writing(first_seq, first_seq + len(kept))
+        keys = self.keys.for_writing(first_seq, first_seq + len(kept), looked=looked)
         for (start, end), raws, items in zip(cuts, entries.parts(cuts), kept.parts(cuts), strict=True):
             locked = _locked(keys.flat[start * KEY_SIZE : end * KEY_SIZE], first_seq + start, items)
             # A row for each statement: a server of its own stores one while the next is encrypted.

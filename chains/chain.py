@@ -250,9 +250,11 @@ class Chains:
 
         The rows take the next seqs, and their places the next leaf_indexes: both only ever grow. Whatever has to be
         asked is asked once for all of them, before anything is written, so that all is written in one go. ``standing``
-        was asked for in this transaction already, perhaps before some of the chains were opened.
+        was asked for in this transaction already, perhaps before some of the chains were opened; who has it did
+        ``keys.look`` before the transaction.
         """
         numbers = {chain.chain_no for chain, _, _ in batches}
+        looked = standing is not None
         if standing is None:
             standing = standing_in(self.engine.query_each(questions_of_standing(numbers)))
         seq = first_seq = standing.next_seq
@@ -269,7 +271,8 @@ class Chains:
             ends[number] += count
         self.trees.append_each([(states[number], b"".join(hashes)) for number, hashes in leaves.items()])
         entries = Column.joined([batch.entries for _, batch, _ in batches])
-        self.bundles.append(first_seq, entries, Column.joined([batch.kept for _, batch, _ in batches]))
+        kept = Column.joined([batch.kept for _, batch, _ in batches])
+        self.bundles.append(first_seq, entries, kept, looked=looked)
         self._extend(last, runs)
         return runs
 

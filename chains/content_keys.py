@@ -82,13 +82,19 @@ class ContentKeys:
             if next_seq is not None:
                 self.for_writing(next_seq, next_seq + 1)
 
-    def for_writing(self, start: int, end: int) -> Pieces:
+    def look(self) -> None:
+        """See what other processes changed; whoever is about to write may do so before others wait for him."""
+        with self._lock:
+            self._look()
+
+    def for_writing(self, start: int, end: int, *, looked: bool = False) -> Pieces:
         """Return the keys under which the contents of seqs start to end-1 are written, durable before anybody uses one.
 
         A seq that is written again (after a restored backup) under a key that was destroyed gets a fresh one: nothing
-        that was erased can be read by it.
+        that was erased can be read by it. With ``looked`` the caller did ``look`` a moment ago: nobody destroys the key
+        of an entry that is not there yet.
         """
-        keys = self._row(start, end)
+        keys = self._row(start, end, looked=looked)
         if _lacks_some(keys):
             self._provide(start, end)
             keys = self._row(start, end)
@@ -206,10 +212,11 @@ class ContentKeys:
             finally:
                 self._forget()
 
-    def _row(self, start: int, end: int) -> bytes:
+    def _row(self, start: int, end: int, *, looked: bool = False) -> bytes:
         """Return the keys of seqs start to end-1, one behind the other, as rows list them."""
         with self._lock:
-            self._look()
+            if not looked:
+                self._look()
             self._read_ahead(start, end)
             return self._joined(start, end)
 

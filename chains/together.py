@@ -4,7 +4,7 @@
 disk; what is raised means that nothing of the whole group was kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anchor.errors import ClockError, RefusedEntryError, ReusedKeyError
@@ -13,6 +13,7 @@ from anchor.proof.author_audit import Named
 from anchor.proof.entry import Entry
 from anchor.proof.errors import AnchorlineError
 from anchor.proof.identity import IDENTITY_ID
+from anchor.storage.engine import Row
 from chains.bundle import Column
 from chains.chain import Batch, Chain, Run, questions_of_standing, standing_in
 from chains.chain_life import NEWEST as NEWEST_LIFE
@@ -33,10 +34,14 @@ def commit_together(writer: Writer, works: Sequence[Work], now_ms: int) -> list[
     Entries of one caller for one chain keep their order. Idempotent by entry hash, and by request key where a piece has
     one. Raises a StorageError: nothing was kept.
     """
-    # Before the transaction: what fails here has kept nothing.
+    # Before the transaction: what fails here has kept nothing, and nobody who wants to write waits for it.
     writer.lookup.keep_up(writer.next_seq)
-    with writer.engine.transaction():
-        return _Commit(writer, works, now_ms).run()
+    writer.chains.keys.look()
+    joined = _joined(works)
+    open_already = {work.to.chain_no for work in works if isinstance(work.to, Chain)}
+    questions = [NEWEST_LIFE, NEWEST_COMMIT, *questions_of_standing(open_already)]
+    with writer.engine.transaction(questions) as answers:
+        return _Commit(writer, works, now_ms, answers, joined).run()
 
 
 @dataclass(slots=True)
@@ -53,35 +58,50 @@ class _Piece:
     stated: frozenset[bytes] = frozenset()
 
     @property
+    def where(self) -> "_Where":
+        """The place that its entries go to."""
+        return _where(self.work, self.chain)
+
+    @property
     def is_whole(self) -> bool:
         """Whether all that the caller handed in is new."""
         return len(self.new) == self.work.count
 
     def hashes(self) -> Pieces:
         """Return the entry hashes of what is new."""
-        return self.work.hashes if self._all() else Pieces.of([self.work.hashes[place] for place in self.new])
+        return self.work.hashes if self.is_all_new else Pieces.of([self.work.hashes[place] for place in self.new])
 
     def entries(self) -> Column:
         """Return what is new."""
-        return self.work.entries if self._all() else self._chosen(self.work.entries)
+        return self.work.entries if self.is_all_new else self._chosen(self.work.entries)
 
     def kept(self) -> Column:
         """Return what is kept beside it."""
-        return self.work.kept if self._all() else self._chosen(self.work.kept)
+        return self.work.kept if self.is_all_new else self._chosen(self.work.kept)
 
     def _chosen(self, column: Column) -> Column:
         items = column.items()
         return Column.of([items[place] for place in self.new])
 
-    def _all(self) -> bool:
+    @property
+    def is_all_new(self) -> bool:
+        """Whether all that was not refused before is new."""
         return len(self.new) == len(self.work.entries)
 
 
 class _Commit:
     """One transaction: what was answered before, what is to be opened, what is new; then rows, promise and keys."""
 
-    def __init__(self, writer: Writer, works: Sequence[Work], now_ms: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        works: Sequence[Work],
+        now_ms: int,
+        answers: Sequence[list[Row]],
+        joined: Mapping[tuple[int, ...], Batch],
+    ) -> None:
         self.writer = writer
+        self.joined = joined
         self.works = works
         self.now_ms = now_ms
         self.keys = RequestKeys(writer.engine, writer.chains.keys)
@@ -91,10 +111,7 @@ class _Commit:
         self.same_as: dict[int, int] = {}
         self.placed: dict[bytes, Accepted] = {}
         self.authors: dict[Named, str | None] = {}
-        open_already = {work.to.chain_no for work in works if isinstance(work.to, Chain)}
-        [[newest_life], self.newest, *standing] = writer.engine.query_each(
-            [NEWEST_LIFE, NEWEST_COMMIT, *questions_of_standing(open_already)]
-        )
+        [[newest_life], self.newest, *standing] = answers
         self.standing = standing_in(standing)
         self.closed = writer.lives.closed(int(newest_life[0]))
         self.closing: set[int] = set()
@@ -359,19 +376,18 @@ class _Commit:
 
     def _append(self, received_at_ms: int) -> Promised | None:
         """Append what is new, a run for each chain and submitter, and promise all of it."""
-        groups: dict[tuple[int, bytes, bool, bool, int], list[_Piece]] = {}
+        groups: dict[tuple[_Where, bool, int], dict[int, _Piece]] = {}
         for number, piece in self.pieces.items():
             if piece.new:
                 # Under a policy, entries take their places in the order in which they were judged.
                 alone = number if piece.chain.chain_id in self.writing else -1
-                where = (piece.chain.chain_no, piece.work.submitter, piece.work.with_ids)
-                key = (*where, piece.ends_chain, alone)
-                groups.setdefault(key, []).append(piece)
+                groups.setdefault((piece.where, piece.ends_chain, alone), {})[number] = piece
         if not groups:
             return None
         # What closes a chain comes behind everything that was handed in for it before.
-        in_order = sorted(groups.values(), key=lambda pieces: pieces[0].ends_chain)
-        batches = [_batch_of(pieces) for pieces in in_order]
+        numbered = [group for (_, ends_chain, _), group in sorted(groups.items(), key=lambda item: item[0][1])]
+        batches = [self._batch_of(group) for group in numbered]
+        in_order = [list(group.values()) for group in numbered]
         heads = [pieces[0] for pieces in in_order]
         runs = self.writer.chains.append_each(
             [(head.chain, batch, head.work.submitter) for head, batch in zip(heads, batches, strict=True)],
@@ -388,6 +404,14 @@ class _Commit:
                 entries = [Entry.decode(raw) for raw in piece.entries().items()]
                 self.writer.lives.note(piece.chain, piece.first_index, entries, self.writer.log_id)
         return promised
+
+    def _batch_of(self, group: Mapping[int, _Piece]) -> Batch:
+        """Return what is new in pieces for one place as one batch: as it was joined before, where all of it is new."""
+        joined = self.joined.get(tuple(group))
+        if joined is not None and all(piece.is_all_new for piece in group.values()):
+            return joined
+        pieces = list(group.values())
+        return _batch_of(pieces[0].work.with_ids, [(each.entries(), each.kept(), each.hashes()) for each in pieces])
 
     def _note_places(self, pieces: list[_Piece], run: Run) -> None:
         """Note where the entries of a run are, and what is kept of them beside their rows."""
@@ -421,14 +445,31 @@ class _Commit:
         return [refused[place] if place in refused else next(inner) for place in range(piece.work.count)]
 
 
-def _batch_of(pieces: Sequence[_Piece]) -> Batch:
-    """Return what is new in pieces for one chain from one submitter as one batch."""
-    return Batch(
-        Column.joined([piece.entries() for piece in pieces]),
-        Column.joined([piece.kept() for piece in pieces]),
-        Pieces.joined([piece.hashes() for piece in pieces]),
-        with_ids=pieces[0].work.with_ids,
-    )
+_Where = tuple[int, bytes, bool]
+"""Chain number, submitter, and whether there are external ids: what entries of one run have in common."""
+
+
+def _where(work: Work, chain: Chain) -> _Where:
+    return chain.chain_no, work.submitter, work.with_ids
+
+
+def _joined(works: Sequence[Work]) -> dict[tuple[int, ...], Batch]:
+    """Return what goes to one place as one batch, by the works' numbers: mostly all is new, and appended as it is."""
+    groups: dict[_Where, list[int]] = {}
+    for number, work in enumerate(works):
+        if isinstance(work.to, Chain):
+            groups.setdefault(_where(work, work.to), []).append(number)
+    return {tuple(group): _batch_of_works([works[number] for number in group]) for group in groups.values()}
+
+
+def _batch_of_works(works: Sequence[Work]) -> Batch:
+    return _batch_of(works[0].with_ids, [(work.entries, work.kept, work.hashes) for work in works])
+
+
+def _batch_of(with_ids: bool, parts: Sequence[tuple[Column, Column, Pieces]]) -> Batch:
+    """Return entries, what is kept beside them, and their hashes, in parts for one place, as one batch."""
+    entries, kept, hashes = zip(*parts, strict=True)
+    return Batch(Column.joined(entries), Column.joined(kept), Pieces.joined(hashes), with_ids=with_ids)
 
 
 def _placed(piece: _Piece) -> AcceptedRun:

@@ -21,9 +21,10 @@ class Engine(Protocol):
     def in_transaction(self) -> bool:
         """Whether a transaction is open, so that what is read may yet be rolled back."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> AbstractContextManager[list[list[Row]]]:
         """Open a writing transaction, alone: no other writer runs until it ends, and it does not nest.
 
+        Gives the rows of SELECTs that are asked first in it, in one go with its beginning where a database is far away.
         When the block ends, everything in it is durable (on disk, synced) and visible; when it raises, or the
         process dies at any point before, nothing of it was done.
         """

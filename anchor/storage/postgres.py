@@ -53,7 +53,8 @@ _SETUP = (
     "CREATE TABLE IF NOT EXISTS write_turn (turn_no BIGINT PRIMARY KEY, turn BIGINT NOT NULL)",
     "INSERT INTO write_turn (turn_no, turn) VALUES (0, 0) ON CONFLICT (turn_no) DO NOTHING",
 )
-_TAKE_TURN = b"UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
+_BEGIN = "BEGIN"
+_TAKE_TURN = "UPDATE write_turn SET turn = turn + 1 WHERE turn_no = 0"
 _TURN_RETRIES = 8
 _Fetched = TypeVar("_Fetched")
 # Columns of bytes whose long values are compressed, as they are unless somebody says otherwise ("x": EXTENDED).
@@ -244,22 +245,23 @@ class PostgresEngine:
         return self._is_open
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """See ``Engine.transaction``. The turn is taken before anything is read."""
-        with self._begun_by(self._take_turn):
-            yield
+    def transaction(self, questions: Sequence[Question] = ()) -> Iterator[list[list[Row]]]:
+        """See ``Engine.transaction``. The turn is taken before anything is read, in the same round trip."""
+        asked = [(numbered(sql), values) for sql, values in questions]
+        with self._begun_by(lambda: self._take_turn(asked)) as answers:
+            yield answers
 
     @contextmanager
-    def _begun_by(self, begin: Callable[[], None]) -> Iterator[None]:
+    def _begun_by(self, begin: Callable[[], _Fetched]) -> Iterator[_Fetched]:
         """Let nobody else use the connection from ``begin`` on until what it began is committed, or undone."""
         with self._lock:
             if self._is_open:
                 raise StorageError("a transaction is open already; transactions do not nest")
             with self._translated():
-                begin()
+                begun = begin()
             self._is_open = True
             try:
-                yield
+                yield begun
                 with self._translated():
                     commit(self._connection, self._waiting)
             except BaseException:
@@ -268,13 +270,13 @@ class PostgresEngine:
             finally:
                 self._is_open = False
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, questions: Sequence[Question]) -> list[list[Row]]:
         """Begin, alone; nothing has been done yet, so a lost connection and a refused serialization are tried again."""
         for tries_left in reversed(range(_TURN_RETRIES)):
             # A server that cannot be reached is not asked eight times: each may take the whole time-out.
             self._alive()
             try:
-                self._begin()
+                return self._begin(questions)
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 self._roll_back()
                 if not tries_left:
@@ -290,15 +292,16 @@ class PostgresEngine:
             except BaseException:
                 self._roll_back()
                 raise
-            else:
-                return
+        raise AssertionError("the last try returns or raises")
 
-    def _begin(self) -> None:
-        self._begin_without_turn(b"BEGIN; " + _TAKE_TURN)
+    def _begin(self, questions: Sequence[Question]) -> list[list[Row]]:
+        # Each statement sees what was committed before it (READ COMMITTED), and those behind the turn wait with it.
+        begun = [(_BEGIN, None), (_TAKE_TURN, None), *questions]
+        _, _, *cursors = self._waiting.send_with_each(self._alive(), begun)
+        return [cursor.fetchall() for cursor in cursors]
 
-    def _begin_without_turn(self, statement: bytes = b"BEGIN") -> None:
-        # Two statements cannot be prepared as one.
-        self._alive().execute(statement, prepare=False)
+    def _begin_without_turn(self, statement: str = _BEGIN) -> None:
+        self._alive().execute(statement)
 
     def _roll_back(self) -> None:
         self._waiting.forget()

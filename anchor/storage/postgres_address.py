@@ -5,7 +5,7 @@ itself keeps from writing.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from psycopg import errors, sql
 from anchor.errors import SettingsError, StorageBusyError, StorageError
 from anchor.storage.copying import copy_all
 from anchor.storage.database import OPEN_ELSEWHERE, Schema
-from anchor.storage.engine import Engine, Row
+from anchor.storage.engine import Engine, Question, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
 from anchor.storage.postgres_peer import connect, connection_string, names_several_hosts
@@ -57,12 +57,13 @@ class ReadOnlyPostgres(PostgresEngine):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read as of one moment until the block ends, whoever writes meanwhile."""
-        with self._begun_by(lambda: self._begin_without_turn(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")):
+        with self._begun_by(lambda: self._begin_without_turn("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")):
             yield
 
-    def _begin(self) -> None:
+    def _begin(self, questions: Sequence[Question]) -> list[list[Row]]:
         """Begin without the turn: nobody is kept waiting by who writes nothing."""
         self._begin_without_turn()
+        return self.query_each(questions)
 
     def _migrate(self) -> None:
         self.schema().check_current(self.name)

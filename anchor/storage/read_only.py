@@ -47,12 +47,12 @@ class ReadOnlyEngine:
         return bool(self._connection.in_transaction)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> Iterator[list[list[Row]]]:
         """See ``Engine.transaction``, but nothing of it is ever durable."""
         with self._lock, translated(self.path):
             self._connection.execute("BEGIN")
             try:
-                yield
+                yield self.query_each(questions)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:

@@ -100,7 +100,7 @@ class SqliteEngine:
         return bool(self._database.conn.in_transaction)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> Iterator[list[list[Row]]]:
         """See ``Engine.transaction``. BEGIN IMMEDIATE takes the write lock before anything is read."""
         connection = self._database.conn
         with self._lock, self._translated():
@@ -108,7 +108,7 @@ class SqliteEngine:
                 raise StorageError("a transaction is open already; transactions do not nest")
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield
+                yield self.query_each(questions)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:

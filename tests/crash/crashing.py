@@ -61,12 +61,12 @@ class CrashingEngine:
         return self.inner.in_transaction
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> Iterator[list[list[Row]]]:
         """See ``Engine``; four points."""
         self.point("before BEGIN")
-        with self.inner.transaction():
+        with self.inner.transaction(questions) as answers:
             self.point("after BEGIN")
-            yield
+            yield answers
             self.point("before COMMIT")
         self.point("after COMMIT")
 

@@ -44,9 +44,9 @@ class CountingEngine:
     def in_transaction(self) -> bool:
         return self._engine.in_transaction
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, questions: Sequence[Question] = ()) -> AbstractContextManager[list[list[Row]]]:
         self.transactions += 1
-        return self._engine.transaction()
+        return self._engine.transaction(questions)
 
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         self.tile_reads += " FROM tile " in sql or "JOIN tile " in sql

@@ -46,6 +46,13 @@ class PlannedPostgres(PostgresEngine):
         yield
         self._is_watching = False
 
+    @contextmanager
+    def transaction(self, questions: Sequence[Question] = ()) -> Iterator[list[list[Row]]]:
+        for sql, values in questions:
+            self._plan(sql, values)
+        with super().transaction(questions) as answers:
+            yield answers
+
     def query(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         self._plan(sql, values)
         return super().query(sql, values)

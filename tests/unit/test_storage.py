@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from anchor.errors import (
     StorageFullError,
     StorageReadOnlyError,
 )
+from anchor.storage.engine import Engine
 from anchor.storage.house import House, Move, State, move_of
 from anchor.storage.migrations import MIGRATIONS
 from anchor.storage.postgres import PostgresEngine
@@ -244,6 +246,35 @@ def test_a_second_writer_waits_for_the_first(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert 100 == int.from_bytes(engine.query(ALL)[0][1], "big")
+
+
+def test_what_is_asked_with_the_beginning_sees_what_was_committed_before(store: Store) -> None:
+    """Engines of their own that count on from the answer which a transaction begins with lose no increment."""
+    engines = [store.open(busy_timeout_s=60) for _ in range(3)]
+    with engines[0].transaction() as answers:
+        assert [] == answers
+        engines[0].execute(INSERT, (0, (0).to_bytes(4, "big")))
+
+    def increment(engine: Engine) -> None:
+        for _ in range(15):
+            with engine.transaction([(ALL, ()), ("SELECT COUNT(*) FROM identity", ())]) as answers:
+                [[(_, value)], [(count,)]] = answers
+                after = int.from_bytes(value, "big") + count
+                engine.execute("UPDATE identity SET leaf_0 = ?", (after.to_bytes(4, "big"),))
+
+    with ThreadPoolExecutor(len(engines)) as threads:
+        list(threads.map(increment, engines))
+    assert 45 == int.from_bytes(engines[0].query(ALL)[0][1], "big")
+
+
+def test_a_refused_question_leaves_no_transaction_behind(store: Store) -> None:
+    """A transaction whose first question is refused was not begun: the block does not run, and the next one does."""
+    engine = store.open()
+    with pytest.raises(StorageError), engine.transaction([("SELECT nothing FROM nowhere", ())]):
+        raise AssertionError("the block must not run")
+    assert not engine.in_transaction
+    with store.open(busy_timeout_s=0.05).transaction([(ALL, ())]) as answers:
+        assert [[]] == answers
 
 
 def test_a_writer_in_another_process_makes_this_one_busy(store: Store) -> None:
