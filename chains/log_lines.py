@@ -35,6 +35,8 @@ LEVELS: Mapping[str, Level] = {
     "warning": Level.WARNING,
     "alert": Level.WARNING,
     "failed": Level.WARNING,
+    "database-wait": Level.WARNING,
+    "database-missing": Level.ERROR,
     "late": Level.WARNING,
     "lease-lost": Level.WARNING,
     "time-stamp-failed": Level.WARNING,

@@ -86,6 +86,7 @@ class Settings:
     explorer_url: str = ""
     database: str = ""
     content_keys: str = ""
+    database_wait_s: int = 300
 
     @property
     def limits(self) -> Limits:
@@ -130,6 +131,7 @@ _RANGES = {
     "content_bytes": (1, 16 * MIB),
     "seal_within_s": (60, 30 * 86400),
     "anchor_within_s": (600, 365 * 86400),
+    "database_wait_s": (0, 86400),
 }
 
 

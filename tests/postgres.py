@@ -142,6 +142,49 @@ def running_postgres(options: Mapping[str, str] | None = None, *, on_disk: bool 
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass
+class StoppedServer:
+    """The files of a server that a test starts and stops, with the settings that it is to have then."""
+
+    folder: Path
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def address(self) -> str:
+        """The address of its database."""
+        return f"postgresql:///postgres?host={self.folder}&user=anchorline"
+
+    def start(self, **settings: str) -> None:
+        """Start it, and return before it answers."""
+        where = {"listen_addresses": "", "unix_socket_directories": str(self.folder)}
+        self._process = start_server(require_programs(), self.folder, where | settings)
+
+    def stop(self) -> None:
+        """Stop it, without waiting for who is connected; may be repeated."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(60)
+            self._process = None
+
+    def log(self) -> str:
+        """Return what it has said."""
+        return (self.folder / "log").read_text(errors="replace")
+
+
+@contextmanager
+def stopped_postgres() -> Iterator[StoppedServer]:
+    """Make the files of a server, in memory, and do not start it; it is stopped and gone afterwards."""
+    where = require_programs()
+    folder = Path(tempfile.mkdtemp(prefix="anchorline-pg-", dir=folder_in_memory()))
+    server = StoppedServer(folder)
+    try:
+        make_files(where, folder)
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def make_files(where: Path, folder: Path) -> None:
     """Make the files of a server in ``folder`` / data; the folder is its user's from then on."""
     uid, gid, _ = _account()

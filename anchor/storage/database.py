@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -66,6 +67,21 @@ class Schema:
             )
 
 
+class Reach(StrEnum):
+    """What became of a try to reach a database; the words stand in log lines."""
+
+    REACHED = "reached"
+    SILENT = "no-answer"
+    STARTING = "starting-up-or-shutting-down"
+    NO_PRIMARY = "no-primary"
+    REFUSED = "refused"
+
+    @property
+    def may_change(self) -> bool:
+        """Whether it is worth to wait: what the server refuses (a password, a name), it refuses again."""
+        return self in {Reach.SILENT, Reach.STARTING, Reach.NO_PRIMARY}
+
+
 class Changes(Protocol):
     """Whether anybody has changed a database, for who keeps what he made of it; one thread uses it."""
 
@@ -85,6 +101,9 @@ class Database(Protocol):
 
     def check_there(self, folder: Path) -> None:
         """Raise SettingsError where the home in ``folder`` has lost it."""
+
+    def reach(self) -> Reach:
+        """Try once whether it can be reached."""
 
     def open(self) -> Engine:
         """Open it for reading and writing, and bring its schema up to date; raises MovedError where its log moved."""

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from anchor.errors import SettingsError, StorageBusyError
 from anchor.storage.changes import SqliteChanges
-from anchor.storage.database import OPEN_ELSEWHERE, Changes, Database, Schema
+from anchor.storage.database import OPEN_ELSEWHERE, Changes, Database, Reach, Schema
 from anchor.storage.engine import Engine
 from anchor.storage.house import House
 from anchor.storage.read_only import ReadOnlyEngine, schema_of
@@ -41,6 +41,10 @@ class SqliteFile:
         """See ``Database.check_there``."""
         if not self.path.is_file():
             raise SettingsError(f"{folder}: its database {self.path.name} is missing; restore it from a backup")
+
+    def reach(self) -> Reach:
+        """See ``Database.reach``: a file is there, or it is not."""
+        return Reach.REACHED
 
     def open(self) -> Engine:
         """See ``Database.open``."""

@@ -15,11 +15,12 @@ from psycopg import errors, sql
 
 from anchor.errors import SettingsError, StorageBusyError, StorageError
 from anchor.storage.copying import copy_all
-from anchor.storage.database import OPEN_ELSEWHERE, Schema
+from anchor.storage.database import OPEN_ELSEWHERE, Reach, Schema
 from anchor.storage.engine import Engine, Question, Row
 from anchor.storage.house import House
 from anchor.storage.postgres import PostgresEngine, translated, without_password
 from anchor.storage.postgres_peer import connect, connection_string, names_several_hosts
+from anchor.storage.reaching import reach
 from anchor.storage.sqlite import SqliteEngine, without_log
 from anchor.storage.tables import tables
 
@@ -95,6 +96,10 @@ class PostgresAddress:
 
     def check_there(self, folder: Path) -> None:
         """See ``Database.check_there``: whether it can be reached is known when it is opened."""
+
+    def reach(self) -> Reach:
+        """See ``Database.reach``."""
+        return reach(self.address)
 
     def open(self) -> Engine:
         """See ``Database.open``."""

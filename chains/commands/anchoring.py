@@ -11,6 +11,7 @@ from chains.commands.log_options import (
     LogLevelOption,
     MetricsOption,
     TracesOption,
+    log_of,
     reporting,
     tracing,
 )
@@ -113,21 +114,25 @@ def daemon(
 ) -> None:
     """Seal and anchor at the settings' pace until stopped (SIGINT, SIGTERM)."""
     from anchor.daemon import until_signal
+    from chains.home import default_home
     from chains.scheduling import Scheduler
+    from chains.starting import wait_for_databases
 
     if dry_run:
         say_dry_run(home, at_once=False, as_json=as_json)
         return
     if as_json:
         usage("--json is for --dry-run: a daemon writes log lines")
-    with (
-        until_signal() as wait,
-        opened(home) as found,
-        reporting(found, log_format, log_level, metrics) as report,
-        tracing(is_wanted=traces) as traced,
-        Scheduler(found, report if traced is None else traced.report(report), "daemon", traced),
-    ):
-        wait(None)
+    with until_signal() as wait:
+        if not wait_for_databases(home or default_home(), log_of(log_format, log_level), wait):
+            return
+        with (
+            opened(home) as found,
+            reporting(found, log_format, log_level, metrics) as report,
+            tracing(is_wanted=traces) as traced,
+            Scheduler(found, report if traced is None else traced.report(report), "daemon", traced),
+        ):
+            wait(None)
 
 
 def say_dry_run(home: "Path | None", *, at_once: bool, as_json: bool) -> None:

@@ -1,5 +1,8 @@
 """Commands that serve others over HTTP: ``serve`` and ``calendar``."""
 
+import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,7 +45,10 @@ def serve(
 
     report = log_of(log_format, log_level)
     where = given(lambda: host_and_port(metrics, METRICS)) if metrics else None
-    with given(lambda: listening_socket(listen)) as listening, opened(home) as writing, ExitStack() as stack:
+    with given(lambda: listening_socket(listen)) as listening, ExitStack() as stack:
+        if not _has_databases(home, report, listening):
+            return
+        writing = stack.enter_context(opened(home))
         anchoring = None if no_daemon else stack.enter_context(opened(home))
         serve_api(writing, listening, report, where, anchoring, stack.enter_context(tracing(is_wanted=traces)))
 
@@ -60,13 +66,18 @@ def calendar(
     home: HomeOption = None,
 ) -> None:
     """Be an OpenTimestamps calendar for the stock client, until stopped (SIGINT, SIGTERM)."""
+    from contextlib import ExitStack
+
     from chains.calendar import check_uri
     from chains.web.calendar import serve_calendar
     from chains.web.serving import listening_socket
 
     given(lambda: check_uri(uri))
     report = log_of(log_format, log_level)
-    with given(lambda: listening_socket(listen)) as listening, opened(home) as writing, opened(home) as reading:
+    with given(lambda: listening_socket(listen)) as listening, ExitStack() as stack:
+        if not _has_databases(home, report, listening):
+            return
+        writing, reading = stack.enter_context(opened(home)), stack.enter_context(opened(home))
         if writing.network.name != "mainnet":
             if not network_not_in_file:
                 usage(
@@ -75,3 +86,14 @@ def calendar(
                 )
             report(f"warning: timestamps of this calendar prove something to a {writing.network.name} node only")
         serve_calendar(writing, reading, chain, uri, listening, report)
+
+
+def _has_databases(home: Path | None, report: Callable[[str], None], listening: socket.socket) -> bool:
+    """Wait for the home's databases, and say meanwhile that this is not ready; False where it is to stop."""
+    from anchor.daemon import until_signal
+    from chains.home import default_home
+    from chains.starting import wait_for_databases
+    from chains.web.starting import answering
+
+    with until_signal() as wait:
+        return wait_for_databases(home or default_home(), report, wait, lambda: answering(listening))

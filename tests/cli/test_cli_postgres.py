@@ -1,16 +1,27 @@
 """A home on a real PostgreSQL server, by commands: the whole way, and addresses that lead nowhere."""
 
 import shutil
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from anchor.storage.database import Reach
+from anchor.storage.reaching import reach
 from chains.home import Home
 from chains.reader import Reader
-from tests.cli.commands import REPORT, Done, run
-from tests.postgres import PostgresServer
+from tests.cli.commands import COMMAND, REPORT, Done, run, spawn
+from tests.cli.daemons import stopped, wait_for
+from tests.postgres import PostgresServer, stopped_postgres
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
 
@@ -186,3 +197,53 @@ def test_an_address_that_leads_nowhere_is_refused_without_its_password(
     for part in parts:
         assert part in done.err
     assert "secret" not in done.err
+
+
+@contextmanager
+def service(*words: str | Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a service as a process; kill it where a test fails before it has stopped."""
+    command = [*COMMAND, *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except urllib.error.URLError:
+        return 0
+
+
+def test_services_that_start_before_their_database_wait_for_it(tmp_path: Path) -> None:
+    """They say so, are not ready, can be stopped, and work when it comes; what is refused ends them at once."""
+    home = tmp_path / "home"
+    with stopped_postgres() as server:
+        server.start()
+        wait_until(lambda: reach(server.address) is Reach.REACHED, server.log)
+        init(home, server.address)
+        server.stop()
+        at_once = spawn("daemon", "--home", home, cwd=tmp_path, environment={"ANCHORLINE_DATABASE_WAIT_S": "0"})
+        assert (1, True) == (at_once.exit_code, "no server was reached" in at_once.err), at_once.err
+        assert "event=database-missing database='PostgreSQL host=" in at_once.err
+        with service("daemon", "--home", home) as waiting:
+            wait_for(waiting, "event=database-wait")
+            assert "event=leading" not in stopped(waiting, signal.SIGTERM)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with service("serve", "--no-daemon", "--listen", f"127.0.0.1:{port}", "--home", home) as serving:
+            wait_for(serving, "found=no-answer")
+            assert (503, 200) == (status_of(f"{url}/readyz"), status_of(f"{url}/healthz"))
+            server.start()
+            wait_for(serving, "event=started")
+            assert 200 == status_of(f"{url}/readyz")
+            stopped(serving, signal.SIGTERM)
+        nowhere = {"ANCHORLINE_DATABASE": server.address.replace("/postgres?", "/nowhere?")}
+        refused = spawn("daemon", "--home", home, cwd=tmp_path, environment=nowhere)
+        assert (1, False, True) == (refused.exit_code, "event=" in refused.err, "nowhere" in refused.err)
