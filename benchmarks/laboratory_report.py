@@ -41,18 +41,20 @@ COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("statements_an_entry", "statements an entry", lambda value: f"{value:.3f}"),
     ("bytes_an_entry", "bytes an entry", lambda value: f"{value:,.0f}"),
     ("seal_of_all_s", "seal of all s", lambda value: f"{value:.1f}"),
+    ("index_s", "its index s", lambda value: f"{value:.1f}"),
     ("seal_of_1000_ms", "seal of 1,000 ms", lambda value: f"{value:.0f}"),
     ("receipt_p50_ms", "receipt p50 ms", lambda value: f"{value:.1f}"),
     ("look_up_p50_ms", "look-up p50 ms", lambda value: f"{value:.2f}"),
     ("audited_a_second", "audited/s", lambda value: f"{value:,.0f}"),
     ("resident_mib", "MiB", lambda value: f"{value:.0f}"),
+    ("load", "load", lambda value: f"{value:.0f}"),
 )
 
 
 def series_of(points: Sequence[Point]) -> dict[str, list[Point]]:
     """Return the points of each series, by its name, in the order of size."""
     found: dict[str, list[Point]] = {}
-    for point in sorted(points, key=lambda each: each["entries"]):
+    for point in sorted(points, key=lambda each: (each["engine"] != "sqlite", each["chains"], each["entries"])):
         found.setdefault(f"{point['engine']}, {point['chains']:,} chains", []).append(point)
     return found
 
@@ -119,10 +121,14 @@ def made_part(found: dict[str, Any]) -> str:
     """Return what stands between the marks of the page."""
     on = found["conditions"]
     machine = f"{on['processors']} shared processors with {on['memory_gib']} GiB, Python {on['python']}"
-    speed = f"the load was {on['load']} and hashlib hashed {on['hashlib_a_second']:,} times 64 bytes a second"
+    loads = sorted(point["load"] for point in found["points"])
+    speed = (
+        f"others kept the load between {loads[0]:.0f} and {loads[-1]:.0f}; hashlib hashed "
+        f"{on['hashlib_a_second']:,} times 64 bytes a second"
+    )
     parts = [
         BEGIN,
-        f"Measured on {machine}, while {speed}. Trust the shapes, not the figures.\n\n",
+        f"Measured on {machine}, under `chrt -r 1`, while {speed}. Trust the shapes, not the figures.\n\n",
         table(found["points"]),
         *(f"\n![{title}](performance/{name}.svg)\n" for _, title, name in PLOTTED),
         END,
