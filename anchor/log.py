@@ -361,17 +361,12 @@ def states_in(answers: Iterable[Sequence[Row]]) -> dict[int, TreeState]:
 
 def levels_in(tile: bytes) -> list[bytes]:
     """Return the levels of nodes that a tile stands for (C2SP tlog-tiles), each flat: its own hashes come first."""
-    levels = [tile]
-    for _ in range(TILE_HEIGHT - 1):
-        levels.append(HASHING.nodes(levels[-1]))
-    return levels
+    return [tile, *HASHING.above(tile, TILE_HEIGHT - 1)]
 
 
 def tile_roots(tiles: bytes) -> bytes:
     """Return the root of each full tile in ``tiles`` (flat, 8,192 bytes a tile)."""
-    for _ in range(TILE_HEIGHT):
-        tiles = HASHING.nodes(tiles)
-    return tiles
+    return HASHING.above(tiles, TILE_HEIGHT)[-1]
 
 
 def _remember(cache: OrderedDict[_Key, list[bytes]], key: _Key, value: list[bytes], most: int) -> None:

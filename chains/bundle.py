@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
 from anchor.errors import StorageCorruptError
-from anchor.hashing.ciphers import KEY_SIZE
 from anchor.hashing.pieces import Pieces
 from anchor.storage.engine import Engine, Question
 from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed, unsealed_row, unsealed_sizes
@@ -112,13 +111,14 @@ class Bundles:
             raise ValueError(f"expected what is kept beside each of {len(entries)} entries, got {len(kept)}")
         cuts = list(_cuts(kept.sizes))
         keys = self.keys.for_writing(first_seq, first_seq + len(kept), looked=looked)
-        for (start, end), raws, items in zip(cuts, entries.parts(cuts), kept.parts(cuts), strict=True):
-            locked = _locked(keys.flat[start * KEY_SIZE : end * KEY_SIZE], first_seq + start, items)
-            # A row for each statement: a server of its own stores one while the next is encrypted.
-            self.engine.execute_many(
-                "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
-                [(first_seq + start, end - start, raws.packed(), locked)],
-            )
+        locked = _locked(keys, first_seq, kept, cuts)
+        self.engine.execute_many(
+            "INSERT INTO bundle (first_seq, entry_count, entries, kept) VALUES (?, ?, ?, ?)",
+            [
+                (first_seq + start, end - start, raws.packed(), items)
+                for (start, end), raws, items in zip(cuts, entries.parts(cuts), locked, strict=True)
+            ],
+        )
 
     def erase(self, seqs: Collection[int]) -> None:
         """Put ``ERASED`` in the place of what is kept beside these entries, inside a transaction; may be repeated."""
@@ -228,13 +228,15 @@ class Bundles:
         return next(self.rows(seq, seq + 1))
 
 
-def _locked(keys: bytes, first_seq: int, kept: Column) -> bytes:
-    """Return what is kept beside the entries of a bundle as it is stored: a nonce, and each under its key."""
+def _locked(keys: Pieces, first_seq: int, kept: Column, cuts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield what is kept beside the entries of each bundle as it is stored: a nonce, and each under its key."""
     # A row that is rolled back and written anew gets another nonce.
-    nonce = os.urandom(NONCE_SIZE)
-    nonces = Pieces.cut(nonce * len(kept), NONCE_SIZE)
-    items = sealed(Pieces(KEY_SIZE, flat=keys), nonces, first_seq, kept.flat, kept.sizes)
-    return nonce + Column(items, sealed_sizes(kept.sizes)).packed()
+    nonces = [os.urandom(NONCE_SIZE) for _ in cuts]
+    each = b"".join([nonce * (end - start) for nonce, (start, end) in zip(nonces, cuts, strict=True)])
+    # All in one call: at each a thread waits for Python's lock again.
+    flat = sealed(keys, Pieces.cut(each, NONCE_SIZE), first_seq, kept.flat, kept.sizes)
+    boxes = Column(flat, sealed_sizes(kept.sizes)).parts(cuts)
+    return (nonce + box.packed() for nonce, box in zip(nonces, boxes, strict=True))
 
 
 def next_seq_of(newest: Sequence[tuple[int]]) -> int:

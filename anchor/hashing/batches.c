@@ -53,13 +53,22 @@ static size_t lay_out_node(uint8_t node[2 * BLOCK]) {
     return padded(node, NODE, NODE);
 }
 
-void hash_nodes(int hardware, size_t pairs, const uint8_t *hashes, uint8_t *out) {
+void hash_levels(int hardware, size_t count, const uint8_t *hashes, size_t levels, int carry, uint8_t *out) {
     const compress_function compress = compression(hardware);
     uint8_t node[2 * BLOCK];
     const size_t blocks = lay_out_node(node);
-    for (size_t i = 0; i < pairs; i++) {
-        memcpy(node + 1, hashes + i * 2 * DIGEST, 2 * DIGEST);
-        hash_padded(compress, node, blocks, out + i * DIGEST);
+    for (; levels; levels--) {
+        uint8_t *const level = out;
+        for (size_t pair = 0; pair < count / 2; pair++, out += DIGEST) {
+            memcpy(node + 1, hashes + pair * 2 * DIGEST, 2 * DIGEST);
+            hash_padded(compress, node, blocks, out);
+        }
+        if (carry && count % 2) {
+            memcpy(out, hashes + (count - 1) * DIGEST, DIGEST);
+            out += DIGEST;
+        }
+        hashes = level;
+        count = (size_t)(out - level) / DIGEST;
     }
 }
 

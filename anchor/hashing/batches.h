@@ -21,8 +21,10 @@ int hash_rows(int hardware, size_t count, const uint8_t *prefix, size_t prefix_s
 int hash_pieces(int hardware, size_t count, const uint8_t *prefix, size_t prefix_size, const uint8_t *data,
                 size_t data_size, const uint64_t *sizes, uint8_t *out);
 
-/* out[i] = H(01 || hashes[2i] || hashes[2i+1]) for `pairs` pairs (RFC 9162 section 2.1.1). */
-void hash_nodes(int hardware, size_t pairs, const uint8_t *hashes, uint8_t *out);
+/* Writes `levels` levels of nodes above `count` hashes to out, one behind the other, the lowest first: H(01 || left || right) for
+   each whole pair (RFC 9162 section 2.1.1). A lone last node is carried up where `carry` is 1, and left out where it is 0, so
+   above n hashes come (n + carry) / 2. */
+void hash_levels(int hardware, size_t count, const uint8_t *hashes, size_t levels, int carry, uint8_t *out);
 
 /* out = root over `count` leaf hashes, at least one (RFC 9162 section 2.1.1: a lone last node is promoted). */
 void hash_root(int hardware, size_t count, const uint8_t *hashes, uint8_t *out);

@@ -82,6 +82,8 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         hashing.each(messages, b"\x00").flat != hashes.flat
         or hashing.root(hashes) != other.root(hashes)
         or hashing.nodes(hashes.flat) != other.nodes(hashes.flat)
+        or hashing.above(hashes.flat, 3) != other.above(hashes.flat, 3)
+        or [level.flat for level in hashing.levels(hashes)] != [level.flat for level in other.levels(hashes)]
         or hashing.rows(b"<", wide, wide, b">").flat != other.rows(b"<", wide, wide, b">").flat
         or hashing.woven(b"<", hashes, messages, b">") != other.woven(b"<", hashes, messages, b">")
         or hashing.woven(b"<", hashes) != other.woven(b"<", hashes)

@@ -7,7 +7,7 @@ ImportError. Every length is checked here, before C sees a buffer.
 from array import array
 from binascii import hexlify
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from anchor.hashing._native import ffi, lib
@@ -78,10 +78,20 @@ class NativeHashing(PlainHashing):
 
     def nodes(self, hashes: bytes) -> bytes:
         """See ``PlainHashing.nodes``."""
-        pairs = len(hashes) // (2 * HASH_SIZE)
-        out = bytearray(HASH_SIZE * pairs)
-        lib.hash_nodes(self._hardware, pairs, hashes, ffi.from_buffer(out))
-        return bytes(out)
+        return self._levels(hashes, 1, carry=0)[0]
+
+    def above(self, hashes: bytes, height: int) -> list[bytes]:
+        """See ``PlainHashing.above``."""
+        return self._levels(hashes, height, carry=0)
+
+    def _levels(self, hashes: bytes, height: int, carry: int) -> list[bytes]:
+        """Return so many levels above hashes by one call, in which nobody waits for Python's lock."""
+        count = len(hashes) // HASH_SIZE
+        sizes = list(accumulate(range(height), lambda size, _: (size + carry) // 2, initial=count))[1:]
+        out = bytearray(HASH_SIZE * sum(sizes))
+        lib.hash_levels(self._hardware, count, hashes, height, carry, ffi.from_buffer(out))
+        flat, ends = bytes(out), accumulate(sizes, initial=0)
+        return [flat[HASH_SIZE * start : HASH_SIZE * end] for start, end in pairwise(ends)]
 
     def root(self, hashes: Pieces) -> bytes:
         """See ``PlainHashing.root``."""
@@ -93,12 +103,8 @@ class NativeHashing(PlainHashing):
 
     def levels(self, hashes: Pieces) -> Sequence[Pieces]:
         """See ``PlainHashing.levels``."""
-        levels = [hashes]
-        while (size := len(levels[-1])) > 1:
-            below = levels[-1].flat
-            lone = below[-HASH_SIZE:] if size % 2 else b""
-            levels.append(Pieces(HASH_SIZE, flat=self.nodes(below) + lone))
-        return levels
+        above = self._levels(hashes.flat, (len(hashes) - 1).bit_length(), carry=1)
+        return [hashes, *(Pieces(HASH_SIZE, flat=level) for level in above)]
 
     def leaf_texts(self, template: Template, leaves: Leaves) -> list[bytes]:
         """See ``PlainHashing.leaf_texts``."""

@@ -64,6 +64,13 @@ class PlainHashing:
         pairs = (hashes[at : at + 2 * HASH_SIZE] for at in range(0, len(hashes) - HASH_SIZE, 2 * HASH_SIZE))
         return b"".join(sha256_each(pairs, NODE_PREFIX))
 
+    def above(self, hashes: bytes, height: int) -> list[bytes]:
+        """Return so many levels above flat hashes, each flat and made of the one below as by ``nodes``."""
+        levels = [hashes]
+        for _ in range(height):
+            levels.append(self.nodes(levels[-1]))
+        return levels[1:]
+
     def root(self, hashes: Pieces) -> bytes:
         """Return the root over leaf hashes; of none, the hash of the empty string (RFC 9162 section 2.1.1)."""
         return root_of(hashes.each)

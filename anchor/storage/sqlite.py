@@ -5,10 +5,13 @@ protocol and never sees sqlite3, whose errors are translated here by code.
 """
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -36,6 +39,9 @@ PAGE_BYTES = 16384
 # 64 MB of write-ahead log are copied into the file at a time: a few pages change in every commit, and are copied once.
 CHECKPOINT_PAGES = 4000
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
+# Rows that are inserted by one statement: at each of them a thread waits for Python's lock again.
+_AT_ONCE = 8
+_VALUES = re.compile(r"(INSERT INTO .* VALUES )(\(\?(?:, \?)*\))(.*)", re.DOTALL)
 _DETAILS = {
     sqlite3.SQLITE_BUSY: (StorageBusyError, "another process is writing; try again, or stop it"),
     sqlite3.SQLITE_LOCKED: (StorageBusyError, "another process is writing; try again, or stop it"),
@@ -136,7 +142,16 @@ class SqliteEngine:
         """See ``Engine.execute_many``."""
         with self._lock, self._translated():
             self._check_transaction()
-            self._database.conn.executemany(sql, rows)
+            several = _of_several(sql)
+            if several is None:
+                self._database.conn.executemany(sql, rows)
+                return
+            left = iter(rows)
+            while some := list(islice(left, _AT_ONCE)):
+                if len(some) == _AT_ONCE:
+                    self._database.conn.execute(several, list(chain.from_iterable(some)))
+                else:
+                    self._database.conn.executemany(sql, some)
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
         """See ``House.fence``. A trigger is a part of the schema: also who has the file open runs into it."""
@@ -244,6 +259,13 @@ def check_writable(path: Path, wait_s: float) -> None:
     with translated(path), closing(sqlite3.connect(uri, timeout=wait_s, isolation_level=None, uri=True)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
+
+
+@lru_cache(maxsize=256)
+def _of_several(sql: str) -> str | None:
+    """Return the INSERT of ``_AT_ONCE`` rows for that of one, or None for another statement."""
+    found = _VALUES.fullmatch(sql)
+    return None if found is None else f"{found[1]}{', '.join([found[2]] * _AT_ONCE)}{found[3]}"
 
 
 def _migration(statements: Sequence[str]) -> Callable[[Database], None]:

@@ -58,16 +58,21 @@ static int rows(int hardware, size_t count) {
 }
 
 static int trees(int hardware, size_t count) {
-    const size_t pairs = count / 2;
+    const size_t pairs = count / 2, quads = pairs / 2, carried = (count + 1) / 2, twice = (carried + 1) / 2;
     uint8_t *hashes = buffer(32 * count), *one = buffer(32), *other = buffer(32);
-    uint8_t *nodes = buffer(32 * pairs), *same_nodes = buffer(32 * pairs);
+    uint8_t *nodes = buffer(32 * (pairs + quads)), *same_nodes = buffer(32 * (pairs + quads));
+    uint8_t *carrying = buffer(32 * (carried + twice)), *same_carrying = buffer(32 * (carried + twice));
     hash_root(0, count, hashes, one);
     hash_root(hardware, count, hashes, other);
     HOLDS(memcmp(one, other, 32) == 0);
-    hash_nodes(0, pairs, hashes, nodes);
-    hash_nodes(hardware, pairs, hashes, same_nodes);
-    HOLDS(memcmp(nodes, same_nodes, 32 * pairs) == 0);
-    free(hashes), free(one), free(other), free(nodes), free(same_nodes);
+    hash_levels(0, count, hashes, 2, 0, nodes);
+    hash_levels(hardware, count, hashes, 2, 0, same_nodes);
+    HOLDS(memcmp(nodes, same_nodes, 32 * (pairs + quads)) == 0);
+    hash_levels(0, count, hashes, 2, 1, carrying);
+    hash_levels(hardware, count, hashes, 2, 1, same_carrying);
+    HOLDS(memcmp(carrying, same_carrying, 32 * (carried + twice)) == 0);
+    HOLDS(memcmp(carrying, nodes, 32 * pairs) == 0);
+    free(hashes), free(one), free(other), free(nodes), free(same_nodes), free(carrying), free(same_carrying);
     return 0;
 }
 

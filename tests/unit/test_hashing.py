@@ -182,6 +182,16 @@ def test_nodes_and_roots_of_every_small_size(hashing: PlainHashing) -> None:
         assert rfc_root(leaves[:size]) == hashing.root(Pieces.of(leaves[:size]))
 
 
+def test_what_stands_above_hashes_is_made_of_whole_pairs(hashing: PlainHashing) -> None:
+    """Each level is the nodes of the one below, which leave a last single one out; above too few there is nothing."""
+    leaves = each([bytes([place]) for place in range(40)])
+    for size in range(len(leaves)):
+        flat = b"".join(leaves[:size])
+        levels = [flat, *hashing.above(flat, 6)]
+        assert [hashing.nodes(below) for below in levels[:-1]] == levels[1:]
+    assert [] == hashing.above(leaves[0], 0)
+
+
 def test_levels_end_in_the_root_and_carry_a_lone_node_up(hashing: PlainHashing) -> None:
     """Every level of a tree pairs up the one below, whose last node is carried up where it has no sibling."""
     leaves = each([bytes([place]) for place in range(70)])
@@ -462,6 +472,12 @@ class _WrongOnce(PlainHashing):
     def nodes(self, hashes: bytes) -> bytes:
         return super().nodes(hashes[::-1] if self.wrong == "nodes" else hashes)
 
+    def above(self, hashes: bytes, height: int) -> list[bytes]:
+        return super().above(hashes[::-1] if self.wrong == "above" else hashes, height)
+
+    def levels(self, hashes: Pieces) -> Sequence[Pieces]:
+        return super().levels(Pieces.of(hashes[::-1]) if self.wrong == "levels" else hashes)
+
     def root(self, hashes: Pieces) -> bytes:
         return super().root(Pieces.of(hashes[1:]) if self.wrong == "root" else hashes)
 
@@ -472,7 +488,7 @@ class _WrongOnce(PlainHashing):
         return None if self.wrong == "kept_lines" else super().kept_lines(text)
 
 
-@pytest.mark.parametrize("wrong", ["each", "rows", "nodes", "root", "bundle", "kept_lines"])
+@pytest.mark.parametrize("wrong", ["each", "rows", "nodes", "above", "levels", "root", "bundle", "kept_lines"])
 def test_what_computes_wrongly_is_not_used(wrong: str) -> None:
     """Before native hashing is used it must agree with hashlib in every shape."""
     with pytest.raises(ArithmeticError, match="does not agree with hashlib"):
