@@ -606,4 +606,11 @@ MIGRATIONS: Migrations = (
             )""",
         ),
     ),
+    (
+        "expand-unsigned-checkpoints",
+        (
+            # What is stored and not signed yet: nothing, but for the moment of a seal or after a crash in it.
+            "CREATE INDEX checkpoint_unsigned ON checkpoint (size) WHERE note IS NULL",
+        ),
+    ),
 )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from anchor.storage.engine import Row, Value
 from anchor.storage.sqlite import SqliteEngine
 
-FEW_ROWS = ("SCAN CONSTANT ROW", "SCAN wanted", "SCAN house_move")
+FEW_ROWS = ("SCAN CONSTANT ROW", "SCAN wanted", "SCAN house_move", "SCAN checkpoint USING INDEX checkpoint_unsigned")
 """Steps through what has no rows, the rows of the question itself (``VALUES ... AS wanted``), or one at most whatever
-grows: where a log moved to."""
+grows: where a log moved to, and what is stored and not signed yet."""
 
 
 class PlannedEngine(SqliteEngine):

@@ -35,6 +35,7 @@ from anchor.proof.leaves import Signer as KeySigner
 from anchor.signing import SigningKey
 from tests.databases import open_engine, open_new
 from tests.homes import in_sql
+from tests.simulators.planned_engine import PlannedEngine
 from tests.simulators.rules import all_leaves, check_directory, checkpoints
 from tests.simulators.store import CHECKPOINT_SEED, GENESIS, LOG, START_MS, Store, chain_id
 
@@ -272,6 +273,18 @@ def test_a_stored_checkpoint_is_signed_before_anything_else_is_sealed(store: Sto
     assert second is not None
     assert [0, 1] == [found.seal_number for found in checkpoints(store)]
     check_directory(store)
+
+
+@pytest.mark.sqlite("notes how SQLite goes about a question")
+def test_what_is_not_signed_is_found_by_an_index(tmp_path: Path) -> None:
+    """However many seals there were, a seal asks for those without a signature alone."""
+    engine = PlannedEngine(tmp_path / "anchorline.db")
+    store = Store(engine)
+    store.open_chain("acme")
+    store.directory.seal(store.checkpoint_key, START_MS, GENESIS)
+    asked = {tuple(steps) for sql, steps in engine.plans if "note IS NULL" in sql}
+    assert {("SCAN checkpoint USING INDEX checkpoint_unsigned",)} == asked
+    engine.close()
 
 
 def test_signing_again_changes_nothing(store: Store) -> None:
