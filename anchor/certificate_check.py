@@ -4,7 +4,7 @@ Certificates and proofs come from a stranger's receipt, or from a signer before 
 verifier. ``verify`` takes ``certificate_check(...)`` as its checker, the commands of ``identity`` check with it first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA512 as _SHA512
-from cryptography.x509 import Certificate
+from cryptography.x509 import Certificate, CertificateRevocationList
 
 from anchor import der
 from anchor.certificates import (
     QC_STATEMENTS,
     certificate_of,
     extensions_of,
+    is_issued,
     is_valid,
     may_sign,
     roots_above,
@@ -29,6 +30,7 @@ from anchor.cms import CONTENT_TYPE, signed_attributes
 from anchor.proof.certificate_proof import CertificateCheck, CertificateProof, CheckedCertificate, ProofAlgorithm
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.times import utc
+from anchor.revocations import Revocation, revocation_of
 from anchor.signature_check import check_signature
 
 _WHAT = "bound certificate"
@@ -62,18 +64,28 @@ _LAST_MS = 253_402_300_799_000
 _LEAST_RSA_BITS = 2048
 
 
-def certificate_check(trusted: Sequence[Certificate] = ()) -> CertificateCheck:
-    """Return the check of bound certificates against these roots; its contract is ``CertificateCheck``'s."""
+def certificate_check(
+    trusted: Sequence[Certificate] = (), lists: Sequence[CertificateRevocationList] = ()
+) -> CertificateCheck:
+    """Return the check of bound certificates against these roots and lists of revoked ones.
+
+    Its contract is ``CertificateCheck``'s.
+    """
 
     def check(chain: Sequence[bytes], proof: CertificateProof, message: bytes, at_ms: int) -> CheckedCertificate | None:
         with translated(_WHAT):
-            return _checked([certificate_of(raw, _WHAT) for raw in chain], proof, message, at_ms, trusted)
+            return _checked([certificate_of(raw, _WHAT) for raw in chain], proof, message, at_ms, trusted, lists)
 
     return check
 
 
 def _checked(
-    chain: Sequence[Certificate], proof: CertificateProof, message: bytes, at_ms: int, trusted: Sequence[Certificate]
+    chain: Sequence[Certificate],
+    proof: CertificateProof,
+    message: bytes,
+    at_ms: int,
+    trusted: Sequence[Certificate],
+    lists: Sequence[CertificateRevocationList],
 ) -> CheckedCertificate | None:
     certificate, *others = chain
     if proof.algorithm not in HASHES:
@@ -85,12 +97,38 @@ def _checked(
     if not is_valid(certificate, at):
         _refuse(f"it was not valid when it was bound, {utc(at_ms)}")
     roots = sorted(item.subject.rfc4514_string() for item in roots_above(certificate, others, trusted, at))
+    said = _revocation(certificate, others, trusted, lists) if lists else Revocation()
     return CheckedCertificate(
         certificate.subject.rfc4514_string(),
         certificate.issuer.rfc4514_string(),
         qualified_words(certificate),
         roots[0] if roots else None,
+        said.revoked_at_ms,
+        said.listed_at_ms,
     )
+
+
+def _revocation(
+    certificate: Certificate,
+    others: Sequence[Certificate],
+    trusted: Sequence[Certificate],
+    lists: Sequence[CertificateRevocationList],
+) -> Revocation:
+    """Return what the lists say of a certificate, and of those shown above it: one that was revoked is enough."""
+    issuers = (*others, *trusted)
+    said = revocation_of(certificate, issuers, lists)
+    above = [revocation_of(item, issuers, lists).revoked_at_ms for item in _above(certificate, others)]
+    revoked = [at_ms for at_ms in (said.revoked_at_ms, *above) if at_ms is not None]
+    return Revocation(min(revoked, default=None), said.listed_at_ms)
+
+
+def _above(certificate: Certificate, others: Sequence[Certificate]) -> Iterator[Certificate]:
+    """Yield those of the others that issued a certificate, or one that did."""
+    level, left = [certificate], list(others)
+    while level:
+        level = [item for item in left if any(is_issued(each, item) for each in level)]
+        left = [item for item in left if item not in level]
+        yield from level
 
 
 def qualified_words(certificate: Certificate) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ BASIC_CONSTRAINTS = bytes.fromhex("551d13")
 KEY_USAGE = bytes.fromhex("551d0f")
 QC_STATEMENTS = bytes.fromhex("2b06010505070103")
 # Bits of the first byte of a key usage.
-_MAY_SIGN, _MAY_COMMIT, _MAY_ISSUE = 0x80, 0x40, 0x04
+_MAY_SIGN, _MAY_COMMIT, _MAY_ISSUE, _MAY_LIST = 0x80, 0x40, 0x04, 0x02
 # Extensions that may be critical in a way to a root: those above, names, purposes and policies, of which any will do.
 # What is critical and not here (constraints on names, say) must be obeyed, and is not: it ends the way.
 _UNDERSTOOD = {BASIC_CONSTRAINTS, KEY_USAGE, *map(bytes.fromhex, ("551d25", "551d11", "551d20"))}
@@ -161,6 +161,12 @@ def may_sign(certificate: Certificate) -> bool:
     found = extensions_of(certificate)
     usage = found.get(KEY_USAGE)
     return _is_understood(found) and (usage is None or bool(_usage_bits(usage) & (_MAY_SIGN | _MAY_COMMIT)))
+
+
+def may_list(certificate: Certificate) -> bool:
+    """Say whether a certificate may sign revocation lists, by its key usage where it has one."""
+    usage = extensions_of(certificate).get(KEY_USAGE)
+    return usage is None or bool(_usage_bits(usage) & _MAY_LIST)
 
 
 def extensions_of(certificate: Certificate) -> dict[bytes, ExtensionValue]:

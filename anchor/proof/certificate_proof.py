@@ -80,20 +80,25 @@ class CheckedCertificate:
 
     Names are as RFC 4514 writes them. ``qualified`` are the words of its QcStatements (ETSI EN 319 412-5), which it
     says of itself. ``vouched_by`` is the root that the verifier trusts and that leads to it, or None.
+
+    ``revoked_at_ms`` is since when it, or one above it, does not count by the lists of their issuers that the verifier
+    brought, ``listed_at_ms`` when the newest list of its issuer was made that would name it (Unix ms); or None.
     """
 
     subject: str
     issuer: str
     qualified: tuple[str, ...]
     vouched_by: str | None
+    revoked_at_ms: int | None = None
+    listed_at_ms: int | None = None
 
 
 CertificateCheck = Callable[[Sequence[bytes], CertificateProof, bytes, int], CheckedCertificate | None]
 """(certificates in DER, the bound one first; its proof; the message; Unix time in ms) -> what was found at that time.
 
-None where the proof is of an algorithm that it does not know. Raises MalformedError for what is no certificate, and
-VerificationError(CERTIFICATE_WRONG) for a proof that does not hold, or a certificate that is not for signing or was not
-valid then.
+None where the proof is of an algorithm that it does not know. When a revocation counts, is not decided there. Raises
+MalformedError for what is no certificate, and VerificationError(CERTIFICATE_WRONG) for a proof that does not hold, or a
+certificate that is not for signing or was not valid then.
 """
 
 

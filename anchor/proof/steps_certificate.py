@@ -12,11 +12,12 @@ from typing import Any
 from anchor.proof.certificate_evidence import CertificateEvidence, certificate_evidence
 from anchor.proof.certificate_proof import CertificateCheck, CheckedCertificate, certificate_message
 from anchor.proof.entry import ExtensionType
-from anchor.proof.errors import AnchorlineError, MalformedError, VerificationError, reason_of
+from anchor.proof.errors import AnchorlineError, MalformedError, Reason, VerificationError, reason_of
 from anchor.proof.identity import Operation, states
 from anchor.proof.identity_evidence import identity_evidence, place_of, proved_history
 from anchor.proof.identity_history import Binding, History, Place
 from anchor.proof.receipt import Receipt, Sealed
+from anchor.proof.times import utc
 from anchor.proof.verdict import State, Step, not_checked, ok, run
 from anchor.proof.verifier import Verifier
 
@@ -25,7 +26,8 @@ from anchor.proof.verifier import Verifier
 class JudgedBinding:
     """One binding: what the certificate says and who vouches for it, or why it does not hold, or why nobody judged it.
 
-    ``is_later``: it was bound in the entry's own seal or after it.
+    ``is_later``: it was bound in the entry's own seal or after it. ``proved_ms`` is the time of the block by which the
+    entry, and so the binding, was there (Unix ms), None where no block was checked.
     """
 
     binding: Binding
@@ -33,11 +35,21 @@ class JudgedBinding:
     found: CheckedCertificate | None = None
     error: VerificationError | MalformedError | None = None
     unjudged: str = ""
+    proved_ms: int | None = None
 
     @property
     def holds(self) -> bool:
         """Whether both keys signed, and a root that the verifier trusts leads to the certificate."""
-        return self.found is not None and self.found.vouched_by is not None
+        return self.error is None and self.found is not None and self.found.vouched_by is not None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its issuer's lists say that it was not revoked by then: one from later does not name it so early."""
+        if self.found is None or self.proved_ms is None:
+            return False
+        if self.found.revoked_at_ms is not None:
+            return True  # later than that, or it would be an error
+        return self.found.listed_at_ms is not None and self.found.listed_at_ms >= self.proved_ms
 
     def to_json(self) -> dict[str, Any]:
         """Return it as ``facts.certificates`` of a verdict shows it."""
@@ -51,16 +63,24 @@ class JudgedBinding:
         }
         if self.found is None:
             return facts
-        return facts | {
+        facts |= {
             "subject": self.found.subject,
             "issuer": self.found.issuer,
             "qualified": list(self.found.qualified),
             "vouched_by": self.found.vouched_by,
         }
+        if self.found.revoked_at_ms is None and self.found.listed_at_ms is None:
+            return facts
+        return facts | {"revoked_at_ms": self.found.revoked_at_ms, "listed_at_ms": self.found.listed_at_ms}
 
 
-def certificate_steps(receipt: Receipt, verifier: Verifier) -> tuple[list[Step], tuple[JudgedBinding, ...]]:
-    """Return step 21, or no step where no certificate was bound by the identity that the author names."""
+def certificate_steps(
+    receipt: Receipt, verifier: Verifier, proved_ms: int | None
+) -> tuple[list[Step], tuple[JudgedBinding, ...]]:
+    """Return step 21, or no step where no certificate was bound by the identity that the author names.
+
+    ``proved_ms`` is the time of the block that was checked, in Unix ms, if one was.
+    """
     identity, sealed = receipt.entry.extension(ExtensionType.IDENTITY), receipt.sealed
     if identity is None or sealed is None:
         return [], ()
@@ -76,7 +96,8 @@ def certificate_steps(receipt: Receipt, verifier: Verifier) -> tuple[list[Step],
 
     def judge() -> Step:
         shown = certificate_evidence(sealed)
-        judged.extend(judged_binding(item, identity, place, shown, verifier.check_certificate) for item in bindings)
+        brought = (place, shown, verifier.check_certificate, proved_ms)
+        judged.extend(judged_binding(item, identity, *brought) for item in bindings)
         return step_of(judged, identity)
 
     return [run(21, judge)], tuple(judged)
@@ -91,7 +112,12 @@ def _history_with_bindings(receipt: Receipt, sealed: Sealed, identity: bytes, ve
 
 
 def judged_binding(
-    binding: Binding, identity: bytes, place: Place, shown: CertificateEvidence, check: CertificateCheck | None
+    binding: Binding,
+    identity: bytes,
+    place: Place,
+    shown: CertificateEvidence,
+    check: CertificateCheck | None,
+    proved_ms: int | None = None,
 ) -> JudgedBinding:
     """Judge one binding of an identity for an entry at a place, as far as its certificate is shown; never raises."""
     is_later = binding.since.seal_number >= place.seal_number
@@ -106,7 +132,20 @@ def judged_binding(
     except (VerificationError, MalformedError) as error:
         return JudgedBinding(binding, is_later, error=error)
     unjudged = "its key signed with an algorithm that is unknown here" if found is None else ""
-    return JudgedBinding(binding, is_later, found, unjudged=unjudged)
+    return JudgedBinding(binding, is_later, found, _revoked(found, proved_ms), unjudged, proved_ms)
+
+
+def _revoked(found: CheckedCertificate | None, proved_ms: int | None) -> VerificationError | None:
+    """Return the error of a certificate that was revoked before the time by which the entry is proved, if it was."""
+    if found is None or found.revoked_at_ms is None:
+        return None
+    if proved_ms is not None and proved_ms < found.revoked_at_ms:
+        return None
+    return VerificationError(
+        Reason.CERTIFICATE_WRONG,
+        "the certificate that the identity bound does not count: it, or one above it, was revoked, "
+        f"{utc(found.revoked_at_ms)}, and no block that was checked proves this entry before that",
+    )
 
 
 def step_of(judged: Sequence[JudgedBinding], identity: bytes) -> Step:
@@ -130,7 +169,17 @@ def sentence_on(item: JudgedBinding) -> str:
     said = f"{since} to the certificate of {item.found.subject}, issued by {item.found.issuer}{_qualified(item.found)}"
     if item.found.vouched_by is None:
         return f"{said}; both keys signed, and none of the certificates that you trust vouches for it: not judged"
-    return f"{said}; {item.found.vouched_by} vouches for it"
+    return f"{said}; {item.found.vouched_by} vouches for it{_listed(item, item.found)}"
+
+
+def _listed(item: JudgedBinding, found: CheckedCertificate) -> str:
+    """Say what its issuer's lists say of a certificate that counts."""
+    if found.revoked_at_ms is not None:
+        return f"; it, or one above it, was revoked later, {utc(found.revoked_at_ms)}"
+    if found.listed_at_ms is None:
+        return ""
+    made = f"; its issuer's list of {utc(found.listed_at_ms)} does not name it"
+    return made if item.is_listed else f"{made}, and is from before this entry was proved"
 
 
 def _qualified(found: CheckedCertificate) -> str:
@@ -141,7 +190,7 @@ def _qualified(found: CheckedCertificate) -> str:
 
 def _believed(good: list[JudgedBinding]) -> str:
     roots = " and ".join(sorted({str(item.found.vouched_by) for item in good if item.found is not None}))
-    return (
-        f"{roots}, which you trust; that the certificate was valid then, on the log's clock; whether its issuer "
-        "revoked it, is not checked"
-    )
+    revoked = "whether its issuer revoked it, is not checked"
+    if all(item.is_listed for item in good):
+        revoked = "that it was not revoked then, on its issuer's list and the time of the block"
+    return f"{roots}, which you trust; that the certificate was valid then, on the log's clock; {revoked}"

@@ -10,6 +10,7 @@ every step that fails, and whoever was believed for those that hold.
 
 from typing import TYPE_CHECKING
 
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.conclusion import Anchored, conclude
 from anchor.proof.entry import ExtensionType
 from anchor.proof.findings import Finding
@@ -72,7 +73,7 @@ def verify(receipt: Receipt, verifier: Verifier) -> Verdict:
     later, corrections = correction_steps(receipt, verifier)
     signed, co_signatures = co_signature_steps(receipt, verifier)
     erased, erasure = erasure_steps(receipt, verifier)
-    bound, bindings = _certificates(receipt, verifier)
+    bound, bindings = _certificates(receipt, verifier, _proved_ms(best, anchor_steps))
     steps += later + policy_steps(receipt, verifier) + erased + of_life + signed + bound
     anchored = Anchored(best, judged, attested, corrections, life, co_signatures, erasure, bindings)
     return conclude(receipt, verifier, steps, anchored, identity)
@@ -83,13 +84,21 @@ def verify_bytes(data: bytes, verifier: Verifier) -> Verdict:
     return verify(Receipt.decode(data), verifier)
 
 
-def _certificates(receipt: Receipt, verifier: Verifier) -> "tuple[list[Step], tuple[JudgedBinding, ...]]":
+def _proved_ms(anchor: BitcoinAnchor | None, steps: list[Step]) -> int | None:
+    """Return the time of the block by which the entry was there, in Unix ms, where steps 10 to 12 hold."""
+    held = {step.number for step in steps if step.state == State.OK}
+    return None if anchor is None or not held.issuperset((10, 11, 12)) else anchor.decoded_header.time_s * 1000
+
+
+def _certificates(
+    receipt: Receipt, verifier: Verifier, proved_ms: int | None
+) -> "tuple[list[Step], tuple[JudgedBinding, ...]]":
     if receipt.entry.extension(ExtensionType.IDENTITY) is None:
         return [], ()
     # Most entries name no identity, and to load what judges a history takes longer than to verify one of them.
     from anchor.proof.steps_certificate import certificate_steps  # noqa: PLC0415
 
-    return certificate_steps(receipt, verifier)
+    return certificate_steps(receipt, verifier, proved_ms)
 
 
 def _sealed_steps(receipt: Receipt, sealed: Sealed, verifier: Verifier, identity: Identity) -> list[Step]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anchor.proof.times import utc
+from chains.commands.authorities import RevocationLists, revocation_lists
 from chains.commands.identities import (
     Name,
     PasswordFileOption,
@@ -33,7 +35,7 @@ from chains.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from anchor.proof.certificate_proof import CertificateProof
+    from anchor.proof.certificate_proof import CertificateProof, CheckedCertificate
     from anchor.proof.identity import Statement
     from anchor.proof.identity_history import History
     from chains.home import Home
@@ -88,13 +90,14 @@ def identity_bind(
         Path | None,
         typer.Option("--signature", metavar="CMS", help="Or its detached signature over what bind-request wrote."),
     ] = None,
+    crl: RevocationLists = None,
     password_file: PasswordFileOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bind a certificate, or an electronic seal, to an identity: both keys sign, and receipts show it.
 
-    The certificate is recorded as public content. It must be valid now.
+    The certificate is recorded as public content. It must be valid now, and not revoked where --crl brings a list.
     """
     from anchor.proof.certificate_proof import certificate_message
     from anchor.proof.codec import sha256
@@ -103,7 +106,7 @@ def identity_bind(
 
     if (certificate_key is None) == (signature is None):
         usage("choose one: --certificate-key FILE, or --signature FILE over what `identity bind-request` wrote")
-    shown = _chain(certificate)
+    shown, lists = _chain(certificate), given(lambda: revocation_lists(crl or ()))
     certificate_hash, password = sha256(shown[0]), identity_password(password_file)
 
     def stated(history: "History", found: "Home") -> "Statement":
@@ -120,7 +123,8 @@ def identity_bind(
                 assert certificate_key is not None
                 pem = _private(certificate_key, MAX_KEY_FILE)
                 made = proof_by_key(pem, password, message, str(certificate_key))
-            certificate_check()(shown, made, message, found.clock())  # what no verifier would take is not stated
+            # What no verifier would take is not stated.
+            _check_listed(certificate_check(lists=lists)(shown, made, message, found.clock()), is_asked=bool(lists))
             return made
 
         return bound(history, author_key(sign, password), certificate_hash, given(proof))
@@ -149,6 +153,16 @@ def identity_unbind(
     state(
         *(name, home), lambda history, _: unbound(history, author_key(sign, password), named, ending), as_json=as_json
     )
+
+
+def _check_listed(found: "CheckedCertificate | None", *, is_asked: bool) -> None:
+    """End the command where the lists that were brought name the certificate, or could not."""
+    if found is None or not is_asked:
+        return
+    if found.revoked_at_ms is not None:
+        usage(f"--crl: the certificate, or one above it, was revoked, {utc(found.revoked_at_ms)}")
+    if found.listed_at_ms is None:
+        usage("--crl: expected a list of the certificate's issuer, who must stand in the file of --certificate")
 
 
 def _chain(path: Path) -> tuple[bytes, ...]:

@@ -12,7 +12,13 @@ import typer
 
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.findings import Finding
-from chains.commands.authorities import AcceptTimestamp, Authorities, TrustedNamers, TrustedStampers
+from chains.commands.authorities import (
+    AcceptTimestamp,
+    Authorities,
+    RevocationLists,
+    TrustedNamers,
+    TrustedStampers,
+)
 from chains.commands.disclosing import fields_at_hand
 from chains.commands.live import (
     AnyLog,
@@ -122,6 +128,7 @@ def verify(
     depth: WantedDepth = 6,
     tsa_certificate: TrustedStampers = None,
     ca: TrustedNamers = None,
+    crl: RevocationLists = None,
     accept_timestamp: AcceptTimestamp = False,
     manifest: Annotated[
         Path | None, typer.Option(help="The list of a recorded folder (default: beside it, FOLDER.manifest).")
@@ -153,7 +160,7 @@ def verify(
     trust = Trust(block or [], headers, node, esplora_url or [], header_store, no_header_store, networks)
     others = [files, original, manifest, proof]
     author = expected_author(identity)
-    authorities = Authorities.given(ca, tsa_certificate, accept_timestamp=accept_timestamp)
+    authorities = Authorities.given(ca, tsa_certificate, crl, accept_timestamp=accept_timestamp)
     earlier = tuple(given(lambda: [LogCard.decode(read_limited(path)) for path in earlier_log or []]))
     brought_for_many = (log, any_log, depth, author, authorities, earlier)
     many = _Many(archive, pairs, report or [], unpacked_mib, jobs, *brought_for_many)
@@ -287,10 +294,11 @@ def _verify_many(many: _Many, trust: "Trust", others: list[Any], *, as_json: boo
     if many.archive is not None:
         from chains.commands.verifying_exports import ExportGiven, verify_archive
 
-        if many.pairs or many.author or many.earlier or many.authorities.accept_timestamp or any(others):
+        for_receipts = many.authorities.accept_timestamp or many.authorities.crl
+        if many.pairs or many.author or many.earlier or for_receipts or any(others):
             usage(
-                "--archive takes no receipt, no --identity, no --earlier-log and no --accept-timestamp: it verifies a "
-                "whole export, by its log's own anchors"
+                "--archive takes no receipt, no --identity, no --earlier-log, no --accept-timestamp and no --crl: it "
+                "verifies a whole export, by its log's own anchors"
             )
         brought = (many.log, many.any_log, many.depth, many.jobs, many.reports, many.unpacked_mib, many.authorities)
         verify_archive(ExportGiven(many.archive, *brought), trust, as_json=as_json)

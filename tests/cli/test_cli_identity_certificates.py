@@ -23,8 +23,9 @@ from chains.archive.files import opened_export
 from chains.archive.verdict import ArchiveVerifier
 from chains.stand_alone import Folder, main
 from tests.cli.commands import ORIGIN, World, own_folders, run
+from tests.cli.test_cli_leaving import anchored
 from tests.integration.test_openssl_timestamps import is_openssl_there
-from tests.simulators.sealers import YEAR, Sealer, edwards, qc, rsa_key, sealer
+from tests.simulators.sealers import YEAR, Sealer, edwards, qc, revocation_list, rsa_key, sealer
 from tests.simulators.timestamp_authority import certify, certify_root
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -225,3 +226,64 @@ def test_what_no_verifier_would_take_is_not_stated(made: World) -> None:
         done = made.run(*binding, *options)
         assert (2, True) == (done.exit_code, why in done.err), (why, done.err)
     assert before == made.ok("identity", "show", "acme", "--json").facts["certificates"]
+
+
+def openssl_list(folder: Path, serial: int, revoked: datetime) -> Path:
+    """Have openssl's ``ca`` make the list of Between, on which one certificate is revoked."""
+    at = f"{revoked:%y%m%d%H%M%SZ}"
+    (folder / "index.txt").write_text(
+        f"R\t{NOW + YEAR:%y%m%d%H%M%SZ}\t{at},keyCompromise\t{serial:02X}\tunknown\t/CN=x\n"
+    )
+    (folder / "ca.cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={folder}/index.txt\ndefault_md=sha256\n")
+    (folder / "between.pem").write_bytes(BETWEEN.pem)
+    key = BETWEEN.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "between-key.pem").write_bytes(key)
+    made = folder / "list.pem"
+    command = ["openssl", "ca", "-config", "ca.cnf", "-gencrl", "-crldays", "30", "-cert", "between.pem"]
+    subprocess.run([*command, "-keyfile", "between-key.pem", "-out", made], cwd=folder, check=True, capture_output=True)
+    return made
+
+
+@pytest.mark.openssl
+@pytest.mark.skipif(not is_openssl_there(), reason="needs OpenSSL's openssl command")
+def test_a_list_that_openssl_made_revokes(made: World, tmp_path: Path) -> None:
+    """Before the block it counts against the author; after it, not; what is revoked already cannot be bound."""
+    holder = made_valid("Acme Revoked", key=edwards("revoked"))
+    certificate, key = files_of(made, holder, "revoked")
+    serial, mine = holder.certificate.serial_number, made.folder / "revoked-author.key"
+    made.ok("identity", "new", "revoked", "--key", mine, "--no-password")
+    early = openssl_list(tmp_path, serial, NOW - timedelta(days=9))
+    binding = ("identity", "bind", "revoked", "--sign", mine, "--certificate", certificate, "--certificate-key", key)
+    refused = made.run(*binding, "--crl", early)
+    assert (2, True) == (refused.exit_code, "--crl: the certificate, or one above it, was revoked" in refused.err)
+    (tmp_path / "roots.crl").write_bytes(revocation_list(ROOT, at=NOW).public_bytes(Encoding.PEM))
+    unlisted = made.run(*binding, "--crl", tmp_path / "roots.crl")
+    assert (2, True) == (unlisted.exit_code, "expected a list of the certificate's issuer" in unlisted.err)
+    made.ok(*binding)
+    order, receipt, headers = made.folder / "order.txt", tmp_path / "receipt", tmp_path / "headers"
+    made.ok("seal")
+    entry = made.ok("add", "orders", order, "--sign", mine, "--identity", "revoked", "--json").facts["entries"][0]
+    made.ok("tick", "--mine", "101")
+    anchored(made)
+    made.ok("receipt", entry["entry_hash"], "--output", receipt)
+    made.ok("headers", "export", headers)
+    trusting = ("--log", made.card, "--headers", headers, "--ca", made.folder / "root.pem", "--json")
+    found = run("verify", order, receipt, *trusting, "--crl", early).facts
+    assert ("failed", 1, "certificate-binding-wrong") == (found["outcome"], found["exit_code"], found["finding"])
+    pairs = run("verify", "--pairs", pairs_of(tmp_path, order, receipt), *trusting, "--crl", early)
+    assert 1 == pairs.exit_code
+    late = openssl_list(tmp_path, serial, NOW + timedelta(days=9))
+    later = run("verify", order, receipt, *trusting, "--crl", late).facts
+    assert ("intact", "ok") == (later["outcome"], later["steps"][-1]["state"])
+    assert "was revoked later" in later["steps"][-1]["text"]
+    nothing = run("verify", order, receipt, *trusting, "--crl", order)
+    assert (2, True) == (nothing.exit_code, "expected revocation lists" in nothing.err)
+    archive = run("verify", "--archive", tmp_path, "--any-log", "--crl", early)
+    assert (2, True) == (archive.exit_code, "no --crl" in archive.err)
+
+
+def pairs_of(folder: Path, file: Path, receipt: Path) -> Path:
+    """Write a list of one pair."""
+    listed = folder / "pairs.txt"
+    listed.write_text(f"{file}\t{receipt}\n")
+    return listed

@@ -112,6 +112,27 @@ def sealer(
     return Sealer(own, signed, tuple(item.encoded for item in above))
 
 
+def revocation_list(
+    issuer: Certified,
+    *revoked: tuple[int, datetime],
+    at: datetime = AT + YEAR,
+    invalid_since: datetime | None = None,
+    is_delta: bool = False,
+) -> x509.CertificateRevocationList:
+    """Make an issuer's list of revoked certificates: their serial numbers, each with the time of its revocation."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
+    builder = builder.last_update(at).next_update(at + YEAR)
+    for serial, since in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since)
+        entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+        if invalid_since is not None:
+            entry = entry.add_extension(x509.InvalidityDate(invalid_since.replace(tzinfo=None)), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    if is_delta:
+        builder = builder.add_extension(x509.DeltaCRLIndicator(1), critical=True)
+    return builder.sign(issuer.key, SHA256(), ecdsa_deterministic=True)
+
+
 def qc(*names: str, kind: str | None = None) -> bytes:
     """Return QcStatements (RFC 3739) of these identifiers (hex), and of the type of an EU certificate."""
     items = [der.write(der.SEQUENCE, der.write(der.OID, bytes.fromhex(name))) for name in names]
