@@ -59,6 +59,7 @@ MODULES = (
     "later_entries",
     "corrections",
     "co_signatures",
+    "revocations",
     "bindings",
     "erasures",
     "chain_life",

@@ -22,6 +22,7 @@ async function broughtBy(verifier, check) {
     check,
     trusted: verifier.timestamp_certificates ? await certificatesIn(utf8(verifier.timestamp_certificates)) : null,
     authorities: verifier.authorities ? await certificatesIn(utf8(verifier.authorities)) : null,
+    lists: verifier.revocation_lists ? listsIn(utf8(verifier.revocation_lists)) : null,
     acceptTimestamp: Boolean(verifier.accept_timestamp),
     earlierCards: (verifier.earlier_cards || []).map((text) => decodeCard(utf8(text))),
     author: verifier.author ? expectedAuthor(verifier.author) : null,

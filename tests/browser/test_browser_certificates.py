@@ -3,17 +3,19 @@
 Vectors have what is deterministic (``tests/vectors/certificates.json``); here are RSA, PSS, and issuers of other kinds.
 """
 
+import base64
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import Page
 
 from anchor.proof.certificate_proof import CertificateProof
 from tests.browser.verdicts import judged_here, judged_there, without_malformed_texts
-from tests.simulators.sealers import YEAR, Sealer, edwards, proof_of, qc, rsa_key, sealer
+from tests.simulators.sealers import YEAR, Sealer, edwards, proof_of, qc, revocation_list, rsa_key, sealer
 from tests.simulators.timestamp_authority import AT, Certified, certify, certify_root, name_of
 from tests.vectors.make_certificate_vectors import SEALING, bound, trusting
 from tests.vectors.make_receipt_vectors import compact
@@ -67,6 +69,28 @@ def case_of(holder: Sealer, root: Certified, proof: CertificateProof | None = No
     world.seal()
     receipt, inputs = world.shown_with(world.order("press"), holder.chain)
     return compact(receipt).encode(), inputs | trusting(root)
+
+
+def test_lists_of_issuers_of_every_kind(loaded: Page) -> None:
+    """Lists that roots of RSA and Ed25519 signed, and each with a byte changed: both say the same, word for word."""
+    cases = []
+    for root in (RSA_ROOT, EDWARDS_ROOT, SEALING):
+        holder = issued(f"Under {root.certificate.subject.rfc4514_string()}", root, edwards("holder"))
+        receipt, inputs = case_of(holder, root)
+        good = revocation_list(root, (9, AT - YEAR / 2), (10, AT), at=AT + YEAR / 2)
+        cases.append((receipt, inputs | {"revocation_lists": good.public_bytes(Encoding.PEM).decode()}))
+        encoded = good.public_bytes(Encoding.DER)
+        revoked_at = encoded.index(f"{AT - YEAR / 2:%y%m%d%H%M%SZ}".encode())
+        for at in (encoded.index(b"Example"), revoked_at + 9, revoked_at - 3, len(encoded) - 5):
+            changed = bytearray(encoded)
+            changed[at] ^= 1
+            pem = f"-----BEGIN X509 CRL-----\n{base64.b64encode(changed).decode()}\n-----END X509 CRL-----\n"
+            cases.append((receipt, inputs | {"revocation_lists": pem}))
+    here = [judged_here(*case) for case in cases]
+    assert ["failed"] * 3 == [verdict["outcome"] for verdict in here[::5] if isinstance(verdict, dict)]
+    assert [without_malformed_texts(each) for each in here] == [
+        without_malformed_texts(each) for each in judged_there(loaded, cases)
+    ]
 
 
 def test_keys_and_issuers_of_every_kind(loaded: Page) -> None:

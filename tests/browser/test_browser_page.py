@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import Page, expect
 
 from anchor.proof import opentimestamps as ots
@@ -26,13 +27,16 @@ from anchor.proof.identity_card import IdentityCard
 from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.thread_proofs import encode_proofs
 from anchor.proof.verify import verify
+from anchor.revocations import lists_in
 from chains.certificate import Certificate
 from tests.browser.conftest import SCREENSHOTS, Visiting
 from tests.browser.explorer import Explorer, explorer
 from tests.browser.faults import violations
 from tests.simulators.accused import ACCUSATIONS
+from tests.simulators.sealers import revocation_list
 from tests.simulators.world import World, mine_header, tell
 from tests.vectors import make_receipt_vectors as maker
+from tests.vectors.make_certificate_vectors import BETWEEN
 from tests.vectors.make_certificate_vectors import FILE as CERTIFICATES
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -563,6 +567,33 @@ def test_a_bound_certificate_is_vouched_for_by_the_roots_that_are_brought(visit:
     page.set_input_files("#authorities-file", tmp_path / "card.json")
     says(page, "#authorities-found", "expected certificates in PEM")
     says(page, "#steps", "not judged")
+
+
+def test_revocation_lists_are_dropped_or_chosen(visit: Visiting, tmp_path: Path) -> None:
+    """A list in PEM is known by how it begins, one in DER by its name; what is none, or not whole, is refused."""
+    [case] = [
+        each
+        for each in json.loads(CERTIFICATES.read_text())["cases"]
+        if each["description"] == "21 revoked before it was bound"
+    ]
+    names = ("order.receipt", "card.json", "root.pem", "issuer.pem")
+    given = [case["receipt"], *(case["verifier"][name] for name in ("card", "authorities", "revocation_lists"))]
+    for name, text in zip(names, given, strict=True):
+        (tmp_path / name).write_text(text)
+    [revoking] = lists_in((tmp_path / "issuer.pem").read_bytes(), "a test")
+    (tmp_path / "issuer.crl").write_bytes(revoking.public_bytes(Encoding.DER))
+    (tmp_path / "delta.crl").write_bytes(revocation_list(BETWEEN, is_delta=True).public_bytes(Encoding.DER))
+    page = visit().page
+    for name in ("issuer.pem", "issuer.crl"):
+        drop(page, tmp_path, ["order.receipt", "card.json", "root.pem", name])
+        says(page, "#lists-found", f"{name}: 1 list")
+        says(page, "#steps", "it, or one above it, was revoked, 2025-06-14T")
+        headline(page, "Does not verify")
+    page.set_input_files("#lists-file", tmp_path / "delta.crl")
+    says(page, "#lists-found", "expected complete revocation lists")
+    page.set_input_files("#lists-file", tmp_path / "card.json")
+    says(page, "#lists-found", "expected revocation lists (X.509 CRL, PEM or DER)")
+    says(page, "#steps", "CN=Sealing Root,O=Example vouches for it")
 
 
 # Evidence of a broken promise

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ObjectIdentifier
 
 from anchor.proof.certificate_evidence import CertificateEvidence
@@ -20,7 +21,7 @@ from anchor.proof.errors import Reason
 from anchor.proof.identity import Ending, Operation
 from anchor.proof.receipt import Receipt
 from anchor.proof.verify import Outcome
-from tests.simulators.sealers import Sealer, edwards, p256, p384, proof_of, qc, sealer
+from tests.simulators.sealers import Sealer, edwards, p256, p384, proof_of, qc, revocation_list, sealer
 from tests.simulators.timestamp_authority import AT, Certified, certify, certify_root
 from tests.simulators.world import Seal, Written
 from tests.vectors.make_receipt_vectors import Case, Identified, Inputs, edited, field_of, judged, with_sealed
@@ -173,9 +174,41 @@ def over_time() -> Iterator[Case]:
     yield judged("nothing is bound any more", *world.shown_with(world.order("press"), ACME.chain), INTACT)
 
 
+def revoked() -> Iterator[Case]:
+    """Return receipts of authors with a certificate of which the verifier brings lists of revoked ones."""
+    receipt, inputs = of_acme()
+    serial, day = ACME.certificate.serial_number, timedelta(days=1)
+    listed = AT + 30 * day
+    posing = certify("Between", SEALING, is_authority=True, serial=3, key=p256("posing"))
+    for name, lists, outcome in (
+        ("21 revoked before it was bound", (revocation_list(BETWEEN, (serial, AT - day), at=listed),), WRONG),
+        (
+            "21 revoked after the block, but invalid before it",
+            (revocation_list(BETWEEN, (serial, AT + day), at=listed, invalid_since=AT - day),),
+            WRONG,
+        ),
+        ("21 its issuer was revoked", (revocation_list(SEALING, (3, AT - day), at=listed),), WRONG),
+        (
+            "21 revoked by one list of two, the older one",
+            (revocation_list(BETWEEN, at=listed), revocation_list(BETWEEN, (serial, AT - day), at=AT)),
+            WRONG,
+        ),
+        ("revoked after the block", (revocation_list(BETWEEN, (serial, AT + day), at=listed),), (INTACT,)),
+        ("another certificate is revoked", (revocation_list(BETWEEN, (serial + 1, AT - day), at=listed),), (INTACT,)),
+        ("a list that names nobody, from before", (revocation_list(BETWEEN, at=AT - day),), (INTACT,)),
+        ("a list by another key", (revocation_list(posing, (serial, AT - day), at=listed),), (INTACT,)),
+        ("a list of another issuer", (revocation_list(SEALING, (serial, AT - day), at=listed),), (INTACT,)),
+    ):
+        pem = b"".join(each.public_bytes(Encoding.PEM) for each in lists).decode()
+        yield judged(name, receipt, inputs | {"revocation_lists": pem}, *outcome)
+        if outcome == (INTACT,) and name == "revoked after the block":
+            unproved = {field: value for field, value in inputs.items() if field != "blocks"}
+            yield judged("21 revoked, and no block is known", receipt, unproved | {"revocation_lists": pem}, *WRONG)
+
+
 def cases() -> Iterator[Case]:
     """Return every case."""
-    for group in (holding, malformed, lying, over_time):
+    for group in (holding, malformed, lying, over_time, revoked):
         yield from group()
 
 

@@ -64,6 +64,7 @@ from anchor.proof.receipt import (
 )
 from anchor.proof.timestamp import MAX_TOKEN, TimestampAnchor, TimestampCheck, imprint_of
 from anchor.proof.verify import Outcome, Verifier, verify
+from anchor.revocations import lists_in
 from anchor.timestamp_token import timestamp_check
 from tests.simulators.identities import (
     began,
@@ -176,7 +177,9 @@ def verifier_of(inputs: Inputs) -> Verifier:
         accept_timestamp=inputs.get("accept_timestamp", False),
         earlier_cards=tuple(LogCard.decode(text.encode()) for text in inputs.get("earlier_cards", [])),
         author=ExpectedAuthor.decode(inputs["author"]) if "author" in inputs else None,
-        check_certificate=_certificate_check(inputs.get("authorities", "").encode()),
+        check_certificate=_certificate_check(
+            inputs.get("authorities", "").encode(), inputs.get("revocation_lists", "").encode()
+        ),
     )
     return replace(verifier, depth=inputs["depth"]) if "depth" in inputs else verifier
 
@@ -187,8 +190,9 @@ def _timestamp_check(pem: bytes) -> TimestampCheck:
 
 
 @cache
-def _certificate_check(pem: bytes) -> CertificateCheck:
-    return certificate_check(load_certificates(pem, "the case") if pem else ())
+def _certificate_check(pem: bytes, lists: bytes) -> CertificateCheck:
+    trusted = load_certificates(pem, "the case") if pem else ()
+    return certificate_check(trusted, lists_in(lists, "the case") if lists else ())
 
 
 def block_name(block: Block, network: str = "regtest") -> str:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Step 21 (docs/spec/identity.md): certificates (X.509) that are bound to the identity which the author names, where some
-// are. Both keys must have signed; who vouches for a certificate is the visitor's word. Revocation is not checked.
+// are. Both keys must have signed; who vouches for a certificate is the visitor's word, and so are lists of revoked ones.
 
 import { concat, sameBytes, toHex, utf8 } from "./bytes.js";
 import { decodeCertificate, isAuthority, isForSigning, isIssuedBy, isUnderstood, isValidAt } from "./certificates.js";
@@ -11,6 +11,7 @@ import { expected, Malformed, Refused } from "./errors.js";
 import { BIND, statementOf } from "./identity.js";
 import { identityEvidence, placeOfSeal, provedHistory } from "./identity_evidence.js";
 import { MAX_BINDINGS } from "./identity_history.js";
+import { revocationOf } from "./revocations.js";
 import { sha256 } from "./sha256.js";
 import { failed, notChecked, ok } from "./steps.js";
 import { run } from "./steps_anchor.js";
@@ -24,8 +25,11 @@ const MAX_CHAIN = 8;
 const CHAINS_WHAT = "receipt.evidence (certificates)";
 const PLAIN_DATA = "2a864886f70d010701";
 
-/** { steps, bindings }: step 21, or no step where the identity bound no certificate; and each of them as it was judged. */
-export async function judgedBindings(receipt, verifier) {
+/**
+ * { steps, bindings }: step 21, or no step where the identity bound no certificate; and each of them as it was judged.
+ * `provedMs` is the time of the block by which the entry, and so each binding, was there, or null.
+ */
+export async function judgedBindings(receipt, verifier, provedMs) {
   const { entry, log, sealed } = receipt;
   const identity = extensionOf(entry, IDENTITY_EXTENSION);
   const history = identity === null || sealed === null ? null : await historyWithBindings(receipt, identity, verifier);
@@ -37,7 +41,9 @@ export async function judgedBindings(receipt, verifier) {
   const judged = [];
   const step = await run(21, async () => {
     const chains = shownChains(sealed);
-    for (const binding of bindings) judged.push(await judgedBinding(binding, history, place, chains, verifier));
+    for (const binding of bindings) {
+      judged.push({ ...(await judgedBinding(binding, history, place, chains, verifier, provedMs)), provedMs });
+    }
     return bindingStep(judged, identity);
   });
   return { steps: [step], bindings: judged };
@@ -79,7 +85,7 @@ function chainOfCertificates(value) {
   });
 }
 
-async function judgedBinding(binding, { chainId }, place, chains, verifier) {
+async function judgedBinding(binding, { chainId }, place, chains, verifier, provedMs) {
   const isLater = binding.since.sealNumber >= place.sealNumber;
   const chain = chains.find(([first]) => sameBytes(sha256(first), binding.hash));
   if (chain === undefined) return { binding, isLater, unjudged: TEXTS["21.not-shown"] };
@@ -87,26 +93,48 @@ async function judgedBinding(binding, { chainId }, place, chains, verifier) {
   const message = concat(CERTIFICATE_DOMAIN, chainId, binding.hash);
   try {
     const found = await checkedCertificate(chain.map(decodeCertificate), binding, message, verifier);
-    return found === null ? { binding, isLater, unjudged: TEXTS["21.algorithm"] } : { binding, isLater, found };
+    if (found === null) return { binding, isLater, unjudged: TEXTS["21.algorithm"] };
+    const { revokedAtMs } = found;
+    if (revokedAtMs === null || (provedMs !== null && provedMs < revokedAtMs)) return { binding, isLater, found };
+    return { binding, isLater, found, error: bindingWrong("21.revoked", { time: utc(revokedAtMs) }) };
   } catch (error) {
     return { binding, isLater, error: expected(error) };
   }
 }
 
 /** What a certificate says whose key signed the identity; null where it signed with an algorithm that is unknown here. */
-async function checkedCertificate([certificate, ...others], { proof, since }, message, { authorities = null, check }) {
+async function checkedCertificate([certificate, ...others], { proof, since }, message, verifier) {
+  const { authorities = null, lists = null, check } = verifier;
   if (!PROOF_DIGESTS.has(proof.algorithm)) return null;
   await checkProof(certificate, proof, message, check);
   if (!isForSigning(certificate)) throw bindingWrong("21.not-for-signing");
   const timeUs = since.sealedAtMs * 1000n;
   if (!isValidAt(certificate, timeUs)) throw bindingWrong("21.not-valid", { time: utc(since.sealedAtMs) });
   const roots = await rootsAbove(certificate, others, authorities || [], timeUs);
+  const revocation = await revocationAmong(certificate, others, authorities || [], lists || []);
   return {
+    ...revocation,
     subject: nameText(certificate.subject),
     issuer: nameText(certificate.issuer),
     qualified: qualifiedWords(certificate),
     vouchedBy: roots.length ? roots.map(({ subject }) => nameText(subject)).sort()[0] : null,
   };
+}
+
+/** What the lists say of a certificate, and of those shown above it: one that was revoked is enough. */
+async function revocationAmong(certificate, others, trusted, lists) {
+  if (!lists.length) return { revokedAtMs: null, listedAtMs: null };
+  const issuers = [...others, ...trusted];
+  const { revokedAtMs, listedAtMs } = await revocationOf(certificate, issuers, lists);
+  const revoked = [revokedAtMs];
+  for (let level = [certificate], left = others; level.length; left = left.filter((item) => !level.includes(item))) {
+    const above = [];
+    for (const item of left) if (await isIssuedByOne(level, item)) above.push(item);
+    for (const item of above) revoked.push((await revocationOf(item, issuers, lists)).revokedAtMs);
+    level = above;
+  }
+  const times = revoked.filter((time) => time !== null);
+  return { revokedAtMs: times.length ? times.reduce((one, other) => (other < one ? other : one)) : null, listedAtMs };
 }
 
 async function checkProof(certificate, { algorithm, attributes, signature }, message, check) {
@@ -163,23 +191,39 @@ function bindingStep(judged, identity) {
     const others = wrong === undefined ? "" : TEXTS["15.other-fails"];
     const roots = [...new Set(good.map(({ found }) => found.vouchedBy))].sort().join(" and ");
     const said = good.map(bindingSentence).join("; ");
-    return ok(21, "21.ok", { identity, said, others }, say("21.believed", { roots }));
+    const revoked = TEXTS[good.every(isListed) ? "21.not-revoked" : "21.not-asked"];
+    return ok(21, "21.ok", { identity, said, others }, say("21.believed", { roots, revoked }));
   }
   if (wrong !== undefined) return failed(21, wrong.error.message, wrong.error.reason);
   return notChecked(21, "21.ok", { identity, said: judged.map(bindingSentence).join("; "), others: "" });
 }
 
-function isVouchedFor({ found }) {
-  return found !== undefined && found.vouchedBy !== null;
+function isVouchedFor({ found, error }) {
+  return error === undefined && found !== undefined && found.vouchedBy !== null;
 }
 
-function bindingSentence({ binding, isLater, found, unjudged = "" }) {
+/** Whether its issuer's lists say that it was not revoked by then: one from later does not name it so early. */
+function isListed({ found, provedMs }) {
+  if (provedMs === null) return false;
+  return found.revokedAtMs !== null || (found.listedAtMs !== null && found.listedAtMs >= provedMs);
+}
+
+function bindingSentence(item) {
+  const { binding, isLater, found, unjudged = "" } = item;
   const values = { seal: binding.since.sealNumber, later: isLater ? TEXTS["21.later"] : "" };
   if (found === undefined) return say("21.unjudged", { ...values, hash: binding.hash, why: unjudged });
   const { subject, issuer, qualified, vouchedBy } = found;
   const words = qualified.length ? say("21.qualified", { words: qualified.join(", ") }) : "";
   const said = say("21.bound", { ...values, subject, issuer, qualified: words });
-  return vouchedBy === null ? say("21.nobody", { said }) : say("21.vouched", { said, root: vouchedBy });
+  return vouchedBy === null ? say("21.nobody", { said }) : say("21.vouched", { said, root: vouchedBy }) + listedSentence(item);
+}
+
+/** What its issuer's lists say of a certificate that counts. */
+function listedSentence(item) {
+  const { revokedAtMs, listedAtMs } = item.found;
+  if (revokedAtMs !== null) return say("21.revoked-later", { time: utc(revokedAtMs) });
+  if (listedAtMs === null) return "";
+  return say("21.not-named", { time: utc(listedAtMs) }) + (isListed(item) ? "" : TEXTS["21.list-before"]);
 }
 
 /** The bindings as `facts.certificates` shows them. */
@@ -196,6 +240,9 @@ export function bindingFacts(bindings) {
     };
     if (found === undefined) return facts;
     const { subject, issuer, qualified, vouchedBy } = found;
-    return { ...facts, subject, issuer, qualified, vouched_by: vouchedBy };
+    const said = { ...facts, subject, issuer, qualified, vouched_by: vouchedBy };
+    const { revokedAtMs, listedAtMs } = found;
+    if (revokedAtMs === null && listedAtMs === null) return said;
+    return { ...said, revoked_at_ms: revokedAtMs, listed_at_ms: listedAtMs };
   });
 }

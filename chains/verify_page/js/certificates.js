@@ -100,14 +100,14 @@ export function decodeCertificate(raw) {
   return made;
 }
 
-function bitsOf(value) {
+export function bitsOf(value) {
   const content = contentOf(value, BITS_TAG);
   if (content[0] !== 0) throw new Malformed("certificate.bits");
   return content.subarray(1);
 }
 
 /** Each extension by its identifier: { isCritical, value }. */
-function extensionsIn(value) {
+export function extensionsIn(value) {
   const found = new Map();
   for (const item of itemsIn(value, SEQUENCE_TAG)) {
     const parts = itemsIn(item, SEQUENCE_TAG, 2);
@@ -162,14 +162,23 @@ export function isAuthority({ extensions }, below) {
   return usage === undefined || (contentOf(usage.value, BITS_TAG)[1] & 0x04) !== 0;
 }
 
+/** Whether a certificate may sign revocation lists, by its key usage where it has one. */
+export function mayList({ extensions }) {
+  const usage = extensions.get(KEY_USAGE);
+  return usage === undefined || (contentOf(usage.value, BITS_TAG)[1] & 0x02) !== 0;
+}
+
 export function isValidAt({ from, until }, timeUs) {
   return from <= timeUs && timeUs <= until;
 }
 
 /** Whether `issuer` issued a certificate: by their names, and by the signature. */
 export async function isIssuedBy(certificate, issuer) {
-  if (!sameBytes(certificate.issuer, issuer.subject)) return false;
-  const { tbs, algorithm, signature } = certificate;
+  return sameBytes(certificate.issuer, issuer.subject) && isSignedByKeyOf(certificate, issuer);
+}
+
+/** Whether the key of `issuer` signed a certificate or a list. */
+export async function isSignedByKeyOf({ tbs, algorithm, signature }, issuer) {
   const id = algorithmOf(algorithm);
   const [keyAlgorithm, bits] = itemsIn(readDer(issuer.key), SEQUENCE_TAG, 2);
   const kind = algorithmOf(keyAlgorithm);

@@ -29,6 +29,7 @@ import { forgetOpened, openedFor, saveContent, takeEnvelope, takeReaderKey, unlo
 import { judgeOts } from "./ots_verdict.js";
 import { CARD_FORMAT, decodeCard, decodeReceipt, MAX_CARD, MAX_RECEIPT, RECEIPT_FORMAT } from "./receipt.js";
 import { MAX_READER_KEY, READER_KEY_FORMAT } from "./reader_key.js";
+import { listsIn, MAX_LISTS } from "./revocations.js";
 import { byId, element, hideVerdict, mark, saveVerdict, showEvidence, showHead, showMistake } from "./showing.js";
 import { showUnreadable, showVerdict } from "./showing.js";
 import { counted, say, TEXTS } from "./texts.js";
@@ -46,12 +47,13 @@ const WHOLE_FILES = {
   networks: [takeNetworks, MAX_NETWORKS_FILE],
   certificates: [(data, name) => takeCertificates(data, name, "certificates"), MAX_PEM],
   authorities: [(data, name) => takeCertificates(data, name, "authorities"), MAX_PEM],
+  lists: [takeLists, MAX_LISTS],
   author: [takeIdentityCard, MAX_IDENTITY_CARD],
   envelope: [takeEnvelope, MAX_ENVELOPE],
   reader: [takeReaderKey, MAX_READER_KEY],
 };
 /** Inputs of a single file each; the record is one file, several, or a folder. */
-const OF_TRUST = ["card", "headers", "networks", "certificates", "authorities", "author"];
+const OF_TRUST = ["card", "headers", "networks", "certificates", "authorities", "lists", "author"];
 const KINDS = ["receipt", ...OF_TRUST, "manifest", "envelope", "reader"];
 
 // What the visitor brought; everything shown follows from it.
@@ -65,6 +67,7 @@ const brought = {
   author: null, // who must have signed
   certificates: null, // of time-stamping authorities
   authorities: null, // certificates of those who say whose identity it is
+  lists: null, // of certificates that were revoked
   networks: NETWORKS, // those that are known by name: the built-in ones, and what a file adds
 };
 // What came of the comparison of a folder with its list: { record, manifest, found }, found null where it was stopped.
@@ -181,6 +184,17 @@ async function takeCertificates(data, name, kind) {
   }
 }
 
+/** Take the file of revocation lists. */
+function takeLists(data, name) {
+  try {
+    brought.lists = listsIn(data);
+    mark("lists", say("files.found-lists", { name, lists: counted(brought.lists.length, "lists") }), false);
+  } catch (error) {
+    brought.lists = null;
+    markBad("lists", name, error);
+  }
+}
+
 /** Offer the networks that an .ots file may be of. */
 function offerNetworks() {
   brought.explored = null;
@@ -290,6 +304,7 @@ async function kindOf(file) {
   if (isOfFormat(family, READER_KEY_FORMAT)) return "reader";
   if ([PROOF_FORMAT, DISCLOSURE_FORMAT].some((format) => isOfFormat(family, format))) return "manifest";
   const text = new TextDecoder("latin1").decode(start);
+  if (text.includes("-----BEGIN X509 CRL-----") || file.name.endsWith(".crl")) return "lists";
   if (text.includes("-----BEGIN CERTIFICATE-----")) return needsAuthorities() ? "authorities" : "certificates";
   if (isNetworksFile(text)) return "networks";
   return /^[a-z0-9-]+ [0-9]+\n[0-9a-f]{160}\n/.test(text) ? "headers" : "record";
@@ -433,8 +448,8 @@ function depthWanted() {
 function verifierWith(views, check, { told, opened }) {
   const given = { card: brought.card, anyLog: byId("any-log").checked, views, depth: depthWanted(), check, networks: brought.networks };
   const stamps = { trusted: brought.certificates, acceptTimestamp: byId("accept-timestamp").checked };
-  const { author, authorities } = brought;
-  return { ...given, ...stamps, ...contentBrought(told, opened), author, authorities };
+  const { author, authorities, lists } = brought;
+  return { ...given, ...stamps, ...contentBrought(told, opened), author, authorities, lists };
 }
 
 /** The digest that the content must have, and what says more than it where a manifest leads to it. */

@@ -384,8 +384,14 @@ export const TEXTS = {
   "20.signature": "co-signatures: the signature of entry {entry} does not hold",
   "20.unsigned": "co-signatures: entry {entry} is not signed in a way that can be checked",
   "21.ok": "identity {identity} {said}{others}",
-  "21.believed":
-    "{roots}, which you trust; that the certificate was valid then, on the log's clock; whether its issuer revoked it, is not checked",
+  "21.believed": "{roots}, which you trust; that the certificate was valid then, on the log's clock; {revoked}",
+  "21.not-asked": "whether its issuer revoked it, is not checked",
+  "21.not-revoked": "that it was not revoked then, on its issuer's list and the time of the block",
+  "21.revoked":
+    "it, or one above it, was revoked, {time}, and no block that was checked proves this entry before that",
+  "21.revoked-later": "; it, or one above it, was revoked later, {time}",
+  "21.not-named": "; its issuer's list of {time} does not name it",
+  "21.list-before": ", and is from before this entry was proved",
   "21.later": " (not before this entry)",
   "21.unjudged": "is bound since seal {seal}{later} to a certificate with SHA-256 {hash}: {why}",
   "21.not-shown": "it is not shown",
@@ -845,6 +851,7 @@ export const TEXTS = {
     "this is a mirror's file of the proofs of a log's anchors, and not a receipt; the thread is followed by `anchorline thread`, and a whole mirror or export by `anchorline verify --archive`",
   "files.found-networks": "{name}: adds {networks}",
   "files.found-certificates": "{name}: {certificates}",
+  "files.found-lists": "{name}: {lists}",
   "files.found-record": "{name}: {size} bytes, SHA-256 {digest}",
   "files.found-folder": "{name}: {files}, to be compared with the list of the folder (FOLDER.manifest)",
   "files.found-list": "{name}: the list of a recorded folder, {files}, {size} bytes",
@@ -944,6 +951,12 @@ export const TEXTS = {
   "timestamps.label": "Certificates of the authorities that you trust (PEM)",
   "timestamps.hint":
     "Only where the receipt has time stamps (step 14). Have the root certificate from the authority itself. Revocation is not checked.",
+  "lists.title": "Lists of revoked certificates",
+  "lists.label": "Revocation lists of who issued the certificate of the author (X.509 CRL, PEM or DER)",
+  "lists.hint":
+    "What was revoked before the block that proves the entry counts against its author. Without a list nobody asks whether it was.",
+  "lists.none": "expected revocation lists (X.509 CRL, PEM or DER)",
+  "lists.critical": "expected complete revocation lists, found one with a critical extension: bring the issuer's full list",
   "authorities.title": "Certificates that are bound to an identity",
   "authorities.label": "Certificates of the authorities that you trust to name people (PEM)",
   "authorities.hint":

@@ -59,11 +59,17 @@ export async function judge(receipt, verifier) {
   const signed = await judgedCoSignatures(receipt, verifier);
   const erased = await judgedErasure(receipt, verifier);
   steps.push(...later.steps, ...(await policySteps(receipt, verifier)), ...erased.steps, ...ofLife, ...signed.steps);
-  const { steps: ofBindings, bindings } = await judgedBindings(receipt, verifier);
+  const { steps: ofBindings, bindings } = await judgedBindings(receipt, verifier, provedMsOf(anchored));
   steps.push(...ofBindings);
   const said = { corrections: later.corrections, life, coSignatures: signed.coSignatures, erasure: erased.erasure };
   const found = { anchor: anchored.anchor, attestations, timestamps, bindings, ...said };
   return conclude(receipt, verifier, steps, found);
+}
+
+/** The time of the block by which the entry was there, in Unix ms, where steps 10 to 12 hold; else null. */
+function provedMsOf({ anchor, steps }) {
+  const held = steps.filter(({ number, state }) => number >= 10 && number <= 12 && state === "ok");
+  return anchor === null || held.length < 3 ? null : anchor.header.timeS * 1000n;
 }
 
 function notAnchored() {
