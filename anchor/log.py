@@ -40,6 +40,8 @@ _STATES = "SELECT tree_no, chain_id, size, built_size, sealed_size FROM tree"
 _Key = TypeVar("_Key", bound=tuple[int, ...])
 _TileKey = tuple[int, int, int]
 """Where a tile is: tree_no, level, tile_no."""
+_TileRow = tuple[int, int, int, bytes]
+"""The same, and its hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,18 @@ class Trees:
         What has to be read is read with one question for all of them, but where a tile of tiles fills up.
         """
         edges = self._edges_of(added)
-        sizes = []
+        sizes, rows = [], list[_TileRow]()
         for state, new in added:
             tile_no = state.size // TILE_WIDTH
             hashes = edges.get((state.tree_no, 0, tile_no), b"") + new
-            self._store_tiles(state.tree_no, 0, tile_no, hashes)
+            rows += _tile_rows(state.tree_no, 0, tile_no, hashes)
             size = state.size + len(new) // HASH_SIZE
             if _is_built(state):
                 full = hashes[: len(hashes) - len(hashes) % TILE_BYTES]
                 edge = edges.get((state.tree_no, 1, tile_no // TILE_WIDTH), b"")
-                self._build_over(state.tree_no, tile_no, full, edge)
+                self._build_over(state.tree_no, tile_no, full, rows, edge)
             sizes.append((size, size if _is_built(state) else state.built_size, state.tree_no))
+        self._store_tiles(rows)
         self.engine.execute_many("UPDATE tree SET size = ?, built_size = ? WHERE tree_no = ?", sizes)
 
     def _edges_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[_TileKey, bytes]:
@@ -161,28 +164,27 @@ class Trees:
             return
         first, last = built // TILE_WIDTH, end // TILE_WIDTH
         if last > first:
-            self._build_over(tree_no, first, self._full_tiles(tree_no, 0, first, last))
+            rows: list[_TileRow] = []
+            self._build_over(tree_no, first, self._full_tiles(tree_no, 0, first, last), rows)
+            self._store_tiles(rows)
         self.engine.execute("UPDATE tree SET built_size = ? WHERE tree_no = ?", (end, tree_no))
 
-    def _build_over(self, tree_no: int, first: int, tiles: bytes, edge: bytes = b"") -> None:
-        """Store the nodes above full tiles of level 0, the first of them ``first``, on every level that they reach.
+    def _build_over(self, tree_no: int, first: int, tiles: bytes, rows: list[_TileRow], edge: bytes = b"") -> None:
+        """Add the nodes above full tiles of level 0, the first of them ``first``, on every level that they reach.
 
-        ``edge`` is the tile of level 1 that they go on with, where that was read before.
+        They go to ``rows``, which the caller stores, in their order. ``edge`` is the tile of level 1 that they go on
+        with, where that was read before.
         """
         level = 0
         while tiles:
             level += 1
-            first, last = self._append_roots(tree_no, level, first, tile_roots(tiles), edge)
-            edge = b""
-            tiles = self._full_tiles(tree_no, level, first, last) if last > first else b""
-
-    def _append_roots(self, tree_no: int, level: int, at: int, roots: bytes, edge: bytes) -> tuple[int, int]:
-        """Write roots of full tiles, the first at place ``at``, into ``level``; return the tiles that this filled."""
-        tile_no, used = divmod(at, TILE_WIDTH)
-        if used:
-            roots = (edge or self._edge(tree_no, level, tile_no, used)) + roots
-        self._store_tiles(tree_no, level, tile_no, roots)
-        return tile_no, tile_no + len(roots) // TILE_BYTES
+            tile_no, used = divmod(first, TILE_WIDTH)
+            roots = tile_roots(tiles)
+            if used:
+                roots = (edge or self._edge(tree_no, level, tile_no, used)) + roots
+            rows += _tile_rows(tree_no, level, tile_no, roots)
+            first, edge = tile_no, b""
+            tiles = roots[: len(roots) - len(roots) % TILE_BYTES]
 
     def root(self, tree_no: int, size: int) -> bytes:
         """Return the root of the first ``size`` leaves, which are built or few (RFC 9162 section 2.1.1)."""
@@ -339,12 +341,11 @@ class Trees:
             )
         return hashes
 
-    def _store_tiles(self, tree_no: int, level: int, first: int, hashes: bytes) -> None:
-        cuts = range(0, len(hashes), TILE_BYTES)
+    def _store_tiles(self, rows: Sequence[_TileRow]) -> None:
         self.engine.execute_many(
             "INSERT INTO tile (tree_no, level, tile_no, hashes) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (tree_no, level, tile_no) DO UPDATE SET hashes = excluded.hashes",
-            [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts],
+            rows,
         )
 
 
@@ -357,6 +358,12 @@ def questions_about(tree_nos: Sequence[int]) -> list[Question]:
 def states_in(answers: Iterable[Sequence[Row]]) -> dict[int, TreeState]:
     """Return what is stored of logs by their tree_no, as ``questions_about`` was answered."""
     return {int(row[0]): TreeState(*row) for rows in answers for row in rows}
+
+
+def _tile_rows(tree_no: int, level: int, first: int, hashes: bytes) -> list[_TileRow]:
+    """Return flat hashes as the tiles that they are stored as, the first of them with the number ``first``."""
+    cuts = range(0, len(hashes), TILE_BYTES)
+    return [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts]
 
 
 def levels_in(tile: bytes) -> list[bytes]:

@@ -142,16 +142,14 @@ class SqliteEngine:
         """See ``Engine.execute_many``."""
         with self._lock, self._translated():
             self._check_transaction()
-            several = _of_several(sql)
-            if several is None:
+            if _of_several(sql, _AT_ONCE) is None:
                 self._database.conn.executemany(sql, rows)
                 return
             left = iter(rows)
             while some := list(islice(left, _AT_ONCE)):
-                if len(some) == _AT_ONCE:
-                    self._database.conn.execute(several, list(chain.from_iterable(some)))
-                else:
-                    self._database.conn.executemany(sql, some)
+                several = _of_several(sql, len(some))
+                assert several is not None, "it is for any number"
+                self._database.conn.execute(several, list(chain.from_iterable(some)))
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
         """See ``House.fence``. A trigger is a part of the schema: also who has the file open runs into it."""
@@ -261,11 +259,11 @@ def check_writable(path: Path, wait_s: float) -> None:
         connection.execute("ROLLBACK")
 
 
-@lru_cache(maxsize=256)
-def _of_several(sql: str) -> str | None:
-    """Return the INSERT of ``_AT_ONCE`` rows for that of one, or None for another statement."""
+@lru_cache(maxsize=1024)
+def _of_several(sql: str, rows: int) -> str | None:
+    """Return the INSERT of so many rows for that of one, or None for another statement."""
     found = _VALUES.fullmatch(sql)
-    return None if found is None else f"{found[1]}{', '.join([found[2]] * _AT_ONCE)}{found[3]}"
+    return None if found is None else f"{found[1]}{', '.join([found[2]] * rows)}{found[3]}"
 
 
 def _migration(statements: Sequence[str]) -> Callable[[Database], None]:
