@@ -20,22 +20,25 @@ from chains.content_keys import ContentKeys
 from chains.erasing import Erasing
 from chains.home import Home
 from chains.key_copies import KeyCopies
+from chains.key_database import KeyDatabase
 from chains.key_store import KeyFile
 from chains.web.serving import listening_socket
 from chains.web.serving_api import serve_api
 from tests.crash.crashing import kill_self
 from tests.simulators.clocked_server import options, report
 
-STEPS: dict[str, tuple[Any, str]] = {
-    "intent and entry": (Erasing, "_intend"),
-    "look-ups": (Erasing, "_forget"),
-    "keys": (ContentKeys, "destroy"),
-    "wiping of keys": (KeyFile, "wipe"),
-    "copies of keys": (KeyCopies, "follow"),
-    "rows and intent": (Erasing, "_end"),
-    "log of the database": (erasing, sqlite.empty_log.__name__),
+LAST_OF_FILE = "log of the database"
+"""A server looks after its own."""
+STEPS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "intent and entry": ((Erasing, "_intend"),),
+    "look-ups": ((Erasing, "_forget"),),
+    "keys": ((ContentKeys, "destroy"),),
+    "wiping of keys": ((KeyFile, "wipe"), (KeyDatabase, "wipe")),
+    "copies of keys": ((KeyCopies, "follow"),),
+    "rows and intent": ((Erasing, "_end"),),
+    LAST_OF_FILE: ((erasing, sqlite.empty_log.__name__),),
 }
-"""What is durable, in the order in which an erasure does it."""
+"""What is durable, in the order in which an erasure does it; more than one where databases differ."""
 
 
 def armed(step: str, inner: Callable[..., Any], path: Path) -> Callable[..., Any]:
@@ -70,8 +73,9 @@ def served(home: Path, listening: socket.socket) -> int:
 def main() -> None:
     """Serve until a signal says stop, anew whenever the process that serves was killed."""
     given = options("armed")
-    for step, (owner, name) in STEPS.items():
-        setattr(owner, name, armed(step, getattr(owner, name), given.armed))
+    for step, places in STEPS.items():
+        for owner, name in places:
+            setattr(owner, name, armed(step, getattr(owner, name), given.armed))
     with listening_socket(given.listen) as listening:
         while os.WIFSIGNALED(status := served(given.home, listening)) and os.WTERMSIG(status) == signal.SIGKILL:
             given.armed.unlink()
