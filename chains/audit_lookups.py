@@ -21,7 +21,8 @@ from chains.bundle import Part
 from chains.content_index import digest_pairs, pairs_of
 from chains.content_keys import ContentKeys
 from chains.found_by import keys_of, may_have_keys
-from chains.sorted_runs import KEY_SIZE, Kind
+from chains.run_filters import Filling, blocks_for
+from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns
 
 _PAGES_AT_ONCE = 4
 
@@ -46,6 +47,7 @@ class _Run:
     kind: Kind
     first_seq: int
     end_seq: int
+    filter_blocks: int | None
     derived: Product
 
     @property
@@ -67,10 +69,12 @@ class LookupsAudit:
 
     def begin(self) -> None:
         """Read which runs there are."""
-        rows = self.engine.query("SELECT run_no, kind, first_seq, end_seq FROM lookup_run ORDER BY kind, first_seq")
+        rows = self.engine.query(
+            "SELECT run_no, kind, first_seq, end_seq, filter_blocks FROM lookup_run ORDER BY kind, first_seq"
+        )
         self._runs = [
-            _Run(int(run_no), Kind(kind), int(first), int(end), Product(self._point))
-            for run_no, kind, first, end in rows
+            _Run(int(run_no), Kind(kind), int(first), int(end), blocks, Product(self._point))
+            for run_no, kind, first, end, blocks in rows
         ]
         self._of_kind = {kind: [run for run in self._runs if run.kind == kind] for kind in Kind}
 
@@ -142,6 +146,17 @@ class LookupsAudit:
                 run.where,
                 f"holds {stored.count} pairs, not the {run.derived.count} that its rows give; look-ups may fail",
             )
+        elif run.filter_blocks is not None and not self._has_filter(run, run.filter_blocks):
+            self.report.found(run.where, "its filter is not that of its pairs; look-ups may fail")
+
+    def _has_filter(self, run: _Run, blocks: int) -> bool:
+        """Say whether the stored blocks of a run's filter are those that its pairs give."""
+        runs = SortedRuns(self.engine)
+        count = self.engine.query("SELECT COUNT(*) FROM lookup_filter WHERE run_no = ?", (run.run_no,))[0][0]
+        if count != blocks or blocks < blocks_for(run.derived.count):
+            return False
+        stored = runs.filters.stored(run.run_no)
+        return all(made == next(stored, None) for made in Filling(blocks).whole(runs.pages_of(run.run_no)))
 
     def _stored(self, run: _Run) -> Iterator[bytes]:
         """Yield the pairs of a run, some pages at a time, and note where they are not in order."""

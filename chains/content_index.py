@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import PAIR_SIZE
 from anchor.proof.codec import HASH_SIZE, sha256
 from anchor.proof.entry import SALT_SIZE
 from anchor.storage.engine import Engine
@@ -75,7 +76,7 @@ class ContentIndex:
             pairs, reached = self._pairs(start, end)
             with self.engine.transaction():
                 if self.indexed_to() == start:  # another process may have done it
-                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), [pairs])
+                    self._runs.store(Kind.CONTENT_DIGEST, 0, (start, reached), [pairs], len(pairs) // PAIR_SIZE)
         self._runs.merge_all()
 
     def _pairs(self, start: int, end: int) -> tuple[bytes, int]:

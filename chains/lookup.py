@@ -6,8 +6,6 @@ looked up in memory. ``chains.writer`` uses it for idempotency, ``chains.reader`
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from struct import Struct
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
@@ -25,8 +23,6 @@ RUN_ENTRIES = 65536
 # Runs are written when a seal has been made (cli.py); a writer that no seal follows does it here, so that what a
 # look-up may have to read, and memory holds, stays bounded.
 BACKLOG_ENTRIES = 2 * RUN_ENTRIES
-# Bits of memory for each indexed entry: one look-up in sixteen then reads a page in vain.
-FILTER_BITS = 16
 _KINDS = (Kind.ENTRY_HASH, Kind.EXTERNAL_ID)
 
 
@@ -41,7 +37,6 @@ class Lookup:
         self._new_hashes: dict[bytes, int] = {}
         self._new_ids: dict[bytes, list[int]] = {}
         self._window_start = self._window_end = 0
-        self._filters: dict[int, bytearray] = {}
         # What the runs were once seen to reach: they only grow.
         self._seen_indexed_to = 1
 
@@ -61,31 +56,9 @@ class Lookup:
         self._catch_up()
         window = self._new_hashes
         found = {key: [window[key]] for key in entry_hashes if key in window}
-        runs = self._runs.runs_after(Kind.ENTRY_HASH, -1)
-        if len(self._filters) > len(runs):  # some were merged away
-            self._filters = {run_no: bits for run_no, bits in self._filters.items() if run_no in runs}
-        for run_no in runs:
-            may_hold = self._filter(run_no)
-            for key in entry_hashes:
-                place = _place(key, may_hold)
-                if may_hold[place >> 3] & (1 << (place & 7)):
-                    seqs = chain.from_iterable(self._runs.find_in_run(run_no, key[:KEY_SIZE] + bytes(8)))
-                    found.setdefault(key, []).extend(seqs)
-        return {key: seqs for key, seqs in found.items() if seqs}
-
-    def _filter(self, run_no: int) -> bytearray:
-        """Return a run's filter (a bit is set where the run may hold a key), made when first asked for."""
-        if run_no not in self._filters:
-            rows = self.engine.query("SELECT SUM(LENGTH(pairs)) FROM lookup_page WHERE run_no = ?", (run_no,))
-            bits = bytearray(max(int(rows[0][0] or 0) // PAIR_SIZE * FILTER_BITS // 8, 1))
-            size = 8 * len(bits)
-            for page in self._runs.pages_of(run_no):
-                # As _place() says, without its call: a writer waits for this after a restart.
-                for (place,) in _PLACES.iter_unpack(page):
-                    place %= size  # noqa: PLW2901  # nothing else is done with it
-                    bits[place >> 3] |= 1 << (place & 7)
-            self._filters[run_no] = bits
-        return self._filters[run_no]
+        for key, seqs in self._runs.find_each(Kind.ENTRY_HASH, entry_hashes).items():
+            found.setdefault(key, []).extend(seqs)
+        return found
 
     def keep_up(self, next_seq: int) -> None:
         """Write runs only where more than a seal should leave behind is not indexed: for writers, before a commit.
@@ -111,7 +84,7 @@ class Lookup:
             with self.engine.transaction():
                 if self._indexed_to() == start:
                     for kind, found in pairs.items():
-                        self._runs.store(kind, 0, (start, end), [found])
+                        self._runs.store(kind, 0, (start, end), [found], len(found) // PAIR_SIZE)
         self._runs.merge_all()
 
     def _unindexed(self) -> int:
@@ -170,12 +143,3 @@ class Lookup:
             Kind.ENTRY_HASH: HASHING.sorted_pairs(b"".join(by_hash)),
             Kind.EXTERNAL_ID: b"".join(sorted(by_id)),
         }
-
-
-_PLACES = Struct(f">4xI{PAIR_SIZE - KEY_SIZE}x")
-"""What ``_place`` reads of a key, of each pair of a page."""
-
-
-def _place(key: bytes, bits: bytearray) -> int:
-    """Return a key's bit; bytes 4 to 7 are as random as those that sort the run, and independent of them."""
-    return int.from_bytes(key[4:KEY_SIZE], "big") % (8 * len(bits))

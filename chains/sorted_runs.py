@@ -5,13 +5,15 @@ eights. ``chains.lookup`` and ``chains.content_index`` say which pairs; whoever 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import islice
+from itertools import islice, starmap
 
 from anchor.hashing.chosen import HASHING
+from anchor.hashing.filters import block_of, first_key
 from anchor.hashing.plain import PAIR_KEY_SIZE, PAIR_SIZE
 from anchor.storage.engine import Engine
+from chains.run_filters import Filling, Filtered, RunFilters, blocks_for
 
 KEY_SIZE = PAIR_KEY_SIZE
 # 16,000 bytes: a row fills one page of SQLite (anchor/storage/sqlite.py), so a look-up reads no more than with shorter
@@ -19,9 +21,11 @@ KEY_SIZE = PAIR_KEY_SIZE
 PAIRS_IN_PAGE = 1000
 # Pages of a run that are merged at a time: memory stays flat, and pairs are sorted by thousands.
 _MERGED_PAGES = 16
+# Pages that are written in one statement, and the blocks of a filter with them.
+_WRITTEN_PAGES = 128
 # Pairs that were read of a run, and the pages behind them.
 _Held = tuple[bytes, Iterator[bytes]]
-# Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up reads 8 log8(n) pages.
+# Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up asks 8 log8(n) filters.
 FAN_IN = 8
 # No seq is as large: behind every pair of a key.
 _LAST = b"\xff" * KEY_SIZE
@@ -41,6 +45,7 @@ class SortedRuns:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.filters = RunFilters(engine)
 
     def find(self, kind: Kind, key: bytes, after_seq: int) -> Iterator[int]:
         """Yield candidate seqs above ``after_seq`` in ascending order; they share 8 bytes of the key.
@@ -49,7 +54,7 @@ class SortedRuns:
         """
         last = after_seq
         while True:
-            for run_no in self.runs_after(kind, last):
+            for run_no in self._that_may_hold(self.runs_after(kind, last), key):
                 pages = 0
                 for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
                     pages += 1
@@ -62,39 +67,60 @@ class SortedRuns:
             else:
                 return
 
+    def find_each(self, kind: Kind, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """Return the candidate seqs of those keys that have any; inside a transaction, where no run goes away."""
+        found: dict[bytes, list[int]] = {}
+        for key, run_nos in self.filters.may_hold(self.runs_after(kind, -1), keys).items():
+            for run_no in run_nos:
+                for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + bytes(8)):
+                    found.setdefault(key, []).extend(seqs)
+        return {key: seqs for key, seqs in found.items() if seqs}
+
+    def _that_may_hold(self, runs: Sequence[Filtered], key: bytes) -> list[int]:
+        # To read a block of a filter takes as long as to read a page.
+        return self.filters.may_hold(runs, (key,))[key] if len(runs) > 1 else [run.run_no for run in runs]
+
     def indexed_to(self, kind: Kind) -> int:
         """Return the first seq that no run of this kind holds (seqs begin at 1)."""
         rows = self.engine.query("SELECT COALESCE(MAX(end_seq), 1) FROM lookup_run WHERE kind = ?", (kind,))
         return int(rows[0][0])
 
-    def runs_after(self, kind: Kind, seq: int) -> list[int]:
+    def runs_after(self, kind: Kind, seq: int) -> list[Filtered]:
         """Return the runs of a kind that reach above a seq, in order."""
-        sql = "SELECT run_no FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq"
-        return [int(run_no) for (run_no,) in self.engine.query(sql, (kind, seq))]
+        sql = "SELECT run_no, filter_blocks FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq"
+        return list(starmap(Filtered, self.engine.query(sql, (kind, seq))))
 
     def _exists(self, run_no: int) -> bool:
         return bool(self.engine.query("SELECT 1 FROM lookup_run WHERE run_no = ?", (run_no,)))
 
-    def store(self, kind: Kind, level: int, seqs: tuple[int, int], pairs: Iterable[bytes]) -> None:
+    def store(self, kind: Kind, level: int, seqs: tuple[int, int], pairs: Iterable[bytes], count: int) -> None:
         """Write a run over the rows ``seqs`` (first, end), inside a transaction.
 
-        ``pairs`` are sorted, and come in pieces of any number of whole ones.
+        ``pairs`` are sorted, and come in pieces of any number of whole ones; there are about ``count``.
         """
+        filling = Filling(blocks_for(count))
         run_no = int(self.engine.query("SELECT COALESCE(MAX(run_no), 0) + 1 FROM lookup_run")[0][0])
         self.engine.execute(
-            "INSERT INTO lookup_run (run_no, kind, level, first_seq, end_seq) VALUES (?, ?, ?, ?, ?)",
-            (run_no, kind, level, *seqs),
+            "INSERT INTO lookup_run (run_no, kind, level, first_seq, end_seq, filter_blocks) VALUES (?, ?, ?, ?, ?, ?)",
+            (run_no, kind, level, *seqs, filling.blocks),
         )
-        rows = ((run_no, page[:PAIR_SIZE], page) for page in _pages(pairs))
-        self.engine.execute_many("INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)", rows)
+        # Where an older version took the newest run away, its number is given once more.
+        self.filters.delete(run_no)
+        pages = _pages(pairs)
+        while some := list(islice(pages, _WRITTEN_PAGES)):
+            rows = [(run_no, page[:PAIR_SIZE], page) for page in some]
+            self.engine.execute_many("INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)", rows)
+            self.filters.put(run_no, filling.add(b"".join(some)))
+        self.filters.put(run_no, filling.rest())
 
     def remove(self, kind: Kind, pair: bytes) -> None:
         """Take a pair out of the runs of a kind, inside a transaction; nothing where it is in none."""
         seq = int.from_bytes(pair[KEY_SIZE:], "big")
         runs = self.engine.query(
-            "SELECT run_no FROM lookup_run WHERE kind = ? AND first_seq <= ? AND end_seq > ?", (kind, seq, seq)
+            "SELECT run_no, filter_blocks FROM lookup_run WHERE kind = ? AND first_seq <= ? AND end_seq > ?",
+            (kind, seq, seq),
         )
-        for (run_no,) in runs:
+        for run_no, blocks in runs:
             page = self._page_from(run_no, "<=", pair)
             if pair not in _cut(page):
                 continue
@@ -107,16 +133,52 @@ class SortedRuns:
                     "INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)",
                     (run_no, left[0], b"".join(left)),
                 )
+            if blocks is not None:
+                block_no = block_of(pair, blocks)
+                self.filters.replace(Filtered(run_no, blocks), block_no, self._pairs_in(run_no, block_no, blocks))
+
+    def _pairs_in(self, run_no: int, block_no: int, blocks: int) -> bytes:
+        """Return the pairs of a run whose keys are in a block of its filter."""
+        start, found = first_key(block_no, blocks), list[bytes]()
+        page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
+        while page and block_of(page, blocks) <= block_no:
+            found += (pair for pair in _cut(page) if block_of(pair, blocks) == block_no)
+            page = self._page_from(run_no, ">", page[:PAIR_SIZE])
+        return b"".join(found)
+
+    def add_filters(self) -> None:
+        """Give every run a filter that has none: an older version wrote it. Outside a transaction; may be repeated."""
+        lacking = "SELECT run_no FROM lookup_run WHERE filter_blocks IS NULL ORDER BY run_no LIMIT 1"
+        while self.engine.query(lacking):
+            with self.engine.transaction():
+                # Another process may have done it, or merged the run away.
+                for (run_no,) in self.engine.query(lacking):
+                    self._add_filter(run_no)
+
+    def _add_filter(self, run_no: int) -> None:
+        filling = Filling(blocks_for(self._pairs_in_all([run_no])))
+        self.filters.delete_orphans()
+        pages = self.pages_of(run_no)
+        while some := list(islice(pages, _WRITTEN_PAGES)):
+            self.filters.put(run_no, filling.add(b"".join(some)))
+        self.filters.put(run_no, filling.rest())
+        self.engine.execute("UPDATE lookup_run SET filter_blocks = ? WHERE run_no = ?", (filling.blocks, run_no))
+
+    def _pairs_in_all(self, run_nos: Sequence[int]) -> int:
+        query = "SELECT COALESCE(SUM(LENGTH(pairs)), 0) FROM lookup_page WHERE run_no = ?"
+        return sum(int(self.engine.query(query, (run_no,))[0][0]) for run_no in run_nos) // PAIR_SIZE
 
     def merge_all(self) -> None:
-        """Merge where eight runs stand side by side; outside a transaction, each step is one of its own.
+        """Merge where eight runs stand side by side, and give filters to those without.
 
+        Outside a transaction, each step is one of its own.
         What is to be done is asked again under the write lock: another process may have done it.
         """
         while self._mergeable():
             with self.engine.transaction():
                 if runs := self._mergeable():
                     self._merge(*runs)
+        self.add_filters()
 
     def _mergeable(self) -> tuple[Kind, int, list[tuple[int, int, int]]] | None:
         rows = self.engine.query(
@@ -135,8 +197,10 @@ class SortedRuns:
     def _merge(self, kind: Kind, level: int, runs: list[tuple[int, int, int]]) -> None:
         """Merge runs into one of the next level; pages stream through, so memory stays flat."""
         streams = [self.pages_of(run_no) for run_no, _, _ in runs]
-        self.store(kind, level + 1, (runs[0][1], runs[-1][2]), _merged(streams))
+        count = self._pairs_in_all([run_no for run_no, _, _ in runs])
+        self.store(kind, level + 1, (runs[0][1], runs[-1][2]), _merged(streams), count)
         for run_no, _, _ in runs:
+            self.filters.delete(run_no)
             self.engine.execute("DELETE FROM lookup_page WHERE run_no = ?", (run_no,))
             self.engine.execute("DELETE FROM lookup_run WHERE run_no = ?", (run_no,))
 

@@ -13,6 +13,7 @@ from typing import Any
 from anchor.hashing._native import ffi, lib
 from anchor.hashing.columns import KeptColumns
 from anchor.hashing.export_parts import HashedBundle, KeptLines
+from anchor.hashing.filters import OUTSIDE, check_filled
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PAIR_SIZE, PlainHashing, check_columns, check_signed, check_sizes
 from anchor.hashing.products import Point, check_product
@@ -192,6 +193,15 @@ class NativeHashing(PlainHashing):
         out = bytearray(start)
         lib.multiply_pairs(len(pairs) // PAIR_SIZE, pairs, at + slope, ffi.from_buffer(out))
         return int.from_bytes(out, "big")
+
+    def filled(self, pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
+        """See ``PlainHashing.filled``."""
+        check_filled(pairs, blocks, first_block, bits)
+        out = bytearray(bits)
+        into = blocks, first_block, ffi.from_buffer(out), len(out)
+        if lib.fill_filter(len(pairs) // PAIR_SIZE, pairs, *into):
+            raise ValueError(OUTSIDE)
+        return bytes(out)
 
     def kept_columns(self, data: bytes, sizes: Sequence[int], kinds: bytes) -> KeptColumns | None:
         """See ``PlainHashing.kept_columns``."""

@@ -87,3 +87,18 @@ void multiply_pairs(size_t count, const uint8_t *pairs, const uint8_t *point, ui
     }
     for (int byte = 0; byte < PAIR; byte++) product[byte] = (uint8_t)(all >> 8 * (PAIR - 1 - byte));
 }
+
+int fill_filter(size_t count, const uint8_t *pairs, uint64_t blocks, uint64_t first, uint8_t *bits, size_t size) {
+    enum { FILTER_BLOCK = 1024, BITS = 8 * FILTER_BLOCK, BITS_OF_A_KEY = 4 };
+    for (size_t i = 0; i < count; i++, pairs += PAIR) {
+        const uint64_t key = big_endian(pairs), block = (key >> 32) * blocks >> 32;
+        if (block < first || block - first >= size / FILTER_BLOCK) return -1;
+        uint8_t *const at = bits + (size_t)(block - first) * FILTER_BLOCK;
+        const uint32_t word = (uint32_t)key, step = word >> 13 | 1;
+        for (uint32_t number = 0; number < BITS_OF_A_KEY; number++) {
+            const uint32_t place = (word + number * step) % BITS;
+            at[place >> 3] |= (uint8_t)(1 << (place & 7));
+        }
+    }
+    return 0;
+}

@@ -10,3 +10,7 @@ void sort_pairs(size_t count, uint8_t *pairs, uint8_t *scratch);
 /* Multiplies product, a number below p = 2^127 - 1, by point + key + slope * number of each pair, modulo p.
    `point` is two such numbers, point and slope; all are 16 bytes, big-endian. */
 void multiply_pairs(size_t count, const uint8_t *pairs, const uint8_t *point, uint8_t *product);
+
+/* Sets the bits that stand for the keys of pairs in blocks of a filter (anchor/hashing/filters.py): it has `blocks`, at most
+   2^32, of 1024 bytes; `bits` are `size` bytes of those from `first` on. Returns 0, or -1 where a key is in none of these. */
+int fill_filter(size_t count, const uint8_t *pairs, uint64_t blocks, uint64_t first, uint8_t *bits, size_t size);

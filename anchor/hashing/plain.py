@@ -11,6 +11,7 @@ from struct import Struct
 from anchor.hashing import texts
 from anchor.hashing.columns import KeptColumns, cut_kept
 from anchor.hashing.export_parts import HashedBundle, KeptLines, cut_bundle, read_kept
+from anchor.hashing.filters import check_filled, filled
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.products import Point, check_product, product
 from anchor.hashing.texts import Leaves, Template
@@ -127,6 +128,14 @@ class PlainHashing:
         """
         check_product(pairs, point, so_far)
         return product(pairs, point, so_far)
+
+    def filled(self, pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
+        """Return blocks of a filter with the keys of these pairs put in (``anchor.hashing.filters``).
+
+        Raises ValueError where a pair is in none of these blocks.
+        """
+        check_filled(pairs, blocks, first_block, bits)
+        return filled(pairs, blocks, first_block, bits)
 
     def kept_columns(self, data: bytes, sizes: Sequence[int], kinds: bytes) -> KeptColumns | None:
         """Return digests and commitments of items that stand one behind the other.

@@ -613,4 +613,18 @@ MIGRATIONS: Migrations = (
             "CREATE INDEX checkpoint_unsigned ON checkpoint (size) WHERE note IS NULL",
         ),
     ),
+    (
+        "expand-lookup-filters",
+        (
+            # How many blocks the filter of a run has; NULL where a version wrote it that knew of none. Blocks without
+            # such a number are nobody's: that version takes runs away and leaves them (chains/run_filters.py).
+            "ALTER TABLE lookup_run ADD COLUMN filter_blocks BIGINT",
+            """CREATE TABLE lookup_filter (
+                run_no BIGINT NOT NULL,
+                block_no BIGINT NOT NULL,
+                bits {bytes} NOT NULL,
+                PRIMARY KEY (run_no, block_no)
+            )""",
+        ),
+    ),
 )

@@ -1,0 +1,64 @@
+"""Filters over the keys of pairs (``plain.PAIR_SIZE``): bits that say of most keys that they were never put in.
+
+A filter is cut into blocks by the first bytes of a key, so that sorted pairs fill one block after the other, and who
+asks for a key reads one block; four bits of it stand for a key. ``chains.run_filters`` keeps them beside sorted runs.
+"""
+
+from anchor.hashing.pieces import Pieces
+
+BLOCK_BYTES = 1024
+"""Small enough to lie in a row of any database as it is."""
+_BITS = 8 * BLOCK_BYTES
+# With 16 bits a key one of 400 others finds all four set.
+_BITS_OF_A_KEY = 4
+_HALF = 4
+_PAIR_SIZE = 16
+MOST_BLOCKS = 1 << 32
+"""A block is found by the first four bytes of a key."""
+OUTSIDE = "expected pairs of the blocks that were given, got one of another block"
+
+
+def block_of(key: bytes, blocks: int) -> int:
+    """Return the block of a key (8 bytes or more) in a filter of so many blocks."""
+    return int.from_bytes(key[:_HALF], "big") * blocks >> 32
+
+
+def first_key(block_no: int, blocks: int) -> bytes:
+    """Return the first 4 bytes of the least key of a block."""
+    return (-(-(block_no << 32) // blocks)).to_bytes(_HALF, "big")
+
+
+def places_of(key: bytes) -> list[int]:
+    """Return which bits of its block stand for a key."""
+    word = int.from_bytes(key[_HALF : 2 * _HALF], "big")
+    step = word >> 13 | 1
+    return [(word + number * step) % _BITS for number in range(_BITS_OF_A_KEY)]
+
+
+def has_bits(bits: bytes, places: list[int]) -> bool:
+    """Say whether all of these bits are set."""
+    return all(bits[place >> 3] >> (place & 7) & 1 for place in places)
+
+
+def filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
+    """Return the bits of the blocks from ``first_block`` on, with those set that stand for the keys of these pairs.
+
+    Raises ValueError where a pair is in none of these blocks.
+    """
+    made = bytearray(bits)
+    for pair in Pieces.cut(pairs, _PAIR_SIZE):
+        at = (block_of(pair, blocks) - first_block) * _BITS
+        if not 0 <= at < 8 * len(made):
+            raise ValueError(OUTSIDE)
+        for place in places_of(pair):
+            made[at + place >> 3] |= 1 << (place & 7)
+    return bytes(made)
+
+
+def check_filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> None:
+    """Raise ValueError unless pairs and blocks are whole, and the blocks are some of those that there are."""
+    if len(pairs) % _PAIR_SIZE or len(bits) % BLOCK_BYTES:
+        raise ValueError(f"expected whole pairs and blocks, got {len(pairs)} and {len(bits)} bytes")
+    end = first_block + len(bits) // BLOCK_BYTES
+    if not 0 <= first_block <= end <= blocks <= MOST_BLOCKS:
+        raise ValueError(f"expected some blocks of {blocks}, got {first_block} to {end - 1}")
