@@ -5,12 +5,11 @@ one run, however many there are, and nothing is made from pairs when a process s
 a run has no filter, or a block is missing, nothing is said, and the page is read.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
-from anchor.hashing.filters import BLOCK_BYTES, block_of, has_bits, places_of
+from anchor.hashing.filters import BLOCK_BYTES, block_of, masks_of
 from anchor.hashing.plain import PAIR_SIZE
 from anchor.storage.engine import Engine
 
@@ -28,11 +27,10 @@ def blocks_for(pairs: int) -> int:
     return max(1, -(-pairs // PAIRS_IN_BLOCK))
 
 
-class Filtered(NamedTuple):
-    """A run, and how many blocks its filter has; None: it has no filter."""
-
-    run_no: int
-    blocks: int | None
+Filtered = tuple[int, int | None]
+"""A run (run_no), and how many blocks its filter has; None: it has no filter."""
+_Place = tuple[int, int | None]
+"""A block of a run's filter (run_no, block_no), which has none where it has no filter."""
 
 
 class Filling:
@@ -76,33 +74,34 @@ class RunFilters:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._held: dict[tuple[int, int], bytes] = {}
+        self._held: dict[_Place, bytes] = {}
 
-    def may_hold(self, runs: Sequence[Filtered], keys: Collection[bytes]) -> dict[bytes, list[int]]:
+    def may_hold(self, runs: Sequence[Filtered], keys: Iterable[bytes]) -> dict[bytes, list[int]]:
         """Return for each key which runs may hold it, in their order: one question for what is not in memory."""
-        filtered = [(run_no, blocks) for run_no, blocks in runs if blocks is not None]
-        wanted = {(run_no, block_of(key, blocks)) for key in keys for run_no, blocks in filtered}
-        bits = self._bits(wanted)
+        asked: dict[bytes, list[_Place]] = {
+            key: [(run_no, blocks and block_of(key, blocks)) for run_no, blocks in runs] for key in keys
+        }
+        held = self._read({place for places in asked.values() for place in places if place not in self._held})
         found = {}
-        for key in keys:
-            places = places_of(key)
+        for key, places in asked.items():
+            (a, of_a), (b, of_b), (c, of_c), (d, of_d) = masks_of(key)
+            # Written out: a writer asks this of each of its entries and every run.
             found[key] = [
-                run_no
-                for run_no, blocks in runs
-                if blocks is None
-                or (block := bits.get((run_no, block_of(key, blocks)))) is None
-                or has_bits(block, places)
+                place[0]
+                for place in places
+                if (bits := held.get(place)) is None
+                or (bits[a] & of_a and bits[b] & of_b and bits[c] & of_c and bits[d] & of_d)
             ]
         return found
 
-    def _bits(self, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """Return those of these blocks that there are."""
+    def _read(self, missing: Collection[_Place]) -> Mapping[_Place, bytes]:
+        """Read blocks that are not held; return all that are held then."""
+        asked = sorted((run_no, block_no) for run_no, block_no in missing if block_no is not None)
+        if len(self._held) + len(asked) > MOST_BLOCKS:
+            self._held = {}
         held = self._held
-        missing = sorted(each for each in wanted if each not in held)
-        if len(held) + len(missing) > MOST_BLOCKS:
-            held = self._held = {each: held[each] for each in wanted if each in held}
-        for at in range(0, len(missing), BLOCKS_AT_ONCE):
-            some = missing[at : at + BLOCKS_AT_ONCE]
+        for at in range(0, len(asked), BLOCKS_AT_ONCE):
+            some = asked[at : at + BLOCKS_AT_ONCE]
             places = ", ".join(["(?, ?)"] * len(some))
             rows = self.engine.query(
                 f"SELECT run_no, block_no, bits FROM (VALUES {places}) AS wanted "  # noqa: S608  # places only
@@ -114,14 +113,15 @@ class RunFilters:
 
     def put(self, run_no: int, blocks: Iterable[tuple[int, bytes]]) -> None:
         """Write blocks of a run, inside a transaction."""
-        self.engine.execute_many(_PUT, [(run_no, block_no, bits) for block_no, bits in blocks])
+        if rows := [(run_no, block_no, bits) for block_no, bits in blocks]:
+            self.engine.execute_many(_PUT, rows)
 
-    def replace(self, run: Filtered, block_no: int, pairs: bytes) -> None:
+    def replace(self, run: tuple[int, int], block_no: int, pairs: bytes) -> None:
         """Write a block anew for the pairs that are left of those it was made for, inside a transaction."""
-        assert run.blocks is not None
-        bits = HASHING.filled(pairs, run.blocks, block_no, bytes(BLOCK_BYTES))
+        run_no, blocks = run
+        bits = HASHING.filled(pairs, blocks, block_no, bytes(BLOCK_BYTES))
         self.engine.execute(
-            "UPDATE lookup_filter SET bits = ? WHERE run_no = ? AND block_no = ?", (bits, run.run_no, block_no)
+            "UPDATE lookup_filter SET bits = ? WHERE run_no = ? AND block_no = ?", (bits, run_no, block_no)
         )
 
     def delete(self, run_no: int) -> None:

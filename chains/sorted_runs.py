@@ -7,7 +7,7 @@ eights. ``chains.lookup`` and ``chains.content_index`` say which pairs; whoever 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import islice, starmap
+from itertools import islice
 
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.filters import block_of, first_key
@@ -78,7 +78,7 @@ class SortedRuns:
 
     def _that_may_hold(self, runs: Sequence[Filtered], key: bytes) -> list[int]:
         # To read a block of a filter takes as long as to read a page.
-        return self.filters.may_hold(runs, (key,))[key] if len(runs) > 1 else [run.run_no for run in runs]
+        return self.filters.may_hold(runs, (key,))[key] if len(runs) > 1 else [run_no for run_no, _ in runs]
 
     def indexed_to(self, kind: Kind) -> int:
         """Return the first seq that no run of this kind holds (seqs begin at 1)."""
@@ -88,7 +88,7 @@ class SortedRuns:
     def runs_after(self, kind: Kind, seq: int) -> list[Filtered]:
         """Return the runs of a kind that reach above a seq, in order."""
         sql = "SELECT run_no, filter_blocks FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq"
-        return list(starmap(Filtered, self.engine.query(sql, (kind, seq))))
+        return [(run_no, blocks) for run_no, blocks in self.engine.query(sql, (kind, seq))]
 
     def _exists(self, run_no: int) -> bool:
         return bool(self.engine.query("SELECT 1 FROM lookup_run WHERE run_no = ?", (run_no,)))
@@ -135,7 +135,7 @@ class SortedRuns:
                 )
             if blocks is not None:
                 block_no = block_of(pair, blocks)
-                self.filters.replace(Filtered(run_no, blocks), block_no, self._pairs_in(run_no, block_no, blocks))
+                self.filters.replace((run_no, blocks), block_no, self._pairs_in(run_no, block_no, blocks))
 
     def _pairs_in(self, run_no: int, block_no: int, blocks: int) -> bytes:
         """Return the pairs of a run whose keys are in a block of its filter."""

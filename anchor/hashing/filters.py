@@ -28,16 +28,17 @@ def first_key(block_no: int, blocks: int) -> bytes:
     return (-(-(block_no << 32) // blocks)).to_bytes(_HALF, "big")
 
 
-def places_of(key: bytes) -> list[int]:
-    """Return which bits of its block stand for a key."""
+def masks_of(key: bytes) -> list[tuple[int, int]]:
+    """Return which bits of its block stand for a key (8 bytes or more): the byte of each, and the bit in it."""
     word = int.from_bytes(key[_HALF : 2 * _HALF], "big")
     step = word >> 13 | 1
-    return [(word + number * step) % _BITS for number in range(_BITS_OF_A_KEY)]
+    places = [(word + number * step) % _BITS for number in range(_BITS_OF_A_KEY)]
+    return [(place >> 3, 1 << (place & 7)) for place in places]
 
 
-def has_bits(bits: bytes, places: list[int]) -> bool:
-    """Say whether all of these bits are set."""
-    return all(bits[place >> 3] >> (place & 7) & 1 for place in places)
+def has_bits(bits: bytes, key: bytes) -> bool:
+    """Say whether all bits of a key are set in its block."""
+    return all(bits[at] & mask for at, mask in masks_of(key))
 
 
 def filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
@@ -47,11 +48,11 @@ def filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
     """
     made = bytearray(bits)
     for pair in Pieces.cut(pairs, _PAIR_SIZE):
-        at = (block_of(pair, blocks) - first_block) * _BITS
-        if not 0 <= at < 8 * len(made):
+        start = (block_of(pair, blocks) - first_block) * BLOCK_BYTES
+        if not 0 <= start < len(made):
             raise ValueError(OUTSIDE)
-        for place in places_of(pair):
-            made[at + place >> 3] |= 1 << (place & 7)
+        for at, mask in masks_of(pair):
+            made[start + at] |= mask
     return bytes(made)
 
 

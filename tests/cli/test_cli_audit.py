@@ -251,6 +251,13 @@ CHANGES = {
         "UPDATE lookup_page SET pairs = flip(pairs, -1) WHERE run_no = 1",
         "look-up run 1 (content_digest, rows 1 to 302)",
     ),
+    "look-up: a filter's bits": (
+        "UPDATE lookup_filter SET bits = flip(bits, 7) WHERE run_no = 3",
+        "look-up run 3 (entry_hash, rows 1 to 304)",
+    ),
+    "look-up: a filter's block": ("UPDATE lookup_filter SET block_no = 1 WHERE run_no = 4", "look-up run 4 "),
+    "look-up: a filter gone": ("DELETE FROM lookup_filter WHERE run_no = 1", "look-up run 1 "),
+    "look-up: a filter's size": ("UPDATE lookup_run SET filter_blocks = 2 WHERE run_no = 3", "look-up run 3 "),
     # Anchors
     "attempt: its transaction": ("UPDATE attempt SET raw = flip(raw, 60) WHERE attempt_no = 1", "attempt 1 "),
     "attempt: cut": ("UPDATE attempt SET raw = x'00' WHERE attempt_no = 1", "attempt 1 "),
@@ -291,7 +298,7 @@ def test_every_table_is_changed_once() -> None:
     changed = {statement.split("SET")[0].split("WHERE")[0] for statement, _ in CHANGES.values()}
     words = {word for statement in changed for word in statement.replace("(", " ").split()}
     tables = "identity tree tile bundle extent group_commit lookup_run lookup_page directory_leaf log_mark head"
-    assert set() == {*tables.split(), "checkpoint", "attempt", "attempt_event", "anchor_proof"} - words
+    assert set() == {*tables.split(), "lookup_filter", "checkpoint", "attempt", "attempt_event", "anchor_proof"} - words
 
 
 def test_the_text_names_the_row(world: World) -> None:

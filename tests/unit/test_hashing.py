@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from anchor.errors import SettingsError
 from anchor.hashing import chosen
 from anchor.hashing.export_parts import HashedBundle, KeptLines
+from anchor.hashing.filters import BLOCK_BYTES, MOST_BLOCKS, block_of, first_key, has_bits
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import LEAF_PREFIX, PlainHashing
 from anchor.hashing.products import MODULUS, Point
@@ -370,6 +371,46 @@ def test_products_of_other_numbers_are_refused(hashing: PlainHashing) -> None:
             hashing.product(bytes(16), point, so_far)
     with pytest.raises(ValueError, match="expected pairs"):
         hashing.product(bytes(17), Point(1, 1))
+
+
+# --- filters over the keys of pairs
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=40), st.sampled_from([1, 2, 3, 1000, MOST_BLOCKS]))
+@example(keys=[0, 2**64 - 1], blocks=2)
+@example(keys=[2**32 - 1, 2**32, 2**63 - 1, 2**63], blocks=2)
+def test_a_filter_has_the_bits_of_every_key(keys: list[int], blocks: int) -> None:
+    """Each key is in its block, which begins at its first key; all ways make the same bits, in pieces of any size."""
+    pairs = [key.to_bytes(8, "big") + bytes(8) for key in sorted(keys)]
+    for pair in pairs:
+        block_no = block_of(pair, blocks)
+        assert block_of(first_key(block_no, blocks), blocks) == block_no
+        assert first_key(block_no, blocks) <= pair[:4]
+        for name in available():
+            bits = MAKERS[name]().filled(pair, blocks, block_no, bytes(BLOCK_BYTES))
+            assert has_bits(bits, pair), name
+            assert 1 <= int.from_bytes(bits, "big").bit_count() <= 4
+    if blocks <= 3:
+        made = {MAKERS[name]().filled(b"".join(pairs), blocks, 0, bytes(BLOCK_BYTES * blocks)) for name in available()}
+        assert len(made) == 1
+
+
+def test_pairs_of_other_blocks_are_refused(hashing: PlainHashing) -> None:
+    """Pairs before or behind the blocks that are given, blocks that there are not, and parts of either, are refused."""
+    low, high, block = bytes(16), b"\xff" * 16, bytes(BLOCK_BYTES)
+    for pairs, blocks, first, bits in [
+        (low, 2, 1, block),
+        (high, 2, 0, block),
+        (low, 1, 0, b""),
+        (low, 2, 1, block * 2),
+        (low, MOST_BLOCKS + 1, 0, block),
+        (low, 1, -1, block),
+        (low[:-1], 1, 0, block),
+        (low, 1, 0, block[:-1]),
+    ]:
+        with pytest.raises(ValueError, match="expected"):
+            hashing.filled(pairs, blocks, first, bits)
+    assert block == hashing.filled(b"", 1, 0, block)
 
 
 # --- what is kept beside entries
