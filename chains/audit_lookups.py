@@ -152,8 +152,7 @@ class LookupsAudit:
     def _has_filter(self, run: _Run, blocks: int) -> bool:
         """Say whether the stored blocks of a run's filter are those that its pairs give."""
         runs = SortedRuns(self.engine)
-        count = self.engine.query("SELECT COUNT(*) FROM lookup_filter WHERE run_no = ?", (run.run_no,))[0][0]
-        if count != blocks or blocks < blocks_for(run.derived.count):
+        if sum(1 for _ in runs.filters.stored(run.run_no)) != blocks or blocks < blocks_for(run.derived.count):
             return False
         stored = runs.filters.stored(run.run_no)
         return all(made == next(stored, None) for made in Filling(blocks).whole(runs.pages_of(run.run_no)))

@@ -88,7 +88,10 @@ def leave_out_digests(copy: Path) -> None:
         with engine.transaction():
             pages = "SELECT run_no FROM lookup_run WHERE kind = ?"
             engine.execute(f"DELETE FROM lookup_page WHERE run_no IN ({pages})", (Kind.CONTENT_DIGEST,))  # noqa: S608
-            engine.execute(f"DELETE FROM lookup_filter WHERE run_no IN ({pages})", (Kind.CONTENT_DIGEST,))  # noqa: S608
+            engine.execute(
+                f"DELETE FROM lookup_filter WHERE block_number >> 32 IN ({pages})",  # noqa: S608
+                (Kind.CONTENT_DIGEST,),
+            )
             engine.execute("DELETE FROM lookup_run WHERE kind = ?", (Kind.CONTENT_DIGEST,))
             engine.execute("DELETE FROM request_key")
     finally:

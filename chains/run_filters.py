@@ -5,11 +5,11 @@ one run, however many there are, and nothing is made from pairs when a process s
 a run has no filter, or a block is missing, nothing is said, and the page is read.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
-from anchor.hashing.filters import BLOCK_BYTES, block_of, masks_of
+from anchor.hashing.filters import BLOCK_BYTES, block_of, has_bits, masks_of
 from anchor.hashing.plain import PAIR_SIZE
 from anchor.storage.engine import Engine
 
@@ -19,7 +19,6 @@ PAIRS_IN_BLOCK = 512
 MOST_BLOCKS = 65_536
 # In one question; as many of a filter are read by whoever goes through it.
 BLOCKS_AT_ONCE = 64
-_PUT = "INSERT INTO lookup_filter (run_no, block_no, bits) VALUES (?, ?, ?)"
 
 
 def blocks_for(pairs: int) -> int:
@@ -29,8 +28,6 @@ def blocks_for(pairs: int) -> int:
 
 Filtered = tuple[int, int | None]
 """A run (run_no), and how many blocks its filter has; None: it has no filter."""
-_Place = tuple[int, int | None]
-"""A block of a run's filter (run_no, block_no), which has none where it has no filter."""
 
 
 class Filling:
@@ -74,68 +71,90 @@ class RunFilters:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._held: dict[_Place, bytes] = {}
+        # By the number under which they lie there.
+        self._held: dict[int, bytes] = {}
+
+    def holds(self, run: Filtered, key: bytes) -> bool:
+        """Say whether a run may hold a key."""
+        run_no, blocks = run
+        if blocks is None:
+            return True
+        number = _number(run_no, block_of(key, blocks))
+        if number not in self._held:
+            self._read([number])
+        bits = self._held.get(number)
+        return bits is None or has_bits(bits, key)
 
     def may_hold(self, runs: Sequence[Filtered], keys: Iterable[bytes]) -> dict[bytes, list[int]]:
         """Return for each key which runs may hold it, in their order: one question for what is not in memory."""
-        asked: dict[bytes, list[_Place]] = {
-            key: [(run_no, blocks and block_of(key, blocks)) for run_no, blocks in runs] for key in keys
+        # No block has a number below 0.
+        asked = {
+            key: [-1 if blocks is None else _number(run_no, block_of(key, blocks)) for run_no, blocks in runs]
+            for key in keys
         }
-        held = self._read({place for places in asked.values() for place in places if place not in self._held})
+        self._read(sorted({number for numbers in asked.values() for number in numbers if number not in self._held}))
+        held, run_nos = self._held, [run_no for run_no, _ in runs]
         found = {}
-        for key, places in asked.items():
+        for key, numbers in asked.items():
             (a, of_a), (b, of_b), (c, of_c), (d, of_d) = masks_of(key)
             # Written out: a writer asks this of each of its entries and every run.
             found[key] = [
-                place[0]
-                for place in places
-                if (bits := held.get(place)) is None
+                run_no
+                for run_no, number in zip(run_nos, numbers, strict=True)
+                if (bits := held.get(number)) is None
                 or (bits[a] & of_a and bits[b] & of_b and bits[c] & of_c and bits[d] & of_d)
             ]
         return found
 
-    def _read(self, missing: Collection[_Place]) -> Mapping[_Place, bytes]:
-        """Read blocks that are not held; return all that are held then."""
-        asked = sorted((run_no, block_no) for run_no, block_no in missing if block_no is not None)
-        if len(self._held) + len(asked) > MOST_BLOCKS:
+    def _read(self, numbers: Sequence[int]) -> None:
+        """Have these blocks in memory, those of them that there are."""
+        if len(self._held) + len(numbers) > MOST_BLOCKS:
             self._held = {}
-        held = self._held
-        for at in range(0, len(asked), BLOCKS_AT_ONCE):
-            some = asked[at : at + BLOCKS_AT_ONCE]
-            places = ", ".join(["(?, ?)"] * len(some))
+        for at in range(0, len(numbers), BLOCKS_AT_ONCE):
+            some = numbers[at : at + BLOCKS_AT_ONCE]
+            places = ", ".join("?" for _ in some)
             rows = self.engine.query(
-                f"SELECT run_no, block_no, bits FROM (VALUES {places}) AS wanted "  # noqa: S608  # places only
-                "JOIN lookup_filter ON run_no = wanted.column1 AND block_no = wanted.column2",
-                [number for each in some for number in each],
+                f"SELECT block_number, bits FROM lookup_filter WHERE block_number IN ({places})",  # noqa: S608  # places only
+                some,
             )
-            held |= {(int(run_no), int(block_no)): bytes(bits) for run_no, block_no, bits in rows}
-        return held
+            self._held |= {int(number): bytes(bits) for number, bits in rows}
 
     def put(self, run_no: int, blocks: Iterable[tuple[int, bytes]]) -> None:
         """Write blocks of a run, inside a transaction."""
-        if rows := [(run_no, block_no, bits) for block_no, bits in blocks]:
-            self.engine.execute_many(_PUT, rows)
+        if rows := [(_number(run_no, block_no), bits) for block_no, bits in blocks]:
+            self.engine.execute_many("INSERT INTO lookup_filter (block_number, bits) VALUES (?, ?)", rows)
 
     def replace(self, run: tuple[int, int], block_no: int, pairs: bytes) -> None:
         """Write a block anew for the pairs that are left of those it was made for, inside a transaction."""
         run_no, blocks = run
         bits = HASHING.filled(pairs, blocks, block_no, bytes(BLOCK_BYTES))
         self.engine.execute(
-            "UPDATE lookup_filter SET bits = ? WHERE run_no = ? AND block_no = ?", (bits, run_no, block_no)
+            "UPDATE lookup_filter SET bits = ? WHERE block_number = ?", (bits, _number(run_no, block_no))
         )
 
     def delete(self, run_no: int) -> None:
         """Take the filter of a run away, inside a transaction; harmless where it has none."""
-        self.engine.execute("DELETE FROM lookup_filter WHERE run_no = ?", (run_no,))
+        self.engine.execute(
+            "DELETE FROM lookup_filter WHERE block_number >= ? AND block_number < ?",
+            (_number(run_no, 0), _number(run_no + 1, 0)),
+        )
 
     def delete_orphans(self) -> None:
         """Take away, inside a transaction, what an older version left of runs that it merged."""
-        self.engine.execute("DELETE FROM lookup_filter WHERE run_no NOT IN (SELECT run_no FROM lookup_run)")
+        self.engine.execute("DELETE FROM lookup_filter WHERE block_number >> 32 NOT IN (SELECT run_no FROM lookup_run)")
 
     def stored(self, run_no: int) -> Iterator[tuple[int, bytes]]:
         """Yield the blocks of a run as they lie in the database, in order."""
-        after = -1
-        query = "SELECT block_no, bits FROM lookup_filter WHERE run_no = ? AND block_no > ? ORDER BY block_no LIMIT ?"
-        while rows := self.engine.query(query, (run_no, after, BLOCKS_AT_ONCE)):
-            yield from ((int(block_no), bytes(bits)) for block_no, bits in rows)
-            after = int(rows[-1][0])
+        at, end = _number(run_no, 0), _number(run_no + 1, 0)
+        query = (
+            "SELECT block_number, bits FROM lookup_filter WHERE block_number >= ? AND block_number < ? "
+            "ORDER BY block_number LIMIT ?"
+        )
+        while rows := self.engine.query(query, (at, end, BLOCKS_AT_ONCE)):
+            yield from ((int(number) & 0xFFFFFFFF, bytes(bits)) for number, bits in rows)
+            at = int(rows[-1][0]) + 1
+
+
+def _number(run_no: int, block_no: int) -> int:
+    """Return under which number a block lies: those of a run stand side by side, and one index leads to them."""
+    return run_no << 32 | block_no

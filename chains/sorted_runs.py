@@ -54,8 +54,12 @@ class SortedRuns:
         """
         last = after_seq
         while True:
-            for run_no in self._that_may_hold(self.runs_after(kind, last), key):
-                pages = 0
+            runs = self.runs_after(kind, last)
+            for run in runs:
+                # To read a block of a filter takes as long as to read a page.
+                if len(runs) > 1 and not self.filters.holds(run, key):
+                    continue
+                run_no, pages = run[0], 0
                 for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
                     pages += 1
                     for last in seqs:  # where it ended is used below
@@ -75,10 +79,6 @@ class SortedRuns:
                 for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + bytes(8)):
                     found.setdefault(key, []).extend(seqs)
         return {key: seqs for key, seqs in found.items() if seqs}
-
-    def _that_may_hold(self, runs: Sequence[Filtered], key: bytes) -> list[int]:
-        # To read a block of a filter takes as long as to read a page.
-        return self.filters.may_hold(runs, (key,))[key] if len(runs) > 1 else [run_no for run_no, _ in runs]
 
     def indexed_to(self, kind: Kind) -> int:
         """Return the first seq that no run of this kind holds (seqs begin at 1)."""

@@ -619,11 +619,10 @@ MIGRATIONS: Migrations = (
             # How many blocks the filter of a run has; NULL where a version wrote it that knew of none. Blocks without
             # such a number are nobody's: that version takes runs away and leaves them (chains/run_filters.py).
             "ALTER TABLE lookup_run ADD COLUMN filter_blocks BIGINT",
+            # A block's number is run_no * 2^32 and its place in the filter.
             """CREATE TABLE lookup_filter (
-                run_no BIGINT NOT NULL,
-                block_no BIGINT NOT NULL,
-                bits {bytes} NOT NULL,
-                PRIMARY KEY (run_no, block_no)
+                block_number {key},
+                bits {bytes} NOT NULL
             )""",
         ),
     ),

@@ -252,11 +252,14 @@ CHANGES = {
         "look-up run 1 (content_digest, rows 1 to 302)",
     ),
     "look-up: a filter's bits": (
-        "UPDATE lookup_filter SET bits = flip(bits, 7) WHERE run_no = 3",
+        "UPDATE lookup_filter SET bits = flip(bits, 7) WHERE block_number >> 32 = 3",
         "look-up run 3 (entry_hash, rows 1 to 304)",
     ),
-    "look-up: a filter's block": ("UPDATE lookup_filter SET block_no = 1 WHERE run_no = 4", "look-up run 4 "),
-    "look-up: a filter gone": ("DELETE FROM lookup_filter WHERE run_no = 1", "look-up run 1 "),
+    "look-up: a filter's block": (
+        "UPDATE lookup_filter SET block_number = 4 << 32 | 1 WHERE block_number = 4 << 32",
+        "look-up run 4 ",
+    ),
+    "look-up: a filter gone": ("DELETE FROM lookup_filter WHERE block_number >> 32 = 1", "look-up run 1 "),
     "look-up: a filter's size": ("UPDATE lookup_run SET filter_blocks = 2 WHERE run_no = 3", "look-up run 3 "),
     # Anchors
     "attempt: its transaction": ("UPDATE attempt SET raw = flip(raw, 60) WHERE attempt_no = 1", "attempt 1 "),
