@@ -143,7 +143,9 @@ class SortedRuns:
         page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
         while page and block_of(page, blocks) <= block_no:
             found += (pair for pair in _cut(page) if block_of(pair, blocks) == block_no)
-            page = self._page_from(run_no, ">", page[:PAIR_SIZE])
+            following = self._page_from(run_no, ">", page[:PAIR_SIZE])
+            # A damaged page, which is not stored under its first pair, would come again and again.
+            page = following if following > page else b""
         return b"".join(found)
 
     def add_filters(self) -> None:
@@ -207,10 +209,13 @@ class SortedRuns:
     def pages_of(self, run_no: int) -> Iterator[bytes]:
         """Yield the pages of a run, in order."""
         at = b""
-        query = "SELECT pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT ?"
+        # Where it goes on is what a page is stored under: whatever became of its pairs, there is an end.
+        query = (
+            "SELECT first_pair, pairs FROM lookup_page WHERE run_no = ? AND first_pair > ? ORDER BY first_pair LIMIT ?"
+        )
         while rows := self.engine.query(query, (run_no, at, _MERGED_PAGES)):
-            at = bytes(rows[-1][0][:PAIR_SIZE])
-            yield from (bytes(page) for (page,) in rows)
+            at = bytes(rows[-1][0])
+            yield from (bytes(page) for _, page in rows)
 
     def find_in_run(self, run_no: int, start: bytes) -> Iterator[list[int]]:
         """Yield the seqs of a run that stand with the key of ``start``, from that pair on: those of a page each."""
