@@ -6,11 +6,13 @@ a run has no filter, or a block is missing, nothing is said, and the page is rea
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from struct import Struct
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
-from anchor.hashing.filters import BLOCK_BYTES, block_of, has_bits, masks_of
+from anchor.hashing.filters import BLOCK_BYTES, block_of, has_bits
 from anchor.hashing.plain import PAIR_SIZE
+from anchor.proof.codec import HASH_SIZE
 from anchor.storage.engine import Engine
 
 PAIRS_IN_BLOCK = 512
@@ -19,6 +21,9 @@ PAIRS_IN_BLOCK = 512
 MOST_BLOCKS = 65_536
 # In one question; as many of a filter are read by whoever goes through it.
 BLOCKS_AT_ONCE = 64
+
+# The bytes of a hash that say its block (``block_of``).
+_FIRST_HALF = Struct(f">I{HASH_SIZE - 4}x")
 
 
 def blocks_for(pairs: int) -> int:
@@ -80,38 +85,40 @@ class RunFilters:
         if blocks is None:
             return True
         number = _number(run_no, block_of(key, blocks))
-        if number not in self._held:
-            self._read([number])
+        self._read([number])
         bits = self._held.get(number)
         return bits is None or has_bits(bits, key)
 
-    def may_hold(self, runs: Sequence[Filtered], keys: Iterable[bytes]) -> dict[bytes, list[int]]:
-        """Return for each key which runs may hold it, in their order: one question for what is not in memory."""
-        # No block has a number below 0.
-        asked = {
-            key: [-1 if blocks is None else _number(run_no, block_of(key, blocks)) for run_no, blocks in runs]
-            for key in keys
+    def may_hold(self, runs: Sequence[Filtered], hashes: Iterable[bytes]) -> dict[bytes, list[int]]:
+        """Return which runs may hold a hash (32 bytes), in their order, for each that any may hold.
+
+        One question for what is not in memory.
+        """
+        keys = list(dict.fromkeys(hashes))
+        flat = b"".join(keys)
+        halves = [half for (half,) in _FIRST_HALF.iter_unpack(flat)]
+        wanted = {
+            run_no: [_number(run_no, block_no) for block_no in sorted({half * blocks >> 32 for half in halves})]
+            for run_no, blocks in runs
+            if blocks is not None
         }
-        self._read(sorted({number for numbers in asked.values() for number in numbers if number not in self._held}))
-        held, run_nos = self._held, [run_no for run_no, _ in runs]
-        found = {}
-        for key, numbers in asked.items():
-            (a, of_a), (b, of_b), (c, of_c), (d, of_d) = masks_of(key)
-            # Written out: a writer asks this of each of its entries and every run.
-            found[key] = [
-                run_no
-                for run_no, number in zip(run_nos, numbers, strict=True)
-                if (bits := held.get(number)) is None
-                or (bits[a] & of_a and bits[b] & of_b and bits[c] & of_c and bits[d] & of_d)
-            ]
+        self._read([number for numbers in wanted.values() for number in numbers])
+        found: dict[bytes, list[int]] = {}
+        for run_no, blocks in runs:
+            # Of a run without a filter no block is there, so it may hold all.
+            there = [number for number in wanted.get(run_no, ()) if number in self._held]
+            bits = b"".join([self._held[number] for number in there])
+            for place in HASHING.held(flat, blocks or 1, [_block_no(number) for number in there], bits):
+                found.setdefault(keys[place], []).append(run_no)
         return found
 
     def _read(self, numbers: Sequence[int]) -> None:
         """Have these blocks in memory, those of them that there are."""
-        if len(self._held) + len(numbers) > MOST_BLOCKS:
-            self._held = {}
-        for at in range(0, len(numbers), BLOCKS_AT_ONCE):
-            some = numbers[at : at + BLOCKS_AT_ONCE]
+        missing = [number for number in numbers if number not in self._held]
+        if len(self._held) + len(missing) > MOST_BLOCKS:
+            self._held, missing = {}, list(numbers)
+        for at in range(0, len(missing), BLOCKS_AT_ONCE):
+            some = missing[at : at + BLOCKS_AT_ONCE]
             places = ", ".join("?" for _ in some)
             rows = self.engine.query(
                 f"SELECT block_number, bits FROM lookup_filter WHERE block_number IN ({places})",  # noqa: S608  # places only
@@ -151,10 +158,14 @@ class RunFilters:
             "ORDER BY block_number LIMIT ?"
         )
         while rows := self.engine.query(query, (at, end, BLOCKS_AT_ONCE)):
-            yield from ((int(number) & 0xFFFFFFFF, bytes(bits)) for number, bits in rows)
+            yield from ((_block_no(int(number)), bytes(bits)) for number, bits in rows)
             at = int(rows[-1][0]) + 1
 
 
 def _number(run_no: int, block_no: int) -> int:
     """Return under which number a block lies: those of a run stand side by side, and one index leads to them."""
     return run_no << 32 | block_no
+
+
+def _block_no(number: int) -> int:
+    return number & 0xFFFFFFFF

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from anchor.errors import SettingsError
 from anchor.hashing.export_parts import kept_line
+from anchor.hashing.filters import BLOCK_BYTES
 from anchor.hashing.pieces import Pieces
-from anchor.hashing.plain import PlainHashing
+from anchor.hashing.plain import PAIR_SIZE, PlainHashing
 from anchor.hashing.products import MODULUS, Point
 from anchor.hashing.texts import Field, Leaves, Template
 from anchor.proof.entry import SIGNED_SIZE
@@ -92,10 +93,21 @@ def check_agrees(hashing: PlainHashing, other: PlainHashing) -> None:
         or hashing.bundle(bundle, len(messages), b"", 0) != other.bundle(bundle, len(messages), b"", 0)
         or hashing.kept_lines(lines) != other.kept_lines(lines)
         or hashing.sorted_pairs(hashing.pairs(hashes.flat, 5)) != other.sorted_pairs(other.pairs(hashes.flat, 5))
+        or _filters(hashing, other.pairs(hashes.flat, 5)) != _filters(other, other.pairs(hashes.flat, 5))
         or hashing.product(hashes.flat, point) != other.product(hashes.flat, point)
         or _columns(hashing, items) != _columns(other, items)
     ):
         raise ArithmeticError(f"{hashing.name} does not agree with {other.name} and is not used: report this machine")
+
+
+def _filters(hashing: PlainHashing, pairs: bytes) -> tuple[bytes, list[int]]:
+    """Return a filter of two blocks over half of some pairs, and which of all, as hashes, its second block may hold.
+
+    One bit too few, and what is recorded already would be recorded again.
+    """
+    bits = hashing.filled(pairs[: len(pairs) // 32 * 16], 2, 0, bytes(2 * BLOCK_BYTES))
+    hashes = b"".join(pair * 2 for pair in Pieces.cut(pairs, PAIR_SIZE))
+    return bits, hashing.held(hashes, 2, [1], bits[BLOCK_BYTES:])
 
 
 def _columns(hashing: PlainHashing, items: list[bytes]) -> tuple[bytes, ...]:

@@ -4,7 +4,10 @@ A filter is cut into blocks by the first bytes of a key, so that sorted pairs fi
 asks for a key reads one block; four bits of it stand for a key. ``chains.run_filters`` keeps them beside sorted runs.
 """
 
+from collections.abc import Sequence
+
 from anchor.hashing.pieces import Pieces
+from anchor.proof.codec import HASH_SIZE
 
 BLOCK_BYTES = 1024
 """Small enough to lie in a row of any database as it is."""
@@ -55,6 +58,29 @@ def filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
         for at, mask in masks_of(pair):
             made[start + at] |= mask
     return bytes(made)
+
+
+def held(hashes: bytes, blocks: int, numbers: Sequence[int], bits: bytes) -> list[int]:
+    """Return the places of flat hashes (32 bytes each) that a filter of so many blocks may hold.
+
+    ``bits`` are those of its blocks ``numbers``, ascending, one behind the other; it may hold what is in another one.
+    """
+    place_of = {number: at * BLOCK_BYTES for at, number in enumerate(numbers)}
+    found = []
+    for place, key in enumerate(Pieces.cut(hashes)):
+        at = place_of.get(block_of(key, blocks))
+        if at is None or has_bits(bits[at : at + BLOCK_BYTES], key):
+            found.append(place)
+    return found
+
+
+def check_held(hashes: bytes, blocks: int, numbers: Sequence[int], bits: bytes) -> None:
+    """Raise ValueError unless hashes are whole, and the blocks are as many as numbers, which a filter can have."""
+    if len(hashes) % HASH_SIZE or len(bits) != len(numbers) * BLOCK_BYTES or not 0 <= blocks <= MOST_BLOCKS:
+        raise ValueError(
+            f"expected whole hashes and {len(numbers)} blocks of at most {MOST_BLOCKS}, got {len(hashes)} and "
+            f"{len(bits)} bytes, of {blocks}"
+        )
 
 
 def check_filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from anchor.hashing._native import ffi, lib
 from anchor.hashing.columns import KeptColumns
 from anchor.hashing.export_parts import HashedBundle, KeptLines
-from anchor.hashing.filters import OUTSIDE, check_filled
+from anchor.hashing.filters import OUTSIDE, check_filled, check_held
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import PAIR_SIZE, PlainHashing, check_columns, check_signed, check_sizes
 from anchor.hashing.products import Point, check_product
@@ -202,6 +202,15 @@ class NativeHashing(PlainHashing):
         if lib.fill_filter(len(pairs) // PAIR_SIZE, pairs, *into):
             raise ValueError(OUTSIDE)
         return bytes(out)
+
+    def held(self, hashes: bytes, blocks: int, numbers: Sequence[int], bits: bytes) -> list[int]:
+        """See ``PlainHashing.held``."""
+        check_held(hashes, blocks, numbers, bits)
+        count = len(hashes) // HASH_SIZE
+        places = array("Q", bytes(8 * count))
+        given = ffi.from_buffer("uint64_t[]", array("Q", numbers)), len(numbers), bits
+        found = lib.held_hashes(count, hashes, blocks, *given, ffi.from_buffer("uint64_t[]", places))
+        return places[:found].tolist()
 
     def kept_columns(self, data: bytes, sizes: Sequence[int], kinds: bytes) -> KeptColumns | None:
         """See ``PlainHashing.kept_columns``."""

@@ -88,17 +88,56 @@ void multiply_pairs(size_t count, const uint8_t *pairs, const uint8_t *point, ui
     for (int byte = 0; byte < PAIR; byte++) product[byte] = (uint8_t)(all >> 8 * (PAIR - 1 - byte));
 }
 
+/* A filter over keys (anchor/hashing/filters.py). */
+enum { FILTER_BLOCK = 1024, BITS = 8 * FILTER_BLOCK, BITS_OF_A_KEY = 4 };
+
+static uint64_t block_of(uint64_t key, uint64_t blocks) { return (key >> 32) * blocks >> 32; }
+
+/* The place in its block of one of the bits that stand for a key. */
+static uint32_t bit_of(uint64_t key, uint32_t number) {
+    const uint32_t word = (uint32_t)key, step = word >> 13 | 1;
+    return (word + number * step) % BITS;
+}
+
 int fill_filter(size_t count, const uint8_t *pairs, uint64_t blocks, uint64_t first, uint8_t *bits, size_t size) {
-    enum { FILTER_BLOCK = 1024, BITS = 8 * FILTER_BLOCK, BITS_OF_A_KEY = 4 };
     for (size_t i = 0; i < count; i++, pairs += PAIR) {
-        const uint64_t key = big_endian(pairs), block = (key >> 32) * blocks >> 32;
+        const uint64_t key = big_endian(pairs), block = block_of(key, blocks);
         if (block < first || block - first >= size / FILTER_BLOCK) return -1;
         uint8_t *const at = bits + (size_t)(block - first) * FILTER_BLOCK;
-        const uint32_t word = (uint32_t)key, step = word >> 13 | 1;
         for (uint32_t number = 0; number < BITS_OF_A_KEY; number++) {
-            const uint32_t place = (word + number * step) % BITS;
+            const uint32_t place = bit_of(key, number);
             at[place >> 3] |= (uint8_t)(1 << (place & 7));
         }
     }
     return 0;
+}
+
+/* The bits of a block, or NULL where it is not given. */
+static const uint8_t *given_block(uint64_t block, const uint64_t *numbers, size_t given, const uint8_t *bits) {
+    size_t low = 0;
+    for (size_t high = given; low < high;) {
+        const size_t middle = low + (high - low) / 2;
+        if (numbers[middle] < block)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < given && numbers[low] == block ? bits + low * FILTER_BLOCK : NULL;
+}
+
+size_t held_hashes(size_t count, const uint8_t *hashes, uint64_t blocks, const uint64_t *numbers, size_t given,
+                   const uint8_t *bits, uint64_t *places) {
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++, hashes += HASH) {
+        const uint64_t key = big_endian(hashes);
+        const uint8_t *const block = given_block(block_of(key, blocks), numbers, given, bits);
+        uint32_t number = 0;
+        while (block && number < BITS_OF_A_KEY) {
+            const uint32_t place = bit_of(key, number);
+            if (!(block[place >> 3] >> (place & 7) & 1)) break;
+            number++;
+        }
+        if (!block || number == BITS_OF_A_KEY) places[found++] = i;
+    }
+    return found;
 }

@@ -14,3 +14,8 @@ void multiply_pairs(size_t count, const uint8_t *pairs, const uint8_t *point, ui
 /* Sets the bits that stand for the keys of pairs in blocks of a filter (anchor/hashing/filters.py): it has `blocks`, at most
    2^32, of 1024 bytes; `bits` are `size` bytes of those from `first` on. Returns 0, or -1 where a key is in none of these. */
 int fill_filter(size_t count, const uint8_t *pairs, uint64_t blocks, uint64_t first, uint8_t *bits, size_t size);
+
+/* Writes to places, ascending, which of `count` hashes of 32 bytes such a filter may hold; returns how many. `bits` are those of
+   its blocks numbers[0] to numbers[given - 1], ascending, one behind the other: it may hold what is in another block. */
+size_t held_hashes(size_t count, const uint8_t *hashes, uint64_t blocks, const uint64_t *numbers, size_t given,
+                   const uint8_t *bits, uint64_t *places);

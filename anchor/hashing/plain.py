@@ -11,7 +11,7 @@ from struct import Struct
 from anchor.hashing import texts
 from anchor.hashing.columns import KeptColumns, cut_kept
 from anchor.hashing.export_parts import HashedBundle, KeptLines, cut_bundle, read_kept
-from anchor.hashing.filters import check_filled, filled
+from anchor.hashing.filters import check_filled, check_held, filled, held
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.products import Point, check_product, product
 from anchor.hashing.texts import Leaves, Template
@@ -136,6 +136,14 @@ class PlainHashing:
         """
         check_filled(pairs, blocks, first_block, bits)
         return filled(pairs, blocks, first_block, bits)
+
+    def held(self, hashes: bytes, blocks: int, numbers: Sequence[int], bits: bytes) -> list[int]:
+        """Return the places of flat hashes that a filter may hold, of which these blocks are given, in ascending order.
+
+        Raises ValueError where there are not as many blocks as numbers.
+        """
+        check_held(hashes, blocks, numbers, bits)
+        return held(hashes, blocks, numbers, bits)
 
     def kept_columns(self, data: bytes, sizes: Sequence[int], kinds: bytes) -> KeptColumns | None:
         """Return digests and commitments of items that stand one behind the other.

@@ -361,6 +361,20 @@ static int filters(size_t count) {
         free(one);
     }
     HOLDS(inside == 1024 * count);
+    /* What was put in is held, by all blocks or its own; a block that is not given may hold anything, an empty one nothing. */
+    uint8_t *hashes = buffer(32 * count), *empty = calloc(1, 1024);
+    uint64_t *numbers = malloc(4 * sizeof *numbers), *places = calloc(count, sizeof *places);
+    for (size_t i = 0; i < count; i++) memcpy(hashes + 32 * i, made + 16 * i, 8);
+    for (size_t i = 0; i < 4; i++) numbers[i] = i;
+    HOLDS(held_hashes(count, hashes, 4, numbers, 4, bits, places) == count);
+    for (size_t i = 0; i < count; i++) HOLDS(places[i] == i);
+    HOLDS(held_hashes(count, hashes, 4, NULL, 0, NULL, places) == count);
+    *numbers = 2;
+    size_t elsewhere = 0;
+    for (size_t i = 0; i < count; i++) elsewhere += hashes[32 * i] >> 6 != 2;
+    HOLDS(held_hashes(count, hashes, 4, numbers, 1, empty, places) == elsewhere);
+    HOLDS(held_hashes(0, NULL, 4, numbers, 1, empty, NULL) == 0);
+    free(hashes), free(empty), free(numbers), free(places);
     free(made), free(bits), free(none);
     return 0;
 }

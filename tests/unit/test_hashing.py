@@ -395,6 +395,40 @@ def test_a_filter_has_the_bits_of_every_key(keys: list[int], blocks: int) -> Non
         assert len(made) == 1
 
 
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=40, unique=True), st.sampled_from([1, 2, 3]), st.data())
+def test_a_filter_says_which_hashes_it_may_hold(hashes: list[bytes], blocks: int, data: st.DataObject) -> None:
+    """Those that were put in, those whose bits all are set by others, and those of blocks that are not given."""
+    put_in = sorted(data.draw(st.sets(st.sampled_from(hashes)))) if hashes else []
+    numbers = sorted(data.draw(st.sets(st.integers(0, blocks - 1))))
+    pairs = b"".join(key[:8] + bytes(8) for key in put_in)
+    bits = Pieces.cut(PlainHashing().filled(pairs, blocks, 0, bytes(BLOCK_BYTES * blocks)), BLOCK_BYTES)
+    given_bits = b"".join(bits[number] for number in numbers)
+    expected = [
+        place
+        for place, key in enumerate(hashes)
+        if block_of(key, blocks) not in numbers or has_bits(bits[block_of(key, blocks)], key)
+    ]
+    assert {hashes.index(key) for key in put_in} <= set(expected)
+    for name in available():
+        assert expected == MAKERS[name]().held(b"".join(hashes), blocks, numbers, given_bits), name
+
+
+def test_hashes_and_blocks_that_are_not_whole_are_refused(hashing: PlainHashing) -> None:
+    """Half a hash, a block too few or too many, more blocks than a filter can have: refused before anything is read."""
+    block = bytes(BLOCK_BYTES)
+    for hashes, blocks, numbers, bits in [
+        (bytes(31), 1, [0], block),
+        (bytes(32), 1, [0], block[:-1]),
+        (bytes(32), 1, [0], b""),
+        (bytes(32), 1, [], block),
+        (bytes(32), MOST_BLOCKS + 1, [0], block),
+        (bytes(32), -1, [0], block),
+    ]:
+        with pytest.raises(ValueError, match="expected whole hashes"):
+            hashing.held(hashes, blocks, numbers, bits)
+    assert [] == hashing.held(b"", 1, [0], block)
+
+
 def test_pairs_of_other_blocks_are_refused(hashing: PlainHashing) -> None:
     """Pairs before or behind the blocks that are given, blocks that there are not, and parts of either, are refused."""
     low, high, block = bytes(16), b"\xff" * 16, bytes(BLOCK_BYTES)
@@ -528,8 +562,16 @@ class _WrongOnce(PlainHashing):
     def kept_lines(self, text: bytes) -> KeptLines | None:
         return None if self.wrong == "kept_lines" else super().kept_lines(text)
 
+    def filled(self, pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:
+        return super().filled(pairs[16:] if self.wrong == "filled" else pairs, blocks, first_block, bits)
 
-@pytest.mark.parametrize("wrong", ["each", "rows", "nodes", "above", "levels", "root", "bundle", "kept_lines"])
+    def held(self, hashes: bytes, blocks: int, numbers: Sequence[int], bits: bytes) -> list[int]:
+        return super().held(hashes, blocks, numbers, bits)[1 if self.wrong == "held" else 0 :]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["each", "rows", "nodes", "above", "levels", "root", "bundle", "kept_lines", "filled", "held"]
+)
 def test_what_computes_wrongly_is_not_used(wrong: str) -> None:
     """Before native hashing is used it must agree with hashlib in every shape."""
     with pytest.raises(ArithmeticError, match="does not agree with hashlib"):
