@@ -62,7 +62,7 @@ def notice_silence(connection: "psycopg.Connection[Any]", connected_by: str) -> 
 
 
 _END_SILENT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')
+    WHERE state <> 'idle' AND wait_event IN ('ClientRead', 'ClientWrite')
     AND state_change < clock_timestamp() - make_interval(secs => $1)
     AND pid IN (
         SELECT pid FROM pg_locks WHERE relation = to_regclass('write_turn') AND mode = 'RowExclusiveLock' AND granted
@@ -70,11 +70,12 @@ _END_SILENT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 
 def end_silent(connection: "psycopg.Connection[Any]", silent_s: float) -> bool:
-    """End who holds the turn and whose client was silent for so long within a statement; say if there was anybody.
+    """End who holds the turn and whose client was silent for so long in a transaction; say if there was anybody.
 
-    A server ends by itself who is silent between statements (``idle_in_transaction_session_timeout``), and nobody who
-    has sent half of one: a process that is frozen there answers keepalives, and holds up everybody. What it had done
-    is undone. Where the server knows no such thing, or this user may not, nobody is ended.
+    A server ends by itself who is silent between statements (``idle_in_transaction_session_timeout``), but for two: who
+    has sent half of a statement, and who was last asked in a pipeline, behind which libpq sends a Flush that stops the
+    server's clock (seen with PostgreSQL 15). A process that is frozen there answers keepalives, and holds up everybody.
+    What it had done is undone. Where the server knows no such thing, or this user may not, nobody is ended.
     """
     try:
         return bool(connection.execute(_END_SILENT, (float(silent_s),)).fetchall())

@@ -122,6 +122,35 @@ def test_who_sleeps_in_his_turn_loses_it(address: str) -> None:
     other.close()
 
 
+def test_who_sleeps_behind_a_pipeline_loses_his_turn_to_who_waits(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server does not end who is silent behind questions that went together; who waits for the turn does."""
+    sleeper, other = PostgresEngine(address), PostgresEngine(address, busy_timeout_s=0.1)
+
+    def is_written() -> bool:
+        try:
+            with other.transaction():
+                other.execute(INSERT, (2, b"other"))
+        except StorageBusyError:
+            return False
+        return True
+
+    def sleep_in_turn() -> None:
+        with sleeper.transaction([(ALL, ())]) as answers:
+            assert [[]] == answers
+            assert not is_written()
+            monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_S", 0)
+            wait_until(is_written)
+            sleeper.execute(INSERT, (1, b"awake"))
+
+    with pytest.raises(StorageError):
+        sleep_in_turn()
+    assert [(2, b"other")] == other.query(ALL)
+    sleeper.close()
+    other.close()
+
+
 def test_who_is_frozen_within_a_statement_loses_his_turn(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of a COPY was sent and no more comes, nor does the connection end: whoever waits for the turn ends it."""
     frozen, other = PostgresEngine(address), PostgresEngine(address, busy_timeout_s=0.3)

@@ -408,7 +408,7 @@ def test_many_hits_come_page_by_page(story: Story) -> None:
 # --- cost
 
 FEW_ROWS = (
-    "SELECT run_no FROM lookup_run ",  # runs are merged by eights
+    "SELECT run_no, filter_blocks FROM lookup_run ",  # runs are merged by eights
     "SELECT token FROM time_stamp WHERE checkpoint_size = ",  # of one checkpoint, and limited
     "SELECT network, ots, header FROM attestation ",  # of one checkpoint, and limited
 )
