@@ -122,26 +122,28 @@ def test_who_sleeps_in_his_turn_loses_it(address: str) -> None:
     other.close()
 
 
+def gets_a_turn(engine: PostgresEngine, number: int) -> bool:
+    """Say whether an engine can write a row of this number, or finds another one writing."""
+    try:
+        with engine.transaction():
+            engine.execute(INSERT, (number, b"other"))
+    except StorageBusyError:
+        return False
+    return True
+
+
 def test_who_sleeps_behind_a_pipeline_loses_his_turn_to_who_waits(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server does not end who is silent behind questions that went together; who waits for the turn does."""
     sleeper, other = PostgresEngine(address), PostgresEngine(address, busy_timeout_s=0.1)
 
-    def is_written() -> bool:
-        try:
-            with other.transaction():
-                other.execute(INSERT, (2, b"other"))
-        except StorageBusyError:
-            return False
-        return True
-
     def sleep_in_turn() -> None:
         with sleeper.transaction([(ALL, ())]) as answers:
             assert [[]] == answers
-            assert not is_written()
+            assert not gets_a_turn(other, 2)
             monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_S", 0)
-            wait_until(is_written)
+            wait_until(lambda: gets_a_turn(other, 2))
             sleeper.execute(INSERT, (1, b"awake"))
 
     with pytest.raises(StorageError):
@@ -170,20 +172,12 @@ def test_who_is_frozen_within_a_statement_loses_his_turn(address: str, monkeypat
         except StorageError as error:
             raised.append(error)
 
-    def is_written() -> bool:
-        try:
-            with other.transaction():
-                other.execute(INSERT, (1, b"other"))
-        except StorageBusyError:
-            return False
-        return True
-
     copying = threading.Thread(target=copy)
     copying.start()
     begun.wait()
-    assert not is_written()
+    assert not gets_a_turn(other, 1)
     monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION_S", 0)
-    wait_until(is_written)
+    wait_until(lambda: gets_a_turn(other, 1))
     thawed.set()
     copying.join()
     assert 1 == len(raised)
