@@ -1,5 +1,5 @@
-/* AES-256-GCM of rows of items (see ciphers.h). One context of libcrypto serves a whole row, and each item sets only its
-   key in it; libcrypto overwrites the last one when the context is freed.
+/* AES-256-GCM of rows of items (see ciphers.h). One context of libcrypto serves a whole row or part, and each item sets only
+   its key in it; libcrypto overwrites the last one when the context is freed.
 
    Nothing of OpenSSL's headers is needed: its functions are looked up in the library that Python itself hashes with. Those
    used here have been the same since OpenSSL 1.1.0 (EVP_EncryptInit(3)). */
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ciphers.h"
+#include "parts.h"
 
 enum { KEY = 32, NONCE = 12, TAG = 16, NUMBER = 8 };
 
@@ -131,21 +132,42 @@ int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint
     return refused || data_size || out_size ? -1 : 0;
 }
 
-int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
-                  size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size, uint8_t *holds) {
+struct boxes {
+    const uint8_t *keys, *nonces, *data;
+    uint64_t first;
+    const uint64_t *sizes;
+    uint8_t *out, *holds;
+};
+
+static int decrypt_some(const void *given, size_t start, size_t end, size_t at) {
+    const struct boxes *const job = given;
+    const uint8_t *data = job->data + at;
+    uint8_t *out = job->out;
+    for (size_t i = 0; i < start; i++) out += job->sizes[i] ? job->sizes[i] - TAG : 0;
     void *const context = context_for(crypto.begin_decrypting);
     int refused = !context;
-    for (size_t i = 0; !refused && i < count; i++) {
-        holds[i] = 1;
-        if (!sizes[i]) continue;
-        refused = sizes[i] < TAG || sizes[i] - TAG > INT_MAX || sizes[i] > data_size || sizes[i] - TAG > out_size;
-        if (refused) break;
-        const size_t size = (size_t)sizes[i] - TAG;
-        refused = !decrypt_item(context, keys + i * KEY, nonces + i * NONCE, first + i, data, (int)size, out, holds + i);
-        data += size + TAG, data_size -= size + TAG, out += size, out_size -= size;
+    for (size_t i = start; !refused && i < end; i++) {
+        job->holds[i] = 1;
+        if (!job->sizes[i]) continue;
+        const size_t size = (size_t)job->sizes[i] - TAG;
+        refused = !decrypt_item(context, job->keys + i * KEY, job->nonces + i * NONCE, job->first + i, data, (int)size, out,
+                                job->holds + i);
+        data += size + TAG, out += size;
     }
     if (context) crypto.free_context(context);
-    return refused || data_size || out_size ? -1 : 0;
+    return refused;
+}
+
+int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
+                  size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size, uint8_t *holds) {
+    const struct boxes job = {keys, nonces, data, first, sizes, out, holds};
+    if (!crypto.begin_decrypting) return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (!sizes[i]) continue;
+        if (sizes[i] < TAG || sizes[i] - TAG > INT_MAX || sizes[i] - TAG > out_size) return -1;
+        out_size -= (size_t)sizes[i] - TAG;
+    }
+    return out_size ? -1 : run_in_parts(count, sizes, data_size, decrypt_some, &job);
 }
 
 #else

@@ -1,4 +1,4 @@
-/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, columns.h, pairs.h, signatures.h and texts.h over
+/* Calls every function of anchor/hashing/batches.h, bundles.h, ciphers.h, columns.h, pairs.h, parts.h, signatures.h and texts.h over
    buffers that are exactly as long as they must be, so that a sanitizer sees each byte read or written too far. Portable C and
    the processor's instructions must agree, and one message hashed in three ways. Prints "ok" and the name of the instructions;
    else the line that does not hold. */
@@ -13,6 +13,7 @@
 #include "ciphers.h"
 #include "columns.h"
 #include "pairs.h"
+#include "parts.h"
 #include "signatures.h"
 #include "texts.h"
 
@@ -411,8 +412,91 @@ static int columns(int hardware, size_t size) {
     return 0;
 }
 
-int main(void) {
+struct marked {
+    const uint64_t *sizes;
+    uint8_t *done;
+    size_t refused;
+};
+
+/* Marks items; refuses one of them, and what is told a wrong place. */
+static int mark(const void *given, size_t start, size_t end, size_t at) {
+    const struct marked *const job = given;
+    for (size_t i = 0; i < start; i++) at -= (size_t)job->sizes[i];
+    for (size_t i = start; i < end; i++) job->done[i]++;
+    return at || (start <= job->refused && job->refused < end);
+}
+
+/* However many parts there are, each item is done once; one that refuses is noticed, and sizes that do not add up. */
+static int parts(size_t count) {
+    uint64_t *sizes = malloc(count * sizeof *sizes);
+    for (size_t many = 0; many < 7; many++)
+        for (size_t largest = 0; largest < 5; largest++) {
+            uint8_t *done = calloc(count, 1);
+            struct marked job = {sizes, done, count};
+            size_t all = 0;
+            for (size_t i = 0; i < count; i++) all += (size_t)(sizes[i] = i * largest % 7);
+            HOLDS(run_in_so_many(many, count, sizes, all, mark, &job) == 0);
+            for (size_t i = 0; i < count; i++) HOLDS(done[i] == 1);
+            HOLDS(run_in_so_many(many, count, sizes, all + 1, mark, &job) == -1);
+            HOLDS(!all || run_in_so_many(many, count, sizes, all - 1, mark, &job) == -1);
+            for (size_t i = 0; i < count; i++) HOLDS(done[i] == 1);
+            for (job.refused = 0; job.refused < count; job.refused++)
+                HOLDS(run_in_so_many(many, count, sizes, all, mark, &job) == -1);
+            free(done);
+        }
+    free(sizes);
+    return 0;
+}
+
+/* So many bytes that every core gets a part: hashes are those of the items one by one, and a box that is changed is found
+   wherever it is; a first item of another kind, seen by all parts, refuses them all. */
+static int at_once(int hardware, int has_library) {
+    enum { COUNT = 1000, SIZE = 300, BOX = SIZE + 16 };
+    uint8_t *keys = buffer(32 * COUNT), *nonces = buffer(12 * COUNT), *data = buffer(SIZE * COUNT), *kinds = buffer(2);
+    uint8_t *digests = buffer(32 * COUNT), *commitments = buffer(32 * COUNT), *one = buffer(32), *holds = buffer(COUNT);
+    uint8_t *boxes = buffer(BOX * COUNT), *back = buffer(SIZE * COUNT);
+    uint64_t *sizes = malloc(COUNT * sizeof *sizes);
+    kinds[0] = 1, kinds[1] = 2;
+    for (size_t i = 0; i < COUNT; i++) data[i * SIZE] = 1, sizes[i] = SIZE;
+    HOLDS(hash_kept(hardware, COUNT, data, SIZE * COUNT, sizes, kinds, digests, commitments) == 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        HOLDS(hash_rows(0, 1, data, 0, data + i * SIZE + 17, SIZE - 17, data, 0, data, 0, one) == 0);
+        HOLDS(memcmp(one, digests + i * 32, 32) == 0);
+        HOLDS(hash_rows(0, 1, data, 0, data + i * SIZE + 1, 16, one, 32, data, 0, one) == 0);
+        HOLDS(memcmp(one, commitments + i * 32, 32) == 0);
+    }
+    if (has_library) HOLDS(encrypt_items(COUNT, keys, nonces, 9, data, SIZE * COUNT, sizes, boxes, BOX * COUNT) == 0);
+    for (size_t i = 0; i < COUNT; i++) sizes[i] = BOX;
+    for (size_t bad = 0; has_library && bad < COUNT; bad += 111) {
+        boxes[bad * BOX] ^= 1;
+        HOLDS(decrypt_items(COUNT, keys, nonces, 9, boxes, BOX * COUNT, sizes, back, SIZE * COUNT, holds) == 0);
+        for (size_t i = 0; i < COUNT; i++) {
+            HOLDS(holds[i] == (i != bad));
+            HOLDS(i == bad || memcmp(data + i * SIZE, back + i * SIZE, SIZE) == 0);
+        }
+        boxes[bad * BOX] ^= 1;
+    }
+    for (size_t i = 0; i < COUNT; i++) sizes[i] = SIZE;
+    for (size_t bad = 0; bad < COUNT; bad += 111) {
+        data[bad * SIZE] = 2;
+        HOLDS(hash_kept(hardware, COUNT, data, SIZE * COUNT, sizes, kinds, digests, commitments) == -1);
+        data[bad * SIZE] = 1;
+    }
+    free(keys), free(nonces), free(data), free(kinds), free(digests), free(commitments), free(one), free(holds);
+    free(boxes), free(back), free(sizes);
+    return 0;
+}
+
+/* All of it; with an argument only what is done by several threads. */
+int main(int count_of_arguments, char **arguments) {
+    (void)arguments;
     const int hardware = *hardware_name() != 0;
+    if (count_of_arguments > 1) {
+        const int has_one = (dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL) || dlopen("libcrypto.3.dylib", RTLD_NOW)) &&
+                            *cipher_library();
+        if (parts(12) || at_once(hardware, has_one)) return 1;
+        return printf("ok %s%s\n", hardware_name(), has_one ? ", libcrypto" : ""), 0;
+    }
     for (size_t size = 0; size < 330; size++)
         for (size_t prefix = 0; prefix <= 64; prefix += prefix < 2 || prefix > 54 ? 1 : 53)
             if (pieces(hardware, prefix, size)) return 1;
@@ -438,6 +522,9 @@ int main(void) {
     HOLDS(!*cipher_library() == !has_library);
     for (size_t size = 0; has_library && size < 70; size++)
         if (ciphers(size)) return 1;
+    for (size_t count = 0; count < 10; count++)
+        if (parts(count)) return 1;
+    if (at_once(hardware, has_library)) return 1;
     printf("ok %s%s\n", hardware_name(), has_library ? ", libcrypto" : "");
     return 0;
 }

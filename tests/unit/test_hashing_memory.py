@@ -1,4 +1,4 @@
-"""The C of the native hashing under the sanitizers for addresses and undefined behaviour, built here for the purpose.
+"""The C of the native hashing under the sanitizers for addresses, undefined behaviour and threads, built here for it.
 
 ``hashing_driver.c`` beside this file calls every function with buffers of exactly the length that it may touch.
 """
@@ -14,9 +14,10 @@ import pytest
 SOURCES = Path(__file__).parent.parent.parent / "anchor" / "hashing"
 DRIVER = Path(__file__).with_name("hashing_driver.c")
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-# Where libc does not have dlopen itself.
-DYNAMIC = ["-ldl"] if sys.platform == "linux" else []
+# Where libc does not have dlopen and threads itself.
+DYNAMIC = ["-ldl", "-lpthread"] if sys.platform == "linux" else []
 SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+FOR_THREADS = ["-g", "-O1", "-fsanitize=thread"]
 
 
 def build(target: Path, *options: str) -> None:
@@ -63,3 +64,36 @@ def test_the_sanitizer_sees_what_it_is_there_for(tmp_path: Path) -> None:
     done = subprocess.run([program], capture_output=True, check=False, timeout=300, env=os.environ | {"LD_PRELOAD": ""})
     assert done.returncode != 0
     assert b"heap-buffer-overflow" in done.stderr
+
+
+@pytest.mark.native
+def test_parts_share_nothing_that_one_of_them_writes(tmp_path: Path) -> None:
+    """What several threads hash and decrypt is written by one of them each, and read when they have ended."""
+    program = tmp_path / "driver"
+    build(program, *FOR_THREADS)
+    done = run_threads(program)
+    assert (0, "") == (done.returncode, done.stderr.decode()), done.stdout.decode()
+    assert done.stdout.startswith(b"ok")
+
+
+@pytest.mark.native
+def test_the_sanitizer_for_threads_sees_what_it_is_there_for(tmp_path: Path) -> None:
+    """Results that are read before a thread has ended are noticed: the test above can fail."""
+    changed = tmp_path / "changed"
+    changed.mkdir()
+    for path in SOURCES.glob("*.[ch]"):
+        (changed / path.name).write_text(path.read_text().replace("pthread_join(threads[i], NULL)", "(void)0"))
+    assert (changed / "parts.c").read_text() != (SOURCES / "parts.c").read_text()
+    program = tmp_path / "driver"
+    build(tmp_path / "sound", *FOR_THREADS)
+    sources = [DRIVER, *sorted(changed.glob("*.c"))]
+    subprocess.run(["cc", *FOR_THREADS, f"-I{changed}", *sources, *DYNAMIC, "-o", program], check=True)
+    done = run_threads(program)
+    assert done.returncode != 0
+    assert b"data race" in done.stderr
+
+
+def run_threads(program: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run what the driver does with several threads."""
+    environment = os.environ | {"LD_PRELOAD": "", "TSAN_OPTIONS": "halt_on_error=1"}
+    return subprocess.run([program, "threads"], capture_output=True, check=False, timeout=300, env=environment)
