@@ -7,7 +7,6 @@ verify. The CLI prints its findings; memory stays flat in the number of entries,
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 
 from anchor.directory import Directory
 from anchor.epochs import Epochs
@@ -25,6 +24,7 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import KnownBlocks
 from anchor.proof.checkpoint import Checkpoint, Note, key_id
+from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import Entry
 from anchor.proof.leaves import (
     NO_PREVIOUS,
@@ -70,8 +70,8 @@ from chains.reader import Reader
 from chains.writer import stored_promise_leaves
 
 CHAINS_AT_ONCE = 256
-BATCHES_AT_ONCE = 16
-"""Bundles whose leaf hashes are added to a log at once."""
+HASHES_AT_ONCE = 4096
+"""Leaf hashes that are added to a log at once, or a few more."""
 
 
 class Audit:
@@ -469,8 +469,13 @@ class Audit:
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield leaf hashes by the thousand: the more come at once, the larger subtrees are hashed as a whole."""
-    while some := b"".join(islice(pieces, BATCHES_AT_ONCE)):
-        yield some
+    some = b""
+    for piece in pieces:
+        some += piece
+        if len(some) >= HASHES_AT_ONCE * HASH_SIZE:
+            yield some
+            some = b""
+    yield some
 
 
 def _after(runs: dict[int, int], row: int) -> int:

@@ -1,13 +1,14 @@
 """The audit of a chain's entries: each is what its leaf hash says, in the right chain, and commits to what is kept.
 
-Entries come from the bundles, and those of one are checked as a whole; only where they are not alike, or something does
-not hold, is each looked at alone. ``chains.audit`` takes the hashes that come out and follows them to the heads.
+Entries come from the bundles, and those of several are checked as a whole; only where they are not alike, or something
+does not hold, is each looked at alone. ``chains.audit`` takes the hashes that come out and follows them to the heads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.columns import KeptColumns
 from anchor.hashing.pieces import Pieces
@@ -22,7 +23,7 @@ from anchor.signing import check_signature
 from chains.audit_authors import HomeAuthors
 from chains.audit_lookups import LookupsAudit
 from chains.audit_report import DAMAGE, Report
-from chains.bundle import Part, Row
+from chains.bundle import BUNDLE_ENTRIES, Part, Row
 from chains.chain import Chain, Gone, box_in, decode_kept, gone
 from chains.chain_life import LifeEntry, life_entry_of
 from chains.erasure_entries import erasure_of, keeps_content
@@ -36,17 +37,21 @@ Progress = Callable[[str, int], None]
 
 
 class _Batch(NamedTuple):
-    """A part of a bundle, the first of its entries leaf ``first_index``, and the leaf hashes stored for them."""
+    """A part of bundles, the first of its entries leaf ``first_index``."""
 
     chain: Chain
     first_index: int
     part: Part
     with_ids: int
-    stored: bytes
 
     def where(self, place: int) -> str:
         """Name one of the rows."""
         return _where(self.chain, self.part.first_seq + place, self.first_index + place)
+
+    def pieces(self) -> Iterator["_Batch"]:
+        """Yield it cut into batches of as many entries as a bundle has."""
+        for part in self.part.pieces():
+            yield self._replace(first_index=self.first_index + part.first_seq - self.part.first_seq, part=part)
 
 
 class EntriesAudit:
@@ -89,8 +94,7 @@ class EntriesAudit:
             for part in self.chains.bundles.readable_parts(first_seq, first_seq + count):
                 yield from self._missing(chain, first_index, first_seq, range(place, part.first_seq - first_seq))
                 place = part.first_seq - first_seq
-                stored = self._stored(chain, first_index + place, len(part.entries))
-                yield self._checked(_Batch(chain, first_index + place, part, run.with_ids, stored))
+                yield self._checked(_Batch(chain, first_index + place, part, run.with_ids))
                 place += len(part.entries)
             yield from self._missing(chain, first_index, first_seq, range(place, count))
 
@@ -111,18 +115,36 @@ class EntriesAudit:
 
     def _checked(self, batch: _Batch) -> bytes:
         """Check a batch and return the hashes of its entries."""
+        if len(batch.part.entries) > BUNDLE_ENTRIES:
+            checked = self._checked_at_once(batch)
+            # Where one is not like the others, most pieces still are alike.
+            return b"".join(map(self._checked, batch.pieces())) if checked is None else checked
         self._count(len(batch.part.entries))
+        stored = self._stored(batch.chain, batch.first_index, len(batch.part.entries))
         kept = columns_of(batch.part.kept)
         hashes = None if self._closed_at is not None else _hashes_alike(batch, kept)
         if hashes is None:
             hashes = HASHING.cut(batch.part.entries.flat, batch.part.entries.sizes, LEAF_PREFIX)
             self._check_each(batch)
-        if hashes.flat != batch.stored:
+        if hashes.flat != stored:
             for place, found in enumerate(hashes):
-                if found != batch.stored[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
+                if found != stored[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
                     self.report.found(batch.where(place), "the entry is not the one whose hash was recorded")
         self.lookups.add(batch.part, hashes, kept)
         return hashes.flat
+
+    def _checked_at_once(self, batch: _Batch) -> bytes | None:
+        """Return the same of entries that are all alike, and the ones whose hashes were recorded; of others None."""
+        if self._closed_at is not None or not _can_be_alike(batch):
+            return None
+        kept = columns_of(batch.part.kept)
+        hashes = _hashes_alike(batch, kept)
+        with suppress(StorageCorruptError):  # of tiles: said where the piece is checked that needs them
+            if hashes is not None and hashes.flat == self._stored(batch.chain, batch.first_index, len(hashes)):
+                self._count(len(hashes))
+                self.lookups.add(batch.part, hashes, kept)
+                return hashes.flat
+        return None
 
     def _check_each(self, batch: _Batch) -> None:
         """Look at every entry of a batch in which they are not alike."""
@@ -223,10 +245,10 @@ def _hashes_alike(batch: _Batch, kept: KeptColumns | None) -> Pieces | None:
     They are of this chain, have no author, ids, links or extensions, and commit to what is kept beside them, where that
     is anything. Of all others, and where any of it does not hold, None: then each is looked at.
     """
-    raws, sizes = batch.part.entries.flat, batch.part.entries.sizes
-    first = raws[: sizes[0]]
-    if set(sizes) != {len(first)} or first[1:33] != batch.chain.chain_id or says_more(first) or not batch.first_index:
+    if not _can_be_alike(batch):
         return None
+    raws = batch.part.entries.flat
+    first = raws[: batch.part.entries.sizes[0]]
     if kept is not None:
         commitments = kept.commitments
     elif not batch.part.kept.flat:
@@ -237,6 +259,14 @@ def _hashes_alike(batch: _Batch, kept: KeptColumns | None) -> Pieces | None:
     if HASHING.woven(head, commitments, None, tail) != raws:
         return None
     return HASHING.rows(LEAF_PREFIX + head, commitments, None, tail)
+
+
+def _can_be_alike(batch: _Batch) -> bool:
+    """Say whether entries are of one size, and the first is of this chain and says nothing else, nor begins it."""
+    sizes = batch.part.entries.sizes
+    first = batch.part.entries.flat[: sizes[0]]
+    is_plain = first[1:33] == batch.chain.chain_id and not says_more(first) and batch.first_index > 0
+    return is_plain and set(sizes) == {len(first)}
 
 
 def _keeps_what_it_commits_to(batch: _Batch, rows: Sequence[Row]) -> bool:

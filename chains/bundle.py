@@ -9,13 +9,14 @@ import os
 import struct
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.pieces import Pieces
 from anchor.storage.engine import Engine, Question
-from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed, unsealed_row, unsealed_sizes
+from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed, unsealed_rows, unsealed_sizes
 from chains.content_keys import ContentKeys
 
 # As many as a tile has leaves: what a reader of one entry reads in vain stays small.
@@ -25,6 +26,8 @@ BUNDLE_BYTES = 2**20
 _LENGTH = 4
 # A mebibyte each at most, and mostly a tenth of it.
 _REMEMBERED = 4
+# To decrypt so much takes a core milliseconds, to start another for it (anchor/hashing/parts.c) a tenth of one at most.
+_TOGETHER_BYTES = BUNDLE_BYTES
 
 NEWEST: Question = ("SELECT first_seq + entry_count FROM bundle ORDER BY first_seq DESC LIMIT 1", ())
 """Where the newest bundle ends."""
@@ -93,6 +96,33 @@ class Part:
         """Yield them one by one."""
         pairs = zip(self.entries.items(), self.kept.items(), strict=True)
         return ((seq, entry, item or None) for seq, (entry, item) in enumerate(pairs, self.first_seq))
+
+    def pieces(self) -> Iterator["Part"]:
+        """Yield it cut into parts of ``BUNDLE_ENTRIES`` entries, and the last one of the rest."""
+        count = len(self.entries)
+        cuts = [(at, min(at + BUNDLE_ENTRIES, count)) for at in range(0, count, BUNDLE_ENTRIES)]
+        for (at, _), entries, kept in zip(cuts, self.entries.parts(cuts), self.kept.parts(cuts), strict=True):
+            yield Part(self.first_seq + at, entries, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """Entries of one bundle that follow one another, what is kept beside each under its key, and the bundle's nonce."""
+
+    first_seq: int
+    entries: Column
+    nonce: bytes
+    boxes: Column
+
+    @property
+    def end(self) -> int:
+        """The first seq behind them."""
+        return self.first_seq + len(self.boxes)
+
+    @property
+    def size(self) -> int:
+        """Of how many bytes it is."""
+        return len(self.entries.flat) + len(self.boxes.flat)
 
 
 class Bundles:
@@ -164,13 +194,18 @@ class Bundles:
     def parts(self, start: int, end: int) -> Iterator[Part]:
         """Yield the same, of each bundle in one."""
         while start < end:
-            first_seq, count, entries, kept = self._stored(start)
-            if first_seq + count <= start:
-                raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
-            cut = count, start - first_seq, min(count, end - first_seq), first_seq
-            boxes = _column(bytes(kept), *cut, behind=NONCE_SIZE)
-            yield Part(start, _column(bytes(entries), *cut), self._unlocked(start, bytes(kept[:NONCE_SIZE]), boxes))
-            start += len(boxes)
+            locked = self._locked_at(start, end)
+            yield self._unlocked(locked)
+            start = locked.end
+
+    def _locked_at(self, start: int, end: int) -> _Locked:
+        """Return the rows from ``start`` on that stand in one bundle; raise StorageCorruptError as ``rows`` does."""
+        first_seq, count, entries, kept = self._stored(start)
+        if first_seq + count <= start:
+            raise StorageCorruptError(f"row {start} is missing; run `anchorline audit`")
+        cut = count, start - first_seq, min(count, end - first_seq), first_seq
+        boxes = _column(bytes(kept), *cut, behind=NONCE_SIZE)
+        return _Locked(start, _column(bytes(entries), *cut), bytes(kept[:NONCE_SIZE]), boxes)
 
     def _stored(self, seq: int) -> Stored:
         """Return the bundle that would hold a row."""
@@ -189,14 +224,28 @@ class Bundles:
         )
         return found[0] if found else (seq, 0, b"")
 
-    def _unlocked(self, first_seq: int, nonce: bytes, boxes: Column) -> Column:
-        """Return what is kept beside entries, read with their keys."""
-        end = first_seq + len(boxes)
-        keys = self.keys.whole(first_seq, end)
-        flat = None if keys is None else unsealed_row(keys, nonce, first_seq, boxes.flat, boxes.sizes)
-        if flat is not None:
-            return Column(flat, unsealed_sizes(boxes.sizes))
-        return Column.of(unsealed(self.keys.of(first_seq, end), nonce, first_seq, boxes.items()))
+    def _unlocked(self, locked: _Locked) -> Part:
+        """Return rows with what is kept beside them, or why it cannot be read."""
+        first_seq, boxes = locked.first_seq, locked.boxes
+        whole = self._unlocked_whole([locked])
+        if whole is not None:
+            return whole
+        keys = self.keys.of(first_seq, locked.end)
+        return Part(first_seq, locked.entries, Column.of(unsealed(keys, locked.nonce, first_seq, boxes.items())))
+
+    def _unlocked_whole(self, some: Sequence[_Locked]) -> Part | None:
+        """Return rows of bundles that follow one another as one part, where all of them can be read; else None."""
+        first_seq = some[0].first_seq
+        keys = self.keys.whole(first_seq, some[-1].end)
+        if keys is None:
+            return None
+        boxes = Column.joined([locked.boxes for locked in some])
+        nonces = Pieces.cut(b"".join([locked.nonce * len(locked.boxes) for locked in some]), NONCE_SIZE)
+        flat = unsealed_rows(keys, nonces, first_seq, boxes.flat, boxes.sizes)
+        if flat is None:
+            return None
+        entries = Column.joined([locked.entries for locked in some])
+        return Part(first_seq, entries, Column(flat, unsealed_sizes(boxes.sizes)))
 
     def entries(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield (seq, entry) of seqs start to end-1, as ``rows`` does, without what is kept beside them."""
@@ -254,6 +303,29 @@ class RememberedBundles(Bundles):
     def __init__(self, engine: Engine, keys: ContentKeys) -> None:
         super().__init__(engine, keys)
         self._held: OrderedDict[int, Stored] = OrderedDict()
+
+    def parts(self, start: int, end: int) -> Iterator[Part]:
+        """See ``Bundles.parts``; bundles that follow one another come together, as many as ``_TOGETHER_BYTES`` takes.
+
+        Where any of it cannot be read, each comes alone.
+        """
+        while start < end:
+            some = self._following(start, end)
+            together = None
+            with suppress(StorageCorruptError):  # of keys: only the bundles that need them are not read
+                together = self._unlocked_whole(some) if len(some) > 1 else None
+            yield from map(self._unlocked, some) if together is None else [together]
+            start = some[-1].end
+
+    def _following(self, start: int, end: int) -> list[_Locked]:
+        """Return what stands in the next bundles, up to one that is missing or damaged; raise where it is the first."""
+        some = [self._locked_at(start, end)]
+        size = some[0].size
+        with suppress(StorageCorruptError):  # it is the first one the next time
+            while size < _TOGETHER_BYTES and some[-1].end < end:
+                some.append(self._locked_at(some[-1].end, end))
+                size += some[-1].size
+        return some
 
     def _stored(self, seq: int) -> Stored:
         for stored in reversed(self._held.values()):

@@ -19,7 +19,7 @@ __all__ = [
     "sealed",
     "sealed_sizes",
     "unsealed",
-    "unsealed_row",
+    "unsealed_rows",
     "unsealed_sizes",
 ]
 
@@ -56,13 +56,13 @@ def unsealed(keys: Sequence[bytes | None], nonce: bytes, first_seq: int, items: 
     return [each if known is None else known for known, each in zip(found, opened, strict=True)]
 
 
-def unsealed_row(keys: Pieces, nonce: bytes, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
-    """Return what ``sealed`` was given where all of a row can be read, in one; else None: ``unsealed`` says why."""
-    return CIPHER.opened(keys, Pieces.cut(nonce * len(sizes), NONCE_SIZE), first_seq, data, sizes)
+def unsealed_rows(keys: Pieces, nonces: Pieces, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
+    """Return what ``sealed`` was given where all of it can be read, in one; else None: ``unsealed`` says why."""
+    return CIPHER.opened(keys, nonces, first_seq, data, sizes)
 
 
 def unsealed_sizes(sizes: Sequence[int]) -> list[int]:
-    """Return how long items of these sizes are when all of them are ``unsealed_row``."""
+    """Return how long items of these sizes are when all of them are ``unsealed_rows``."""
     if 0 in sizes:
         return [size and size - TAG_SIZE for size in sizes]
     return [size - TAG_SIZE for size in sizes]

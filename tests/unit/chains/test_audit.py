@@ -91,10 +91,12 @@ def test_an_honest_home_is_clean(store: Store, chain: Chain) -> None:
     assert set() == audit(store)
 
 
-def change_rows(store: Store, entries: dict[int, bytes], kept: dict[int, bytes]) -> None:
-    """Put other bytes into the first bundle that has more than one row, by place."""
+def change_rows(store: Store, entries: dict[int, bytes], kept: dict[int, bytes], *, after: int = 0) -> None:
+    """Put other bytes into the first bundle behind a row that has more than one row, by place."""
     [(first_seq, count, column, locked_column)] = store.engine.query(
-        "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE entry_count > 1 ORDER BY first_seq LIMIT 1"
+        "SELECT first_seq, entry_count, entries, kept FROM bundle WHERE entry_count > 1 AND first_seq > ? "
+        "ORDER BY first_seq LIMIT 1",
+        (after,),
     )
     items = unpack(bytes(column), count, 0, count, first_seq)
     beside = opened(store, first_seq, count, bytes(locked_column))
@@ -132,6 +134,33 @@ def test_one_damaged_row_of_a_batch_is_named_and_no_other(store: Store, place: i
     change_rows(store, {place: value} if column == "entry" else {}, {place: value} if column == "kept" else {})
     row = f"row {place + 2} (chain {chain.chain_id.hex()}, entry {place + 1})"
     assert {row} == {where for where in audit(store) if where.startswith("row ")}
+
+
+def test_damaged_rows_of_bundles_that_are_checked_together_are_named_and_no_others(store: Store) -> None:
+    """Bundles that follow one another are checked as one batch; each row of them that does not hold is still found."""
+    chain = store.open_chain("acme")
+    # What follows a mebibyte begins another batch: rows 3 to 902, in bundles of 256, but for the last.
+    for some in ([bytes(2**20)], [b"row %d" % number for number in range(900)]):
+        store.writer.record(chain, some, START_MS)
+    seal(store)
+    assert set() == audit(store)
+    change_rows(store, {}, {9: keep_content(bytes(16), b"other content")}, after=2)
+    change_rows(store, {255: bytes(70)}, {}, after=3)
+    with store.engine.transaction():
+        [(kept,)] = store.engine.query("SELECT kept FROM bundle WHERE first_seq = 515")
+        store.engine.execute("UPDATE bundle SET kept = ? WHERE first_seq = 515", (flipped(bytes(kept), -1),))
+        [(tile,)] = store.engine.query("SELECT hashes FROM tile WHERE tree_no = 1 AND level = 0 AND tile_no = 3")
+        store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = 1 AND tile_no = 3", (flipped(bytes(tile), 0),))
+    assert [f"row {row} (chain {chain.chain_id.hex()}, entry {row - 1})" for row in (12, 514, 769, 770)] == sorted(
+        where for where in audit(store) if where.startswith("row ")
+    )
+
+
+def flipped(raw: bytes, at: int) -> bytes:
+    """Return the bytes with one bit changed."""
+    changed = bytearray(raw)
+    changed[at] ^= 1
+    return bytes(changed)
 
 
 def test_a_row_may_keep_nothing(store: Store, chain: Chain) -> None:

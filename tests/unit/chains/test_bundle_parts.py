@@ -1,8 +1,12 @@
 """Parts of bundles: the same entries, with what is kept, as one by one, whatever is damaged, missing or destroyed."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 
-from chains.bundle import Row, pack
+from chains.bundle import BUNDLE_ENTRIES, Bundles, RememberedBundles, Row, pack
 from chains.chain import Chain
 from chains.content_cipher import ERASED, UNREADABLE
 from tests.simulators.store import START_MS, Store
@@ -18,12 +22,20 @@ def chain(store: Store) -> Chain:
 
 
 def readable(store: Store, start: int, end: int) -> list[Row]:
-    found: list[Row] = []
-    for part in store.chains.bundles.readable_parts(start, end):
+    """Return what is read one bundle after the other, and several together: it is the same."""
+    alone = list(rows_of(store.chains.bundles, start, end))
+    assert alone == list(rows_of(RememberedBundles(store.engine, store.content_keys), start, end))
+    return alone
+
+
+def rows_of(bundles: Bundles, start: int, end: int) -> Iterator[Row]:
+    seq = 0
+    for part in bundles.readable_parts(start, end):
         assert len(part.entries) == len(part.kept)
-        assert not found or part.first_seq > found[-1][0]
-        found += part.rows()
-    return found
+        assert part.first_seq > seq
+        for row in part.rows():
+            yield row
+            seq = row[0]
 
 
 @pytest.mark.usefixtures("chain")
@@ -70,3 +82,30 @@ def test_what_was_destroyed_or_erased_is_said_in_its_place(store: Store) -> None
     store.content_keys.clear()
     expected = [(seq, raw, ERASED if seq == 9 else UNREADABLE) for seq, raw, _ in before]
     assert expected == readable(store, 1, 602)
+
+
+@pytest.mark.usefixtures("chain")
+def test_bundles_that_follow_one_another_come_together(store: Store) -> None:
+    """Who reads the whole log gets many bundles as one part, which can be cut into pieces of a bundle's entries."""
+    [part] = RememberedBundles(store.engine, store.content_keys).parts(2, 602)
+    pieces = list(part.pieces())
+    assert [BUNDLE_ENTRIES, BUNDLE_ENTRIES, 600 - 2 * BUNDLE_ENTRIES] == [len(piece.entries) for piece in pieces]
+    assert [row for piece in pieces for row in piece.rows()] == list(part.rows())
+
+
+def test_no_more_comes_together_than_a_mebibyte_and_a_bundle(store: Store, chain: Chain) -> None:
+    """What stands behind contents of a mebibyte is read for itself."""
+    store.writer.record(chain, [bytes(2**19)] * 3, START_MS)
+    parts = list(RememberedBundles(store.engine, store.content_keys).parts(602, 605))
+    assert [602, 604] == [part.first_seq for part in parts]
+
+
+@pytest.mark.usefixtures("chain")
+def test_a_damaged_block_of_keys_hides_only_what_lies_under_it(store: Store) -> None:
+    """Bundles that need a block of keys that is damaged give nothing; those beside them do."""
+    keys = store.content_keys
+    keys.look()
+    with closing(sqlite3.connect(store.content_keys.store.name)) as other, other:
+        other.execute("UPDATE block SET secret = x'00' WHERE block_no = 1")
+    # Block 1 has the keys of rows 256 to 511.
+    assert [1, *range(558, 602)] == [seq for seq, _, _ in readable(store, 1, 602)]
