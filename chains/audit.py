@@ -184,12 +184,16 @@ class Audit:
         size, built_size = state.size, state.built_size
         with self.report.looking_at(where):
             check_extents(self.engine, self.report, chain, size)
+        found_before = self.report.found_in_all
         with self.report.looking_at(where):
             check_tiles(self.engine, self.report, state, where)
+        tiles_hold = self.report.found_in_all == found_before
         standing: Standing = ()
         with self.report.looking_at(where):
             standing = self.policies.standing(chain, is_noted=is_named)
         frontier = Frontier()
+        # Others may remember nodes that are stored no longer: those that were checked above are read once more.
+        node_at = partial(Trees(self.engine).node, chain.chain_no)
         heads = self._heads_of(chain)
         next_head = next(heads, None)
         of_home = (self.directory.log.log_id, self.authors, self.lookups)
@@ -197,7 +201,10 @@ class Audit:
         for hashes in _gathered(entries.hashes(chain, size)):
             left = hashes
             while left:
-                left = extend_to(frontier, left, [built_size, next_head[1].tree_size if next_head else 0])
+                # What stands above recorded hashes was computed from these just now, and not again from the same ones.
+                is_built = tiles_hold and entries.as_recorded and frontier.size < built_size
+                stops = built_size, next_head[1].tree_size if next_head else 0
+                left = extend_to(frontier, left, stops, node_at if is_built else None)
                 if frontier.size == built_size and not self._gives(chain, frontier):
                     self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
                 while next_head is not None and next_head[1].tree_size == frontier.size:
@@ -244,6 +251,7 @@ class Audit:
     def _promises(self) -> None:
         """Every row is promised once, in order, by the promise key, over what stands there."""
         received_at_ms, mirrored = 0, self._mirrored()
+        by = self.directory.log.promise_key.value, self.directory.log.log_id
         expected = _after(mirrored, 1)
         query = (
             "SELECT first_seq, entry_count, received_at_ms, note, signature FROM group_commit WHERE first_seq > ? "
@@ -254,7 +262,7 @@ class Audit:
             if first_seq != expected:
                 self.report.found(f"row {expected}", "no promise was kept for it")
             with self.report.looking_at(where):
-                self._promise(where, (first_seq, count, at_ms), PromiseNote.decode(bytes(note)), bytes(signature))
+                self._promise(where, (first_seq, count, at_ms), PromiseNote.decode(bytes(note)), bytes(signature), by)
             if at_ms < received_at_ms:
                 self.report.found(where, "received before the promise that stands before it")
             received_at_ms, expected = at_ms, _after(mirrored, first_seq + count)
@@ -271,9 +279,10 @@ class Audit:
             self.report.found(f"row {min(runs)}", "came from a mirror without its promise, and no epoch leaf says so")
         return runs
 
-    def _promise(self, where: str, row: tuple[int, int, int], note: PromiseNote, signature: bytes) -> None:
-        first_seq, count, at_ms = row
-        key, log_id = self.directory.log.promise_key.value, self.directory.log.log_id
+    def _promise(
+        self, where: str, row: tuple[int, int, int], note: PromiseNote, signature: bytes, by: tuple[bytes, bytes]
+    ) -> None:
+        (first_seq, count, at_ms), (key, log_id) = row, by
         if note.log_id != log_id or not check_signature(key, signed_message(note), signature):
             self.report.found(where, f"not signed by promise key {promise_key_id(key).hex()} of this log")
         if note.received_at_ms != at_ms:

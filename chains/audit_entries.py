@@ -58,6 +58,7 @@ class EntriesAudit:
     """Audits the entries of a chain; what does not hold goes into the report.
 
     Afterwards ``first`` is the first one, if it can be read, and ``life`` has those that speak of the chain's life.
+    ``as_recorded`` says whether all hashes so far were those that are stored.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class EntriesAudit:
         self.has_policy = has_policy
         self.life: list[LifeEntry] = []
         self.first: Entry | None = None
+        self.as_recorded = True
         self._tile_of, self._tile = (0, 0), b""
         self._closed_at: int | None = None
 
@@ -127,6 +129,7 @@ class EntriesAudit:
             hashes = HASHING.cut(batch.part.entries.flat, batch.part.entries.sizes, LEAF_PREFIX)
             self._check_each(batch)
         if hashes.flat != stored:
+            self.as_recorded = False
             for place, found in enumerate(hashes):
                 if found != stored[place * HASH_SIZE : (place + 1) * HASH_SIZE]:
                     self.report.found(batch.where(place), "the entry is not the one whose hash was recorded")

@@ -50,6 +50,11 @@ class Report:
         """Whether everything holds."""
         return not self.findings
 
+    @property
+    def found_in_all(self) -> int:
+        """How many things do not hold, listed or not."""
+        return len(self.findings) + self.more_findings
+
     def found(self, where: str, what: str) -> None:
         """Note something that does not hold."""
         if len(self.findings) < MAX_FINDINGS:

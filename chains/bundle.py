@@ -313,7 +313,9 @@ class RememberedBundles(Bundles):
             some = self._following(start, end)
             together = None
             with suppress(StorageCorruptError):  # of keys: only the bundles that need them are not read
-                together = self._unlocked_whole(some) if len(some) > 1 else None
+                if len(some) > 1:
+                    self.keys.read_ahead(start, some[-1].end)
+                    together = self._unlocked_whole(some)
             yield from map(self._unlocked, some) if together is None else [together]
             start = some[-1].end
 

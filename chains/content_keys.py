@@ -72,6 +72,12 @@ class ContentKeys:
             keys = self._joined(start, end)
         return None if _lacks_some(keys) else Pieces(KEY_SIZE, flat=keys)
 
+    def read_ahead(self, start: int, end: int) -> None:
+        """Have what is stored of these seqs, and of those behind them, for who goes on to read everything."""
+        with self._lock:
+            self._look()
+            self._read_ahead(start, end)
+
     def open_now(self, next_seq: int | None = None) -> None:
         """Open the store while there are file descriptors; with ``next_seq`` have the keys of what is written next.
 

@@ -9,7 +9,7 @@ import pytest
 
 from anchor.hashing.pieces import Pieces
 from anchor.journal import Journal
-from anchor.log import DIRECTORY, Frontier
+from anchor.log import DIRECTORY, Frontier, tile_roots
 from anchor.proof.entry import content_commitment
 from anchor.proof.merkle import leaf_hash
 from chains.audit import Audit
@@ -79,7 +79,14 @@ def forge_entry(store: Store, chain: Chain) -> None:
             "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?",
             (pack(items), locked(store, first_seq, beside), first_seq),
         )
-        store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = ?", (bytes(tile), chain.chain_no))
+        change_tile(store, chain, 0, bytes(tile))
+
+
+def change_tile(store: Store, chain: Chain, level: int, hashes: bytes) -> None:
+    """Put other hashes into the first tile of a level."""
+    store.engine.execute(
+        "UPDATE tile SET hashes = ? WHERE tree_no = ? AND level = ? AND tile_no = 0", (hashes, chain.chain_no, level)
+    )
 
 
 def test_an_honest_home_is_clean(store: Store, chain: Chain) -> None:
@@ -177,6 +184,23 @@ def test_a_forged_entry_with_its_tile_is_found_by_head_and_promise(store: Store,
     forge_entry(store, chain)
     found = audit(store)
     assert "promise over rows 2 to 4" in found
+    assert any(where.startswith("directory leaf") for where in found)
+
+
+@pytest.mark.parametrize("with_nodes", [False, True])
+def test_a_forged_entry_is_found_also_where_the_nodes_above_it_are_forged(store: Store, *, with_nodes: bool) -> None:
+    """The root of many entries is that of the entries, whatever is stored above them or was remembered of it."""
+    chain = store.open_chain("acme")
+    store.writer.record(chain, [b"row %d" % number for number in range(600)], START_MS)
+    seal(store)
+    assert store.trees.node(chain.chain_no, 9, 0) == store.trees.root(chain.chain_no, 512)
+    forge_entry(store, chain)
+    if with_nodes:
+        nodes = tile_roots(store.trees.tile(chain.chain_no, 0, 0) + store.trees.tile(chain.chain_no, 0, 1))
+        with store.engine.transaction():
+            change_tile(store, chain, 1, nodes)
+    found = audit(store)
+    assert with_nodes == (f"chain {chain.chain_id.hex()}, level 1, tile 0" not in found)
     assert any(where.startswith("directory leaf") for where in found)
 
 
