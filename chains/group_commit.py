@@ -46,6 +46,26 @@ class Size:
 
 _NOTHING = Size(0, 0)
 _ONE = Size()
+_MOST_WAITING = Size(MOST_WAITING, MOST_WAITING_BYTES)
+
+
+def check_room(waiting: Size, more: Size, most: Size = _MOST_WAITING, *, is_stopped: bool = False) -> None:
+    """Raise OverloadedError where so much waits that more is refused, or where all is.
+
+    A piece that is larger than the limits by itself is taken when nothing waits.
+    """
+    if is_stopped:
+        raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
+    if waiting != _NOTHING and not (waiting + more).within(most):
+        raise OverloadedError(
+            f"expected at most {most.entries} entries and {most.bytes} bytes to wait, {waiting.entries} and "
+            f"{waiting.bytes} do; try again soon"
+        )
+
+
+def is_full(waiting: Size, most: Size = _MOST_WAITING) -> bool:
+    """Say whether so much waits that more would be refused."""
+    return not waiting.within(most - _ONE)
 
 
 def _set_answers(answered: "Sequence[tuple[Future[Done], Done | BaseException]]") -> None:
@@ -91,7 +111,7 @@ class GroupCommit(Generic[Work, Done]):
     @property
     def is_full(self) -> bool:
         """Whether so much waits that more would be refused."""
-        return not self._size.within(self._most_waiting - _ONE)
+        return is_full(self._size, self._most_waiting)
 
     def submit(self, work: Work, size: Size = _ONE) -> "Future[Done]":
         """Queue a piece of work; its answer comes after the commit that made it durable.
@@ -110,13 +130,7 @@ class GroupCommit(Generic[Work, Done]):
 
     def check_room(self, entries: int, byte_count: int) -> None:
         """Raise OverloadedError where a piece of this size would be refused now."""
-        if self._is_stopped:
-            raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
-        if self._waiting and not (self._size + Size(entries, byte_count)).within(self._most_waiting):
-            raise OverloadedError(
-                f"expected at most {self._most_waiting.entries} entries and {self._most_waiting.bytes} bytes to "
-                f"wait, {self._size.entries} and {self._size.bytes} do; try again soon"
-            )
+        check_room(self._size, Size(entries, byte_count), self._most_waiting, is_stopped=self._is_stopped)
 
     def stop(self) -> None:
         """Take no more work, finish what waits, and end the thread; may be repeated."""
@@ -124,6 +138,15 @@ class GroupCommit(Generic[Work, Done]):
             self._is_stopped = True
             self._news.notify()
         self._thread.join()
+
+    def abandon(self) -> None:
+        """Take no more work, give up what waits, of which nothing is kept then, and end the thread."""
+        with self._news:
+            for _, future, _ in self._waiting:
+                future.cancel()
+            self._waiting.clear()
+            self._size = _NOTHING
+        self.stop()
 
     def _run(self) -> None:
         while group := self._next_group():

@@ -405,6 +405,10 @@ class Home:
         The embedded Bitcoin has one user, so what is opened beside a service must not ask it.
         """
         other.check_in_step()
+        self.trust_in_step()
+
+    def trust_in_step(self) -> None:
+        """Take it from whoever had the same home checked in another process that it is in step."""
         self._is_checked = True
 
     def check_high_water(self) -> bool:

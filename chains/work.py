@@ -153,13 +153,17 @@ class ContentsAlike:
         return [Content(content, self.media_type, self.external_ids, self.keep) for content in self.contents]
 
 
+def _note_nothing(_: Chain) -> None:
+    """Note nothing of a chain that was opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """A chain that is to be opened with the first entry of a piece of work; ``note`` is run in its transaction."""
 
     chain_id: bytes
     name: str | None
-    note: Callable[[Chain], None] = lambda _: None
+    note: Callable[[Chain], None] = _note_nothing
 
 
 @dataclass(frozen=True, slots=True)

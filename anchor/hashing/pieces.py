@@ -23,6 +23,10 @@ class Pieces(Sequence[bytes]):
         self._flat = flat
         self._each = each
 
+    def __reduce__(self) -> "tuple[type[Pieces], tuple[int, bytes]]":
+        """Go to another process as one buffer."""
+        return Pieces, (self.size, self.flat)
+
     @classmethod
     def cut(cls, flat: bytes, size: int = HASH_SIZE) -> "Pieces":
         """Return the pieces of a flat buffer; raise MalformedError where the last one is not whole."""

@@ -13,11 +13,17 @@ Input comes from the codecs and checks beside this file. Callers match on the cl
 ``anchor.errors`` continues the tree for what a running service can meet.
 """
 
+import copyreg
 from enum import StrEnum
+from typing import Any
 
 
 class AnchorlineError(Exception):
     """Base of every error that Anchorline raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as it is, whatever it was made of (Python would call it with its message alone)."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 class MalformedError(AnchorlineError, ValueError):

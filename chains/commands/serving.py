@@ -39,18 +39,23 @@ def serve(
     """Serve the HTTP API and its pages, and seal and anchor beside it, until stopped (SIGINT, SIGTERM)."""
     from contextlib import ExitStack
 
+    from chains.home import default_home
     from chains.listening import host_and_port
+    from chains.web.commits_beside import beside
     from chains.web.serving import listening_socket
     from chains.web.serving_api import serve_api
 
     report = log_of(log_format, log_level)
     where = given(lambda: host_and_port(metrics, METRICS)) if metrics else None
     with given(lambda: listening_socket(listen)) as listening, ExitStack() as stack:
+        # Before anything is opened, and any thread started.
+        is_beside = not traces and _commits_beside(home or default_home())
+        process = stack.enter_context(beside(home or default_home(), listening)) if is_beside else None
         if not _has_databases(home, report, listening):
             return
         writing = stack.enter_context(opened(home))
         anchoring = None if no_daemon else stack.enter_context(opened(home))
-        serve_api(writing, listening, report, where, anchoring, stack.enter_context(tracing(is_wanted=traces)))
+        serve_api(writing, listening, report, where, anchoring, stack.enter_context(tracing(is_wanted=traces)), process)
 
 
 @app.command(rich_help_panel=ANCHORING)
@@ -86,6 +91,18 @@ def calendar(
                 )
             report(f"warning: timestamps of this calendar prove something to a {writing.network.name} node only")
         serve_calendar(writing, reading, chain, uri, listening, report)
+
+
+def _commits_beside(home: Path) -> bool:
+    """Say whether entries are committed in a process of their own: on a file; of PostgreSQL there are more nodes."""
+    from anchor.proof.errors import AnchorlineError
+    from chains.settings import FILE_NAME, load_settings
+    from chains.web.commits_beside import is_of_use
+
+    try:
+        return is_of_use() and not load_settings(home / FILE_NAME).database
+    except AnchorlineError:
+        return False  # who opens the home says what is wrong
 
 
 def _has_databases(home: Path | None, report: Callable[[str], None], listening: socket.socket) -> bool:

@@ -5,9 +5,9 @@ function that came with what he posted.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from chains.access import Actor, Visibility
 from chains.chain import Chain
@@ -38,33 +38,28 @@ class Admission:
         return self.actor.organisation or f"key {self.actor.key_id}"
 
 
-class PostedWork:
+@dataclass(frozen=True, slots=True)
+class GivenWork:
     """Work, whose answer is a ``Done``; a chain that it opens will have this visibility."""
 
-    __slots__ = ("admission", "spans", "tells", "visibility", "work")
-
-    def __init__(self, admission: Admission, work: Work, tell: Tell, visibility: Visibility) -> None:
-        self.admission = admission
-        self.work = work
-        self.tells = [tell]
-        self.visibility = visibility
-        self.spans: list[SpanContext | None] = []
+    admission: Admission
+    work: Work
+    visibility: Visibility
+    count: ClassVar[int] = 1
 
 
-class PostedContents:
-    """Contents of one kind that one client posted for one chain, each with whom to tell.
+@dataclass(frozen=True, slots=True)
+class GivenContents:
+    """Contents of one kind that one client posted for one chain; each is answered as ``written_each`` says."""
 
-    Each is answered as ``written_each`` says.
-    """
+    admission: Admission
+    kind: Kind
+    contents: list[bytes] = field(default_factory=list)
 
-    __slots__ = ("admission", "contents", "kind", "spans", "tells")
-
-    def __init__(self, admission: Admission, kind: Kind) -> None:
-        self.admission = admission
-        self.kind = kind
-        self.contents: list[bytes] = []
-        self.tells: list[Tell] = []
-        self.spans: list[SpanContext | None] = []
+    @property
+    def count(self) -> int:
+        """How many answers it gets: one for each content."""
+        return len(self.contents)
 
     @property
     def chain(self) -> Chain:
@@ -78,12 +73,15 @@ class PostedContents:
         return self.chain.chain_no, self.admission.submitter, self.kind
 
 
-def contents_of(posted: Sequence[PostedContents]) -> ContentsAlike:
-    """Return the contents of all that have ``alike`` in common, in the order of ``tells_of``."""
-    contents = posted[0].contents if len(posted) == 1 else list(chain.from_iterable(each.contents for each in posted))
-    return ContentsAlike(contents, *posted[0].kind)
+class Posted(NamedTuple):
+    """What a client handed in, and whom to tell of each answer that it gets; of which requests it came."""
+
+    given: GivenWork | GivenContents
+    tells: list[Tell]
+    spans: "list[SpanContext | None]"
 
 
-def tells_of(posted: Sequence[PostedContents]) -> Sequence[Tell]:
-    """Return whom to tell of each content."""
-    return list(chain.from_iterable(each.tells for each in posted))
+def contents_of(given: Sequence[GivenContents]) -> ContentsAlike:
+    """Return the contents of all that have ``alike`` in common, in their order."""
+    contents = given[0].contents if len(given) == 1 else list(chain.from_iterable(each.contents for each in given))
+    return ContentsAlike(contents, *given[0].kind)

@@ -5,6 +5,8 @@ Every part of the API raises ``ProblemError`` or an error of ``anchor.errors``; 
 """
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -121,6 +123,10 @@ class ProblemError(Exception):
         self.code = code
         self.headers = headers
         self.rule = rule
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as it is."""
+        return partial(type(self), rule=self.rule), (self.code, str(self), *self.headers)
 
 
 def not_found() -> ProblemError:

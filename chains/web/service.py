@@ -14,6 +14,7 @@ from chains.home import Home
 from chains.metrics import registry_of
 from chains.quotas import Quotas
 from chains.settings import Limits
+from chains.web.commits import Commits, Deliver
 from chains.web.drawing import Drawing
 from chains.web.exporting import Exporting
 from chains.web.limits import BATCH_BYTES, submission_bytes
@@ -34,6 +35,7 @@ class Service:
     """Reading threads, what notes their reading, the group commit, and a thread for what takes long; ``close`` it.
 
     ``home`` writes, and is the caller's to close afterwards; ``tip_height`` is asked when a tick was done beside it.
+    ``beside`` is where entries are committed, if not here (``Writing``).
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Service:
         report: Callable[[str], None],
         tip_height: Callable[[], int] | None = None,
         traces: "Traces | None" = None,
+        beside: Callable[[Deliver], Commits] | None = None,
     ) -> None:
         self.registry, counts = registry_of(home.folder, home.clock)
         self.report = counts.counting(report, tip_height)
@@ -59,7 +62,7 @@ class Service:
         self.changes = home.database.watch()
         # Behind all that may fail, as descriptors run out: both have a thread that only ``close`` ends.
         self.noting = Noting(home.folder, home.clock, self.report, beside=home)
-        self.writing = Writing(home, self.rooms, counts, traces, quotas=quotas)
+        self.writing = Writing(home, self.rooms, counts, traces, quotas=quotas, beside=beside)
         counts.watch_queue(lambda: self.writing.waiting_entries)
         self.listeners = Listeners(self.rooms)
         self.preparing = ThreadPoolExecutor(PREPARING_THREADS, "preparing")

@@ -4,6 +4,7 @@
 """
 
 import gc
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -14,18 +15,14 @@ from chains.home import Home
 from chains.metrics import serving_metrics
 from chains.scheduling import Scheduler
 from chains.web.api import OPERATIONS, Api
+from chains.web.commits import Commits, Deliver
+from chains.web.commits_beside import COLLECTED_OBJECTS, SWITCH_INTERVAL_S, CommitProcess, CommitsBeside
 from chains.web.pages.table import PAGES
 from chains.web.service import Service
 from chains.web.serving import serve
 
 if TYPE_CHECKING:
     from chains.tracing import Traces
-
-# The event loop and the threads beside it share one interpreter: whoever waits for it should not wait for the 5 ms that
-# Python leaves to a thread that computes, or every request does so several times.
-SWITCH_INTERVAL_S = 0.0001
-COLLECTED_OBJECTS = 20_000
-"""New objects before the collector looks for cycles: a group of requests in flight is no garbage."""
 
 
 def serve_api(
@@ -35,17 +32,20 @@ def serve_api(
     metrics: tuple[str, int] | None = None,
     anchoring: Home | None = None,
     traces: "Traces | None" = None,
+    process: CommitProcess | None = None,
 ) -> None:
     """Run the HTTP API until SIGINT or SIGTERM; what was taken then is committed and answered.
 
     ``home`` is used by the thread of the group commit alone; reading threads open the folder for themselves.
     ``anchoring`` is the same home opened once more: it is sealed and anchored beside, while this process has the lease.
     ``metrics`` is where they are served to whoever asks, beside the API's own ``/metrics``, which wants a key.
-    With ``traces`` every request is a span, so none takes a shortcut past the application.
+    With ``traces`` every request is a span, so none takes a shortcut past the application. ``process`` commits entries,
+    if not this one; where it ends by itself, so does this one.
     """
     if traces is not None:
         report = traces.report(report)
-    service = Service(home, report, None if anchoring is None else lambda: anchoring.source.tip().height, traces)
+    tip_height = None if anchoring is None else lambda: anchoring.source.tip().height
+    service = Service(home, report, tip_height, traces, None if process is None else _beside(home, process, report))
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # What is there now stays: the collector need not look at it again and again.
     gc.collect()
@@ -67,3 +67,16 @@ def serve_api(
                 serve(traced(api, (*OPERATIONS, *PAGES), traces), listening, service.report)
     finally:
         service.close()
+
+
+def _beside(home: Home, process: CommitProcess, report: Callable[[str], None]) -> Callable[[Deliver], Commits]:
+    """Have the process begin, and return what makes this one's end of it."""
+    home.writer  # noqa: B018  # it finds the home in step, and finishes what a crash left of an erasure
+    process.begin()
+
+    def lost() -> None:
+        report("event=failed job=commit error=ProcessLostError message='the process that commits ended; so does this'")
+        # Whether what it had was kept is not known, so nobody is told anything: as if both had been killed.
+        os._exit(1)
+
+    return lambda deliver: CommitsBeside(process.end, deliver, lost)

@@ -8,28 +8,27 @@ or withdrawn before it writes nothing.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain as chained
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from anchor.errors import OverloadedError, StorageError
 from anchor.proof.errors import AnchorlineError
-from chains.access import Action, Actor, Visibility
-from chains.chain import Chain
-from chains.group_commit import MOST_TOGETHER, MOST_TOGETHER_BYTES, GroupCommit, Size
+from chains.access import Action, Visibility
+from chains.group_commit import MOST_TOGETHER, MOST_TOGETHER_BYTES, Size
 from chains.home import Home
 from chains.metrics import ProcessMetrics
 from chains.quotas import Quotas
-from chains.together import commit_together
-from chains.web.posted import Admission, PostedContents, PostedWork, Tell, contents_of, tells_of
+from chains.web.commits import Commits, CommitsHere, Deliver, Delivered, in_loop
+from chains.web.committing import Committing
+from chains.web.posted import Admission, GivenContents, GivenWork, Posted, Tell
 from chains.web.problems import ProblemError
 from chains.web.requests import Request, token_of
-from chains.web.rooms import Room, Rooms, check_allowed
-from chains.web.written import EntryWritten, written_each
-from chains.work import Content, Done, Kind, Opening, Work
+from chains.web.rooms import Room, Rooms
+from chains.web.written import EntryWritten
+from chains.work import Content, Done, Kind, Work
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -47,16 +46,17 @@ _LONG_COMMIT_S = 10.0
 # Entry, salt, digest, and the objects of a request that waits.
 _CONTENT_OVERHEAD = 2_048
 
-Posted = PostedWork | PostedContents
-
 
 class Writing:
     """The write side of one service; ``stop`` it. ``home`` is used by the thread of the group commit alone.
 
+    ``beside`` makes what commits in another process, and is given what to deliver its answers to.
+
     What comes in one turn of the event loop is handed over at its end, and what one commit wrote is answered in one
     turn: threads that wait for one another for each request would do little else. For the same reason nothing is handed
-    over before the commit under way is answered, and the answered have had a turn to ask again: else their requests
-    would be read against the next commit, by turns with it, and clients would be served in two halves.
+    to a thread before the commit under way is answered, and the answered have had a turn to ask again: else their
+    requests would be read against the next commit, by turns with it, and clients would be served in two halves. A
+    process beside gets it at once.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Writing:
         traces: "Traces | None" = None,
         monotonic_s: Callable[[], float] = time.monotonic,
         quotas: Quotas | None = None,
+        beside: Callable[[Deliver], Commits] | None = None,
     ) -> None:
         self._home = home
         self._monotonic_s = monotonic_s
@@ -78,14 +79,26 @@ class Writing:
         self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._gathered: list[Posted] = []
         # Those of them that take more contents, by what these must be.
-        self._contents: dict[tuple[Admission, Kind], PostedContents] = {}
+        self._contents: dict[tuple[Admission, Kind], tuple[list[bytes], Posted]] = {}
         self._entries = self._bytes = 0
-        # Groups that were handed over and are not answered yet.
-        self._under_way = 0
+        # Groups that were handed over and are not answered yet, by number, and since when.
+        self._handed: dict[int, tuple[list[Posted], float]] = {}
+        self._next_number = 0
         self._failed: tuple[float, BaseException | None] = (0.0, None)
-        self._began_s: float | None = None  # the commit under way
         self.writer = home.writer
-        self.commits: GroupCommit[list[Posted], None] = GroupCommit(self._commit)
+        self.commits = self._commits_here() if beside is None else beside(self._answer)
+
+    def _commits_here(self) -> Commits:
+        """Commit on a thread of this process, in spans where there are traces."""
+        committing = Committing(self._home, self._monotonic_s)
+        deliver = in_loop(lambda: self._loop, self._answer)
+        if self._traces is None:
+            return CommitsHere(committing, deliver)
+        traces = self._traces
+        return CommitsHere(committing, deliver, lambda numbers: traces.commit(self._spans_of(numbers)))
+
+    def _spans_of(self, numbers: Sequence[int]) -> "Iterator[SpanContext | None]":
+        return (span for number in numbers for posted in self._handed[number][0] for span in posted.spans)
 
     # --- who may write
 
@@ -149,7 +162,7 @@ class Writing:
         """Commit work; return what became of it when it is on disk. Raises what ``record`` does."""
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         is_first = self._make_room(admission, work.count, work.byte_count, sum(work.kept.sizes))
-        posted = PostedWork(admission, work, partial(_settle, future), visibility)
+        posted = Posted(GivenWork(admission, work, visibility), [partial(_settle, future)], [])
         self._gathered.append(posted)
         self._have_handed_over(posted, is_first=is_first)
         return await future
@@ -167,11 +180,16 @@ class Writing:
         """
         length = len(content)
         is_first = self._make_room(admission, 1, length + _CONTENT_OVERHEAD, length)
-        posted = self._contents.get((admission, kind))
-        if posted is None:
-            posted = self._contents[admission, kind] = PostedContents(admission, kind)
+        found = self._contents.get((admission, kind))
+        if found is None:
+            given = GivenContents(admission, kind)
+            posted = Posted(given, [], [])
+            self._contents[admission, kind] = given.contents, posted
             self._gathered.append(posted)
-        posted.contents.append(content)
+            given.contents.append(content)
+        else:
+            contents, posted = found
+            contents.append(content)
         posted.tells.append(tell)
         if is_first or self._traces is not None or self._is_a_commit():
             self._have_handed_over(posted, is_first=is_first)
@@ -201,7 +219,7 @@ class Writing:
             posted.spans.append(self._traces.here())
         if self._is_a_commit():
             self._hand_over()
-        elif is_first and not self._under_way:
+        elif is_first and (self.commits.takes_ahead or not self._handed):
             asyncio.get_running_loop().call_soon(self._hand_over)
 
     def _is_a_commit(self) -> bool:
@@ -215,21 +233,33 @@ class Writing:
         self._gathered, self._contents, self._entries, self._bytes = [], {}, 0, 0
         # Before the thread has anything to answer, and only as often as it gets something.
         self._loop = asyncio.get_running_loop()
+        number, self._next_number = self._next_number, self._next_number + 1
+        self._handed[number] = gathered, self._monotonic_s()
         try:
-            self.commits.submit(gathered, size)
-            self._under_way += 1
+            self.commits.submit(number, [posted.given for posted in gathered], size)
         except OverloadedError as error:
             # Not at once: whoever handed in what filled this commit does not wait for its answer yet.
+            del self._handed[number]
             for tell in [tell for posted in gathered for tell in posted.tells]:
                 self._counts.refused()
                 self._loop.call_soon(tell, error)
 
-    def _answer(self, loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]], groups: int) -> None:
-        """Tell everybody of so many groups; what was gathered goes behind the turn that reads what they say to it."""
-        _tell_all(loop, answers)
-        self._under_way -= groups
-        if self._gathered and not self._under_way:
-            loop.call_soon(loop.call_soon, self._hand_over)
+    def _answer(self, delivered: Delivered) -> None:
+        """Tell everybody of a commit; what was gathered goes behind the turn that reads what they say to it."""
+        handed = [self._handed.pop(number)[0] for number in delivered.numbers]
+        if delivered.new_entries:
+            self._counts.committed(delivered.new_entries, delivered.took_s)
+        if delivered.error is None:
+            self._failed = (0.0, None)
+            for gathered, answers in zip(handed, delivered.answers, strict=True):
+                for posted, each in zip(gathered, answers, strict=True):
+                    _tell_all(self._loop, posted.tells, each)
+        else:
+            self._failed = self._monotonic_s(), delivered.error
+            for posted in chained.from_iterable(handed):
+                _tell_all(self._loop, posted.tells, repeat(delivered.error, len(posted.tells)))
+        if self._gathered and not self._handed:
+            self._loop.call_soon(self._loop.call_soon, self._hand_over)
 
     def stop(self) -> None:
         """Commit and answer what waits, and take no more."""
@@ -242,65 +272,12 @@ class Writing:
         """
         if self.commits.is_full:
             raise OverloadedError("too much waits to be written")
-        began_s, (at_s, error) = self._began_s, self._failed
+        _, began_s = next(iter(self._handed.values()), ([], None))
+        at_s, error = self._failed
         if began_s is not None and self._monotonic_s() > began_s + _LONG_COMMIT_S:
             raise StorageError(f"expected a commit within {_LONG_COMMIT_S:g} s, one takes longer: is a replica gone?")
         if isinstance(error, StorageError) and self._monotonic_s() < at_s + _FAILED_LATELY_S:
             raise type(error)(str(error))
-
-    # --- on the thread of the group commit
-
-    def _commit(self, groups: list[list[Posted]]) -> list[None]:
-        """Commit what may be committed now; answers go to the event loop all at once."""
-        group = [posted for gathered in groups for posted in gathered]
-        self._began_s = self._monotonic_s()
-        try:
-            with nullcontext() if self._traces is None else self._traces.commit(_spans_of(group)):
-                answers = self._committed(group)
-            self._failed = (0.0, None)
-        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
-            answers = [(tell, error) for posted in group for tell in posted.tells]
-            self._failed = self._monotonic_s(), error
-        self._began_s = None
-        self._loop.call_soon_threadsafe(self._answer, self._loop, answers, len(groups))
-        return [None] * len(groups)
-
-    def _committed(self, group: list[Posted]) -> list[tuple[Tell, Any]]:
-        now_ms = self._home.clock()
-        rights = _Rights(self._home, [posted.admission for posted in group], now_ms)
-        answers: list[tuple[Tell, Any]] = []
-        works: list[tuple[Tell, Work]] = []
-        alike: dict[tuple[int, bytes, Kind], list[PostedContents]] = {}
-        for posted in group:
-            actor = rights.checked(posted.admission)
-            if not isinstance(actor, Actor):
-                answers += zip(posted.tells, repeat(actor))
-            elif isinstance(posted, PostedContents):
-                alike.setdefault(posted.alike, []).append(posted)
-            else:
-                try:
-                    works.append((posted.tells[0], rights.owned(posted.work, actor, posted.visibility)))
-                except (AnchorlineError, ProblemError) as error:
-                    answers.append((posted.tells[0], error))
-        together = list(map(self._together, alike.values()))
-        began_s = self._monotonic_s()
-        done = commit_together(self.writer, [*(work for _, work in works), *together], now_ms)
-        answers += [(tell, answer) for (tell, _), answer in zip(works, done, strict=False)]
-        for contents, answer in zip(alike.values(), done[len(works) :], strict=True):
-            tells = tells_of(contents)
-            answers += zip(tells, written_each(answer, len(tells)), strict=True)
-        new = {
-            item.promised.note.count
-            for item in done
-            if isinstance(item, Done) and not item.is_replayed and item.promised
-        }
-        if new:
-            self._counts.committed(max(new), self._monotonic_s() - began_s)
-        return answers
-
-    def _together(self, posted: list[PostedContents]) -> Work:
-        """Make one piece of work of contents that are alike."""
-        return self.writer.prepare(posted[0].chain, contents_of(posted), posted[0].admission.submitter)
 
 
 def _limited(admission: Admission) -> str | None:
@@ -308,13 +285,9 @@ def _limited(admission: Admission) -> str | None:
     return admission.actor.organisation if admission.quota.is_limited else None
 
 
-def _spans_of(group: list[Posted]) -> "Iterable[SpanContext | None]":
-    return (span for posted in group for span in posted.spans)
-
-
-def _tell_all(loop: asyncio.AbstractEventLoop, answers: list[tuple[Tell, Any]]) -> None:
+def _tell_all(loop: asyncio.AbstractEventLoop, tells: Sequence[Tell], answers: Iterable[Any]) -> None:
     """Tell everybody: what goes wrong with one must not leave the others without an answer."""
-    for tell, answer in answers:
+    for tell, answer in zip(tells, answers, strict=True):
         try:
             tell(answer)
         except Exception as error:  # noqa: BLE001  # whatever it is, the others wait
@@ -329,47 +302,6 @@ def _settle(future: "asyncio.Future[Any]", answer: Any) -> None:
         future.set_exception(answer)
     else:
         future.set_result(answer)
-
-
-class _Rights:
-    """What may be done at one moment: all keys and chains of a group are looked up in one go."""
-
-    def __init__(self, home: Home, admissions: Iterable[Admission], now_ms: int) -> None:
-        self._accounts = home.accounts
-        self._now_ms = now_ms
-        asking = {(each.token, each.chain) for each in admissions}
-        chain_nos = {chain.chain_no for _, chain in asking if chain is not None}
-        self._actors, self._access = home.accounts.acting({token for token, _ in asking}, chain_nos, now_ms)
-        self._checked: dict[tuple[str, int | None], Actor | AnchorlineError | ProblemError] = {}
-
-    def checked(self, admission: Admission) -> Actor | AnchorlineError | ProblemError:
-        """Return who writes, if he may do it now, or else what his request is answered with."""
-        chain = admission.chain
-        key = admission.token, None if chain is None else chain.chain_no
-        found = self._checked.get(key)
-        if found is None:
-            found = self._checked[key] = self._actor(admission.token, chain)
-        return found
-
-    def owned(self, work: Work, actor: Actor, visibility: Visibility) -> Work:
-        """Return the work, if he may close the chain where it does; a chain that it opens will be the actor's."""
-        if not isinstance(work.to, Opening):
-            if work.closings:
-                access = self._accounts.sharing.access_of(work.to.chain_no)
-                check_allowed(actor, Action.CHAIN_CLOSE, access, self._now_ms)
-            return work
-        return replace(work, to=replace(work.to, note=self._accounts.owning(actor, visibility)))
-
-    def _actor(self, token: str, chain: Chain | None) -> Actor | AnchorlineError | ProblemError:
-        actor = self._actors[token]
-        if not isinstance(actor, Actor):
-            return actor
-        access = None if chain is None else self._access[chain.chain_no]
-        try:
-            check_allowed(actor, Action.CHAIN_CREATE if chain is None else Action.ENTRY_WRITE, access, self._now_ms)
-        except (AnchorlineError, ProblemError) as error:
-            return error
-        return actor
 
 
 def _admission(room: Room, token: str, chain: str | None, now_ms: int) -> Admission:

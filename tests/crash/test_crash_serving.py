@@ -1,6 +1,7 @@
-"""The torture of ``serve``: many clients write while the process is killed again and again; nothing said is lost."""
+"""The torture of ``serve``: clients write while it is killed, whole or half, again and again; nothing said is lost."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.torturing import CLIENTS, IS_WHOLE, KILLS, Said, check_said, torture
-from tests.simulators.api_server import make_home, make_key, serving
+from tests.simulators.api_server import SOON_S, make_home, make_key, serving
 
 
 @pytest.fixture
@@ -26,6 +27,15 @@ def test_nothing_that_was_acknowledged_is_lost(home: Path, record_property: Call
             assert -signal.SIGKILL == server.kill()
             server.start()
 
+        def kill_half() -> None:
+            """Kill the process that commits, where there is one: the other one ends by itself, and says why."""
+            [serves, *commits] = server.processes
+            os.kill(commits[0] if commits else serves, signal.SIGKILL)
+            assert server.process is not None
+            assert (1 if commits else -signal.SIGKILL) == server.process.wait(SOON_S)
+            assert not commits or server.has_said("event=failed job=commit")
+            server.start()
+
         def stop() -> None:
             """Ask it to stop, in the middle of writing: it ends in good order."""
             assert 0 == server.stop()
@@ -33,7 +43,7 @@ def test_nothing_that_was_acknowledged_is_lost(home: Path, record_property: Call
 
         with server.client(key) as client:
             chains = [client.post("/v1/chains", json={}).json()["chain_id"] for _ in range(3)]
-        asyncio.run(torture([server], key, chains, said, [kill] * KILLS + [stop]))
+        asyncio.run(torture([server], key, chains, said, [kill] * KILLS + [kill_half, stop]))
         assert 0 == server.stop()
     assert said.requests > CLIENTS
     found = check_said(home, chains, said)

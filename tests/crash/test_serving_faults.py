@@ -168,13 +168,14 @@ def test_files_that_may_not_grow(home: Path) -> None:
         server = ApiServer(home)
         written = begun(stack, server)
         written.post_until_taken()
-        assert server.process is not None
         largest = max(path.stat().st_size for path in home.iterdir())
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest + CONTENT, resource.RLIM_INFINITY))
+        for process in server.processes:
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (largest + CONTENT, resource.RLIM_INFINITY))
         check_refused(written.post_until_refused())
         check_refused(written.client.get("/readyz"))
         written.check_reads()
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        for process in server.processes:
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         written.post_until_taken()
         assert 0 == server.stop()
     check_kept(home, written)

@@ -135,6 +135,13 @@ class ApiServer:
         self._reading.join()
         return code
 
+    @property
+    def processes(self) -> list[int]:
+        """Its processes (Linux): the one that was started, and the one that commits for it, where there is one."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
     def client(self, key: str | None = None) -> httpx.Client:
         """Return a client that presents a key, or none."""
         headers = {} if key is None else {"authorization": f"Bearer {key}"}

@@ -1,6 +1,7 @@
 """The group commit: what waits is committed together, answered in order, and never lost or answered too early."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -179,3 +180,20 @@ def test_one_piece_that_is_refused_fails_alone() -> None:
     futures = [commits.submit(item) for item in (1, 2, 3)]
     commits.stop()
     assert [1, KeyError, 3] == [found if isinstance(found, int) else type(found) for found in answers(futures)]
+
+
+def test_who_is_given_up_is_not_committed(gate: Gate, start: Callable[..., GroupCommit[int, int]]) -> None:
+    """What is being committed is answered; what waits is given up, and nothing more is taken."""
+    commits = start(most_together=1)
+    futures = [commits.submit(number) for number in range(3)]
+    assert gate.entered.acquire(timeout=SOON_S)
+    ending = threading.Thread(target=commits.abandon)
+    ending.start()
+    while not futures[2].cancelled():
+        time.sleep(0.01)
+    gate.let(1)
+    ending.join(SOON_S)
+    assert [[0]] == gate.groups
+    assert (0, True, True) == (futures[0].result(), futures[1].cancelled(), futures[2].cancelled())
+    with pytest.raises(OverloadedError):
+        commits.submit(4)
