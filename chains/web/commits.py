@@ -51,10 +51,6 @@ class Commits(Protocol):
     def is_full(self) -> bool:
         """Whether so much waits that more would be refused."""
 
-    @property
-    def takes_ahead(self) -> bool:
-        """Whether it is to be handed what comes during a commit, before that is answered."""
-
     def check_room(self, entries: int, byte_count: int) -> None:
         """Raise OverloadedError where a piece of this size would be refused now."""
 
@@ -70,8 +66,6 @@ class CommitsHere:
 
     ``around`` is entered for each group commit, with the numbers of what it takes. ``deliver`` must not raise.
     """
-
-    takes_ahead = False
 
     def __init__(
         self,

@@ -69,8 +69,6 @@ class Unpacking:
 class CommitsBeside:
     """The event loop's end of the process that commits; ``lost`` is called once where that ended by itself."""
 
-    takes_ahead = True
-
     def __init__(self, end: socket.socket, deliver: Deliver, lost: Callable[[], None]) -> None:
         self._end = end
         self._deliver = deliver

@@ -53,10 +53,10 @@ class Writing:
     ``beside`` makes what commits in another process, and is given what to deliver its answers to.
 
     What comes in one turn of the event loop is handed over at its end, and what one commit wrote is answered in one
-    turn: threads that wait for one another for each request would do little else. For the same reason nothing is handed
-    to a thread before the commit under way is answered, and the answered have had a turn to ask again: else their
-    requests would be read against the next commit, by turns with it, and clients would be served in two halves. A
-    process beside gets it at once.
+    turn: whoever waits for one another for each request would do little else. For the same reason nothing is handed
+    over before the commit under way is answered, and the answered have had a turn to ask again, unless it makes a
+    commit by itself: else their requests would be read against the next commit, by turns with it, and clients would be
+    served in two halves.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class Writing:
             posted.spans.append(self._traces.here())
         if self._is_a_commit():
             self._hand_over()
-        elif is_first and (self.commits.takes_ahead or not self._handed):
+        elif is_first and not self._handed:
             asyncio.get_running_loop().call_soon(self._hand_over)
 
     def _is_a_commit(self) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from chains.web.commits_beside import is_of_use
 from tests.crash.torturing import CLIENTS, IS_WHOLE, KILLS, Said, check_said, torture
-from tests.simulators.api_server import SOON_S, make_home, make_key, serving
+from tests.simulators.api_server import SOON_S, ApiServer, make_home, make_key, running, serving
 
 
 @pytest.fixture
@@ -50,3 +51,16 @@ def test_nothing_that_was_acknowledged_is_lost(home: Path, record_property: Call
     record_property("acknowledged", len(said.places))
     if IS_WHOLE:
         sys.stdout.write(found)
+
+
+@pytest.mark.sqlite("on PostgreSQL a node is one process")
+def test_a_service_on_a_file_is_two_processes(home: Path) -> None:
+    """Where a second one is of use, and nothing is traced; both are gone when it was stopped."""
+    with serving(home) as server:
+        processes = server.processes
+        assert (2 if is_of_use() else 1) == len(processes)
+        assert 0 == server.stop()
+        assert not any(Path(f"/proc/{process}").exists() for process in processes)
+    with running(ApiServer(home, ("--no-daemon", "--traces"))) as server:
+        assert 1 == len(server.processes)
+        assert 0 == server.stop()

@@ -179,7 +179,7 @@ def test_contents_and_work_are_committed_beside(site: Site) -> None:
 
 
 def test_what_comes_during_a_commit_goes_together_into_the_next(site: Site) -> None:
-    """It is handed over at once, however often it comes, and waits for its commit over there."""
+    """Nothing is handed over before those before it are answered, and all of it counts as waiting."""
 
     async def story() -> None:
         admission = await site.admit()
