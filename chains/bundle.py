@@ -26,8 +26,8 @@ BUNDLE_BYTES = 2**20
 _LENGTH = 4
 # A mebibyte each at most, and mostly a tenth of it.
 _REMEMBERED = 4
-# To decrypt so much takes a core milliseconds, to start another for it (anchor/hashing/parts.c) a tenth of one at most.
-_TOGETHER_BYTES = BUNDLE_BYTES
+# To decrypt so much takes a core 3 ms, to wake another for it (anchor/hashing/parts.c) up to a tenth of one.
+_TOGETHER_BYTES = 2 * BUNDLE_BYTES
 
 NEWEST: Question = ("SELECT first_seq + entry_count FROM bundle ORDER BY first_seq DESC LIMIT 1", ())
 """Where the newest bundle ends."""

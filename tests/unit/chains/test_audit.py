@@ -146,19 +146,19 @@ def test_one_damaged_row_of_a_batch_is_named_and_no_other(store: Store, place: i
 def test_damaged_rows_of_bundles_that_are_checked_together_are_named_and_no_others(store: Store) -> None:
     """Bundles that follow one another are checked as one batch; each row of them that does not hold is still found."""
     chain = store.open_chain("acme")
-    # What follows a mebibyte begins another batch: rows 3 to 902, in bundles of 256, but for the last.
-    for some in ([bytes(2**20)], [b"row %d" % number for number in range(900)]):
+    # What follows two mebibytes begins another batch: rows 4 to 903, in bundles of 256, but for the last.
+    for some in ([bytes(2**20)] * 2, [b"row %d" % number for number in range(900)]):
         store.writer.record(chain, some, START_MS)
     seal(store)
     assert set() == audit(store)
-    change_rows(store, {}, {9: keep_content(bytes(16), b"other content")}, after=2)
-    change_rows(store, {255: bytes(70)}, {}, after=3)
+    change_rows(store, {}, {9: keep_content(bytes(16), b"other content")}, after=3)
+    change_rows(store, {255: bytes(70)}, {}, after=4)
     with store.engine.transaction():
-        [(kept,)] = store.engine.query("SELECT kept FROM bundle WHERE first_seq = 515")
-        store.engine.execute("UPDATE bundle SET kept = ? WHERE first_seq = 515", (flipped(bytes(kept), -1),))
+        [(kept,)] = store.engine.query("SELECT kept FROM bundle WHERE first_seq = 516")
+        store.engine.execute("UPDATE bundle SET kept = ? WHERE first_seq = 516", (flipped(bytes(kept), -1),))
         [(tile,)] = store.engine.query("SELECT hashes FROM tile WHERE tree_no = 1 AND level = 0 AND tile_no = 3")
         store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = 1 AND tile_no = 3", (flipped(bytes(tile), 0),))
-    assert [f"row {row} (chain {chain.chain_id.hex()}, entry {row - 1})" for row in (12, 514, 769, 770)] == sorted(
+    assert [f"row {row} (chain {chain.chain_id.hex()}, entry {row - 1})" for row in (13, 515, 769, 771)] == sorted(
         where for where in audit(store) if where.startswith("row ")
     )
 

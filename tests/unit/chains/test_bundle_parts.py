@@ -93,9 +93,9 @@ def test_bundles_that_follow_one_another_come_together(store: Store) -> None:
     assert [row for piece in pieces for row in piece.rows()] == list(part.rows())
 
 
-def test_no_more_comes_together_than_a_mebibyte_and_a_bundle(store: Store, chain: Chain) -> None:
-    """What stands behind contents of a mebibyte is read for itself."""
-    store.writer.record(chain, [bytes(2**19)] * 3, START_MS)
+def test_no_more_comes_together_than_two_mebibytes_and_a_bundle(store: Store, chain: Chain) -> None:
+    """What stands behind contents of two mebibytes is read for itself."""
+    store.writer.record(chain, [bytes(2**20)] * 3, START_MS)
     parts = list(RememberedBundles(store.engine, store.content_keys).parts(602, 605))
     assert [602, 604] == [part.first_seq for part in parts]
 
