@@ -68,6 +68,11 @@ def is_full(waiting: Size, most: Size = _MOST_WAITING) -> bool:
     return not waiting.within(most - _ONE)
 
 
+def _begun(taken: "list[tuple[Work, Future[Done]]]") -> "list[tuple[Work, Future[Done]]]":
+    """Return what is to be done: all but what was given up while it waited."""
+    return [(work, future) for work, future in taken if future.set_running_or_notify_cancel()]
+
+
 def _set_answers(answered: "Sequence[tuple[Future[Done], Done | BaseException]]") -> None:
     for future, answer in answered:
         if isinstance(answer, BaseException):
@@ -100,6 +105,7 @@ class GroupCommit(Generic[Work, Done]):
         self._size = _NOTHING
         self._news = threading.Condition()
         self._is_stopped = False
+        self._under_way: list[tuple[Work, Future[Done]]] = []
         self._thread = threading.Thread(target=self._run, name="group-commit")
         self._thread.start()
 
@@ -148,8 +154,20 @@ class GroupCommit(Generic[Work, Done]):
             self._size = _NOTHING
         self.stop()
 
+    def take_along(self) -> list[Work]:
+        """Return what came since the commit under way took its work, which goes with it then: for ``commit`` to call.
+
+        It gets its answers behind those of the others; as much as makes a commit by itself.
+        """
+        with self._news:
+            taken = self._take() if self._waiting else []
+        further = _begun(taken)
+        self._under_way += further
+        return [work for work, _ in further]
+
     def _run(self) -> None:
         while group := self._next_group():
+            self._under_way = group
             try:
                 answers = self._commit([work for work, _ in group])
             except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
@@ -165,7 +183,7 @@ class GroupCommit(Generic[Work, Done]):
                 if not self._waiting:
                     return []
                 taken = self._take()
-            group = [(work, future) for work, future in taken if future.set_running_or_notify_cancel()]
+            group = _begun(taken)
         return group
 
     def _take(self) -> list[tuple[Work, "Future[Done]"]]:

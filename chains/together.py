@@ -4,7 +4,7 @@
 disk; what is raised means that nothing of the whole group was kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anchor.errors import ClockError, RefusedEntryError, ReusedKeyError
@@ -28,11 +28,18 @@ Answer = Done | AnchorlineError
 """What became of a piece of work; an error says why nothing of it was kept."""
 
 
-def commit_together(writer: Writer, works: Sequence[Work], now_ms: int) -> list[Answer]:
+def _nothing_more() -> Sequence[Work]:
+    return ()
+
+
+def commit_together(
+    writer: Writer, works: Sequence[Work], now_ms: int, take_along: Callable[[], Sequence[Work]] = _nothing_more
+) -> list[Answer]:
     """Commit pieces of work of many callers as one; return what became of each, in order.
 
     Entries of one caller for one chain keep their order. Idempotent by entry hash, and by request key where a piece has
-    one. Raises a StorageError: nothing was kept.
+    one. ``take_along`` is asked when it is this one's turn to write: what came while others were waited for goes with
+    it, and is answered behind it. Raises a StorageError: nothing was kept.
     """
     # Before the transaction: what fails here has kept nothing, and nobody who wants to write waits for it.
     writer.lookup.keep_up(writer.next_seq)
@@ -41,7 +48,7 @@ def commit_together(writer: Writer, works: Sequence[Work], now_ms: int) -> list[
     open_already = {work.to.chain_no for work in works if isinstance(work.to, Chain)}
     questions = [NEWEST_LIFE, NEWEST_COMMIT, *questions_of_standing(open_already)]
     with writer.engine.transaction(questions) as answers:
-        return _Commit(writer, works, now_ms, answers, joined).run()
+        return _Commit(writer, [*works, *take_along()], now_ms, answers, joined).run()
 
 
 @dataclass(slots=True)

@@ -105,19 +105,27 @@ class CommitsHere:
         self._groups.abandon()
 
     def _commit(self, group: list[Submitted]) -> list[None]:
-        numbers = [each.number for each in group]
+        def take_along() -> list[Given]:
+            further = self._groups.take_along()
+            group.extend(further)
+            return [given for each in further for given in each.given]
+
         try:
-            with self._around(numbers):
-                committed = self._committing.commit([given for each in group for given in each.given])
+            with self._around([each.number for each in group]):
+                committed = self._committing.commit([given for each in group for given in each.given], take_along)
             answers, at = [], 0
             for each in group:
                 answers.append(committed.answers[at : at + len(each.given)])
                 at += len(each.given)
-            delivered = Delivered(numbers, answers, committed.new_entries, committed.took_s)
+            delivered = Delivered(_numbers(group), answers, committed.new_entries, committed.took_s)
         except BaseException as error:  # noqa: BLE001  # whatever it is belongs to those who wait for an answer
-            delivered = Delivered(numbers, [], error=error)
+            delivered = Delivered(_numbers(group), [], error=error)
         self._deliver(delivered)
         return [None] * len(group)
+
+
+def _numbers(group: list[Submitted]) -> list[int]:
+    return [each.number for each in group]
 
 
 def in_loop(loop: Callable[[], asyncio.AbstractEventLoop], deliver: Deliver) -> Deliver:

@@ -7,19 +7,19 @@ service's own process or in one beside it (``chains.web.commit_process``).
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import Any
 
 from anchor.proof.errors import AnchorlineError
-from chains.access import Action, Actor, Visibility
+from chains.access import Action, Actor, ChainAccess, Visibility
 from chains.chain import Chain
 from chains.home import Home
-from chains.together import commit_together
+from chains.together import Answer, commit_together
 from chains.web.posted import Admission, GivenContents, GivenWork, contents_of
 from chains.web.problems import ProblemError
 from chains.web.rooms import check_allowed
 from chains.web.written import written_each
-from chains.work import Done, Opening, Work
+from chains.work import Done, Kind, Opening, Work
+from chains.writer import Writer
 
 Given = GivenWork | GivenContents
 """What a client handed in."""
@@ -34,6 +34,10 @@ class Committed:
     took_s: float = 0.0
 
 
+def _nothing_more() -> Sequence[Given]:
+    return ()
+
+
 class Committing:
     """Commits what clients handed in; ``home`` is used by the thread that calls ``commit`` alone."""
 
@@ -42,61 +46,98 @@ class Committing:
         self._writer = home.writer
         self._monotonic_s = monotonic_s
 
-    def commit(self, group: Sequence[Given]) -> Committed:
+    def commit(self, group: Sequence[Given], take_along: Callable[[], Sequence[Given]] = _nothing_more) -> Committed:
         """Commit what may be committed now, and answer all of it: an answer may be an error.
 
-        Rights are asked for now, so that what was revoked or withdrawn before it writes nothing. Raises a StorageError:
-        nothing was kept.
+        Rights are asked for now, so that what was revoked or withdrawn before it writes nothing. Where others were
+        waited for, what ``take_along`` returns goes with it, and is answered behind it. Raises a StorageError: nothing
+        was kept.
         """
         now_ms = self._home.clock()
-        rights = _Rights(self._home, [given.admission for given in group], now_ms)
-        answers: dict[int, Sequence[Any]] = {}
-        works: dict[int, Work] = {}
-        alike: dict[tuple[int, bytes, Any], list[int]] = {}
-        for number, given in enumerate(group):
-            actor = rights.checked(given.admission)
-            if not isinstance(actor, Actor):
-                answers[number] = list(repeat(actor, given.count))
-            elif isinstance(given, GivenContents):
-                alike.setdefault(given.alike, []).append(number)
-            else:
-                try:
-                    works[number] = rights.owned(given.work, actor, given.visibility)
-                except (AnchorlineError, ProblemError) as error:
-                    answers[number] = [error]
-        together = [self._together([group[number] for number in numbers]) for numbers in alike.values()]
+        admitted = _Admitted(self._home, self._writer, now_ms)
+        works = admitted.works(group)
         began_s = self._monotonic_s()
-        done = commit_together(self._writer, [*works.values(), *together], now_ms)
-        answers |= {number: [answer] for number, answer in zip(works, done, strict=False)}
-        for numbers, answer in zip(alike.values(), done[len(works) :], strict=True):
-            counts = [group[number].count for number in numbers]
-            written, at = written_each(answer, sum(counts)), 0
-            for number, count in zip(numbers, counts, strict=True):
-                answers[number] = written[at : at + count]
-                at += count
+        done = commit_together(self._writer, works, now_ms, lambda: admitted.works(take_along()))
+        admitted.answer(done)
         new = {
             item.promised.note.count
             for item in done
             if isinstance(item, Done) and not item.is_replayed and item.promised
         }
-        took_s = self._monotonic_s() - began_s
-        return Committed([answers[number] for number in range(len(group))], max(new, default=0), took_s)
+        return Committed(admitted.answers, max(new, default=0), self._monotonic_s() - began_s)
 
-    def _together(self, given: list[Any]) -> Work:
+
+class _Admitted:
+    """What clients handed in, on its way to a commit: what may not be written is answered before, the rest behind."""
+
+    def __init__(self, home: Home, writer: Writer, now_ms: int) -> None:
+        self._writer = writer
+        self._rights = _Rights(home, now_ms)
+        self._given: list[Given] = []
+        # For each piece of work, which of them it is made of.
+        self._made_of: list[list[int]] = []
+        self.answers: list[Sequence[Any]] = []
+
+    def works(self, group: Sequence[Given]) -> list[Work]:
+        """Return the work that is to be committed of these."""
+        first = len(self._given)
+        self._given += group
+        self.answers += [()] * len(group)
+        self._rights.look_up(given.admission for given in group)
+        works: list[Work] = []
+        alike: dict[tuple[int, bytes, Kind], list[int]] = {}
+        for number, given in enumerate(group, first):
+            actor = self._rights.checked(given.admission)
+            if not isinstance(actor, Actor):
+                self.answers[number] = [actor] * given.count
+            elif isinstance(given, GivenContents):
+                alike.setdefault(given.alike, []).append(number)
+            else:
+                try:
+                    works.append(self._rights.owned(given.work, actor, given.visibility))
+                    self._made_of.append([number])
+                except (AnchorlineError, ProblemError) as error:
+                    self.answers[number] = [error]
+        self._made_of += alike.values()
+        return [*works, *map(self._together, alike.values())]
+
+    def _together(self, numbers: list[int]) -> Work:
         """Make one piece of work of contents that are alike."""
+        given = [each for number in numbers if isinstance(each := self._given[number], GivenContents)]
         return self._writer.prepare(given[0].chain, contents_of(given), given[0].admission.submitter)
+
+    def answer(self, done: Sequence[Answer]) -> None:
+        """Answer what was committed, as it became."""
+        for numbers, answer in zip(self._made_of, done, strict=True):
+            if isinstance(self._given[numbers[0]], GivenWork):
+                self.answers[numbers[0]] = [answer]
+                continue
+            counts = [self._given[number].count for number in numbers]
+            written, at = written_each(answer, sum(counts)), 0
+            for number, count in zip(numbers, counts, strict=True):
+                self.answers[number] = written[at : at + count]
+                at += count
 
 
 class _Rights:
-    """What may be done at one moment: all keys and chains of a group are looked up in one go."""
+    """What may be done at the moment of a commit: the keys and chains of a group are looked up in one go."""
 
-    def __init__(self, home: Home, admissions: Iterable[Admission], now_ms: int) -> None:
+    def __init__(self, home: Home, now_ms: int) -> None:
         self._accounts = home.accounts
         self._now_ms = now_ms
-        asking = {(each.token, each.chain) for each in admissions}
-        chain_nos = {chain.chain_no for _, chain in asking if chain is not None}
-        self._actors, self._access = home.accounts.acting({token for token, _ in asking}, chain_nos, now_ms)
+        self._actors: dict[str, Actor | AnchorlineError] = {}
+        self._access: dict[int, ChainAccess] = {}
         self._checked: dict[tuple[str, int | None], Actor | AnchorlineError | ProblemError] = {}
+
+    def look_up(self, admissions: Iterable[Admission]) -> None:
+        """Ask for all keys and chains of these at once, unless that was done."""
+        asking = {(each.token, each.chain) for each in admissions}
+        tokens = {token for token, _ in asking} - self._actors.keys()
+        chain_nos = {chain.chain_no for _, chain in asking if chain is not None} - self._access.keys()
+        if tokens or chain_nos:
+            actors, access = self._accounts.acting(tokens, chain_nos, self._now_ms)
+            self._actors |= actors
+            self._access |= access
 
     def checked(self, admission: Admission) -> Actor | AnchorlineError | ProblemError:
         """Return who writes, if he may do it now, or else what his request is answered with."""

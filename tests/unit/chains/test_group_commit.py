@@ -55,6 +55,20 @@ def start(gate: Gate) -> Iterator[Callable[..., GroupCommit[int, int]]]:
         each.stop()
 
 
+@pytest.fixture
+def start_with() -> Iterator[Callable[..., GroupCommit[int, int]]]:
+    """Start group commits of a test's own, and stop them at the end."""
+    started = []
+
+    def start_one(commit: Callable[[list[int]], list[int]], **limits: int) -> GroupCommit[int, int]:
+        started.append(GroupCommit(commit, **limits))
+        return started[-1]
+
+    yield start_one
+    for each in started:
+        each.stop()
+
+
 def answers(futures: list["Future[int]"]) -> list[Any]:
     """Return the answers, or the errors in their places."""
     return [future.exception(SOON_S) or future.result() for future in futures]
@@ -197,3 +211,32 @@ def test_who_is_given_up_is_not_committed(gate: Gate, start: Callable[..., Group
     assert (0, True, True) == (futures[0].result(), futures[1].cancelled(), futures[2].cancelled())
     with pytest.raises(OverloadedError):
         commits.submit(4)
+
+
+def test_what_came_meanwhile_goes_along(start_with: Callable[..., GroupCommit[int, int]]) -> None:
+    """A commit that had to wait takes what came since, as much as makes a commit; each is answered, in order."""
+    entered, leave = threading.Semaphore(0), threading.Semaphore(0)
+    groups: list[list[int]] = []
+
+    def commit(group: list[int]) -> list[int]:
+        entered.release()
+        assert leave.acquire(timeout=SOON_S)
+        taken = [*group, *commits.take_along()]
+        groups.append(taken)
+        if -1 in taken:
+            raise StorageFullError("no space left")
+        return [2 * item for item in taken]
+
+    commits = start_with(commit, most_together=2)
+    futures = [commits.submit(0)]
+    assert entered.acquire(timeout=SOON_S)
+    futures += [commits.submit(number) for number in (1, 2, 3)]
+    assert futures[1].cancel()
+    leave.release()
+    assert entered.acquire(timeout=SOON_S)
+    futures += [commits.submit(-1)]
+    leave.release()
+    assert [0, 4] == [futures[0].result(SOON_S), futures[2].result(SOON_S)]
+    assert [StorageFullError] * 2 == [type(futures[place].exception(SOON_S)) for place in (3, 4)]
+    assert [[0, 2], [3, -1]] == groups
+    assert Size(0, 0) == commits.waiting

@@ -4,11 +4,13 @@ The other half runs on a thread here, over a real home; ``tests/crash/test_crash
 """
 
 import asyncio
+import json
 import pickle
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,15 @@ from anchor.errors import ForbiddenByPolicyError, OverloadedError, QuotaError, S
 from anchor.hashing.pieces import Pieces
 from anchor.proof.errors import AnchorlineError, Reason, VerificationError
 from chains.access import Role, Visibility
+from chains.chain import Chain
 from chains.group_commit import MOST_WAITING, Size
 from chains.home import Home
 from chains.metrics import registry_of
 from chains.web import commits_beside
 from chains.web.commits import Deliver, Delivered
 from chains.web.commits_beside import CommitProcess, CommitsBeside, Unpacking, packed, run
-from chains.web.posted import Admission
+from chains.web.committing import Committing, Given
+from chains.web.posted import Admission, GivenContents, GivenWork
 from chains.web.problems import ProblemError
 from chains.web.requests import Request
 from chains.web.rooms import Rooms
@@ -234,6 +238,38 @@ def test_rights_are_asked_for_at_the_commit(site: Site) -> None:
 
     asyncio.run(story())
     assert [1] == site.counts()
+
+
+def test_what_came_while_others_were_waited_for_goes_along(site: Site) -> None:
+    """It is one group commit with one promise, for its own chain, by its own rights, and answered behind the others."""
+    other = site.home.accounts.organisations.create("other", site.home.clock())
+    key = site.home.accounts.keys.create(other, Role.WRITER, "", None, site.home.clock())
+
+    def own(made: Chain) -> None:
+        site.home.accounts.sharing.own(made, other, Visibility.PRIVATE)
+
+    second = site.home.writer.open_chain([clear("y")], b"", None, site.home.clock(), note=own)[0]
+
+    async def story() -> tuple[Admission, Admission]:
+        mine = await site.admit()
+        site.token = key.token
+        return mine, await site.admit(second.chain_id.hex())
+
+    mine, theirs = asyncio.run(story())
+    stranger = replace(mine, chain=second)
+    committing = Committing(site.home)
+    work = site.home.writer.prepare(second, [Content(b"three"), Content(b"four")], theirs.submitter)
+    further: list[Given] = [
+        GivenWork(theirs, work, Visibility.PRIVATE),
+        GivenContents(stranger, Kind(), [b"not his"]),
+        GivenContents(mine, Kind(), [b"two"]),
+    ]
+    committed = committing.commit([GivenContents(mine, Kind(), [b"one"])], lambda: further)
+    [[one], [done], [refused], [two]] = committed.answers
+    assert isinstance(refused, ProblemError)
+    assert (4, 4) == (committed.new_entries, site.counts()[0])
+    places = [json.loads(each.partition(b"\r\n\r\n")[2])["leaf_index"] for each in (one, two)]
+    assert ([1, 2], [1, 2]) == (places, [each.leaf_index for each in done.outcomes])
 
 
 def test_there_is_an_end_to_what_waits(site: Site) -> None:
