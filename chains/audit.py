@@ -193,7 +193,8 @@ class Audit:
             standing = self.policies.standing(chain, is_noted=is_named)
         frontier = Frontier()
         # Others may remember nodes that are stored no longer: those that were checked above are read once more.
-        node_at = partial(Trees(self.engine).node, chain.chain_no)
+        has_nodes = tiles_hold and built_size >= TILE_WIDTH
+        node_at = partial(Trees(self.engine).node, chain.chain_no) if has_nodes else None
         heads = self._heads_of(chain)
         next_head = next(heads, None)
         of_home = (self.directory.log.log_id, self.authors, self.lookups)
@@ -202,9 +203,9 @@ class Audit:
             left = hashes
             while left:
                 # What stands above recorded hashes was computed from these just now, and not again from the same ones.
-                is_built = tiles_hold and entries.as_recorded and frontier.size < built_size
+                is_known = entries.as_recorded and frontier.size < built_size
                 stops = built_size, next_head[1].tree_size if next_head else 0
-                left = extend_to(frontier, left, stops, node_at if is_built else None)
+                left = extend_to(frontier, left, stops, node_at if is_known else None)
                 if frontier.size == built_size and not self._gives(chain, frontier):
                     self.report.found(where, f"the stored tiles do not give the root of its first {built_size} entries")
                 while next_head is not None and next_head[1].tree_size == frontier.size:
