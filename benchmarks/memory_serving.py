@@ -95,6 +95,11 @@ def disk_bytes(home: Path) -> int:
     return sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
 
 
+def resident_mib(server: ApiServer) -> float:
+    """Return what a service's processes have in memory, what they share counted once (Linux: proportional set size)."""
+    return sum(psutil.Process(each).memory_full_info().pss for each in server.processes) / 2**20
+
+
 def main(sizes: tuple[int, ...], *, makes_entries: bool = False) -> None:
     """Print memory, disk and rate at each size."""
     what = "entries that clients made" if makes_entries else f"contents of {CONTENT_BYTES} bytes"
@@ -104,17 +109,15 @@ def main(sizes: tuple[int, ...], *, makes_entries: bool = False) -> None:
         key = make_key(home, "bench")
         with running(ApiServer(home, options=())) as server, server.client(key) as client:
             chain = client.post("/v1/chains", json={"visibility": "public"}).json()["chain_id"]
-            assert server.process is not None
-            memory = psutil.Process(server.process.pid)
             load = Load(server, key, chain, makes_entries=makes_entries)
             before, written, start_s = disk_bytes(home), 0, time.perf_counter()
-            print(f"  {0:12,} entries   {memory.memory_info().rss / 2**20:7.1f} MiB resident", flush=True)
+            print(f"  {0:12,} entries   {resident_mib(server):7.1f} MiB resident", flush=True)
             for entries in sizes:
                 load.run_to(entries)
                 took_s = time.perf_counter() - start_s
                 each = (disk_bytes(home) - before) / entries
                 print(
-                    f"  {entries:12,} entries   {memory.memory_info().rss / 2**20:7.1f} MiB resident   "
+                    f"  {entries:12,} entries   {resident_mib(server):7.1f} MiB resident   "
                     f"{each:6.1f} bytes on disk an entry   {(entries - written) / took_s:9,.0f} entries/s",
                     flush=True,
                 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 from chains.access import Role
 from chains.home import Home
@@ -137,10 +138,9 @@ class ApiServer:
 
     @property
     def processes(self) -> list[int]:
-        """Its processes (Linux): the one that was started, and the one that commits for it, where there is one."""
+        """Its processes: the one that was started, and the one that commits for it, where there is one."""
         assert self.process is not None
-        pid = self.process.pid
-        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        return [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children())]
 
     def client(self, key: str | None = None) -> httpx.Client:
         """Return a client that presents a key, or none."""
