@@ -23,15 +23,17 @@ from anchor.signing import check_signature
 from chains.audit_authors import HomeAuthors
 from chains.audit_lookups import LookupsAudit
 from chains.audit_report import DAMAGE, Report
-from chains.bundle import BUNDLE_ENTRIES, Part, Row
-from chains.chain import Chain, Gone, box_in, decode_kept, gone
+from chains.bundle import BUNDLE_ENTRIES, Column, Part, Row, Together
+from chains.chain import Chain, Gone, Run, box_in, decode_kept, gone
 from chains.chain_life import LifeEntry, life_entry_of
 from chains.erasure_entries import erasure_of, keeps_content
 from chains.found_by import may_have_keys
-from chains.kept_columns import columns_of, commitments_of
+from chains.kept_columns import KINDS, columns_of, commitments_of
 from chains.reader import Reader, StoredEntry
 
 RUNS_AT_ONCE = 256
+# In the place of what is kept beside entries where only its columns are looked at.
+_NOT_HERE = Column(b"", ())
 _AWAY = frozenset({Gone.ERASED, Gone.UNREADABLE})
 Progress = Callable[[str, int], None]
 
@@ -93,12 +95,30 @@ class EntriesAudit:
         """
         for run in self.chains.runs_of(chain, 0, size, RUNS_AT_ONCE):
             first_index, first_seq, count, place = run.first_index, run.first_seq, run.entry_count, 0
-            for part in self.chains.bundles.readable_parts(first_seq, first_seq + count):
-                yield from self._missing(chain, first_index, first_seq, range(place, part.first_seq - first_seq))
-                place = part.first_seq - first_seq
-                yield self._checked(_Batch(chain, first_index + place, part, run.with_ids))
-                place += len(part.entries)
+            for some in self.chains.bundles.readable_together(first_seq, first_seq + count):
+                yield from self._missing(chain, first_index, first_seq, range(place, some.first_seq - first_seq))
+                place = some.first_seq - first_seq
+                yield from self._together(run, chain, some)
+                place += len(some.entries)
             yield from self._missing(chain, first_index, first_seq, range(place, count))
+
+    def _together(self, run: Run, chain: Chain, some: Together) -> Iterator[bytes]:
+        """Check bundles that follow one another, if they can be without bringing here what is kept; else by parts."""
+        before, place = run.first_index - run.first_seq, some.first_seq - run.first_seq
+        if len(some.entries) > BUNDLE_ENTRIES:
+            part = Part(some.first_seq, some.entries, _NOT_HERE)
+            batch = _Batch(chain, before + some.first_seq, part, run.with_ids)
+            checked = self._checked_at_once(batch, lambda: some.columns(KINDS))
+            if checked is not None:
+                yield checked
+                return
+        end = place + len(some.entries)
+        for part in some.parts():
+            start = part.first_seq - run.first_seq
+            yield from self._missing(chain, run.first_index, run.first_seq, range(place, start))
+            yield self._checked(_Batch(chain, before + part.first_seq, part, run.with_ids))
+            place = start + len(part.entries)
+        yield from self._missing(chain, run.first_index, run.first_seq, range(place, end))
 
     def _missing(self, chain: Chain, first_index: int, first_seq: int, places: range) -> Iterator[bytes]:
         for place in places:
@@ -118,7 +138,7 @@ class EntriesAudit:
     def _checked(self, batch: _Batch) -> bytes:
         """Check a batch and return the hashes of its entries."""
         if len(batch.part.entries) > BUNDLE_ENTRIES:
-            checked = self._checked_at_once(batch)
+            checked = self._checked_at_once(batch, lambda: columns_of(batch.part.kept), may_keep_nothing=True)
             # Where one is not like the others, most pieces still are alike.
             return b"".join(map(self._checked, batch.pieces())) if checked is None else checked
         self._count(len(batch.part.entries))
@@ -136,12 +156,14 @@ class EntriesAudit:
         self.lookups.add(batch.part, hashes, kept)
         return hashes.flat
 
-    def _checked_at_once(self, batch: _Batch) -> bytes | None:
+    def _checked_at_once(
+        self, batch: _Batch, columns: Callable[[], KeptColumns | None], *, may_keep_nothing: bool = False
+    ) -> bytes | None:
         """Return the same of entries that are all alike, and the ones whose hashes were recorded; of others None."""
         if self._closed_at is not None or not _can_be_alike(batch):
             return None
-        kept = columns_of(batch.part.kept)
-        hashes = _hashes_alike(batch, kept)
+        kept = columns()
+        hashes = None if kept is None and not may_keep_nothing else _hashes_alike(batch, kept)
         with suppress(StorageCorruptError):  # of tiles: said where the piece is checked that needs them
             if hashes is not None and hashes.flat == self._stored(batch.chain, batch.first_index, len(hashes)):
                 self._count(len(hashes))

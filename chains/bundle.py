@@ -8,15 +8,27 @@ lies there under a key of its own.
 import os
 import struct
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, chain, pairwise
+from typing import TypeVar
 
 from anchor.errors import StorageCorruptError
+from anchor.hashing.columns import KeptColumns
 from anchor.hashing.pieces import Pieces
 from anchor.storage.engine import Engine, Question
-from chains.content_cipher import ERASED, NONCE_SIZE, sealed, sealed_sizes, unsealed, unsealed_rows, unsealed_sizes
+from chains.content_cipher import (
+    ERASED,
+    NONCE_SIZE,
+    hashed_rows,
+    sealed,
+    sealed_sizes,
+    unsealed,
+    unsealed_rows,
+    unsealed_sizes,
+)
 from chains.content_keys import ContentKeys
 
 # As many as a tile has leaves: what a reader of one entry reads in vain stays small.
@@ -123,6 +135,23 @@ class _Locked:
     def size(self) -> int:
         """Of how many bytes it is."""
         return len(self.entries.flat) + len(self.boxes.flat)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Entries of bundles that follow one another; what is kept beside them is decrypted when it is asked for.
+
+    ``columns`` returns its digests and commitments where all of it is of one of the kinds that it is given, and can be
+    had without its bytes; else None. ``parts`` yields it as it is read, and passes over what cannot be.
+    """
+
+    first_seq: int
+    entries: Column
+    columns: Callable[[bytes], KeptColumns | None]
+    parts: Callable[[], Iterator[Part]]
+
+
+_Some = TypeVar("_Some", Part, Together)
 
 
 class Bundles:
@@ -235,17 +264,24 @@ class Bundles:
 
     def _unlocked_whole(self, some: Sequence[_Locked]) -> Part | None:
         """Return rows of bundles that follow one another as one part, where all of them can be read; else None."""
-        first_seq = some[0].first_seq
-        keys = self.keys.whole(first_seq, some[-1].end)
+        row = self._row_of(some)
+        flat = None if row is None else unsealed_rows(*row)
+        if row is None or flat is None:
+            return None
+        entries = Column.joined([locked.entries for locked in some])
+        return Part(some[0].first_seq, entries, Column(flat, unsealed_sizes(row[-1])))
+
+    def _row_of(self, some: Sequence[_Locked]) -> tuple[Pieces, Pieces, int, bytes, Sequence[int]] | None:
+        """Return keys, nonces, first seq, ciphertexts and their sizes of bundles as one; None where one has no key."""
+        first_seq, end = some[0].first_seq, some[-1].end
+        if len(some) > 1:
+            self.keys.read_ahead(first_seq, end)
+        keys = self.keys.whole(first_seq, end)
         if keys is None:
             return None
         boxes = Column.joined([locked.boxes for locked in some])
         nonces = Pieces.cut(b"".join([locked.nonce * len(locked.boxes) for locked in some]), NONCE_SIZE)
-        flat = unsealed_rows(keys, nonces, first_seq, boxes.flat, boxes.sizes)
-        if flat is None:
-            return None
-        entries = Column.joined([locked.entries for locked in some])
-        return Part(first_seq, entries, Column(flat, unsealed_sizes(boxes.sizes)))
+        return keys, nonces, first_seq, boxes.flat, boxes.sizes
 
     def entries(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield (seq, entry) of seqs start to end-1, as ``rows`` does, without what is kept beside them."""
@@ -259,13 +295,59 @@ class Bundles:
 
     def readable_parts(self, start: int, end: int) -> Iterator[Part]:
         """Yield the entries with seqs start to end-1 that can be read, passing over what is missing or damaged."""
+        return self._readable(self.parts, start, end)
+
+    def readable_together(self, start: int, end: int) -> Iterator[Together]:
+        """Yield the same, as many bundles in one as ``_TOGETHER_BYTES`` takes."""
+        return self._readable(self._together, start, end)
+
+    def _readable(self, read: Callable[[int, int], Iterator[_Some]], start: int, end: int) -> Iterator[_Some]:
         while start < end:
             try:
-                for part in self.parts(start, end):
-                    start = part.first_seq + len(part.entries)
-                    yield part
+                for some in read(start, end):
+                    start = some.first_seq + len(some.entries)
+                    yield some
             except StorageCorruptError:
                 start = self._bundle_after(start, end)
+
+    def _together(self, start: int, end: int) -> Iterator[Together]:
+        while start < end:
+            some = self._following(start, end)
+            entries = Column.joined([locked.entries for locked in some])
+            yield Together(start, entries, partial(self._hashed, some), partial(self._opened, some))
+            start = some[-1].end
+
+    def _following(self, start: int, end: int) -> list[_Locked]:
+        """Return what stands in the next bundles, up to one that is missing or damaged; raise where it is the first."""
+        some = [self._locked_at(start, end)]
+        size = some[0].size
+        with suppress(StorageCorruptError):  # it is the first one the next time
+            while size < _TOGETHER_BYTES and some[-1].end < end:
+                some.append(self._locked_at(some[-1].end, end))
+                size += some[-1].size
+        return some
+
+    def _opened(self, some: Sequence[_Locked]) -> Iterator[Part]:
+        """Yield bundles that follow one another as one part; where any of it cannot be read, each alone that can."""
+        together = None
+        with suppress(StorageCorruptError):  # of keys: only the bundles that need them are not read
+            together = self._unlocked_whole(some) if len(some) > 1 else None
+        if together is not None:
+            yield together
+            return
+        for locked in some:
+            try:
+                part = self._unlocked(locked)
+            except StorageCorruptError:
+                continue
+            yield part
+
+    def _hashed(self, some: Sequence[_Locked], kinds: bytes) -> KeptColumns | None:
+        """Return the columns of what is kept, if it is all of one of these kinds, and hashed where it is decrypted."""
+        with suppress(StorageCorruptError):  # of keys: as above
+            row = self._row_of(some)
+            return None if row is None else hashed_rows(*row, kinds)
+        return None
 
     def _bundle_after(self, seq: int, end: int) -> int:
         """Return the first seq of the next bundle, or ``end`` where there is none before it."""
@@ -303,31 +385,6 @@ class RememberedBundles(Bundles):
     def __init__(self, engine: Engine, keys: ContentKeys) -> None:
         super().__init__(engine, keys)
         self._held: OrderedDict[int, Stored] = OrderedDict()
-
-    def parts(self, start: int, end: int) -> Iterator[Part]:
-        """See ``Bundles.parts``; bundles that follow one another come together, as many as ``_TOGETHER_BYTES`` takes.
-
-        Where any of it cannot be read, each comes alone.
-        """
-        while start < end:
-            some = self._following(start, end)
-            together = None
-            with suppress(StorageCorruptError):  # of keys: only the bundles that need them are not read
-                if len(some) > 1:
-                    self.keys.read_ahead(start, some[-1].end)
-                    together = self._unlocked_whole(some)
-            yield from map(self._unlocked, some) if together is None else [together]
-            start = some[-1].end
-
-    def _following(self, start: int, end: int) -> list[_Locked]:
-        """Return what stands in the next bundles, up to one that is missing or damaged; raise where it is the first."""
-        some = [self._locked_at(start, end)]
-        size = some[0].size
-        with suppress(StorageCorruptError):  # it is the first one the next time
-            while size < _TOGETHER_BYTES and some[-1].end < end:
-                some.append(self._locked_at(some[-1].end, end))
-                size += some[-1].size
-        return some
 
     def _stored(self, seq: int) -> Stored:
         for stored in reversed(self._held.values()):

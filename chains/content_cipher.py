@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from anchor.hashing.chosen_cipher import CIPHER
 from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE
+from anchor.hashing.columns import KeptColumns
 from anchor.hashing.pieces import Pieces
 from chains.content_keys import DESTROYED
 
@@ -16,6 +17,7 @@ __all__ = [
     "ERASED",
     "NONCE_SIZE",
     "UNREADABLE",
+    "hashed_rows",
     "sealed",
     "sealed_sizes",
     "unsealed",
@@ -59,6 +61,13 @@ def unsealed(keys: Sequence[bytes | None], nonce: bytes, first_seq: int, items: 
 def unsealed_rows(keys: Pieces, nonces: Pieces, first_seq: int, data: bytes, sizes: Sequence[int]) -> bytes | None:
     """Return what ``sealed`` was given where all of it can be read, in one; else None: ``unsealed`` says why."""
     return CIPHER.opened(keys, nonces, first_seq, data, sizes)
+
+
+def hashed_rows(
+    keys: Pieces, nonces: Pieces, first_seq: int, data: bytes, sizes: Sequence[int], kinds: bytes
+) -> KeptColumns | None:
+    """Return digests and commitments of what ``sealed`` was given, if it can be had without its bytes."""
+    return CIPHER.hashed(keys, nonces, first_seq, data, sizes, kinds)
 
 
 def unsealed_sizes(sizes: Sequence[int]) -> list[int]:

@@ -15,12 +15,13 @@ from chains.bundle import Column
 from chains.chain import KEPT_CONTENT, KEPT_DIGEST
 
 _HEAD = 1 + SALT_SIZE
-_KINDS = KEPT_CONTENT + KEPT_DIGEST
+KINDS = KEPT_CONTENT + KEPT_DIGEST
+"""Those of which there are columns."""
 
 
 def columns_of(kept: Column) -> KeptColumns | None:
     """Return the columns of items that all are contents, or all are digests; None of others, of a mixture, of none."""
-    return HASHING.kept_columns(kept.flat, kept.sizes, _KINDS)
+    return HASHING.kept_columns(kept.flat, kept.sizes, KINDS)
 
 
 def commitments_of(items: Sequence[bytes]) -> Pieces:
@@ -28,7 +29,7 @@ def commitments_of(items: Sequence[bytes]) -> Pieces:
 
     Raises MalformedError or StorageCorruptError where one is damaged.
     """
-    if any(not item or item[0] not in _KINDS for item in items):
+    if any(not item or item[0] not in KINDS for item in items):
         raise StorageCorruptError("a kept column is damaged; run `anchorline audit`")
     salts = Pieces.of([item[1:_HEAD] for item in items], SALT_SIZE, "salt")
     rests = [(item[:1] == KEPT_CONTENT, item[_HEAD:]) for item in items]

@@ -21,7 +21,7 @@ BUILDER.set_source(
     EXTENSION,
     "".join(f'#include "{name}.h"\n' for name in _NAMES),
     sources=[f"{FOLDER}/{name}.c" for name in (*_NAMES, "parts", "sha256")],
-    depends=[f"{FOLDER}/{name}.h" for name in (*_NAMES, "messages", "parts", "sha256")],
+    depends=[f"{FOLDER}/{name}.h" for name in (*_NAMES, "kept", "messages", "parts", "sha256")],
     include_dirs=[FOLDER],
     extra_compile_args=["-O3", "-fvisibility=hidden"],
     # Where libc does not have dlopen and threads itself (glibc before 2.34).

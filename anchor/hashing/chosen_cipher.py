@@ -12,6 +12,7 @@ from anchor.errors import SettingsError
 from anchor.hashing.chosen import VARIABLE
 from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE, PlainCipher
 from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import PlainHashing
 
 
 class Choice(NamedTuple):
@@ -31,7 +32,7 @@ def choose(wanted: str) -> Choice:
     try:
         from anchor.hashing.native_cipher import NativeCipher  # noqa: PLC0415  # may not be there
 
-        native = NativeCipher()
+        native = NativeCipher(portable=wanted == "portable")
         check_agrees(native, PlainCipher())
     except (ImportError, AttributeError) as error:
         return Choice(PlainCipher(), f"the native module cannot encrypt here: {error}")
@@ -61,8 +62,21 @@ def check_agrees(cipher: PlainCipher, other: PlainCipher) -> None:
         or list(cipher.decrypt(*row, boxes)) != items
         or cipher.opened(*row, expected, list(map(len, boxes))) != b"".join(items)
         or list(cipher.decrypt(*row, damaged)) != [b"", *[None] * (len(items) - 1)]
+        or not _hashes_alike(cipher, other)
     ):
         raise ArithmeticError(f"{cipher.name} does not agree with {other.name} and is not used: report this machine")
+
+
+def _hashes_alike(cipher: PlainCipher, other: PlainCipher) -> bool:
+    """Say whether what a cipher hashes without showing it has the digests and commitments of what another opens."""
+    items = [bytes([1]) + bytes([size % 256]) * size for size in (16, 17, 47, 48, 80, 317)]
+    row = Pieces.cut(bytes(range(32)) * len(items), KEY_SIZE), Pieces.cut(bytes(NONCE_SIZE * len(items)), NONCE_SIZE), 7
+    boxes, sizes = other.encrypt(*row, b"".join(items), list(map(len, items))), [len(item) + TAG_SIZE for item in items]
+    made, opened = cipher.hashed(*row, boxes, sizes, b"\x01\x02"), other.opened(*row, boxes, sizes)
+    expected = PlainHashing().kept_columns(opened or b"", list(map(len, items)), b"\x01\x02")
+    if made is None or expected is None:
+        return made is None and expected is not None
+    return all(one.flat == two.flat for one, two in zip(made, expected, strict=True))
 
 
 CIPHER, REASON = choose(os.environ.get(VARIABLE, ""))

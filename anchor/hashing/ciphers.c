@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "ciphers.h"
+#include "kept.h"
 #include "parts.h"
 
-enum { KEY = 32, NONCE = 12, TAG = 16, NUMBER = 8 };
+/* What is longer is decrypted where others see it, and hashed there: it is opened on the stack. */
+enum { KEY = 32, NONCE = 12, TAG = 16, NUMBER = 8, LONGEST_KEPT = 4096 };
 
 #if defined(__unix__) || defined(__APPLE__)
 
@@ -170,6 +172,51 @@ int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint
     return out_size ? -1 : run_in_parts(count, sizes, data_size, decrypt_some, &job);
 }
 
+struct hashed {
+    struct boxes boxes;
+    compress_function compress;
+    const uint8_t *kinds;
+    uint8_t kind;
+    uint8_t *digests, *commitments;
+};
+
+/* Decrypts item i, which stands at `data`, to a buffer of LONGEST_KEPT bytes; returns its size, or 0 where that cannot be. */
+static size_t open_kept(void *context, const struct boxes *job, size_t i, const uint8_t *data, uint8_t *item) {
+    uint8_t holds = 0;
+    if (job->sizes[i] < TAG + HEAD || job->sizes[i] - TAG > LONGEST_KEPT) return 0;
+    const size_t size = (size_t)job->sizes[i] - TAG;
+    const uint8_t *const key = job->keys + i * KEY, *const nonce = job->nonces + i * NONCE;
+    return decrypt_item(context, key, nonce, job->first + i, data, (int)size, item, &holds) && holds ? size : 0;
+}
+
+static int hash_opened(const void *given, size_t start, size_t end, size_t at) {
+    const struct hashed *const job = given;
+    uint8_t item[LONGEST_KEPT];
+    void *const context = context_for(crypto.begin_decrypting);
+    int refused = !context;
+    for (size_t i = start; !refused && i < end; at += (size_t)job->boxes.sizes[i++]) {
+        const size_t size = open_kept(context, &job->boxes, i, job->boxes.data + at, item);
+        refused = !size || hash_kept_item(job->compress, job->kinds, job->kind, item, size, job->digests + i * DIGEST,
+                                          job->commitments + i * DIGEST);
+    }
+    if (context) crypto.free_context(context);
+    return refused;
+}
+
+int hash_boxes(int hardware, size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
+               size_t data_size, const uint64_t *sizes, const uint8_t *kinds, uint8_t *digests, uint8_t *commitments) {
+    const struct boxes boxes = {keys, nonces, data, first, sizes, NULL, NULL};
+    uint8_t item[LONGEST_KEPT];
+    if (!count || sizes[0] > data_size) return -1;
+    void *const context = context_for(crypto.begin_decrypting);
+    /* All parts ask for the kind that the first item is of. */
+    const size_t size = context ? open_kept(context, &boxes, 0, data, item) : 0;
+    if (context) crypto.free_context(context);
+    if (!size) return -1;
+    const struct hashed job = {boxes, compression(hardware), kinds, *item, digests, commitments};
+    return run_in_parts(count, sizes, data_size, hash_opened, &job);
+}
+
 #else
 
 const char *cipher_library(void) { return ""; }
@@ -185,6 +232,13 @@ int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint
                   size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size, uint8_t *holds) {
     (void)count, (void)keys, (void)nonces, (void)first, (void)data, (void)data_size, (void)sizes, (void)out;
     (void)out_size, (void)holds;
+    return -1;
+}
+
+int hash_boxes(int hardware, size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
+               size_t data_size, const uint64_t *sizes, const uint8_t *kinds, uint8_t *digests, uint8_t *commitments) {
+    (void)hardware, (void)count, (void)keys, (void)nonces, (void)first, (void)data, (void)data_size, (void)sizes;
+    (void)kinds, (void)digests, (void)commitments;
     return -1;
 }
 

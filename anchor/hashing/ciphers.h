@@ -19,3 +19,10 @@ int encrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint
    refuses. */
 int decrypt_items(size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
                   size_t data_size, const uint64_t *sizes, uint8_t *out, size_t out_size, uint8_t *holds);
+
+/* Digests and commitments of items as hash_kept (columns.h) makes them, of items as decrypt_items takes them: each is
+   decrypted and hashed where nobody else sees it.
+   Returns 0, or -1 where hash_kept or decrypt_items would refuse, an item is not what was encrypted so, or has more than 4096
+   bytes. */
+int hash_boxes(int hardware, size_t count, const uint8_t *keys, const uint8_t *nonces, uint64_t first, const uint8_t *data,
+               size_t data_size, const uint64_t *sizes, const uint8_t *kinds, uint8_t *digests, uint8_t *commitments);

@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "columns.h"
-#include "messages.h"
+#include "kept.h"
 #include "parts.h"
-
-enum { SALT = 16, HEAD = 1 + SALT };
 
 struct kept {
     compress_function compress;
@@ -19,26 +17,10 @@ struct kept {
 
 static int hash_some(const void *given, size_t start, size_t end, size_t at) {
     const struct kept *const job = given;
-    uint8_t salted[2 * BLOCK];
-    const size_t blocks = padded(salted, SALT + DIGEST, SALT + DIGEST);
-    const uint8_t *data = job->data + at;
-    for (size_t i = start; i < end; i++) {
-        const size_t size = (size_t)job->sizes[i];
-        if (size < HEAD || *data != *job->data) return -1;
-        const uint8_t *const rest = data + HEAD;
-        uint8_t *const digest = job->digests + i * DIGEST;
-        if (*data == job->kinds[0]) {
-            hash_piece(job->compress, NULL, 0, rest, size - HEAD, digest);
-        } else if (*data == job->kinds[1] && size == HEAD + DIGEST) {
-            memcpy(digest, rest, DIGEST);
-        } else {
+    for (size_t i = start; i < end; at += (size_t)job->sizes[i++])
+        if (hash_kept_item(job->compress, job->kinds, *job->data, job->data + at, (size_t)job->sizes[i],
+                           job->digests + i * DIGEST, job->commitments + i * DIGEST))
             return -1;
-        }
-        memcpy(salted, data + 1, SALT);
-        memcpy(salted + SALT, digest, DIGEST);
-        hash_padded(job->compress, salted, blocks, job->commitments + i * DIGEST);
-        data += size;
-    }
     return 0;
 }
 

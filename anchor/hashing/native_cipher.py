@@ -11,8 +11,10 @@ from itertools import accumulate, pairwise
 
 from anchor.hashing._native import ffi, lib
 from anchor.hashing.ciphers import TAG_SIZE, PlainCipher, check_row
+from anchor.hashing.columns import KeptColumns
 from anchor.hashing.pieces import Pieces
 from anchor.hashing.plain import check_sizes
+from anchor.proof.codec import HASH_SIZE
 
 # Beyond this a call for each item costs nothing beside its encryption, and a joined copy of the items only memory.
 _LONGEST = 1 << 20
@@ -27,9 +29,10 @@ LIBRARY: str = ffi.string(lib.cipher_library()).decode()
 class NativeCipher(PlainCipher):
     """As ``PlainCipher``; raises ImportError where no libcrypto was found."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, portable: bool = False) -> None:
         if not LIBRARY:
             raise ImportError("this Python brings no libcrypto of its own into the process")
+        self._hardware = int(bool(ffi.string(lib.hardware_name())) and not portable)
         self.name = f"native, {LIBRARY}"
 
     def encrypt(self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int]) -> bytes:
@@ -61,6 +64,19 @@ class NativeCipher(PlainCipher):
             return super().opened(keys, nonces, first_no, data, sizes)
         flat, holds = _decrypted(keys, nonces, first_no, data, sizes)
         return flat if all(holds) else None
+
+    def hashed(
+        self, keys: Pieces, nonces: Pieces, first_no: int, data: bytes, sizes: Sequence[int], kinds: bytes
+    ) -> KeptColumns | None:
+        """See ``PlainCipher.hashed``."""
+        check_row(keys, nonces, first_no, sizes)
+        check_sizes(data, sizes)
+        if not hasattr(lib, "hash_boxes"):  # built from older sources
+            return None
+        digests, commitments = bytearray(HASH_SIZE * len(sizes)), bytearray(HASH_SIZE * len(sizes))
+        row = len(sizes), keys.flat, nonces.flat, first_no, data, len(data), _numbers(sizes)
+        refused = lib.hash_boxes(self._hardware, *row, kinds, ffi.from_buffer(digests), ffi.from_buffer(commitments))
+        return None if refused else KeptColumns(Pieces.cut(bytes(digests)), Pieces.cut(bytes(commitments)))
 
 
 def _can_be(sizes: Sequence[int]) -> bool:

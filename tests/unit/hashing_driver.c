@@ -474,7 +474,18 @@ static int at_once(int hardware, int has_library) {
             HOLDS(holds[i] == (i != bad));
             HOLDS(i == bad || memcmp(data + i * SIZE, back + i * SIZE, SIZE) == 0);
         }
+        HOLDS(hash_boxes(hardware, COUNT, keys, nonces, 9, boxes, BOX * COUNT, sizes, kinds, digests, commitments) == -1);
         boxes[bad * BOX] ^= 1;
+    }
+    if (has_library) {
+        uint8_t *again = buffer(32 * COUNT), *those = buffer(32 * COUNT);
+        HOLDS(hash_boxes(hardware, COUNT, keys, nonces, 9, boxes, BOX * COUNT, sizes, kinds, again, those) == 0);
+        HOLDS(memcmp(again, digests, 32 * COUNT) == 0 && memcmp(those, commitments, 32 * COUNT) == 0);
+        HOLDS(hash_boxes(hardware, COUNT, keys, nonces, 9, boxes, BOX * COUNT - 1, sizes, kinds, again, those) == -1);
+        HOLDS(hash_boxes(hardware, 0, keys, nonces, 9, boxes, 0, sizes, kinds, again, those) == -1);
+        sizes[0] = UINT64_MAX;
+        HOLDS(hash_boxes(hardware, COUNT, keys, nonces, 9, boxes, BOX * COUNT, sizes, kinds, again, those) == -1);
+        free(again), free(those);
     }
     for (size_t i = 0; i < COUNT; i++) sizes[i] = SIZE;
     for (size_t bad = 0; bad < COUNT; bad += 111) {
@@ -516,6 +527,7 @@ int main(int count_of_arguments, char **arguments) {
     /* Nothing was found yet: refused, and nothing is called. */
     HOLDS(encrypt_items(0, NULL, NULL, 0, NULL, 0, NULL, NULL, 0) == -1);
     HOLDS(decrypt_items(0, NULL, NULL, 0, NULL, 0, NULL, NULL, 0, NULL) == -1);
+    HOLDS(hash_boxes(hardware, 0, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL) == -1);
     /* It is taken where a process has it already, and there alone. */
     HOLDS(!*cipher_library());
     const int has_library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL) || dlopen("libcrypto.3.dylib", RTLD_NOW);

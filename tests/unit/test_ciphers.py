@@ -19,6 +19,7 @@ from anchor.errors import SettingsError
 from anchor.hashing import chosen_cipher
 from anchor.hashing.ciphers import KEY_SIZE, NONCE_SIZE, TAG_SIZE, PlainCipher
 from anchor.hashing.pieces import Pieces
+from anchor.hashing.plain import PlainHashing
 
 # All items of a row have one; others are tried where that is said.
 NONCE = bytes(range(NONCE_SIZE))
@@ -101,6 +102,44 @@ def test_a_row_lies_as_it_always_did(cipher: PlainCipher) -> None:
         "f273431ae7e41f3af7dfa6c02629b5121d37786dc170e259f89110e0fac05a0b8738eaf11ff7dffb3f20089f1a22fc0d60099456c5ad53"
     )
     assert expected == flat.hex()
+
+
+KEPT = {
+    "contents": [b"\x01" + filled(size) for size in (16, 17, 48, 317, 4095)],
+    "digests": [b"\x02" + filled(48)] * 3,
+    "many": [b"\x01" + filled(317)] * 2000,
+}
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_is_hashed_without_being_shown(name: str) -> None:
+    """Digests and commitments of what is decrypted are those of what ``opened`` returns, also in parts."""
+    items, keys = KEPT[name], keys_of(len(KEPT[name]))
+    row, sizes = (keys, nonces_of(len(items)), 9), [len(item) + TAG_SIZE for item in items]
+    hashed = native().hashed(*row, b"".join(boxes_of(PlainCipher(), keys, 9, items)), sizes, b"\x01\x02")
+    expected = PlainHashing().kept_columns(b"".join(items), list(map(len, items)), b"\x01\x02")
+    assert hashed is not None
+    assert expected is not None
+    assert [column.flat for column in expected] == [column.flat for column in hashed]
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("place", [0, 1, 1999])
+@pytest.mark.parametrize(
+    "other", [b"", b"\x01" + filled(15), b"\x02" + filled(48), b"\x03", b"\x01" + filled(4096), None]
+)
+def test_what_cannot_be_hashed_so_is_opened_and_seen(place: int, other: bytes | None) -> None:
+    """An empty item, one of another kind or length, a larger one, and one that is damaged (None) refuse the row."""
+    items = list(KEPT["many"])
+    if other is not None:
+        items[place] = other
+    boxes, keys = boxes_of(native(), keys_of(len(items)), 9, items), keys_of(len(items))
+    if other is None:
+        boxes[place] = boxes[place][:-1] + bytes([boxes[place][-1] ^ 1])
+    row = keys, nonces_of(len(items)), 9, b"".join(boxes), list(map(len, boxes))
+    assert native().hashed(*row, b"\x01\x02") is None
+    assert PlainCipher().hashed(*row, b"\x01\x02") is None
 
 
 def test_items_of_every_size(cipher: PlainCipher) -> None:

@@ -1,12 +1,12 @@
 """Parts of bundles: the same entries, with what is kept, as one by one, whatever is damaged, missing or destroyed."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 import pytest
 
-from chains.bundle import BUNDLE_ENTRIES, Bundles, RememberedBundles, Row, pack
+from chains.bundle import BUNDLE_ENTRIES, Part, Row, pack
 from chains.chain import Chain
 from chains.content_cipher import ERASED, UNREADABLE
 from tests.simulators.store import START_MS, Store
@@ -23,14 +23,16 @@ def chain(store: Store) -> Chain:
 
 def readable(store: Store, start: int, end: int) -> list[Row]:
     """Return what is read one bundle after the other, and several together: it is the same."""
-    alone = list(rows_of(store.chains.bundles, start, end))
-    assert alone == list(rows_of(RememberedBundles(store.engine, store.content_keys), start, end))
+    bundles = store.chains.bundles
+    alone = list(rows_of(bundles.readable_parts(start, end)))
+    together = bundles.readable_together(start, end)
+    assert alone == list(rows_of(part for some in together for part in some.parts()))
     return alone
 
 
-def rows_of(bundles: Bundles, start: int, end: int) -> Iterator[Row]:
+def rows_of(parts: Iterable[Part]) -> Iterator[Row]:
     seq = 0
-    for part in bundles.readable_parts(start, end):
+    for part in parts:
         assert len(part.entries) == len(part.kept)
         assert part.first_seq > seq
         for row in part.rows():
@@ -87,7 +89,9 @@ def test_what_was_destroyed_or_erased_is_said_in_its_place(store: Store) -> None
 @pytest.mark.usefixtures("chain")
 def test_bundles_that_follow_one_another_come_together(store: Store) -> None:
     """Who reads the whole log gets many bundles as one part, which can be cut into pieces of a bundle's entries."""
-    [part] = RememberedBundles(store.engine, store.content_keys).parts(2, 602)
+    [some] = store.chains.bundles.readable_together(2, 602)
+    [part] = some.parts()
+    assert some.entries == part.entries
     pieces = list(part.pieces())
     assert [BUNDLE_ENTRIES, BUNDLE_ENTRIES, 600 - 2 * BUNDLE_ENTRIES] == [len(piece.entries) for piece in pieces]
     assert [row for piece in pieces for row in piece.rows()] == list(part.rows())
@@ -96,8 +100,7 @@ def test_bundles_that_follow_one_another_come_together(store: Store) -> None:
 def test_no_more_comes_together_than_two_mebibytes_and_a_bundle(store: Store, chain: Chain) -> None:
     """What stands behind contents of two mebibytes is read for itself."""
     store.writer.record(chain, [bytes(2**20)] * 3, START_MS)
-    parts = list(RememberedBundles(store.engine, store.content_keys).parts(602, 605))
-    assert [602, 604] == [part.first_seq for part in parts]
+    assert [602, 604] == [some.first_seq for some in store.chains.bundles.readable_together(602, 605)]
 
 
 @pytest.mark.usefixtures("chain")
