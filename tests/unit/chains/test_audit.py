@@ -4,6 +4,8 @@ Single changed columns are in tests/cli/test_cli_audit.py; here whole stories ar
 """
 
 import hashlib
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -161,6 +163,18 @@ def test_damaged_rows_of_bundles_that_are_checked_together_are_named_and_no_othe
     assert [f"row {row} (chain {chain.chain_id.hex()}, entry {row - 1})" for row in (13, 515, 769, 771)] == sorted(
         where for where in audit(store) if where.startswith("row ")
     )
+
+
+def test_bundles_whose_keys_are_damaged_cannot_be_read_and_those_beside_them_are_checked(store: Store) -> None:
+    """Of bundles that come together those that need a damaged block of keys are named, row by row, and no others."""
+    chain = store.open_chain("acme")
+    store.writer.record(chain, [b"row %d" % number for number in range(900)], START_MS)
+    seal(store)
+    with closing(sqlite3.connect(store.content_keys.store.name)) as keys, keys:
+        # Those of rows 512 to 767, which stand in the bundles of rows 258 to 513 and 514 to 769.
+        keys.execute("UPDATE block SET secret = x'00' WHERE block_no = 2")
+    rows = {where for where in audit(store) if where.startswith("row ")}
+    assert {f"row {row} (chain {chain.chain_id.hex()}, entry {row - 1})" for row in range(258, 770)} == rows
 
 
 def flipped(raw: bytes, at: int) -> bytes:
