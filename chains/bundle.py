@@ -344,6 +344,8 @@ class Bundles:
 
     def _hashed(self, some: Sequence[_Locked], kinds: bytes) -> KeptColumns | None:
         """Return the columns of what is kept, if it is all of one of these kinds, and hashed where it is decrypted."""
+        if not some[0].boxes.flat:  # nothing is kept, of which there are no columns
+            return None
         with suppress(StorageCorruptError):  # of keys: as above
             row = self._row_of(some)
             return None if row is None else hashed_rows(*row, kinds)
