@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -66,11 +67,52 @@ class Unpacking:
             yield found
 
 
-class CommitsBeside:
-    """The event loop's end of the process that commits; ``lost`` is called once where that ended by itself."""
+class CommitProcess:
+    """The process, which waits until it is told to ``begin``; ``end`` is our end of the line to it."""
 
-    def __init__(self, end: socket.socket, deliver: Deliver, lost: Callable[[], None]) -> None:
-        self._end = end
+    def __init__(self, end: socket.socket, pid: int | None = None) -> None:
+        self.end = end
+        self._pid = pid
+        self._is_ending = False
+
+    def begin(self) -> None:
+        """Have it open the home, which was found in step here; raise what keeps it from that."""
+        self.end.sendall(b"\1")
+        for answer in _messages(self.end):
+            if isinstance(answer, BaseException):
+                raise answer
+            return
+        raise ProcessLostError("the process that commits ended before it began")
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        """Have ``lost`` called, on a thread of its own, when it ends by itself: also while nothing is written."""
+        threading.Thread(target=self._watch, args=(lost,), name="watching", daemon=True).start()
+
+    def _watch(self, lost: Callable[[], None]) -> None:
+        assert self._pid is not None, "a process was forked"
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+        if not self._is_ending:
+            lost()
+
+    def let_end(self) -> None:
+        """Take its end for what was asked for, from here on."""
+        self._is_ending = True
+
+    def close(self) -> None:
+        """Close the line, without which it ends, and wait for that."""
+        self.let_end()
+        self.end.close()
+        if self._pid is not None:
+            os.waitpid(self._pid, 0)
+
+
+class CommitsBeside:
+    """The event loop's end of the process that commits; ``lost`` is called where that is gone by itself."""
+
+    def __init__(self, process: CommitProcess, deliver: Deliver, lost: Callable[[], None]) -> None:
+        self._process = process
+        self._end = process.end
         self._deliver = deliver
         self._lost = lost
         self._unpacking = Unpacking()
@@ -79,7 +121,7 @@ class CommitsBeside:
         self._size = _NONE
         self._is_stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        end.setblocking(False)
+        self._end.setblocking(False)
 
     @property
     def waiting(self) -> Size:
@@ -113,6 +155,7 @@ class CommitsBeside:
         if self._is_stopped:
             return
         self._is_stopped = True
+        self._process.let_end()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._end)
             self._loop.remove_writer(self._end)
@@ -165,22 +208,6 @@ class CommitsBeside:
         self._lost()
 
 
-class CommitProcess:
-    """The process, which waits until it is told to ``begin``."""
-
-    def __init__(self, end: socket.socket) -> None:
-        self.end = end
-
-    def begin(self) -> None:
-        """Have it open the home, which was found in step here; raise what keeps it from that."""
-        self.end.sendall(b"\1")
-        for answer in _messages(self.end):
-            if isinstance(answer, BaseException):
-                raise answer
-            return
-        raise ProcessLostError("the process that commits ended before it began")
-
-
 def is_of_use() -> bool:
     """Say whether a second process is: there must be a second processor, and a fork that is safe (Linux)."""
     return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
@@ -208,11 +235,11 @@ def beside(folder: Path, listening: socket.socket) -> Iterator[CommitProcess]:
         finally:
             os._exit(code)
     theirs.close()
+    process = CommitProcess(ours, child)
     try:
-        yield CommitProcess(ours)
+        yield process
     finally:
-        ours.close()
-        os.waitpid(child, 0)
+        process.close()
 
 
 def run(folder: Path, end: socket.socket) -> bool:

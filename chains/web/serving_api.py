@@ -79,4 +79,5 @@ def _beside(home: Home, process: CommitProcess, report: Callable[[str], None]) -
         # Whether what it had was kept is not known, so nobody is told anything: as if both had been killed.
         os._exit(1)
 
-    return lambda deliver: CommitsBeside(process.end, deliver, lost)
+    process.watch(lost)
+    return lambda deliver: CommitsBeside(process, deliver, lost)

@@ -61,6 +61,12 @@ def test_a_service_on_a_file_is_two_processes(home: Path) -> None:
         assert (2 if is_of_use() else 1) == len(processes)
         assert 0 == server.stop()
         assert not any(Path(f"/proc/{process}").exists() for process in processes)
+    with serving(home) as server:
+        for process in server.processes[1:]:  # nothing was written yet, and nothing will be
+            os.kill(process, signal.SIGKILL)
+            assert server.process is not None
+            assert 1 == server.process.wait(SOON_S)
+            assert server.has_said("event=failed job=commit")
     with running(ApiServer(home, ("--no-daemon", "--traces"))) as server:
         assert 1 == len(server.processes)
         assert 0 == server.stop()

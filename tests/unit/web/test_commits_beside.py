@@ -104,12 +104,13 @@ class Site:
         self.lost = 0
         self.thread = threading.Thread(target=lambda: self.ends.append(run(home.folder, self.theirs)))
         self.thread.start()
-        CommitProcess(self.ours).begin()
+        self.process = CommitProcess(self.ours)
+        self.process.begin()
         self.rooms = Rooms(home.folder, home.clock)
         self.writing = Writing(home, self.rooms, registry_of(home.folder, home.clock)[1], beside=self._beside)
 
     def _beside(self, deliver: Deliver) -> CommitsBeside:
-        return CommitsBeside(self.ours, deliver, self._lose)
+        return CommitsBeside(self.process, deliver, self._lose)
 
     def _lose(self) -> None:
         self.lost += 1
