@@ -27,6 +27,7 @@ from anchor.storage.databases import database_of
 from anchor.storage.engine import Engine, Question, Row, Value
 from benchmarks.measuring import high_water_mib, temporary_folder
 from chains.audit import Audit
+from chains.chain import Chain
 from chains.home import Home
 from chains.home_making import create_home
 from chains.leading import leading
@@ -109,6 +110,7 @@ class Series:
         self.size = self.opened = 0
         self.pool = [os.urandom(CONTENT_BYTES) for _ in range(COMMIT)]
         self.hashes: list[bytes] = []
+        self._known: dict[int, Chain] = {}
 
     def grow(self, size: int) -> Point:
         """Record until there are so many entries; return what that cost."""
@@ -151,10 +153,16 @@ class Series:
         first = self.size // COMMIT * callers
         works = []
         for place in range(callers):
-            chain = self.home.chains.by_id(chain_id(f"chain {(first + place) % self.chains}"))
-            assert chain is not None
+            chain = self._chain((first + place) % self.chains)
             works.append(prepare(chain, ContentsAlike(self.pool[place * share : (place + 1) * share])))
         return works
+
+    def _chain(self, number: int) -> Chain:
+        """Return a chain, looked up once, as a service remembers where its clients write."""
+        found = self._known.get(number)
+        if found is None:
+            found = self._known[number] = self.home.chains.named(chain_id(f"chain {number}").hex())
+        return found
 
     def _opening(self) -> Work:
         name = f"chain {self.opened}"
