@@ -28,12 +28,8 @@ Answer = Done | AnchorlineError
 """What became of a piece of work; an error says why nothing of it was kept."""
 
 
-def _nothing_more() -> Sequence[Work]:
-    return ()
-
-
 def commit_together(
-    writer: Writer, works: Sequence[Work], now_ms: int, take_along: Callable[[], Sequence[Work]] = _nothing_more
+    writer: Writer, works: Sequence[Work], now_ms: int, take_along: Callable[[], Sequence[Work]] = tuple
 ) -> list[Answer]:
     """Commit pieces of work of many callers as one; return what became of each, in order.
 

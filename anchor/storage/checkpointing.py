@@ -28,7 +28,7 @@ class Checkpointing:
         self._thread.start()
 
     def wrote(self, byte_count: int) -> None:
-        """Note that about so many bytes were committed; called by one thread."""
+        """Note that about so many bytes were committed, or are about to be; called by one thread."""
         self._written += byte_count
         if self._written >= self._every_bytes:
             self._written = 0

@@ -49,8 +49,9 @@ def serve(
     where = given(lambda: host_and_port(metrics, METRICS)) if metrics else None
     with given(lambda: listening_socket(listen)) as listening, ExitStack() as stack:
         # Before anything is opened, and any thread started.
-        is_beside = not traces and _commits_beside(home or default_home())
-        process = stack.enter_context(beside(home or default_home(), listening)) if is_beside else None
+        folder = home or default_home()
+        is_beside = not traces and _commits_beside(folder)
+        process = stack.enter_context(beside(folder, listening)) if is_beside else None
         if not _has_databases(home, report, listening):
             return
         writing = stack.enter_context(opened(home))

@@ -3,7 +3,6 @@
 ``chains.web.writing`` submits it under a number and is told what became of each number, in the event loop.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -126,12 +125,3 @@ class CommitsHere:
 
 def _numbers(group: list[Submitted]) -> list[int]:
     return [each.number for each in group]
-
-
-def in_loop(loop: Callable[[], asyncio.AbstractEventLoop], deliver: Deliver) -> Deliver:
-    """Return what has something delivered in the event loop, from another thread."""
-
-    def delivered(what: Delivered) -> None:
-        loop().call_soon_threadsafe(deliver, what)
-
-    return delivered

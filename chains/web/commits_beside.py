@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -263,21 +264,15 @@ def run(folder: Path, end: socket.socket) -> bool:
 
 def _commit_all(committing: Committing, checkpointing: Checkpointing, end: socket.socket) -> bool:
     """Commit what comes; say whether the other end said goodbye."""
-    byte_counts: dict[int, int] = {}
-
-    def deliver(delivered: Delivered) -> None:
-        _send(end, delivered)
-        checkpointing.wrote(sum(byte_counts.pop(number) for number in delivered.numbers))
-
-    commits = CommitsHere(committing, deliver)
+    commits = CommitsHere(committing, partial(_send, end))
     try:
         end.sendall(packed(None))
         for message in _messages(end):
             if message is None:
                 return True
             number, given, size = message
-            byte_counts[number] = size.bytes
             commits.submit(number, given, size)
+            checkpointing.wrote(size.bytes)
         commits.abandon()
         return False
     finally:

@@ -34,10 +34,6 @@ class Committed:
     took_s: float = 0.0
 
 
-def _nothing_more() -> Sequence[Given]:
-    return ()
-
-
 class Committing:
     """Commits what clients handed in; ``home`` is used by the thread that calls ``commit`` alone."""
 
@@ -46,7 +42,7 @@ class Committing:
         self._writer = home.writer
         self._monotonic_s = monotonic_s
 
-    def commit(self, group: Sequence[Given], take_along: Callable[[], Sequence[Given]] = _nothing_more) -> Committed:
+    def commit(self, group: Sequence[Given], take_along: Callable[[], Sequence[Given]] = tuple) -> Committed:
         """Commit what may be committed now, and answer all of it: an answer may be an error.
 
         Rights are asked for now, so that what was revoked or withdrawn before it writes nothing. Where others were

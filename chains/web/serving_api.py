@@ -71,7 +71,9 @@ def serve_api(
 
 def _beside(home: Home, process: CommitProcess, report: Callable[[str], None]) -> Callable[[Deliver], Commits]:
     """Have the process begin, and return what makes this one's end of it."""
-    home.writer  # noqa: B018  # it finds the home in step, and finishes what a crash left of an erasure
+    # What whoever writes does first is done before the other process opens the home, and does nothing of it.
+    home.finish_erasures()
+    home.check_in_step()
     process.begin()
 
     def lost() -> None:

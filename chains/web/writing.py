@@ -21,7 +21,7 @@ from chains.group_commit import MOST_TOGETHER, MOST_TOGETHER_BYTES, Size
 from chains.home import Home
 from chains.metrics import ProcessMetrics
 from chains.quotas import Quotas
-from chains.web.commits import Commits, CommitsHere, Deliver, Delivered, in_loop
+from chains.web.commits import Commits, CommitsHere, Deliver, Delivered
 from chains.web.committing import Committing
 from chains.web.posted import Admission, GivenContents, GivenWork, Posted, Tell
 from chains.web.problems import ProblemError
@@ -79,7 +79,7 @@ class Writing:
         self._renewing: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._gathered: list[Posted] = []
         # Those of them that take more contents, by what these must be.
-        self._contents: dict[tuple[Admission, Kind], tuple[list[bytes], Posted]] = {}
+        self._contents: dict[tuple[Admission, Kind], tuple[GivenContents, Posted]] = {}
         self._entries = self._bytes = 0
         # Groups that were handed over and are not answered yet, by number, and since when.
         self._handed: dict[int, tuple[list[Posted], float]] = {}
@@ -91,11 +91,10 @@ class Writing:
     def _commits_here(self) -> Commits:
         """Commit on a thread of this process, in spans where there are traces."""
         committing = Committing(self._home, self._monotonic_s)
-        deliver = in_loop(lambda: self._loop, self._answer)
         if self._traces is None:
-            return CommitsHere(committing, deliver)
+            return CommitsHere(committing, self._answer_in_loop)
         traces = self._traces
-        return CommitsHere(committing, deliver, lambda numbers: traces.commit(self._spans_of(numbers)))
+        return CommitsHere(committing, self._answer_in_loop, lambda numbers: traces.commit(self._spans_of(numbers)))
 
     def _spans_of(self, numbers: Sequence[int]) -> "Iterator[SpanContext | None]":
         return (span for number in numbers for posted in self._handed[number][0] for span in posted.spans)
@@ -183,13 +182,10 @@ class Writing:
         found = self._contents.get((admission, kind))
         if found is None:
             given = GivenContents(admission, kind)
-            posted = Posted(given, [], [])
-            self._contents[admission, kind] = given.contents, posted
-            self._gathered.append(posted)
-            given.contents.append(content)
-        else:
-            contents, posted = found
-            contents.append(content)
+            found = self._contents[admission, kind] = given, Posted(given, [], [])
+            self._gathered.append(found[1])
+        given, posted = found
+        given.contents.append(content)
         posted.tells.append(tell)
         if is_first or self._traces is not None or self._is_a_commit():
             self._have_handed_over(posted, is_first=is_first)
@@ -243,6 +239,10 @@ class Writing:
             for tell in [tell for posted in gathered for tell in posted.tells]:
                 self._counts.refused()
                 self._loop.call_soon(tell, error)
+
+    def _answer_in_loop(self, delivered: Delivered) -> None:
+        """Have a commit answered in the event loop, from the thread that committed."""
+        self._loop.call_soon_threadsafe(self._answer, delivered)
 
     def _answer(self, delivered: Delivered) -> None:
         """Tell everybody of a commit; what was gathered goes behind the turn that reads what they say to it."""

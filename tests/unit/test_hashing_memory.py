@@ -37,6 +37,21 @@ def build(target: Path, *options: str) -> None:
     assert (0, "") == (done.returncode, done.stderr.decode())
 
 
+def build_changed(folder: Path, name: str, before: str, after: str, *options: str) -> Path:
+    """Compile the driver with the module's C, one file of which is changed; return the program. Skip as ``build``."""
+    build(folder / "sound", *options)
+    changed, program = folder / "changed", folder / "driver"
+    shutil.copytree(
+        SOURCES, changed, ignore=lambda _, names: [each for each in names if not each.endswith((".c", ".h"))]
+    )
+    text = (changed / name).read_text()
+    assert before in text
+    (changed / name).write_text(text.replace(before, after))
+    sources = [DRIVER, *sorted(changed.glob("*.c"))]
+    subprocess.run(["cc", *options, f"-I{changed}", *sources, *DYNAMIC, "-o", program], check=True)
+    return program
+
+
 @pytest.mark.native
 @pytest.mark.parametrize("level", ["-O0", "-O3"])
 def test_nothing_is_read_or_written_beyond_a_buffer(tmp_path: Path, level: str) -> None:
@@ -51,16 +66,8 @@ def test_nothing_is_read_or_written_beyond_a_buffer(tmp_path: Path, level: str) 
 @pytest.mark.native
 def test_the_sanitizer_sees_what_it_is_there_for(tmp_path: Path) -> None:
     """A buffer that is one byte too short is noticed: the test above can fail."""
-    changed = tmp_path / "changed"
-    changed.mkdir()
-    for path in SOURCES.glob("*.[ch]"):
-        text = path.read_text().replace("put(edge + held, piece, size);", "put(edge + held, piece, size + 1);")
-        (changed / path.name).write_text(text)
-    assert (changed / "messages.h").read_text() != (SOURCES / "messages.h").read_text()
-    program = tmp_path / "driver"
-    build(tmp_path / "sound", *SANITIZED)
-    sources = [DRIVER, *sorted(changed.glob("*.c"))]
-    subprocess.run(["cc", *SANITIZED, f"-I{changed}", *sources, *DYNAMIC, "-o", program], check=True)
+    before, after = "put(edge + held, piece, size);", "put(edge + held, piece, size + 1);"
+    program = build_changed(tmp_path, "messages.h", before, after, *SANITIZED)
     done = subprocess.run([program], capture_output=True, check=False, timeout=300, env=os.environ | {"LD_PRELOAD": ""})
     assert done.returncode != 0
     assert b"heap-buffer-overflow" in done.stderr
@@ -79,15 +86,7 @@ def test_parts_share_nothing_that_one_of_them_writes(tmp_path: Path) -> None:
 @pytest.mark.native
 def test_the_sanitizer_for_threads_sees_what_it_is_there_for(tmp_path: Path) -> None:
     """Results that are read before a thread has ended are noticed: the test above can fail."""
-    changed = tmp_path / "changed"
-    changed.mkdir()
-    for path in SOURCES.glob("*.[ch]"):
-        (changed / path.name).write_text(path.read_text().replace("pthread_join(threads[i], NULL)", "(void)0"))
-    assert (changed / "parts.c").read_text() != (SOURCES / "parts.c").read_text()
-    program = tmp_path / "driver"
-    build(tmp_path / "sound", *FOR_THREADS)
-    sources = [DRIVER, *sorted(changed.glob("*.c"))]
-    subprocess.run(["cc", *FOR_THREADS, f"-I{changed}", *sources, *DYNAMIC, "-o", program], check=True)
+    program = build_changed(tmp_path, "parts.c", "pthread_join(threads[i], NULL)", "(void)0", *FOR_THREADS)
     done = run_threads(program)
     assert done.returncode != 0
     assert b"data race" in done.stderr
