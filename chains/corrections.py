@@ -9,50 +9,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from anchor.directory import Directory
-from anchor.proof.correction import CORRECTING
 from anchor.proof.entry import Relation
+from anchor.proof.said_later import Corrected, corrections_from, corrects
 from anchor.proof.times import utc
 from chains.found_by import correction_key
 from chains.reader import Reader, StoredEntry
 from chains.sorted_runs import Kind
 
-MOST = 32
-"""Corrections that are looked for, and shown in a receipt, the earliest first."""
 
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """An entry, and what it says of one before it in its chain."""
-
-    stored: StoredEntry
-    relation: Relation
-    corrects: bytes
-
-
-def corrections_of(reader: Reader, first: StoredEntry) -> list[Corrected]:
+def corrections_of(reader: Reader, first: StoredEntry) -> list[Corrected[StoredEntry]]:
     """Return what corrects an entry, directly or by correcting a correction, in the order of the chain."""
-    found: list[Corrected] = []
-    seen = {first.entry_hash}
-    left = [first]
-    while left and len(found) < MOST:
-        for each in _direct(reader, left.pop(0)):
-            found.append(each)
-            if each.stored.entry_hash not in seen:
-                seen.add(each.stored.entry_hash)
-                left.append(each.stored)
-    return sorted(found, key=lambda each: each.stored.leaf_index)[:MOST]
+    return corrections_from(first, lambda corrected: _direct(reader, corrected))
 
 
-def _direct(reader: Reader, corrected: StoredEntry) -> Iterator[Corrected]:
+def _direct(reader: Reader, corrected: StoredEntry) -> Iterator[Corrected[StoredEntry]]:
     for seq in reader.lookup.find(Kind.EXTERNAL_ID, correction_key(corrected.entry_hash)):
         found = reader.row(seq)
         if found.chain_no != corrected.chain_no or found.leaf_index <= corrected.leaf_index:
             continue
-        entry = found.entry
-        for link in entry.links:
-            is_meant = (link.chain_id, link.entry_hash) == (entry.chain_id, corrected.entry_hash)
-            if is_meant and link.relation in CORRECTING:
-                yield Corrected(found, Relation(link.relation), corrected.entry_hash)
+        for relation in corrects(found.entry, corrected.entry_hash):
+            yield Corrected(found, relation, corrected.entry_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +55,7 @@ class Version:
 
 def history_of(reader: Reader, directory: Directory, first: StoredEntry) -> list[Version]:
     """Return an entry and all that corrects it, in the order of the chain."""
-    said: dict[int, list[Corrected]] = {}
+    said: dict[int, list[Corrected[StoredEntry]]] = {}
     for each in corrections_of(reader, first):
         said.setdefault(each.stored.leaf_index, []).append(each)
     later = [

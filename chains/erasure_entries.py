@@ -10,7 +10,7 @@ from typing import Any
 
 from anchor.proof.entry import Relation, signing_keys
 from anchor.proof.erasure import Act, ErasureStatement, Scope
-from anchor.proof.errors import MalformedError
+from anchor.proof.said_later import erases, erasure_statement
 from anchor.proof.times import utc
 from chains.chain import Chain, Chains, Gone
 from chains.found_by import erasure_key, hold_key
@@ -60,15 +60,8 @@ def erasure_of(reader: Reader, erased: StoredEntry) -> Stated | None:
         found = reader.row(seq)
         if found.chain_no != erased.chain_no or found.leaf_index <= erased.leaf_index:
             continue
-        stated = _stated(found)
-        if stated is None or stated.statement.act != Act.ERASE:
-            continue
-        entry = found.entry
-        if any(
-            (link.relation, link.chain_id, link.entry_hash) == (Relation.ERASES, entry.chain_id, erased.entry_hash)
-            for link in entry.links
-        ):
-            return stated
+        if erases(found.entry, erased.entry_hash):
+            return _stated(found)
     return None
 
 
@@ -110,8 +103,5 @@ def _holding(reader: Reader, chain: Chain) -> Iterator[tuple[Stated, list[bytes 
 
 
 def _stated(stored: StoredEntry) -> Stated | None:
-    try:
-        statement = ErasureStatement.of(stored.entry)
-    except MalformedError:  # another's claim, which this log's own writer would not have made
-        return None
+    statement = erasure_statement(stored.entry)
     return None if statement is None else Stated(stored, statement)

@@ -11,12 +11,10 @@ from anchor.proof.entry import ExtensionType
 from anchor.proof.leaves import HeadLeaf
 from anchor.proof.life_evidence import LifeEvidence
 from anchor.proof.receipt import ChainPath, DirectoryProof, Receipt
+from anchor.proof.said_later import MOST_OF_LIFE
 from chains.chain import Chain, Chains
 from chains.chain_life import ChainLives, LifeEntry
 from chains.reader import StoredEntry
-
-MOST = 16
-"""Shown in a receipt, the newest: each continuation brings a receipt along."""
 
 
 class LifeShown:
@@ -30,7 +28,7 @@ class LifeShown:
     def of(self, chain: Chain, tree_size: int) -> list[LifeEntry]:
         """Return what a receipt under a head of ``tree_size`` entries shows of its chain's life."""
         found = [each for each in self.lives.of(chain) if each.leaf_index < tree_size]
-        return [each for each in found if each.ends_here or each.kind == ExtensionType.CONTINUATION][-MOST:]
+        return [each for each in found if each.ends_here or each.kind == ExtensionType.CONTINUATION][-MOST_OF_LIFE:]
 
     def evidence(self, stored: StoredEntry, each: LifeEntry, head: DirectoryProof[HeadLeaf]) -> dict[str, Any] | None:
         """Return the evidence for the receipt of an entry, or None where the earlier receipt is missing."""

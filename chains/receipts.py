@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint
@@ -16,7 +16,6 @@ from anchor.errors import BehindError, NotYetError
 from anchor.journal import Journal
 from anchor.lifecycle import MINED
 from anchor.log import DIRECTORY, Trees
-from anchor.proof import co_signature, correction, erasure
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.checkpoint import Checkpoint, Note
 from anchor.proof.entry import ExtensionType
@@ -36,6 +35,7 @@ from anchor.proof.receipt import (
     Receipt,
     Sealed,
 )
+from anchor.proof.said_later import Said, in_order, over_later
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
 from chains.chain import Chains, Gone
@@ -62,13 +62,6 @@ class Shown:
 
     salt_and_digest: bool = True
     content: bool = False
-
-
-class Said(NamedTuple):
-    """A later entry of a chain, and the type of evidence that it is."""
-
-    type: str
-    stored: StoredEntry
 
 
 class Receipts:
@@ -118,8 +111,9 @@ class Receipts:
             return None
         later = self._said_later(stored)
         chosen, anchors = self._checkpoint(head_index, checkpoint_size)
-        if later and checkpoint_size is None:
-            chosen, anchors = self._over_later(later, chosen, anchors)
+        if checkpoint_size is None:
+            heads = self._heads_over(later)
+            chosen, anchors = over_later(heads, (chosen, anchors), lambda head: self._checkpoint(head, None))
         sealed = self._sealed(stored, head_index, chosen, anchors)
         identity = stored.entry.extension(ExtensionType.IDENTITY)
         of_author = () if identity is None else self._of_author(identity, chosen.size)
@@ -260,32 +254,23 @@ class Receipts:
 
     # --- what was said of it later
 
-    def _said_later(self, stored: StoredEntry) -> list[Said]:
+    def _said_later(self, stored: StoredEntry) -> list[Said[StoredEntry]]:
         """Return what corrects, co-signs or erased an entry, in the order of the chain."""
-        corrections = {each.stored.leaf_index: each.stored for each in corrections_of(self.reader, stored)}
-        said = [Said(correction.TYPE, each) for each in corrections.values()]
-        said += [Said(co_signature.TYPE, each) for each in co_signatures_of(self.reader, stored)]
         erased = erasure_of(self.reader, stored) if stored.gone is Gone.ERASED else None
-        said += [] if erased is None else [Said(erasure.TYPE, erased.stored)]
-        return sorted(said, key=lambda each: each.stored.leaf_index)
+        return in_order(
+            corrections_of(self.reader, stored),
+            co_signatures_of(self.reader, stored),
+            None if erased is None else erased.stored,
+        )
 
-    def _over_later(
-        self, later: list[Said], chosen: StoredCheckpoint, anchors: tuple[Anchor, ...]
-    ) -> tuple[StoredCheckpoint, tuple[Anchor, ...]]:
-        """Return the checkpoint over the newest of these that is anchored as well as the entry is, or the entry's."""
-        is_in_bitcoin = any(isinstance(anchor, BitcoinAnchor) for anchor in anchors)
+    def _heads_over(self, later: list[Said[StoredEntry]]) -> Iterator[int]:
+        """Yield the directory indexes of the first heads over these that a checkpoint covers, the newest first."""
         for each in reversed(later):
             head_index = self.directory.first_head_over(each.stored.chain_no, each.stored.leaf_index)
-            if head_index is None or self.directory.first_checkpoint_over(head_index) is None:
-                continue
-            if chosen.size > head_index:
-                break
-            over, found = self._checkpoint(head_index, None)
-            if not is_in_bitcoin or any(isinstance(anchor, BitcoinAnchor) for anchor in found):
-                return over, found
-        return chosen, anchors
+            if head_index is not None and self.directory.first_checkpoint_over(head_index) is not None:
+                yield head_index
 
-    def _shown(self, later: list[Said], size: int) -> tuple[dict[str, Any], ...]:
+    def _shown(self, later: list[Said[StoredEntry]], size: int) -> tuple[dict[str, Any], ...]:
         """Return those that are under a checkpoint as evidence, each entry once for what it says."""
         if not later:
             return ()
@@ -299,7 +284,7 @@ class Receipts:
                 ChainPath(stored.leaf_index, self.trees.inclusion_path(chain_no, stored.leaf_index, end)),
                 proof,
             ).to_json()
-            for kind, stored in later
+            for kind, stored in ((each.type, each.stored) for each in later)
             if stored.leaf_index < end
         )
 

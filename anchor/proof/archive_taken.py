@@ -88,7 +88,8 @@ def _receipt(archive: Archive, chain_id: bytes, kept: KeptEnvelope) -> Receipt:
 def _made(archive: Archive, chain_id: bytes, kept: KeptEnvelope) -> Receipt:
     """Return a receipt out of the mirror in an export; damage there must not keep a reader from his content."""
     try:
-        made = MirrorReceipts(lambda path: archive.read(f"mirror/{path}")).make(Place(chain_id, kept.index), kept.raw)
+        receipts = MirrorReceipts(lambda path: archive.read(f"mirror/{path}"), is_brief=True)
+        made = receipts.make(Place(chain_id, kept.index), kept.raw)
     except AnchorlineError:
         log = LogCard.decode(needed(archive, CARD)).log
         return Receipt(Entry.decode(kept.raw), Content(ContentState.WITHHELD), log)

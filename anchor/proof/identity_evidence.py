@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.ed25519 import SignatureCheck
 from anchor.proof.entry import MAX_ENTRY, Entry
 from anchor.proof.errors import Reason, VerificationError
@@ -98,20 +99,20 @@ def proved_history(
     entries give the root of each. Raises VerificationError(AUTHOR_KEYS_WRONG), MalformedError, and UnknownVersionError
     where this version cannot read an entry.
     """
-    check_whole(evidence, chain_id, sealed)
+    check_whole(evidence, chain_id, sealed.checkpoint)
     entries = [Entry.decode(raw) for raw in evidence.entries]
     return history_of(chain_id, log.log_id, zip(entries, _places(evidence, log, sealed), strict=True), check)
 
 
-def check_whole(evidence: IdentityEvidence, chain_id: bytes, sealed: Sealed) -> None:
-    """Raise VerificationError(AUTHOR_KEYS_WRONG) unless the whole chain of an identity is shown, under the checkpoint.
+def check_whole(evidence: IdentityEvidence, chain_id: bytes, checkpoint: Checkpoint) -> None:
+    """Raise VerificationError(AUTHOR_KEYS_WRONG) unless the whole chain of an identity is shown, under a checkpoint.
 
     What its entries state is not looked at.
     """
     _check_heads(evidence, chain_id)
     _check_entries(evidence)
-    _check_directory(evidence, sealed)
-    _check_newest(evidence, chain_id, sealed)
+    _check_directory(evidence, checkpoint)
+    _check_newest(evidence, chain_id, checkpoint)
 
 
 def place_of(sealed: Sealed, log: LogLeaf) -> Place:
@@ -154,22 +155,22 @@ def _check_entries(evidence: IdentityEvidence) -> None:
             raise _wrong(f"the entries that are shown do not give the root of the head at {item.head.index}")
 
 
-def _check_directory(evidence: IdentityEvidence, sealed: Sealed) -> None:
+def _check_directory(evidence: IdentityEvidence, checkpoint: Checkpoint) -> None:
     proofs: list[DirectoryProof[Any]] = [evidence.newest_seal]
     for item in evidence.heads:
         proofs += [item.head, item.seal]
     places = [(leaf_hash(proof.leaf.encode()), proof.index, proof.path) for proof in proofs]
     try:
-        check_inclusions(places, sealed.checkpoint.size, sealed.checkpoint.root)
+        check_inclusions(places, checkpoint.size, checkpoint.root)
     except VerificationError as error:
         raise _wrong("a head or a seal that is shown is not under the checkpoint") from error
 
 
-def _check_newest(evidence: IdentityEvidence, chain_id: bytes, sealed: Sealed) -> None:
+def _check_newest(evidence: IdentityEvidence, chain_id: bytes, checkpoint: Checkpoint) -> None:
     """The last leaf under a checkpoint is that of its seal, over the newest head of every chain."""
     seal = evidence.newest_seal
-    if seal.index != sealed.checkpoint.size - 1:
-        raise _wrong(f"the seal at {seal.index} is not the last leaf under the checkpoint of {sealed.checkpoint.size}")
+    if seal.index != checkpoint.size - 1:
+        raise _wrong(f"the seal at {seal.index} is not the last leaf under the checkpoint of {checkpoint.size}")
     terminal = evidence.heads[-1].head.leaf.encode()
     try:
         check_newest(HeadsProof(terminal, evidence.siblings), chain_id, seal.leaf.heads_root)

@@ -28,26 +28,13 @@ from anchor.proof.mirror_parts import MirrorParts, NotInMirrorError
 from anchor.proof.receipt import DirectoryProof, Sealed
 
 
-def author_evidence(parts: MirrorParts, identity: bytes, log: LogLeaf, sealed: Sealed) -> Iterator[dict[str, Any]]:
-    """Yield what a receipt shows of the author ``identity``: his key history, and anchors of announced recoveries.
+def key_history(parts: MirrorParts, identity: bytes, checkpoint: Checkpoint) -> IdentityEvidence:
+    """Return the whole history of an identity's keys under a checkpoint; what its entries state is not looked at.
 
-    Certificates that he bound are contents, and in no mirror. Raises NotInMirrorError where the mirror has not the
-    whole of his chain, or no identity of this name; MalformedError and VerificationError for what does not hold.
+    Raises NotInMirrorError where the mirror has not the whole of its chain, or no identity of this name; MalformedError
+    and VerificationError for what does not hold.
     """
-    evidence = _history(parts, identity, sealed.checkpoint)
-    check_whole(evidence, identity, sealed)
-    yield evidence.to_json()
-    if states(Operation.COMPLETE, evidence.entries):
-        history = proved_history(evidence, identity, log, sealed, ed25519.verify)
-        announced = {waited.announced.seal_number for waited in history.waits}
-        for item in evidence.heads:
-            shown = _announced(parts, item) if item.seal.leaf.seal_number in announced else None
-            if shown is not None:
-                yield shown.to_json()
-
-
-def _history(parts: MirrorParts, identity: bytes, checkpoint: Checkpoint) -> IdentityEvidence:
-    name = f"identity {identity.hex()}, which the entry names as its author"
+    name = f"identity {identity.hex()}"
     places = [place for place in parts.directory.heads.get(identity, ()) if place[0] < checkpoint.size]
     if not places:
         raise NotInMirrorError(
@@ -62,15 +49,27 @@ def _history(parts: MirrorParts, identity: bytes, checkpoint: Checkpoint) -> Ide
     if not begins_identity(Entry.decode(entries[0]).external_ids):
         raise NotInMirrorError(f"{name}: that chain is no identity")
     heads = tuple(
-        SealedHead(
-            parts.proof(HeadLeaf, index, checkpoint),
-            parts.proof(SealLeaf, parts.directory.seal_over(index), checkpoint),
-        )
-        for index, _ in places
+        SealedHead(parts.proof(HeadLeaf, index, checkpoint), parts.seal_over(index, checkpoint)) for index, _ in places
     )
     newest = heads[-1].head.leaf.encode()
     proof = prove_head(parts.heads_under(checkpoint.size), identity, lambda _: newest)
-    return IdentityEvidence(entries, heads, parts.proof(SealLeaf, checkpoint.size - 1, checkpoint), proof.siblings)
+    seal = parts.proof(SealLeaf, checkpoint.size - 1, checkpoint)
+    evidence = IdentityEvidence(entries, heads, seal, proof.siblings)
+    check_whole(evidence, identity, checkpoint)
+    return evidence
+
+
+def announcements(
+    parts: MirrorParts, evidence: IdentityEvidence, identity: bytes, log: LogLeaf, sealed: Sealed
+) -> Iterator[dict[str, Any]]:
+    """Yield the anchors of the announced recoveries that an author's history completes, as evidence."""
+    if states(Operation.COMPLETE, evidence.entries):
+        history = proved_history(evidence, identity, log, sealed, ed25519.verify)
+        announced = {waited.announced.seal_number for waited in history.waits}
+        for item in evidence.heads:
+            shown = _announced(parts, item) if item.seal.leaf.seal_number in announced else None
+            if shown is not None:
+                yield shown.to_json()
 
 
 def _entries(parts: MirrorParts, identity: bytes, count: int, name: str) -> tuple[bytes, ...]:

@@ -2,7 +2,8 @@
 """The parts that receipts are made of, as one mirror shows them: leaves of its directory with paths, chains, anchors.
 
 Input is a ``Fetch`` over a mirror, which is believed in nothing: a path that does not lead to its root is refused here.
-``mirror_receipts`` puts receipts together from them, ``mirror_identity`` the key histories of authors.
+``mirror_receipts`` puts receipts together from them, ``mirror_identity``, ``mirror_policy`` and ``mirror_later`` what
+receipts show besides.
 """
 
 from bisect import bisect_left
@@ -16,7 +17,7 @@ from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.checkpoint import Checkpoint, Note, note_in
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.heads import Item
-from anchor.proof.leaves import HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
+from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.published_tree import ANCHORED, CARD, CHAINS, CHECKPOINT, Fetch, PublishedTree
 from anchor.proof.receipt import DirectoryProof, Leaf, LogCard
@@ -26,6 +27,8 @@ from anchor.proof.thread_proofs import decode_proofs, proofs_path
 _KEPT_FILES = 32
 # Receipts that are asked for together are against one checkpoint, or two: about 100 bytes for each chain under it.
 _KEPT_HEADS = 2
+# Of each the expanded tiles at its right edge: a few hundred kilobytes at most.
+_KEPT_CHAINS = 8
 
 
 class NotInMirrorError(AnchorlineError):
@@ -61,6 +64,24 @@ class DirectoryPlaces:
         return self.seals[at]
 
 
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A checkpoint, and the note in which it was signed."""
+
+    checkpoint: Checkpoint
+    note: Note
+
+    @classmethod
+    def of(cls, note: Note) -> "SignedCheckpoint":
+        """Read what a note says."""
+        return cls(Checkpoint.decode(note.text), note)
+
+    @property
+    def size(self) -> int:
+        """How many leaves of the directory it has."""
+        return self.checkpoint.size
+
+
 class MirrorParts:
     """One mirror, as it is when it is first asked for something.
 
@@ -70,6 +91,7 @@ class MirrorParts:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = lru_cache(_KEPT_FILES)(fetch)
         self.heads_under = lru_cache(_KEPT_HEADS)(self._heads_under)
+        self.chain = lru_cache(_KEPT_CHAINS)(self._chain)
 
     @cached_property
     def card(self) -> LogCard:
@@ -106,7 +128,7 @@ class MirrorParts:
             bundle_no += 1
         return found
 
-    def chain(self, chain_id: bytes) -> PublishedTree:
+    def _chain(self, chain_id: bytes) -> PublishedTree:
         """Return a chain's tree as of its newest head; raises NotInMirrorError where no head of it is there."""
         heads = self.directory.heads.get(chain_id)
         if heads is None:
@@ -123,14 +145,35 @@ class MirrorParts:
             )
         return leaves
 
-    def checkpoint(self, head_index: int) -> tuple[Note, tuple[BitcoinAnchor, ...]]:
+    def entry(self, chain_id: bytes, index: int) -> bytes:
+        """Return an entry of a chain; raises NotInMirrorError where it is not there."""
+        tile_no, at = divmod(index, TILE_WIDTH)
+        return self.bundle(self.chain(chain_id), f"chain {chain_id.hex()}", tile_no)[at]
+
+    def first_head(self, chain_id: bytes, index: int) -> tuple[int, int]:
+        """Return directory index and size of the first head over an entry; raises NotInMirrorError."""
+        for head_index, size in self.directory.heads.get(chain_id, ()):
+            if size > index:
+                return head_index, size
+        raise NotInMirrorError(f"chain {chain_id.hex()}: no seal that this mirror has holds an entry {index}")
+
+    def previous_head(self, head: HeadLeaf, checkpoint: Checkpoint) -> DirectoryProof[HeadLeaf] | None:
+        """Return the head before one, None where it is the first."""
+        before = head.previous_index
+        return None if before == NO_PREVIOUS else self.proof(HeadLeaf, before, checkpoint)
+
+    def seal_over(self, head_index: int, checkpoint: Checkpoint) -> DirectoryProof[SealLeaf]:
+        """Return the seal leaf of a head."""
+        return self.proof(SealLeaf, self.directory.seal_over(head_index), checkpoint)
+
+    def checkpoint(self, head_index: int) -> tuple[SignedCheckpoint, tuple[BitcoinAnchor, ...]]:
         """Return the first anchored checkpoint over a head with its anchor, or else the newest checkpoint."""
         for size, proof in self.anchors:
             if head_index < size <= self.newest.size:
                 data = self._fetch(f"{ANCHORED}/{size}")
                 if data is not None:
-                    return note_in(data, CHECKPOINT), (proof,)
-        return note_in(self._read(CHECKPOINT), CHECKPOINT), ()
+                    return SignedCheckpoint.of(note_in(data, CHECKPOINT)), (proof,)
+        return SignedCheckpoint.of(note_in(self._read(CHECKPOINT), CHECKPOINT)), ()
 
     def proof(self, kind: type[Leaf], index: int, checkpoint: Checkpoint) -> DirectoryProof[Leaf]:
         """Return a leaf of the directory with its path; raises where it is another one, or not under the checkpoint."""

@@ -5,26 +5,42 @@ Input is a ``Fetch`` over a mirror, which is believed in nothing: what a receipt
 path that does not lead to its root is refused here. Anybody can make them; ``anchorline receipt --mirror`` does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
+from anchor.proof import erasure
 from anchor.proof.bundles import TILE_WIDTH
-from anchor.proof.checkpoint import Checkpoint
+from anchor.proof.certificate_evidence import TYPE as CERTIFICATES
+from anchor.proof.certificate_evidence import CertificateEvidence
 from anchor.proof.codec import index_in
 from anchor.proof.entry import Entry, ExtensionType
-from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, LogLeaf, SealLeaf, ThreadLeaf
+from anchor.proof.identity import binds, certificate_bound_in
+from anchor.proof.identity_evidence import IdentityEvidence
+from anchor.proof.identity_history import MAX_BINDINGS
+from anchor.proof.leaves import NO_POLICY, HeadLeaf, KeyLeaf, LogLeaf, ThreadLeaf
+from anchor.proof.life_evidence import TYPE as CHAIN_LIFE
+from anchor.proof.life_evidence import LifeEvidence
 from anchor.proof.merkle import check_inclusion, leaf_hash
-from anchor.proof.mirror_identity import author_evidence
-from anchor.proof.mirror_parts import MirrorParts, NotInMirrorError
+from anchor.proof.mirror_chain import ChainSays, read_chain
+from anchor.proof.mirror_identity import announcements, key_history
+from anchor.proof.mirror_later import Found, PublishedChain
+from anchor.proof.mirror_parts import MirrorParts, NotInMirrorError, SignedCheckpoint
+from anchor.proof.mirror_policy import PolicyShown
 from anchor.proof.promise import Promise
-from anchor.proof.published_tree import Fetch, PublishedTree, WithheldError
+from anchor.proof.published_tree import Fetch, WithheldError
 from anchor.proof.receipt import ChainPath, Content, ContentState, LogCard, Receipt, Sealed
+from anchor.proof.said_later import Said, over_later
 
-# Authors and checkpoints of which the evidence is kept: the same for all receipts, up to a megabyte each, and made over
-# the newest heads of all chains.
-_SHOWN_IDENTITIES = 16
+# Identities and checkpoints of which the key history is kept: the same for all receipts, up to a megabyte each, and
+# made over the newest heads of all chains.
+_KEPT_HISTORIES = 16
+# What the entries of a chain say of each other: a few dozen bytes for each that says something.
+_KEPT_CHAINS = 16
 _WITHHELD = Content(ContentState.WITHHELD)
+Evidence = tuple[Mapping[str, Any], ...]
+"""Items of a receipt's evidence, as they stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +54,17 @@ class Place:
 class MirrorReceipts:
     """Makes receipts from one mirror, as it is when the first is asked for.
 
-    The directory and the list of anchors are read once, whole: about 100 bytes of memory for each head. What is read
-    of a chain is a few tiles for each receipt.
+    The directory and the list of anchors are read once, whole: about 100 bytes of memory for each head. Of a chain all
+    entries are read, when the first receipt of one is asked for, since any of them may state a policy, or say something
+    of an earlier one. Where ``is_brief``, no more than a few tiles are, and a receipt shows nothing of that.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, *, is_brief: bool = False) -> None:
         self.parts = MirrorParts(fetch)
-        self._shown: dict[tuple[bytes, int], tuple[dict[str, Any], ...]] = {}
+        self.is_brief = is_brief
+        self._history = lru_cache(_KEPT_HISTORIES)(partial(key_history, self.parts))
+        self._authors: dict[tuple[bytes, int], tuple[IdentityEvidence, Evidence]] = {}
+        self._says = lru_cache(_KEPT_CHAINS)(self._read)
 
     @property
     def card(self) -> LogCard:
@@ -57,53 +77,35 @@ class MirrorReceipts:
         entry: bytes | None = None,
         content: Content = _WITHHELD,
         promise: Promise | None = None,
+        brought: Evidence = (),
     ) -> Receipt:
-        """Return the receipt of the entry at a place, against the first anchored checkpoint over it, or the newest.
+        """Return the receipt of the entry at a place, as the service would make it.
 
-        ``entry`` is needed where the chain is published without entries; content, salt and promise are in no mirror,
-        and are whatever is given. Of an author who is named, the history of his keys is in it where the mirror has
-        that whole (``lacking`` says what it has not); a policy, later entries and certificates are not.
+        Against the first anchored checkpoint over it, or, where that is anchored as well, over what later entries say
+        of it; against the newest one where none is anchored. ``entry`` is needed where the chain is published without
+        entries; content, salt and promise are in no mirror, and are whatever is given, but for content that a later
+        entry says was erased. ``brought`` is the evidence of an older receipt of the entry: certificates, and receipts
+        of other logs, are taken from there, as no mirror has them. What it does not show, ``lacking`` says.
         Raises NotInMirrorError for what is not there or not sealed yet, WithheldError for missing tiles, MalformedError
         and VerificationError for what does not hold.
         """
-        head_index, head_size = self._first_head(place)
-        chain = self.parts.chain(place.chain_id)
-        raw = entry or self._entry(chain, place)
-        note, anchors = self.parts.checkpoint(head_index)
-        checkpoint = Checkpoint.decode(note.text)
-        head = self.parts.proof(HeadLeaf, head_index, checkpoint)
-        path = chain.inclusion_path(place.leaf_index, head_size)
-        check_inclusion(leaf_hash(raw), place.leaf_index, head_size, path, head.leaf.root)
-        directory, prove = self.parts.directory, self.parts.proof
-        threads = [index for index in directory.threads if index < checkpoint.size]
-        keys = [index for index in directory.keys if index < checkpoint.size]
-        previous = head.leaf.previous_index
-        sealed = Sealed(
-            chain=ChainPath(place.leaf_index, path),
-            log_path=prove(LogLeaf, 0, checkpoint).path,
-            head=head,
-            seal=prove(SealLeaf, directory.seal_over(head_index), checkpoint),
-            checkpoint=checkpoint,
-            note=note,
-            thread=prove(ThreadLeaf, threads[-1], checkpoint) if threads else None,
-            previous_head=None if previous == NO_PREVIOUS else prove(HeadLeaf, previous, checkpoint),
-            keys=tuple(prove(KeyLeaf, index, checkpoint) for index in keys),
-            anchors=anchors,
-        )
+        head_index, _ = self.parts.first_head(place.chain_id, place.leaf_index)
+        raw = entry or self.parts.entry(place.chain_id, place.leaf_index)
+        later = self._said_later(place, raw)
+        heads = (self.parts.first_head(place.chain_id, each.stored.leaf_index)[0] for each in reversed(later))
+        chosen, anchors = over_later(heads, self.parts.checkpoint(head_index), self.parts.checkpoint)
+        sealed = replace(self._sealed(place, raw, chosen), anchors=anchors)
         receipt = Receipt(Entry.decode(raw), content, self.card.log, promise, sealed)
-        try:
-            evidence = self._of_author(receipt)
-        except (NotInMirrorError, WithheldError):
-            return receipt
+        evidence, _ = self._evidence(receipt, brought)
+        if content == _WITHHELD and any(item["type"] == erasure.TYPE for item in evidence):
+            receipt = replace(receipt, content=Content(ContentState.ERASED))
         return replace(receipt, sealed=replace(sealed, evidence=evidence))
 
     def lacking(self, receipt: Receipt) -> str | None:
-        """Say what a receipt made here does not show of its author's keys, and why; None where it lacks nothing."""
-        try:
-            self._of_author(receipt)
-        except (NotInMirrorError, WithheldError) as error:
-            return f"the receipt does not show the history of its author's keys: {error}"
-        return None
+        """Say what a receipt made here does not show that a service's might, and why; None where it lacks nothing."""
+        evidence = () if receipt.sealed is None else receipt.sealed.evidence
+        _, lacking = self._evidence(receipt, evidence)
+        return "; ".join(f"the receipt does not show {what}" for what in lacking) or None
 
     def upgrade(self, old: Receipt) -> Receipt:
         """Return a receipt of the same entry from the mirror, with the content and the promise of the old one."""
@@ -113,7 +115,9 @@ class MirrorReceipts:
         elif old.promise is not None:
             index = old.promise.leaf.leaf_index
         place = self.find(old.entry.hash, [chain_id]) if index is None else Place(chain_id, index)
-        return self.make(place, old.entry.encode(), old.content, old.promise)
+        brought = () if old.sealed is None else old.sealed.evidence
+        made = self.make(place, old.entry.encode(), old.content, old.promise, brought)
+        return replace(made, content=old.content)
 
     def find(self, entry_hash: bytes, chain_ids: Sequence[bytes] | None = None) -> Place:
         """Return where an entry is; the leaf hashes of these chains, or of all, are read until it is found."""
@@ -128,26 +132,114 @@ class MirrorReceipts:
 
     # --- parts of a receipt
 
-    def _of_author(self, receipt: Receipt) -> tuple[dict[str, Any], ...]:
-        identity = receipt.entry.extension(ExtensionType.IDENTITY)
-        if identity is None or receipt.sealed is None:
-            return ()
-        place = identity, receipt.sealed.checkpoint.size
-        if place not in self._shown:
-            if len(self._shown) == _SHOWN_IDENTITIES:
-                self._shown.clear()
-            self._shown[place] = tuple(author_evidence(self.parts, identity, receipt.log, receipt.sealed))
-        return self._shown[place]
-
-    def _first_head(self, place: Place) -> tuple[int, int]:
-        """Return index and size of the first head that holds an entry."""
-        for index, size in self.parts.directory.heads.get(place.chain_id, ()):
-            if size > place.leaf_index:
-                return index, size
-        raise NotInMirrorError(
-            f"chain {place.chain_id.hex()}: no seal that this mirror has holds an entry {place.leaf_index}"
+    def _sealed(self, place: Place, raw: bytes, chosen: SignedCheckpoint) -> Sealed:
+        """Return what proves an entry under a checkpoint, and nothing else."""
+        parts, checkpoint, directory = self.parts, chosen.checkpoint, self.parts.directory
+        head_index, head_size = parts.first_head(place.chain_id, place.leaf_index)
+        head = parts.proof(HeadLeaf, head_index, checkpoint)
+        path = parts.chain(place.chain_id).inclusion_path(place.leaf_index, head_size)
+        check_inclusion(leaf_hash(raw), place.leaf_index, head_size, path, head.leaf.root)
+        threads = [index for index in directory.threads if index < checkpoint.size]
+        keys = [index for index in directory.keys if index < checkpoint.size]
+        return Sealed(
+            chain=ChainPath(place.leaf_index, path),
+            log_path=parts.proof(LogLeaf, 0, checkpoint).path,
+            head=head,
+            seal=parts.seal_over(head_index, checkpoint),
+            checkpoint=checkpoint,
+            note=chosen.note,
+            thread=parts.proof(ThreadLeaf, threads[-1], checkpoint) if threads else None,
+            previous_head=parts.previous_head(head.leaf, checkpoint),
+            keys=tuple(parts.proof(KeyLeaf, index, checkpoint) for index in keys),
         )
 
-    def _entry(self, chain: PublishedTree, place: Place) -> bytes:
-        tile_no, at = divmod(place.leaf_index, TILE_WIDTH)
-        return self.parts.bundle(chain, f"chain {place.chain_id.hex()}", tile_no)[at]
+    def _read(self, chain_id: bytes) -> ChainSays:
+        if self.is_brief:
+            raise NotInMirrorError("the other entries of the chain were not read")
+        return read_chain(self.parts, chain_id)
+
+    def _said_later(self, place: Place, raw: bytes) -> list[Said[Found]]:
+        """Return what later entries say of one; nothing where the mirror has not all of them, as ``lacking`` says."""
+        try:
+            says = self._says(place.chain_id)
+        except (NotInMirrorError, WithheldError):
+            return []
+        return PublishedChain(self.parts, place.chain_id, says).said_later(Found(place.leaf_index, raw))
+
+    def _evidence(self, receipt: Receipt, brought: Evidence) -> tuple[Evidence, list[str]]:
+        """Return what a receipt shows beside the way to its checkpoint, and what it lacks of it, with the reason."""
+        sealed = receipt.sealed
+        assert sealed is not None, "made here"
+        lacking = list[str]()
+        shown = [*self._of_author(receipt, sealed, brought, lacking)]
+        try:
+            says = self._says(receipt.entry.chain_id)
+        except (NotInMirrorError, WithheldError) as error:
+            lacking += [f"the policy of its chain: {error}"] if sealed.head.leaf.policy != NO_POLICY else []
+            lacking.append(f"what later entries of its chain say of it: {error}")
+            return tuple(shown), lacking
+        if sealed.head.leaf.policy != NO_POLICY:
+            policy = PolicyShown(self.parts, self._history, lacking)
+            shown.append(policy.evidence(receipt, sealed, says.stating, partial(self._find, receipt)).to_json())
+        chain, index = PublishedChain(self.parts, receipt.entry.chain_id, says), sealed.chain.index
+        later = chain.said_later(Found(index, receipt.entry.encode()))
+        shown += chain.evidence_of(later, sealed.checkpoint)
+        life, missing = chain.life(index, sealed.checkpoint, _earlier_in(brought))
+        lacking += [
+            f"the other log's receipt on which entry {at} of its chain rests: no mirror has it" for at in missing
+        ]
+        return (*shown, *life), lacking
+
+    def _of_author(
+        self, receipt: Receipt, sealed: Sealed, brought: Evidence, lacking: list[str]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield what is shown of the identity that the entry names as its author."""
+        identity = receipt.entry.extension(ExtensionType.IDENTITY)
+        if identity is None:
+            return
+        try:
+            history, shown = self._author(identity, receipt.log, sealed)
+        except (NotInMirrorError, WithheldError) as error:
+            lacking.append(f"the history of its author's keys: {error}")
+            return
+        yield from shown
+        bound = [certificate_bound_in(entry) for entry in map(Entry.decode, history.entries) if binds(entry)]
+        chains = [chain for chain in map(_certificates_in(brought).of, bound) if chain]
+        if chains:
+            yield CertificateEvidence(tuple(chains[:MAX_BINDINGS])).to_json()
+        if len(chains) < len(bound):
+            lacking.append(
+                "all certificates that its author bound: they are contents, which no mirror has; an older receipt may "
+                "show them"
+            )
+
+    def _author(self, identity: bytes, log: LogLeaf, sealed: Sealed) -> tuple[IdentityEvidence, Evidence]:
+        """Return the key history of an author, and how all receipts under the checkpoint show it; kept for the next."""
+        place = identity, sealed.checkpoint.size
+        if place not in self._authors:
+            if len(self._authors) == _KEPT_HISTORIES:
+                self._authors.clear()
+            history = self._history(identity, sealed.checkpoint)
+            shown = history.to_json(), *announcements(self.parts, history, identity, log, sealed)
+            self._authors[place] = history, shown
+        return self._authors[place]
+
+    def _find(self, receipt: Receipt, entry_hash: bytes) -> bytes | None:
+        """Return the entry of a receipt's chain that has this hash; None where there is none."""
+        try:
+            place = self.find(entry_hash, [receipt.entry.chain_id])
+        except NotInMirrorError:
+            return None
+        return self.parts.entry(place.chain_id, place.leaf_index)
+
+
+def _certificates_in(brought: Evidence) -> CertificateEvidence:
+    """Return the certificates that an older receipt shows."""
+    items = [CertificateEvidence.from_json(item) for item in brought if item["type"] == CERTIFICATES]
+    return CertificateEvidence(tuple(chain for item in items for chain in item.chains))
+
+
+def _earlier_in(brought: Evidence) -> dict[int, Receipt]:
+    """Return the other logs' receipts that an older receipt shows, by the indexes of the continuations."""
+    items = [LifeEvidence.from_json(item) for item in brought if item["type"] == CHAIN_LIFE]
+    return {item.chain.index: item.earlier for item in items if item.earlier is not None}

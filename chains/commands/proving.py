@@ -60,18 +60,24 @@ def receipt(
     entry_file: Annotated[
         Path | None, typer.Option(help="With --mirror: the entry's bytes, where the mirror has only its hash.")
     ] = None,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="With --mirror: read nothing of the chain but the entry's own way.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Write the receipt of an entry, as complete as it can be now; from a mirror alone with --mirror."""
     if mirror is not None:
         if withhold or content or envelope or checkpoint:
-            usage("a mirror has no contents and no envelopes: --mirror goes with --entry-file, --output and --ots only")
-        made, lacking = _from_mirror(mirror, entry, entry_file)
+            usage(
+                "a mirror has no contents and no envelopes: --mirror goes with --entry-file, --brief, --output and "
+                "--ots only"
+            )
+        made, lacking = _from_mirror(mirror, entry, entry_file, is_brief=brief)
         _say_lacking(lacking)
         _hand_out(made, output, ots=ots, network_not_in_file=network_not_in_file)
         return
-    if entry_file is not None:
-        usage("--entry-file belongs to --mirror")
+    if entry_file is not None or brief:
+        usage("--entry-file and --brief belong to --mirror")
     from anchor.proof.access_record import What
     from chains.envelopes import Envelopes
     from chains.receipts import Receipts, Shown
@@ -106,7 +112,7 @@ def _say_lacking(lacking: str | None) -> None:
         print_line(f"anchorline: {lacking}")
 
 
-def _from_mirror(place: str, entry: str, entry_file: Path | None) -> tuple["Receipt", str | None]:
+def _from_mirror(place: str, entry: str, entry_file: Path | None, *, is_brief: bool) -> tuple["Receipt", str | None]:
     """Make the receipt of an entry, named by its hash or as CHAIN_ID:INDEX, from a mirror and nothing else.
 
     With it what it lacks, in a sentence.
@@ -121,7 +127,7 @@ def _from_mirror(place: str, entry: str, entry_file: Path | None) -> tuple["Rece
     own = None if raw is None else given(lambda: Entry.decode(raw))
     name, colon, index = entry.rpartition(":")
     with opened_log(place) as fetch:
-        receipts = MirrorReceipts(fetch)
+        receipts = MirrorReceipts(fetch, is_brief=is_brief)
         if is_hash(entry):
             found = receipts.find(bytes.fromhex(entry), None if own is None else [own.chain_id])
         elif colon and index.isdecimal() and index.isascii():
@@ -144,8 +150,7 @@ def upgrade(
 ) -> None:
     """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong.
 
-    From a mirror, the new receipt has the history of its author's keys, where the mirror has that, and no other
-    evidence beside the anchor: no policy, no corrections.
+    From a mirror, certificates that its author bound, and receipts of other logs, are taken from the old one.
     """
     from anchor.proof.receipt import Receipt
     from chains.files import write_file
