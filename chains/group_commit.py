@@ -49,14 +49,18 @@ _ONE = Size()
 _MOST_WAITING = Size(MOST_WAITING, MOST_WAITING_BYTES)
 
 
-def check_room(waiting: Size, more: Size, most: Size = _MOST_WAITING, *, is_stopped: bool = False) -> None:
-    """Raise OverloadedError where so much waits that more is refused, or where all is.
+def check_room(
+    waiting: Size, entries: int, byte_count: int, most: Size = _MOST_WAITING, *, is_stopped: bool = False
+) -> None:
+    """Raise OverloadedError where so much waits that so many entries and bytes more are refused, or where all is.
 
     A piece that is larger than the limits by itself is taken when nothing waits.
     """
     if is_stopped:
         raise OverloadedError("expected a service that runs, this one is stopping; try again soon")
-    if waiting != _NOTHING and not (waiting + more).within(most):
+    # By numbers: it is asked for each request, and a sum that is a Size costs more than all else here.
+    is_over = waiting.entries + entries > most.entries or waiting.bytes + byte_count > most.bytes
+    if is_over and waiting != _NOTHING:
         raise OverloadedError(
             f"expected at most {most.entries} entries and {most.bytes} bytes to wait, {waiting.entries} and "
             f"{waiting.bytes} do; try again soon"
@@ -136,7 +140,7 @@ class GroupCommit(Generic[Work, Done]):
 
     def check_room(self, entries: int, byte_count: int) -> None:
         """Raise OverloadedError where a piece of this size would be refused now."""
-        check_room(self._size, Size(entries, byte_count), self._most_waiting, is_stopped=self._is_stopped)
+        check_room(self._size, entries, byte_count, self._most_waiting, is_stopped=self._is_stopped)
 
     def stop(self) -> None:
         """Take no more work, finish what waits, and end the thread; may be repeated."""

@@ -34,7 +34,6 @@ SWITCH_INTERVAL_S = 0.0001
 COLLECTED_OBJECTS = 20_000
 """New objects before the collector looks for cycles: a group of requests in flight is no garbage."""
 _LENGTH = struct.Struct("<Q")
-_BUFFERED_BYTES = 4 * 2**20
 _READ_BYTES = 2**20
 _NONE = Size(0, 0)
 
@@ -50,22 +49,40 @@ def packed(what: Any) -> bytes:
 
 
 class Unpacking:
-    """Makes objects of the bytes of ``packed``, however they are cut."""
+    """Makes objects of the bytes of ``packed``, however they are cut; they are read into the ``room`` that it has.
+
+    The room stays: pieces made for each reading, and joined, would be fresh pages of memory for each group of answers.
+    """
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._held = bytearray(_READ_BYTES)
+        # What was read and is not taken yet: from here, to here.
+        self._at = self._end = 0
 
-    def feed(self, data: bytes) -> Iterator[Any]:
-        """Yield what is whole now."""
-        self._held += data
-        while len(self._held) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(self._held)[0]
-            if len(self._held) < end:
-                return
-            with memoryview(self._held) as view:
-                found = pickle.loads(view[_LENGTH.size : end])  # noqa: S301  # of our own other half, on a pair of sockets that nobody else has
-            del self._held[:end]
-            yield found
+    def room(self) -> memoryview:
+        """Return where the next bytes are to be read into, which is never empty; release it before they are taken."""
+        size = max(_READ_BYTES, self._length())
+        if self._at or size != len(self._held):
+            rest = self._held[self._at : self._end]
+            if size != len(self._held):
+                self._held = bytearray(size)
+            self._held[: len(rest)] = rest
+            self._at, self._end = 0, len(rest)
+        return memoryview(self._held)[self._end :]
+
+    def take(self, count: int) -> Iterator[Any]:
+        """Yield what is whole now that so many bytes more are in the room."""
+        self._end += count
+        with memoryview(self._held) as held:
+            while self._end - self._at >= (length := self._length()):
+                begin = self._at + _LENGTH.size
+                self._at += length
+                yield pickle.loads(held[begin : self._at])  # noqa: S301  # of our own other half, on a pair of sockets that nobody else has
+
+    def _length(self) -> int:
+        """Return how long the next object is with its length before it, as far as that can be known yet."""
+        is_known = self._end - self._at >= _LENGTH.size
+        return _LENGTH.size + (_LENGTH.unpack_from(self._held, self._at)[0] if is_known else 0)
 
 
 class CommitProcess:
@@ -136,7 +153,7 @@ class CommitsBeside:
 
     def check_room(self, entries: int, byte_count: int) -> None:
         """Raise OverloadedError where a piece of this size would be refused now."""
-        check_room(self._size, Size(entries, byte_count), is_stopped=self._is_stopped)
+        check_room(self._size, entries, byte_count, is_stopped=self._is_stopped)
 
     def submit(self, number: int, given: list[Given], size: Size) -> None:
         """Send pieces to the other process; raise OverloadedError where there is no room, or where this was stopped."""
@@ -164,9 +181,8 @@ class CommitsBeside:
             self._end.setblocking(True)
             self._end.sendall(self._unsent + packed(None))
             self._end.shutdown(socket.SHUT_WR)
-            while data := self._end.recv(_READ_BYTES):
-                for delivered in self._unpacking.feed(data):
-                    self._note(delivered)
+            for delivered in _read_to_end(self._end, self._unpacking):
+                self._note(delivered)
 
     def _write(self) -> None:
         """Send what can be sent now; the rest when there is room."""
@@ -186,14 +202,15 @@ class CommitsBeside:
 
     def _read(self) -> None:
         try:
-            data = self._end.recv(_READ_BYTES)
+            with self._unpacking.room() as room:
+                count = self._end.recv_into(room)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             self._end_by_itself()
-        for delivered in self._unpacking.feed(data):
+        for delivered in self._unpacking.take(count):
             self._note(delivered)
             self._deliver(delivered)
 
@@ -282,9 +299,17 @@ def _commit_all(committing: Committing, checkpointing: Checkpointing, end: socke
 
 def _messages(end: socket.socket) -> Iterator[Any]:
     """Yield what the other end sends, until it is closed."""
-    unpacking = Unpacking()
-    while data := end.recv(_READ_BYTES):
-        yield from unpacking.feed(data)
+    yield from _read_to_end(end, Unpacking())
+
+
+def _read_to_end(end: socket.socket, unpacking: Unpacking) -> Iterator[Any]:
+    """Yield the same, behind what was read of it already."""
+    while True:
+        with unpacking.room() as room:
+            count = end.recv_into(room)
+        if not count:
+            return
+        yield from unpacking.take(count)
 
 
 def _send(end: socket.socket, delivered: Delivered) -> None:

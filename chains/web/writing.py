@@ -80,6 +80,8 @@ class Writing:
         self._gathered: list[Posted] = []
         # Those of them that take more contents, by what these must be.
         self._contents: dict[tuple[Admission, Kind], tuple[GivenContents, Posted]] = {}
+        # Of these what the last content was: mostly the next one is like it.
+        self._alike: tuple[GivenContents, Posted] | None = None
         self._entries = self._bytes = 0
         # Groups that were handed over and are not answered yet, by number, and since when.
         self._handed: dict[int, tuple[list[Posted], float]] = {}
@@ -179,16 +181,23 @@ class Writing:
         """
         length = len(content)
         is_first = self._make_room(admission, 1, length + _CONTENT_OVERHEAD, length)
+        alike = self._alike
+        if alike is None or alike[0].kind is not kind or alike[0].admission is not admission:
+            alike = self._alike = self._alike_of(admission, kind)
+        given, posted = alike
+        given.contents.append(content)
+        posted.tells.append(tell)
+        if is_first or self._traces is not None or self._is_a_commit():
+            self._have_handed_over(posted, is_first=is_first)
+
+    def _alike_of(self, admission: Admission, kind: Kind) -> tuple[GivenContents, Posted]:
+        """Return where contents of a kind from somebody for a chain are gathered, and who waits for them."""
         found = self._contents.get((admission, kind))
         if found is None:
             given = GivenContents(admission, kind)
             found = self._contents[admission, kind] = given, Posted(given, [], [])
             self._gathered.append(found[1])
-        given, posted = found
-        given.contents.append(content)
-        posted.tells.append(tell)
-        if is_first or self._traces is not None or self._is_a_commit():
-            self._have_handed_over(posted, is_first=is_first)
+        return found
 
     def _make_room(self, admission: Admission, entries: int, byte_count: int, content_bytes: int) -> bool:
         """Take it from its organisation's quota, where there is room for it; say whether it is the first to wait."""
@@ -226,7 +235,7 @@ class Writing:
         if not self._gathered:
             return
         gathered, size = self._gathered, Size(self._entries, self._bytes)
-        self._gathered, self._contents, self._entries, self._bytes = [], {}, 0, 0
+        self._gathered, self._contents, self._alike, self._entries, self._bytes = [], {}, None, 0, 0
         # Before the thread has anything to answer, and only as often as it gets something.
         self._loop = asyncio.get_running_loop()
         number, self._next_number = self._next_number, self._next_number + 1

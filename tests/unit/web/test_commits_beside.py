@@ -51,10 +51,31 @@ pytestmark = pytest.mark.sqlite("a process beside is for a file")
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 20))
 def test_objects_are_whole_however_their_bytes_are_cut(objects: list[bytes], size: int) -> None:
     """A pair of sockets has no borders: nothing is made of half an object, and nothing is lost."""
+    assert objects == _read_in_cuts(objects, size)
+
+
+@pytest.mark.parametrize("cut", [1000, 2**17 + 1, 2**30])
+def test_objects_larger_than_the_room_are_whole_too(cut: int) -> None:
+    """The room grows to an object that does not fit, and is as small as before behind it."""
+    edge = 2**20
+    objects = [bytes(size) for size in (3 * edge, 10, edge - 40, edge, edge + 1, 0, 2 * edge, 5)]
+    assert objects == _read_in_cuts(objects, cut)
+
+
+def _read_in_cuts(objects: list[bytes], most: int) -> list[bytes]:
+    """Hand over what is sent in pieces of at most so many bytes, as the room takes them."""
     sent = b"".join(map(packed, objects))
+    found: list[bytes] = []
     unpacking = Unpacking()
-    found = [each for at in range(0, len(sent), size) for each in unpacking.feed(sent[at : at + size])]
-    assert objects == found
+    while sent:
+        with unpacking.room() as room:
+            cut = min(most, len(room), len(sent))
+            room[:cut] = sent[:cut]
+        sent = sent[cut:]
+        found += unpacking.take(cut)
+    with unpacking.room() as room:
+        assert len(room) == 2**20, "what was grown is given back"
+    return found
 
 
 def _errors() -> list[AnchorlineError]:
