@@ -26,7 +26,6 @@ from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, SealLeaf
 from anchor.proof.merkle import check_consistency
 from anchor.proof.promise import Promise, PromiseLeaf, promise_key_id
 from anchor.proof.receipt import (
-    MAX_ANCHORS,
     Anchor,
     ChainPath,
     Content,
@@ -35,6 +34,7 @@ from anchor.proof.receipt import (
     Receipt,
     Sealed,
 )
+from anchor.proof.receipt_upgrade import with_others_of
 from anchor.proof.said_later import Said, in_order, over_later
 from anchor.storage.engine import Engine
 from anchor.timestamps import Timestamps
@@ -202,7 +202,7 @@ class Receipts:
                 "the anchor of this receipt is not in a block of the best chain now, as far as this home knows, and no "
                 "other one is; the receipt was left as it is; try again after the next anchor"
             )
-        return _with_others_of(old, new)
+        return with_others_of(old, new)
 
     def promise(self, stored: StoredEntry) -> Promise | None:
         """Return the promise made for an entry when it was accepted, with its path.
@@ -353,31 +353,6 @@ class Receipts:
         smaller, larger = sorted((old, new), key=lambda checkpoint: checkpoint.size)
         path = self.trees.consistency_path(DIRECTORY, smaller.size, larger.size)
         check_consistency(smaller.size, larger.size, smaller.root, larger.root, path)
-
-
-def dropped_by_upgrade(old: Receipt, new: Receipt) -> tuple[int, int]:
-    """Return how many time stamps and attestations of ``old`` are not in ``new``.
-
-    They prove a checkpoint, so a receipt that moved to a later one cannot carry them (docs/spec/receipt.md).
-    """
-    if old.sealed is None or new.sealed is None:
-        return 0, 0
-    kept = {anchor.ots for anchor in new.sealed.attestations}
-    return (
-        sum(item not in new.sealed.timestamps for item in old.sealed.timestamps),
-        sum(item.ots not in kept for item in old.sealed.attestations),
-    )
-
-
-def _with_others_of(old: Sealed, new: Receipt) -> Receipt:
-    """Return ``new`` with the old time stamps and attestations that it lacks, where both are of one checkpoint."""
-    sealed = new.sealed
-    if sealed is None or sealed.checkpoint != old.checkpoint:
-        return new
-    files = {anchor.ots for anchor in sealed.attestations}
-    lacking: list[Anchor] = [item for item in old.timestamps if item not in sealed.anchors]
-    lacking += [item for item in old.attestations if item.ots not in files]
-    return replace(new, sealed=replace(sealed, anchors=(*sealed.anchors, *lacking)[:MAX_ANCHORS]))
 
 
 def _content(stored: StoredEntry, shown: Shown) -> Content:

@@ -22,7 +22,7 @@ from anchor.proof.identity_history import MAX_BINDINGS
 from anchor.proof.leaves import NO_POLICY, HeadLeaf, KeyLeaf, LogLeaf, ThreadLeaf
 from anchor.proof.life_evidence import TYPE as CHAIN_LIFE
 from anchor.proof.life_evidence import LifeEvidence
-from anchor.proof.merkle import check_inclusion, leaf_hash
+from anchor.proof.merkle import check_consistency, check_inclusion, leaf_hash
 from anchor.proof.mirror_chain import ChainSays, read_chain
 from anchor.proof.mirror_identity import announcements, key_history
 from anchor.proof.mirror_later import Found, PublishedChain
@@ -31,6 +31,7 @@ from anchor.proof.mirror_policy import PolicyShown
 from anchor.proof.promise import Promise
 from anchor.proof.published_tree import Fetch, WithheldError
 from anchor.proof.receipt import ChainPath, Content, ContentState, LogCard, Receipt, Sealed
+from anchor.proof.receipt_upgrade import shows_less, with_others_of
 from anchor.proof.said_later import Said, over_later
 
 # Identities and checkpoints of which the key history is kept: the same for all receipts, up to a megabyte each, and
@@ -108,7 +109,11 @@ class MirrorReceipts:
         return "; ".join(f"the receipt does not show {what}" for what in lacking) or None
 
     def upgrade(self, old: Receipt) -> Receipt:
-        """Return a receipt of the same entry from the mirror, with the content and the promise of the old one."""
+        """Return a receipt of the same entry from the mirror, with what no mirror has of the old one.
+
+        The old one stays where it is in Bitcoin and shows more, or where the mirror is behind it: a receipt loses
+        neither an anchor nor a piece of evidence. Raises VerificationError where both are not of one history.
+        """
         chain_id, index = old.entry.chain_id, None
         if old.sealed is not None:
             index = old.sealed.chain.index
@@ -116,8 +121,16 @@ class MirrorReceipts:
             index = old.promise.leaf.leaf_index
         place = self.find(old.entry.hash, [chain_id]) if index is None else Place(chain_id, index)
         brought = () if old.sealed is None else old.sealed.evidence
-        made = self.make(place, old.entry.encode(), old.content, old.promise, brought)
-        return replace(made, content=old.content)
+        try:
+            made = self.make(place, old.entry.encode(), old.content, old.promise, brought)
+        except (NotInMirrorError, WithheldError):
+            if old.sealed is not None and old.sealed.is_in_bitcoin:
+                return old
+            raise
+        new = replace(made, content=old.content)
+        if old.sealed is None:
+            return new
+        return with_others_of(old.sealed, new) if self._is_better(new, old.sealed) else old
 
     def find(self, entry_hash: bytes, chain_ids: Sequence[bytes] | None = None) -> Place:
         """Return where an entry is; the leaf hashes of these chains, or of all, are read until it is found."""
@@ -129,6 +142,17 @@ class MirrorReceipts:
         raise NotInMirrorError(
             f"entry {entry_hash.hex()} is in no seal that this mirror has; name another mirror, or the entry's chain"
         )
+
+    def _is_better(self, new: Receipt, old: Sealed) -> bool:
+        """Say whether a new receipt is more than an older one; raise VerificationError for another history."""
+        newest = self.parts.newest
+        if new.sealed is None or old.checkpoint.size > newest.size:
+            return False
+        path = self.parts.tree.consistency_path(old.checkpoint.size, newest.size)
+        check_consistency(old.checkpoint.size, newest.size, old.checkpoint.root, newest.root, path)
+        if new.sealed.is_in_bitcoin != old.is_in_bitcoin:
+            return new.sealed.is_in_bitcoin
+        return new.sealed.checkpoint.size >= old.checkpoint.size and not shows_less(new.sealed, old)
 
     # --- parts of a receipt
 

@@ -153,8 +153,9 @@ def upgrade(
     From a mirror, certificates that its author bound, and receipts of other logs, are taken from the old one.
     """
     from anchor.proof.receipt import Receipt
+    from anchor.proof.receipt_upgrade import dropped_by_upgrade
     from chains.files import write_file
-    from chains.receipts import Receipts, dropped_by_upgrade
+    from chains.receipts import Receipts
 
     old = given(lambda: Receipt.decode(read_limited(receipt_file)))
     if mirror is not None:
@@ -181,19 +182,14 @@ def upgrade(
 
 
 def _upgraded_from_mirror(place: str, old: "Receipt") -> tuple["Receipt", str | None]:
-    """Return the receipt from a mirror, or the old one where that is in Bitcoin already and has more beside it.
-
-    With it what it lacks, in a sentence.
-    """
+    """Return the receipt from a mirror, or the old one where that shows more; and what the new one lacks."""
     from anchor.proof.mirror_receipts import MirrorReceipts
     from chains.log_reading import opened_log
 
-    if old.sealed is not None and old.sealed.is_in_bitcoin:
-        return old, None
     with opened_log(place) as fetch:
         receipts = MirrorReceipts(fetch)
         new = receipts.upgrade(old)
-        return new, receipts.lacking(new)
+        return new, None if new == old else receipts.lacking(new)
 
 
 def _dropped_lines(old: "Receipt", stamps: int, attestations: int) -> list[str]:

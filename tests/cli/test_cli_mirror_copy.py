@@ -188,7 +188,7 @@ def test_a_receipt_of_a_mirror_needs_the_entry_where_that_has_its_hash_only(worl
 
 
 def test_a_pending_receipt_is_completed_by_a_mirror(world: World, tmp_path: Path) -> None:
-    """It keeps what it shows of the content, and its promise; one that is anchored stays as it is."""
+    """It keeps what it shows of the content, and its promise."""
     entry = world.ok("add", "acme", "-", "--json", stdin=b"the last").facts["entries"][0]["entry_hash"]
     world.ok("receipt", entry, "--output", tmp_path / "pending.receipt")
     before = json.loads((tmp_path / "pending.receipt").read_bytes())
@@ -199,6 +199,31 @@ def test_a_pending_receipt_is_completed_by_a_mirror(world: World, tmp_path: Path
     assert (0, True, False) == (done.exit_code, done.facts["sealed"], done.facts["anchored"])
     after = json.loads((tmp_path / "pending.receipt").read_bytes())
     assert (before["content"], before["promise"]) == (after["content"], after["promise"])
+
+
+def test_a_receipt_of_a_mirror_says_what_was_said_later(world: World, tmp_path: Path) -> None:
+    """When the service is gone: what was retracted is so in a new receipt and in an older one, but in no brief one."""
+    known = json.loads(world.ok("receipt", "acme:1", "--withhold").out)
+    place = f"{bytes.fromhex(known['entry'])[1:33].hex()}:1"
+    world.ok("retract", "acme:1", "--reason", "another beam")
+    world.ok("seal")
+    world.ok("tick", "--now")
+    world.ok("tick", "--mine", "6")
+    world.ok("headers", "export", world.headers)
+    world.ok("mirror", tmp_path / "public", "--chain", "acme")
+    shutil.copy(world.card, tmp_path / "card.json")
+    shutil.rmtree(world.home)
+    made, brief, mirror = tmp_path / "made.receipt", tmp_path / "brief.receipt", ("--mirror", tmp_path / "public")
+    assert 0 == run("receipt", place, *mirror, "--output", made).exit_code
+    assert 0 == run("upgrade", world.receipt, *mirror).exit_code
+    done = run("receipt", place, *mirror, "--brief", "--output", brief)
+    assert (0, True) == (done.exit_code, "the other entries of the chain were not read" in done.err)
+    checked = ("--log", tmp_path / "card.json", "--headers", world.headers, "--json")
+    found = [run("verify", *each, *checked) for each in ((made,), (world.report, world.receipt), (brief,))]
+    assert [(6, "retracted"), (6, "retracted"), (0, "entry-intact")] == [
+        (done.exit_code, done.facts["finding"]) for done in found
+    ]
+    assert 2 == run("receipt", place, "--brief").exit_code
 
 
 # --- in object storage

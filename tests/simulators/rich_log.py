@@ -4,6 +4,8 @@ Tests tell of it what a service and a mirror make of one and the same log; chain
 closed), ``identity`` (of whoever writes there), ``moved`` (of another log, which goes on here) and ``acme``.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -158,3 +160,14 @@ class RichLog:
         with opened_export(archive, print) as files:
             continue_chain(self.writer, files, "moved", self.service.clock())
         self.service.add("moved", b"written here")
+
+
+@contextmanager
+def rich_log(folder: Path) -> Iterator[RichLog]:
+    """Make it, and close its home at the end."""
+    bitcoin = SimulatedBitcoin()
+    with new_service(folder / "home", bitcoin) as service:
+        bitcoin.mine(1, service.wallet.script)
+        bitcoin.mine(149)
+        service.open_chain("acme")
+        yield RichLog(service, bitcoin, folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from anchor.proof.receipt import Receipt
+from anchor.proof.receipt_upgrade import dropped_by_upgrade
 from anchor.proof.timestamp import imprint_of
 from anchor.proof.verify import Outcome, State, Verifier, verify
 from anchor.signing import check_signature
@@ -20,7 +21,6 @@ from anchor.timestamp_token import timestamp_check
 from anchor.timestamps import Failure, Timestamps
 from chains.audit import Audit
 from chains.reader import Reader
-from chains.receipts import dropped_by_upgrade
 from tests.cli.commands import run
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.service import HOUR_MS, Service, judge

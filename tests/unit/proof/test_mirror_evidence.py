@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import anchor.proof
+from anchor.errors import NotYetError
 from anchor.proof.announcement import TYPE as ANNOUNCEMENT
 from anchor.proof.bundles import decode_bundle
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExternalId, IdKind, Link, Relation
+from anchor.proof.errors import VerificationError
 from anchor.proof.mirror_chain import ChainSays, may_say
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
 from anchor.proof.published_tree import Fetch
@@ -24,9 +26,8 @@ from anchor.proof.receipt import Content, ContentState, Receipt
 from anchor.proof.verdict import Outcome
 from anchor.tiles import encode_bundle
 from chains.mirror_folder import fetch_from
-from tests.simulators.bitcoin import SimulatedBitcoin
-from tests.simulators.rich_log import CHAINS, RichLog
-from tests.simulators.service import judge, new_service
+from tests.simulators.rich_log import CHAINS, RichLog, rich_log
+from tests.simulators.service import judge
 
 WITHHELD = Content(ContentState.WITHHELD)
 ID = bytes(range(32))
@@ -35,12 +36,8 @@ ID = bytes(range(32))
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RichLog]:
     """The log."""
-    folder, bitcoin = tmp_path_factory.mktemp("rich"), SimulatedBitcoin()
-    with new_service(folder / "home", bitcoin) as service:
-        bitcoin.mine(1, service.wallet.script)
-        bitcoin.mine(149)
-        service.open_chain("acme")
-        yield RichLog(service, bitcoin, folder)
+    with rich_log(tmp_path_factory.mktemp("rich")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +170,35 @@ def test_what_is_no_entry_says_nothing(raw: bytes) -> None:
     says = ChainSays()
     says.note(0, raw, ID)
     assert ChainSays() == says
+
+
+def test_an_older_receipt_becomes_what_the_service_would_make_of_it(told: RichLog, public: Path) -> None:
+    """Under whatever checkpoint it was made: what was said since is added, content, promise and certificates stay."""
+    receipts, service, moved = MirrorReceipts(fetch_from(public)), told.service, 0
+    for stored in (*told.entries("orders")[:4], *told.entries("moved")[:1], *told.entries("acme")):
+        for size in (5, 7, 10, 15, 19, 21):
+            try:
+                old = service.receipt(stored.entry_hash, size)
+            except NotYetError:
+                continue
+            upgraded = receipts.upgrade(old)
+            assert service.receipts().upgrade(old, stored) == upgraded
+            moved += upgraded != old
+    assert moved
+
+
+def test_an_older_receipt_stays_where_the_mirror_shows_less(told: RichLog, public: Path) -> None:
+    """One that shows a correction is not put in the place of by one without; nor by a mirror that is behind it."""
+    old = told.service.receipt(told.told[0])
+    for fetch in (showing(public, told.orders.chain_id, lambda _: None), lambda _: None):
+        receipts = MirrorReceipts(fetch)
+        assert old == receipts.upgrade(old)
+
+
+def test_a_mirror_of_another_history_completes_nothing(told: RichLog, public: Path) -> None:
+    """Both are evidence then: the old receipt's checkpoint is no beginning of what the mirror shows."""
+    old = told.service.receipt(told.told[0], 7)
+    assert old.sealed is not None
+    forked = replace(old.sealed, checkpoint=replace(old.sealed.checkpoint, root=bytes(32)))
+    with pytest.raises(VerificationError):
+        MirrorReceipts(fetch_from(public)).upgrade(replace(old, sealed=forked))
