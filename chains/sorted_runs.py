@@ -121,13 +121,11 @@ class SortedRuns:
             (kind, seq, seq),
         )
         for run_no, blocks in runs:
-            page = self._page_from(run_no, "<=", pair)
+            at, page = self._page_from(run_no, "<=", pair)
             if pair not in _cut(page):
                 continue
             left = [each for each in _cut(page) if each != pair]
-            self.engine.execute(
-                "DELETE FROM lookup_page WHERE run_no = ? AND first_pair = ?", (run_no, page[:PAIR_SIZE])
-            )
+            self.engine.execute("DELETE FROM lookup_page WHERE run_no = ? AND first_pair = ?", (run_no, at))
             if left:
                 self.engine.execute(
                     "INSERT INTO lookup_page (run_no, first_pair, pairs) VALUES (?, ?, ?)",
@@ -140,12 +138,10 @@ class SortedRuns:
     def _pairs_in(self, run_no: int, block_no: int, blocks: int) -> bytes:
         """Return the pairs of a run whose keys are in a block of its filter."""
         start, found = first_key(block_no, blocks), list[bytes]()
-        page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
-        while page and block_of(page, blocks) <= block_no:
+        at, page = self._first_page(run_no, start)
+        while at and block_of(at, blocks) <= block_no:
             found += (pair for pair in _cut(page) if block_of(pair, blocks) == block_no)
-            following = self._page_from(run_no, ">", page[:PAIR_SIZE])
-            # A damaged page, which is not stored under its first pair, would come again and again.
-            page = following if following > page else b""
+            at, page = self._page_from(run_no, ">", at)
         return b"".join(found)
 
     def add_filters(self) -> None:
@@ -220,8 +216,8 @@ class SortedRuns:
     def find_in_run(self, run_no: int, start: bytes) -> Iterator[list[int]]:
         """Yield the seqs of a run that stand with the key of ``start``, from that pair on: those of a page each."""
         key = start[:KEY_SIZE]
-        page = self._page_from(run_no, "<=", start) or self._page_from(run_no, ">", start)
-        while page and page[:PAIR_SIZE] <= key + _LAST:
+        at, page = self._first_page(run_no, start)
+        while at and at <= key + _LAST:
             place, seqs = _place_in(page, start), list[int]()
             while (pair := _pair_at(page, place)).startswith(key):
                 seqs.append(int.from_bytes(pair[KEY_SIZE:], "big"))
@@ -229,17 +225,26 @@ class SortedRuns:
             yield seqs
             if pair:
                 return
-            page = self._page_from(run_no, ">", page[:PAIR_SIZE])
+            at, page = self._page_from(run_no, ">", at)
 
-    def _page_from(self, run_no: int, relation: str, at: bytes) -> bytes:
-        """Return the first page after a pair (">"), or the one that would hold it ("<=")."""
+    def _first_page(self, run_no: int, start: bytes) -> tuple[bytes, bytes]:
+        """Return the page of a run in which a pair would stand, or the first one where all are above it."""
+        at, page = self._page_from(run_no, "<=", start)
+        return (at, page) if at else self._page_from(run_no, ">", start)
+
+    def _page_from(self, run_no: int, relation: str, at: bytes) -> tuple[bytes, bytes]:
+        """Return the first page after a pair (">"), or the one that would hold it ("<="): under what it is stored too.
+
+        Whoever goes on does so from there: a damaged page, whose pairs begin otherwise, would come again and again.
+        Nothing (twice) where there is no page.
+        """
         order = "ASC" if relation == ">" else "DESC"
         rows = self.engine.query(
-            f"SELECT pairs FROM lookup_page WHERE run_no = ? AND first_pair {relation} ? "  # noqa: S608  # our own words
-            f"ORDER BY first_pair {order} LIMIT 1",
+            "SELECT first_pair, pairs FROM lookup_page "  # noqa: S608  # our own words
+            f"WHERE run_no = ? AND first_pair {relation} ? ORDER BY first_pair {order} LIMIT 1",
             (run_no, at),
         )
-        return bytes(rows[0][0]) if rows else b""
+        return (bytes(rows[0][0]), bytes(rows[0][1])) if rows else (b"", b"")
 
 
 def _cut(page: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ Runs are real ones of a real database; ``tests/unit/chains/test_lookup.py`` hold
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
@@ -182,3 +182,20 @@ def test_pairs_out_of_order_are_no_run() -> None:
     filling.add(pairs[16 * 2000 :])
     with pytest.raises(StorageCorruptError, match="anchorline audit"):
         filling.add(pairs[: 16 * 1000])
+
+
+def test_a_damaged_page_comes_once(runs: SortedRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that begins below the pair under which it lies is read once; the look-up ends, and so does erasing."""
+    monkeypatch.setattr("chains.sorted_runs.PAIRS_IN_PAGE", 4)
+    pairs = pairs_of(1, 13)
+    with runs.engine.transaction():
+        runs.store(Kind.CONTENT_DIGEST, 0, (1, 13), [pairs], 12)
+        runs.engine.execute("UPDATE lookup_page SET pairs = ? WHERE first_pair = ?", (pairs[:64], pairs[64:80]))
+    [(run_no, blocks)] = runs.runs_after(Kind.CONTENT_DIGEST, -1)
+    assert [[]] == list(islice(runs.find_in_run(run_no, pairs[80:96]), 10))
+    assert [[int.from_bytes(pairs[136:144])]] == list(islice(runs.find_in_run(run_no, pairs[128:144]), 10))
+    with runs.engine.transaction():
+        runs.remove(Kind.CONTENT_DIGEST, pairs[128:144])
+    left = pairs[:64] + pairs[:64] + pairs[144:]
+    assert blocks is not None
+    assert [HASHING.filled(left, blocks, 0, bytes(BLOCK_BYTES))] == blocks_of(runs, run_no)
