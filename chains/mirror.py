@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anchor.anchored_line import AnchoredLine
+from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint, sign_checkpoint
 from anchor.errors import BehindError, NotYetError, SettingsError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
 from anchor.proof.receipt import LogCard
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, encode_stamps, stamps_path
 from anchor.proof.thread_proofs import encode_proofs, proofs_path
 from anchor.published import ANCHORED, CARD, CHECKPOINT
 from anchor.signing import SigningKey
@@ -25,6 +27,7 @@ from anchor.storage.engine import Engine
 from anchor.thread_list import FILE_NAME as THREAD_FILE
 from anchor.thread_list import ListedAnchor, ThreadList
 from anchor.tiles import ENTRIES, encode_bundle, new_tiles, tile_width
+from anchor.timestamps import Timestamps
 from chains.chain import Chain, Chains
 from chains.mirror_folder import chain_prefix, check_folder, drop_partial, has_entries, only_writer, put_file
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
@@ -66,6 +69,8 @@ class Mirror:
         self.chains = chains
         self.journal = journal
         self.line = AnchoredLine(directory, journal)
+        self.timestamps = Timestamps(engine)
+        self.attestations = Attestations(engine)
         self._written = 0
 
     def write(
@@ -113,6 +118,7 @@ class Mirror:
         self._put(CHECKPOINT, (newest.note or "").encode())
         for head in changed:
             self._put(chain_prefix(head.chain_id) + CHECKPOINT, self._chain_note(head, key))
+        self._write_stamps([self.journal.numbered(number).checkpoint_size for number in line])
         self._write_thread(newest.size)
         self._put(CARD, LogCard(self.directory.log, self.line.starts(newest.size) or None).encode())
         self._write_verify_page()
@@ -229,6 +235,18 @@ class Mirror:
         stored = self.directory.checkpoint_of(size)
         if stored is not None and not (self.folder / path).is_file():
             self._put(path, (stored.note or "").encode())
+
+    def _write_stamps(self, sizes: Sequence[int]) -> None:
+        """Write what time-stamping authorities and calendars gave over anchored checkpoints, where it changed."""
+        for first in range(0, len(sizes), STAMPS_WIDTH):
+            part = sizes[first : first + STAMPS_WIDTH]
+            found: dict[int, Sequence[Stamp]] = {
+                size: (*self.timestamps.of(size), *self.attestations.of(size)) for size in part
+            }
+            path, data = stamps_path(first // STAMPS_WIDTH), encode_stamps(found)
+            kept = (self.folder / path).read_bytes() if (self.folder / path).is_file() else encode_stamps({})
+            if kept != data:
+                self._put(path, data)
 
     def _write_thread(self, size: int) -> None:
         """Write the proofs where they changed, then the list that counts them."""

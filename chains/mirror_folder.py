@@ -15,6 +15,7 @@ from pathlib import Path
 from anchor.errors import SettingsError
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import LogCard
+from anchor.proof.stamps import FOLDER as STAMPS
 from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.thread_list import FILE_NAME as THREAD_FILE
 from anchor.thread_list import MAX_LIST
@@ -41,7 +42,7 @@ def rank_of(path: str) -> Rank:
     """Return when a file of a mirror, named by its path, is written."""
     if path.startswith(f"{CHAINS}/"):
         return Rank.CHAIN_CHECKPOINT if path.endswith(f"/{CHECKPOINT}") else Rank.CHAIN_TILES
-    first = {"tile": Rank.DIRECTORY_TILES, ANCHORED: Rank.ANCHORED, "thread": Rank.PROOFS}
+    first = {"tile": Rank.DIRECTORY_TILES, ANCHORED: Rank.ANCHORED, "thread": Rank.PROOFS, STAMPS: Rank.PROOFS}
     whole = {CHECKPOINT: Rank.CHECKPOINT, THREAD_FILE: Rank.THREAD, CARD: Rank.CARD}
     return whole.get(path) or first.get(path.partition("/")[0], Rank.BESIDE)
 

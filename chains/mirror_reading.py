@@ -16,6 +16,8 @@ from anchor.proof.checkpoint import MAX_NOTE
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.entry import MAX_ENTRY
 from anchor.proof.receipt import MAX_CARD
+from anchor.proof.stamps import FOLDER as STAMPS
+from anchor.proof.stamps import MAX_STAMPS
 from anchor.proof.thread_proofs import MAX_PROOFS
 from anchor.published import ANCHORED, CARD, CHAINS, CHECKPOINT
 from anchor.thread_list import FILE_NAME, MAX_LIST
@@ -62,6 +64,8 @@ def most_bytes(path: str) -> int:
         return MAX_LIST
     if path.startswith("thread/"):
         return MAX_PROOFS
+    if path.startswith(f"{STAMPS}/"):
+        return MAX_STAMPS
     if is_bundle(path):
         return _MAX_BUNDLE
     small = {CARD: MAX_CARD, CHECKPOINT: MAX_NOTE}

@@ -12,9 +12,14 @@ from anchor.hashing.chosen import HASHING
 from anchor.log import TILE_WIDTH, tile_path, tile_roots
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import OutPoint
+from anchor.proof.checkpoint import Checkpoint, note_in
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import DirectoryLeaf, HeadLeaf, KeyLeaf, Purpose, ThreadLeaf, decode_leaf
+from anchor.proof.receipt import MAX_ANCHORS
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, decode_stamps, encode_stamps, stamps_path, those_over
 from anchor.proof.thread_proofs import decode_proofs, encode_proofs, proofs_path
+from anchor.proof.timestamp import imprint_of
 from anchor.published import ANCHORED
 from anchor.thread_auditor import payload_of
 from anchor.thread_list import FILE_NAME as THREAD_FILE
@@ -22,6 +27,8 @@ from anchor.thread_list import ListedAnchor, ThreadList
 from anchor.tiles import ENTRIES, PublishedTree, TilePlace, decode_bundle, new_tiles, tile_width
 from chains.incoming import Incoming
 
+_UNSETTLED_STAMPS = 4
+"""Files of stamps that are asked for again: those of the newest 49 to 64 anchors."""
 Leaves = Callable[[int, Sequence[bytes]], None]
 """Is given new leaves, and the index of the first."""
 
@@ -143,7 +150,38 @@ def put_anchors(incoming: Incoming, listed: ThreadList, proofs: Sequence[Bitcoin
     incoming.put(THREAD_FILE, listed.encode())
     for each in sorted(set(sizes[:count])):
         incoming.take(f"{ANCHORED}/{each}")
+    _take_stamps(incoming, sizes[:count])
     return count
+
+
+def _take_stamps(incoming: Incoming, sizes: Sequence[int]) -> None:
+    """Take what anchored checkpoints have beside their anchors, as far as it can be over them; what is here stays.
+
+    Stamps come for days after an anchor: files of older ones are asked for once. One that is damaged is not taken, and
+    keeps nobody from the rest.
+    """
+    files = -(-len(sizes) // STAMPS_WIDTH)
+    for file_no in range(files):
+        path = stamps_path(file_no)
+        own = incoming.view(path)
+        given = incoming.ask(path) if own is None or file_no >= files - _UNSETTLED_STAMPS else None
+        shown, held = _stamps_in(given, path), _stamps_in(own, path)
+        found: dict[int, tuple[Stamp, ...]] = {}
+        for size in sizes[file_no * STAMPS_WIDTH : (file_no + 1) * STAMPS_WIDTH]:
+            note = incoming.view(f"{ANCHORED}/{size}")
+            root = b"" if note is None else Checkpoint.decode(note_in(note, path).text).root
+            fresh = those_over(shown.get(size, ()), imprint_of(size, root)) if root else ()
+            kept = tuple(each for each in held.get(size, ()) if each not in fresh)
+            found[size] = (*fresh, *kept)[: MAX_ANCHORS - 1]
+        if (data := encode_stamps(found)) != (own or encode_stamps({})):
+            incoming.put(path, data)
+
+
+def _stamps_in(data: bytes | None, path: str) -> dict[int, tuple[Stamp, ...]]:
+    try:
+        return {} if data is None else decode_stamps(data, path)
+    except MalformedError:
+        return {}
 
 
 def _anchored_size(proof: BitcoinAnchor) -> int:

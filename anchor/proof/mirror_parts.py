@@ -20,8 +20,10 @@ from anchor.proof.heads import Item
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.published_tree import ANCHORED, CARD, CHAINS, CHECKPOINT, Fetch, PublishedTree
-from anchor.proof.receipt import DirectoryProof, Leaf, LogCard
+from anchor.proof.receipt import Anchor, DirectoryProof, Leaf, LogCard
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, decode_stamps, stamps_path, those_over
 from anchor.proof.thread_proofs import decode_proofs, proofs_path
+from anchor.proof.timestamp import imprint_of
 
 # Several parts of a receipt are in one bundle; a bundle is at most a megabyte.
 _KEPT_FILES = 32
@@ -29,6 +31,8 @@ _KEPT_FILES = 32
 _KEPT_HEADS = 2
 # Of each the expanded tiles at its right edge: a few hundred kilobytes at most.
 _KEPT_CHAINS = 8
+# Mostly some hundred kilobytes each.
+_KEPT_STAMPS = 2
 
 
 class NotInMirrorError(AnchorlineError):
@@ -92,6 +96,7 @@ class MirrorParts:
         self._fetch = lru_cache(_KEPT_FILES)(fetch)
         self.heads_under = lru_cache(_KEPT_HEADS)(self._heads_under)
         self.chain = lru_cache(_KEPT_CHAINS)(self._chain)
+        self.stamps = lru_cache(_KEPT_STAMPS)(self._read_stamps)
 
     @cached_property
     def card(self) -> LogCard:
@@ -166,13 +171,14 @@ class MirrorParts:
         """Return the seal leaf of a head."""
         return self.proof(SealLeaf, self.directory.seal_over(head_index), checkpoint)
 
-    def checkpoint(self, head_index: int) -> tuple[SignedCheckpoint, tuple[BitcoinAnchor, ...]]:
-        """Return the first anchored checkpoint over a head with its anchor, or else the newest checkpoint."""
-        for size, proof in self.anchors:
+    def checkpoint(self, head_index: int) -> tuple[SignedCheckpoint, tuple[Anchor, ...]]:
+        """Return the first anchored checkpoint over a head, with its anchor and its stamps, or else the newest one."""
+        for at, (size, proof) in enumerate(self.anchors):
             if head_index < size <= self.newest.size:
                 data = self._fetch(f"{ANCHORED}/{size}")
                 if data is not None:
-                    return SignedCheckpoint.of(note_in(data, CHECKPOINT)), (proof,)
+                    signed = SignedCheckpoint.of(note_in(data, CHECKPOINT))
+                    return signed, (proof, *self._stamps_of(at, signed.checkpoint))
         return SignedCheckpoint.of(note_in(self._read(CHECKPOINT), CHECKPOINT)), ()
 
     def proof(self, kind: type[Leaf], index: int, checkpoint: Checkpoint) -> DirectoryProof[Leaf]:
@@ -185,6 +191,22 @@ class MirrorParts:
         path = self.tree.inclusion_path(index, checkpoint.size)
         check_inclusion(leaf_hash(raw), index, checkpoint.size, path, checkpoint.root)
         return DirectoryProof(leaf, index, path)
+
+    def _stamps_of(self, at: int, checkpoint: Checkpoint) -> tuple[Stamp, ...]:
+        """Return the stamps of the checkpoint of anchor ``at``; none where their file is damaged or not there.
+
+        The receipt is proved without them, too.
+        """
+        try:
+            found = self.stamps(at // STAMPS_WIDTH).get(checkpoint.size, ())
+        except MalformedError:
+            return ()
+        return those_over(found, imprint_of(checkpoint.size, checkpoint.root))
+
+    def _read_stamps(self, file_no: int) -> dict[int, tuple[Stamp, ...]]:
+        path = stamps_path(file_no)
+        data = self._fetch(path)
+        return {} if data is None else decode_stamps(data, path)
 
     def _heads_under(self, size: int) -> list[Item]:
         """Return the newest head of every chain under the checkpoint of ``size`` leaves, as the heads tree has them."""

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anchor.attestations import Attestations
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType, Link, Relation
 from anchor.proof.erasure import Scope
 from anchor.proof.identity import Purpose
 from anchor.proof.policy import Party, PartyKind, Policy, Rule
+from anchor.proof.timestamp import imprint_of
+from anchor.timestamps import Timestamps
 from chains.archive.files import opened_export
 from chains.bound_certificates import content_of
 from chains.chain import Chain
@@ -28,8 +31,9 @@ from tests.simulators.identities import began, first_entry_of, key, key_set, pub
 from tests.simulators.policies import change, first_under, keys, signed_by
 from tests.simulators.sealers import proof_of, sealer
 from tests.simulators.service import Service, new_service
-from tests.simulators.timestamp_authority import certify_root
+from tests.simulators.timestamp_authority import Stamped, certify_root, certify_signer, stamp
 from tests.simulators.world import signing_key
+from tests.vectors.make_receipt_vectors import attested
 
 CHAINS = ("acme", "identity", "moved", "orders")
 CERTIFIED = sealer("Acme Ltd", certify_root())
@@ -74,6 +78,8 @@ class RichLog:
         self._anchor()
         self._change_and_close()
         self._anchor()
+        for attempt in service.home.journal.all()[-2:]:
+            keep_stamps(service, attempt.checkpoint_size)
         self._correct_unanchored()
 
     @property
@@ -160,6 +166,20 @@ class RichLog:
         with opened_export(archive, print) as files:
             continue_chain(self.writer, files, "moved", self.service.clock())
         self.service.add("moved", b"written here")
+
+
+def keep_stamps(service: Service, size: int) -> None:
+    """Keep what an authority and a calendar gave over a checkpoint."""
+    home, now_ms = service.home, service.clock()
+    checkpoint = home.directory.checkpoint_of(size)
+    assert checkpoint is not None
+    imprint = imprint_of(size, checkpoint.root)
+    token = stamp(certify_signer(certify_root()), Stamped(imprint))
+    Timestamps(home.engine).keep(size, "https://stamps.invalid", token, now_ms)
+    attestations, found = Attestations(home.engine), attested(imprint)
+    attestations.keep_reply(size, "https://calendar.invalid", b"reply", now_ms)
+    [reply] = attestations.pending(0, 1)
+    attestations.keep_attestation(reply, found.network, found.ots, found.header, now_ms)
 
 
 @contextmanager

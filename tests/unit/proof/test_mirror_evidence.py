@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 import anchor.proof
 from anchor.errors import NotYetError
 from anchor.proof.announcement import TYPE as ANNOUNCEMENT
+from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bundles import decode_bundle
+from anchor.proof.calendar import CalendarAnchor
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExternalId, IdKind, Link, Relation
 from anchor.proof.errors import VerificationError
 from anchor.proof.mirror_chain import ChainSays, may_say
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
 from anchor.proof.published_tree import Fetch
 from anchor.proof.receipt import Content, ContentState, Receipt
+from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verdict import Outcome
 from anchor.tiles import encode_bundle
 from chains.mirror_folder import fetch_from
@@ -66,7 +69,7 @@ def test_field_by_field_the_service_s_own(told: RichLog, public: Path) -> None:
     What no mirror has is the promise, salt and digest; certificates and other logs' receipts are brought. A recovery
     by waiting, which takes 144 blocks, is in ``test_mirror_identity``.
     """
-    receipts, seen = MirrorReceipts(fetch_from(public)), {ANNOUNCEMENT}
+    receipts, seen, anchors = MirrorReceipts(fetch_from(public)), {ANNOUNCEMENT}, set[type]()
     for name in CHAINS:
         for stored in told.entries(name):
             own = told.service.receipt(stored.entry_hash)
@@ -76,10 +79,12 @@ def test_field_by_field_the_service_s_own(told: RichLog, public: Path) -> None:
             assert as_a_mirror_has_it(own) == made == Receipt.decode(made.encode())
             assert receipts.lacking(made) is None
             seen |= {item["type"] for item in own.sealed.evidence}
+            anchors |= {type(anchor) for anchor in own.sealed.anchors}
             card, source = told.service.home.card(), told.service.home.source
             verdicts = [judge(each, card, source).to_json() for each in (as_a_mirror_has_it(own), made)]
             assert verdicts[0] == verdicts[1]
     assert types_of_evidence() == seen
+    assert {BitcoinAnchor, TimestampAnchor, CalendarAnchor} == anchors
 
 
 def showing(public: Path, chain_id: bytes, change: Callable[[bytes], bytes | None]) -> Fetch:

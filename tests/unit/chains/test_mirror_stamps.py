@@ -1,0 +1,126 @@
+"""What anchored checkpoints have beside their anchors, in a mirror and in copies of it: as it comes, and no harm."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from anchor.proof.errors import MalformedError
+from anchor.proof.mirror_receipts import MirrorReceipts, Place
+from anchor.proof.stamps import MAX_STAMPS, decode_stamps, encode_stamps, stamps_path
+from anchor.proof.timestamp import TimestampAnchor
+from anchor.proof.verdict import Outcome
+from anchor.published import read_card
+from anchor.signing import check_signature
+from anchor.thread_auditor import Auditor
+from anchor.tiles import Fetch
+from chains.mirror_copy import MirrorCopy
+from chains.mirror_folder import fetch_from
+from tests.simulators.bitcoin import SimulatedBitcoin
+from tests.simulators.published import files
+from tests.simulators.rich_log import keep_stamps
+from tests.simulators.service import Service, judge
+
+pytestmark = pytest.mark.usefixtures("unflushed")
+PATH = stamps_path(0)
+
+
+@pytest.fixture
+def sizes(service: Service, bitcoin: SimulatedBitcoin) -> list[int]:
+    """The sizes of two anchored checkpoints, the first of which is stamped."""
+    service.anchor(bitcoin)
+    service.add("acme", b"more")
+    service.anchor(bitcoin)
+    found = [attempt.checkpoint_size for attempt in service.attempts()]
+    keep_stamps(service, found[0])
+    return found
+
+
+def copied(remote: Fetch, folder: Path) -> None:
+    MirrorCopy(folder, remote, Auditor(check_signature, read_card(remote))).run()
+
+
+def showing(folder: Path, change: Callable[[bytes], bytes | None]) -> Fetch:
+    """Return what shows the file of stamps otherwise; None hides it."""
+    fetch = fetch_from(folder)
+
+    def read(path: str) -> bytes | None:
+        data = fetch(path)
+        return data if data is None or path != PATH else change(data)
+
+    return read
+
+
+def test_stamps_that_come_later_come_to_copies_as_well(
+    service: Service, bitcoin: SimulatedBitcoin, sizes: list[int], tmp_path: Path
+) -> None:
+    """With the next news a copy has the files of the mirror; what it has stays where the mirror shows it no longer."""
+    public, copy = tmp_path / "public", tmp_path / "copy"
+    service.publish(public, "acme")
+    copied(fetch_from(public), copy)
+    assert [sizes[0]] == list(decode_stamps(files(copy)[PATH]))
+    keep_stamps(service, sizes[1])
+    service.add("acme", b"which is news")
+    service.anchor(bitcoin)
+    service.publish(public, "acme")
+    copied(fetch_from(public), copy)
+    assert sizes == list(decode_stamps(files(copy)[PATH]))
+    assert files(public) == files(copy)
+    service.add("acme", b"and more")
+    service.anchor(bitcoin)
+    service.publish(public, "acme")
+    copied(showing(public, lambda _: encode_stamps({})), copy)
+    assert files(public) == files(copy)
+
+
+def other_stamps(data: bytes) -> bytes:
+    """Return the stamps of a checkpoint as those of the same one, with a token over something else."""
+    [(size, stamps)] = decode_stamps(data).items()
+    return encode_stamps({size: (TimestampAnchor(bytes(40)), *stamps)})
+
+
+@pytest.mark.parametrize("change", [lambda _: None, lambda data: data[:-9], lambda _: b"{}"])
+def test_a_file_of_stamps_that_is_damaged_keeps_nobody_from_the_rest(
+    service: Service, sizes: list[int], tmp_path: Path, change: Callable[[bytes], bytes | None]
+) -> None:
+    """The copy is made without, and so are receipts, which verify."""
+    service.publish(tmp_path / "public", "acme")
+    remote = showing(tmp_path / "public", change)
+    copied(remote, tmp_path / "copy")
+    assert PATH not in files(tmp_path / "copy")
+    made = MirrorReceipts(remote).make(Place(service.home.chains.named("acme").chain_id, 0))
+    assert made.sealed is not None
+    assert sizes[0] == made.sealed.checkpoint.size
+    assert 1 == len(made.sealed.anchors)
+    assert Outcome.INTACT == judge(made, service.home.card(), service.home.source).outcome
+
+
+def test_stamps_over_something_else_are_not_taken(service: Service, sizes: list[int], tmp_path: Path) -> None:
+    """They would spoil the verdict on receipts: the copy, and receipts, have those over the checkpoint."""
+    service.publish(tmp_path / "public", "acme")
+    own = files(tmp_path / "public")[PATH]
+    remote = showing(tmp_path / "public", other_stamps)
+    copied(remote, tmp_path / "copy")
+    assert own == files(tmp_path / "copy")[PATH]
+    made = MirrorReceipts(remote).make(Place(service.home.chains.named("acme").chain_id, 0))
+    assert made.sealed is not None
+    assert decode_stamps(own)[sizes[0]] == made.sealed.anchors[1:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b'{"format":"anchorline-stamps/2","stamps":[]}',
+        b'{"format":"anchorline-stamps/1","stamps":[],"more":1}',
+        b'{"format":"anchorline-stamps/1","stamps":[{"checkpoint":5,"anchors":[]},{"checkpoint":5,"anchors":[]}]}',
+        b'{"format":"anchorline-stamps/1","stamps":[{"checkpoint":5,"anchors":[{"type":"unknown"}]}]}',
+        b'{"format":"anchorline-stamps/1","stamps":[{"checkpoint":5,"anchors":[{"type":"rfc3161","token":""}]}]}',
+        b" " * (MAX_STAMPS + 1),
+    ],
+)
+def test_what_is_no_file_of_stamps_is_refused(data: bytes) -> None:
+    """Another format, checkpoints out of order, anchors of other types, more than its limit."""
+    with pytest.raises(MalformedError):
+        decode_stamps(data)
