@@ -2,7 +2,7 @@
 """The key history of an author out of a mirror, as evidence that a receipt carries (docs/spec/identity.md).
 
 Input are the parts of a mirror and the sealed part of a receipt; what is made is checked before it is handed out.
-``mirror_receipts`` puts it into receipts. Whether the author's key was valid is for step 3 to judge.
+``mirror_evidence`` puts it into receipts. Whether the author's key was valid is for step 3 to judge.
 """
 
 from collections.abc import Iterator

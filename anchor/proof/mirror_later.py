@@ -2,7 +2,7 @@
 """What later entries of its chain say of an entry, and the chain's life, out of a mirror: evidence of its receipt.
 
 Input are the parts of a mirror and what the entries of the chain say (``mirror_chain``); every path is checked here.
-``mirror_receipts`` puts it into receipts, by the rules of ``said_later``, as a service does.
+``mirror_evidence`` puts it into receipts, by the rules of ``said_later``, as a service does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

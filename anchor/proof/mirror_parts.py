@@ -2,8 +2,7 @@
 """The parts that receipts are made of, as one mirror shows them: leaves of its directory with paths, chains, anchors.
 
 Input is a ``Fetch`` over a mirror, which is believed in nothing: a path that does not lead to its root is refused here.
-``mirror_receipts`` puts receipts together from them, ``mirror_identity``, ``mirror_policy`` and ``mirror_later`` what
-receipts show besides.
+``mirror_receipts`` puts receipts together from them, ``mirror_evidence`` what they show besides.
 """
 
 from bisect import bisect_left
@@ -15,6 +14,7 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor, check_anchor_transaction
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.checkpoint import Checkpoint, Note, note_in
+from anchor.proof.codec import index_in
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.heads import Item
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
@@ -154,6 +154,14 @@ class MirrorParts:
         """Return an entry of a chain; raises NotInMirrorError where it is not there."""
         tile_no, at = divmod(index, TILE_WIDTH)
         return self.bundle(self.chain(chain_id), f"chain {chain_id.hex()}", tile_no)[at]
+
+    def index_of(self, chain_id: bytes, entry_hash: bytes) -> int | None:
+        """Return where an entry is in a chain, by the leaf hashes of all its tiles; None where it is not there."""
+        for tile_no, flat in self.chain(chain_id).leaf_hashes():
+            at = index_in(flat, entry_hash)
+            if at is not None:
+                return tile_no * TILE_WIDTH + at
+        return None
 
     def first_head(self, chain_id: bytes, index: int) -> tuple[int, int]:
         """Return directory index and size of the first head over an entry; raises NotInMirrorError."""

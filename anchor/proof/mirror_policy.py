@@ -2,7 +2,7 @@
 """The policy of a chain out of a mirror, as evidence that a receipt carries (docs/spec/policy.md).
 
 Input are the parts of a mirror, what the entries of the chain say, and the receipt so far; every path is checked here.
-``mirror_receipts`` puts it into receipts. Whether the entry follows the policy is for step 17 to judge.
+``mirror_evidence`` puts it into receipts. Whether the entry follows the policy is for step 17 to judge.
 """
 
 from collections.abc import Callable, Iterable

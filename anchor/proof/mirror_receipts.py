@@ -5,43 +5,23 @@ Input is a ``Fetch`` over a mirror, which is believed in nothing: what a receipt
 path that does not lead to its root is refused here. Anybody can make them; ``anchorline receipt --mirror`` does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from typing import Any
 
 from anchor.proof import erasure
-from anchor.proof.bundles import TILE_WIDTH
-from anchor.proof.certificate_evidence import TYPE as CERTIFICATES
-from anchor.proof.certificate_evidence import CertificateEvidence
-from anchor.proof.codec import index_in
-from anchor.proof.entry import Entry, ExtensionType
-from anchor.proof.identity import binds, certificate_bound_in
-from anchor.proof.identity_evidence import IdentityEvidence
-from anchor.proof.identity_history import MAX_BINDINGS
-from anchor.proof.leaves import NO_POLICY, HeadLeaf, KeyLeaf, LogLeaf, ThreadLeaf
-from anchor.proof.life_evidence import TYPE as CHAIN_LIFE
-from anchor.proof.life_evidence import LifeEvidence
+from anchor.proof.entry import Entry
+from anchor.proof.leaves import HeadLeaf, KeyLeaf, LogLeaf, ThreadLeaf
 from anchor.proof.merkle import check_consistency, check_inclusion, leaf_hash
-from anchor.proof.mirror_chain import ChainSays, read_chain
-from anchor.proof.mirror_identity import announcements, key_history
-from anchor.proof.mirror_later import Found, PublishedChain
+from anchor.proof.mirror_evidence import Evidence, MirrorEvidence
+from anchor.proof.mirror_later import Found
 from anchor.proof.mirror_parts import MirrorParts, NotInMirrorError, SignedCheckpoint
-from anchor.proof.mirror_policy import PolicyShown
 from anchor.proof.promise import Promise
 from anchor.proof.published_tree import Fetch, WithheldError
 from anchor.proof.receipt import ChainPath, Content, ContentState, LogCard, Receipt, Sealed
 from anchor.proof.receipt_upgrade import shows_less, with_others_of
-from anchor.proof.said_later import Said, over_later
+from anchor.proof.said_later import over_later
 
-# Identities and checkpoints of which the key history is kept: the same for all receipts, up to a megabyte each, and
-# made over the newest heads of all chains.
-_KEPT_HISTORIES = 16
-# What the entries of a chain say of each other: a few dozen bytes for each that says something.
-_KEPT_CHAINS = 16
 _WITHHELD = Content(ContentState.WITHHELD)
-Evidence = tuple[Mapping[str, Any], ...]
-"""Items of a receipt's evidence, as they stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +42,7 @@ class MirrorReceipts:
 
     def __init__(self, fetch: Fetch, *, is_brief: bool = False) -> None:
         self.parts = MirrorParts(fetch)
-        self.is_brief = is_brief
-        self._history = lru_cache(_KEPT_HISTORIES)(partial(key_history, self.parts))
-        self._authors: dict[tuple[bytes, int], tuple[IdentityEvidence, Evidence]] = {}
-        self._says = lru_cache(_KEPT_CHAINS)(self._read)
+        self.shown = MirrorEvidence(self.parts, is_brief=is_brief)
 
     @property
     def card(self) -> LogCard:
@@ -92,20 +69,21 @@ class MirrorReceipts:
         """
         head_index, _ = self.parts.first_head(place.chain_id, place.leaf_index)
         raw = entry or self.parts.entry(place.chain_id, place.leaf_index)
-        later = self._said_later(place, raw)
+        later = self.shown.said_later(place.chain_id, Found(place.leaf_index, raw))
         heads = (self.parts.first_head(place.chain_id, each.stored.leaf_index)[0] for each in reversed(later))
         chosen, anchors = over_later(heads, self.parts.checkpoint(head_index), self.parts.checkpoint)
         sealed = replace(self._sealed(place, raw, chosen), anchors=anchors)
         receipt = Receipt(Entry.decode(raw), content, self.card.log, promise, sealed)
-        evidence, _ = self._evidence(receipt, brought)
+        evidence, _ = self.shown.of(receipt, sealed, brought)
         if content == _WITHHELD and any(item["type"] == erasure.TYPE for item in evidence):
             receipt = replace(receipt, content=Content(ContentState.ERASED))
         return replace(receipt, sealed=replace(sealed, evidence=evidence))
 
     def lacking(self, receipt: Receipt) -> str | None:
         """Say what a receipt made here does not show that a service's might, and why; None where it lacks nothing."""
-        evidence = () if receipt.sealed is None else receipt.sealed.evidence
-        _, lacking = self._evidence(receipt, evidence)
+        if receipt.sealed is None:
+            return None
+        _, lacking = self.shown.of(receipt, receipt.sealed, receipt.sealed.evidence)
         return "; ".join(f"the receipt does not show {what}" for what in lacking) or None
 
     def upgrade(self, old: Receipt) -> Receipt:
@@ -135,10 +113,9 @@ class MirrorReceipts:
     def find(self, entry_hash: bytes, chain_ids: Sequence[bytes] | None = None) -> Place:
         """Return where an entry is; the leaf hashes of these chains, or of all, are read until it is found."""
         for chain_id in self.parts.directory.heads if chain_ids is None else chain_ids:
-            for tile_no, flat in self.parts.chain(chain_id).leaf_hashes():
-                at = index_in(flat, entry_hash)
-                if at is not None:
-                    return Place(chain_id, tile_no * TILE_WIDTH + at)
+            index = self.parts.index_of(chain_id, entry_hash)
+            if index is not None:
+                return Place(chain_id, index)
         raise NotInMirrorError(
             f"entry {entry_hash.hex()} is in no seal that this mirror has; name another mirror, or the entry's chain"
         )
@@ -176,94 +153,3 @@ class MirrorReceipts:
             previous_head=parts.previous_head(head.leaf, checkpoint),
             keys=tuple(parts.proof(KeyLeaf, index, checkpoint) for index in keys),
         )
-
-    def _read(self, chain_id: bytes) -> ChainSays:
-        if self.is_brief:
-            raise NotInMirrorError("the other entries of the chain were not read")
-        return read_chain(self.parts, chain_id)
-
-    def _said_later(self, place: Place, raw: bytes) -> list[Said[Found]]:
-        """Return what later entries say of one; nothing where the mirror has not all of them, as ``lacking`` says."""
-        try:
-            says = self._says(place.chain_id)
-        except (NotInMirrorError, WithheldError):
-            return []
-        return PublishedChain(self.parts, place.chain_id, says).said_later(Found(place.leaf_index, raw))
-
-    def _evidence(self, receipt: Receipt, brought: Evidence) -> tuple[Evidence, list[str]]:
-        """Return what a receipt shows beside the way to its checkpoint, and what it lacks of it, with the reason."""
-        sealed = receipt.sealed
-        assert sealed is not None, "made here"
-        lacking = list[str]()
-        shown = [*self._of_author(receipt, sealed, brought, lacking)]
-        try:
-            says = self._says(receipt.entry.chain_id)
-        except (NotInMirrorError, WithheldError) as error:
-            lacking += [f"the policy of its chain: {error}"] if sealed.head.leaf.policy != NO_POLICY else []
-            lacking.append(f"what later entries of its chain say of it: {error}")
-            return tuple(shown), lacking
-        if sealed.head.leaf.policy != NO_POLICY:
-            policy = PolicyShown(self.parts, self._history, lacking)
-            shown.append(policy.evidence(receipt, sealed, says.stating, partial(self._find, receipt)).to_json())
-        chain, index = PublishedChain(self.parts, receipt.entry.chain_id, says), sealed.chain.index
-        later = chain.said_later(Found(index, receipt.entry.encode()))
-        shown += chain.evidence_of(later, sealed.checkpoint)
-        life, missing = chain.life(index, sealed.checkpoint, _earlier_in(brought))
-        lacking += [
-            f"the other log's receipt on which entry {at} of its chain rests: no mirror has it" for at in missing
-        ]
-        return (*shown, *life), lacking
-
-    def _of_author(
-        self, receipt: Receipt, sealed: Sealed, brought: Evidence, lacking: list[str]
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield what is shown of the identity that the entry names as its author."""
-        identity = receipt.entry.extension(ExtensionType.IDENTITY)
-        if identity is None:
-            return
-        try:
-            history, shown = self._author(identity, receipt.log, sealed)
-        except (NotInMirrorError, WithheldError) as error:
-            lacking.append(f"the history of its author's keys: {error}")
-            return
-        yield from shown
-        bound = [certificate_bound_in(entry) for entry in map(Entry.decode, history.entries) if binds(entry)]
-        chains = [chain for chain in map(_certificates_in(brought).of, bound) if chain]
-        if chains:
-            yield CertificateEvidence(tuple(chains[:MAX_BINDINGS])).to_json()
-        if len(chains) < len(bound):
-            lacking.append(
-                "all certificates that its author bound: they are contents, which no mirror has; an older receipt may "
-                "show them"
-            )
-
-    def _author(self, identity: bytes, log: LogLeaf, sealed: Sealed) -> tuple[IdentityEvidence, Evidence]:
-        """Return the key history of an author, and how all receipts under the checkpoint show it; kept for the next."""
-        place = identity, sealed.checkpoint.size
-        if place not in self._authors:
-            if len(self._authors) == _KEPT_HISTORIES:
-                self._authors.clear()
-            history = self._history(identity, sealed.checkpoint)
-            shown = history.to_json(), *announcements(self.parts, history, identity, log, sealed)
-            self._authors[place] = history, shown
-        return self._authors[place]
-
-    def _find(self, receipt: Receipt, entry_hash: bytes) -> bytes | None:
-        """Return the entry of a receipt's chain that has this hash; None where there is none."""
-        try:
-            place = self.find(entry_hash, [receipt.entry.chain_id])
-        except NotInMirrorError:
-            return None
-        return self.parts.entry(place.chain_id, place.leaf_index)
-
-
-def _certificates_in(brought: Evidence) -> CertificateEvidence:
-    """Return the certificates that an older receipt shows."""
-    items = [CertificateEvidence.from_json(item) for item in brought if item["type"] == CERTIFICATES]
-    return CertificateEvidence(tuple(chain for item in items for chain in item.chains))
-
-
-def _earlier_in(brought: Evidence) -> dict[int, Receipt]:
-    """Return the other logs' receipts that an older receipt shows, by the indexes of the continuations."""
-    items = [LifeEvidence.from_json(item) for item in brought if item["type"] == CHAIN_LIFE]
-    return {item.chain.index: item.earlier for item in items if item.earlier is not None}
