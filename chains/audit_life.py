@@ -6,6 +6,7 @@ Input is what ``chains.audit_entries`` found in the entries; ``chains.audit`` ca
 from collections.abc import Sequence
 
 from anchor.proof.chain_life import Continuation, statement_of
+from anchor.proof.earlier_receipts import is_of
 from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.receipt import Receipt
 from chains.audit_report import Report
@@ -37,7 +38,5 @@ def _check_continuation(chains: Chains, report: Report, chain: Chain, entry: Ent
     if raw is None:
         report.found(where, "the receipt of the log that it continues is missing")
         return
-    earlier = Receipt.decode(raw)
-    head = None if earlier.sealed is None else earlier.sealed.head.leaf
-    if head is None or (earlier.log.log_id, head.tree_size, head.root) != (said.log_id, said.tree_size, said.root):
+    if not is_of(Receipt.decode(raw), said):
         report.found(where, "the receipt of the log that it continues is of something else")

@@ -136,6 +136,15 @@ class ChainLives:
         )
         return bytes(rows[0][0]) if rows else None
 
+    def earlier_receipts(self) -> dict[int, dict[int, bytes]]:
+        """Return all such receipts: of each chain_no by the indexes of its continuations. Few chains have any."""
+        found: dict[int, dict[int, bytes]] = {}
+        for chain_no, leaf_index, receipt in self.engine.query(
+            "SELECT chain_no, leaf_index, receipt FROM earlier_receipt ORDER BY chain_no, leaf_index"
+        ):
+            found.setdefault(int(chain_no), {})[int(leaf_index)] = bytes(receipt)
+        return found
+
     def keep_earlier_receipt(self, chain: Chain, leaf_index: int, receipt: bytes) -> None:
         """Store that receipt, inside the transaction that appends the continuation."""
         self.engine.execute(

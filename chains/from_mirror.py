@@ -19,9 +19,11 @@ from anchor.log import DIRECTORY, TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bitcoin.transaction import Transaction
+from anchor.proof.chain_life import Continuation, statement_of
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.codec import HASH_SIZE
-from anchor.proof.entry import Entry
+from anchor.proof.earlier_receipts import EARLIER, decode_earlier, is_of
+from anchor.proof.entry import Entry, ExtensionType
 from anchor.proof.leaves import EpochLeaf, HeadLeaf, LogLeaf, SealLeaf, decode_leaf
 from anchor.proof.merkle import leaf_hash
 from anchor.proof.policy import Standing as Policies
@@ -214,10 +216,24 @@ def _append_entries(home: Home, fetch: Fetch, ahead: _Ahead) -> int:
         # A name is this home's own label, and in no mirror.
         chain = home.chains.by_id(chain_id) or home.chains.open(chain_id, None, home.clock())
         _append_chain(home, chain, PublishedTree(fetch, _prefix(chain_id), size))
+        _keep_earlier(home, fetch, chain)
     count = home.chains.next_seq() - first_seq
     if count:
         home.engine.execute("INSERT INTO mirrored_run (first_seq, entry_count) VALUES (?, ?)", (first_seq, count))
     return count
+
+
+def _keep_earlier(home: Home, fetch: Fetch, chain: Chain) -> None:
+    """Keep the receipts of other logs on which continuations of a chain rest, as the mirror shows them."""
+    lives = ChainLives(home.engine, home.chains)
+    found = [each.leaf_index for each in lives.of(chain) if each.kind == ExtensionType.CONTINUATION]
+    lacking = [index for index in found if lives.earlier_receipt(chain, index) is None]
+    data = fetch(_prefix(chain.chain_id) + EARLIER) if lacking else None
+    shown = {} if data is None else decode_earlier(data)
+    for index in lacking:
+        said = statement_of(lives.entry(chain, index))
+        if index in shown and isinstance(said, Continuation) and is_of(shown[index], said):
+            lives.keep_earlier_receipt(chain, index, shown[index].encode())
 
 
 def _note_policies(home: Home, chain: Chain) -> None:

@@ -7,7 +7,7 @@ hashes of all. ``anchorline mirror`` writes it, and an auditor follows it with `
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from anchor.errors import BehindError, NotYetError, SettingsError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
-from anchor.proof.receipt import LogCard
+from anchor.proof.earlier_receipts import EARLIER, encode_earlier
+from anchor.proof.receipt import LogCard, Receipt
 from anchor.proof.stamps import STAMPS_WIDTH, Stamp, encode_stamps, stamps_path
 from anchor.proof.thread_proofs import encode_proofs, proofs_path
 from anchor.published import ANCHORED, CARD, CHECKPOINT
@@ -29,6 +30,7 @@ from anchor.thread_list import ListedAnchor, ThreadList
 from anchor.tiles import ENTRIES, encode_bundle, new_tiles, tile_width
 from anchor.timestamps import Timestamps
 from chains.chain import Chain, Chains
+from chains.chain_life import ChainLives
 from chains.mirror_folder import chain_prefix, check_folder, drop_partial, has_entries, only_writer, put_file
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
 from chains.verify_page import page
@@ -107,8 +109,10 @@ class Mirror:
         heads = self._heads(newest.size)
         changed = [head for head in heads if self._write_chain(head, key, whole=whole)]
         with_entries = [head for head in heads if head.tree_no in chosen or has_entries(self.folder, head.chain_id)]
+        earlier = ChainLives(self.engine, self.chains).earlier_receipts() if with_entries else {}
         for head in with_entries:
             self._write_chain_entries(head, whole=whole)
+            self._write_earlier(head, earlier.get(head.tree_no, {}))
         self._write_tiles("", DIRECTORY, start, newest.size)
         self._write_bundles("", start, newest.size, self.directory.encoded_leaves)
         line = self.line.numbers(newest.size)
@@ -219,6 +223,13 @@ class Mirror:
         start = 0 if whole else self._published_chain_size(head)
         prefix = chain_prefix(head.chain_id)
         self._write_bundles(prefix, start, head.size, lambda first, end: self._chain_leaves(chain, first, end))
+
+    def _write_earlier(self, head: _ChainHead, receipts: Mapping[int, bytes]) -> None:
+        """Write the receipts of other logs on which sealed continuations rest, where it is not done."""
+        sealed = {index: Receipt.decode(raw) for index, raw in receipts.items() if index < head.size}
+        path = chain_prefix(head.chain_id) + EARLIER
+        if sealed and not (self.folder / path).is_file():
+            self._put(path, encode_earlier(sealed))
 
     def _chain_leaves(self, chain: Chain, start: int, end: int) -> list[bytes]:
         return [

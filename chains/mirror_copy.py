@@ -8,12 +8,14 @@ would then hold; a log that changed its history is refused, and what it showed i
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from anchor.errors import HistoryDiffersError, NotYetError, SourceError
 from anchor.log import TILE_WIDTH, tile_path
 from anchor.proof.checkpoint import Checkpoint, is_signed_by, note_in
+from anchor.proof.mirror_chain import continues
 from anchor.proof.receipt import LogCard
 from anchor.published import CARD, CHECKPOINT, read_card
 from anchor.thread_audit import audit_thread
@@ -23,7 +25,7 @@ from anchor.thread_verdict import Number, Outcome, Reason, Verdict
 from anchor.tiles import ENTRIES, Fetch, PublishedTree, WithheldError, tile_width
 from chains.incoming import Incoming, finish
 from chains.mirror_folder import card_in, chain_prefix, check_folder, fetch_from, has_entries, only_writer
-from chains.mirror_taking import DirectoryRead, put_anchors, take_anchors, take_leaves, take_tiles
+from chains.mirror_taking import DirectoryRead, put_anchors, take_anchors, take_earlier, take_leaves, take_tiles
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
 from chains.verify_page import page
 
@@ -246,7 +248,7 @@ class _Run:
         prefix = chain_prefix(chain_id)
         first_path = prefix + tile_path(ENTRIES, 0, tile_width(0, 0, sizes[0]))
         for begin, end in pairwise((start, *sizes)):
-            missing = take_leaves(self.incoming, prefix, begin, end, self._count)
+            missing = take_leaves(self.incoming, prefix, begin, end, partial(self._look, prefix))
             if missing is None:
                 continue
             if begin or missing != first_path or self._has_last_bundle(prefix, end):
@@ -264,8 +266,10 @@ class _Run:
             self.done.withdrawn.append(prefix)
         self.incoming.withdraw(prefix)
 
-    def _count(self, _first: int, leaves: Sequence[bytes]) -> None:
+    def _look(self, prefix: str, _first: int, leaves: Sequence[bytes]) -> None:
         self.done.entries += len(leaves)
+        if any(map(continues, leaves)):
+            take_earlier(self.incoming, prefix)
 
     # --- judging
 

@@ -13,6 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from anchor.errors import SettingsError
+from anchor.proof.earlier_receipts import EARLIER
 from anchor.proof.leaves import LogLeaf
 from anchor.proof.receipt import LogCard
 from anchor.proof.stamps import FOLDER as STAMPS
@@ -59,7 +60,7 @@ def is_immutable(path: str) -> bool:
 
 def is_bundle(path: str) -> bool:
     """Say whether a file of a mirror holds leaves: it shrinks to a half or less, where hashes do not (ADR 67)."""
-    return f"tile/{ENTRIES}/" in path
+    return f"tile/{ENTRIES}/" in path and not path.endswith(EARLIER)
 
 
 def chain_prefix(chain_id: bytes) -> str:

@@ -14,6 +14,7 @@ from anchor.errors import SettingsError, SourceError
 from anchor.log import TILE_WIDTH
 from anchor.proof.checkpoint import MAX_NOTE
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.earlier_receipts import EARLIER, MAX_EARLIER
 from anchor.proof.entry import MAX_ENTRY
 from anchor.proof.receipt import MAX_CARD
 from anchor.proof.stamps import FOLDER as STAMPS
@@ -68,6 +69,8 @@ def most_bytes(path: str) -> int:
         return MAX_STAMPS
     if is_bundle(path):
         return _MAX_BUNDLE
+    if path.endswith(f"/{EARLIER}"):
+        return MAX_EARLIER
     small = {CARD: MAX_CARD, CHECKPOINT: MAX_NOTE}
     is_note = path.startswith(f"{ANCHORED}/") or path.endswith(f"/{CHECKPOINT}")
     return small.get(path, MAX_NOTE if is_note else TILE_WIDTH * HASH_SIZE)

@@ -14,6 +14,7 @@ from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.checkpoint import Checkpoint, note_in
 from anchor.proof.codec import HASH_SIZE
+from anchor.proof.earlier_receipts import EARLIER, decode_earlier
 from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import DirectoryLeaf, HeadLeaf, KeyLeaf, Purpose, ThreadLeaf, decode_leaf
 from anchor.proof.receipt import MAX_ANCHORS
@@ -107,6 +108,15 @@ def take_leaves(incoming: Incoming, prefix: str, start: int, size: int, seen: Le
         first = max(start, tile_no * TILE_WIDTH)
         seen(first, leaves[first - tile_no * TILE_WIDTH :])
     return None
+
+
+def take_earlier(incoming: Incoming, prefix: str) -> None:
+    """Take the receipts of other logs on which continuations of a chain rest; what is no such file is left out."""
+    data = incoming.take(prefix + EARLIER)
+    try:
+        decode_earlier(data or b"")
+    except MalformedError:
+        incoming.drop(prefix + EARLIER)
 
 
 def take_anchors(incoming: Incoming, log_id: bytes) -> tuple[ThreadList, list[BitcoinAnchor]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from anchor.proof.bundles import TILE_HEIGHT, TILE_WIDTH
-from anchor.proof.chain_life import KINDS, Statement, statement_of
+from anchor.proof.chain_life import KINDS, Continuation, Statement, statement_of
 from anchor.proof.codec import sha256_each
 from anchor.proof.correction import CORRECTING
 from anchor.proof.entry import Entry, ExtensionType, Relation, says_more
@@ -81,6 +81,16 @@ def read_chain(parts: MirrorParts, chain_id: bytes) -> ChainSays:
             "damaged, or lies; name another copy"
         )
     return says
+
+
+def continues(raw: bytes) -> bool:
+    """Say whether an encoded entry continues a chain of another log."""
+    if not may_say(raw):
+        return False
+    try:
+        return isinstance(_life_of(Entry.decode(raw)), Continuation)
+    except MalformedError:
+        return False
 
 
 def may_say(raw: bytes) -> bool:

@@ -78,9 +78,9 @@ class MirrorEvidence:
         policy = (*self._of_policy(receipt, sealed, says, lacking),)
         chain = PublishedChain(self.parts, receipt.entry.chain_id, says)
         later = chain.said_later(Found(sealed.chain.index, receipt.entry.encode()))
-        life, missing = chain.life(sealed.chain.index, sealed.checkpoint, _earlier_in(brought))
+        life, missing = chain.life(receipt, sealed, _earlier_in(brought))
         lacking += [
-            f"the other log's receipt on which entry {at} of its chain rests: no mirror has it" for at in missing
+            f"the other log's receipt on which entry {at} of its chain rests: it is not there" for at in missing
         ]
         return (*shown, *policy, *chain.evidence_of(later, sealed.checkpoint), *life), lacking
 

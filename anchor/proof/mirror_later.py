@@ -6,20 +6,21 @@ Input are the parts of a mirror and what the entries of the chain say (``mirror_
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from anchor.proof.chain_life import Continuation, statement_of
 from anchor.proof.checkpoint import Checkpoint
 from anchor.proof.entry import Entry
+from anchor.proof.errors import MalformedError, VerificationError
 from anchor.proof.later_entry import LaterEntry
 from anchor.proof.leaves import HeadLeaf
-from anchor.proof.life_evidence import LifeEvidence
+from anchor.proof.life_evidence import LifeEvidence, proved_life
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.mirror_chain import ChainSays
 from anchor.proof.mirror_parts import MirrorParts
-from anchor.proof.receipt import ChainPath, DirectoryProof, Receipt
+from anchor.proof.receipt import ChainPath, DirectoryProof, Receipt, Sealed
 from anchor.proof.said_later import (
     MOST_CO_SIGNATURES,
     MOST_OF_LIFE,
@@ -31,6 +32,9 @@ from anchor.proof.said_later import (
     erases,
     in_order,
 )
+
+Earlier = Mapping[int, Receipt]
+"""Receipts of other logs, by the indexes of the continuations that rest on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +78,46 @@ class PublishedChain:
                 place = self._place(each.stored, head.leaf)
                 yield LaterEntry(each.type, each.stored.raw, place, head).to_json()
 
-    def life(
-        self, index: int, checkpoint: Checkpoint, earlier: Mapping[int, Receipt]
-    ) -> tuple[list[dict[str, Any]], list[int]]:
-        """Return what is shown of the chain's life in the receipt of the entry at ``index``, as evidence.
+    def life(self, receipt: Receipt, sealed: Sealed, brought: Earlier) -> tuple[list[dict[str, Any]], list[int]]:
+        """Return what is shown of the chain's life in a receipt, as evidence.
 
-        ``earlier`` are the other logs' receipts on which continuations rest, by the indexes of these; with the evidence
-        come the indexes of those of which there is none.
+        ``brought`` are the other logs' receipts on which continuations rest, by the indexes of these, as an older
+        receipt shows them; those of the mirror go before. With the evidence come the indexes of those of which there
+        is none that fits.
         """
-        head, shown, lacking = self._newest(checkpoint), list[dict[str, Any]](), list[int]()
+        head, shown, lacking = self._newest(sealed.checkpoint), list[dict[str, Any]](), list[int]()
         size = head.leaf.tree_size
         for at in [at for at in self.says.living if at < size][-MOST_OF_LIFE:]:
             found = self._found(at)
-            place = self._place(found, head.leaf)
+            alone = LifeEvidence(found.raw, self._place(found, head.leaf), head)
             if not isinstance(statement_of(found.entry), Continuation):
-                shown.append(LifeEvidence(found.raw, place, head).to_json())
-            elif at in earlier:
-                path = self.parts.chain(self.chain_id).inclusion_path(index, at) if index < at else ()
-                shown.append(LifeEvidence(found.raw, place, head, earlier[at], path).to_json())
-            else:
+                shown.append(alone.to_json())
+                continue
+            given = [each[at] for each in (self._earlier(), brought) if at in each]
+            made = (self._continued(alone, receipt, sealed, earlier) for earlier in given)
+            fits = next((each for each in made if each is not None), None)
+            if fits is None:
                 lacking.append(at)
+            else:
+                shown.append(fits.to_json())
         return shown, lacking
+
+    def _earlier(self) -> Earlier:
+        return self.parts.earlier(self.chain_id)
+
+    def _continued(
+        self, alone: LifeEvidence, receipt: Receipt, sealed: Sealed, earlier: Receipt
+    ) -> LifeEvidence | None:
+        """Return the evidence of a continuation with a receipt of the other log; None where that is of another one."""
+        index, at = sealed.chain.index, alone.chain.index
+        path = self.parts.chain(self.chain_id).inclusion_path(index, at) if index < at else ()
+        made = replace(alone, earlier=earlier, path=path)
+        try:
+            # Its signatures, and what the earlier receipt comes to, are for step 19 to judge.
+            proved_life(made, replace(receipt, sealed=sealed), lambda *_: True)
+        except (MalformedError, VerificationError):
+            return None
+        return made
 
     def _correcting(self, corrected: Found) -> Iterator[Corrected[Found]]:
         key = corrected.entry_hash

@@ -15,12 +15,13 @@ from anchor.proof.bitcoin.payload import find_payload
 from anchor.proof.bundles import TILE_WIDTH
 from anchor.proof.checkpoint import Checkpoint, Note, note_in
 from anchor.proof.codec import index_in
+from anchor.proof.earlier_receipts import EARLIER, decode_earlier
 from anchor.proof.errors import AnchorlineError, MalformedError
 from anchor.proof.heads import Item
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, ThreadLeaf, decode_leaf
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.published_tree import ANCHORED, CARD, CHAINS, CHECKPOINT, Fetch, PublishedTree
-from anchor.proof.receipt import Anchor, DirectoryProof, Leaf, LogCard
+from anchor.proof.receipt import Anchor, DirectoryProof, Leaf, LogCard, Receipt
 from anchor.proof.stamps import STAMPS_WIDTH, Stamp, decode_stamps, stamps_path, those_over
 from anchor.proof.thread_proofs import decode_proofs, proofs_path
 from anchor.proof.timestamp import imprint_of
@@ -162,6 +163,18 @@ class MirrorParts:
             if at is not None:
                 return tile_no * TILE_WIDTH + at
         return None
+
+    def earlier(self, chain_id: bytes) -> dict[int, Receipt]:
+        """Return the receipts of other logs that this mirror shows of a chain, by the indexes of its continuations.
+
+        None of them where the file is damaged: what it would prove is not shown, and that is said.
+        """
+        path = f"{CHAINS}/{chain_id.hex()}/{EARLIER}"
+        data = self._fetch(path)
+        try:
+            return {} if data is None else decode_earlier(data, path)
+        except MalformedError:
+            return {}
 
     def first_head(self, chain_id: bytes, index: int) -> tuple[int, int]:
         """Return directory index and size of the first head over an entry; raises NotInMirrorError."""

@@ -62,8 +62,9 @@ class MirrorReceipts:
         Against the first anchored checkpoint over it, or, where that is anchored as well, over what later entries say
         of it; against the newest one where none is anchored. ``entry`` is needed where the chain is published without
         entries; content, salt and promise are in no mirror, and are whatever is given, but for content that a later
-        entry says was erased. ``brought`` is the evidence of an older receipt of the entry: certificates, and receipts
-        of other logs, are taken from there, as no mirror has them. What it does not show, ``lacking`` says.
+        entry says was erased. ``brought`` is the evidence of an older receipt of the entry: certificates, which no
+        mirror has, are taken from there, and receipts of other logs where the mirror lacks them. What it does not show,
+        ``lacking`` says.
         Raises NotInMirrorError for what is not there or not sealed yet, WithheldError for missing tiles, MalformedError
         and VerificationError for what does not hold.
         """

@@ -150,7 +150,7 @@ def upgrade(
 ) -> None:
     """Complete a receipt with what the log has anchored since; the old file is kept where something is wrong.
 
-    From a mirror, certificates that its author bound, and receipts of other logs, are taken from the old one.
+    From a mirror, certificates that its author bound are taken from the old one.
     """
     from anchor.proof.receipt import Receipt
     from anchor.proof.receipt_upgrade import dropped_by_upgrade

@@ -187,7 +187,12 @@ def rich_log(folder: Path) -> Iterator[RichLog]:
     """Make it, and close its home at the end."""
     bitcoin = SimulatedBitcoin()
     with new_service(folder / "home", bitcoin) as service:
-        bitcoin.mine(1, service.wallet.script)
-        bitcoin.mine(149)
-        service.open_chain("acme")
+        begin_rich_log(service, bitcoin)
         yield RichLog(service, bitcoin, folder)
+
+
+def begin_rich_log(service: Service, bitcoin: SimulatedBitcoin) -> None:
+    """Give a new home its coins and its first chain, of which ``RichLog`` makes the rest."""
+    bitcoin.mine(1, service.wallet.script)
+    bitcoin.mine(149)
+    service.open_chain("acme")

@@ -19,9 +19,12 @@ from anchor.proof.announcement import TYPE as ANNOUNCEMENT
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bundles import decode_bundle
 from anchor.proof.calendar import CalendarAnchor
+from anchor.proof.certificate_evidence import TYPE as CERTIFICATES
+from anchor.proof.earlier_receipts import EARLIER, encode_earlier
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExternalId, IdKind, Link, Relation
 from anchor.proof.errors import VerificationError
 from anchor.proof.mirror_chain import ChainSays, may_say
+from anchor.proof.mirror_evidence import Evidence
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
 from anchor.proof.published_tree import Fetch
 from anchor.proof.receipt import Content, ContentState, Receipt
@@ -57,6 +60,10 @@ def as_a_mirror_has_it(receipt: Receipt) -> Receipt:
     return replace(receipt, content=content, promise=None)
 
 
+def certificates_in(evidence: Evidence) -> Evidence:
+    return tuple(item for item in evidence if item["type"] == CERTIFICATES)
+
+
 def types_of_evidence() -> set[str]:
     """Return the types of evidence that there are: each is the constant TYPE of a module."""
     names = [found.name for found in pkgutil.iter_modules(anchor.proof.__path__, "anchor.proof.")]
@@ -66,8 +73,8 @@ def types_of_evidence() -> set[str]:
 def test_field_by_field_the_service_s_own(told: RichLog, public: Path) -> None:
     """Of every entry: every field, every item of evidence, and the choice of the checkpoint; and it is judged alike.
 
-    What no mirror has is the promise, salt and digest; certificates and other logs' receipts are brought. A recovery
-    by waiting, which takes 144 blocks, is in ``test_mirror_identity``.
+    What no mirror has is the promise, salt and digest; certificates are brought. A recovery by waiting, which takes 144
+    blocks, is in ``test_mirror_identity``.
     """
     receipts, seen, anchors = MirrorReceipts(fetch_from(public)), {ANNOUNCEMENT}, set[type]()
     for name in CHAINS:
@@ -75,7 +82,7 @@ def test_field_by_field_the_service_s_own(told: RichLog, public: Path) -> None:
             own = told.service.receipt(stored.entry_hash)
             assert own.sealed is not None
             place = Place(stored.entry.chain_id, stored.leaf_index)
-            made = receipts.make(place, brought=own.sealed.evidence)
+            made = receipts.make(place, brought=certificates_in(own.sealed.evidence))
             assert as_a_mirror_has_it(own) == made == Receipt.decode(made.encode())
             assert receipts.lacking(made) is None
             seen |= {item["type"] for item in own.sealed.evidence}
@@ -87,13 +94,15 @@ def test_field_by_field_the_service_s_own(told: RichLog, public: Path) -> None:
     assert {BitcoinAnchor, TimestampAnchor, CalendarAnchor} == anchors
 
 
-def showing(public: Path, chain_id: bytes, change: Callable[[bytes], bytes | None]) -> Fetch:
-    """Return what shows the entries of one chain otherwise; None hides them."""
+def showing(
+    public: Path, chain_id: bytes, change: Callable[[bytes], bytes | None], below: str = "tile/entries/0"
+) -> Fetch:
+    """Return what shows some files of one chain otherwise, its entries; None hides them."""
     fetch = fetch_from(public)
 
     def read(path: str) -> bytes | None:
         data = fetch(path)
-        is_meant = data is not None and path.startswith(f"chain/{chain_id.hex()}/tile/entries/")
+        is_meant = data is not None and path.startswith(f"chain/{chain_id.hex()}/{below}")
         return change(data) if data is not None and is_meant else data
 
     return read
@@ -142,14 +151,26 @@ def test_a_brief_receipt_is_the_way_to_bitcoin_and_the_author(told: RichLog, pub
     assert "the other entries of the chain were not read" in str(receipts.lacking(made))
 
 
-def test_what_no_mirror_has_is_missed_unless_it_is_brought(told: RichLog, public: Path) -> None:
-    """Certificates are contents, and an earlier log's receipt stands in no leaf."""
+def test_certificates_are_missed_unless_an_older_receipt_brings_them(told: RichLog, public: Path) -> None:
+    """They are contents, which whoever bound them can have erased."""
     receipts = MirrorReceipts(fetch_from(public))
-    for chain_id, index, what in (
-        (told.orders.chain_id, 1, "all certificates that its author bound"),
-        (told.chain("moved").chain_id, 1, "the other log's receipt on which entry 4 of its chain rests"),
-    ):
-        assert what in str(receipts.lacking(receipts.make(Place(chain_id, index))))
+    made = receipts.make(Place(told.orders.chain_id, 1))
+    assert "all certificates that its author bound" in str(receipts.lacking(made))
+
+
+def test_another_log_s_receipt_is_of_what_was_continued_or_not_shown(told: RichLog, public: Path) -> None:
+    """From the mirror, or else from an older receipt; where neither has one that fits, it is missed, and said so."""
+    place = Place(told.chain("moved").chain_id, 1)
+    own = told.service.receipt(told.entries("moved")[1].entry_hash)
+    other = encode_earlier({4: told.service.receipt(told.told[0])})
+    for change in (lambda _: None, lambda _: b"{}", lambda _: other):
+        receipts = MirrorReceipts(showing(public, place.chain_id, change, EARLIER))
+        made = receipts.make(place)
+        assert made.sealed is not None
+        assert () == made.sealed.evidence
+        assert "the other log's receipt on which entry 4 of its chain rests" in str(receipts.lacking(made))
+        assert own.sealed is not None
+        assert as_a_mirror_has_it(own) == receipts.make(place, brought=own.sealed.evidence)
 
 
 @given(
