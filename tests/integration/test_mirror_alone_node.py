@@ -54,7 +54,7 @@ def writing(server: ApiServer, key: str, chain_id: str) -> Iterator[list[str]]:
 def test_all_that_is_left_is_a_mirror_and_the_keys(
     operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every receipt is made of the mirror and verifies; a service made of it goes on with the same thread and keys."""
+    """Every receipt is made of the mirror and verifies, and says what was said later; a service made of it goes on."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     operator.init_and_fund()
     made = json.loads(operator.run("chain", "create", "acme", "--visibility", "public", "--json"))
@@ -68,6 +68,7 @@ def test_all_that_is_left_is_a_mirror_and_the_keys(
             operator.anchor()
             operator.plain("mirror", server.url, public, "--log", operator.card)
             check_whole(public)
+    retraction = json.loads(operator.run("retract", f"{chain_id}:1", "--reason", "not so", "--json"))["entry_hash"]
     operator.anchor()
     operator.run("mirror", public)
     card = LogCard.decode(operator.card.read_bytes())
@@ -77,10 +78,11 @@ def test_all_that_is_left_is_a_mirror_and_the_keys(
     # Nobody is left to ask: every acknowledged entry has its receipt, and it verifies.
     receipts = MirrorReceipts(fetch_from(public))
     source = CoreSource(operator.node.url, NETWORKS["regtest"], Cookie(operator.node.cookie))
-    made_of_mirror = [receipts.make(Place(bytes.fromhex(chain_id), index)) for index in range(len(acknowledged) + 1)]
-    assert acknowledged == [receipt.entry.hash.hex() for receipt in made_of_mirror[1:]]
-    for receipt in made_of_mirror:
-        assert Outcome.INTACT == judge(Receipt.decode(receipt.encode()), card, source).outcome
+    made_of_mirror = [receipts.make(Place(bytes.fromhex(chain_id), index)) for index in range(len(acknowledged) + 2)]
+    assert [*acknowledged, retraction] == [receipt.entry.hash.hex() for receipt in made_of_mirror[1:]]
+    for index, receipt in enumerate(made_of_mirror):
+        outcome = judge(Receipt.decode(receipt.encode()), card, source).outcome
+        assert (Outcome.CORRECTED if index == 1 else Outcome.INTACT) == outcome
     source.close()
 
     # A new service from the mirror and the keys: the same log goes on.
@@ -89,7 +91,7 @@ def test_all_that_is_left_is_a_mirror_and_the_keys(
     again.card = again.home / "log-card.json"
     settings = ("--settings", backup / "anchorline.toml", "--keys", backup / "keys")
     restored = json.loads(again.plain("restore", public, again.home, *settings, "--json"))
-    assert (len(acknowledged) + 1, 4) == (restored["entries"], restored["anchors_adopted"])
+    assert (len(acknowledged) + 2, 4) == (restored["entries"], restored["anchors_adopted"])
     entry = again.record("afterwards", b"afterwards", chain=chain_id)
     anchored = again.anchor()
     assert "all hold" in again.run("audit")
