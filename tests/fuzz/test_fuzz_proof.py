@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.blocks import HeaderChain
+from anchor.proof.calendar import CalendarAnchor
 from anchor.proof.checkpoint import Checkpoint, Note, NoteSignature
 from anchor.proof.codec import sha256
+from anchor.proof.earlier_receipts import decode_earlier, encode_earlier
 from anchor.proof.entry import Author, Entry, Extension, ExternalId, Link, check_author
 from anchor.proof.errors import MalformedError, TooLargeError, VerificationError
 from anchor.proof.identity import Statement
@@ -43,6 +45,7 @@ from anchor.proof.receipt import (
     Receipt,
     Sealed,
 )
+from anchor.proof.stamps import decode_stamps, encode_stamps
 from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verify import Outcome, Verifier, verify
 from tests.simulators.world import fast_check, tell
@@ -373,3 +376,29 @@ def test_headers_files_are_read_or_refused(raw: bytes) -> None:
         return
     assert chain.at(chain.first_height - 1) is None
     assert chain.at(chain.first_height + len(chain.hashes)) is None
+
+
+BESIDE: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "stamps": (
+        encode_stamps({7: (TimestampAnchor(b"a token"), CalendarAnchor("regtest", b"a file", bytes(80)))}),
+        lambda raw: encode_stamps(decode_stamps(raw)),
+    ),
+    "earlier receipts": (
+        encode_earlier(dict(enumerate(shape.receipt for shape in list(STORY.shapes.values())[:2]))),
+        lambda raw: encode_earlier(decode_earlier(raw)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+@given(st.data())
+@settings(deadline=None)
+def test_files_of_a_mirror_come_back_or_are_malformed(name: str, data: st.DataObject) -> None:
+    """What is read is written as what is read as the same; all else is MalformedError."""
+    good, again = BESIDE[name]
+    assert good == again(good)
+    try:
+        written = again(data.draw(st.binary(max_size=100) | damaged([good])))
+    except MalformedError:
+        return
+    assert written == again(written)

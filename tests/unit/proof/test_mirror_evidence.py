@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import anchor.proof
@@ -22,7 +22,7 @@ from anchor.proof.calendar import CalendarAnchor
 from anchor.proof.certificate_evidence import TYPE as CERTIFICATES
 from anchor.proof.earlier_receipts import EARLIER, encode_earlier
 from anchor.proof.entry import Author, AuthorType, Entry, Extension, ExternalId, IdKind, Link, Relation
-from anchor.proof.errors import VerificationError
+from anchor.proof.errors import AnchorlineError, VerificationError
 from anchor.proof.mirror_chain import ChainSays, may_say
 from anchor.proof.mirror_evidence import Evidence
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
@@ -32,6 +32,7 @@ from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verdict import Outcome
 from anchor.tiles import encode_bundle
 from chains.mirror_folder import fetch_from
+from tests.simulators.published import files
 from tests.simulators.rich_log import CHAINS, RichLog, rich_log
 from tests.simulators.service import judge
 
@@ -228,3 +229,34 @@ def test_a_mirror_of_another_history_completes_nothing(told: RichLog, public: Pa
     forked = replace(old.sealed, checkpoint=replace(old.sealed.checkpoint, root=bytes(32)))
     with pytest.raises(VerificationError):
         MirrorReceipts(fetch_from(public)).upgrade(replace(old, sealed=forked))
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_a_hostile_mirror_gives_errors_that_have_a_name_and_no_better_verdict(
+    told: RichLog, public: Path, data: st.DataObject
+) -> None:
+    """Whatever file is cut or changed, however: what is made is refused, or judged as what it is."""
+    shown = files(public)
+    path = data.draw(st.sampled_from(sorted(name for name in shown if not name.endswith(".html"))))
+    at = data.draw(st.integers(0, len(shown[path]) - 1))
+    put = data.draw(st.sampled_from([b"", b"\xff", b"\0" * 9]) | st.binary(min_size=1, max_size=3))
+    changed = shown | {path: shown[path][:at] + put + shown[path][at + data.draw(st.sampled_from([0, 1, 300])) :]}
+    index, name = data.draw(st.sampled_from([(1, "orders"), (3, "orders"), (12, "orders"), (1, "moved"), (1, "acme")]))
+    receipts, place = MirrorReceipts(changed.get), Place(told.chain(name).chain_id, index)
+    own = told.service.receipt(told.entries(name)[index].entry_hash)
+    try:
+        made = receipts.make(place)
+        lacking = receipts.lacking(made)
+        receipts.upgrade(own)
+    except AnchorlineError:
+        return
+    assert own.sealed is not None
+    assert made.sealed is not None
+    card, source = told.service.home.card(), told.service.home.source
+    outcome = judge(made, card, source).outcome
+    if outcome == Outcome.INTACT != judge(own, card, source).outcome:
+        # A retraction is kept back: that is said, or an older state of the log is shown.
+        assert lacking is not None or made.sealed.checkpoint.size < own.sealed.checkpoint.size
+    if outcome in {Outcome.INTACT, Outcome.CORRECTED}:
+        assert own.entry == made.entry
