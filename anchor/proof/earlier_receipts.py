@@ -6,8 +6,10 @@ prove, step 19 says.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from anchor.proof import strictjson
+from anchor.proof.certificate_evidence import TYPE as CERTIFICATES
 from anchor.proof.chain_life import Continuation
 from anchor.proof.errors import MalformedError
 from anchor.proof.receipt import MAX_FILE, Receipt
@@ -29,10 +31,20 @@ def is_of(earlier: Receipt, said: Continuation) -> bool:
 
 
 def encode_earlier(receipts: Mapping[int, Receipt]) -> bytes:
-    """Return the file; ``receipts`` are by the indexes of the continuations, and the newest of them are in it."""
+    """Return the file; ``receipts`` are by the indexes of the continuations, and the newest of them are in it.
+
+    Certificates that they show are left out: these are contents, which no mirror has.
+    """
     newest = sorted(receipts.items())[-MOST_OF_LIFE:]
-    items = [{"index": index, "receipt": receipt.to_json()} for index, receipt in newest]
+    items = [{"index": index, "receipt": _without_certificates(receipt).to_json()} for index, receipt in newest]
     return strictjson.dumps({"format": FORMAT, "earlier": items}).encode("ascii")
+
+
+def _without_certificates(receipt: Receipt) -> Receipt:
+    if receipt.sealed is None:
+        return receipt
+    evidence = tuple(item for item in receipt.sealed.evidence if item["type"] != CERTIFICATES)
+    return replace(receipt, sealed=replace(receipt.sealed, evidence=evidence))
 
 
 def decode_earlier(data: bytes, what: str = "earlier receipts") -> dict[int, Receipt]:

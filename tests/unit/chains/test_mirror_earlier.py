@@ -1,11 +1,12 @@
 """Receipts of other logs in a mirror: published with the entries of a chain that came from there, copied, restored."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from anchor.proof.earlier_receipts import EARLIER, MAX_EARLIER, decode_earlier
+from anchor.proof.earlier_receipts import EARLIER, MAX_EARLIER, decode_earlier, encode_earlier
 from anchor.proof.errors import MalformedError
 from anchor.published import read_card
 from anchor.signing import check_signature
@@ -64,6 +65,16 @@ def test_a_home_rebuilt_from_a_mirror_shows_it_again(bitcoin: SimulatedBitcoin, 
         home = again.home
         parts = (home.engine, home.trees, home.directory, home.chains, again.receipts().reader, home.journal)
         assert [] == list(Audit(*parts).run().findings)
+
+
+def test_certificates_in_it_are_left_out(told: RichLog) -> None:
+    """They are contents, which whoever bound them can have erased: what strangers copied would stay."""
+    receipt = told.service.receipt(told.told[0])
+    assert receipt.sealed is not None
+    left = tuple(item for item in receipt.sealed.evidence if item["type"] != "certificates")
+    assert len(receipt.sealed.evidence) == len(left) + 1
+    wanted = replace(receipt, sealed=replace(receipt.sealed, evidence=left))
+    assert {4: wanted} == decode_earlier(encode_earlier({4: receipt}))
 
 
 @pytest.mark.parametrize(
