@@ -16,7 +16,7 @@ from anchor.proof.entry import Entry
 from anchor.storage.engine import Engine
 from chains.chain import Chains, Run
 from chains.found_by import keys_of
-from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns
+from chains.sorted_runs import KEY_SIZE, Kind, SortedRuns, end_of
 
 # A run is written when this many entries are not indexed yet.
 RUN_ENTRIES = 65536
@@ -45,15 +45,17 @@ class Lookup:
 
         Candidates share 8 bytes of the key: the caller compares the entry itself.
         """
-        self._catch_up()
+        # Runs of both kinds are written together.
+        runs = self._runs.runs(kind)
+        self._catch_up(end_of(runs))
         last = after_seq
-        for last in self._runs.find(kind, key, after_seq):  # where it ended is used below
+        for last in self._runs.find(kind, key, after_seq, runs):  # where it ended is used below
             yield last
         yield from (seq for seq in self._newest(kind, key) if seq > last)
 
     def candidates(self, entry_hashes: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Return the candidate seqs of those entry hashes that have any: what a writer asks before it appends."""
-        self._catch_up()
+        self._catch_up(self._indexed_to())
         window = self._new_hashes
         found = {key: [window[key]] for key in entry_hashes if key in window}
         for key, seqs in self._runs.find_each(Kind.ENTRY_HASH, entry_hashes).items():
@@ -95,9 +97,9 @@ class Lookup:
     def _indexed_to(self) -> int:
         return self._runs.indexed_to(Kind.ENTRY_HASH)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, indexed_to: int) -> None:
         """Bring the window up to the newest entry: another process may have written, or indexed, since."""
-        indexed_to, end = self._indexed_to(), self.chains.next_seq()
+        end = self.chains.next_seq()
         if self._window_start != indexed_to:
             self._new_hashes, self._new_ids = {}, {}
             self._window_start = self._window_end = indexed_to

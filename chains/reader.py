@@ -14,7 +14,7 @@ from anchor.errors import StorageCorruptError
 from anchor.proof.entry import Entry, ExternalId
 from anchor.proof.merkle import leaf_hash
 from anchor.storage.engine import Engine
-from chains.chain import Chain, Chains, Gone, Kept, box_in, decode_kept, gone
+from chains.chain import Chain, Chains, Gone, Kept, Place, box_in, decode_kept, gone
 from chains.lookup import Lookup
 from chains.sorted_runs import Kind
 
@@ -80,9 +80,13 @@ class Reader:
     def by_hash(self, entry_hash: bytes) -> StoredEntry | None:
         """Return the entry with this hash, in whatever chain, or None."""
         for seq in self.lookup.find(Kind.ENTRY_HASH, entry_hash):
-            found = self.row(seq)
-            if found.entry_hash == entry_hash:
-                return found
+            _, raw, kept = self.chains.bundles.row(seq)
+            place = self.chains.place_of(seq)
+            # The look-up was made of what was recorded as this row's hash: bytes with this hash are the row's, and to
+            # read the tile as well would say no more.
+            if leaf_hash(raw) == entry_hash:
+                return _stored(seq, place, raw, kept)
+            self._check_recorded(seq, place, raw)
         return None
 
     def by_external_id(self, external_id: ExternalId, chain: Chain | None = None) -> Iterator[StoredEntry]:
@@ -99,9 +103,16 @@ class Reader:
         """Return the entry of one row, whatever its chain."""
         _, raw, kept = self.chains.bundles.row(seq)
         place = self.chains.place_of(seq)
+        self._check_recorded(seq, place, raw)
+        return _stored(seq, place, raw, kept)
+
+    def _check_recorded(self, seq: int, place: Place, raw: bytes) -> None:
         if leaf_hash(raw) != self.chains.trees.leaf_hash(place.chain_no, place.leaf_index):
             raise StorageCorruptError(f"row {seq} is not the entry whose hash was recorded; run `anchorline audit`")
-        return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept), box_in(kept), gone(kept))
+
+
+def _stored(seq: int, place: Place, raw: bytes, kept: bytes | None) -> StoredEntry:
+    return StoredEntry(seq, place.chain_no, place.leaf_index, raw, decode_kept(kept), box_in(kept), gone(kept))
 
 
 def export_line(stored: StoredEntry, envelope: bytes | None = None) -> str:

@@ -6,6 +6,7 @@ a run has no filter, or a block is missing, nothing is said, and the page is rea
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from struct import Struct
 
 from anchor.errors import StorageCorruptError
@@ -31,8 +32,18 @@ def blocks_for(pairs: int) -> int:
     return max(1, -(-pairs // PAIRS_IN_BLOCK))
 
 
-Filtered = tuple[int, int | None]
-"""A run (run_no), and how many blocks its filter has; None: it has no filter."""
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run over the rows first_seq to end_seq-1, and how many blocks its filter has; None: it has no filter."""
+
+    run_no: int
+    filter_blocks: int | None
+    first_seq: int
+    end_seq: int
+
+    def number(self, key: bytes) -> int | None:
+        """Return under which number the block lies that a key would be in."""
+        return None if self.filter_blocks is None else _number(self.run_no, block_of(key, self.filter_blocks))
 
 
 class Filling:
@@ -79,17 +90,23 @@ class RunFilters:
         # By the number under which they lie there.
         self._held: dict[int, bytes] = {}
 
-    def holds(self, run: Filtered, key: bytes) -> bool:
+    def holds(self, run: StoredRun, key: bytes) -> bool:
         """Say whether a run may hold a key."""
-        run_no, blocks = run
-        if blocks is None:
+        number = run.number(key)
+        if number is None:
             return True
-        number = _number(run_no, block_of(key, blocks))
-        self._read([number])
+        if number not in self._held:
+            self._read([number])
         bits = self._held.get(number)
         return bits is None or has_bits(bits, key)
 
-    def may_hold(self, runs: Sequence[Filtered], hashes: Iterable[bytes]) -> dict[bytes, list[int]]:
+    def held_say(self, run: StoredRun, key: bytes) -> bool:
+        """Say the same where the block is in memory; True where it is not."""
+        number = run.number(key)
+        bits = None if number is None else self._held.get(number)
+        return bits is None or has_bits(bits, key)
+
+    def may_hold(self, runs: Sequence[StoredRun], hashes: Iterable[bytes]) -> dict[bytes, list[int]]:
         """Return which runs may hold a hash (32 bytes), in their order, for each that any may hold.
 
         One question for what is not in memory.
@@ -98,18 +115,18 @@ class RunFilters:
         flat = b"".join(keys)
         halves = [half for (half,) in _FIRST_HALF.iter_unpack(flat)]
         wanted = {
-            run_no: [_number(run_no, block_no) for block_no in sorted({half * blocks >> 32 for half in halves})]
-            for run_no, blocks in runs
-            if blocks is not None
+            run.run_no: [_number(run.run_no, block_no) for block_no in sorted({half * blocks >> 32 for half in halves})]
+            for run in runs
+            if (blocks := run.filter_blocks) is not None
         }
         self._read([number for numbers in wanted.values() for number in numbers])
         found: dict[bytes, list[int]] = {}
-        for run_no, blocks in runs:
+        for run in runs:
             # Of a run without a filter no block is there, so it may hold all.
-            there = [number for number in wanted.get(run_no, ()) if number in self._held]
+            there = [number for number in wanted.get(run.run_no, ()) if number in self._held]
             bits = b"".join([self._held[number] for number in there])
-            for place in HASHING.held(flat, blocks or 1, [_block_no(number) for number in there], bits):
-                found.setdefault(keys[place], []).append(run_no)
+            for place in HASHING.held(flat, run.filter_blocks or 1, [_block_no(number) for number in there], bits):
+                found.setdefault(keys[place], []).append(run.run_no)
         return found
 
     def _read(self, numbers: Sequence[int]) -> None:

@@ -12,8 +12,8 @@ from itertools import islice
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.filters import block_of, first_key
 from anchor.hashing.plain import PAIR_KEY_SIZE, PAIR_SIZE
-from anchor.storage.engine import Engine
-from chains.run_filters import Filling, Filtered, RunFilters, blocks_for
+from anchor.storage.engine import Engine, Row
+from chains.run_filters import Filling, RunFilters, StoredRun, blocks_for
 
 KEY_SIZE = PAIR_KEY_SIZE
 # 16,000 bytes: a row fills one page of SQLite (anchor/storage/sqlite.py), so a look-up reads no more than with shorter
@@ -46,35 +46,49 @@ class SortedRuns:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.filters = RunFilters(engine)
+        # The runs of a kind, and what was seen of them when they were read.
+        self._known: dict[Kind, tuple[Row, list[StoredRun]]] = {}
 
-    def find(self, kind: Kind, key: bytes, after_seq: int) -> Iterator[int]:
+    def find(self, kind: Kind, key: bytes, after_seq: int, runs: Sequence[StoredRun] | None = None) -> Iterator[int]:
         """Yield candidate seqs above ``after_seq`` in ascending order; they share 8 bytes of the key.
 
-        Runs that another process merges away while they are read hide nothing.
+        Runs that another process merges away while they are read hide nothing; ``runs`` are those of the kind, where
+        the caller has just asked for them.
         """
         last = after_seq
         while True:
-            runs = self.runs_after(kind, last)
-            for run in runs:
-                # To read a block of a filter takes as long as to read a page.
-                if len(runs) > 1 and not self.filters.holds(run, key):
+            left = [run for run in (self.runs(kind) if runs is None else runs) if run.end_seq > last]
+            for run in left:
+                if not self._is_worth_reading(kind, run, left, key):
                     continue
-                run_no, pages = run[0], 0
-                for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
+                pages = 0
+                for seqs in self.find_in_run(run.run_no, key[:KEY_SIZE] + (last + 1).to_bytes(8, "big")):
                     pages += 1
                     for last in seqs:  # where it ended is used below
                         yield last
                 # One page was read at one moment. Of none, or several, some may have been merged away by another
                 # process meanwhile: then begin again after what was found.
-                if pages != 1 and not self._exists(run_no):
+                if pages != 1 and not self._exists(run.run_no):
+                    runs = None
                     break
             else:
                 return
 
+    def _is_worth_reading(self, kind: Kind, run: StoredRun, left: Sequence[StoredRun], key: bytes) -> bool:
+        """Say whether a page of a run is read for a key. To read a block of its filter takes as long.
+
+        An entry hash is mostly that of an entry, and there is one: where half of the entries are that are left, the
+        page is read. Other keys stand in any number of runs, or in none.
+        """
+        here, rest = run.end_seq - run.first_seq, left[-1].end_seq - run.first_seq
+        if len(left) == 1 or (kind is Kind.ENTRY_HASH and 2 * here >= rest):
+            return self.filters.held_say(run, key)
+        return self.filters.holds(run, key)
+
     def find_each(self, kind: Kind, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Return the candidate seqs of those keys that have any; inside a transaction, where no run goes away."""
         found: dict[bytes, list[int]] = {}
-        for key, run_nos in self.filters.may_hold(self.runs_after(kind, -1), keys).items():
+        for key, run_nos in self.filters.may_hold(self._read_runs(kind), keys).items():
             for run_no in run_nos:
                 for seqs in self.find_in_run(run_no, key[:KEY_SIZE] + bytes(8)):
                     found.setdefault(key, []).extend(seqs)
@@ -85,10 +99,26 @@ class SortedRuns:
         rows = self.engine.query("SELECT COALESCE(MAX(end_seq), 1) FROM lookup_run WHERE kind = ?", (kind,))
         return int(rows[0][0])
 
-    def runs_after(self, kind: Kind, seq: int) -> list[Filtered]:
-        """Return the runs of a kind that reach above a seq, in order."""
-        sql = "SELECT run_no, filter_blocks FROM lookup_run WHERE kind = ? AND end_seq > ? ORDER BY first_seq"
-        return [(run_no, blocks) for run_no, blocks in self.engine.query(sql, (kind, seq))]
+    def runs(self, kind: Kind) -> list[StoredRun]:
+        """Return the runs of a kind, in order."""
+        # A run that is written, also of others that are merged, has the highest number; upkeep adds filters.
+        [seen] = self.engine.query(
+            "SELECT MAX(run_no), MAX(end_seq), COUNT(filter_blocks) FROM lookup_run WHERE kind = ?", (kind,)
+        )
+        known = self._known.get(kind)
+        if known is not None and known[0] == seen:
+            return known[1]
+        runs = self._read_runs(kind)
+        if not self.engine.in_transaction:  # which may be rolled back
+            self._known[kind] = seen, runs
+        return runs
+
+    def _read_runs(self, kind: Kind) -> list[StoredRun]:
+        rows = self.engine.query(
+            "SELECT run_no, filter_blocks, first_seq, end_seq FROM lookup_run WHERE kind = ? ORDER BY first_seq",
+            (kind,),
+        )
+        return [StoredRun(*row) for row in rows]
 
     def _exists(self, run_no: int) -> bool:
         return bool(self.engine.query("SELECT 1 FROM lookup_run WHERE run_no = ?", (run_no,)))
@@ -245,6 +275,11 @@ class SortedRuns:
             (run_no, at),
         )
         return (bytes(rows[0][0]), bytes(rows[0][1])) if rows else (b"", b"")
+
+
+def end_of(runs: Sequence[StoredRun]) -> int:
+    """Return the first seq behind all of these runs, which are in order (seqs begin at 1)."""
+    return runs[-1].end_seq if runs else 1
 
 
 def _cut(page: bytes) -> list[bytes]:

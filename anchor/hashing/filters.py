@@ -33,16 +33,22 @@ def first_key(block_no: int, blocks: int) -> bytes:
 
 def masks_of(key: bytes) -> list[tuple[int, int]]:
     """Return which bits of its block stand for a key (8 bytes or more): the byte of each, and the bit in it."""
-    word = int.from_bytes(key[_HALF : 2 * _HALF], "big")
-    step = word >> 13 | 1
+    word, step = _word_and_step(key)
     places = [(word + number * step) % _BITS for number in range(_BITS_OF_A_KEY)]
     return [(place >> 3, 1 << (place & 7)) for place in places]
 
 
+def _word_and_step(key: bytes) -> tuple[int, int]:
+    word = int.from_bytes(key[_HALF : 2 * _HALF], "big")
+    return word, word >> 13 | 1
+
+
 def has_bits(bits: bytes, key: bytes) -> bool:
     """Say whether all bits of a key are set in its block."""
-    (a, of_a), (b, of_b), (c, of_c), (d, of_d) = masks_of(key)
-    return bool(bits[a] & of_a and bits[b] & of_b and bits[c] & of_c and bits[d] & of_d)
+    word, step = _word_and_step(key)
+    # The bits of ``masks_of``. Most keys that were never put in lack the first or the second one.
+    places = range(word, word + _BITS_OF_A_KEY * step, step)
+    return all(bits[place % _BITS >> 3] >> (place & 7) & 1 for place in places)
 
 
 def filled(pairs: bytes, blocks: int, first_block: int, bits: bytes) -> bytes:

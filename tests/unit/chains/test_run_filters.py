@@ -13,7 +13,7 @@ from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.filters import BLOCK_BYTES
 from anchor.proof.codec import sha256
-from chains.run_filters import Filling, RunFilters, blocks_for
+from chains.run_filters import Filling, RunFilters, StoredRun, blocks_for
 from chains.sorted_runs import Kind, SortedRuns
 from tests.databases import open_new
 from tests.simulators.store import Store
@@ -27,11 +27,11 @@ def pairs_of(first: int, end: int) -> bytes:
     return HASHING.sorted_pairs(HASHING.pairs(b"".join(KEYS[first - 1 : end - 1]), first))
 
 
-def write(runs: SortedRuns, *bounds: int) -> None:
+def write(runs: SortedRuns, *bounds: int, kind: Kind = Kind.ENTRY_HASH) -> None:
     """Write a run between each two of these rows."""
     for first, end in pairwise(bounds):
         with runs.engine.transaction():
-            runs.store(Kind.ENTRY_HASH, 0, (first, end), [pairs_of(first, end)], end - first)
+            runs.store(kind, 0, (first, end), [pairs_of(first, end)], end - first)
 
 
 def merge(runs: SortedRuns) -> None:
@@ -69,8 +69,8 @@ def blocks_of(runs: SortedRuns, run_no: int) -> list[bytes]:
 
 def test_a_filter_says_no_of_most_keys_and_of_none_that_is_there(runs: SortedRuns) -> None:
     """Every key may be in its own run; of the others one in a hundred runs at most may hold one."""
-    all_runs = runs.runs_after(Kind.ENTRY_HASH, -1)
-    assert [1] * 6 == [blocks for _, blocks in all_runs]
+    all_runs = runs.runs(Kind.ENTRY_HASH)
+    assert [1] * 6 == [run.filter_blocks for run in all_runs]
     found = runs.filters.may_hold(all_runs, KEYS + OTHERS)
     for number, key in enumerate(KEYS):
         assert number // 500 + 1 in found[key]
@@ -84,6 +84,19 @@ def test_a_look_up_over_many_runs_reads_one_page(runs: SortedRuns) -> None:
             assert 1200 == next(runs.find(Kind.ENTRY_HASH, KEYS[1199], 0))
         assert blocks == sum("lookup_filter" in each for each in questions)
         assert 1 == sum("lookup_page" in each for each in questions)
+
+
+def test_where_most_entries_are_a_page_is_read_at_once() -> None:
+    """Of a run with half of the entries that are left no filter is read for an entry hash; for other keys it is."""
+    for kind, asked_for in ((Kind.ENTRY_HASH, {1: "p", 2100: "pfp", 2700: "pfp"}), (Kind.EXTERNAL_ID, {2700: "fffp"})):
+        for seq, expected in asked_for.items():
+            fresh = SortedRuns(Store(open_new()).engine)
+            write(fresh, 1, 1801, 2201, COUNT + 1, kind=kind)
+            with asked(fresh) as questions:
+                assert seq == next(fresh.find(kind, KEYS[seq - 1], 0))
+            assert expected == "".join(
+                "p" * ("lookup_page" in each) + "f" * ("lookup_filter" in each) for each in questions
+            )
 
 
 def test_whoever_has_just_started_builds_nothing(runs: SortedRuns) -> None:
@@ -110,10 +123,10 @@ def test_what_is_remembered_is_bounded(runs: SortedRuns, monkeypatch: pytest.Mon
 def test_merged_runs_have_the_filter_of_all_pairs_and_leave_none(runs: SortedRuns) -> None:
     """The filter of a merged run is that of its pairs, as if written at once; those of the eight are gone."""
     merge(runs)
-    [run] = runs.runs_after(Kind.ENTRY_HASH, -1)
-    assert (9, blocks_for(COUNT)) == run
+    [run] = runs.runs(Kind.ENTRY_HASH)
+    assert StoredRun(9, blocks_for(COUNT), 1, COUNT + 1) == run
     whole = HASHING.filled(pairs_of(1, COUNT + 1), 6, 0, bytes(6 * BLOCK_BYTES))
-    assert whole == b"".join(blocks_of(runs, run[0]))
+    assert whole == b"".join(blocks_of(runs, run.run_no))
     assert [(6,)] == runs.engine.query("SELECT COUNT(*) FROM lookup_filter")
     assert [2500] == list(SortedRuns(runs.engine).find(Kind.ENTRY_HASH, KEYS[2499], 0))
 
@@ -153,7 +166,7 @@ def test_runs_of_an_older_version_are_found_and_get_a_filter(runs: SortedRuns) -
     assert {KEYS[1199]: [1200]} == fresh.find_each(Kind.ENTRY_HASH, [KEYS[1199], OTHERS[0]])
     fresh.merge_all()
     assert before == blocks_of(runs, 3)
-    assert [1] * 6 == [blocks for _, blocks in fresh.runs_after(Kind.ENTRY_HASH, -1)]
+    assert [1] * 6 == [run.filter_blocks for run in fresh.runs(Kind.ENTRY_HASH)]
     assert [(6,)] == runs.engine.query("SELECT COUNT(*) FROM lookup_filter")
 
 
@@ -191,11 +204,10 @@ def test_a_damaged_page_comes_once(runs: SortedRuns, monkeypatch: pytest.MonkeyP
     with runs.engine.transaction():
         runs.store(Kind.CONTENT_DIGEST, 0, (1, 13), [pairs], 12)
         runs.engine.execute("UPDATE lookup_page SET pairs = ? WHERE first_pair = ?", (pairs[:64], pairs[64:80]))
-    [(run_no, blocks)] = runs.runs_after(Kind.CONTENT_DIGEST, -1)
-    assert [[]] == list(islice(runs.find_in_run(run_no, pairs[80:96]), 10))
-    assert [[int.from_bytes(pairs[136:144])]] == list(islice(runs.find_in_run(run_no, pairs[128:144]), 10))
+    [run] = runs.runs(Kind.CONTENT_DIGEST)
+    assert [[]] == list(islice(runs.find_in_run(run.run_no, pairs[80:96]), 10))
+    assert [[int.from_bytes(pairs[136:144])]] == list(islice(runs.find_in_run(run.run_no, pairs[128:144]), 10))
     with runs.engine.transaction():
         runs.remove(Kind.CONTENT_DIGEST, pairs[128:144])
     left = pairs[:64] + pairs[:64] + pairs[144:]
-    assert blocks is not None
-    assert [HASHING.filled(left, blocks, 0, bytes(BLOCK_BYTES))] == blocks_of(runs, run_no)
+    assert [HASHING.filled(left, 1, 0, bytes(BLOCK_BYTES))] == blocks_of(runs, run.run_no)
