@@ -41,6 +41,11 @@ class StoredRun:
     first_seq: int
     end_seq: int
 
+    @property
+    def entries(self) -> int:
+        """Over how many rows it is."""
+        return self.end_seq - self.first_seq
+
     def number(self, key: bytes) -> int | None:
         """Return under which number the block lies that a key would be in."""
         return None if self.filter_blocks is None else _number(self.run_no, block_of(key, self.filter_blocks))

@@ -1,13 +1,14 @@
 """Sorted runs: look-ups by a random key over rows in insertion order, without a random index on the hot path.
 
 Pairs of 16 bytes (8 of the key, 8 of the seq) are written in sorted pages, a run for many rows at once, and merged by
-eights. ``chains.lookup`` and ``chains.content_index`` say which pairs; whoever finds one compares the row itself.
+eights, those of entry hashes so that the first run has most (ADR 70). ``chains.lookup`` and ``chains.content_index``
+say which pairs; whoever finds one compares the row itself.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import islice
+from itertools import islice, takewhile
 
 from anchor.hashing.chosen import HASHING
 from anchor.hashing.filters import block_of, first_key
@@ -27,6 +28,9 @@ _WRITTEN_PAGES = 128
 _Held = tuple[bytes, Iterator[bytes]]
 # Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up asks 8 log8(n) filters.
 FAN_IN = 8
+# Entries of the largest run that is made before there are eight to merge (``_first_ones``). It takes 2 to 3 s in one
+# transaction, and another process that writes waits for 5 at most (anchor/storage/sqlite.py).
+MOST_JOINED = 2**23
 # No seq is as large: behind every pair of a key.
 _LAST = b"\xff" * KEY_SIZE
 
@@ -80,8 +84,8 @@ class SortedRuns:
         An entry hash is mostly that of an entry, and there is one: where half of the entries are that are left, the
         page is read. Other keys stand in any number of runs, or in none.
         """
-        here, rest = run.end_seq - run.first_seq, left[-1].end_seq - run.first_seq
-        if len(left) == 1 or (kind is Kind.ENTRY_HASH and 2 * here >= rest):
+        rest = left[-1].end_seq - run.first_seq
+        if len(left) == 1 or (kind is Kind.ENTRY_HASH and 2 * run.entries >= rest):
             return self.filters.held_say(run, key)
         return self.filters.holds(run, key)
 
@@ -197,7 +201,7 @@ class SortedRuns:
         return sum(int(self.engine.query(query, (run_no,))[0][0]) for run_no in run_nos) // PAIR_SIZE
 
     def merge_all(self) -> None:
-        """Merge where eight runs stand side by side, and give filters to those without.
+        """Merge where eight runs stand side by side, or the first is small, and give filters to those without.
 
         Outside a transaction, each step is one of its own.
         What is to be done is asked again under the write lock: another process may have done it.
@@ -208,7 +212,29 @@ class SortedRuns:
                     self._merge(*runs)
         self.add_filters()
 
-    def _mergeable(self) -> tuple[Kind, int, list[tuple[int, int, int]]] | None:
+    def _mergeable(self) -> tuple[Kind, int, list[StoredRun]] | None:
+        """Return runs that are to become one, and its level."""
+        return self._eight() or self._first_ones()
+
+    def _first_ones(self) -> tuple[Kind, int, list[StoredRun]] | None:
+        """Return the first runs of entry hashes, those of the highest level, unless the first has more than half.
+
+        A look-up begins with the first run and should mostly end there (``_is_worth_reading``), however large the log
+        is. As each joining doubles it at least, a pair is rewritten once or twice more, and not at each joining.
+        """
+        rows = self.engine.query(
+            "SELECT level, run_no, filter_blocks, first_seq, end_seq FROM lookup_run WHERE kind = ? ORDER BY first_seq",
+            (Kind.ENTRY_HASH,),
+        )
+        runs = [StoredRun(*row[1:]) for row in takewhile(lambda row: row[0] == rows[0][0], rows)]
+        if len(runs) < 2 or 2 * runs[0].entries > rows[-1][-1] - runs[0].first_seq:
+            return None
+        joined, level = runs[-1].end_seq - runs[0].first_seq, int(rows[0][0])
+        if joined > MOST_JOINED:
+            return None
+        return Kind.ENTRY_HASH, level + 1 if joined >= FAN_IN * runs[-1].entries else level, runs
+
+    def _eight(self) -> tuple[Kind, int, list[StoredRun]] | None:
         rows = self.engine.query(
             "SELECT kind, level FROM lookup_run GROUP BY kind, level HAVING COUNT(*) >= ? ORDER BY level LIMIT 1",
             (FAN_IN,),
@@ -217,17 +243,18 @@ class SortedRuns:
             return None
         kind, level = rows[0]
         runs = self.engine.query(
-            "SELECT run_no, first_seq, end_seq FROM lookup_run WHERE kind = ? AND level = ? ORDER BY first_seq LIMIT ?",
+            "SELECT run_no, filter_blocks, first_seq, end_seq FROM lookup_run WHERE kind = ? AND level = ? "
+            "ORDER BY first_seq LIMIT ?",
             (kind, level, FAN_IN),
         )
-        return Kind(kind), level, [(run_no, first, end) for run_no, first, end in runs]
+        return Kind(kind), level + 1, [StoredRun(*run) for run in runs]
 
-    def _merge(self, kind: Kind, level: int, runs: list[tuple[int, int, int]]) -> None:
-        """Merge runs into one of the next level; pages stream through, so memory stays flat."""
-        streams = [self.pages_of(run_no) for run_no, _, _ in runs]
-        count = self._pairs_in_all([run_no for run_no, _, _ in runs])
-        self.store(kind, level + 1, (runs[0][1], runs[-1][2]), _merged(streams), count)
-        for run_no, _, _ in runs:
+    def _merge(self, kind: Kind, level: int, runs: list[StoredRun]) -> None:
+        """Merge runs into one of this level; pages stream through, so memory stays flat."""
+        run_nos = [run.run_no for run in runs]
+        count = self._pairs_in_all(run_nos)
+        self.store(kind, level, (runs[0].first_seq, runs[-1].end_seq), _merged(map(self.pages_of, run_nos)), count)
+        for run_no in run_nos:
             self.filters.delete(run_no)
             self.engine.execute("DELETE FROM lookup_page WHERE run_no = ?", (run_no,))
             self.engine.execute("DELETE FROM lookup_run WHERE run_no = ?", (run_no,))

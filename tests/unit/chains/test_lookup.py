@@ -215,11 +215,12 @@ def test_few_new_entries_make_no_run(store: Store) -> None:
 def test_a_writer_leaves_runs_to_the_seal_up_to_a_bound(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits make no run until the backlog is full, the next one then does; everything is found all the while.
 
-    A writer that was opened later, and one beside it, keep to the same bound. (Three runs side by side are merged.)
+    A writer that was opened later, and one beside it, keep to the same bound. (Three runs side by side are merged, and
+    those of entry hashes sooner.)
     """
     monkeypatch.setattr(lookup, "BACKLOG_ENTRIES", 20)
     chain = store.open_chain("acme")
-    runs = "SELECT first_seq, end_seq FROM lookup_run WHERE kind = 0 ORDER BY first_seq"
+    runs = "SELECT first_seq, end_seq FROM lookup_run WHERE kind = 1 ORDER BY first_seq"
     store.writer.record(chain, [b"%d" % number for number in range(19)], START_MS)
     assert [] == store.engine.query(runs)
     check(store, store.lookup)

@@ -6,6 +6,7 @@ Runs are real ones of a real database; ``tests/unit/chains/test_lookup.py`` hold
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, pairwise
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,44 @@ def test_merged_runs_have_the_filter_of_all_pairs_and_leave_none(runs: SortedRun
     assert [2500] == list(SortedRuns(runs.engine).find(Kind.ENTRY_HASH, KEYS[2499], 0))
 
 
+def test_the_first_run_has_more_than_half_of_the_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many runs of entry hashes came, the first has most; a pair is written thrice or four times for that."""
+    runs, written = SortedRuns(Store(open_new()).engine), list[int]()
+    original = SortedRuns.store
+
+    def noted(self: SortedRuns, *given: Any) -> None:
+        written.append(given[-1])
+        original(self, *given)
+
+    monkeypatch.setattr(SortedRuns, "store", noted)
+    for first in range(1, COUNT, 40):
+        write(runs, first, first + 40)
+        runs.merge_all()
+        found = runs.runs(Kind.ENTRY_HASH)
+        assert 2 * found[0].entries > found[-1].end_seq - 1
+        assert [1, *(run.end_seq for run in found)] == [*(run.first_seq for run in found), first + 40]
+    assert [2560, 320, 40, 40, 40] == [run.entries for run in found]
+    assert 3 * COUNT < sum(written) < 4 * COUNT
+    for seq in range(1, COUNT + 1, 7):
+        assert [seq] == list(runs.find(Kind.ENTRY_HASH, KEYS[seq - 1], 0))
+
+
+def test_runs_are_joined_up_to_a_size_and_of_entry_hashes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would take too long in one transaction waits for eight runs, and so do other keys, which no run ends."""
+    monkeypatch.setattr("chains.sorted_runs.MOST_JOINED", 1000)
+    runs = SortedRuns(Store(open_new()).engine)
+    for kind, expected in ((Kind.ENTRY_HASH, [1000, 500]), (Kind.EXTERNAL_ID, [500, 500, 500])):
+        write(runs, 1, 501, 1001, kind=kind)
+        runs.merge_all()
+        write(runs, 1001, 1501, kind=kind)
+        runs.merge_all()
+        assert expected == [run.entries for run in runs.runs(kind)]
+    write(runs, 1501, 2001)
+    write(runs, 2001, 2501)
+    runs.merge_all()
+    assert [1000, 500, 500, 500] == [run.entries for run in runs.runs(Kind.ENTRY_HASH)]
+
+
 def test_a_filter_comes_out_alike_in_pieces_of_any_size() -> None:
     """Whatever pieces the pairs come in, the blocks are the same, each is given out once, and in order."""
     pairs, blocks = pairs_of(1, COUNT + 1), blocks_for(COUNT)
@@ -154,8 +193,9 @@ def test_what_is_removed_leaves_no_bit(runs: SortedRuns) -> None:
     assert HASHING.filled(left, 6, 0, bytes(6 * BLOCK_BYTES)) == b"".join(blocks_of(runs, 9))
 
 
-def test_runs_of_an_older_version_are_found_and_get_a_filter(runs: SortedRuns) -> None:
+def test_runs_of_an_older_version_are_found_and_get_a_filter(runs: SortedRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run without a filter is asked as before; upkeep gives it one, and takes away what that version left behind."""
+    monkeypatch.setattr("chains.sorted_runs.MOST_JOINED", 0)
     before = blocks_of(runs, 3)
     with runs.engine.transaction():
         runs.engine.execute("UPDATE lookup_run SET filter_blocks = NULL WHERE run_no = 3")
