@@ -20,7 +20,7 @@ from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
 from anchor.proof.earlier_receipts import EARLIER, encode_earlier
 from anchor.proof.receipt import LogCard, Receipt
-from anchor.proof.stamps import STAMPS_WIDTH, Stamp, encode_stamps, stamps_path
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, encode_stamps, merged, stamps_in, stamps_path
 from anchor.proof.thread_proofs import encode_proofs, proofs_path
 from anchor.published import ANCHORED, CARD, CHECKPOINT
 from anchor.signing import SigningKey
@@ -248,16 +248,21 @@ class Mirror:
             self._put(path, (stored.note or "").encode())
 
     def _write_stamps(self, sizes: Sequence[int]) -> None:
-        """Write what time-stamping authorities and calendars gave over anchored checkpoints, where it changed."""
+        """Write what time-stamping authorities and calendars gave over anchored checkpoints, where it changed.
+
+        What the folder has stays: a home that was made again of it has none of that itself.
+        """
         for first in range(0, len(sizes), STAMPS_WIDTH):
             part = sizes[first : first + STAMPS_WIDTH]
-            found: dict[int, Sequence[Stamp]] = {
+            path = stamps_path(first // STAMPS_WIDTH)
+            file = self.folder / path
+            kept = stamps_in(file.read_bytes() if file.is_file() else None)
+            own: dict[int, tuple[Stamp, ...]] = {
                 size: (*self.timestamps.of(size), *self.attestations.of(size)) for size in part
             }
-            path, data = stamps_path(first // STAMPS_WIDTH), encode_stamps(found)
-            kept = (self.folder / path).read_bytes() if (self.folder / path).is_file() else encode_stamps({})
-            if kept != data:
-                self._put(path, data)
+            found = {size: merged(stamps, kept.get(size, ())) for size, stamps in own.items()}
+            if any(found.values()) and found != {size: kept.get(size, ()) for size in part}:
+                self._put(path, encode_stamps(found))
 
     def _write_thread(self, size: int) -> None:
         """Write the proofs where they changed, then the list that counts them."""

@@ -17,8 +17,7 @@ from anchor.proof.codec import HASH_SIZE
 from anchor.proof.earlier_receipts import EARLIER, decode_earlier
 from anchor.proof.errors import MalformedError
 from anchor.proof.leaves import DirectoryLeaf, HeadLeaf, KeyLeaf, Purpose, ThreadLeaf, decode_leaf
-from anchor.proof.receipt import MAX_ANCHORS
-from anchor.proof.stamps import STAMPS_WIDTH, Stamp, decode_stamps, encode_stamps, stamps_path, those_over
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, encode_stamps, merged, stamps_in, stamps_path, those_over
 from anchor.proof.thread_proofs import decode_proofs, encode_proofs, proofs_path
 from anchor.proof.timestamp import imprint_of
 from anchor.published import ANCHORED
@@ -175,23 +174,15 @@ def _take_stamps(incoming: Incoming, sizes: Sequence[int]) -> None:
         path = stamps_path(file_no)
         own = incoming.view(path)
         given = incoming.ask(path) if own is None or file_no >= files - _UNSETTLED_STAMPS else None
-        shown, held = _stamps_in(given, path), _stamps_in(own, path)
+        shown, held = stamps_in(given), stamps_in(own)
         found: dict[int, tuple[Stamp, ...]] = {}
         for size in sizes[file_no * STAMPS_WIDTH : (file_no + 1) * STAMPS_WIDTH]:
             note = incoming.view(f"{ANCHORED}/{size}")
             root = b"" if note is None else Checkpoint.decode(note_in(note, path).text).root
             fresh = those_over(shown.get(size, ()), imprint_of(size, root)) if root else ()
-            kept = tuple(each for each in held.get(size, ()) if each not in fresh)
-            found[size] = (*fresh, *kept)[: MAX_ANCHORS - 1]
+            found[size] = merged(fresh, held.get(size, ()))
         if (data := encode_stamps(found)) != (own or encode_stamps({})):
             incoming.put(path, data)
-
-
-def _stamps_in(data: bytes | None, path: str) -> dict[int, tuple[Stamp, ...]]:
-    try:
-        return {} if data is None else decode_stamps(data, path)
-    except MalformedError:
-        return {}
 
 
 def _anchored_size(proof: BitcoinAnchor) -> int:

@@ -22,7 +22,7 @@ from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf, KeyLeaf, SealLeaf, Thread
 from anchor.proof.merkle import check_inclusion, leaf_hash
 from anchor.proof.published_tree import ANCHORED, CARD, CHAINS, CHECKPOINT, Fetch, PublishedTree
 from anchor.proof.receipt import Anchor, DirectoryProof, Leaf, LogCard, Receipt
-from anchor.proof.stamps import STAMPS_WIDTH, Stamp, decode_stamps, stamps_path, those_over
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, stamps_in, stamps_path, those_over
 from anchor.proof.thread_proofs import decode_proofs, proofs_path
 from anchor.proof.timestamp import imprint_of
 
@@ -214,20 +214,12 @@ class MirrorParts:
         return DirectoryProof(leaf, index, path)
 
     def _stamps_of(self, at: int, checkpoint: Checkpoint) -> tuple[Stamp, ...]:
-        """Return the stamps of the checkpoint of anchor ``at``; none where their file is damaged or not there.
-
-        The receipt is proved without them, too.
-        """
-        try:
-            found = self.stamps(at // STAMPS_WIDTH).get(checkpoint.size, ())
-        except MalformedError:
-            return ()
+        """Return the stamps of the checkpoint of anchor ``at``, without which its receipts are proved, too."""
+        found = self.stamps(at // STAMPS_WIDTH).get(checkpoint.size, ())
         return those_over(found, imprint_of(checkpoint.size, checkpoint.root))
 
     def _read_stamps(self, file_no: int) -> dict[int, tuple[Stamp, ...]]:
-        path = stamps_path(file_no)
-        data = self._fetch(path)
-        return {} if data is None else decode_stamps(data, path)
+        return stamps_in(self._fetch(stamps_path(file_no)))
 
     def _heads_under(self, size: int) -> list[Item]:
         """Return the newest head of every chain under the checkpoint of ``size`` leaves, as the heads tree has them."""

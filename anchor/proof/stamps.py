@@ -56,12 +56,33 @@ def decode_stamps(data: bytes, what: str = "stamps") -> dict[int, tuple[Stamp, .
     return found
 
 
+def stamps_in(data: bytes | None) -> dict[int, tuple[Stamp, ...]]:
+    """Return what a file of stamps has; nothing where it is not there, or damaged: all else stands without it."""
+    try:
+        return {} if data is None else decode_stamps(data)
+    except MalformedError:
+        return {}
+
+
 def those_over(stamps: Sequence[Stamp], imprint: bytes) -> tuple[Stamp, ...]:
     """Return the stamps that can be over a checkpoint's imprint (32 bytes): others would only spoil its receipts.
 
     A time stamp's signature is not looked at, nor the block of an attestation.
     """
     return tuple(stamp for stamp in stamps if _may_be_over(stamp, imprint))
+
+
+def merged(fresh: Sequence[Stamp], kept: Sequence[Stamp]) -> tuple[Stamp, ...]:
+    """Return the stamps of a checkpoint where some are known already: none is lost, as far as a file has room.
+
+    An attestation may have got the header of its block meanwhile; it is the same one.
+    """
+    known = {_bytes_of(stamp) for stamp in fresh}
+    return (*fresh, *(stamp for stamp in kept if _bytes_of(stamp) not in known))[: MAX_ANCHORS - 1]
+
+
+def _bytes_of(stamp: Stamp) -> bytes:
+    return stamp.token if isinstance(stamp, TimestampAnchor) else stamp.ots
 
 
 def _may_be_over(stamp: Stamp, imprint: bytes) -> bool:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from anchor.proof.calendar import CalendarAnchor
 from anchor.proof.errors import MalformedError
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
-from anchor.proof.stamps import MAX_STAMPS, decode_stamps, encode_stamps, stamps_path
+from anchor.proof.stamps import MAX_STAMPS, decode_stamps, encode_stamps, merged, stamps_path
 from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verdict import Outcome
 from anchor.published import read_card
@@ -16,10 +17,11 @@ from anchor.thread_auditor import Auditor
 from anchor.tiles import Fetch
 from chains.mirror_copy import MirrorCopy
 from chains.mirror_folder import fetch_from
+from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.published import files
 from tests.simulators.rich_log import keep_stamps
-from tests.simulators.service import Service, judge
+from tests.simulators.service import Service, judge, restarted
 
 pytestmark = pytest.mark.usefixtures("unflushed")
 PATH = stamps_path(0)
@@ -71,6 +73,31 @@ def test_stamps_that_come_later_come_to_copies_as_well(
     service.publish(public, "acme")
     copied(showing(public, lambda _: encode_stamps({})), copy)
     assert files(public) == files(copy)
+
+
+def test_what_a_folder_has_stays_where_its_home_has_it_no_more(
+    service: Service, bitcoin: SimulatedBitcoin, sizes: list[int], tmp_path: Path
+) -> None:
+    """As one that was made again of the mirror: it goes on publishing, and adds its own stamps to those from before."""
+    copy_home(service.home.folder, tmp_path / "again")
+    keep_stamps(service, sizes[1])
+    service.publish(tmp_path / "public", "acme")
+    before = decode_stamps(files(tmp_path / "public")[PATH])
+    assert sizes == list(before)
+    with restarted(tmp_path / "again", bitcoin, service.clock) as again:
+        again.add("acme", b"afterwards")
+        again.anchor(bitcoin)
+        keep_stamps(again, again.attempts()[-1].checkpoint_size)
+        again.publish(tmp_path / "public", "acme")
+    after = decode_stamps(files(tmp_path / "public")[PATH])
+    assert before.items() < after.items()
+
+
+def test_an_attestation_that_got_its_block_s_header_is_the_same_one() -> None:
+    """It takes the place of the one without."""
+    without, other = CalendarAnchor("regtest", b"one"), CalendarAnchor("regtest", b"other")
+    whole = CalendarAnchor("regtest", b"one", bytes(80))
+    assert (whole, other) == merged([whole], [without, other])
 
 
 def other_stamps(data: bytes) -> bytes:
