@@ -408,7 +408,8 @@ def test_many_hits_come_page_by_page(story: Story) -> None:
 # --- cost
 
 FEW_ROWS = (
-    "SELECT run_no, filter_blocks FROM lookup_run ",  # runs are merged by eights
+    "SELECT run_no, filter_blocks, first_seq, end_seq FROM lookup_run ",  # runs are merged by eights
+    "SELECT MAX(run_no), MAX(end_seq), COUNT(filter_blocks) FROM lookup_run ",  # the same runs
     "SELECT token FROM time_stamp WHERE checkpoint_size = ",  # of one checkpoint, and limited
     "SELECT network, ots, header FROM attestation ",  # of one checkpoint, and limited
 )
