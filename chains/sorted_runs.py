@@ -28,9 +28,9 @@ _WRITTEN_PAGES = 128
 _Held = tuple[bytes, Iterator[bytes]]
 # Eight runs of a level become one of the next: a pair is rewritten log8(n) times, a look-up asks 8 log8(n) filters.
 FAN_IN = 8
-# Entries of the largest run that is made before there are eight to merge (``_first_ones``). It takes 2 to 3 s in one
+# Entries of the largest run that is made before there are eight to merge (``_first_ones``). It takes 2 to 4 s in one
 # transaction, and another process that writes waits for 5 at most (anchor/storage/sqlite.py).
-MOST_JOINED = 2**23
+MOST_JOINED = 10_000_000
 # No seq is as large: behind every pair of a key.
 _LAST = b"\xff" * KEY_SIZE
 
