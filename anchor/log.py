@@ -7,12 +7,14 @@ Receipts, seals and the audit take their roots and paths from here; pymerkle is 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from pymerkle import BaseMerkleTree
 
 from anchor.errors import StorageCorruptError
 from anchor.hashing.chosen import HASHING
+from anchor.leaf_tails import TAIL_WIDTH, Tail, continued, current_tails, store_tails
 from anchor.proof.bundles import TILE_HEIGHT, TILE_WIDTH, tile_path
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.frontier import Frontier
@@ -85,8 +87,9 @@ class Trees:
     def append(self, tree_no: int, size: int, leaf_hashes: bytes) -> int:
         """Append flat leaf hashes to a log of ``size`` leaves, inside a transaction; return the new size.
 
-        Level 0 is written in its final form at once, and a tile that fills up is hashed while it is at hand, so that a
-        seal neither copies nor reads leaf hashes. Where older leaves are not built yet, that is left to ``build_to``.
+        Many are written to their tiles at once, few to the log's tail, and a tile that fills up is hashed while it is
+        at hand, so that a seal neither copies nor reads leaf hashes. Where older leaves are not built yet, that is left
+        to ``build_to``.
         """
         self.append_each([(replace(self.state(tree_no), size=size), leaf_hashes)])
         return size + len(leaf_hashes) // HASH_SIZE
@@ -96,27 +99,46 @@ class Trees:
 
         What has to be read is read with one question for all of them, but where a tile of tiles fills up.
         """
-        edges = self._edges_of(added)
-        sizes, rows = [], list[_TileRow]()
+        tails = self._tails_of(added)
+        edges = self._edges_of(added, tails)
+        sizes, rows, grown = [], list[_TileRow](), list[tuple[int, Tail]]()
         for state, new in added:
+            size = state.size + len(new) // HASH_SIZE
+            sizes.append((size, size if _is_built(state) else state.built_size, state.tree_no))
+            tail = tails.get(state.tree_no, Tail(state.size, b"")).with_more(new, _tile_end(state))
+            if tail is not None:
+                grown.append((state.tree_no, tail))
+                continue
             tile_no = state.size // TILE_WIDTH
             hashes = edges.get((state.tree_no, 0, tile_no), b"") + new
             rows += _tile_rows(state.tree_no, 0, tile_no, hashes)
-            size = state.size + len(new) // HASH_SIZE
             if _is_built(state):
                 full = hashes[: len(hashes) - len(hashes) % TILE_BYTES]
                 edge = edges.get((state.tree_no, 1, tile_no // TILE_WIDTH), b"")
                 self._build_over(state.tree_no, tile_no, full, rows, edge)
-            sizes.append((size, size if _is_built(state) else state.built_size, state.tree_no))
         self._store_tiles(rows)
+        store_tails(self.engine, grown)
         self.engine.execute_many("UPDATE tree SET size = ?, built_size = ? WHERE tree_no = ?", sizes)
 
-    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[_TileKey, bytes]:
-        """Return the tiles at which logs go on, by tree, level and number: of leaves, and above those that fill up."""
+    def _tails_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[int, Tail]:
+        """Return the tails that may be gone on with, by tree_no."""
+        few = {
+            state.tree_no: state.size
+            for state, new in added
+            if state.size % TILE_WIDTH and len(new) < TAIL_WIDTH * HASH_SIZE
+        }
+        return current_tails(self.engine, few)
+
+    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]], tails: Mapping[int, Tail]) -> dict[_TileKey, bytes]:
+        """Return the tiles at which logs go on, by tree, level and number: of leaves, and above those that fill up.
+
+        Where a tail is gone on with, its tile need not be read.
+        """
         wanted: dict[_TileKey, int] = {}
         for state, new in added:
             tile_no, place = divmod(state.size, TILE_WIDTH)
-            if place:
+            tail = tails.get(state.tree_no)
+            if place and (tail is None or tail.with_more(new, _tile_end(state)) is None):
                 wanted[state.tree_no, 0, tile_no] = place
             fills_up = place + len(new) // HASH_SIZE >= TILE_WIDTH
             if tile_no % TILE_WIDTH and fills_up and _is_built(state):
@@ -128,20 +150,22 @@ class Trees:
         return edges
 
     def _tiles_at(self, keys: Sequence[_TileKey]) -> dict[_TileKey, bytes]:
-        """Return those of these tiles that are stored, with few questions for many."""
+        """Return those of these tiles that are stored, each with what is behind it, with few questions for many."""
         found: dict[_TileKey, bytes] = {}
         for at in range(0, len(keys), TILES_AT_ONCE):
             some = keys[at : at + TILES_AT_ONCE]
             places = ", ".join(["(?, ?, ?)"] * len(some))
-            rows = self.engine.query(
-                # Joined, not IN: there SQLite would go through the whole table.
-                f"SELECT tree_no, level, tile_no, hashes FROM (VALUES {places}) AS wanted "  # noqa: S608  # places only
-                "JOIN tile ON tree_no = wanted.column1 AND level = wanted.column2 AND tile_no = wanted.column3",
-                [number for key in some for number in key],
+            found |= _joined(
+                self.engine.query(
+                    # Joined, not IN, and in this order: else SQLite would go through a whole table.
+                    f"WITH wanted (tree, lvl, number) AS (VALUES {places}) "  # noqa: S608  # places only
+                    "SELECT tree_no, level, tile_no, -1, hashes FROM wanted CROSS JOIN tile "
+                    "WHERE tree_no = tree AND level = lvl AND tile_no = number "
+                    "UNION ALL SELECT tree_no, 0, -1, first_index, hashes FROM wanted CROSS JOIN leaf_tail "
+                    f"WHERE tree_no = tree AND lvl = 0 AND first_index / {TILE_WIDTH} = number",
+                    [number for key in some for number in key],
+                )
             )
-            found |= {
-                (int(tree_no), int(level), int(tile_no)): bytes(hashes) for tree_no, level, tile_no, hashes in rows
-            }
         return found
 
     def build_ahead(self, tree_no: int) -> None:
@@ -261,10 +285,13 @@ class Trees:
     def _tiles_over(self, tree_no: int, start: int, end: int) -> dict[_TileKey, bytes]:
         tiles = _tiles_over(start, end)
         rows = self.engine.query(
-            "SELECT tile_no, hashes FROM tile WHERE tree_no = ? AND level = 0 AND tile_no >= ? AND tile_no < ?",
-            (tree_no, tiles.start, tiles.stop),
+            "SELECT tree_no, level, tile_no, -1, hashes FROM tile "
+            "WHERE tree_no = ? AND level = 0 AND tile_no >= ? AND tile_no < ? "
+            "UNION ALL SELECT tree_no, 0, -1, first_index, hashes FROM leaf_tail "
+            "WHERE tree_no = ? AND first_index >= ? AND first_index < ?",
+            (tree_no, tiles.start, tiles.stop, tree_no, tiles.start * TILE_WIDTH, tiles.stop * TILE_WIDTH),
         )
-        return {(tree_no, 0, int(tile_no)): bytes(hashes) for tile_no, hashes in rows}
+        return _joined(rows)
 
     def leaf_hashes_of_each(self, places: Sequence[tuple[int, int, int]]) -> list[bytes]:
         """Return the flat leaf hashes of each place (tree_no, start, end), with few questions for many places."""
@@ -317,6 +344,9 @@ class Trees:
         return expanded
 
     def _stored_tile(self, tree_no: int, level: int, tile_no: int) -> bytes:
+        if level == 0:
+            at = tile_no * TILE_WIDTH
+            return self._tiles_over(tree_no, at, at + 1).get((tree_no, 0, tile_no), b"")
         rows = self.engine.query(
             "SELECT hashes FROM tile WHERE tree_no = ? AND level = ? AND tile_no = ?", (tree_no, level, tile_no)
         )
@@ -366,6 +396,22 @@ def _tile_rows(tree_no: int, level: int, first: int, hashes: bytes) -> list[_Til
     return [(tree_no, level, first + at // TILE_BYTES, hashes[at : at + TILE_BYTES]) for at in cuts]
 
 
+def _joined(rows: Sequence[Row]) -> dict[_TileKey, bytes]:
+    """Return tiles by where they are, each with what the tail of its log has behind it.
+
+    Rows are tree_no, level, tile_no, -1 and hashes of a tile, or tree_no, 0, -1, first index and hashes of a tail.
+    """
+    tiles: dict[_TileKey, bytes] = {}
+    for tree_no, level, tile_no, first, hashes in sorted(rows, key=itemgetter(3)):
+        if first < 0:
+            tiles[int(tree_no), int(level), int(tile_no)] = bytes(hashes)
+            continue
+        tile, place = divmod(int(first), TILE_WIDTH)
+        key = int(tree_no), 0, tile
+        tiles[key] = continued(tiles.get(key, b""), place, bytes(hashes))
+    return tiles
+
+
 def levels_in(tile: bytes) -> list[bytes]:
     """Return the levels of nodes that a tile stands for (C2SP tlog-tiles), each flat: its own hashes come first."""
     return [tile, *HASHING.above(tile, TILE_HEIGHT - 1)]
@@ -381,6 +427,11 @@ def _remember(cache: OrderedDict[_Key, list[bytes]], key: _Key, value: list[byte
     cache.move_to_end(key)
     if len(cache) > most:
         cache.popitem(last=False)
+
+
+def _tile_end(state: TreeState) -> int:
+    """Return the leaf index at which the tile ends where a log goes on."""
+    return (state.size // TILE_WIDTH + 1) * TILE_WIDTH
 
 
 def _is_built(state: TreeState) -> bool:

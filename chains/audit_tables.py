@@ -58,18 +58,39 @@ def _check_level(engine: Engine, report: Report, at: tuple[int, int], wanted: in
         f"SELECT tile_no, LENGTH(hashes), {'hashes' if level else 'NULL'} FROM tile "  # noqa: S608  # our own words
         "WHERE tree_no = ? AND level = ? AND tile_no > ? ORDER BY tile_no LIMIT ?"
     )
+    first, tail = (0, 0) if level else _tail(engine, report, tree_no, wanted, where)
     for tile_no, size, hashes in paged(engine, query, -1, tree_no, level, count=TILES_AT_ONCE if level else ROWS):
         place = f"{where}, level {level}, tile {tile_no}"
         if tile_no != expected_no:
             report.found(f"{where}, level {level}, tile {expected_no}", "is missing")
         width = min(max(wanted - tile_no * TILE_WIDTH, 0), TILE_WIDTH)
-        if size != width * HASH_SIZE:
-            report.found(place, f"expected {width} hashes, found {size} bytes")
+        behind = tail if first * HASH_SIZE == tile_no * TILE_BYTES + size else 0
+        if size + behind != width * HASH_SIZE:
+            report.found(place, f"expected {width} hashes, found {size + behind} bytes")
         elif level and bytes(hashes) != _roots_below(engine, tree_no, level, tile_no)[:size]:
             report.found(place, "its nodes are not the roots of the tiles below")
         expected_no = tile_no + 1
-    if expected_no * TILE_WIDTH < wanted:
+    # Few leaves of a tile may be in the tail alone.
+    there = first * HASH_SIZE + tail if first == expected_no * TILE_WIDTH else expected_no * TILE_BYTES
+    if there < wanted * HASH_SIZE:
         report.found(f"{where}, level {level}, tile {expected_no}", "is missing")
+
+
+def _tail(engine: Engine, report: Report, tree_no: int, leaves: int, where: str) -> tuple[int, int]:
+    """Return where the tail of a log begins, and how many bytes it has; one that goes beyond the log is reported."""
+    rows = engine.query("SELECT first_index, hashes FROM leaf_tail WHERE tree_no = ?", (tree_no,))
+    if not rows:
+        return 0, 0
+    first, hashes = int(rows[0][0]), bytes(rows[0][1])
+    if first < 0 or first * HASH_SIZE + len(hashes) > leaves * HASH_SIZE or len(hashes) % HASH_SIZE:
+        report.found(f"{where}, tail", f"{len(hashes)} bytes from leaf {first} on are none of a log of {leaves} leaves")
+    tile_no, place = divmod(max(first, 0), TILE_WIDTH)
+    query = "SELECT hashes FROM tile WHERE tree_no = ? AND level = 0 AND tile_no = ?"
+    for (tile,) in engine.query(query, (tree_no, tile_no)):
+        # Left there when the tile was written: it says the same, or is what follows.
+        if bytes(tile)[place * HASH_SIZE :][: len(hashes)] not in {hashes, b""}:
+            report.found(f"{where}, tail", f"its hashes from leaf {first} on are not those of tile {tile_no}")
+    return first, len(hashes)
 
 
 def _roots_below(engine: Engine, tree_no: int, level: int, tile_no: int) -> bytes:

@@ -73,7 +73,11 @@ def read_rows(ask: Ask) -> Rows:
     tiles: dict[bytes, list[bytes]] = {chain_id: [] for chain_id in trees.values()}
     for tree_no, flat in ask("SELECT tree_no, hashes FROM tile WHERE level = 0 ORDER BY tree_no, tile_no"):
         if tree_no in trees:
-            tiles[trees[tree_no]] += [bytes(flat[start : start + _HASH]) for start in range(0, len(flat), _HASH)]
+            tiles[trees[tree_no]] += _cut(flat)
+    for tree_no, first_index, flat in ask("SELECT tree_no, first_index, hashes FROM leaf_tail"):
+        # What the tiles hold already is left in the tail, and is as they have it.
+        if tree_no in trees:
+            tiles[trees[tree_no]][first_index : first_index + len(flat) // _HASH] = _cut(flat)
     return Rows(
         runs=runs,
         tiles=tiles,
@@ -85,6 +89,10 @@ def read_rows(ask: Ask) -> Rows:
         ],
         attempts=frozenset(bytes(txid) for (txid,) in ask("SELECT txid FROM attempt")),
     )
+
+
+def _cut(flat: bytes) -> list[bytes]:
+    return [bytes(flat[start : start + _HASH]) for start in range(0, len(flat), _HASH)]
 
 
 def _unpacked(packed: bytes, count: int) -> list[bytes]:

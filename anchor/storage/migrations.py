@@ -626,4 +626,16 @@ MIGRATIONS: Migrations = (
             )""",
         ),
     ),
+    (
+        "leaf-tails",
+        (
+            # The newest leaf hashes of a log, from first_index on, up to 31 in one tile (anchor/leaf_tails.py). They
+            # count where they go on with what the tile of level 0 holds: what lies in that already says nothing.
+            """CREATE TABLE leaf_tail (
+                tree_no {key},
+                first_index BIGINT NOT NULL,
+                hashes {bytes} NOT NULL
+            )""",
+        ),
+    ),
 )

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymerkle import BaseMerkleTree
 
-from anchor import log
+from anchor import leaf_tails, log
 from anchor.errors import StorageCorruptError, StorageError
 from anchor.growing import extend
 from anchor.log import DIRECTORY, TILE_WIDTH, Frontier, Trees, tile_path
@@ -103,7 +103,18 @@ def made_of(leaves: Sequence[bytes], engine: Engine | None = None) -> Trees:
 
 
 def stored_tiles(trees: Trees) -> list[Row]:
-    return trees.engine.query("SELECT tree_no, level, tile_no, hashes FROM tile ORDER BY tree_no, level, tile_no")
+    """Return all tiles: those above leaves as they lie there, those of leaves each with what the tail has behind it."""
+    above = trees.engine.query("SELECT tree_no, level, tile_no, hashes FROM tile WHERE level > 0")
+    sizes = trees.engine.query("SELECT tree_no, size FROM tree")
+    places = [(tree_no, tile_no) for tree_no, size in sizes for tile_no in range(-(-size // log.TILE_WIDTH))]
+    return sorted([*above, *((tree_no, 0, tile_no, trees.tile(tree_no, 0, tile_no)) for tree_no, tile_no in places)])
+
+
+def lying(trees: Trees) -> tuple[int, tuple[int, int] | None]:
+    """Return how many leaves of tree 1 are in tiles, and where its tail begins and ends."""
+    [(in_tiles,)] = trees.engine.query("SELECT SUM(LENGTH(hashes)) FROM tile WHERE tree_no = 1 AND level = 0")
+    tail = trees.engine.query("SELECT first_index, LENGTH(hashes) FROM leaf_tail WHERE tree_no = 1")
+    return (in_tiles or 0) // 32, (tail[0][0], tail[0][0] + tail[0][1] // 32) if tail else None
 
 
 @pytest.fixture
@@ -116,6 +127,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "TILE_HEIGHT", 2)
     monkeypatch.setattr(log, "TILE_WIDTH", 4)
     monkeypatch.setattr(log, "TILE_BYTES", 4 * 32)
+    monkeypatch.setattr(leaf_tails, "TAIL_WIDTH", 3)
 
 
 # --- against the proofs
@@ -520,6 +532,71 @@ def test_logs_that_grow_together_are_as_logs_that_grow_alone() -> None:
             alone.append(number, sizes[number], b"".join(leaves))
     assert stored_tiles(alone) == stored_tiles(together)
     assert alone.states([1, 2, 3, 4]) == together.states([1, 2, 3, 4])
+
+
+# --- tails
+
+
+def test_few_leaves_write_the_tail_and_no_tile() -> None:
+    """One leaf at a time, a tile is written for each 32 of them and when it is full, and else a row of a kilobyte."""
+    trees, leaves = make_trees(), leaves_of(300)
+    found = []
+    for leaf in leaves:
+        append(trees, [leaf])
+        found.append(lying(trees))
+    assert [(0, (0, 1)), (0, (0, 2))] == found[:2]
+    assert [(0, (0, 31)), (32, (0, 31)), (32, (32, 33))] == found[30:33]
+    assert [(224, (224, 255)), (256, (224, 255)), (256, (256, 257))] == found[254:257]
+    assert {0, *range(32, 257, 32), 288} == {in_tiles for in_tiles, _ in found}
+    assert leaves == [trees.leaf_hash(1, index) for index in range(300)]
+    assert merkle.root_of(leaves) == trees.root(1, 300)
+
+
+@pytest.mark.parametrize("first", [1, 31, 40, 255, 256, 257])
+@pytest.mark.parametrize("then", [1, 31, 32, 200, 256])
+def test_few_and_many_alternate(first: int, then: int) -> None:
+    """Many leaves go to their tiles with what the tail has; a tail that was written so is not read for another."""
+    leaves = leaves_of(2 * (first + then) + 1)
+    trees, size = make_trees(), 0
+    for count in (first, then, 1, first, then):
+        append(trees, leaves[size : size + count])
+        size += count
+        assert merkle.root_of(leaves[:size]) == trees.root(1, size)
+    assert stored_tiles(made_of(leaves)) == stored_tiles(trees)
+    for start in range(0, size, 7):
+        assert b"".join(leaves[start:]) == b"".join(trees.leaf_hashes(1, start, size))
+        assert [b"".join(leaves[start:size])] == trees.leaf_hashes_of_each([(1, start, size)])
+
+
+def test_a_log_of_an_older_version_goes_on_with_a_tail() -> None:
+    """Its last tile stays as that version left it, whatever it holds, until the tail is full."""
+    leaves = leaves_of(60)
+    trees = make_trees()
+    with trees.engine.transaction():
+        trees.engine.execute("INSERT INTO tile VALUES (1, 0, 0, ?)", (b"".join(leaves[:5]),))
+        trees.engine.execute("UPDATE tree SET size = 5, built_size = 5 WHERE tree_no = 1")
+    append(trees, leaves[5:8])
+    assert (5, (5, 8)) == lying(trees)
+    assert merkle.root_of(leaves[:8]) == trees.root(1, 8)
+    append(trees, leaves[8:])
+    assert (60, (5, 8)) == lying(trees)
+    assert merkle.root_of(leaves) == Trees(trees.engine).root(1, 60)
+
+
+@pytest.mark.parametrize(
+    "damage", ["DELETE FROM leaf_tail", "UPDATE leaf_tail SET first_index = 41", "UPDATE leaf_tail SET hashes = x'00'"]
+)
+def test_an_append_after_a_damaged_tail_is_refused(damage: str) -> None:
+    """Leaves that only the tail had are missed before anything is written behind them."""
+    trees = made_of(leaves_of(40))
+    append(trees, leaves_of(2))
+    with trees.engine.transaction():
+        trees.engine.execute(in_sql(damage))
+    with pytest.raises(StorageCorruptError, match="audit"):
+        append(trees, leaves_of(1))
+    assert (42, 40) == (trees.state(1).size, lying(trees)[0])
+    with pytest.raises(StorageCorruptError):
+        trees.leaf_hash(1, 41)
 
 
 # --- damage

@@ -84,7 +84,9 @@ class PlannedPostgres(PostgresEngine):
 def slow_steps(plan: dict[str, Any], *, ends_early: bool) -> Iterator[str]:
     """Yield the steps of a plan that read all of a table: not by a condition on an index, and not ended by a LIMIT."""
     kind, table = plan["Node Type"], plan.get("Relation Name", "")
-    is_scan = kind.endswith("Scan") and table not in FEW_ROWS and kind not in {"Values Scan", "Subquery Scan"}
+    is_scan = (
+        kind.endswith("Scan") and table not in FEW_ROWS and kind not in {"Values Scan", "CTE Scan", "Subquery Scan"}
+    )
     if kind == "Seq Scan" and table not in FEW_ROWS:
         yield f"Seq Scan on {table}"
     elif is_scan and not (kind == "Bitmap Heap Scan" or "Index Cond" in plan or ends_early or _is_few(plan)):

@@ -81,13 +81,16 @@ def forge_entry(store: Store, chain: Chain) -> None:
             "UPDATE bundle SET entries = ?, kept = ? WHERE first_seq = ?",
             (pack(items), locked(store, first_seq, beside), first_seq),
         )
-        change_tile(store, chain, 0, bytes(tile))
+        change_tile(store, chain.chain_no, 0, bytes(tile))
 
 
-def change_tile(store: Store, chain: Chain, level: int, hashes: bytes) -> None:
-    """Put other hashes into the first tile of a level."""
+def change_tile(store: Store, tree_no: int, level: int, hashes: bytes) -> None:
+    """Put other hashes into the first tile of a level, and all of them."""
+    store.engine.execute("DELETE FROM leaf_tail WHERE tree_no = ?", (tree_no,))
     store.engine.execute(
-        "UPDATE tile SET hashes = ? WHERE tree_no = ? AND level = ? AND tile_no = 0", (hashes, chain.chain_no, level)
+        "INSERT INTO tile (tree_no, level, tile_no, hashes) VALUES (?, ?, 0, ?) "
+        "ON CONFLICT (tree_no, level, tile_no) DO UPDATE SET hashes = excluded.hashes",
+        (tree_no, level, hashes),
     )
 
 
@@ -212,7 +215,7 @@ def test_a_forged_entry_is_found_also_where_the_nodes_above_it_are_forged(store:
     if with_nodes:
         nodes = tile_roots(store.trees.tile(chain.chain_no, 0, 0) + store.trees.tile(chain.chain_no, 0, 1))
         with store.engine.transaction():
-            change_tile(store, chain, 1, nodes)
+            change_tile(store, chain.chain_no, 1, nodes)
     found = audit(store)
     assert with_nodes == (f"chain {chain.chain_id.hex()}, level 1, tile 0" not in found)
     assert any(where.startswith("directory leaf") for where in found)
@@ -232,7 +235,7 @@ def test_a_forged_head_with_its_tile_is_found_by_the_checkpoint(store: Store, ch
     tile[32 * index : 32 * index + 32] = leaf_hash(forged)
     with store.engine.transaction():
         store.engine.execute("UPDATE directory_leaf SET leaf = ? WHERE leaf_index = ?", (forged, index))
-        store.engine.execute("UPDATE tile SET hashes = ? WHERE tree_no = ?", (bytes(tile), DIRECTORY))
+        change_tile(store, DIRECTORY, 0, bytes(tile))
         store.engine.execute("UPDATE tree SET head_hash = ? WHERE tree_no = ?", (leaf_hash(forged), chain.chain_no))
     assert audit(store) >= {"promise over rows 2 to 4", "directory leaf 2"}
 

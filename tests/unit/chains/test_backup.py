@@ -278,7 +278,7 @@ DAMAGE = {
     "UPDATE tree SET size = size - 1 WHERE tree_no = 1": "leaves of chains",
     "DELETE FROM directory_leaf WHERE leaf_index = 2": "leaf 2 is missing",
     "UPDATE directory_leaf SET leaf = CAST(leaf || x'00' AS BLOB) WHERE leaf_index = 2": "do not give the root",
-    "UPDATE tile SET hashes = zeroblob(length(hashes)) WHERE tree_no = 0": "do not give the root of its leaves",
+    "UPDATE leaf_tail SET hashes = zeroblob(length(hashes)) WHERE tree_no = 0": "do not give the root of its leaves",
     "UPDATE tile SET hashes = zeroblob(length(hashes)) WHERE tree_no = 1 AND level = 1": "do not give the root of its",
     "UPDATE checkpoint SET root = zeroblob(32)": "has not the root of its",
     "UPDATE checkpoint SET note = replace(note, '— ', '— x')": "is not signed by the log's key",

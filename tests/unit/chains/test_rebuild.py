@@ -158,7 +158,7 @@ def test_where_there_is_no_copy_it_is_said(copies: Moments, bitcoin: SimulatedBi
         ("DELETE FROM directory_leaf WHERE leaf_index = 3", "directory leaf 3: it is another one"),
         ("UPDATE checkpoint SET root = zeroblob(32) WHERE seal_number = 0", "the checkpoint of 4 leaves: it is"),
         ("UPDATE checkpoint SET note = 'x' WHERE seal_number = 0", "the checkpoint of 4 leaves: it is"),
-        ("UPDATE tile SET hashes = zeroblob(96) WHERE tree_no = 1 AND level = 0", r"chain [0-9a-f]{64}: entry 0: it"),
+        ("UPDATE leaf_tail SET hashes = zeroblob(96) WHERE tree_no = 1", r"chain [0-9a-f]{64}: entry 0: it"),
         ("UPDATE group_commit SET signature = zeroblob(64) WHERE first_seq = 1", "the promise from row 1 on: it is"),
         ("UPDATE attempt SET txid = zeroblob(32) WHERE attempt_no = 1", "anchor [0-9a-f]{64}: this home has it"),
         ("UPDATE checkpoint SET note = 'x' WHERE seal_number = 2", "does not pass the audit"),
