@@ -64,7 +64,8 @@ def _check_level(engine: Engine, report: Report, at: tuple[int, int], wanted: in
         if tile_no != expected_no:
             report.found(f"{where}, level {level}, tile {expected_no}", "is missing")
         width = min(max(wanted - tile_no * TILE_WIDTH, 0), TILE_WIDTH)
-        behind = tail if first * HASH_SIZE == tile_no * TILE_BYTES + size else 0
+        is_behind = first // TILE_WIDTH == tile_no and first * HASH_SIZE == tile_no * TILE_BYTES + size
+        behind = tail if is_behind else 0
         if size + behind != width * HASH_SIZE:
             report.found(place, f"expected {width} hashes, found {size + behind} bytes")
         elif level and bytes(hashes) != _roots_below(engine, tree_no, level, tile_no)[:size]:

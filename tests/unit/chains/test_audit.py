@@ -94,6 +94,16 @@ def change_tile(store: Store, tree_no: int, level: int, hashes: bytes) -> None:
     )
 
 
+@pytest.mark.parametrize("many", [30, 32, 253, 255, 256, 287])
+def test_few_entries_behind_many_are_clean(store: Store, chain: Chain, many: int) -> None:
+    """Wherever the leaves of a log lie, in tiles or in its tail, they are all there."""
+    size = store.trees.state(chain.chain_no).size
+    store.writer.record(chain, [f"{number}".encode() for number in range(many - size)], START_MS)
+    for content in (b"one", b"more", b"and another"):
+        store.writer.record(chain, [content], START_MS)
+        assert set() == audit(store)
+
+
 def test_an_honest_home_is_clean(store: Store, chain: Chain) -> None:
     """Nothing is found, before and after further entries and seals."""
     assert set() == audit(store)
