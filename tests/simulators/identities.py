@@ -5,7 +5,7 @@ Tests and makers of vectors use it; ``World`` of ``world.py`` seals what is stat
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from anchor.proof.codec import sha256
 from anchor.proof.entry import Entry, Extension, ExtensionType
@@ -31,6 +31,22 @@ BOTH = Purpose.ENTRIES | Purpose.KEYS
 def public(name: str) -> bytes:
     """Return the public key of the holder called ``name``."""
     return public_bytes(signing_key(name))
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whoever has the key of this name."""
+
+    name: str
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of it."""
+        return public(self.name)
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign, as ``Signer`` asks."""
+        return signing_key(self.name).sign(message)
 
 
 def key(name: str, purposes: Purpose = BOTH, not_after_ms: int = NEVER) -> Key:

@@ -6,7 +6,7 @@ closed), ``identity`` (of whoever writes there), ``moved`` (of another log, whic
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from anchor.attestations import Attestations
@@ -27,30 +27,15 @@ from chains.life_stating import Signer, close_chain
 from chains.reader import Reader, StoredEntry
 from chains.work import Submission
 from tests.simulators.bitcoin import SimulatedBitcoin
-from tests.simulators.identities import began, first_entry_of, key, key_set, public
+from tests.simulators.identities import Holder, began, first_entry_of, key, key_set, public
 from tests.simulators.policies import change, first_under, keys, signed_by
 from tests.simulators.sealers import proof_of, sealer
 from tests.simulators.service import Service, new_service
 from tests.simulators.timestamp_authority import Stamped, certify_root, certify_signer, stamp
-from tests.simulators.world import signing_key
 from tests.vectors.make_receipt_vectors import attested
 
 CHAINS = ("acme", "identity", "moved", "orders")
 CERTIFIED = sealer("Acme Ltd", certify_root())
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Whoever has the key of this name."""
-
-    name: str
-
-    @property
-    def public_key(self) -> bytes:
-        return public(self.name)
-
-    def sign(self, message: bytes) -> bytes:
-        return signing_key(self.name).sign(message)
 
 
 class RichLog:

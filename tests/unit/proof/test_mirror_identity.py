@@ -4,7 +4,7 @@ Input is a home with an identity whose key for entries was rotated between the o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,26 +20,12 @@ from chains.identity_stating import announced, completed, record_statement, rota
 from chains.mirror_folder import fetch_from
 from chains.work import Submission
 from tests.simulators.bitcoin import SimulatedBitcoin
-from tests.simulators.identities import began, entry_of, first_entry_of, key, key_set, public
+from tests.simulators.identities import Holder, began, entry_of, first_entry_of, key, key_set, public
 from tests.simulators.service import Service, judge
 from tests.simulators.world import sign_entry, signing_key
 
 WAIT_BLOCKS = 144
 AUTHOR_STEP = 3
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Whoever has the key of this name."""
-
-    name: str
-
-    @property
-    def public_key(self) -> bytes:
-        return public(self.name)
-
-    def sign(self, message: bytes) -> bytes:
-        return signing_key(self.name).sign(message)
 
 
 class Orders:
