@@ -6,6 +6,7 @@ HTTP API answers with the same (docs/spec/mirror.md); an auditor follows the thr
 
 from collections.abc import Sequence
 
+from anchor.attestations import Attestations
 from anchor.directory import Directory
 from anchor.journal import Attempt, Journal
 from anchor.lifecycle import MINED, State
@@ -13,6 +14,8 @@ from anchor.log import TILE_WIDTH
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
 from anchor.proof.bitcoin.transaction import OutPoint
 from anchor.proof.leaves import ThreadLeaf
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp
+from anchor.timestamps import Timestamps
 
 _SENT = frozenset({State.BROADCAST, State.SEEN})
 
@@ -23,6 +26,8 @@ class AnchoredLine:
     def __init__(self, directory: Directory, journal: Journal) -> None:
         self._directory = directory
         self._journal = journal
+        self._timestamps = Timestamps(journal.engine)
+        self._attestations = Attestations(journal.engine)
         self._walked: tuple[tuple[int, int], tuple[int, ...]] = ((-1, -1), ())
 
     def numbers(self, size: int) -> tuple[int, ...]:
@@ -37,6 +42,15 @@ class AnchoredLine:
         numbers = self.numbers(size)[bundle_no * TILE_WIDTH : (bundle_no + 1) * TILE_WIDTH]
         found = [(attempt, self._journal.proof(attempt)) for attempt in map(self._journal.numbered, numbers)]
         return [(attempt, proof) for attempt, proof in found if proof is not None]
+
+    def stamps(self, size: int, file_no: int) -> dict[int, tuple[Stamp, ...]]:
+        """Return what the checkpoints of anchors 16 * ``file_no`` and following, at most 16, have beside their anchors.
+
+        By their sizes; those that have nothing are there with nothing. More may come for days after an anchor.
+        """
+        numbers = self.numbers(size)[file_no * STAMPS_WIDTH : (file_no + 1) * STAMPS_WIDTH]
+        sizes = [self._journal.numbered(number).checkpoint_size for number in numbers]
+        return {each: (*self._timestamps.of(each), *self._attestations.of(each)) for each in sizes}
 
     def pending(self) -> list[bytes]:
         """Return the transactions that were sent and are in no block yet, without witness."""

@@ -136,6 +136,13 @@ class ChainLives:
         )
         return bytes(rows[0][0]) if rows else None
 
+    def earlier_receipts_of(self, chain: Chain) -> dict[int, bytes]:
+        """Return all such receipts of a chain, by the indexes of its continuations."""
+        rows = self.engine.query(
+            "SELECT leaf_index, receipt FROM earlier_receipt WHERE chain_no = ?", (chain.chain_no,)
+        )
+        return {int(leaf_index): bytes(receipt) for leaf_index, receipt in rows}
+
     def earlier_receipts(self) -> dict[int, dict[int, bytes]]:
         """Return all such receipts: of each chain_no by the indexes of its continuations. Few chains have any."""
         found: dict[int, dict[int, bytes]] = {}

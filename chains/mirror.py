@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anchor.anchored_line import AnchoredLine
-from anchor.attestations import Attestations
 from anchor.directory import Directory, StoredCheckpoint, sign_checkpoint
 from anchor.errors import BehindError, NotYetError, SettingsError
 from anchor.journal import Journal
 from anchor.log import DIRECTORY, TILE_WIDTH, Trees, tile_path
 from anchor.proof.checkpoint import MAX_NOTE, Checkpoint, Note, chain_origin, key_id
-from anchor.proof.earlier_receipts import EARLIER, encode_earlier
-from anchor.proof.receipt import LogCard, Receipt
-from anchor.proof.stamps import STAMPS_WIDTH, Stamp, encode_stamps, merged, stamps_in, stamps_path
+from anchor.proof.earlier_receipts import EARLIER, sealed_earlier
+from anchor.proof.receipt import LogCard
+from anchor.proof.stamps import STAMPS_WIDTH, encode_stamps, merged, stamps_in, stamps_path
 from anchor.proof.thread_proofs import encode_proofs, proofs_path
 from anchor.published import ANCHORED, CARD, CHECKPOINT
 from anchor.signing import SigningKey
@@ -28,7 +27,6 @@ from anchor.storage.engine import Engine
 from anchor.thread_list import FILE_NAME as THREAD_FILE
 from anchor.thread_list import ListedAnchor, ThreadList
 from anchor.tiles import ENTRIES, encode_bundle, new_tiles, tile_width
-from anchor.timestamps import Timestamps
 from chains.chain import Chain, Chains
 from chains.chain_life import ChainLives
 from chains.mirror_folder import chain_prefix, check_folder, drop_partial, has_entries, only_writer, put_file
@@ -71,8 +69,6 @@ class Mirror:
         self.chains = chains
         self.journal = journal
         self.line = AnchoredLine(directory, journal)
-        self.timestamps = Timestamps(engine)
-        self.attestations = Attestations(engine)
         self._written = 0
 
     def write(
@@ -122,7 +118,7 @@ class Mirror:
         self._put(CHECKPOINT, (newest.note or "").encode())
         for head in changed:
             self._put(chain_prefix(head.chain_id) + CHECKPOINT, self._chain_note(head, key))
-        self._write_stamps([self.journal.numbered(number).checkpoint_size for number in line])
+        self._write_stamps(newest.size)
         self._write_thread(newest.size)
         self._put(CARD, LogCard(self.directory.log, self.line.starts(newest.size) or None).encode())
         self._write_verify_page()
@@ -226,10 +222,10 @@ class Mirror:
 
     def _write_earlier(self, head: _ChainHead, receipts: Mapping[int, bytes]) -> None:
         """Write the receipts of other logs on which sealed continuations rest, where it is not done."""
-        sealed = {index: Receipt.decode(raw) for index, raw in receipts.items() if index < head.size}
         path = chain_prefix(head.chain_id) + EARLIER
-        if sealed and not (self.folder / path).is_file():
-            self._put(path, encode_earlier(sealed))
+        data = None if (self.folder / path).is_file() else sealed_earlier(receipts, head.size)
+        if data is not None:
+            self._put(path, data)
 
     def _chain_leaves(self, chain: Chain, start: int, end: int) -> list[bytes]:
         return [
@@ -247,21 +243,18 @@ class Mirror:
         if stored is not None and not (self.folder / path).is_file():
             self._put(path, (stored.note or "").encode())
 
-    def _write_stamps(self, sizes: Sequence[int]) -> None:
+    def _write_stamps(self, size: int) -> None:
         """Write what time-stamping authorities and calendars gave over anchored checkpoints, where it changed.
 
         What the folder has stays: a home that was made again of it has none of that itself.
         """
-        for first in range(0, len(sizes), STAMPS_WIDTH):
-            part = sizes[first : first + STAMPS_WIDTH]
-            path = stamps_path(first // STAMPS_WIDTH)
+        for file_no in range(-(-len(self.line.numbers(size)) // STAMPS_WIDTH)):
+            path = stamps_path(file_no)
             file = self.folder / path
             kept = stamps_in(file.read_bytes() if file.is_file() else None)
-            own: dict[int, tuple[Stamp, ...]] = {
-                size: (*self.timestamps.of(size), *self.attestations.of(size)) for size in part
-            }
-            found = {size: merged(stamps, kept.get(size, ())) for size, stamps in own.items()}
-            if any(found.values()) and found != {size: kept.get(size, ()) for size in part}:
+            own = self.line.stamps(size, file_no)
+            found = {stamped: merged(stamps, kept.get(stamped, ())) for stamped, stamps in own.items()}
+            if any(found.values()) and found != {stamped: kept.get(stamped, ()) for stamped in own}:
                 self._put(path, encode_stamps(found))
 
     def _write_thread(self, size: int) -> None:

@@ -40,6 +40,15 @@ def encode_earlier(receipts: Mapping[int, Receipt]) -> bytes:
     return strictjson.dumps({"format": FORMAT, "earlier": items}).encode("ascii")
 
 
+def sealed_earlier(receipts: Mapping[int, bytes], size: int) -> bytes | None:
+    """Return the file of a chain of which ``size`` entries are sealed; None where none of these is a continuation.
+
+    ``receipts`` are the encoded ones, by the indexes of the continuations.
+    """
+    sealed = {index: Receipt.decode(raw) for index, raw in receipts.items() if index < size}
+    return encode_earlier(sealed) if sealed else None
+
+
 def _without_certificates(receipt: Receipt) -> Receipt:
     if receipt.sealed is None:
         return receipt

@@ -5,15 +5,17 @@ They run on a reading thread (``chains.web.rooms``); ``chains.web.api`` has them
 
 from anchor.directory import sign_checkpoint
 from anchor.proof.checkpoint import Checkpoint, chain_origin
+from anchor.proof.earlier_receipts import EARLIER, sealed_earlier
 from anchor.proof.leaves import NO_PREVIOUS, HeadLeaf
 from chains.access import Action, ChainAccess, Visibility, allowed
 from chains.chain import Chain
-from chains.web.answers import cached, json_of
+from chains.chain_life import ChainLives
+from chains.web.answers import IMMUTABLE, cached, json_of
 from chains.web.asgi import JSON, OCTETS, TEXT, Answer
 from chains.web.limits import MOST_SCANNED, PAGE_ITEMS
 from chains.web.operations import Operation, Shape
 from chains.web.parameters import CHAIN, CURSOR, FROM_SIZE, INDEX, LIMIT, SIZE, TILE_PATH, TO_SIZE
-from chains.web.problems import ProblemError
+from chains.web.problems import ProblemError, not_found
 from chains.web.requests import Request
 from chains.web.rooms import Room
 from chains.web.schemas import ChainModel, Chains, Consistency, Entries, EntryModel, Head, Inclusion
@@ -118,6 +120,19 @@ def chain_tile(room: Room, request: Request) -> Answer:
     size = _sealed_size(room, chain)
     path = request.arguments["tile_path"]
     return tile_answer(room.home.trees, chain.chain_no, size, path, leaves, _who(access))
+
+
+def chain_earlier(room: Room, request: Request) -> Answer:
+    """Return the receipts of other logs on which a chain's sealed continuations rest, to whoever may read its entries.
+
+    As a mirror has them: a chain comes from elsewhere once, with its first entries here.
+    """
+    chain, access = room.shared(request, Action.ENTRY_READ)
+    receipts = ChainLives(room.home.engine, room.home.chains).earlier_receipts_of(chain)
+    body = sealed_earlier(receipts, _sealed_size(room, chain))
+    if body is None:
+        raise not_found()
+    return Answer(200, body, JSON, (cached(_who(access), IMMUTABLE),))
 
 
 def chain_consistency(room: Room, request: Request) -> Answer:
@@ -233,6 +248,18 @@ OPERATIONS = (
         ("not-found", "not-allowed"),
         parameters=(CHAIN, TILE_PATH),
         run=chain_tile,
+        is_of_database=True,
+    ),
+    Operation(
+        "getChainEarlier",
+        "GET",
+        f"/v1/chains/{{chain}}/{EARLIER}",
+        "Receipts of the logs that a chain came from",
+        GROUP,
+        {200: Shape("The receipts (docs/spec/mirror.md)", {JSON: dict})},
+        ("not-found", "not-allowed"),
+        parameters=(CHAIN,),
+        run=chain_earlier,
         is_of_database=True,
     ),
     Operation(

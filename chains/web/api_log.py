@@ -8,6 +8,7 @@ import msgspec
 from anchor.directory import StoredCheckpoint
 from anchor.log import DIRECTORY, TILE_WIDTH
 from anchor.proof.leaves import KeyLeaf
+from anchor.proof.stamps import encode_stamps
 from anchor.proof.thread_proofs import encode_proofs
 from chains.head_proofs import head_proof
 from chains.web.answers import cached, json_of
@@ -23,6 +24,7 @@ from chains.web.parameters import (
     OPTIONAL_SIZE,
     PROOFS_PATH,
     SIZE,
+    STAMPS_PATH,
     TILE_PATH,
     TO_SIZE,
 )
@@ -106,6 +108,15 @@ def thread_proofs(room: Room, request: Request) -> Answer:
     if not proofs:
         raise not_found()
     return Answer(200, encode_proofs(bundle_no * TILE_WIDTH, proofs), JSON, (cached("public", SOON),))
+
+
+def stamps(room: Room, request: Request) -> Answer:
+    """Return what up to 16 anchored checkpoints have beside their anchors, as a mirror has it; it may grow for days."""
+    file_no = tile_number(request.arguments["stamps_path"].removesuffix(".json"))
+    found = room.anchored.stamps(_size(room), file_no)
+    if not any(found.values()):
+        raise not_found()
+    return Answer(200, encode_stamps(found), JSON, (cached("public", SOON),))
 
 
 def directory_head(room: Room, request: Request) -> Answer:
@@ -204,6 +215,18 @@ OPERATIONS = (
         ("not-found",),
         parameters=(PROOFS_PATH,),
         run=thread_proofs,
+        is_everybodys=True,
+    ),
+    Operation(
+        "getStamps",
+        "GET",
+        "/v1/stamps/{stamps_path}",
+        "Time stamps and calendars' attestations over anchored checkpoints, 16 anchors in each file",
+        GROUP,
+        {200: Shape("The stamps (docs/spec/mirror.md)", {JSON: dict})},
+        ("not-found",),
+        parameters=(STAMPS_PATH,),
+        run=stamps,
         is_everybodys=True,
     ),
     Operation(

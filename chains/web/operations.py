@@ -129,23 +129,26 @@ class Router:
     def find(self, raw_path: bytes) -> tuple[dict[str, Operation], list[str]]:
         """Return the operations of a path by their methods, and the values of its variable parts in order.
 
+        What is named in full goes before what takes the rest of a path, such as a tile's.
         Raises ProblemError (not-found) where there are none.
         """
         node, values = self._root, list[str]()
+        rest: tuple[dict[str, Any], list[str]] = {}, []
         parts = raw_path.split(b"/")[1:] if raw_path != b"/" else []
         for number, part in enumerate(parts):
             literal = part.decode("latin-1")
+            if "{*}" in node:
+                rest = node["{*}"], [*values, b"/".join(parts[number:]).decode("latin-1")]
             if literal in node and literal:
                 node = node[literal]
             elif "{}" in node:
                 values.append(_decoded(part))
                 node = node["{}"]
-            elif "{*}" in node:
-                values.append(b"/".join(parts[number:]).decode("latin-1"))
-                node = node["{*}"]
-                break
             else:
-                raise ProblemError("not-found", "Nothing is here; GET /v1/openapi.json says what there is")
+                node = {}
+                break
+        if not node.get(""):
+            node, values = rest
         found: dict[str, Operation] = node.get("", {})
         if not found:
             raise ProblemError("not-found", "Nothing is here; GET /v1/openapi.json says what there is")
@@ -158,7 +161,7 @@ def path_parameters(path: str) -> list[str]:
 
 
 def _place_of(part: str) -> str:
-    if part in {"{tile_path}", "{proofs_path}"}:
+    if part in {"{tile_path}", "{proofs_path}", "{stamps_path}"}:
         return "{*}"
     return "{}" if part.startswith("{") else part
 

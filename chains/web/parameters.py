@@ -31,6 +31,13 @@ PROOFS_PATH = Parameter(
     In.PATH,
     is_required=True,
 )
+STAMPS_PATH = Parameter(
+    "stamps_path",
+    "Number of the file, as a tile's in groups of three digits, and `.json`: file n has the anchors from 16 n on",
+    r"(x[0-9]{3}/){0,2}[0-9]{3}\.json",
+    In.PATH,
+    is_required=True,
+)
 FROM_SIZE = Parameter("from", "Size of the older tree", is_required=True, least=1)
 TO_SIZE = Parameter("to", "Size of the newer tree", is_required=True, least=1)
 INDEX = Parameter("index", "Zero-based place of the leaf", is_required=True, least=0)

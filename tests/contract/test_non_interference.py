@@ -181,6 +181,7 @@ class Values:
                 "0/x001/000",
             ],
             "proofs_path": ["000.json", "x001/000.json"],
+            "stamps_path": ["000.json", "x001/000.json"],
             "from_ms": self.times,
             "to_ms": self.times,
             # Whose are others' keys and webhooks, is asked in test_managing.py: here nobody's access is to be ended.
