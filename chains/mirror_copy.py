@@ -24,8 +24,16 @@ from anchor.thread_list import FILE_NAME as THREAD_FILE
 from anchor.thread_verdict import Number, Outcome, Reason, Verdict
 from anchor.tiles import ENTRIES, Fetch, PublishedTree, WithheldError, tile_width
 from chains.incoming import Incoming, finish
-from chains.mirror_folder import card_in, chain_prefix, check_folder, fetch_from, has_entries, only_writer
-from chains.mirror_taking import DirectoryRead, put_anchors, take_anchors, take_earlier, take_leaves, take_tiles
+from chains.mirror_folder import card_in, chain_prefix, check_folder, fetch_from, has_entries, only_writer, put_file
+from chains.mirror_taking import (
+    DirectoryRead,
+    late_stamps,
+    put_anchors,
+    take_anchors,
+    take_earlier,
+    take_leaves,
+    take_tiles,
+)
 from chains.verify_page import FILE_NAME as VERIFY_PAGE
 from chains.verify_page import page
 
@@ -40,9 +48,9 @@ MOST_NAMED = 20
 class Copied:
     """What a run did. ``size`` is the published size of the directory, ``outcome`` what the thread audit said.
 
-    Where there was nothing new, nothing was judged, and ``outcome`` is None. ``withdrawn`` are chains, or their
-    entries, that are not shown to us any more; of ``withheld`` ones a part is not there. ``wrong_authors`` are entries
-    that the log should have refused for their author's sake: it took them, and so they are in the copy.
+    Where there was nothing new but stamps, nothing was judged, and ``outcome`` is None. ``withdrawn`` are chains, or
+    their entries, that are not shown to us any more; of ``withheld`` ones a part is not there. ``wrong_authors`` are
+    entries that the log should have refused for their author's sake: it took them, and so they are in the copy.
     """
 
     size: int = 0
@@ -118,7 +126,7 @@ class _Run:
         """Return what was done; raises as ``MirrorCopy.run``."""
         first_note, first = self._newest()
         if self.seen is not None and self._has_all(self.seen, first):
-            return Copied(self.seen.size)
+            return Copied(self.seen.size, files_written=self._put_late_stamps())
         self._read_own()
         self._take_directory(first.size)
         notes = self._chain_notes()
@@ -146,6 +154,17 @@ class _Run:
         if published.size != seen.size:
             return published.size < seen.size
         return self.incoming.ask(THREAD_FILE) == self.own(THREAD_FILE)
+
+    def _put_late_stamps(self) -> int:
+        """Put stamps that came since the last news into their places; return how many files.
+
+        At once, beside what was fetched before and is not judged yet: no other file of the folder depends on them, and
+        none is believed.
+        """
+        found = list(late_stamps(self.incoming))
+        for path, data in found:
+            put_file(self.incoming.folder, path, data)
+        return len(found)
 
     def _read_own(self) -> None:
         """Read the directory that the folder has; may be repeated."""

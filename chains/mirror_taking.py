@@ -4,14 +4,14 @@ Everything goes through an ``Incoming``, which keeps it until the whole was judg
 wanted; what is missing is said here by a name, and never waited for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from anchor.errors import HistoryDiffersError, SourceError
 from anchor.hashing.chosen import HASHING
 from anchor.log import TILE_WIDTH, tile_path, tile_roots
 from anchor.proof.bitcoin.anchor import BitcoinAnchor
-from anchor.proof.bitcoin.transaction import OutPoint
+from anchor.proof.bitcoin.transaction import MAX_TRANSACTION, OutPoint, Transaction
 from anchor.proof.checkpoint import Checkpoint, note_in
 from anchor.proof.codec import HASH_SIZE
 from anchor.proof.earlier_receipts import EARLIER, decode_earlier
@@ -148,7 +148,7 @@ def put_anchors(incoming: Incoming, listed: ThreadList, proofs: Sequence[Bitcoin
 
     The list may be newer than the checkpoint, and must name nothing that is not there (docs/spec/mirror.md, "Order").
     """
-    sizes = [_anchored_size(proof) for proof in proofs]
+    sizes = [_anchored_size(proof.decoded_transaction) for proof in proofs]
     count = next((at for at, each in enumerate(sizes) if each > size), len(proofs))
     for first in range(0, count, TILE_WIDTH):
         encoded = encode_proofs(first, proofs[first : min(first + TILE_WIDTH, count)])
@@ -159,35 +159,47 @@ def put_anchors(incoming: Incoming, listed: ThreadList, proofs: Sequence[Bitcoin
     incoming.put(THREAD_FILE, listed.encode())
     for each in sorted(set(sizes[:count])):
         incoming.take(f"{ANCHORED}/{each}")
-    _take_stamps(incoming, sizes[:count])
+    for path, data in _stamps_with_news(incoming, 0, sizes[:count]):
+        incoming.put(path, data)
     return count
 
 
-def _take_stamps(incoming: Incoming, sizes: Sequence[int]) -> None:
-    """Take what anchored checkpoints have beside their anchors, as far as it can be over them; what is here stays.
+def late_stamps(incoming: Incoming) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of stamps that got more since the folder took the anchors that it has, of the newest of these."""
+    data = incoming.view(THREAD_FILE)
+    listed = () if data is None else ThreadList.decode(data).anchors
+    first_file = max(0, -(-len(listed) // STAMPS_WIDTH) - _UNSETTLED_STAMPS)
+    newest = (Transaction.decode(each.transaction, MAX_TRANSACTION) for each in listed[first_file * STAMPS_WIDTH :])
+    yield from _stamps_with_news(incoming, first_file, [_anchored_size(each) for each in newest])
 
-    Stamps come for days after an anchor: files of older ones are asked for once. One that is damaged is not taken, and
-    keeps nobody from the rest.
+
+def _stamps_with_news(incoming: Incoming, first_file: int, sizes: Sequence[int]) -> Iterator[tuple[str, bytes]]:
+    """Yield files of what anchored checkpoints have beside their anchors, as far as it can be over them.
+
+    ``sizes`` are those of anchors 16 * ``first_file`` and following. What is here stays. Stamps come for days after an
+    anchor: files of older ones are asked for where there are none. One that is damaged is not taken, and keeps nobody
+    from the rest.
     """
-    files = -(-len(sizes) // STAMPS_WIDTH)
-    for file_no in range(files):
+    files = first_file + -(-len(sizes) // STAMPS_WIDTH)
+    for file_no in range(first_file, files):
         path = stamps_path(file_no)
         own = incoming.view(path)
         given = incoming.ask(path) if own is None or file_no >= files - _UNSETTLED_STAMPS else None
         shown, held = stamps_in(given), stamps_in(own)
         found: dict[int, tuple[Stamp, ...]] = {}
-        for size in sizes[file_no * STAMPS_WIDTH : (file_no + 1) * STAMPS_WIDTH]:
+        first = (file_no - first_file) * STAMPS_WIDTH
+        for size in sizes[first : first + STAMPS_WIDTH]:
             note = incoming.view(f"{ANCHORED}/{size}")
             root = b"" if note is None else Checkpoint.decode(note_in(note, path).text).root
             fresh = those_over(shown.get(size, ()), imprint_of(size, root)) if root else ()
             found[size] = merged(fresh, held.get(size, ()))
         if (data := encode_stamps(found)) != (own or encode_stamps({})):
-            incoming.put(path, data)
+            yield path, data
 
 
-def _anchored_size(proof: BitcoinAnchor) -> int:
+def _anchored_size(transaction: Transaction) -> int:
     """Return how many leaves an anchor commits to; none where it is no anchor, which the audit says."""
-    payload = payload_of(proof.decoded_transaction)
+    payload = payload_of(transaction)
     return 0 if payload is None else payload.tree_size
 
 

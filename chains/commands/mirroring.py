@@ -212,7 +212,7 @@ def _watch(copy: "MirrorCopy", pushed: "Pusher", every_s: float, as_json: bool) 
         while True:
             try:
                 done = copy.run()
-                if done.outcome is not None or not is_level:
+                if done.outcome is not None or done.files_written or not is_level:
                     is_level = False
                     _say(copy.folder, done, pushed(copy.folder), as_json=as_json)
                     is_level = True
@@ -235,7 +235,8 @@ def _exit_code(done: "Copied") -> int:
 
 def _copied_lines(folder: Path, done: "Copied") -> list[str]:
     if done.outcome is None:
-        return [f"{folder}: nothing new; {done.size} leaves of the directory"]
+        news = "nothing new but time stamps" if done.files_written else "nothing new"
+        return [f"{folder}: {news}; {done.size} leaves of the directory"]
     told = (
         f"{folder}: {done.size} leaves of the directory, {counted(done.chains, 'chains')} "
         f"({done.chains_changed} with news, {done.chains_not_shown} not shown to you), "

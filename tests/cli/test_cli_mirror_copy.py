@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from anchor.proof.timestamp import imprint_of
+from anchor.timestamps import Timestamps
 from chains.access import Role
+from chains.home import Home
 from tests.cli.commands import COMMAND, Done, World, run
 from tests.homes import copy_home
 from tests.simulators.api_server import ROOT, ApiServer, make_key, serving
@@ -69,6 +72,22 @@ def test_a_mirror_of_a_mirror_is_one(world: World, tmp_path: Path) -> None:
     done = run("mirror", tmp_path / "one", tmp_path / "two", "--log", world.card)
     assert (0, True) == (done.exit_code, "2 anchors; " in done.text)
     assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+def test_time_stamps_alone_are_told_as_such(world: World, tmp_path: Path) -> None:
+    """They came after the checkpoint was copied; nothing else is new."""
+    world.ok("mirror", tmp_path / "public")
+    run("mirror", tmp_path / "public", tmp_path / "copy")
+    with Home.open(world.home) as home:
+        size = home.journal.all()[0].checkpoint_size
+        checkpoint = home.directory.checkpoint_of(size)
+        assert checkpoint is not None
+        token = b"a token over " + imprint_of(size, checkpoint.root)
+        Timestamps(home.engine).keep(size, "https://tsa.example", token, 1)
+    world.ok("mirror", tmp_path / "public")
+    done = run("mirror", tmp_path / "public", tmp_path / "copy")
+    assert (0, True) == (done.exit_code, "nothing new but time stamps; " in done.text)
+    assert files(tmp_path / "public") == files(tmp_path / "copy")
 
 
 def test_a_home_in_the_environment_is_not_asked(world: World, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from anchor.proof.earlier_receipts import EARLIER
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
-from anchor.proof.stamps import stamps_path
+from anchor.proof.stamps import decode_stamps, stamps_path
 from anchor.published import read_card
 from anchor.signing import check_signature
 from anchor.thread_auditor import Auditor
@@ -21,8 +21,9 @@ from chains.log_reading import opened_log
 from chains.mirror_copy import Copied, MirrorCopy
 from chains.mirror_folder import chain_prefix, fetch_from
 from tests.simulators.published import files
-from tests.simulators.rich_log import CHAINS, RichLog, rich_log
+from tests.simulators.rich_log import CHAINS, RichLog, keep_stamps, rich_log
 from tests.simulators.served_here import served_here
+from tests.waiting import wait_until
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 TILE = "tile/entries/000.p/1"
@@ -39,6 +40,10 @@ class Site:
     def asked(self, path: str, key: str | None = None) -> httpx.Response:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         return httpx.get(f"{self.url}/v1/{path}", headers=headers)
+
+    def until_told(self, size: int) -> None:
+        """Wait until the stamps of a checkpoint are shown: those from before may be told for a second."""
+        wait_until(lambda: size in decode_stamps(self.asked(stamps_path(0)).content))
 
     def copied(self, folder: Path) -> Copied:
         with opened_log(self.url, self.key) as fetch:
@@ -72,6 +77,24 @@ def test_the_copy_is_the_home_s_own_mirror_and_makes_the_service_s_receipts(site
             brought = tuple(item for item in shown.evidence if item["type"] == "certificates")
             made = receipts.make(Place(stored.entry.chain_id, stored.leaf_index), brought=brought)
             assert shown == made.sealed
+
+
+def test_stamps_that_come_late_are_taken_without_other_news(site: Site, tmp_path: Path) -> None:
+    """They are put into the folder at once; a run behind that has nothing to write, and what was there stays."""
+    copy = tmp_path / "copy"
+    site.copied(copy)
+    before = files(copy)
+    unstamped = site.told.service.attempts()[0].checkpoint_size
+    assert unstamped not in decode_stamps(before[stamps_path(0)])
+    keep_stamps(site.told.service, unstamped)
+    site.until_told(unstamped)
+    assert 1 == site.copied(copy).files_written
+    after = files(copy)
+    stamps = decode_stamps(after.pop(stamps_path(0)))
+    assert decode_stamps(before.pop(stamps_path(0))).items() < stamps.items()
+    assert 2 == len(stamps[unstamped])
+    assert before == after
+    assert 0 == site.copied(copy).files_written
 
 
 def test_files_of_stamps_are_everybody_s_and_may_grow(site: Site) -> None:

@@ -15,8 +15,9 @@ from anchor.published import read_card
 from anchor.signing import check_signature
 from anchor.thread_auditor import Auditor
 from anchor.tiles import Fetch
+from chains.incoming import INCOMING
 from chains.mirror_copy import MirrorCopy
-from chains.mirror_folder import fetch_from
+from chains.mirror_folder import fetch_from, put_file
 from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.published import files
@@ -73,6 +74,21 @@ def test_stamps_that_come_later_come_to_copies_as_well(
     service.publish(public, "acme")
     copied(showing(public, lambda _: encode_stamps({})), copy)
     assert files(public) == files(copy)
+
+
+def test_late_stamps_bring_nothing_along_that_is_not_judged(service: Service, sizes: list[int], tmp_path: Path) -> None:
+    """What a run that was stopped had fetched waits for the next one that judges it."""
+    public, copy = tmp_path / "public", tmp_path / "copy"
+    service.publish(public, "acme")
+    copied(fetch_from(public), copy)
+    before = files(copy)
+    put_file(copy / INCOMING, "tile/0/007", bytes(32 * 256))
+    keep_stamps(service, sizes[1])
+    service.publish(public, "acme")
+    copied(fetch_from(public), copy)
+    assert [PATH] == [path for path, data in files(copy).items() if before.get(path) != data]
+    assert files(public) == files(copy)
+    assert bytes(32 * 256) == (copy / INCOMING / "tile/0/007").read_bytes()
 
 
 def test_what_a_folder_has_stays_where_its_home_has_it_no_more(
