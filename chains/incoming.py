@@ -49,6 +49,10 @@ class Incoming:
         found = self._new(path)
         return self._own(path) if found is None else found
 
+    def held(self, path: str) -> bytes | None:
+        """Return a file as the folder has it now."""
+        return self._own(path)
+
     def ask(self, path: str) -> bytes | None:
         """Return a file as it is published there now, and keep nothing; raises SourceError beyond the limit."""
         data = self._remote(path)

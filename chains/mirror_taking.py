@@ -159,7 +159,9 @@ def put_anchors(incoming: Incoming, listed: ThreadList, proofs: Sequence[Bitcoin
     incoming.put(THREAD_FILE, listed.encode())
     for each in sorted(set(sizes[:count])):
         incoming.take(f"{ANCHORED}/{each}")
-    for path, data in _stamps_with_news(incoming, 0, sizes[:count]):
+    held = incoming.held(THREAD_FILE)
+    known = 0 if held is None else len(ThreadList.decode(held).anchors)
+    for path, data in stamps_with_news(incoming, 0, sizes[:count], known // STAMPS_WIDTH - _UNSETTLED_STAMPS):
         incoming.put(path, data)
     return count
 
@@ -170,21 +172,26 @@ def late_stamps(incoming: Incoming) -> Iterator[tuple[str, bytes]]:
     listed = () if data is None else ThreadList.decode(data).anchors
     first_file = max(0, -(-len(listed) // STAMPS_WIDTH) - _UNSETTLED_STAMPS)
     newest = (Transaction.decode(each.transaction, MAX_TRANSACTION) for each in listed[first_file * STAMPS_WIDTH :])
-    yield from _stamps_with_news(incoming, first_file, [_anchored_size(each) for each in newest])
+    yield from stamps_with_news(incoming, first_file, [_anchored_size(each) for each in newest], first_file)
 
 
-def _stamps_with_news(incoming: Incoming, first_file: int, sizes: Sequence[int]) -> Iterator[tuple[str, bytes]]:
+def stamps_with_news(
+    incoming: Incoming, first_file: int, sizes: Sequence[int], settled: int
+) -> Iterator[tuple[str, bytes]]:
     """Yield files of what anchored checkpoints have beside their anchors, as far as it can be over them.
 
     ``sizes`` are those of anchors 16 * ``first_file`` and following. What is here stays. Stamps come for days after an
-    anchor: files of older ones are asked for where there are none. One that is damaged is not taken, and keeps nobody
-    from the rest.
+    anchor: the first ``settled`` files are of older ones, and asked for only where they are not here, the newest first
+    and none behind one that is not shown: a log without stamps would be asked for all of them, always. One that is
+    damaged is not taken, and keeps nobody from the rest.
     """
-    files = first_file + -(-len(sizes) // STAMPS_WIDTH)
-    for file_no in range(first_file, files):
+    goes_back = True
+    for file_no in reversed(range(first_file, first_file + -(-len(sizes) // STAMPS_WIDTH))):
         path = stamps_path(file_no)
         own = incoming.view(path)
-        given = incoming.ask(path) if own is None or file_no >= files - _UNSETTLED_STAMPS else None
+        is_settled = file_no < settled
+        given = incoming.ask(path) if not is_settled or (own is None and goes_back) else None
+        goes_back = goes_back and not (is_settled and own is None and given is None)
         shown, held = stamps_in(given), stamps_in(own)
         found: dict[int, tuple[Stamp, ...]] = {}
         first = (file_no - first_file) * STAMPS_WIDTH

@@ -8,16 +8,17 @@ import pytest
 from anchor.proof.calendar import CalendarAnchor
 from anchor.proof.errors import MalformedError
 from anchor.proof.mirror_receipts import MirrorReceipts, Place
-from anchor.proof.stamps import MAX_STAMPS, decode_stamps, encode_stamps, merged, stamps_path
+from anchor.proof.stamps import MAX_STAMPS, STAMPS_WIDTH, decode_stamps, encode_stamps, merged, stamps_path
 from anchor.proof.timestamp import TimestampAnchor
 from anchor.proof.verdict import Outcome
 from anchor.published import read_card
 from anchor.signing import check_signature
 from anchor.thread_auditor import Auditor
 from anchor.tiles import Fetch
-from chains.incoming import INCOMING
+from chains.incoming import INCOMING, Incoming
 from chains.mirror_copy import MirrorCopy
 from chains.mirror_folder import fetch_from, put_file
+from chains.mirror_taking import stamps_with_news
 from tests.homes import copy_home
 from tests.simulators.bitcoin import SimulatedBitcoin
 from tests.simulators.published import files
@@ -89,6 +90,30 @@ def test_late_stamps_bring_nothing_along_that_is_not_judged(service: Service, si
     assert [PATH] == [path for path, data in files(copy).items() if before.get(path) != data]
     assert files(public) == files(copy)
     assert bytes(32 * 256) == (copy / INCOMING / "tile/0/007").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settled", "shown", "wanted"),
+    [
+        (-4, {7}, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        (6, set[int](), [9, 8, 7, 6, 5]),
+        (6, {5, 3}, [9, 8, 7, 6, 5, 3, 2]),
+    ],
+    ids=["all are new", "a log without stamps", "a copy from before there were stamps"],
+)
+def test_of_older_anchors_no_more_is_asked_for_than_is_shown(
+    tmp_path: Path, settled: int, shown: set[int], wanted: list[int]
+) -> None:
+    """File 4 is in the folder; of anchors that the copy had long ago, the first file not shown ends the asking."""
+    put_file(tmp_path, stamps_path(4), encode_stamps({}))
+    asked: list[str] = []
+
+    def remote(path: str) -> bytes | None:
+        asked.append(path)
+        return encode_stamps({}) if path in map(stamps_path, shown) else None
+
+    assert [] == list(stamps_with_news(Incoming(tmp_path, remote, 2**30), 0, range(10 * STAMPS_WIDTH), settled))
+    assert list(map(stamps_path, wanted)) == asked
 
 
 def test_what_a_folder_has_stays_where_its_home_has_it_no_more(
