@@ -52,11 +52,7 @@ class Attestations:
     def keep_reply(self, checkpoint_size: int, calendar: str, reply: bytes, now_ms: int) -> None:
         """Store a reply; where another process was first, its reply stays."""
         with self.engine.transaction():
-            self.engine.execute(
-                "INSERT INTO calendar_reply (checkpoint_size, calendar, replied_at_ms, reply) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (checkpoint_size, calendar) DO NOTHING",
-                (checkpoint_size, calendar, now_ms, reply),
-            )
+            self._add_reply(checkpoint_size, calendar, reply, now_ms)
 
     def begin_round(self, now_ms: int, least_pause_ms: int) -> bool:
         """Note that calendars are about to be asked; False, and nothing noted, where they were asked too lately.
@@ -83,14 +79,21 @@ class Attestations:
     def keep_attestation(self, reply: Reply, network: str, ots: bytes, header: bytes | None, now_ms: int) -> None:
         """Store the .ots file that completes a reply, with its block's header if that is known; the first one stays."""
         with self.engine.transaction():
-            added = self.engine.execute(
-                "INSERT INTO attestation (reply_no, attested_at_ms, network, ots) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (reply_no) DO NOTHING",
-                (reply.reply_no, now_ms, network, ots),
-            )
-            if added and header is not None:
-                sql = "SELECT attestation_no FROM attestation WHERE reply_no = ?"
-                self._add_header(int(self.engine.query(sql, (reply.reply_no,))[0][0]), header)
+            self._add_attestation(reply.reply_no, network, ots, header, now_ms)
+
+    def keep_found(
+        self, checkpoint_size: int, name: str, network: str, ots: bytes, header: bytes | None, now_ms: int
+    ) -> None:
+        """Store an attestation that a mirror has, with its block's header if that is known; the first one stays.
+
+        What the calendar had replied is in no mirror, nor is the calendar's address: the reply is empty, and ``name``
+        tells such attestations apart.
+        """
+        with self.engine.transaction():
+            self._add_reply(checkpoint_size, name, b"", now_ms)
+            sql = "SELECT reply_no FROM calendar_reply WHERE checkpoint_size = ? AND calendar = ?"
+            reply_no = int(self.engine.query(sql, (checkpoint_size, name))[0][0])
+            self._add_attestation(reply_no, network, ots, header, now_ms)
 
     def headless(self, limit: int) -> list[Headless]:
         """Return attestations without header, newest first."""
@@ -131,6 +134,23 @@ class Attestations:
             "ON attestation.reply_no = calendar_reply.reply_no WHERE checkpoint_size >= ?",
             least_size,
         )
+
+    def _add_reply(self, checkpoint_size: int, calendar: str, reply: bytes, now_ms: int) -> None:
+        self.engine.execute(
+            "INSERT INTO calendar_reply (checkpoint_size, calendar, replied_at_ms, reply) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (checkpoint_size, calendar) DO NOTHING",
+            (checkpoint_size, calendar, now_ms, reply),
+        )
+
+    def _add_attestation(self, reply_no: int, network: str, ots: bytes, header: bytes | None, now_ms: int) -> None:
+        added = self.engine.execute(
+            "INSERT INTO attestation (reply_no, attested_at_ms, network, ots) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (reply_no) DO NOTHING",
+            (reply_no, now_ms, network, ots),
+        )
+        if added and header is not None:
+            sql = "SELECT attestation_no FROM attestation WHERE reply_no = ?"
+            self._add_header(int(self.engine.query(sql, (reply_no,))[0][0]), header)
 
     def _add_header(self, attestation_no: int, header: bytes) -> None:
         self.engine.execute(

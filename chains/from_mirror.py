@@ -51,14 +51,19 @@ from chains.chain_life import ChainLives
 from chains.found_by import may_have_keys
 from chains.home import Home
 from chains.policy_audit import PolicyWalk
+from chains.stamps_from_mirror import take_stamps
 
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """What a mirror gave: ``entries`` without promise, content and salt, ``anchors``, and the gap that is marked."""
+    """What a mirror gave: ``entries`` without promise, content and salt, ``anchors``, and the gap that is marked.
+
+    ``stamps`` are time stamps and calendars' attestations beside the anchors.
+    """
 
     entries: int
     anchors: int
+    stamps: int
     gap: EpochLeaf
 
 
@@ -93,9 +98,10 @@ def take_over(home: Home, fetch: Fetch) -> TakenOver:
     published = _anchors(home, fetch)
     anchors = sum(_take_anchor(home, proof) for proof in published.proofs)
     anchors += sum(_take_pending(home, transaction) for transaction in published.pending)
+    stamps = take_stamps(home, fetch)
     newest_ms = int(home.engine.query("SELECT COALESCE(MAX(received_at_ms), 0) FROM group_commit")[0][0])
     gap = Epochs(home.engine, home.directory).mark(newest_ms, max(home.clock(), newest_ms))
-    return TakenOver(entries, anchors, gap)
+    return TakenOver(entries, anchors, stamps, gap)
 
 
 # --- reading and comparing

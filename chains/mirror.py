@@ -246,7 +246,7 @@ class Mirror:
     def _write_stamps(self, size: int) -> None:
         """Write what time-stamping authorities and calendars gave over anchored checkpoints, where it changed.
 
-        What the folder has stays: a home that was made again of it has none of that itself.
+        What the folder has stays: a home that was made again of it may have less itself.
         """
         for file_no in range(-(-len(self.line.numbers(size)) // STAMPS_WIDTH)):
             path = stamps_path(file_no)

@@ -75,10 +75,18 @@ def those_over(stamps: Sequence[Stamp], imprint: bytes) -> tuple[Stamp, ...]:
 def merged(fresh: Sequence[Stamp], kept: Sequence[Stamp]) -> tuple[Stamp, ...]:
     """Return the stamps of a checkpoint where some are known already: none is lost, as far as a file has room.
 
-    An attestation may have got the header of its block meanwhile; it is the same one.
+    An attestation may have got the header of its block meanwhile; it is the same one, and keeps the header.
     """
-    known = {_bytes_of(stamp) for stamp in fresh}
-    return (*fresh, *(stamp for stamp in kept if _bytes_of(stamp) not in known))[: MAX_ANCHORS - 1]
+    known, headed = (
+        {_bytes_of(stamp) for stamp in fresh},
+        {_bytes_of(stamp): stamp for stamp in kept if _has_all(stamp)},
+    )
+    newest = (stamp if _has_all(stamp) else headed.get(_bytes_of(stamp), stamp) for stamp in fresh)
+    return (*newest, *(stamp for stamp in kept if _bytes_of(stamp) not in known))[: MAX_ANCHORS - 1]
+
+
+def _has_all(stamp: Stamp) -> bool:
+    return isinstance(stamp, TimestampAnchor) or stamp.header is not None
 
 
 def _bytes_of(stamp: Stamp) -> bytes:

@@ -135,10 +135,11 @@ def test_what_a_folder_has_stays_where_its_home_has_it_no_more(
 
 
 def test_an_attestation_that_got_its_block_s_header_is_the_same_one() -> None:
-    """It takes the place of the one without."""
+    """It takes the place of the one without, and leaves it to none: a home that was made again may lack the header."""
     without, other = CalendarAnchor("regtest", b"one"), CalendarAnchor("regtest", b"other")
     whole = CalendarAnchor("regtest", b"one", bytes(80))
     assert (whole, other) == merged([whole], [without, other])
+    assert (whole, other) == merged([without, other], [whole])
 
 
 def other_stamps(data: bytes) -> bytes:
