@@ -99,15 +99,13 @@ class Trees:
 
         What has to be read is read with one question for all of them, but where a tile of tiles fills up.
         """
-        tails = self._tails_of(added)
-        edges = self._edges_of(added, tails)
-        sizes, rows, grown = [], list[_TileRow](), list[tuple[int, Tail]]()
+        grown = self._grown_tails(added)
+        edges = self._edges_of(added, grown)
+        sizes, rows = [], list[_TileRow]()
         for state, new in added:
             size = state.size + len(new) // HASH_SIZE
             sizes.append((size, size if _is_built(state) else state.built_size, state.tree_no))
-            tail = tails.get(state.tree_no, Tail(state.size, b"")).with_more(new, _tile_end(state))
-            if tail is not None:
-                grown.append((state.tree_no, tail))
+            if state.tree_no in grown:
                 continue
             tile_no = state.size // TILE_WIDTH
             hashes = edges.get((state.tree_no, 0, tile_no), b"") + new
@@ -117,28 +115,29 @@ class Trees:
                 edge = edges.get((state.tree_no, 1, tile_no // TILE_WIDTH), b"")
                 self._build_over(state.tree_no, tile_no, full, rows, edge)
         self._store_tiles(rows)
-        store_tails(self.engine, grown)
+        store_tails(self.engine, grown.items())
         self.engine.execute_many("UPDATE tree SET size = ?, built_size = ? WHERE tree_no = ?", sizes)
 
-    def _tails_of(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[int, Tail]:
-        """Return the tails that may be gone on with, by tree_no."""
-        few = {
-            state.tree_no: state.size
-            for state, new in added
-            if state.size % TILE_WIDTH and len(new) < TAIL_WIDTH * HASH_SIZE
+    def _grown_tails(self, added: Sequence[tuple[TreeState, bytes]]) -> dict[int, Tail]:
+        """Return the tails to which new leaves go, with these, by tree_no; of all other logs tiles are written."""
+        few = [(state, new) for state, new in added if len(new) < TAIL_WIDTH * HASH_SIZE]
+        current = current_tails(self.engine, {state.tree_no: state.size for state, _ in few if state.size % TILE_WIDTH})
+        grown = {
+            state.tree_no: current.get(state.tree_no, Tail(state.size, b"")).with_more(new, _tile_end(state))
+            for state, new in few
         }
-        return current_tails(self.engine, few)
+        return {tree_no: tail for tree_no, tail in grown.items() if tail is not None}
 
-    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]], tails: Mapping[int, Tail]) -> dict[_TileKey, bytes]:
+    def _edges_of(self, added: Sequence[tuple[TreeState, bytes]], grown: Mapping[int, Tail]) -> dict[_TileKey, bytes]:
         """Return the tiles at which logs go on, by tree, level and number: of leaves, and above those that fill up.
 
-        Where a tail is gone on with, its tile need not be read.
+        Where a tail is gone on with, its tile need not be read; before a tail begins, the tile is held to its size.
         """
         wanted: dict[_TileKey, int] = {}
         for state, new in added:
             tile_no, place = divmod(state.size, TILE_WIDTH)
-            tail = tails.get(state.tree_no)
-            if place and (tail is None or tail.with_more(new, _tile_end(state)) is None):
+            tail = grown.get(state.tree_no)
+            if place and (tail is None or tail.first_index == state.size):
                 wanted[state.tree_no, 0, tile_no] = place
             fills_up = place + len(new) // HASH_SIZE >= TILE_WIDTH
             if tile_no % TILE_WIDTH and fills_up and _is_built(state):

@@ -20,7 +20,7 @@ from anchor.proof.calendar_judging import attested_root, check_attested_header
 from anchor.proof.codec import sha256
 from anchor.proof.errors import MalformedError, Reason, VerificationError
 from anchor.proof.opentimestamps import NotExecutableError
-from anchor.proof.stamps import STAMPS_WIDTH, Stamp, stamps_in, stamps_path
+from anchor.proof.stamps import STAMPS_WIDTH, Stamp, bytes_of, stamps_in, stamps_path
 from anchor.proof.timestamp import TimestampAnchor, imprint_of
 from anchor.tiles import Fetch
 from anchor.timestamp_token import check_token, read_token
@@ -43,8 +43,8 @@ def take_stamps(home: Home, fetch: Fetch) -> int:
     for file_no in range(-(-len(line.numbers(size)) // STAMPS_WIDTH)):
         shown = stamps_in(fetch(stamps_path(file_no)))
         for stamped, own in line.stamps(size, file_no).items():
-            known = set(map(_bytes_of, own))
-            lacking = [each for each in shown.get(stamped, ()) if _bytes_of(each) not in known]
+            known = set(map(bytes_of, own))
+            lacking = [each for each in shown.get(stamped, ()) if bytes_of(each) not in known]
             kept += sum(_is_kept(home, checks, stamped, each) for each in lacking)
     return kept
 
@@ -88,7 +88,7 @@ def _is_kept(home: Home, checks: _Checks, size: int, stamp: Stamp) -> bool:
     """Store a stamp over the checkpoint of ``size`` leaves, and say so; False where it does not hold."""
     checkpoint = home.directory.checkpoint_of(size)
     assert checkpoint is not None, "anchors are of stored checkpoints"
-    imprint, name = imprint_of(size, checkpoint.root), f"mirror:{sha256(_bytes_of(stamp)).hex()[:16]}"
+    imprint, name = imprint_of(size, checkpoint.root), f"mirror:{sha256(bytes_of(stamp)).hex()[:16]}"
     try:
         if isinstance(stamp, TimestampAnchor):
             checks.check_token(stamp.token, imprint)
@@ -105,7 +105,3 @@ def _trusted(home: Home) -> tuple[Certificate, ...]:
     """Return the roots of the authorities that the settings name; none where their file is not there (yet)."""
     path = home.folder / home.settings.timestamp_certificates
     return tuple(load_certificates(path.read_bytes(), str(path))) if path.is_file() else ()
-
-
-def _bytes_of(stamp: Stamp) -> bytes:
-    return stamp.token if isinstance(stamp, TimestampAnchor) else stamp.ots

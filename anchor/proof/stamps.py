@@ -77,19 +77,18 @@ def merged(fresh: Sequence[Stamp], kept: Sequence[Stamp]) -> tuple[Stamp, ...]:
 
     An attestation may have got the header of its block meanwhile; it is the same one, and keeps the header.
     """
-    known, headed = (
-        {_bytes_of(stamp) for stamp in fresh},
-        {_bytes_of(stamp): stamp for stamp in kept if _has_all(stamp)},
-    )
-    newest = (stamp if _has_all(stamp) else headed.get(_bytes_of(stamp), stamp) for stamp in fresh)
-    return (*newest, *(stamp for stamp in kept if _bytes_of(stamp) not in known))[: MAX_ANCHORS - 1]
+    known = {bytes_of(stamp) for stamp in fresh}
+    headed = {bytes_of(stamp): stamp for stamp in kept if _has_all(stamp)}
+    newest = (stamp if _has_all(stamp) else headed.get(bytes_of(stamp), stamp) for stamp in fresh)
+    return (*newest, *(stamp for stamp in kept if bytes_of(stamp) not in known))[: MAX_ANCHORS - 1]
 
 
 def _has_all(stamp: Stamp) -> bool:
     return isinstance(stamp, TimestampAnchor) or stamp.header is not None
 
 
-def _bytes_of(stamp: Stamp) -> bytes:
+def bytes_of(stamp: Stamp) -> bytes:
+    """Return what tells stamps apart: the token of a time stamp, the .ots file of an attestation."""
     return stamp.token if isinstance(stamp, TimestampAnchor) else stamp.ots
 
 
