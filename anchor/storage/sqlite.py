@@ -5,13 +5,10 @@ protocol and never sees sqlite3, whose errors are translated here by code.
 """
 
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from functools import lru_cache
-from itertools import chain, islice
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -28,6 +25,7 @@ from anchor.storage.database import Schema
 from anchor.storage.engine import Question, Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS
+from anchor.storage.several import takes_several, together
 from anchor.storage.tables import TYPES, Table, tables
 
 MIGRATION_SET = "anchorline"
@@ -39,9 +37,8 @@ PAGE_BYTES = 16384
 # 64 MB of write-ahead log are copied into the file at a time: a few pages change in every commit, and are copied once.
 CHECKPOINT_PAGES = 4000
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
-# Rows that are inserted by one statement: at each of them a thread waits for Python's lock again.
-_AT_ONCE = 8
-_VALUES = re.compile(r"(INSERT INTO .* VALUES )(\(\?(?:, \?)*\))(.*)", re.DOTALL)
+# No row is added to as many in one statement: more would gain nothing.
+_TOGETHER_BYTES = 2**23
 _DETAILS = {
     sqlite3.SQLITE_BUSY: (StorageBusyError, "another process is writing; try again, or stop it"),
     sqlite3.SQLITE_LOCKED: (StorageBusyError, "another process is writing; try again, or stop it"),
@@ -142,14 +139,11 @@ class SqliteEngine:
         """See ``Engine.execute_many``."""
         with self._lock, self._translated():
             self._check_transaction()
-            if _of_several(sql, _AT_ONCE) is None:
+            if not takes_several(sql):
                 self._database.conn.executemany(sql, rows)
                 return
-            left = iter(rows)
-            while some := list(islice(left, _AT_ONCE)):
-                several = _of_several(sql, len(some))
-                assert several is not None, "it is for any number"
-                self._database.conn.execute(several, list(chain.from_iterable(some)))
+            for statement, values in together(sql, rows, _TOGETHER_BYTES):
+                self._database.conn.execute(statement, values)
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
         """See ``House.fence``. A trigger is a part of the schema: also who has the file open runs into it."""
@@ -257,13 +251,6 @@ def check_writable(path: Path, wait_s: float) -> None:
     with translated(path), closing(sqlite3.connect(uri, timeout=wait_s, isolation_level=None, uri=True)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
-
-
-@lru_cache(maxsize=1024)
-def _of_several(sql: str, rows: int) -> str | None:
-    """Return the INSERT of so many rows for that of one, or None for another statement."""
-    found = _VALUES.fullmatch(sql)
-    return None if found is None else f"{found[1]}{', '.join([found[2]] * rows)}{found[3]}"
 
 
 def _migration(statements: Sequence[str]) -> Callable[[Database], None]:

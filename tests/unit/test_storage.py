@@ -185,6 +185,15 @@ def test_a_refused_row_of_many_undoes_the_rows_before_it(store: Store) -> None:
     assert [] == engine.query(ALL)
 
 
+def test_of_rows_with_one_key_the_last_is_there(store: Store) -> None:
+    """``execute_many`` puts several rows into one statement, and it is as if each had been written by itself."""
+    engine = store.open()
+    rows = [(number, b"%d" % place) for place, number in enumerate([1, 2, 1, *range(3, 12), 2])]
+    with engine.transaction():
+        engine.execute_many(f"{INSERT} ON CONFLICT (identity_no) DO UPDATE SET leaf_0 = excluded.leaf_0", rows)
+    assert sorted(dict(rows).items()) == engine.query(ALL)
+
+
 def test_transactions_do_not_nest(store: Store) -> None:
     """A second transaction inside the first is refused, and the first one can still end well."""
     engine = store.open()
