@@ -40,7 +40,7 @@ from anchor.storage.postgres_peer import (
     notice_silence,
 )
 from anchor.storage.postgres_together import WaitingWrites
-from anchor.storage.several import takes_several, together
+from anchor.storage.several import Insert, insert_in, together
 from anchor.storage.tables import Table, tables
 
 BUSY_TIMEOUT_S = 5.0
@@ -70,7 +70,6 @@ _FENCE = "fence_of_a_moved_log"
 COPY_FROM = 50
 # Rows of one statement: the server begins when all of it came, and should not wait for long.
 TOGETHER_BYTES = 2**18
-_INSERT = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\) VALUES \(\?(?:, \?)*\)")
 _COPIED = {"int": "int8", "bytes": "bytea", "text": "text"}
 _BUSY = "another process is writing; try again, or stop it"
 _LOST = "the connection was lost; what was just written may be there or not: try again"
@@ -364,16 +363,17 @@ class PostgresEngine:
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """See ``Engine.execute_many``. Many rows that are only inserted go by COPY, others with what comes next."""
-        given, plain = list(rows), _plain_insert(sql)
-        if plain is not None and len(given) >= COPY_FROM:
-            self._copy(*plain, given)
+        given, insert = list(rows), insert_in(sql)
+        kinds = None if insert is None else _kinds_in(insert)
+        if insert is not None and kinds is not None and len(given) >= COPY_FROM:
+            self._copy(insert.table, insert.columns, kinds, given)
             return
         with self._lock, self._translated():
             self._check_transaction()
-            if not takes_several(sql):
+            if insert is None:
                 self._waiting.add(self._connection, numbered(sql), given)
                 return
-            for statement, values in together(sql, given, TOGETHER_BYTES):
+            for statement, values in together(insert, given, TOGETHER_BYTES):
                 self._waiting.add(self._connection, numbered(statement), [values])
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
@@ -477,14 +477,12 @@ class _TruthLoader(Loader):
 
 
 @lru_cache(maxsize=256)
-def _plain_insert(sql: str) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-    """Return table, columns and kinds of an INSERT of values and nothing else into a table of a log; else None."""
-    found = _INSERT.fullmatch(sql.strip())
-    table = next((each for each in tables() if found and each.name == found[1]), None)
-    if found is None or table is None:
+def _kinds_in(insert: Insert) -> tuple[str, ...] | None:
+    """Return of what kinds the columns of an INSERT are, by which COPY could do it; None for what it could not."""
+    table = next((each for each in tables() if each.name == insert.table), None)
+    if table is None or not insert.is_plain:
         return None
-    columns = tuple(found[2].replace(" ", "").split(","))
-    return table.name, columns, tuple(table.kinds[table.columns.index(column)] for column in columns)
+    return tuple(table.kinds[table.columns.index(column)] for column in insert.columns)
 
 
 @lru_cache(maxsize=1024)

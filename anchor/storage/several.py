@@ -13,50 +13,48 @@ from anchor.storage.engine import Value
 
 AT_ONCE = 8
 """Rows in one statement at the most: for each number of them there is another one, which is prepared by itself."""
-_INSERT = re.compile(r"(INSERT INTO \w+ \(([\w, ]+)\) VALUES )(\(\?(?:, \?)*\))((?: ON CONFLICT .*)?)", re.DOTALL)
+_INSERT = re.compile(r"(INSERT INTO (\w+) \(([\w, ]+)\) VALUES )(\(\?(?:, \?)*\))((?: ON CONFLICT .*)?)", re.DOTALL)
 _REPLACED = re.compile(r" ON CONFLICT \(([\w, ]+)\) DO UPDATE .*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class _Insert:
+class Insert:
     """An INSERT of one row in its parts, and in which places of a row its key stands, where it replaces what is there.
 
     Of two rows with one key the later one replaces the earlier; PostgreSQL refuses them in one statement.
     """
 
+    table: str
+    columns: tuple[str, ...]
     before: str
     places: str
     behind: str
     key: tuple[int, ...]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is said of rows that are there already."""
+        return not self.behind
+
 
 @lru_cache(maxsize=256)
-def _insert(sql: str) -> _Insert | None:
+def insert_in(sql: str) -> Insert | None:
     """Return what is read of an INSERT of one row of values and nothing else; None for any other statement."""
     found = _INSERT.fullmatch(sql)
     if found is None:
         return None
-    before, columns, places, behind = found.groups()
+    before, table, columns, places, behind = found.groups()
     replaced = _REPLACED.fullmatch(behind)
-    names = columns.split(", ")
+    names = tuple(columns.split(", "))
     key = () if replaced is None else tuple(map(names.index, replaced[1].split(", ")))
-    return _Insert(before, places, behind, key)
+    return Insert(table, names, before, places, behind, key)
 
 
-def takes_several(sql: str) -> bool:
-    """Say whether ``together`` puts several rows into one statement."""
-    return _insert(sql) is not None
+def together(insert: Insert, rows: Iterable[Sequence[Value]], most_bytes: int) -> Iterator[tuple[str, Sequence[Value]]]:
+    """Yield statements, each with its values, that do what the INSERT does once for each row, in order.
 
-
-def together(sql: str, rows: Iterable[Sequence[Value]], most_bytes: int) -> Iterator[tuple[str, Sequence[Value]]]:
-    """Yield statements, each with its values, that do what ``sql`` does once for each row, in order.
-
-    Up to ``AT_ONCE`` rows are in one, and none behind ``most_bytes`` of them. Raises ValueError for what is no INSERT
-    of a row of values.
+    Up to ``AT_ONCE`` rows are in one, and none behind ``most_bytes`` of them.
     """
-    insert = _insert(sql)
-    if insert is None:
-        raise ValueError(f"expected an INSERT of one row of values, found {sql!r}")
     held: list[Sequence[Value]] = []
     keys: set[tuple[Value, ...]] = set()
     left = most_bytes
@@ -75,6 +73,6 @@ def together(sql: str, rows: Iterable[Sequence[Value]], most_bytes: int) -> Iter
 
 
 @lru_cache(maxsize=1024)
-def _several(insert: _Insert, rows: int) -> str:
+def _several(insert: Insert, rows: int) -> str:
     """Return the INSERT of so many rows."""
     return f"{insert.before}{', '.join([insert.places] * rows)}{insert.behind}"

@@ -25,7 +25,7 @@ from anchor.storage.database import Schema
 from anchor.storage.engine import Question, Row, Value
 from anchor.storage.house import FENCED, Move, check_at_home, put_move
 from anchor.storage.migrations import MIGRATIONS
-from anchor.storage.several import takes_several, together
+from anchor.storage.several import insert_in, together
 from anchor.storage.tables import TYPES, Table, tables
 
 MIGRATION_SET = "anchorline"
@@ -139,10 +139,11 @@ class SqliteEngine:
         """See ``Engine.execute_many``."""
         with self._lock, self._translated():
             self._check_transaction()
-            if not takes_several(sql):
+            insert = insert_in(sql)
+            if insert is None:
                 self._database.conn.executemany(sql, rows)
                 return
-            for statement, values in together(sql, rows, _TOGETHER_BYTES):
+            for statement, values in together(insert, rows, _TOGETHER_BYTES):
                 self._database.conn.execute(statement, values)
 
     def fence(self, move: Move, check: Callable[[], None]) -> None:
